@@ -153,8 +153,8 @@ fn check_size(body: &types::DeleteKafkaMessageRequestBody) -> Result<(), Error> 
 
 fn reported_item(item: types::PartitionResp) -> ReportedItem {
     let error_code = match item.error_code {
-        Some(types::PartitionErrorCode::Text(text)) => text,
-        Some(types::PartitionErrorCode::Number(number)) => Some(number.to_string()),
+        Some(types::PartitionRespErrorCode::Text(text)) => text,
+        Some(types::PartitionRespErrorCode::Number(number)) => Some(number.to_string()),
         None => None,
     };
     ReportedItem {
