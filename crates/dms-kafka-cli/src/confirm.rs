@@ -8,7 +8,7 @@ use crate::exit::Failure;
 use crate::output::Rows;
 
 /// Returns only when the deletion is wanted: `--yes`, or the right word typed at a terminal.
-pub(crate) fn deletion(topic: &TopicName, rows: &Rows, yes: bool) -> Result<(), Failure> {
+pub(crate) fn deletion(topic: &TopicName, rows: &Rows<'_>, yes: bool) -> Result<(), Failure> {
     if yes {
         return Ok(());
     }

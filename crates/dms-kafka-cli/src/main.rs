@@ -12,6 +12,7 @@ mod output;
 mod stdout;
 mod target;
 
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use arguments::{Arguments, Command};
@@ -55,6 +56,7 @@ fn log_to_stderr(verbosity: u8) {
     tracing_subscriber::fmt()
         .with_max_level(level)
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_target(false)
         .init();
 }

@@ -7,6 +7,8 @@ use comfy_table::{CellAlignment, Table, presets};
 use dms_kafka::{Deletion, DeletionTarget, PartitionInfo};
 use serde::Serialize;
 
+use crate::exit::Failure;
+
 /// How results are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
@@ -136,10 +138,10 @@ impl<'a> Report<'a> {
         }
     }
 
-    pub(crate) fn json(&self) -> String {
-        let mut text = serde_json::json!(self).to_string();
+    pub(crate) fn json(&self) -> Result<String, Failure> {
+        let mut text = serde_json::to_string(self).map_err(Failure::usage)?;
         text.push('\n');
-        text
+        Ok(text)
     }
 }
 

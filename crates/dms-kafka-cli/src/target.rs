@@ -1,6 +1,6 @@
 //! The service that a command talks to.
 
-use dms_kafka::{Client, DeletionTarget};
+use dms_kafka::{Client, DeletionTarget, InstanceId};
 use dms_kafka_gateway::Gateway;
 
 use crate::arguments::Delete;
@@ -14,6 +14,8 @@ const EMBEDDED_MAX_PARTITION: u32 = 99_999;
 /// A client with the instance it is to talk about.
 pub(crate) struct Target {
     pub(crate) client: Client,
+    pub(crate) endpoint: String,
+    pub(crate) project_id: String,
     pub(crate) instance_id: String,
     gateway: Option<Gateway>,
 }
@@ -32,17 +34,22 @@ impl Target {
                 .clone()
                 .ok_or_else(|| Failure::usage(format!("{flag} is missing")))
         };
+        let endpoint = required(&arguments.endpoint, "--endpoint")?;
+        let project_id = required(&arguments.project_id, "--project-id")?;
+        let instance_id = required(&arguments.instance_id, "--instance-id")?;
+        InstanceId::new(instance_id.as_str()).map_err(Failure::usage)?;
         let mut builder = Client::builder()
-            .endpoint(required(&arguments.endpoint, "--endpoint")?)
-            .project_id(required(&arguments.project_id, "--project-id")?);
+            .endpoint(&endpoint)
+            .project_id(&project_id);
         if arguments.allow_plaintext_http {
             eprintln!("warning: plaintext HTTP is allowed; others may read what is sent");
             builder = builder.allow_plaintext_http();
         }
         let client = builder.build().map_err(Failure::call)?;
-        let instance_id = required(&arguments.instance_id, "--instance-id")?;
         Ok(Self {
             client,
+            endpoint,
+            project_id,
             instance_id,
             gateway: None,
         })
@@ -74,6 +81,8 @@ impl Target {
             .map_err(Failure::call)?;
         Ok(Self {
             client,
+            endpoint: gateway.endpoint().to_owned(),
+            project_id: gateway.project_id().to_owned(),
             instance_id: gateway.instance_id().to_owned(),
             gateway: Some(gateway),
         })

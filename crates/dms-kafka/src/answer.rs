@@ -89,7 +89,7 @@ fn refused(answer: &Answer) -> Error {
     let said = ServiceError::parse(&answer.body);
     let status = answer.status;
     let message = match said.message {
-        Some(message) => message.escape_debug().to_string(),
+        Some(message) => escaped(message.chars().take(SHOWN_BODY)),
         None if status.is_redirection() => {
             "the service answered with a redirect, which is not followed".to_owned()
         }
@@ -208,11 +208,20 @@ fn excerpt(body: &[u8], redact: Option<&str>) -> Option<String> {
     }
     // Redact before the cut, so that no half of a secret survives at its end.
     let text = redacted(&String::from_utf8_lossy(body), redact);
+    Some(escaped(text.chars().take(SHOWN_BODY)))
+}
+
+/// Control characters spelled out: the text may go to a terminal or a log.
+fn escaped(text: impl Iterator<Item = char>) -> String {
     let mut shown = String::new();
-    for character in text.chars().take(SHOWN_BODY) {
-        shown.extend(character.escape_debug());
+    for character in text {
+        if character.is_control() {
+            shown.extend(character.escape_default());
+        } else {
+            shown.push(character);
+        }
     }
-    Some(shown)
+    shown
 }
 
 /// `text` with the secret replaced wherever it occurs.

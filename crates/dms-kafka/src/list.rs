@@ -6,7 +6,8 @@ use crate::error::{Error, ErrorKind};
 use crate::ids::{InstanceId, TopicName};
 use crate::outcome::Outcome;
 
-const PAGE: i32 = 200;
+/// The most that the vendor's service puts on a page.
+const PAGE: i32 = 50;
 
 /// The records that one partition holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! `dms-kafka delete`.
 
-use dms_kafka::{DeletionTarget, PartitionInfo, TopicName};
+use dms_kafka::{Deletion, DeletionTarget, ErrorKind, PartitionInfo, TopicName};
+use serde_json::{Value, json};
 
 use crate::arguments::Delete;
 use crate::confirm;
@@ -13,32 +14,49 @@ pub(crate) async fn delete(arguments: Box<Delete>) -> Result<Exit, Failure> {
     let topic = TopicName::new(arguments.topic.as_str()).map_err(Failure::usage)?;
     let targets = targets(&arguments)?;
     let target = Target::choose(&arguments, topic.as_str(), &targets).await?;
-    let before = target.partitions(topic.as_str()).await;
-    let rows = Rows::new(&targets, before.as_deref());
     if arguments.dry_run {
-        eprintln!(
-            "Nothing was sent. Without --dry-run, topic {topic} of instance {} would lose:",
-            target.instance_id
-        );
-        stdout::print(&rows.plan())?;
+        stdout::print(&request(&target, &topic, &targets))?;
+        eprintln!("Nothing was sent.");
         return Ok(Exit::Done);
     }
-    confirm::deletion(&topic, &rows, arguments.yes)?;
-    let deletion = send(&target, topic.as_str(), &targets).await?;
-    let after = match arguments.output {
-        Format::Table => target.partitions(topic.as_str()).await,
-        Format::Json => None,
-    };
-    let report = Report::new(&deletion);
-    stdout::print(&match arguments.output {
-        Format::Table => rows.outcome(&report, after.as_deref()),
-        Format::Json => report.json(),
-    })?;
+    let deleted = delete_and_show(&arguments, &target, &topic, &targets).await;
     target.close().await;
-    match deletion.into_result() {
-        Ok(_) => Ok(Exit::Done),
-        Err(error) => Err(Failure::call(error)),
+    deleted?.into_result().map_err(Failure::call)?;
+    Ok(Exit::Done)
+}
+
+/// Shows what will go, asks, deletes, and shows what has gone.
+async fn delete_and_show(
+    arguments: &Delete,
+    target: &Target,
+    topic: &TopicName,
+    targets: &[(i32, DeletionTarget)],
+) -> Result<Deletion, Failure> {
+    // The state before is needed for the question and for the table, not for JSON without a question.
+    let before = match (arguments.output, arguments.yes) {
+        (Format::Json, true) => None,
+        _ => partitions(target, topic).await?,
+    };
+    let rows = Rows::new(targets, before.as_deref());
+    confirm::deletion(topic, &rows, arguments.yes)?;
+    let mut request = target
+        .client
+        .delete_messages(&target.instance_id, topic.as_str());
+    for &(partition, what) in targets {
+        request = request.target(partition, what);
     }
+    let deletion = request.send().await.map_err(Failure::call)?;
+    let report = Report::new(&deletion);
+    let shown = match arguments.output {
+        Format::Json => report.json()?,
+        // The deletion is done: that the state after cannot be had must not hide its result.
+        Format::Table => rows.outcome(
+            &report,
+            partitions(target, topic).await.ok().flatten().as_deref(),
+        ),
+    };
+    stdout::print(&shown)?;
+    Ok(deletion)
 }
 
 /// All targets in the order of their partitions, each named once.
@@ -62,24 +80,49 @@ fn targets(arguments: &Delete) -> Result<Vec<(i32, DeletionTarget)>, Failure> {
     }
 }
 
-async fn send(
+/// What the partitions hold; `None` when the service does not say.
+///
+/// Refused credentials end the command here: each further try counts towards the lock of the key.
+async fn partitions(
     target: &Target,
-    topic: &str,
-    targets: &[(i32, DeletionTarget)],
-) -> Result<dms_kafka::Deletion, Failure> {
-    let mut request = target.client.delete_messages(&target.instance_id, topic);
-    for &(partition, what) in targets {
-        request = request.target(partition, what);
+    topic: &TopicName,
+) -> Result<Option<Vec<PartitionInfo>>, Failure> {
+    match target
+        .client
+        .list_partitions(&target.instance_id, topic.as_str())
+        .await
+    {
+        Ok(partitions) => Ok(Some(partitions)),
+        Err(error) => match error.kind() {
+            ErrorKind::InvalidInput
+            | ErrorKind::Credentials
+            | ErrorKind::Unauthorized
+            | ErrorKind::Connect => Err(Failure::call(error)),
+            _ => {
+                tracing::info!(%error, "the service does not show its partitions");
+                Ok(None)
+            }
+        },
     }
-    request.send().await.map_err(Failure::call)
 }
 
-impl Target {
-    /// What the partitions hold; `None` when the service does not offer to show it.
-    async fn partitions(&self, topic: &str) -> Option<Vec<PartitionInfo>> {
-        self.client
-            .list_partitions(&self.instance_id, topic)
-            .await
-            .ok()
-    }
+/// The request as it would be sent, without signature.
+fn request(target: &Target, topic: &TopicName, targets: &[(i32, DeletionTarget)]) -> String {
+    let partitions: Vec<Value> = targets
+        .iter()
+        .map(|(partition, what)| match what {
+            DeletionTarget::Before(offset) => json!({"partition": partition, "offset": offset}),
+            _ => json!({"partition": partition, "offset": -1}),
+        })
+        .collect();
+    let Target {
+        endpoint,
+        project_id,
+        instance_id,
+        ..
+    } = target;
+    format!(
+        "POST {endpoint}/v2/{project_id}/kafka/instances/{instance_id}/topics/{topic}/messages/delete\n{}\n",
+        json!({"partitions": partitions})
+    )
 }
