@@ -100,7 +100,7 @@ impl Connector {
         match &self.tls {
             None => {
                 self.serve_http(socket, |socket| socket, peer, stopping)
-                    .await
+                    .await;
             }
             Some(never) => match *never {},
         }

@@ -1,0 +1,155 @@
+//! From tokens to source text that reads like hand-written code.
+
+use quote::ToTokens as _;
+use syn::visit_mut::{self, VisitMut};
+
+/// Formats a generated file with prettyplease, which gives the same text with every toolchain.
+pub(crate) fn format(mut file: syn::File) -> String {
+    Tidy.visit_file_mut(&mut file);
+    space_out(&prettyplease::unparse(&file))
+}
+
+/// Mends what the generator leaves undone: docs as `///` lines, no constructor that panics, no
+/// complaint about variants whose descriptions it drops.
+struct Tidy;
+
+impl VisitMut for Tidy {
+    fn visit_attributes_mut(&mut self, attributes: &mut Vec<syn::Attribute>) {
+        *attributes = attributes.drain(..).flat_map(split_doc).collect();
+        // Docs first, as people write them.
+        attributes.sort_by_key(|attribute| !attribute.path().is_ident("doc"));
+    }
+
+    fn visit_item_impl_mut(&mut self, item: &mut syn::ItemImpl) {
+        // `Client::new` panics when no HTTP client can be built, and sets time-outs of its own.
+        if item.trait_.is_none() && item.self_ty.to_token_stream().to_string() == "Client" {
+            item.items.retain(
+                |item| !matches!(item, syn::ImplItem::Fn(method) if method.sig.ident == "new"),
+            );
+        }
+        visit_mut::visit_item_impl_mut(self, item);
+    }
+
+    fn visit_item_enum_mut(&mut self, item: &mut syn::ItemEnum) {
+        if item.variants.iter().any(|variant| variant.attrs.is_empty()) {
+            item.attrs.push(syn::parse_quote!(
+                #[allow(missing_docs, reason = "the generator drops the descriptions of variants")]
+            ));
+        }
+        visit_mut::visit_item_enum_mut(self, item);
+    }
+}
+
+/// Splits a doc attribute of several lines, which would print as a flush-left block comment.
+fn split_doc(attribute: syn::Attribute) -> Vec<syn::Attribute> {
+    let Some(text) = doc_text(&attribute) else {
+        return vec![attribute];
+    };
+    text.trim_end()
+        .split('\n')
+        .map(|line| {
+            let line = line.trim_end();
+            let indent = if line.is_empty() || line.starts_with(' ') {
+                ""
+            } else {
+                " "
+            };
+            let line = format!("{indent}{line}");
+            match attribute.style {
+                syn::AttrStyle::Outer => syn::parse_quote!(#[doc = #line]),
+                syn::AttrStyle::Inner(_) => syn::parse_quote!(#![doc = #line]),
+            }
+        })
+        .collect()
+}
+
+fn doc_text(attribute: &syn::Attribute) -> Option<String> {
+    let syn::Meta::NameValue(meta) = &attribute.meta else {
+        return None;
+    };
+    let syn::Expr::Lit(syn::ExprLit {
+        lit: syn::Lit::Str(text),
+        ..
+    }) = &meta.value
+    else {
+        return None;
+    };
+    meta.path.is_ident("doc").then(|| text.value())
+}
+
+/// Puts an empty line between items, where prettyplease puts none.
+///
+/// Items nest at most two levels deep, so anything deeper is inside a function and stays as it is.
+fn space_out(text: &str) -> String {
+    let mut spaced = String::with_capacity(text.len());
+    let mut lines = text.lines().peekable();
+    while let Some(line) = lines.next() {
+        spaced.push_str(line);
+        spaced.push('\n');
+        let depth = line.len() - line.trim_start().len();
+        let next = lines.peek().map_or("}", |next| next.trim_start());
+        let closes_item = matches!(line.trim_start(), "}" | "};") && !next.starts_with('}');
+        let precedes_docs = line.ends_with(';') && next.starts_with("///");
+        if depth <= 4 && (closes_item || precedes_docs) {
+            spaced.push('\n');
+        }
+    }
+    spaced
+}
+
+#[cfg(test)]
+mod tests {
+    use super::format;
+
+    fn formatted(source: &str) -> String {
+        format(syn::parse_str(source).unwrap())
+    }
+
+    #[test]
+    fn docs_come_out_as_lines() {
+        let text = formatted("#[derive(Debug)] #[doc = \"One.\\n\\n  two \\nthree\"] struct A;");
+        assert_eq!(
+            text,
+            "/// One.\n///\n///  two\n/// three\n#[derive(Debug)]\nstruct A;\n"
+        );
+    }
+
+    #[test]
+    fn empty_doc_lines_stay() {
+        let text = formatted("/// One.\n///\n/// Two.\nstruct A;");
+        assert_eq!(text, "/// One.\n///\n/// Two.\nstruct A;\n");
+    }
+
+    #[test]
+    fn the_panicking_constructor_goes_and_others_stay() {
+        let text = formatted(
+            "impl Client { pub fn new() {} pub fn new_with_client() {} } impl Other { fn new() {} }",
+        );
+        assert!(!text.contains("pub fn new()"), "{text}");
+        assert!(text.contains("pub fn new_with_client()"), "{text}");
+        assert!(text.contains("fn new()"), "{text}");
+    }
+
+    #[test]
+    fn items_are_apart() {
+        let text =
+            formatted("mod m { struct A { a: u8 } struct B { b: u8 } } fn f() { if x {} y() }");
+        let expected = "\
+mod m {
+    struct A {
+        a: u8,
+    }
+
+    struct B {
+        b: u8,
+    }
+}
+
+fn f() {
+    if x {}
+    y()
+}
+";
+        assert_eq!(text, expected);
+    }
+}
