@@ -79,14 +79,25 @@ impl App {
         self.draining.store(true, Ordering::Relaxed);
     }
 
-    /// A share of the concurrency limit.
+    /// Whether it is worth reading on.
     ///
     /// # Errors
-    /// The 503 when there is none left, or none to be had any more.
-    pub(crate) fn permit(&self) -> Result<OwnedSemaphorePermit, Refusal> {
+    /// The 503 when the gateway has been asked to stop, or no share of the concurrency limit is left.
+    pub(crate) fn check_open(&self) -> Result<(), Refusal> {
         if self.is_draining() {
             return Err(Refusal::shutting_down());
         }
+        if self.permits.available_permits() == 0 {
+            return Err(Refusal::busy());
+        }
+        Ok(())
+    }
+
+    /// A share of the concurrency limit.
+    ///
+    /// # Errors
+    /// The 503 when there is none left.
+    pub(crate) fn permit(&self) -> Result<OwnedSemaphorePermit, Refusal> {
         self.permits
             .clone()
             .try_acquire_owned()

@@ -40,10 +40,7 @@ mod tls;
 mod toml_text;
 mod wire;
 
-pub use backend::{
-    Backend, BackendError, BackendFuture, BeforeOffset, CleanupPolicy, DeletedRecords,
-    KafkaErrorCode, MemoryBackend, PartitionOffsets, RecordsToDelete, TopicSettings,
-};
+pub use backend::{CleanupPolicy, PartitionOffsets, TopicSettings};
 pub use config::{
     AccessKeyConfig, AuditFile, CheckedConfig, Config, InstanceConfig, MemoryConfig, TlsFiles,
     TokenConfig,

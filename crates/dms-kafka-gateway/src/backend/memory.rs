@@ -56,28 +56,8 @@ pub struct TopicSettings {
 /// A cluster in memory: it keeps each partition's log start offset and high watermark, and no records.
 ///
 /// It checks a deletion in the order in which a Kafka broker does and answers with the same codes.
-///
-/// ```
-/// use std::time::{Duration, Instant};
-/// use dms_kafka_gateway::{Backend, BeforeOffset, CleanupPolicy, MemoryBackend, RecordsToDelete, TopicSettings};
-///
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let cluster = MemoryBackend::with_topics(&[TopicSettings {
-///     name: "orders".to_owned(),
-///     partitions: 3,
-///     records: 1000,
-///     cleanup_policy: CleanupPolicy::Delete,
-/// }])?;
-/// let rows = [RecordsToDelete { partition: 0, before: BeforeOffset::Offset(400) }];
-/// let deleted = cluster.delete("orders", &rows, Instant::now() + Duration::from_secs(1)).await?;
-/// assert_eq!(deleted[0].outcome, Ok(400));
-/// assert_eq!(cluster.partition("orders", 0).map(|p| p.log_start_offset), Some(400));
-/// # Ok(())
-/// # }
-/// ```
 #[derive(Debug, Default)]
-pub struct MemoryBackend {
+pub(crate) struct MemoryBackend {
     topics: Mutex<HashMap<String, Topic>>,
 }
 
@@ -107,7 +87,7 @@ impl MemoryBackend {
     ///
     /// # Errors
     /// [`Error`] when a topic breaks a rule of [`TopicSettings`] or two have one name.
-    pub fn with_topics(topics: &[TopicSettings]) -> Result<Self, Error> {
+    pub(crate) fn with_topics(topics: &[TopicSettings]) -> Result<Self, Error> {
         let cluster = Self::default();
         topics
             .iter()
@@ -119,7 +99,7 @@ impl MemoryBackend {
     ///
     /// # Errors
     /// [`Error`] when it breaks a rule of [`TopicSettings`] or there is one of its name.
-    pub fn create_topic(&self, settings: &TopicSettings) -> Result<(), Error> {
+    pub(crate) fn create_topic(&self, settings: &TopicSettings) -> Result<(), Error> {
         let refuse = |rule| Err(Error::invalid_setting("topic", &settings.name, rule));
         if !names::is_topic(&settings.name) {
             return refuse("its name must be 1 to 249 of A-Z a-z 0-9 . _ -, and neither . nor ..");
@@ -142,7 +122,7 @@ impl MemoryBackend {
     /// Appends records to a partition, as a producer would, and returns its new high watermark.
     ///
     /// `None` when there is no such partition.
-    pub fn append(&self, topic: &str, partition: i32, records: u64) -> Option<i64> {
+    pub(crate) fn append(&self, topic: &str, partition: i32, records: u64) -> Option<i64> {
         let mut topics = self.topics();
         let partition = topics.get_mut(topic)?.partition_mut(partition)?;
         let records = i64::try_from(records).unwrap_or(i64::MAX);
@@ -152,7 +132,7 @@ impl MemoryBackend {
     }
 
     /// The offsets of one partition, or `None` when there is no such partition.
-    pub fn partition(&self, topic: &str, partition: i32) -> Option<PartitionOffsets> {
+    pub(crate) fn partition(&self, topic: &str, partition: i32) -> Option<PartitionOffsets> {
         let topics = self.topics();
         let found = topics
             .get(topic)?

@@ -5,12 +5,13 @@ use std::{fmt, pin::Pin, time::Instant};
 mod error_code;
 mod memory;
 
-pub use error_code::KafkaErrorCode;
-pub use memory::{CleanupPolicy, MemoryBackend, TopicSettings};
+pub(crate) use error_code::KafkaErrorCode;
+pub(crate) use memory::MemoryBackend;
+pub use memory::{CleanupPolicy, TopicSettings};
 
 /// Up to where the records of one partition are to be deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BeforeOffset {
+pub(crate) enum BeforeOffset {
     /// Every record whose offset is lower than this one; never negative.
     Offset(i64),
     /// Every record below the high watermark of the moment: `-1` on the wire.
@@ -19,23 +20,23 @@ pub enum BeforeOffset {
 
 /// One row of a deletion: a partition and the offset before which its records go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RecordsToDelete {
+pub(crate) struct RecordsToDelete {
     /// Partition index within the topic; never negative.
-    pub partition: i32,
+    pub(crate) partition: i32,
     /// The first offset that stays.
-    pub before: BeforeOffset,
+    pub(crate) before: BeforeOffset,
 }
 
 /// What became of one row of a deletion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DeletedRecords {
+pub(crate) struct DeletedRecords {
     /// Partition index, as asked for.
-    pub partition: i32,
+    pub(crate) partition: i32,
     /// The low watermark after the deletion (the lowest log start offset among the partition's live replicas), or
     /// Kafka's code for why nothing is known to be deleted.
-    pub outcome: Result<i64, KafkaErrorCode>,
+    pub(crate) outcome: Result<i64, KafkaErrorCode>,
     /// How many records went, where the backend knows: for metrics.
-    pub records: Option<u64>,
+    pub(crate) records: Option<u64>,
 }
 
 /// The offsets of one partition at the moment of asking.
@@ -55,25 +56,26 @@ pub struct PartitionOffsets {
 ///
 /// A partition that cannot be served is not such an error: it gets a [`KafkaErrorCode`] of its own.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum BackendError {
+pub(crate) enum BackendError {
     /// The cluster has no topic of that name.
     #[error("the topic does not exist")]
     UnknownTopic,
     /// The cluster cannot be reached; nothing was deleted.
     #[error("the Kafka cluster is not available: {0}")]
+    #[expect(dead_code, reason = "a cluster in memory can always be reached")]
     Unavailable(String),
 }
 
 /// The answer of a [`Backend`], on its way.
-pub type BackendFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, BackendError>> + Send + 'a>>;
+pub(crate) type BackendFuture<'a, T> =
+    Pin<Box<dyn Future<Output = Result<T, BackendError>> + Send + 'a>>;
 
 /// Keeps topics and deletes their records: one Kafka cluster, or something that behaves like one.
-pub trait Backend: fmt::Debug + Send + Sync + 'static {
+pub(crate) trait Backend: fmt::Debug + Send + Sync + 'static {
     /// Deletes records and answers with one [`DeletedRecords`] for each row, in the order of the rows.
     ///
     /// No partition occurs twice in `rows`. A row that fails leaves the others alone. Rows undecided at `deadline`
-    /// are answered with [`KafkaErrorCode::REQUEST_TIMED_OUT`].
+    /// are answered with Kafka's `REQUEST_TIMED_OUT` (7).
     ///
     /// # Errors
     /// [`BackendError`] when the topic does not exist or the cluster cannot be reached: then nothing was deleted.

@@ -42,7 +42,7 @@ pub(super) async fn admit(
     request: Request,
 ) -> Result<Call, Refusal> {
     let (mut parts, body) = request.into_parts();
-    let permit = app.permit()?;
+    app.check_open()?;
     check_length(body.size_hint().lower(), app.limits.body_bytes)?;
     let path = TopicPath::read(&mut parts).await?;
     let claim = app
@@ -52,6 +52,8 @@ pub(super) async fn admit(
     let mut memory = app.buffers.share();
     let body = read(app, body, &mut memory).await?;
     let caller = confirm(app, claim, &parts, &body)?;
+    // Only now: a share of the concurrency limit is not to be had by sending a body slowly.
+    let permit = app.permit()?;
     Span::current().record("caller", caller.name());
     caller.check_rate()?;
     caller.check_project(&path.project_id, &parts.headers)?;

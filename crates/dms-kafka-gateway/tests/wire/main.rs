@@ -14,6 +14,7 @@ mod delete_records;
 mod delete_requests;
 mod faults;
 mod list_partitions;
+mod logs;
 mod operations;
 mod protection;
 mod shutdown;

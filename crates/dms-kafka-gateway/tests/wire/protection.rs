@@ -160,35 +160,58 @@ async fn bodies_larger_than_allowed() {
     execute(request).await.assert_refused(413, "APIGW.0201");
 }
 
-/// One request holds the only place by sending its body slowly.
+/// One request holds the only place by being delayed.
 #[tokio::test]
 async fn more_requests_than_can_be_worked_on() {
-    let service = service("limits.concurrent_requests = 1").await;
-    let request = deletion(&service, ["p", "i", "t"], ONE, &credentials("AK", "sk"));
-    let head = head(
-        &request,
-        &format!("connection: close\r\ncontent-length: {}", ONE.len()),
-    );
-    let mut stream = connect(&service).await;
-    stream.write_all(head.as_bytes()).await.expect("a write");
-    let deadline = Instant::now() + Duration::from_secs(10);
-    let busy = loop {
-        let answer = delete(&service, "AK", "sk", ONE).await;
-        if answer.status != 200 {
-            break answer;
-        }
-        assert!(Instant::now() < deadline, "never busy");
+    let service = service(
+        "limits.concurrent_requests = 1
+        faults.rule = [{ times = 1, fault = { delay_seconds = 0.5 } }]",
+    )
+    .await;
+    let delayed = async {
+        assert_eq!(delete(&service, "AK", "sk", ONE).await.status, 200);
     };
-    busy.assert_refused(503, "DMS.111501025");
-    assert_eq!(busy.header("retry-after"), Some("1"));
-    stream.write_all(ONE.as_bytes()).await.expect("a write");
-    let (answer, _) = read_to_end(&mut stream).await;
-    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    let others = async {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        let busy = loop {
+            let answer = delete(&service, "AK", "wrong", ONE).await;
+            if answer.status != 401 {
+                break answer;
+            }
+            assert!(Instant::now() < deadline, "never busy");
+        };
+        busy.assert_refused(503, "DMS.111501025");
+        assert_eq!(busy.header("retry-after"), Some("1"));
+    };
+    tokio::join!(delayed, others);
     assert_eq!(
         delete(&service, "AK", "sk", ONE).await.status,
         200,
         "the place is free again"
     );
+}
+
+/// Whoever sends a body slowly takes no place.
+#[tokio::test]
+async fn slow_bodies_do_not_keep_others_out() {
+    let service = service("limits.concurrent_requests = 1").await;
+    let request = deletion(&service, ["p", "i", "t"], ONE, &credentials("AK", "sk"));
+    let more = format!("connection: close\r\ncontent-length: {}", ONE.len());
+    let mut slow = Vec::new();
+    for _ in 0..10 {
+        let mut stream = connect(&service).await;
+        stream
+            .write_all(head(&request, &more).as_bytes())
+            .await
+            .expect("a write");
+        slow.push(stream);
+    }
+    assert_eq!(delete(&service, "AK", "sk", ONE).await.status, 200);
+    for mut stream in slow {
+        stream.write_all(ONE.as_bytes()).await.expect("a write");
+        let (answer, _) = read_to_end(&mut stream).await;
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    }
 }
 
 #[tokio::test]
