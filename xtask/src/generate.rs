@@ -10,9 +10,9 @@ use progenitor::{GenerationSettings, Generator, HooksMode};
 use quote::quote;
 use sha2::{Digest as _, Sha256};
 
-use crate::contract::{self, CONTRACT};
-use crate::failure::{self, Failure, Result};
-use crate::{diff, format};
+use crate::contract::{CONTRACT, Contract};
+use crate::failure::{self, Failure, Failures};
+use crate::{diff, format, spec};
 
 /// The one generated file, relative to the root of the checkout.
 pub(crate) const OUTPUT: &str = "crates/dms-kafka-client/src/generated.rs";
@@ -20,7 +20,7 @@ pub(crate) const OUTPUT: &str = "crates/dms-kafka-client/src/generated.rs";
 const COMMAND: &str = "cargo xtask generate";
 
 /// Writes the generated file when it is out of date. The old file stays when anything fails.
-pub(crate) fn write(root: &Path) -> Result<()> {
+pub(crate) fn write(root: &Path) -> Result<(), Failures> {
     let wanted = render(root)?;
     if failure::read(root, OUTPUT).is_ok_and(|found| found == wanted) {
         eprintln!("{OUTPUT} is up to date");
@@ -32,7 +32,7 @@ pub(crate) fn write(root: &Path) -> Result<()> {
 }
 
 /// Fails with a short diff when the file in the checkout is not what [`write`] would write.
-pub(crate) fn check(root: &Path) -> Result<()> {
+pub(crate) fn check(root: &Path) -> Result<(), Failures> {
     let wanted = render(root)?;
     let found = failure::read(root, OUTPUT)?;
     if found == wanted {
@@ -40,17 +40,16 @@ pub(crate) fn check(root: &Path) -> Result<()> {
         return Ok(());
     }
     let changes = diff::short(&found, &wanted);
-    Err(Failure::file(
-        OUTPUT,
-        format_args!("out of date; run `{COMMAND}`\n{changes}"),
-    ))
+    let cause = format_args!("out of date; run `{COMMAND}`\n{changes}");
+    Err(Failure::file(OUTPUT, cause).into())
 }
 
 /// The whole text of the generated file.
-fn render(root: &Path) -> Result<String> {
-    let contract = failure::read(root, CONTRACT)?;
-    let body = client_source(&contract::parse(&contract)?)?;
-    Ok(format!("{}\n{body}", header(&contract, &body)))
+fn render(root: &Path) -> Result<String, Failures> {
+    let contract = Contract::load(root)?;
+    spec::rows(root, &contract)?;
+    let body = client_source(&contract.api)?;
+    Ok(format!("{}\n{body}", header(&contract.text, &body)))
 }
 
 /// The comment block above the code; an empty line ends it.
@@ -68,7 +67,7 @@ fn header(contract: &str, body: &str) -> String {
     )
 }
 
-fn client_source(api: &OpenAPI) -> Result<String> {
+fn client_source(api: &OpenAPI) -> failure::Result<String> {
     let mut settings = GenerationSettings::new();
     settings
         .with_inner_type(quote!(crate::Attempt))
@@ -87,7 +86,7 @@ fn client_source(api: &OpenAPI) -> Result<String> {
 }
 
 /// Runs the generator, which panics on what it does not support, without a backtrace on the terminal.
-fn quietly<T>(generate: impl FnOnce() -> T) -> std::result::Result<T, String> {
+fn quietly<T>(generate: impl FnOnce() -> T) -> Result<T, String> {
     let hook = panic::take_hook();
     panic::set_hook(Box::new(|_| {}));
     let result = panic::catch_unwind(panic::AssertUnwindSafe(generate));
