@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use openapiv3::{OpenAPI, Operation, ReferenceOr};
+use openapiv3::{OpenAPI, Operation, PathItem};
 use serde_json::Value;
 
 use crate::failure::{self, Failure, Result};
@@ -33,9 +33,10 @@ impl Contract {
 
     fn parse(text: String) -> Result<Self> {
         let data: Value = yaml::parse(CONTRACT, &text)?;
-        let version = data["openapi"].as_str().unwrap_or_default();
-        if !version.starts_with("3.0.") {
-            let cause = format_args!("OpenAPI {version:?}; only 3.0 is supported");
+        let version = data["openapi"].as_str();
+        if !version.is_some_and(|version| version.starts_with("3.0.")) {
+            let found = version.map_or("no version".to_owned(), |version| format!("`{version}`"));
+            let cause = format_args!("only OpenAPI 3.0 is supported, found {found}");
             return Err(fault(&text, "/openapi", cause));
         }
         let api = yaml::parse(CONTRACT, &text)?;
@@ -63,7 +64,9 @@ impl Contract {
         let written =
             serde_json::to_value(&self.api).map_err(|error| Failure::file(CONTRACT, error))?;
         if let Some(lost) = first_lost(&self.data, &written, "") {
-            let cause = "not known to OpenAPI 3.0 at this place, or says what holds anyway";
+            let key = lost.rsplit('/').next().unwrap_or_default();
+            let cause =
+                format_args!("`{key}` has no meaning to OpenAPI 3.0 here, or changes nothing");
             return Err(self.fault(&lost, cause));
         }
         let read: OpenAPI =
@@ -88,11 +91,11 @@ impl Contract {
                     .strip_prefix('#')
                     .and_then(|pointer| self.data.pointer(pointer));
                 let Some(found) = found else {
-                    return Err(self.fault(&pointer, format_args!("unresolved $ref {target:?}")));
+                    return Err(self.fault(&pointer, format_args!("unresolved $ref `{target}`")));
                 };
                 if !seen.insert(target) {
                     return Err(
-                        self.fault(&pointer, format_args!("$ref {target:?} leads to itself"))
+                        self.fault(&pointer, format_args!("$ref `{target}` leads to itself"))
                     );
                 }
                 next = found["$ref"].as_str();
@@ -114,7 +117,7 @@ impl Contract {
                 .collect::<String>()
                 .to_lowercase();
             if let Some(first) = seen.insert(name, id) {
-                let cause = format_args!("operationId {id:?} is taken by {first:?}");
+                let cause = format_args!("operationId `{id}` is taken by `{first}`");
                 return Err(self.fault(&format!("{pointer}/operationId"), cause));
             }
         }
@@ -132,13 +135,13 @@ impl Contract {
             if let Some(name) = used.difference(&declared).next() {
                 return Err(self.fault(
                     &pointer,
-                    format_args!("path parameter {name:?} is not declared"),
+                    format_args!("path parameter `{name}` is not declared"),
                 ));
             }
             if let Some(name) = declared.difference(&used).next() {
                 return Err(self.fault(
                     &pointer,
-                    format_args!("path parameter {name:?} is not in the path"),
+                    format_args!("path parameter `{name}` is not in the path"),
                 ));
             }
         }
@@ -148,19 +151,11 @@ impl Contract {
     /// Every operation with its place and its path.
     pub(crate) fn operations(&self) -> impl Iterator<Item = (String, &str, &Operation)> {
         self.api.paths.paths.iter().flat_map(|(path, item)| {
-            let item = match item {
-                ReferenceOr::Item(item) => Some(item),
-                ReferenceOr::Reference { .. } => None,
-            };
-            item.into_iter()
-                .flat_map(|item| item.iter())
-                .map(move |(method, operation)| {
-                    (
-                        format!("/paths/{}/{method}", escape(path)),
-                        path.as_str(),
-                        operation,
-                    )
-                })
+            let operations = item.as_item().into_iter().flat_map(PathItem::iter);
+            operations.map(move |(method, operation)| {
+                let pointer = format!("/paths/{}/{method}", escape(path));
+                (pointer, path.as_str(), operation)
+            })
         })
     }
 
@@ -180,7 +175,7 @@ impl Contract {
 fn fault(text: &str, pointer: &str, cause: impl std::fmt::Display) -> Failure {
     match yaml::locate(text, pointer) {
         Some(place) => Failure::line(CONTRACT, place, cause),
-        None => Failure::place(CONTRACT, pointer, cause),
+        None => Failure::file(CONTRACT, cause),
     }
 }
 

@@ -164,7 +164,12 @@ impl<'a> Reader<'a> {
                 );
             } else {
                 let kind = self.kind(&format!("{json}/schema"));
-                self.said.add(&place, kind, &pointer);
+                let body = if kind.is_empty() {
+                    "no body".to_owned()
+                } else {
+                    kind
+                };
+                self.said.add(&place, body, &pointer);
             }
         }
     }

@@ -29,7 +29,7 @@ pub(crate) fn differences(left: &Facts, right: &Facts) -> Vec<Difference> {
 
 /// What one of the two documents says at a place, for people.
 pub(crate) fn said(value: Option<&String>) -> String {
-    value.map_or_else(|| "nothing".to_owned(), |value| format!("{value:?}"))
+    value.map_or_else(|| "nothing".to_owned(), |value| format!("`{value}`"))
 }
 
 #[cfg(test)]

@@ -58,6 +58,14 @@ impl Failure {
     }
 }
 
+/// How a step ended that did not fail.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Passed,
+    /// Not done, for this reason.
+    Skipped(String),
+}
+
 /// All messages of a command, at least one.
 #[derive(Debug)]
 pub(crate) struct Failures(Vec<Failure>);

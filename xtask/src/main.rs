@@ -13,6 +13,7 @@ mod facts;
 mod failure;
 mod format;
 mod generate;
+mod lint;
 mod page;
 mod reference;
 mod spec;
@@ -23,11 +24,11 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use failure::Failures;
+use failure::{Failures, Outcome};
 
 /// Maintainers' commands of dms-kafka.
 #[derive(Debug, Parser)]
-#[command(name = "cargo xtask", arg_required_else_help = true)]
+#[command(bin_name = "cargo xtask", arg_required_else_help = true)]
 struct Cli {
     /// Checkout to work on.
     #[arg(
@@ -57,6 +58,10 @@ enum Command {
         /// Text of the vendor's page, to compare the recorded facts with.
         #[arg(long, value_name = "FILE", env = "DMS_KAFKA_PAGE")]
         page: Option<PathBuf>,
+
+        /// Run Spectral and Redocly too, which needs Node.js.
+        #[arg(long)]
+        lint: bool,
     },
 }
 
@@ -75,15 +80,20 @@ fn run(Cli { root, command }: &Cli) -> Result<(), Failures> {
     match command {
         Command::Generate { check: false } => generate::write(root),
         Command::Generate { check: true } => generate::check(root),
-        Command::Spec { page } => {
+        Command::Spec { page, lint } => {
             spec::contract(root)?;
-            match page {
-                Some(file) => spec::page(root, file),
-                None => {
-                    eprintln!("skipped: the vendor's page (give --page FILE or DMS_KAFKA_PAGE)");
-                    Ok(())
-                }
+            tell("page", &spec::page(root, page.as_deref())?);
+            if *lint {
+                tell("lint", &lint::run(root)?);
             }
+            Ok(())
         }
+    }
+}
+
+/// Says why something was not done. What was done speaks for itself.
+fn tell(what: &str, outcome: &Outcome) {
+    if let Outcome::Skipped(reason) = outcome {
+        eprintln!("skipped: {what}: {reason}");
     }
 }

@@ -197,9 +197,8 @@ impl<'a, I: Iterator<Item = (u64, &'a str)>> Page<'a, I> {
 
     /// The lines of one JSON value.
     fn json(&mut self) -> Result<Value> {
-        let (first, mut text) = match self.next("JSON")? {
-            (number, line) => (number, line.to_owned()),
-        };
+        let (first, line) = self.next("JSON")?;
+        let mut text = line.to_owned();
         loop {
             match serde_json::from_str(&text) {
                 Ok(value) => return Ok(value),
@@ -216,13 +215,13 @@ impl<'a, I: Iterator<Item = (u64, &'a str)>> Page<'a, I> {
     fn after_prefix(&mut self, prefix: &str) -> Result<&'a str> {
         let (number, line) = self.next(prefix)?;
         line.strip_prefix(prefix)
-            .ok_or_else(|| self.expected(number, prefix, line))
+            .ok_or_else(|| self.expected(number, &format!("{prefix:?}"), line))
     }
 
     fn exactly(&mut self, wanted: &str) -> Result<()> {
         match self.next(wanted)? {
             (_, line) if line == wanted => Ok(()),
-            (number, line) => Err(self.expected(number, wanted, line)),
+            (number, line) => Err(self.expected(number, &format!("{wanted:?}"), line)),
         }
     }
 
