@@ -1,1 +1,56 @@
-//! Skeleton.
+//! A server for Huawei Cloud's *Deleting Kafka Messages* API: for tests with topics in memory, and in front of Apache
+//! Kafka.
+//!
+//! It checks the vendor's request signatures, answers with the vendor's bodies and error codes, and deletes by Kafka's
+//! rules. [`Gateway::memory`] starts one inside a test:
+//!
+//! ```
+//! use dms_kafka_gateway::Gateway;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), dms_kafka_gateway::Error> {
+//! let gateway = Gateway::memory().topic("orders", 3, 1000).start().await?;
+//! println!("send signed requests to {}", gateway.endpoint());
+//! gateway.shutdown().await;
+//! # Ok(())
+//! # }
+//! ```
+
+mod access;
+mod app;
+mod audit;
+mod backend;
+mod budget;
+mod config;
+mod deletion;
+mod error;
+mod faults;
+mod gateway;
+mod http;
+mod limits;
+mod memory_gateway;
+mod metrics;
+mod names;
+mod protection;
+mod ready_line;
+mod refusal;
+mod server;
+mod service;
+mod tls;
+mod toml_text;
+mod wire;
+
+pub use backend::{CleanupPolicy, PartitionOffsets, TopicSettings};
+pub use config::{
+    AccessKeyConfig, AuditFile, CheckedConfig, Config, InstanceConfig, MemoryConfig, TlsFiles,
+    TokenConfig,
+};
+pub use error::{Error, ErrorKind};
+pub use faults::Faults;
+pub use gateway::Gateway;
+pub use limits::Limits;
+pub use memory_gateway::MemoryGatewayBuilder;
+pub use protection::{LockOut, RateLimit};
+pub use ready_line::ReadyLine;
+pub use service::Service;
+pub use wire::ErrorCodeStyle;

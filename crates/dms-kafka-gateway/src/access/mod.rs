@@ -1,0 +1,228 @@
+//! Who may ask: access keys that sign, and tokens.
+
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    net::SocketAddr,
+    time::{Instant, SystemTime},
+};
+
+use axum::http::{HeaderMap, header, request::Parts};
+use huaweicloud_auth::{
+    Credentials,
+    signing::{Payload, RequestTarget, SigningRequest},
+    verification::{Authorization, Verifier},
+};
+use subtle::ConstantTimeEq as _;
+
+use crate::{
+    error::Error,
+    protection::{Lock, LockOut, RateLimit, RateLimiter},
+    refusal::Refusal,
+};
+
+mod caller;
+
+pub(crate) use caller::{Caller, Grant, Scope};
+
+const X_AUTH_TOKEN: &str = "x-auth-token";
+
+/// Everybody whose requests are served.
+#[derive(Debug, Default)]
+pub(crate) struct Access {
+    rate_limit: Option<RateLimit>,
+    lock_out: Option<LockOut>,
+    keys: HashMap<String, Key>,
+    tokens: Vec<Token>,
+    anonymous: Option<Caller>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Key {
+    credentials: Credentials,
+    caller: Caller,
+    lock: Option<Lock>,
+}
+
+#[derive(Debug)]
+struct Token {
+    credentials: Credentials,
+    caller: Caller,
+}
+
+/// What the head of a request says about who sends it, before its body is there to prove it.
+pub(crate) enum Claim<'a> {
+    Signed {
+        authorization: Authorization<'a>,
+        key: &'a Key,
+    },
+    Proven(Caller),
+}
+
+impl Access {
+    /// Serves nobody yet.
+    pub(crate) fn new(rate_limit: Option<RateLimit>, lock_out: Option<LockOut>) -> Self {
+        Self {
+            rate_limit,
+            lock_out,
+            ..Self::default()
+        }
+    }
+
+    /// Serves everybody who reaches this address.
+    ///
+    /// # Errors
+    /// Unless it is a loopback address.
+    pub(crate) fn anonymous(listen: SocketAddr) -> Result<Self, Error> {
+        if !listen.ip().is_loopback() {
+            let rule = "without authentication only a loopback address may be listened on";
+            return Err(Error::invalid_setting("listen", listen, rule));
+        }
+        let anonymous = Caller::new("anonymous", false, Grant::default(), None);
+        Ok(Self {
+            anonymous: Some(anonymous),
+            ..Self::default()
+        })
+    }
+
+    /// # Errors
+    /// When the access key is there already.
+    pub(crate) fn with_key(
+        mut self,
+        credentials: Credentials,
+        grant: Grant,
+    ) -> Result<Self, Error> {
+        let name = credentials.access_key().unwrap_or_default().to_owned();
+        let caller = self.caller(&name, false, grant);
+        match self.keys.entry(name) {
+            Entry::Occupied(twice) => Err(Error::invalid_setting(
+                "access_key",
+                twice.key(),
+                "it is given twice",
+            )),
+            Entry::Vacant(vacant) => {
+                vacant.insert(Key {
+                    credentials,
+                    caller,
+                    lock: self.lock_out.map(Lock::new),
+                });
+                Ok(self)
+            }
+        }
+    }
+
+    pub(crate) fn with_token(mut self, name: &str, credentials: Credentials, grant: Grant) -> Self {
+        let caller = self.caller(name, true, grant);
+        self.tokens.push(Token {
+            credentials,
+            caller,
+        });
+        self
+    }
+
+    fn caller(&self, name: &str, by_token: bool, grant: Grant) -> Caller {
+        Caller::new(name, by_token, grant, self.rate_limit.map(RateLimiter::new))
+    }
+
+    /// Who the request claims to be from.
+    ///
+    /// # Errors
+    /// The 401 for a request whose head alone shows that it is from nobody known, or from a key that is locked.
+    pub(crate) fn claim<'a>(&'a self, headers: &'a HeaderMap) -> Result<Claim<'a>, Refusal> {
+        if let Some(anybody) = &self.anonymous {
+            return Ok(Claim::Proven(anybody.clone()));
+        }
+        match headers.get(X_AUTH_TOKEN) {
+            Some(token) if !headers.contains_key(header::AUTHORIZATION) => {
+                self.token(token.as_bytes())
+            }
+            _ => self.signed(headers),
+        }
+    }
+
+    fn signed<'a>(&'a self, headers: &'a HeaderMap) -> Result<Claim<'a>, Refusal> {
+        let authorization =
+            Authorization::from_headers(headers).map_err(Refusal::not_authenticated)?;
+        let key = self.keys.get(authorization.access_key()).ok_or_else(|| {
+            Refusal::not_authenticated("Get secretKey failed: the access key is unknown")
+        })?;
+        key.lock
+            .as_ref()
+            .map_or(Ok(()), |lock| lock.check(Instant::now()))?;
+        Ok(Claim::Signed { authorization, key })
+    }
+
+    fn token(&self, value: &[u8]) -> Result<Claim<'_>, Refusal> {
+        let token = self.tokens.iter().find(|token| token.is(value));
+        let token = token.ok_or_else(|| {
+            Refusal::not_authenticated("decrypt token fail: the token is unknown")
+        })?;
+        Ok(Claim::Proven(token.caller.clone()))
+    }
+}
+
+impl Key {
+    fn verify(
+        &self,
+        authorization: &Authorization<'_>,
+        head: &Parts,
+        body: &[u8],
+    ) -> Result<(), Refusal> {
+        let target = RequestTarget {
+            method: &head.method,
+            host: head
+                .headers
+                .get(header::HOST)
+                .and_then(|host| host.to_str().ok())
+                .unwrap_or_default(),
+            path: head.uri.path(),
+            query: head.uri.query().unwrap_or_default(),
+        };
+        let request = SigningRequest {
+            target,
+            headers: &head.headers,
+            payload: Payload::Bytes(body),
+        };
+        let secret_key = self.credentials.secret_key().unwrap_or_default();
+        Verifier::default()
+            .verify(authorization, &request, secret_key, SystemTime::now())
+            .map_err(|error| {
+                match error.canonical_request() {
+                    // What the client has signed can only be found wrong by comparing.
+                    Some(here) => Refusal::not_authenticated(format!(
+                        "verify aksk signature fail: {error}; the canonical request is {:?} here",
+                        here.to_string()
+                    )),
+                    None => Refusal::not_authenticated(error),
+                }
+            })
+    }
+}
+
+impl Token {
+    /// Compares in a time that tells nothing about where the difference is.
+    fn is(&self, value: &[u8]) -> bool {
+        self.credentials
+            .auth_token()
+            .is_some_and(|token| token.as_bytes().ct_eq(value).into())
+    }
+}
+
+impl Claim<'_> {
+    /// Checks the signature against the whole request.
+    ///
+    /// # Errors
+    /// The 401 for a request that the claimed key did not sign, or not within the last 15 minutes.
+    pub(crate) fn confirm(self, head: &Parts, body: &[u8]) -> Result<Caller, Refusal> {
+        match self {
+            Self::Proven(caller) => Ok(caller),
+            Self::Signed { authorization, key } => {
+                let verified = key.verify(&authorization, head, body);
+                if let Some(lock) = &key.lock {
+                    lock.note(verified.is_ok(), Instant::now());
+                }
+                verified?;
+                Ok(key.caller.clone())
+            }
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! One deletion, from the intent in the audit log to its result there.
+
+use std::{sync::Arc, time::Instant};
+
+use tokio::sync::OwnedSemaphorePermit;
+use tracing::{Instrument as _, Span};
+
+use crate::{
+    app::App,
+    audit::AuditSubject,
+    backend::{Backend, BackendError, DeletedRecords, RecordsToDelete},
+    refusal::Refusal,
+};
+
+/// A deletion that may go ahead.
+pub(crate) struct Deletion {
+    pub(crate) subject: AuditSubject,
+    pub(crate) backend: Arc<dyn Backend>,
+    pub(crate) rows: Vec<RecordsToDelete>,
+    /// Held until the backend has answered, whether the client is still there or not.
+    pub(crate) permit: OwnedSemaphorePermit,
+}
+
+impl Deletion {
+    /// Deletes, to the end and into the audit log even when the client hangs up meanwhile.
+    ///
+    /// # Errors
+    /// The 503 when the intent cannot be written to the audit log; otherwise what the backend's error stands for.
+    pub(crate) async fn run(self, app: Arc<App>) -> Result<Vec<DeletedRecords>, Refusal> {
+        let running = tokio::spawn(self.run_here(app).instrument(Span::current()));
+        running.await.unwrap_or_else(|error| {
+            tracing::error!(%error, "a deletion broke off; what it did is not known");
+            Err(Refusal::internal())
+        })
+    }
+
+    async fn run_here(self, app: Arc<App>) -> Result<Vec<DeletedRecords>, Refusal> {
+        self.intend(&app).await?;
+        let deadline = Instant::now() + app.limits.backend_timeout;
+        let deleted = self
+            .backend
+            .delete(&self.subject.topic, &self.rows, deadline)
+            .await;
+        app.metrics.deleted(deleted.as_deref().unwrap_or_default());
+        self.conclude(&app, &deleted).await;
+        drop(self.permit);
+        Ok(deleted?)
+    }
+
+    async fn intend(&self, app: &App) -> Result<(), Refusal> {
+        let Some(audit) = &app.audit else {
+            return Ok(());
+        };
+        audit
+            .intend(&self.subject, &self.rows)
+            .await
+            .map_err(|error| {
+                app.metrics.audit_failures.inc();
+                tracing::error!(%error, "the audit log cannot be written: nothing was deleted");
+                Refusal::audit_failed()
+            })
+    }
+
+    /// What was deleted is deleted: the client learns it even when the audit log does not.
+    async fn conclude(&self, app: &App, deleted: &Result<Vec<DeletedRecords>, BackendError>) {
+        let Some(audit) = &app.audit else { return };
+        if let Err(error) = audit.conclude(&self.subject, &self.rows, deleted).await {
+            app.metrics.audit_failures.inc();
+            tracing::error!(%error, ?deleted, "the result of a deletion is missing from the audit log");
+        }
+    }
+}

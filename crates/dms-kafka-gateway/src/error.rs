@@ -1,0 +1,106 @@
+//! Why a gateway did not start.
+
+use std::{
+    fmt, io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use huaweicloud_auth::CredentialsError;
+
+/// What kind of thing went wrong; see [`Error::kind`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// A configuration is not TOML, has a setting that does not exist or lacks one.
+    Configuration,
+    /// A setting breaks its rule or contradicts another one.
+    InvalidSetting,
+    /// A file cannot be opened or read.
+    File,
+    /// The address to listen on cannot be had.
+    Listen,
+}
+
+/// Why a gateway did not start.
+///
+/// ```
+/// use dms_kafka_gateway::{ErrorKind, Gateway};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let error = Gateway::memory().topic("a/b", 1, 0).start().await.unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::InvalidSetting);
+/// assert!(error.to_string().contains("a/b"));
+/// # }
+/// ```
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct Error(Cause);
+
+#[derive(Debug, thiserror::Error)]
+enum Cause {
+    #[error("{name}, line {line}: {message}")]
+    Configuration {
+        name: String,
+        line: usize,
+        message: String,
+    },
+    #[error("invalid {name} {value}: {rule}")]
+    InvalidSetting {
+        name: String,
+        value: String,
+        rule: String,
+    },
+    #[error("cannot open or read the file {}", path.display())]
+    File { path: PathBuf, source: io::Error },
+    #[error("cannot listen on {address}")]
+    Listen {
+        address: SocketAddr,
+        source: io::Error,
+    },
+}
+
+impl Error {
+    /// What kind of thing went wrong.
+    pub fn kind(&self) -> ErrorKind {
+        match self.0 {
+            Cause::Configuration { .. } => ErrorKind::Configuration,
+            Cause::InvalidSetting { .. } => ErrorKind::InvalidSetting,
+            Cause::File { .. } => ErrorKind::File,
+            Cause::Listen { .. } => ErrorKind::Listen,
+        }
+    }
+
+    pub(crate) fn configuration(name: &str, line: usize, message: &str) -> Self {
+        Self(Cause::Configuration {
+            name: name.to_owned(),
+            line,
+            message: message.to_owned(),
+        })
+    }
+
+    pub(crate) fn invalid_setting(name: &str, value: impl fmt::Debug, rule: &str) -> Self {
+        Self(Cause::InvalidSetting {
+            name: name.to_owned(),
+            value: format!("{value:?}"),
+            rule: rule.to_owned(),
+        })
+    }
+
+    /// Key or token `name` cannot be one.
+    pub(crate) fn credentials(name: &str, error: &CredentialsError) -> Self {
+        Self::invalid_setting("credentials", name, &error.to_string())
+    }
+
+    pub(crate) fn file(path: &Path, source: io::Error) -> Self {
+        Self(Cause::File {
+            path: path.to_owned(),
+            source,
+        })
+    }
+
+    pub(crate) fn listen(address: SocketAddr, source: io::Error) -> Self {
+        Self(Cause::Listen { address, source })
+    }
+}

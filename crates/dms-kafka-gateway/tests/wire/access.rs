@@ -1,0 +1,293 @@
+//! Who is served: signatures, tokens, projects and instances.
+
+use std::time::{Duration, SystemTime};
+
+use crate::support::{
+    Answer, credentials, deletion, execute, path, request, serve, sign, sign_at, url,
+};
+use dms_kafka_gateway::{ErrorKind, Gateway};
+use reqwest::{
+    Method, Request,
+    header::{AUTHORIZATION, HeaderValue},
+};
+
+const FOUR_HUNDRED: &str = r#"{"partitions":[{"partition":0,"offset":400}]}"#;
+
+async fn gateway() -> Gateway {
+    Gateway::memory()
+        .topic("orders", 1, 1000)
+        .token("a-token")
+        .start()
+        .await
+        .expect("a gateway")
+}
+
+fn unsigned(gateway: &Gateway) -> Request {
+    request(
+        Method::POST,
+        &url(gateway, "orders", "messages/delete"),
+        FOUR_HUNDRED,
+    )
+}
+
+/// The request is refused for want of a signature that holds, whatever its body is, and deletes nothing.
+async fn assert_unauthenticated(gateway: &Gateway, request: Request, says: &str) {
+    let answer = execute(request).await;
+    answer.assert_refused(401, "APIGW.0301");
+    assert!(
+        answer.error_msg().contains(says),
+        "{says:?} is not in {answer:?}"
+    );
+    assert_eq!(
+        gateway.partition("orders", 0).map(|p| p.log_start_offset),
+        Some(0),
+        "{says}"
+    );
+}
+
+#[tokio::test]
+async fn a_request_without_a_signature() {
+    let gateway = gateway().await;
+    assert_unauthenticated(&gateway, unsigned(&gateway), "Authorization").await;
+}
+
+#[tokio::test]
+async fn authorization_headers_that_cannot_be_read() {
+    let gateway = gateway().await;
+    for value in [
+        "",
+        "Basic QUs6U0s=",
+        "SDK-HMAC-SHA256",
+        "SDK-HMAC-SHA256 Access=AK",
+        "SDK-HMAC-SHA256 Access=AK, SignedHeaders=host, Signature=00",
+    ] {
+        let mut request = unsigned(&gateway);
+        request
+            .headers_mut()
+            .insert(AUTHORIZATION, HeaderValue::from_static(value));
+        assert_unauthenticated(&gateway, request, "Authorization").await;
+    }
+}
+
+#[tokio::test]
+async fn keys_that_are_not_the_gateways() {
+    let gateway = gateway().await;
+    let unknown = credentials("AKOFSOMEBODYELSE", gateway.secret_key());
+    assert_unauthenticated(
+        &gateway,
+        sign(unsigned(&gateway), &unknown),
+        "access key is unknown",
+    )
+    .await;
+    let wrong = credentials(gateway.access_key(), "the wrong secret key");
+    assert_unauthenticated(
+        &gateway,
+        sign(unsigned(&gateway), &wrong),
+        "verify aksk signature fail",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn clocks_that_are_wrong() {
+    let gateway = gateway().await;
+    let now = SystemTime::now();
+    for time in [
+        now - Duration::from_secs(16 * 60),
+        now + Duration::from_secs(16 * 60),
+    ] {
+        let request = sign_at(unsigned(&gateway), &gateway.credentials(), time);
+        assert_unauthenticated(&gateway, request, "X-Sdk-Date").await;
+    }
+    for time in [
+        now - Duration::from_secs(14 * 60),
+        now + Duration::from_secs(14 * 60),
+    ] {
+        let answer = execute(sign_at(unsigned(&gateway), &gateway.credentials(), time)).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+}
+
+/// What was signed is what is served.
+#[tokio::test]
+async fn requests_that_were_changed_on_the_way() {
+    let gateway = gateway().await;
+    let signed = || sign(unsigned(&gateway), &gateway.credentials());
+
+    let mut body = signed();
+    *body.body_mut() = Some(FOUR_HUNDRED.replace("400", "500").into());
+    let mut topic = signed();
+    *topic.url_mut() = url(&gateway, "others", "messages/delete")
+        .parse()
+        .expect("a URL");
+    let mut query = signed();
+    query.url_mut().set_query(Some("force=true"));
+    let mut method = signed();
+    *method.method_mut() = Method::DELETE;
+    *method.url_mut() = url(&gateway, "orders", "messages").parse().expect("a URL");
+    let mut content_type = signed();
+    content_type
+        .headers_mut()
+        .insert("content-type", HeaderValue::from_static("text/plain"));
+    for changed in [body, topic, query, method, content_type] {
+        assert_unauthenticated(&gateway, changed, "verify aksk signature fail").await;
+    }
+}
+
+/// Nothing about a body is told to somebody who may not send one.
+#[tokio::test]
+async fn the_signature_is_looked_at_before_the_body() {
+    let gateway = gateway().await;
+    let mut request = unsigned(&gateway);
+    *request.body_mut() = Some("not JSON".into());
+    let wrong = credentials(gateway.access_key(), "the wrong secret key");
+    assert_unauthenticated(
+        &gateway,
+        sign(request, &wrong),
+        "verify aksk signature fail",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn tokens() {
+    let gateway = gateway().await;
+    let with_token = |token: &'static str| {
+        let mut request = unsigned(&gateway);
+        request
+            .headers_mut()
+            .insert("x-auth-token", HeaderValue::from_static(token));
+        request
+    };
+    assert_unauthenticated(&gateway, with_token("another-token"), "token").await;
+    assert_unauthenticated(&gateway, with_token("a-toke"), "token").await;
+    assert_unauthenticated(&gateway, with_token(""), "token").await;
+    let answer = execute(with_token("a-token")).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+}
+
+#[tokio::test]
+async fn projects_and_instances_that_are_not_there() {
+    let gateway = gateway().await;
+    let at = |project: &str, instance: &str| {
+        let url = format!(
+            "{}{}",
+            gateway.endpoint(),
+            path(project, instance, "orders", "messages/delete")
+        );
+        execute(sign(
+            request(Method::POST, &url, FOUR_HUNDRED),
+            &gateway.credentials(),
+        ))
+    };
+    at(gateway.project_id(), "another-instance")
+        .await
+        .assert_refused(404, "DMS.00404022");
+    at("another-project", gateway.instance_id())
+        .await
+        .assert_refused(403, "DMS.00403003");
+    assert_eq!(
+        gateway.partition("orders", 0).map(|p| p.log_start_offset),
+        Some(0)
+    );
+}
+
+#[tokio::test]
+async fn a_project_header_that_names_another_project() {
+    let gateway = gateway().await;
+    let mut request = unsigned(&gateway);
+    request
+        .headers_mut()
+        .insert("x-project-id", HeaderValue::from_static("another-project"));
+    execute(sign(request, &gateway.credentials()))
+        .await
+        .assert_refused(401, "DMS.10240104");
+    let mut request = unsigned(&gateway);
+    request.headers_mut().insert(
+        "x-project-id",
+        gateway.project_id().parse().expect("a header"),
+    );
+    assert_eq!(
+        execute(sign(request, &gateway.credentials())).await.status,
+        200
+    );
+}
+
+#[tokio::test]
+async fn keys_and_tokens_touch_what_they_may() {
+    const CONFIG: &str = r#"
+        listen = "127.0.0.1:0"
+        instance = [
+            { id = "i1", project_id = "p1", memory.topics = [{ name = "t", partitions = 1, records = 10 }] },
+            { id = "i2", project_id = "p1", memory.topics = [{ name = "t", partitions = 1, records = 10 }] },
+            { id = "i3", project_id = "p2", memory.topics = [{ name = "t", partitions = 1, records = 10 }] },
+        ]
+        access_key = [
+            { access_key = "ALL", secret_key_env = "SK" },
+            { access_key = "P1", secret_key_env = "SK", projects = ["p1"] },
+            { access_key = "I2", secret_key_env = "SK", instances = ["i2"] },
+            { access_key = "NONE", secret_key_env = "SK", projects = [] },
+        ]
+        token = [{ name = "tok", token_env = "TOKEN", projects = ["p1"] }]
+    "#;
+    let folder = tempfile::tempdir().expect("a folder");
+    let service = serve(CONFIG, folder.path()).await;
+    let (forbidden, mismatch, unknown) = (
+        (403, "DMS.00403003"),
+        (401, "DMS.10240104"),
+        (404, "DMS.00404022"),
+    );
+    for (who, project, instance, refused) in [
+        ("ALL", "p1", "i1", None),
+        ("ALL", "p2", "i3", None),
+        ("ALL", "p2", "i1", Some(unknown)),
+        ("ALL", "p3", "i1", Some(unknown)),
+        ("ALL", "p1", "i9", Some(unknown)),
+        ("P1", "p1", "i2", None),
+        ("P1", "p2", "i3", Some(forbidden)),
+        ("P1", "p1", "i9", Some(unknown)),
+        ("I2", "p1", "i2", None),
+        ("I2", "p1", "i1", Some(forbidden)),
+        ("I2", "p1", "i9", Some(forbidden)),
+        ("NONE", "p1", "i1", Some(forbidden)),
+        ("tok", "p1", "i1", None),
+        ("tok", "p2", "i3", Some(mismatch)),
+    ] {
+        let credentials = match who {
+            "tok" => huaweicloud_auth::Credentials::token("token").expect("a token"),
+            access_key => credentials(access_key, "sk"),
+        };
+        let body = r#"{"partitions":[{"partition":0,"offset":1}]}"#;
+        let answer: Answer = execute(deletion(
+            &service,
+            [project, instance, "t"],
+            body,
+            &credentials,
+        ))
+        .await;
+        match refused {
+            None => assert_eq!(answer.status, 200, "{who} {project} {instance}: {answer:?}"),
+            Some((status, code)) => answer.assert_refused(status, code),
+        }
+    }
+}
+
+#[tokio::test]
+async fn anybody_is_served_on_a_loopback_address_only() {
+    let gateway = Gateway::memory()
+        .topic("orders", 1, 1000)
+        .anonymous()
+        .start()
+        .await
+        .expect("a gateway");
+    assert_eq!(execute(unsigned(&gateway)).await.status, 200);
+    let everywhere = Gateway::memory()
+        .listen(([0, 0, 0, 0], 0).into())
+        .anonymous()
+        .start()
+        .await;
+    assert_eq!(
+        everywhere.expect_err("no such gateway").kind(),
+        ErrorKind::InvalidSetting
+    );
+}

@@ -1,0 +1,152 @@
+//! The audit log: an intent before each deletion, a result after it.
+
+use std::{fs, path::Path};
+
+use crate::support::{credentials, deletion, execute, serve};
+use serde_json::{Value, json};
+
+const CONFIG: &str = r#"
+    listen = "127.0.0.1:0"
+    audit.file = "$FOLDER/audit.jsonl"
+    access_key = [{ access_key = "AK", secret_key_env = "SK" }]
+    instance = [
+        { id = "i", project_id = "p", memory.topics = [{ name = "t", partitions = 2, records = 10 }] },
+    ]
+"#;
+
+fn lines(file: &Path) -> Vec<Value> {
+    let text = fs::read_to_string(file).expect("an audit log");
+    text.lines()
+        .map(|line| serde_json::from_str(line).expect("a line of JSON"))
+        .collect()
+}
+
+/// Takes out what differs from run to run, and checks that it is there.
+fn take(line: &mut Value, name: &str) -> String {
+    let taken = line
+        .as_object_mut()
+        .and_then(|line| line.remove(name))
+        .unwrap_or_default();
+    let taken = taken
+        .as_str()
+        .unwrap_or_else(|| panic!("no {name} in {line}"));
+    taken.to_owned()
+}
+
+#[tokio::test]
+async fn a_deletion_leaves_an_intent_and_a_result() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let service = serve(CONFIG, folder.path()).await;
+    let body = r#"{"partitions":[{"partition":1,"offset":4},{"partition":0,"offset":-1},{"partition":7,"offset":1}]}"#;
+    let answer = execute(deletion(
+        &service,
+        ["p", "i", "t"],
+        body,
+        &credentials("AK", "sk"),
+    ))
+    .await;
+    assert_eq!(answer.status, 200);
+
+    let mut lines = lines(&folder.path().join("audit.jsonl"));
+    for line in &mut lines {
+        assert!(take(line, "time").parse::<jiff::Timestamp>().is_ok());
+        assert!(take(line, "client").starts_with("127.0.0.1:"));
+        assert_eq!(
+            Some(take(line, "request_id").as_str()),
+            answer.header("x-request-id")
+        );
+    }
+    let intent = json!({
+        "event": "intent", "caller": "AK", "project_id": "p", "instance_id": "i", "topic": "t",
+        "partitions": [
+            {"partition": 1, "offset": 4},
+            {"partition": 0, "offset": -1},
+            {"partition": 7, "offset": 1},
+        ],
+    });
+    let result = json!({
+        "event": "result", "caller": "AK", "project_id": "p", "instance_id": "i", "topic": "t",
+        "partitions": [
+            {"partition": 1, "offset": 4, "low_watermark": 4, "error_code": 0},
+            {"partition": 0, "offset": -1, "low_watermark": 10, "error_code": 0},
+            {"partition": 7, "offset": 1, "low_watermark": null, "error_code": 3},
+        ],
+    });
+    assert_eq!(lines, [intent, result]);
+}
+
+#[tokio::test]
+async fn an_unknown_topic_has_a_result_too() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let service = serve(CONFIG, folder.path()).await;
+    let body = r#"{"partitions":[{"partition":0,"offset":4}]}"#;
+    let answer = execute(deletion(
+        &service,
+        ["p", "i", "other"],
+        body,
+        &credentials("AK", "sk"),
+    ))
+    .await;
+    answer.assert_refused(400, "DMS.00400062");
+    let lines = lines(&folder.path().join("audit.jsonl"));
+    assert_eq!(
+        lines.iter().map(|line| &line["event"]).collect::<Vec<_>>(),
+        ["intent", "result"]
+    );
+    assert_eq!(lines[1]["error"], "the topic does not exist");
+}
+
+#[tokio::test]
+async fn what_was_refused_is_no_intent() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let service = serve(CONFIG, folder.path()).await;
+    for (body, key) in [
+        ("{}", "sk"),
+        (r#"{"partitions":[{"partition":0,"offset":4}]}"#, "wrong"),
+    ] {
+        let answer = execute(deletion(
+            &service,
+            ["p", "i", "t"],
+            body,
+            &credentials("AK", key),
+        ))
+        .await;
+        assert!(answer.status >= 400, "{answer:?}");
+    }
+    assert_eq!(lines(&folder.path().join("audit.jsonl")), [Value::Null; 0]);
+}
+
+/// The full device fails every write, as a full disk does.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn nothing_is_deleted_that_cannot_be_put_on_record() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let service = serve(
+        &CONFIG.replace("$FOLDER/audit.jsonl", "/dev/full"),
+        folder.path(),
+    )
+    .await;
+    let body = r#"{"partitions":[{"partition":0,"offset":4}]}"#;
+    let answer = execute(deletion(
+        &service,
+        ["p", "i", "t"],
+        body,
+        &credentials("AK", "sk"),
+    ))
+    .await;
+    answer.assert_refused(503, "DMS.111501025");
+    assert!(answer.header("retry-after").is_some(), "{answer:?}");
+    let url = format!(
+        "{}{}",
+        service.endpoint(),
+        crate::support::path("p", "i", "t", "partitions")
+    );
+    let listing = crate::support::sign(
+        crate::support::request(reqwest::Method::GET, &url, ""),
+        &credentials("AK", "sk"),
+    );
+    assert_eq!(
+        execute(listing).await.body["partitions"][0]["start_offset"],
+        0
+    );
+}

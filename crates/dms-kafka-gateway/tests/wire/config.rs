@@ -1,0 +1,131 @@
+//! Configurations: the documented one, and what is wrong with others.
+
+use std::{fs, path::Path};
+
+use crate::support::{cases, credentials, deletion, execute, serve};
+use dms_kafka_gateway::{Config, ErrorKind, Limits};
+use serde::Deserialize;
+
+fn example() -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("dms-kafka-gateway.example.toml");
+    fs::read_to_string(path).expect("the example")
+}
+
+fn environment(name: &str) -> Option<String> {
+    (name != "UNSET").then(|| {
+        if name == "EMPTY" {
+            String::new()
+        } else {
+            name.to_lowercase()
+        }
+    })
+}
+
+#[test]
+fn the_example_holds_together_and_tells_the_defaults() {
+    let config = Config::from_toml(&example()).expect("a configuration");
+    assert_eq!(config.limits, Limits::default());
+    config.check(&environment).expect("it holds together");
+}
+
+/// Every line that is commented out is a setting, or a comment with a space after its sign.
+#[test]
+fn what_the_example_comments_out_can_be_said() {
+    let text: String = example()
+        .lines()
+        .map(|line| {
+            line.strip_prefix('#')
+                .filter(|rest| !rest.starts_with(' '))
+                .unwrap_or(line)
+                .to_owned()
+                + "\n"
+        })
+        .collect();
+    // A secret has one place, not two.
+    let text = text
+        .replace("secret_key_file", "#")
+        .replace("token_file", "#");
+    let config = Config::from_toml(&text).expect("a configuration");
+    assert!(config.tls.is_some() && config.faults.is_some() && config.tokens.len() == 1);
+    assert!(config.rate_limit.is_some() && config.lock_out.is_some() && config.audit.is_some());
+}
+
+#[test]
+fn configurations_that_do_not_hold_together() {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Case {
+        name: String,
+        toml: String,
+        kind: String,
+        says: Vec<String>,
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("empty"), "\n").expect("a file");
+    for case in cases::<Case>("refused_configs.toml") {
+        let toml = case
+            .toml
+            .replace("$FOLDER", folder.path().to_str().expect("UTF-8"));
+        let error = match Config::from_toml(&toml) {
+            Ok(config) => config.check(&environment).map(drop).expect_err(&case.name),
+            Err(error) => error,
+        };
+        assert_eq!(
+            format!("{:?}", error.kind()),
+            case.kind,
+            "{}: {error}",
+            case.name
+        );
+        for word in &case.says {
+            assert!(
+                error.to_string().contains(word.as_str()),
+                "{}: {word:?} is not in {error}",
+                case.name
+            );
+        }
+    }
+}
+
+#[test]
+fn an_error_does_not_quote_what_may_be_a_secret() {
+    let error = Config::from_toml(
+        "listen = '127.0.0.1:0'\n[[access_key]]\naccess_key = 'AK'\nsecret_key = 'hidden'\n",
+    );
+    let error = error.expect_err("a setting that does not exist");
+    assert!(
+        error.to_string().contains("line 4") && error.to_string().contains("secret_key_file"),
+        "{error}"
+    );
+    assert!(
+        !format!("{error} {error:?}").contains("hidden"),
+        "{error:?}"
+    );
+}
+
+#[test]
+fn a_file_that_is_not_there() {
+    let error = Config::read(Path::new("no/such/file.toml")).expect_err("no file");
+    assert_eq!(error.kind(), ErrorKind::File);
+    assert!(error.to_string().contains("no/such/file.toml"), "{error}");
+}
+
+#[tokio::test]
+async fn secrets_come_from_files_too() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("sk"), "from a file\r\n").expect("a file");
+    let config = r#"
+        listen = "127.0.0.1:0"
+        access_key = [{ access_key = "AK", secret_key_file = "$FOLDER/sk" }]
+        instance = [{ id = "i", project_id = "p", memory.topics = [{ name = "t", partitions = 1, records = 10 }] }]
+    "#;
+    let service = serve(config, folder.path()).await;
+    let body = r#"{"partitions":[{"partition":0,"offset":1}]}"#;
+    let answer = execute(deletion(
+        &service,
+        ["p", "i", "t"],
+        body,
+        &credentials("AK", "from a file"),
+    ))
+    .await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+}

@@ -1,0 +1,200 @@
+//! What clients that do not behave get, byte by byte.
+
+use std::{net::SocketAddr, time::Duration};
+
+use dms_kafka_gateway::Gateway;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    time::timeout,
+};
+
+const MIB: usize = 1024 * 1024;
+
+async fn gateway() -> Gateway {
+    Gateway::memory()
+        .topic("orders", 1, 1000)
+        .anonymous()
+        .start()
+        .await
+        .expect("a gateway")
+}
+
+async fn connect(gateway: &Gateway) -> TcpStream {
+    let address: SocketAddr = gateway
+        .endpoint()
+        .trim_start_matches("http://")
+        .parse()
+        .expect("an address");
+    TcpStream::connect(address).await.expect("a connection")
+}
+
+/// Everything that comes until the gateway closes.
+async fn read_to_end(stream: &mut TcpStream) -> String {
+    let mut answer = Vec::new();
+    let read = timeout(Duration::from_secs(10), stream.read_to_end(&mut answer))
+        .await
+        .expect("an end in time");
+    read.expect("no reset");
+    String::from_utf8(answer).expect("text")
+}
+
+/// Sends `head` and the blank line after it, and reads until the gateway closes.
+async fn send_head(gateway: &Gateway, head: &str) -> String {
+    let mut stream = connect(gateway).await;
+    stream
+        .write_all(format!("{head}\r\nhost: x\r\nconnection: close\r\n\r\n").as_bytes())
+        .await
+        .expect("a write");
+    read_to_end(&mut stream).await
+}
+
+#[track_caller]
+fn assert_refused(answer: &str, status: u16, error_code: &str) {
+    assert!(
+        answer.starts_with(&format!("HTTP/1.1 {status} ")),
+        "{answer}"
+    );
+    assert!(
+        answer.contains(&format!("\"error_code\":\"{error_code}\"")),
+        "{answer}"
+    );
+    assert!(answer.contains("\r\nx-request-id: "), "{answer}");
+}
+
+fn delete_path(gateway: &Gateway, topic: &str) -> String {
+    crate::support::url(gateway, topic, "messages/delete").replace(gateway.endpoint(), "")
+}
+
+#[tokio::test]
+async fn a_header_larger_than_the_vendor_allows() {
+    let gateway = gateway().await;
+    let one = format!("POST / HTTP/1.1\r\nx-filler: {}", "x".repeat(33 * 1024));
+    assert_refused(&send_head(&gateway, &one).await, 494, "APIGW.0201");
+    let filler = "x".repeat(30 * 1024);
+    let many = format!(
+        "
+a: {filler}
+b: {filler}
+c: {filler}
+d: {filler}
+e: {filler}"
+    );
+    assert_refused(
+        &send_head(&gateway, &format!("POST / HTTP/1.1{many}")).await,
+        494,
+        "APIGW.0201",
+    );
+}
+
+#[tokio::test]
+async fn a_target_longer_than_the_vendor_allows() {
+    let gateway = gateway().await;
+    let head = format!("POST /{} HTTP/1.1", "x".repeat(33 * 1024));
+    assert_refused(&send_head(&gateway, &head).await, 414, "APIGW.0201");
+}
+
+#[tokio::test]
+async fn a_head_without_end() {
+    let gateway = gateway().await;
+    let head = format!("POST / HTTP/1.1\r\nx-filler: {}", "x".repeat(MIB));
+    let answer = send_head(&gateway, &head).await;
+    assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
+}
+
+#[tokio::test]
+async fn what_is_not_http() {
+    let gateway = gateway().await;
+    let answer = send_head(&gateway, "\u{16}\u{3}\u{1}").await;
+    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+}
+
+#[tokio::test]
+async fn a_body_that_says_it_is_too_large_is_not_waited_for() {
+    let gateway = gateway().await;
+    let mut stream = connect(&gateway).await;
+    let path = delete_path(&gateway, "orders");
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n",
+        13 * MIB
+    );
+    stream.write_all(head.as_bytes()).await.expect("a write");
+    let answer = read_to_end(&mut stream).await;
+    assert_refused(&answer, 413, "APIGW.0201");
+    assert!(answer.contains("\r\nconnection: close\r\n"), "{answer}");
+}
+
+/// The answer is there for a client that writes its whole body before it looks.
+#[tokio::test]
+async fn a_client_that_goes_on_writing_gets_its_answer() {
+    let gateway = gateway().await;
+    let mut stream = connect(&gateway).await;
+    let body = "x".repeat(MIB / 2);
+    let head = format!(
+        "POST /nowhere HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).await.expect("a write");
+    stream.write_all(body.as_bytes()).await.expect("a write");
+    assert_refused(&read_to_end(&mut stream).await, 404, "APIGW.0101");
+}
+
+#[tokio::test]
+async fn topics_of_dots_reach_no_other_path() {
+    let gateway = gateway().await;
+    for topic in ["..", ".", "%2e%2e", "%2E", "..%2f..", "%ff", "%00"] {
+        let head = format!(
+            "POST {} HTTP/1.1\r\ncontent-length: 0",
+            delete_path(&gateway, topic)
+        );
+        assert_refused(&send_head(&gateway, &head).await, 400, "DMS.00400062");
+    }
+}
+
+#[tokio::test]
+async fn an_idle_connection_is_closed_by_a_shutdown() {
+    let gateway = gateway().await;
+    let mut stream = connect(&gateway).await;
+    stream
+        .write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+        .await
+        .expect("a write");
+    let mut buffer = [0; 4096];
+    let read = stream.read(&mut buffer).await.expect("an answer");
+    assert_refused(&String::from_utf8_lossy(&buffer[..read]), 404, "APIGW.0101");
+    let ((), rest) = tokio::join!(gateway.shutdown(), read_to_end(&mut stream));
+    assert_eq!(rest, "");
+}
+
+#[tokio::test]
+async fn a_dropped_gateway_stops() {
+    let gateway = gateway().await;
+    let mut stream = connect(&gateway).await;
+    drop(gateway);
+    assert_eq!(read_to_end(&mut stream).await, "");
+}
+
+#[tokio::test]
+async fn a_request_that_comes_while_the_gateway_stops_is_refused_with_an_answer() {
+    let gateway = gateway().await;
+    let mut stream = connect(&gateway).await;
+    let path = delete_path(&gateway, "orders");
+    let shutdown = tokio::spawn(gateway.shutdown());
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
+    let request = format!("POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n");
+    // The first request may still be served; the connection stays for one more.
+    let mut answers = String::new();
+    while !answers.contains("HTTP/1.1 503 ") {
+        assert!(tokio::time::Instant::now() < deadline, "{answers}");
+        stream.write_all(request.as_bytes()).await.expect("a write");
+        let mut buffer = [0; 4096];
+        let read = stream.read(&mut buffer).await.expect("no reset");
+        answers.push_str(&String::from_utf8_lossy(&buffer[..read]));
+    }
+    assert!(
+        answers.contains("DMS.111501025") && answers.contains("\r\nretry-after: 1\r\n"),
+        "{answers}"
+    );
+    assert!(answers.contains("\r\nconnection: close\r\n"), "{answers}");
+    shutdown.await.expect("a shutdown");
+}

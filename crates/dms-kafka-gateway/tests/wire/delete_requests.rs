@@ -1,0 +1,227 @@
+//! What a deletion looks like on the wire: paths, methods, bodies, answers.
+
+use crate::support::{cases, delete, send, url};
+use dms_kafka_gateway::Gateway;
+use reqwest::Method;
+use serde::Deserialize;
+use serde_json::json;
+
+const FOUR_HUNDRED: &str = r#"{"partitions":[{"partition":0,"offset":400}]}"#;
+
+async fn gateway() -> Gateway {
+    Gateway::memory()
+        .topic("orders", 3, 1000)
+        .start()
+        .await
+        .expect("a gateway")
+}
+
+#[track_caller]
+fn assert_untouched(gateway: &Gateway, what: &str) {
+    for partition in 0..3 {
+        let left = gateway
+            .partition("orders", partition)
+            .expect("it was seeded");
+        assert_eq!(
+            (left.log_start_offset, left.high_watermark),
+            (0, 1000),
+            "{what}: partition {partition}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn bodies_that_break_a_rule_are_refused_whole() {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Case {
+        name: String,
+        body: String,
+        code: String,
+        says: Vec<String>,
+    }
+    let gateway = gateway().await;
+    for case in cases::<Case>("refused_bodies.toml") {
+        let answer = delete(&gateway, "orders", case.body.as_bytes()).await;
+        answer.assert_refused(400, &case.code);
+        for word in &case.says {
+            assert!(
+                answer.error_msg().contains(word.as_str()),
+                "{}: {word:?} is not in {answer:?}",
+                case.name
+            );
+        }
+        assert_untouched(&gateway, &case.name);
+    }
+}
+
+#[tokio::test]
+async fn a_body_is_quoted_back_only_so_far() {
+    let gateway = gateway().await;
+    let body = format!(r#"{{"{}":1}}"#, "x".repeat(100_000));
+    let answer = delete(&gateway, "orders", body).await;
+    answer.assert_refused(400, "DMS.00400005");
+    assert!(
+        answer.error_msg().len() < 1000,
+        "{} bytes",
+        answer.error_msg().len()
+    );
+}
+
+#[tokio::test]
+async fn deep_nesting_is_refused() {
+    let gateway = gateway().await;
+    let answer = delete(
+        &gateway,
+        "orders",
+        format!(r#"{{"partitions":{}"#, "[".repeat(1_000_000)),
+    )
+    .await;
+    answer.assert_refused(400, "DMS.00400005");
+}
+
+#[tokio::test]
+async fn an_answer_is_json_with_a_request_id() {
+    let gateway = gateway().await;
+    let first = delete(&gateway, "orders", FOUR_HUNDRED).await;
+    assert_eq!(first.status, 200);
+    assert_eq!(first.header("content-type"), Some("application/json"));
+    let second = delete(&gateway, "orders", FOUR_HUNDRED).await;
+    let ids = [first.header("x-request-id"), second.header("x-request-id")];
+    assert!(
+        ids.iter().all(Option::is_some) && ids[0] != ids[1],
+        "{ids:?}"
+    );
+}
+
+#[tokio::test]
+async fn error_codes_are_integers_when_asked_for() {
+    let gateway = Gateway::memory()
+        .topic("orders", 1, 10)
+        .integer_error_codes(true)
+        .start()
+        .await
+        .expect("a gateway");
+    let body = r#"{"partitions":[{"partition":0,"offset":4},{"partition":7,"offset":4}]}"#;
+    let answer = delete(&gateway, "orders", body).await;
+    let expected = json!({"partitions": [
+        {"partition": 0, "result": "success", "error_code": 0},
+        {"partition": 7, "result": "fail", "error_code": 3},
+    ]});
+    assert_eq!((answer.status, answer.body), (200, expected));
+}
+
+#[tokio::test]
+async fn the_older_path_deletes_too() {
+    let gateway = gateway().await;
+    let answer = send(
+        &gateway,
+        Method::DELETE,
+        &url(&gateway, "orders", "messages"),
+        FOUR_HUNDRED,
+    )
+    .await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(
+        gateway.partition("orders", 0).map(|p| p.log_start_offset),
+        Some(400)
+    );
+}
+
+#[tokio::test]
+async fn a_hundred_thousand_partitions_in_one_request() {
+    let gateway = Gateway::memory()
+        .topic("wide", 100_000, 10)
+        .start()
+        .await
+        .expect("a gateway");
+    let rows: Vec<_> = (0..100_000)
+        .map(|p| json!({"partition": p, "offset": p % 11}))
+        .collect();
+    let answer = delete(&gateway, "wide", json!({"partitions": rows}).to_string()).await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(
+        answer.body["partitions"].as_array().map(Vec::len),
+        Some(100_000)
+    );
+    for partition in [0, 1, 54_321, 99_999] {
+        let left = gateway
+            .partition("wide", partition)
+            .map(|p| p.log_start_offset);
+        assert_eq!(
+            left,
+            Some(i64::from(partition % 11)),
+            "partition {partition}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn topics_that_cannot_be_are_unknown() {
+    let gateway = gateway().await;
+    let long = "x".repeat(250);
+    for topic in [
+        "",
+        "other",
+        "a%2Fb",
+        "orders%00",
+        "orders%0A",
+        "orders%20",
+        "Orders",
+        &long,
+    ] {
+        let answer = delete(&gateway, topic, FOUR_HUNDRED).await;
+        answer.assert_refused(400, "DMS.00400062");
+        assert_untouched(&gateway, topic);
+    }
+}
+
+#[tokio::test]
+async fn an_escaped_topic_is_the_topic() {
+    let gateway = gateway().await;
+    let answer = delete(&gateway, "%6Frders", FOUR_HUNDRED).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(
+        gateway.partition("orders", 0).map(|p| p.log_start_offset),
+        Some(400)
+    );
+}
+
+#[tokio::test]
+async fn paths_and_methods_that_do_not_exist() {
+    let gateway = gateway().await;
+    let at = |path: &str| format!("{}{path}", gateway.endpoint());
+    let delete_path = url(&gateway, "orders", "messages/delete");
+    let unknown = [
+        at("/"),
+        at("/v2"),
+        at("/index.html"),
+        format!("{delete_path}/"),
+        format!("{delete_path}d"),
+        url(&gateway, "a/b", "messages/delete"),
+        delete_path.replace("/v2/", "/v1/"),
+    ];
+    for path in &unknown {
+        send(&gateway, Method::POST, path, FOUR_HUNDRED)
+            .await
+            .assert_refused(404, "APIGW.0101");
+    }
+    for (method, operation, allowed) in [
+        (Method::GET, "messages/delete", "POST"),
+        (Method::PUT, "messages/delete", "POST"),
+        (Method::DELETE, "messages/delete", "POST"),
+        (Method::PATCH, "messages", "DELETE"),
+        (Method::POST, "partitions", "GET,HEAD"),
+    ] {
+        let answer = send(
+            &gateway,
+            method,
+            &url(&gateway, "orders", operation),
+            FOUR_HUNDRED,
+        )
+        .await;
+        answer.assert_refused(405, "DMS.00405001");
+        assert_eq!(answer.header("allow"), Some(allowed), "{operation}");
+    }
+    assert_untouched(&gateway, "unknown paths and methods");
+}

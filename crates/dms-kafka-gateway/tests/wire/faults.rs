@@ -1,0 +1,198 @@
+//! Faults on request.
+
+use std::time::{Duration, Instant};
+
+use crate::support::{Answer, delete, execute, http, io_error, request, send, sign, url};
+use dms_kafka_gateway::{ErrorKind, Faults, Gateway};
+use reqwest::Method;
+use serde_json::json;
+
+const BODY: &str = r#"{"partitions":[{"partition":1,"offset":5},{"partition":0,"offset":4}]}"#;
+
+async fn gateway(faults: &str) -> Gateway {
+    let faults = Faults::from_toml(faults).expect("rules");
+    Gateway::memory()
+        .topic("orders", 2, 10)
+        .topic("other", 2, 10)
+        .faults(faults)
+        .start()
+        .await
+        .expect("a gateway")
+}
+
+fn log_starts(gateway: &Gateway) -> [i64; 2] {
+    [0, 1].map(|partition| {
+        gateway
+            .partition("orders", partition)
+            .expect("it was seeded")
+            .log_start_offset
+    })
+}
+
+#[tokio::test]
+async fn a_status_instead_of_the_deletion_so_many_times() {
+    let gateway = gateway(
+        r#"rule = [{ operation = "delete", topic = "orders", skip = 1, times = 2, fault = { status = 429, retry_after_seconds = 7 } }]"#,
+    )
+    .await;
+    assert_eq!(
+        delete(&gateway, "orders", "{}").await.status,
+        400,
+        "skipped"
+    );
+    for _ in 0..2 {
+        let answer = delete(&gateway, "orders", BODY).await;
+        answer.assert_refused(429, "APIGW.0308");
+        assert_eq!(answer.header("retry-after"), Some("7"));
+        assert_eq!(
+            delete(&gateway, "other", BODY).await.status,
+            200,
+            "another topic"
+        );
+        assert_eq!(
+            send(
+                &gateway,
+                Method::GET,
+                &url(&gateway, "orders", "partitions"),
+                ""
+            )
+            .await
+            .status,
+            200
+        );
+        assert_eq!(log_starts(&gateway), [0, 0]);
+    }
+    assert_eq!(delete(&gateway, "orders", BODY).await.status, 200);
+    assert_eq!(log_starts(&gateway), [4, 5]);
+}
+
+#[tokio::test]
+async fn a_status_after_the_deletion() {
+    let gateway = gateway("rule = [{ fault = { status = 503, after_deleting = true } }]").await;
+    delete(&gateway, "orders", BODY)
+        .await
+        .assert_refused(503, "DMS.111501025");
+    assert_eq!(log_starts(&gateway), [4, 5]);
+}
+
+#[tokio::test]
+async fn a_reset_before_and_after_the_deletion() {
+    for (after_deleting, expected) in [(false, [0, 0]), (true, [4, 5])] {
+        let rule =
+            format!("rule = [{{ fault = {{ reset = true, after_deleting = {after_deleting} }} }}]");
+        let gateway = gateway(&rule).await;
+        let request = request(
+            Method::POST,
+            &url(&gateway, "orders", "messages/delete"),
+            BODY,
+        );
+        let error = http()
+            .execute(sign(request, &gateway.credentials()))
+            .await
+            .expect_err("no answer");
+        assert_eq!(
+            io_error(&error),
+            Some(std::io::ErrorKind::ConnectionReset),
+            "{error:?}"
+        );
+        assert_eq!(log_starts(&gateway), expected);
+    }
+}
+
+#[tokio::test]
+async fn a_delay() {
+    let gateway =
+        gateway(r#"rule = [{ operation = "list", times = 1, fault = { delay_seconds = 0.3 } }]"#)
+            .await;
+    let started = Instant::now();
+    assert_eq!(delete(&gateway, "orders", BODY).await.status, 200);
+    assert_eq!(
+        send(
+            &gateway,
+            Method::GET,
+            &url(&gateway, "orders", "partitions"),
+            ""
+        )
+        .await
+        .status,
+        200
+    );
+    assert!(started.elapsed() >= Duration::from_millis(300));
+}
+
+#[tokio::test]
+async fn partitions_that_fail() {
+    let gateway =
+        gateway("rule = [{ fault = { fail = [{ partition = 1, error_code = 7 }], integer_error_codes = true } }]").await;
+    let answer = delete(&gateway, "orders", BODY).await;
+    let expected = json!({"partitions": [
+        {"partition": 1, "result": "fail", "error_code": 7},
+        {"partition": 0, "result": "success", "error_code": 0},
+    ]});
+    assert_eq!((answer.status, answer.body), (200, expected));
+    assert_eq!(log_starts(&gateway), [4, 0]);
+}
+
+async fn with_header(gateway: &Gateway, value: &str) -> Answer {
+    let mut request = request(
+        Method::POST,
+        &url(gateway, "orders", "messages/delete"),
+        BODY,
+    );
+    request
+        .headers_mut()
+        .insert("x-dms-kafka-fault", value.parse().expect("a header"));
+    execute(sign(request, &gateway.credentials())).await
+}
+
+#[tokio::test]
+async fn a_header_asks_where_that_is_allowed() {
+    let allowed = gateway("accept_header = true").await;
+    with_header(&allowed, "{ status = 503 }")
+        .await
+        .assert_refused(503, "DMS.111501025");
+    for wrong in [
+        "503",
+        "{ status = 200 }",
+        "{ status = 503 ",
+        "{ fail = 1 }",
+        "{}\nx = 1",
+    ] {
+        if wrong.contains('\n') {
+            continue;
+        }
+        with_header(&allowed, wrong)
+            .await
+            .assert_refused(400, "DMS.00400062");
+    }
+    assert_eq!(log_starts(&allowed), [0, 0]);
+    let forbidden = gateway("").await;
+    assert_eq!(
+        with_header(&forbidden, "{ status = 503 }").await.status,
+        200
+    );
+}
+
+#[test]
+fn rules_that_say_nothing() {
+    for (rules, says) in [
+        (
+            "rule = [{ fault = { status = 404 } }]",
+            "429, 500, 502, 503 or 504",
+        ),
+        (
+            "rule = [{ fault = { delay = 1 } }]",
+            "unknown field `delay`",
+        ),
+        ("\n\nrule = [{ operation = 'read', fault = {} }]", "line 3"),
+        ("rule = [{ topic = 'orders' }]", "missing field `fault`"),
+        ("rule = [{ fault = { delay_seconds = -1 } }]", "negative"),
+    ] {
+        let error = Faults::from_toml(rules).expect_err(rules);
+        assert_eq!(error.kind(), ErrorKind::Configuration);
+        assert!(
+            error.to_string().contains(says),
+            "{says:?} is not in {error}"
+        );
+    }
+}

@@ -1,0 +1,110 @@
+//! The read-only companion: what is there, page by page.
+
+use crate::support::{Answer, delete, send, url};
+use dms_kafka_gateway::Gateway;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+async fn list(gateway: &Gateway, topic: &str, query: &str) -> Answer {
+    send(
+        gateway,
+        Method::GET,
+        &(url(gateway, topic, "partitions") + query),
+        "",
+    )
+    .await
+}
+
+/// Partition numbers of a page, and the total.
+fn page(answer: &Answer) -> (Vec<i64>, i64) {
+    let rows = answer.body["partitions"]
+        .as_array()
+        .expect("a list of partitions");
+    let partitions = rows
+        .iter()
+        .map(|row| row["partition"].as_i64().expect("a number"))
+        .collect();
+    (partitions, answer.body["total"].as_i64().expect("a number"))
+}
+
+#[tokio::test]
+async fn offsets_before_and_after_a_deletion() {
+    let gateway = Gateway::memory()
+        .topic("orders", 2, 1000)
+        .start()
+        .await
+        .expect("a gateway");
+    delete(
+        &gateway,
+        "orders",
+        r#"{"partitions":[{"partition":1,"offset":400}]}"#,
+    )
+    .await;
+    let mut answer = list(&gateway, "orders", "").await;
+    for row in answer.body["partitions"].as_array_mut().expect("a list") {
+        let updated = row
+            .as_object_mut()
+            .and_then(|row| row.remove("last_update_time"));
+        assert!(
+            updated
+                .as_ref()
+                .and_then(Value::as_i64)
+                .is_some_and(|time| time > 1_700_000_000_000),
+            "{updated:?}"
+        );
+    }
+    let expected = json!({"total": 2, "partitions": [
+        {"partition": 0, "start_offset": 0, "last_offset": 1000, "message_count": 1000},
+        {"partition": 1, "start_offset": 400, "last_offset": 1000, "message_count": 600},
+    ]});
+    assert_eq!((answer.status, answer.body), (200, expected));
+}
+
+#[tokio::test]
+async fn pages() {
+    let gateway = Gateway::memory()
+        .topic("wide", 60, 1)
+        .start()
+        .await
+        .expect("a gateway");
+    for (query, expected) in [
+        ("", 0..10),
+        ("?limit=50", 0..50),
+        ("?offset=10&limit=3", 10..13),
+        ("?limit=3&offset=58", 58..60),
+        ("?offset=60", 0..0),
+        ("?offset=10000", 0..0),
+        ("?start=1&limit=2", 0..2),
+    ] {
+        let answer = list(&gateway, "wide", query).await;
+        assert_eq!(page(&answer), (expected.collect(), 60), "{query}");
+    }
+}
+
+#[tokio::test]
+async fn queries_that_break_a_rule() {
+    let gateway = Gateway::memory()
+        .topic("orders", 1, 1)
+        .start()
+        .await
+        .expect("a gateway");
+    for query in [
+        "?limit=0",
+        "?limit=51",
+        "?limit=-1",
+        "?limit=ten",
+        "?limit=",
+        "?limit=1.0",
+        "?limit=1&limit=2",
+        "?offset=-1",
+        "?offset=10001",
+        "?offset=99999999999999999999",
+    ] {
+        list(&gateway, "orders", query)
+            .await
+            .assert_refused(400, "DMS.00400062");
+    }
+    list(&gateway, "other", "")
+        .await
+        .assert_refused(400, "DMS.00400062");
+}

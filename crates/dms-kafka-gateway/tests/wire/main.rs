@@ -1,0 +1,23 @@
+//! The gateway as its clients and operators meet it: over the wire.
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking, and says what it expected"
+)]
+
+mod access;
+mod audit;
+mod config;
+mod connections;
+mod delete_records;
+mod delete_requests;
+mod faults;
+mod list_partitions;
+mod logs;
+mod operations;
+mod protection;
+mod shutdown;
+mod support;
+#[cfg(feature = "tls")]
+mod tls;

@@ -1,0 +1,136 @@
+//! What the operator looks at.
+
+use std::{fs, path::Path};
+
+use crate::support::{Answer, delete, execute, http, request};
+use dms_kafka_gateway::Gateway;
+use reqwest::Method;
+
+async fn get(gateway: &Gateway, path: &str) -> Answer {
+    let url = format!("{}{path}", gateway.endpoint());
+    Answer::read(http().get(url).send().await.expect("an answer")).await
+}
+
+async fn gateway() -> Gateway {
+    Gateway::memory()
+        .topic("orders", 2, 1000)
+        .start()
+        .await
+        .expect("a gateway")
+}
+
+#[tokio::test]
+async fn health_and_readiness() {
+    let gateway = gateway().await;
+    for (path, body) in [("/healthz", "ok\n"), ("/readyz", "ready\n")] {
+        let answer = get(&gateway, path).await;
+        assert_eq!((answer.status, answer.body.as_str()), (200, Some(body)));
+        assert!(answer.header("x-request-id").is_some(), "{answer:?}");
+    }
+}
+
+/// The served contract is the one in the repository, which the crate cannot reach into once it is published.
+#[tokio::test]
+async fn the_contract_is_served() {
+    let gateway = gateway().await;
+    let answer = get(&gateway, "/openapi.yaml").await;
+    assert_eq!(
+        (answer.status, answer.header("content-type")),
+        (200, Some("application/yaml"))
+    );
+    let contract = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../openapi/dms-kafka.yaml");
+    let contract = fs::read_to_string(contract).expect("the contract");
+    assert!(
+        answer.body.as_str() == Some(&contract),
+        "the contract has changed; run: cp openapi/dms-kafka.yaml crates/dms-kafka-gateway/src/openapi.yaml"
+    );
+}
+
+#[tokio::test]
+async fn metrics() {
+    let gateway = gateway().await;
+    let body = r#"{"partitions":[{"partition":0,"offset":400},{"partition":1,"offset":-1},{"partition":9,"offset":1}]}"#;
+    assert_eq!(delete(&gateway, "orders", body).await.status, 200);
+    let unsigned = request(
+        Method::POST,
+        &crate::support::url(&gateway, "orders", "messages/delete"),
+        body,
+    );
+    assert_eq!(execute(unsigned).await.status, 401);
+    let answer = get(&gateway, "/metrics").await;
+    assert_eq!(
+        answer.header("content-type"),
+        Some("application/openmetrics-text; version=1.0.0; charset=utf-8"),
+        "{answer:?}"
+    );
+    let text = answer.body.as_str().expect("text");
+    for line in [
+        r#"dms_kafka_gateway_requests_total{operation="delete_messages",status="200"} 1"#,
+        r#"dms_kafka_gateway_requests_total{operation="delete_messages",status="401"} 1"#,
+        r#"dms_kafka_gateway_request_duration_seconds_count{operation="delete_messages"} 2"#,
+        r#"dms_kafka_gateway_partitions_total{error_code="0"} 2"#,
+        r#"dms_kafka_gateway_partitions_total{error_code="3"} 1"#,
+        "dms_kafka_gateway_records_deleted_total 1400",
+        "dms_kafka_gateway_authentication_failures_total 1",
+        "dms_kafka_gateway_audit_failures_total 0",
+        "dms_kafka_gateway_requests_in_flight 1",
+    ] {
+        assert!(
+            text.lines().any(|found| found == line),
+            "{line} is not in\n{text}"
+        );
+    }
+    for secret in [
+        gateway.project_id(),
+        gateway.instance_id(),
+        gateway.access_key(),
+        "orders",
+    ] {
+        assert!(!text.contains(secret), "{secret} is in\n{text}");
+    }
+}
+
+#[tokio::test]
+async fn the_ready_line_tells_a_made_up_secret_and_no_other() {
+    let made_up = gateway().await;
+    let line = serde_json::to_value(made_up.ready_line()).expect("JSON");
+    let expected = serde_json::json!({
+        "ready": true, "endpoint": made_up.endpoint(), "project_id": made_up.project_id(),
+        "instance_id": made_up.instance_id(), "access_key": made_up.access_key(), "secret_key": made_up.secret_key(),
+    });
+    assert_eq!(line, expected);
+
+    let given = Gateway::memory()
+        .access_key("AK", "SK")
+        .project_id("p")
+        .instance("i");
+    let line =
+        serde_json::to_value(given.start().await.expect("a gateway").ready_line()).expect("JSON");
+    assert!(
+        line.get("secret_key").is_none() && line["project_id"] == "p" && line["instance_id"] == "i",
+        "{line}"
+    );
+
+    let everywhere = Gateway::memory()
+        .listen(([0, 0, 0, 0], 0).into())
+        .start()
+        .await
+        .expect("a gateway");
+    let line = serde_json::to_value(everywhere.ready_line()).expect("JSON");
+    assert!(line.get("secret_key").is_none(), "{line}");
+}
+
+#[tokio::test]
+async fn nothing_that_is_printed_tells_a_secret() {
+    let builder = Gateway::memory()
+        .access_key("AK", "the-secret-key")
+        .token("the-token")
+        .topic("orders", 1, 1);
+    let described = format!("{builder:?}");
+    let gateway = builder.start().await.expect("a gateway");
+    let printed = format!("{described} {gateway:?} {:?}", gateway.ready_line());
+    assert!(
+        !printed.contains("the-secret-key") && !printed.contains("the-token"),
+        "{printed}"
+    );
+}

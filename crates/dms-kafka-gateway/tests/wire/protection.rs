@@ -1,0 +1,232 @@
+//! What too much of anything gets.
+
+use std::time::{Duration, Instant};
+
+use crate::support::{Answer, credentials, deletion, execute, head, serve};
+use dms_kafka_gateway::Service;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
+
+const CONFIG: &str = r#"
+    listen = "127.0.0.1:0"
+    access_key = [{ access_key = "AK", secret_key_env = "SK" }, { access_key = "AK2", secret_key_env = "SK" }]
+    instance = [{ id = "i", project_id = "p", memory.topics = [{ name = "t", partitions = 1, records = 10 }] }]
+"#;
+
+const ONE: &str = r#"{"partitions":[{"partition":0,"offset":1}]}"#;
+
+async fn service(more: &str) -> Service {
+    serve(&format!("{CONFIG}\n{more}"), std::path::Path::new("")).await
+}
+
+async fn delete(service: &Service, access_key: &str, secret_key: &str, body: &str) -> Answer {
+    execute(deletion(
+        service,
+        ["p", "i", "t"],
+        body,
+        &credentials(access_key, secret_key),
+    ))
+    .await
+}
+
+async fn connect(service: &Service) -> TcpStream {
+    TcpStream::connect(service.address())
+        .await
+        .expect("a connection")
+}
+
+/// Everything until the gateway closes, and how long that took.
+async fn read_to_end(stream: &mut TcpStream) -> (String, Duration) {
+    let (started, mut answer) = (Instant::now(), Vec::new());
+    let read = tokio::time::timeout(Duration::from_secs(20), stream.read_to_end(&mut answer)).await;
+    read.expect("an end in time").expect("no reset");
+    (String::from_utf8(answer).expect("text"), started.elapsed())
+}
+
+#[tokio::test]
+async fn a_key_that_sends_too_much_is_throttled_and_no_other() {
+    let service = service("rate_limit = { requests_per_second = 1, burst = 2 }").await;
+    for _ in 0..5 {
+        delete(&service, "AK", "wrong", ONE)
+            .await
+            .assert_refused(401, "APIGW.0301");
+    }
+    assert_eq!(
+        delete(&service, "AK", "sk", ONE).await.status,
+        200,
+        "wrong signatures cost the key nothing"
+    );
+    let mut refused = None;
+    while refused.is_none() {
+        refused =
+            Some(delete(&service, "AK", "sk", ONE).await).filter(|answer| answer.status != 200);
+    }
+    let refused = refused.expect("a refusal");
+    refused.assert_refused(429, "APIGW.0308");
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    assert_eq!(delete(&service, "AK2", "sk", ONE).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_key_that_is_guessed_at_is_locked_for_a_while() {
+    let service = service("lock_out = { failures = 2, seconds = 1 }").await;
+    for _ in 0..3 {
+        let answer = delete(&service, "AK", "wrong", ONE).await;
+        answer.assert_refused(401, "APIGW.0301");
+        assert!(
+            answer.error_msg().contains("verify aksk signature fail"),
+            "{answer:?}"
+        );
+    }
+    let started = Instant::now();
+    let answer = delete(&service, "AK", "sk", ONE).await;
+    answer.assert_refused(401, "APIGW.0301");
+    assert!(
+        answer
+            .error_msg()
+            .contains("AK access failed to reach the limit,forbidden"),
+        "{answer:?}"
+    );
+    assert_eq!(delete(&service, "AK2", "sk", ONE).await.status, 200);
+    while delete(&service, "AK", "sk", ONE).await.status != 200 {
+        assert!(started.elapsed() < Duration::from_secs(10), "still locked");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
+async fn no_key_is_locked_unless_that_is_configured() {
+    let service = service("").await;
+    for _ in 0..20 {
+        delete(&service, "AK", "wrong", ONE)
+            .await
+            .assert_refused(401, "APIGW.0301");
+    }
+    assert_eq!(delete(&service, "AK", "sk", ONE).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_head_that_does_not_arrive() {
+    let service = service("limits.header_seconds = 0.2").await;
+    let mut stream = connect(&service).await;
+    stream
+        .write_all(b"POST / HTTP/1.1\r\nhost: x\r\nx-slow: ")
+        .await
+        .expect("a write");
+    let (_, elapsed) = read_to_end(&mut stream).await;
+    assert!(elapsed < Duration::from_secs(10), "{elapsed:?}");
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_arrive() {
+    let service = service("limits.body_seconds = 0.2").await;
+    let request = deletion(&service, ["p", "i", "t"], ONE, &credentials("AK", "sk"));
+    let head = head(&request, "content-length: 1000");
+    let mut stream = connect(&service).await;
+    stream
+        .write_all(format!("{head}{ONE}").as_bytes())
+        .await
+        .expect("a write");
+    let (answer, _) = read_to_end(&mut stream).await;
+    assert!(
+        answer.starts_with("HTTP/1.1 408 ") && answer.contains("\"APIGW.0201\""),
+        "{answer}"
+    );
+    assert!(answer.contains("\r\nconnection: close\r\n"), "{answer}");
+}
+
+#[tokio::test]
+async fn bodies_larger_than_allowed() {
+    let service = service("limits.body_bytes = 1000\nlimits.buffered_bytes = 1000").await;
+    let large = format!("{ONE}{}", " ".repeat(1000 - ONE.len()));
+    assert_eq!(delete(&service, "AK", "sk", &large).await.status, 200);
+    delete(&service, "AK", "sk", &(large.clone() + " "))
+        .await
+        .assert_refused(413, "APIGW.0201");
+
+    // Without a length in its head, a body is counted while it comes.
+    let mut request = deletion(
+        &service,
+        ["p", "i", "t"],
+        &(large + " "),
+        &credentials("AK", "sk"),
+    );
+    let chunks = vec![Ok::<_, std::io::Error>(ONE), Ok(&*" ".repeat(1000).leak())];
+    *request.body_mut() = Some(reqwest::Body::wrap_stream(futures_util::stream::iter(
+        chunks,
+    )));
+    execute(request).await.assert_refused(413, "APIGW.0201");
+}
+
+/// One request holds the only place by being delayed.
+#[tokio::test]
+async fn more_requests_than_can_be_worked_on() {
+    let service = service(
+        "limits.concurrent_requests = 1
+        faults.rule = [{ times = 1, fault = { delay_seconds = 0.5 } }]",
+    )
+    .await;
+    let delayed = async {
+        assert_eq!(delete(&service, "AK", "sk", ONE).await.status, 200);
+    };
+    let others = async {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        let busy = loop {
+            let answer = delete(&service, "AK", "wrong", ONE).await;
+            if answer.status != 401 {
+                break answer;
+            }
+            assert!(Instant::now() < deadline, "never busy");
+        };
+        busy.assert_refused(503, "DMS.111501025");
+        assert_eq!(busy.header("retry-after"), Some("1"));
+    };
+    tokio::join!(delayed, others);
+    assert_eq!(
+        delete(&service, "AK", "sk", ONE).await.status,
+        200,
+        "the place is free again"
+    );
+}
+
+/// Whoever sends a body slowly takes no place.
+#[tokio::test]
+async fn slow_bodies_do_not_keep_others_out() {
+    let service = service("limits.concurrent_requests = 1").await;
+    let request = deletion(&service, ["p", "i", "t"], ONE, &credentials("AK", "sk"));
+    let more = format!("connection: close\r\ncontent-length: {}", ONE.len());
+    let mut slow = Vec::new();
+    for _ in 0..10 {
+        let mut stream = connect(&service).await;
+        stream
+            .write_all(head(&request, &more).as_bytes())
+            .await
+            .expect("a write");
+        slow.push(stream);
+    }
+    assert_eq!(delete(&service, "AK", "sk", ONE).await.status, 200);
+    for mut stream in slow {
+        stream.write_all(ONE.as_bytes()).await.expect("a write");
+        let (answer, _) = read_to_end(&mut stream).await;
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn more_connections_than_may_be_open_wait() {
+    let service = service("limits.connections = 1\nlimits.header_seconds = 0.3").await;
+    let mut first = connect(&service).await;
+    first
+        .write_all(b"GET /healthz HTTP/1.1\r\n")
+        .await
+        .expect("a write");
+    let mut second = connect(&service).await;
+    second
+        .write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        .await
+        .expect("a write");
+    let (answer, _) = read_to_end(&mut second).await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+}

@@ -1,0 +1,235 @@
+//! Requests as a client without any of the gateway's types would send them.
+
+use std::{
+    error::Error,
+    io::{self, ErrorKind},
+    path::Path,
+    time::SystemTime,
+};
+
+use dms_kafka_gateway::{Config, Gateway, Service};
+use huaweicloud_auth::{
+    Credentials,
+    signing::{Payload, RequestTarget, authorize},
+};
+use reqwest::{
+    Method, Request, Response,
+    header::{CONTENT_TYPE, HOST, HeaderMap, HeaderValue},
+};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// An answer, read to its end.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Value,
+}
+
+impl Answer {
+    pub(crate) async fn read(response: Response) -> Self {
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let text = response.text().await.expect("a whole answer");
+        let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
+        Self {
+            status,
+            headers,
+            body,
+        }
+    }
+
+    pub(crate) fn error_code(&self) -> &str {
+        self.body["error_code"].as_str().unwrap_or_default()
+    }
+
+    pub(crate) fn error_msg(&self) -> &str {
+        self.body["error_msg"].as_str().unwrap_or_default()
+    }
+
+    /// The vendor's error body with this status and code, and the request id in body and header alike.
+    #[track_caller]
+    pub(crate) fn assert_refused(&self, status: u16, error_code: &str) {
+        assert_eq!(
+            (self.status, self.error_code()),
+            (status, error_code),
+            "{self:?}"
+        );
+        assert!(!self.error_msg().is_empty(), "{self:?}");
+        let request_id = self.header("x-request-id");
+        assert_eq!(self.body["request_id"].as_str(), request_id, "{self:?}");
+        assert!(request_id.is_some_and(|id| id.len() == 32), "{self:?}");
+        assert_eq!(
+            self.header("content-type"),
+            Some("application/json"),
+            "{self:?}"
+        );
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+}
+
+/// The path of an operation on a topic.
+pub(crate) fn path(project_id: &str, instance_id: &str, topic: &str, operation: &str) -> String {
+    format!("/v2/{project_id}/kafka/instances/{instance_id}/topics/{topic}/{operation}")
+}
+
+/// The URL of an operation on a topic of a gateway in memory.
+pub(crate) fn url(gateway: &Gateway, topic: &str, operation: &str) -> String {
+    format!(
+        "{}{}",
+        gateway.endpoint(),
+        path(
+            gateway.project_id(),
+            gateway.instance_id(),
+            topic,
+            operation
+        )
+    )
+}
+
+/// A request, not signed yet.
+pub(crate) fn request(method: Method, url: &str, body: impl Into<Vec<u8>>) -> Request {
+    let mut request = Request::new(method, url.parse().expect("a URL"));
+    request
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    *request.body_mut() = Some(body.into().into());
+    request
+}
+
+/// Signs a request as it is, at this time.
+pub(crate) fn sign_at(mut request: Request, credentials: &Credentials, now: SystemTime) -> Request {
+    let url = request.url().clone();
+    let authority = url.authority().to_owned();
+    let method = request.method().clone();
+    let body = request
+        .body()
+        .and_then(|body| body.as_bytes())
+        .unwrap_or_default()
+        .to_vec();
+    let target = RequestTarget {
+        method: &method,
+        host: &authority,
+        path: url.path(),
+        query: url.query().unwrap_or_default(),
+    };
+    authorize(
+        credentials,
+        target,
+        request.headers_mut(),
+        Payload::Bytes(&body),
+        now,
+    )
+    .expect("a signature");
+    request
+        .headers_mut()
+        .insert(HOST, authority.parse().expect("a header"));
+    request
+}
+
+pub(crate) fn sign(request: Request, credentials: &Credentials) -> Request {
+    sign_at(request, credentials, SystemTime::now())
+}
+
+pub(crate) fn http() -> reqwest::Client {
+    reqwest::Client::builder()
+        .no_proxy()
+        .build()
+        .expect("a client")
+}
+
+/// Sends a request as it is.
+pub(crate) async fn execute(request: Request) -> Answer {
+    Answer::read(http().execute(request).await.expect("an answer")).await
+}
+
+/// Sends a request signed with the gateway's own key.
+pub(crate) async fn send(
+    gateway: &Gateway,
+    method: Method,
+    url: &str,
+    body: impl Into<Vec<u8>>,
+) -> Answer {
+    execute(sign(request(method, url, body), &gateway.credentials())).await
+}
+
+/// Deletes, with this body.
+pub(crate) async fn delete(gateway: &Gateway, topic: &str, body: impl Into<Vec<u8>>) -> Answer {
+    send(
+        gateway,
+        Method::POST,
+        &url(gateway, topic, "messages/delete"),
+        body,
+    )
+    .await
+}
+
+/// A service with this configuration, in which `$FOLDER` stands for a folder; every environment variable that is asked
+/// for holds its own name, in lower case.
+pub(crate) async fn serve(toml: &str, folder: &Path) -> Service {
+    let toml = toml.replace("$FOLDER", folder.to_str().expect("a path in UTF-8"));
+    let config = Config::from_toml(&toml).expect("a configuration");
+    let checked = config
+        .check(&|name| Some(name.to_lowercase()))
+        .expect("a configuration that holds together");
+    checked.start().await.expect("a service")
+}
+
+/// A deletion sent to a service of [`serve`], signed.
+pub(crate) fn deletion(
+    service: &Service,
+    [project, instance, topic]: [&str; 3],
+    body: &str,
+    credentials: &Credentials,
+) -> Request {
+    let url = format!(
+        "{}{}",
+        service.endpoint(),
+        path(project, instance, topic, "messages/delete")
+    );
+    sign(request(Method::POST, &url, body), credentials)
+}
+
+pub(crate) fn credentials(access_key: &str, secret_key: &str) -> Credentials {
+    Credentials::new(access_key, secret_key).expect("a key pair")
+}
+
+/// Reads a file of cases from the folder of the tests.
+pub(crate) fn cases<T: DeserializeOwned>(file: &str) -> Vec<T> {
+    #[derive(serde::Deserialize)]
+    struct Cases<T> {
+        case: Vec<T>,
+    }
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/wire")
+        .join(file);
+    let text = std::fs::read_to_string(&path)
+        .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let cases: Cases<T> =
+        toml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    cases.case
+}
+
+/// The kind of the I/O error behind an error.
+pub(crate) fn io_error(error: &(dyn Error + 'static)) -> Option<ErrorKind> {
+    match error.downcast_ref::<io::Error>() {
+        Some(io) => Some(io.kind()),
+        None => error.source().and_then(io_error),
+    }
+}
+
+/// The head of a request as it goes over the wire, with more header lines, up to the blank line.
+pub(crate) fn head(request: &Request, more: &str) -> String {
+    let headers = request.headers().iter().map(|(name, value)| {
+        let value = value.to_str().expect("a header in ASCII");
+        format!("{name}: {value}\r\n")
+    });
+    let (method, path) = (request.method(), request.url().path());
+    format!(
+        "{method} {path} HTTP/1.1\r\n{}{more}\r\n\r\n",
+        headers.collect::<Vec<_>>().concat()
+    )
+}

@@ -1,0 +1,140 @@
+//! HTTPS. The client here is rustls itself, so that the test needs no other TLS.
+
+use std::{fs, path::Path, sync::Arc};
+
+use crate::support::serve;
+use dms_kafka_gateway::{Config, ErrorKind};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
+use tokio_rustls::{
+    TlsConnector,
+    rustls::{
+        ClientConfig, RootCertStore,
+        crypto::aws_lc_rs,
+        pki_types::{CertificateDer, ServerName, pem::PemObject as _},
+    },
+};
+
+const CONFIG: &str = r#"
+    listen = "127.0.0.1:0"
+    anonymous = true
+    tls = { certificate_chain_file = "$FOLDER/cert.pem", private_key_file = "$FOLDER/key.pem" }
+    limits.header_seconds = 0.5
+    instance = [{ id = "i", project_id = "p", memory.topics = [{ name = "t", partitions = 1, records = 10 }] }]
+"#;
+
+/// Makes a certificate for `localhost`, signed by itself.
+fn certificate(folder: &Path) -> CertificateDer<'static> {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+    fs::write(folder.join("cert.pem"), made.cert.pem()).expect("a file");
+    fs::write(folder.join("key.pem"), made.signing_key.serialize_pem()).expect("a file");
+    CertificateDer::from_pem_slice(made.cert.pem().as_bytes()).expect("PEM")
+}
+
+fn connector(root: CertificateDer<'static>) -> TlsConnector {
+    let mut roots = RootCertStore::empty();
+    roots.add(root).expect("a root");
+    let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Arc::new(config).into()
+}
+
+#[tokio::test]
+async fn the_api_over_https() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let root = certificate(folder.path());
+    let service = serve(CONFIG, folder.path()).await;
+    assert!(
+        service.endpoint().starts_with("https://127.0.0.1:"),
+        "{}",
+        service.endpoint()
+    );
+
+    let stream = TcpStream::connect(service.address())
+        .await
+        .expect("a connection");
+    let name = ServerName::try_from("localhost").expect("a name");
+    let mut stream = connector(root)
+        .connect(name, stream)
+        .await
+        .expect("a handshake");
+    let body = r#"{"partitions":[{"partition":0,"offset":4}]}"#;
+    let path = crate::support::path("p", "i", "t", "messages/delete");
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).await.expect("a write");
+    let mut answer = String::new();
+    stream
+        .read_to_string(&mut answer)
+        .await
+        .expect("an answer, and a proper end of TLS");
+    assert!(
+        answer.starts_with("HTTP/1.1 200 ") && answer.contains(r#""result":"success""#),
+        "{answer}"
+    );
+    service.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_handshake_that_does_not_come() {
+    let folder = tempfile::tempdir().expect("a folder");
+    certificate(folder.path());
+    let service = serve(CONFIG, folder.path()).await;
+    let mut stream = TcpStream::connect(service.address())
+        .await
+        .expect("a connection");
+    let mut rest = Vec::new();
+    let closed = tokio::time::timeout(
+        std::time::Duration::from_secs(10),
+        stream.read_to_end(&mut rest),
+    );
+    closed.await.expect("an end in time").expect("no reset");
+    assert!(rest.is_empty());
+}
+
+#[test]
+fn files_that_hold_no_certificate_or_key() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let other = tempfile::tempdir().expect("a folder");
+    certificate(folder.path());
+    certificate(other.path());
+    let check = |cert: &str, key: &str| {
+        let toml = CONFIG
+            .replace("$FOLDER/cert.pem", cert)
+            .replace("$FOLDER/key.pem", key);
+        Config::from_toml(&toml)
+            .expect("a configuration")
+            .check(&|_| None)
+            .map(drop)
+    };
+    let (cert, key) = (
+        folder.path().join("cert.pem"),
+        folder.path().join("key.pem"),
+    );
+    let (cert, key) = (cert.to_str().expect("UTF-8"), key.to_str().expect("UTF-8"));
+    let foreign_key = other.path().join("key.pem");
+    for (cert, key, says) in [
+        ("no-such-file", key, "certificate_chain_file"),
+        (cert, "no-such-file", "private_key_file"),
+        (cert, cert, "private_key_file"),
+        (
+            cert,
+            foreign_key.to_str().expect("UTF-8"),
+            "certificate_chain_file",
+        ),
+    ] {
+        let error = check(cert, key).expect_err(says);
+        assert_eq!(error.kind(), ErrorKind::InvalidSetting);
+        assert!(
+            error.to_string().contains(says),
+            "{says:?} is not in {error}"
+        );
+    }
+}

@@ -1,0 +1,246 @@
+//! The credentials themselves: opaque, wiped on drop, never printed.
+
+use std::{fmt, sync::Arc, time::SystemTime};
+
+use zeroize::Zeroizing;
+
+use crate::CredentialsError;
+
+/// An access key pair, with or without a security token, or an authentication token.
+///
+/// Cloning is cheap and shares one copy of the secrets, which is overwritten when the last clone is dropped.
+/// [`Debug`](fmt::Debug) shows the last four characters of the access key and the provider's name, nothing else.
+///
+/// ```
+/// use huaweicloud_auth::Credentials;
+///
+/// let credentials = Credentials::new("QTWAOYTTINDUT2QVKYUC", "secret")?.with_security_token("token")?;
+/// assert_eq!(format!("{credentials:?}"), r#"Credentials { access_key: "…KYUC", provider: "static" }"#);
+/// # Ok::<(), huaweicloud_auth::CredentialsError>(())
+/// ```
+#[derive(Clone)]
+pub struct Credentials(Arc<Inner>);
+
+#[derive(Clone)]
+struct Inner {
+    identity: Identity,
+    expires_at: Option<SystemTime>,
+    project_id: Option<String>,
+    domain_id: Option<String>,
+    provider_name: &'static str,
+}
+
+#[derive(Clone)]
+pub(crate) enum Identity {
+    KeyPair {
+        access_key: String,
+        secret_key: Zeroizing<String>,
+        security_token: Option<Zeroizing<String>>,
+    },
+    Token(Zeroizing<String>),
+}
+
+/// Below this length the last four characters would be most of the key.
+const SHORTEST_SHOWN_KEY: usize = 8;
+
+impl Credentials {
+    /// Credentials from an access key (AK) and its secret key (SK); permanent until
+    /// [`with_expires_at`](Self::with_expires_at) says otherwise.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`](crate::CredentialsErrorKind::Invalid) when one of them is empty, begins or ends with white space or
+    /// holds a control character, and when the access key holds anything but visible ASCII or a comma, neither of which
+    /// fits the `Authorization` header.
+    pub fn new(
+        access_key: impl Into<String>,
+        secret_key: impl Into<String>,
+    ) -> Result<Self, CredentialsError> {
+        let secret_key = Zeroizing::new(secret_key.into());
+        let access_key = access_key.into();
+        require_header_safe("access key", &access_key)?;
+        if access_key.contains(',') {
+            return Err(CredentialsError::invalid(
+                "the access key holds a comma, which separates the parts of the Authorization header",
+            ));
+        }
+        require_plain("secret key", &secret_key)?;
+        Ok(Self::from_identity(Identity::KeyPair {
+            access_key,
+            secret_key,
+            security_token: None,
+        }))
+    }
+
+    /// Credentials from a token that a request carries as `X-Auth-Token`; such requests are not signed.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`](crate::CredentialsErrorKind::Invalid) when the token is empty or holds anything but visible ASCII.
+    pub fn token(auth_token: impl Into<String>) -> Result<Self, CredentialsError> {
+        let token = Zeroizing::new(auth_token.into());
+        require_header_safe("authentication token", &token)?;
+        Ok(Self::from_identity(Identity::Token(token)))
+    }
+
+    fn from_identity(identity: Identity) -> Self {
+        Self(Arc::new(Inner {
+            identity,
+            expires_at: None,
+            project_id: None,
+            domain_id: None,
+            provider_name: "static",
+        }))
+    }
+
+    /// Adds the security token that belongs to a temporary key pair; it is sent, and signed, as `X-Security-Token`.
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`](crate::CredentialsErrorKind::Invalid) when the token is empty or holds anything but visible ASCII, and
+    /// for [`token`](Self::token) credentials, which have no key pair for it to belong to.
+    pub fn with_security_token(self, token: impl Into<String>) -> Result<Self, CredentialsError> {
+        let token = Zeroizing::new(token.into());
+        require_header_safe("security token", &token)?;
+        let mut inner = Arc::unwrap_or_clone(self.0);
+        match &mut inner.identity {
+            Identity::KeyPair { security_token, .. } => *security_token = Some(token),
+            Identity::Token(_) => {
+                return Err(CredentialsError::invalid(
+                    "a security token belongs to an access key pair, not to an authentication token",
+                ));
+            }
+        }
+        Ok(Self(Arc::new(inner)))
+    }
+
+    /// Sets the moment after which the service refuses these credentials.
+    #[must_use]
+    pub fn with_expires_at(self, expires_at: SystemTime) -> Self {
+        self.map(|inner| inner.expires_at = Some(expires_at))
+    }
+
+    /// Sets the project that the source of the credentials names, for regional services.
+    #[must_use]
+    pub fn with_project_id(self, project_id: impl Into<String>) -> Self {
+        self.map(|inner| inner.project_id = Some(project_id.into()))
+    }
+
+    /// Sets the account (domain) that the source of the credentials names, for global services.
+    #[must_use]
+    pub fn with_domain_id(self, domain_id: impl Into<String>) -> Self {
+        self.map(|inner| inner.domain_id = Some(domain_id.into()))
+    }
+
+    /// Sets the name of the provider, which [`Debug`](fmt::Debug) and logs may show.
+    #[must_use]
+    pub fn with_provider_name(self, provider_name: &'static str) -> Self {
+        self.map(|inner| inner.provider_name = provider_name)
+    }
+
+    fn map(self, change: impl FnOnce(&mut Inner)) -> Self {
+        let mut inner = Arc::unwrap_or_clone(self.0);
+        change(&mut inner);
+        Self(Arc::new(inner))
+    }
+
+    /// The access key, or `None` for a token.
+    pub fn access_key(&self) -> Option<&str> {
+        match &self.0.identity {
+            Identity::KeyPair { access_key, .. } => Some(access_key),
+            Identity::Token(_) => None,
+        }
+    }
+
+    /// The secret key, or `None` for a token.
+    pub fn secret_key(&self) -> Option<&str> {
+        match &self.0.identity {
+            Identity::KeyPair { secret_key, .. } => Some(secret_key),
+            Identity::Token(_) => None,
+        }
+    }
+
+    /// The security token of a temporary key pair.
+    pub fn security_token(&self) -> Option<&str> {
+        match &self.0.identity {
+            Identity::KeyPair { security_token, .. } => {
+                security_token.as_ref().map(|token| token.as_str())
+            }
+            Identity::Token(_) => None,
+        }
+    }
+
+    /// The token sent as `X-Auth-Token`, or `None` for a key pair.
+    pub fn auth_token(&self) -> Option<&str> {
+        match &self.0.identity {
+            Identity::KeyPair { .. } => None,
+            Identity::Token(token) => Some(token),
+        }
+    }
+
+    /// When the service begins to refuse these credentials; `None` means never, or not known.
+    pub fn expires_at(&self) -> Option<SystemTime> {
+        self.0.expires_at
+    }
+
+    /// The project that the source of the credentials names.
+    pub fn project_id(&self) -> Option<&str> {
+        self.0.project_id.as_deref()
+    }
+
+    /// The account (domain) that the source of the credentials names.
+    pub fn domain_id(&self) -> Option<&str> {
+        self.0.domain_id.as_deref()
+    }
+
+    /// The name of the provider that made these credentials, such as `static` or `environment`.
+    pub fn provider_name(&self) -> &'static str {
+        self.0.provider_name
+    }
+
+    /// Whether these are [`token`](Self::token) credentials.
+    pub fn is_token(&self) -> bool {
+        matches!(self.0.identity, Identity::Token(_))
+    }
+
+    pub(crate) fn identity(&self) -> &Identity {
+        &self.0.identity
+    }
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let access_key = self.access_key().map(|key| match key.len() {
+            ..SHORTEST_SHOWN_KEY => "…".to_owned(),
+            length => format!("…{}", &key[length - 4..]),
+        });
+        f.debug_struct("Credentials")
+            .field("access_key", &access_key.as_deref().unwrap_or("none"))
+            .field("provider", &self.0.provider_name)
+            .finish()
+    }
+}
+
+/// The value goes into a header: visible ASCII only.
+fn require_header_safe(what: &str, value: &str) -> Result<(), CredentialsError> {
+    require_plain(what, value)?;
+    if value.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Ok(());
+    }
+    Err(CredentialsError::invalid(format!(
+        "the {what} holds a character that no HTTP header may carry: only visible ASCII is allowed"
+    )))
+}
+
+fn require_plain(what: &str, value: &str) -> Result<(), CredentialsError> {
+    let fault = if value.is_empty() {
+        "is empty"
+    } else if value.trim() != value {
+        "begins or ends with white space: remove it"
+    } else if value.chars().any(char::is_control) {
+        "holds a control character, such as a line break: remove it"
+    } else {
+        return Ok(());
+    };
+    Err(CredentialsError::invalid(format!("the {what} {fault}")))
+}

@@ -1,0 +1,111 @@
+//! The `X-Sdk-Date` header.
+
+use std::time::SystemTime;
+
+use http::HeaderMap;
+use jiff::{Timestamp, civil, tz::TimeZone};
+
+use super::X_SDK_DATE;
+
+const FORMAT: &str = "%Y%m%dT%H%M%SZ";
+const LENGTH: usize = "20060102T150405Z".len();
+
+/// What is wrong with the `X-Sdk-Date` headers of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum DateFault {
+    #[error("there is more than one X-Sdk-Date header: send one")]
+    Repeated,
+    #[error("the X-Sdk-Date header is not a date of the form YYYYMMDDTHHMMSSZ")]
+    Malformed,
+}
+
+/// The date header's text and the moment it names, or `None` when there is no such header.
+pub(crate) fn header_date(headers: &HeaderMap) -> Result<Option<(&str, SystemTime)>, DateFault> {
+    let mut values = headers.get_all(X_SDK_DATE).iter();
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
+    if values.next().is_some() {
+        return Err(DateFault::Repeated);
+    }
+    let text = value
+        .to_str()
+        .map_err(|_| DateFault::Malformed)?
+        .trim_ascii();
+    parse(text)
+        .map(|time| Some((text, time)))
+        .ok_or(DateFault::Malformed)
+}
+
+/// `None` beyond the years that four digits can say.
+pub(super) fn format(time: SystemTime) -> Option<String> {
+    let timestamp = Timestamp::try_from(time).ok()?;
+    let text = timestamp.strftime(FORMAT).to_string();
+    has_shape(&text).then_some(text)
+}
+
+fn parse(text: &str) -> Option<SystemTime> {
+    if !has_shape(text) {
+        return None;
+    }
+    let date_time = civil::DateTime::strptime(FORMAT, text).ok()?;
+    let timestamp = date_time.to_zoned(TimeZone::UTC).ok()?.timestamp();
+    Some(timestamp.into())
+}
+
+/// `strptime` alone is lenient about widths.
+fn has_shape(text: &str) -> bool {
+    text.len() == LENGTH
+        && text.bytes().enumerate().all(|(index, byte)| match index {
+            8 => byte == b'T',
+            15 => byte == b'Z',
+            _ => byte.is_ascii_digit(),
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn formats_and_parses_the_same_moment() {
+        for (seconds, text) in [
+            (0, "19700101T000000Z"),
+            (1_767_323_045, "20260102T030405Z"),
+            (1_709_210_096, "20240229T123456Z"),
+        ] {
+            let time = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+            assert_eq!(format(time).as_deref(), Some(text));
+            assert_eq!(parse(text), Some(time), "{text}");
+        }
+    }
+
+    #[test]
+    fn refuses_what_is_not_a_moment() {
+        for text in [
+            "",
+            "20260102T030405",
+            "20260102T030405z",
+            "20260102 030405Z",
+            "20260230T000000Z",
+            "20261301T000000Z",
+            "20260102T250000Z",
+            "2026010T0304050Z",
+            "+0260102T030405Z",
+            "20260102T030405Z ",
+            "2026-01-02T03:04:05Z",
+        ] {
+            assert_eq!(parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn refuses_a_clock_beyond_the_format() {
+        let year_10000 = SystemTime::UNIX_EPOCH + Duration::from_secs(253_402_300_800);
+        assert_eq!(format(year_10000), None);
+        let christmas_9999 = year_10000 - Duration::from_secs(7 * 86_400);
+        assert_eq!(format(christmas_9999).as_deref(), Some("99991225T000000Z"));
+    }
+}

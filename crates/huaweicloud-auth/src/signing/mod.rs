@@ -1,0 +1,106 @@
+//! `SDK-HMAC-SHA256`: from a request and credentials to headers.
+//!
+//! Three pure stages, each of which can be looked at alone:
+//! [`canonical_request`] → [`string_to_sign`] → [`signature`]. [`authorize`] runs them and inserts the headers, [`explain`]
+//! runs them and shows what it found, and [`verification`](crate::verification) runs them on the server.
+//!
+//! # What is signed
+//!
+//! * The path and the query **as they go on the wire**. Both are decoded and encoded again in one fixed way, so a client and
+//!   a server that spell the same path differently agree. `%2F` in a path is signed as `/`, as every official SDK does it:
+//!   a server must not tell the two apart, and best refuses `%2F`. A `+` in a query is a space, as in a form.
+//! * Repeated query parameters are sorted by name, then value.
+//! * Only the listed headers. [`SignedHeaders::standard`] leaves out those that proxies rewrite.
+//! * The body, as the SHA-256 of the exact bytes that are sent; see [`Payload`].
+//!
+//! Whoever changes one of these after signing breaks the signature.
+
+mod authorize;
+mod canonical;
+mod date;
+mod encoding;
+mod error;
+mod explain;
+mod signed_headers;
+mod stages;
+
+pub use authorize::authorize;
+pub use canonical::{CanonicalRequest, canonical_request};
+pub use error::{SigningError, SigningErrorKind};
+pub use explain::{Explanation, explain};
+pub use signed_headers::SignedHeaders;
+pub use stages::{Signature, signature, string_to_sign};
+
+pub(crate) use canonical::canonical_request_with;
+pub(crate) use date::{DateFault, header_date};
+pub(crate) use stages::{hex, hex_sha256};
+
+use http::{HeaderMap, HeaderName, Method};
+
+/// The name of the algorithm, as the `Authorization` header and the string to sign begin.
+pub const ALGORITHM: &str = "SDK-HMAC-SHA256";
+
+/// The time of signing, `YYYYMMDDTHHMMSSZ` in UTC.
+pub const X_SDK_DATE: HeaderName = HeaderName::from_static("x-sdk-date");
+/// The payload hash, when the signer states it instead of leaving it to the server to compute.
+pub const X_SDK_CONTENT_SHA256: HeaderName = HeaderName::from_static("x-sdk-content-sha256");
+/// The token that belongs to a temporary key pair.
+pub const X_SECURITY_TOKEN: HeaderName = HeaderName::from_static("x-security-token");
+/// The token that replaces a signature.
+pub const X_AUTH_TOKEN: HeaderName = HeaderName::from_static("x-auth-token");
+/// The project of a regional request.
+pub const X_PROJECT_ID: HeaderName = HeaderName::from_static("x-project-id");
+/// The account of a global request.
+pub const X_DOMAIN_ID: HeaderName = HeaderName::from_static("x-domain-id");
+
+/// What `X-Sdk-Content-Sha256` says when the signature does not cover the body.
+pub const UNSIGNED_PAYLOAD: &str = "UNSIGNED-PAYLOAD";
+
+/// Where a request goes: the parts of it that do not stand in the headers or the body.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestTarget<'a> {
+    /// The method, as sent.
+    pub method: &'a Method,
+    /// The value of the `Host` header, as sent: with the port unless it is the scheme's own.
+    pub host: &'a str,
+    /// The path as on the wire, percent-encoded, without the query. Empty means `/`.
+    pub path: &'a str,
+    /// The query as on the wire, percent-encoded, without the `?`. Empty means none.
+    pub query: &'a str,
+}
+
+/// Everything that a signature can cover.
+#[derive(Clone, Copy, Debug)]
+pub struct SigningRequest<'a> {
+    /// Method, host, path and query.
+    pub target: RequestTarget<'a>,
+    /// The headers as sent. `Host` need not be among them: [`RequestTarget::host`] is what counts.
+    pub headers: &'a HeaderMap,
+    /// The body.
+    pub payload: Payload<'a>,
+}
+
+/// How the signature covers the body.
+///
+/// An `X-Sdk-Content-Sha256` header that is already there goes before this when signing: its value is taken as it is.
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub enum Payload<'a> {
+    /// The exact bytes that are sent; empty for no body.
+    Bytes(&'a [u8]),
+    /// The SHA-256 of the bytes that are sent, for callers that hashed them while they were made or read.
+    Sha256([u8; 32]),
+    /// Not at all. [`authorize`] says so in `X-Sdk-Content-Sha256`; anyone on the way can change such a body.
+    Unsigned,
+}
+
+/// Shows the length of a body, never the body.
+impl std::fmt::Debug for Payload<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Bytes(bytes) => write!(f, "Bytes({} bytes)", bytes.len()),
+            Self::Sha256(_) => f.write_str("Sha256"),
+            Self::Unsigned => f.write_str("Unsigned"),
+        }
+    }
+}
