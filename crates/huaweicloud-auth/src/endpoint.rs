@@ -9,7 +9,9 @@ use crate::CredentialsError;
 /// Reads an endpoint: `https://` is assumed, nothing but host and port may follow, the scheme's own port is dropped.
 pub(crate) fn parse(text: &str) -> Result<String, CredentialsError> {
     if text.contains('@') {
-        return Err(CredentialsError::invalid("the endpoint holds a user name: remove it"));
+        return Err(CredentialsError::invalid(
+            "the endpoint holds a user name: remove it",
+        ));
     }
     let fault = |fault| CredentialsError::invalid(format!("the endpoint {text:?} {fault}"));
     let with_scheme = if text.contains("://") {
