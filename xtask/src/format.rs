@@ -133,11 +133,7 @@ mod tests {
     #[test]
     fn variants_without_docs_are_excused_and_others_are_not() {
         let text = formatted("enum A { B } enum C { /// D.\n D }");
-        assert_eq!(
-            text.matches("#[allow(missing_docs").count(),
-            1,
-            "{text}"
-        );
+        assert_eq!(text.matches("#[allow(missing_docs").count(), 1, "{text}");
         assert!(
             text.ends_with("}\n\nenum C {\n    /// D.\n    D,\n}\n"),
             "{text}"
