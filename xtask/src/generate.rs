@@ -43,7 +43,7 @@ pub(crate) fn write(root: &Path) -> Result<(), Failures> {
     Ok(())
 }
 
-/// Fails with a short diff when the file in the checkout is not what [`write`] would write.
+/// Fails with a short diff when the file in the checkout is not what generating would write.
 pub(crate) fn check(root: &Path) -> Result<(), Failures> {
     let wanted = render(root)?;
     let found = failure::read(root, OUTPUT).unwrap_or_default();
