@@ -5,6 +5,7 @@
     reason = "a maintainers' tool may stop at a broken checkout"
 )]
 
+mod ci;
 mod contract;
 mod described;
 mod deviations;
@@ -46,6 +47,13 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run everything a change must pass.
+    Ci {
+        /// Text of the vendor's page, to compare the recorded facts with.
+        #[arg(long, value_name = "FILE", env = "DMS_KAFKA_PAGE")]
+        page: Option<PathBuf>,
+    },
+
     /// Generate the client from the contract.
     Generate {
         /// Write nothing; fail when the generated file is out of date.
@@ -78,6 +86,7 @@ fn main() -> ExitCode {
 
 fn run(Cli { root, command }: &Cli) -> Result<(), Failures> {
     match command {
+        Command::Ci { page } => ci::run(root, page.as_deref()),
         Command::Generate { check: false } => generate::write(root),
         Command::Generate { check: true } => generate::check(root),
         Command::Spec { page, lint } => {

@@ -1,0 +1,124 @@
+//! `cargo xtask ci`: everything a change must pass, in one command.
+
+use std::env;
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::failure::{Failure, Failures, Outcome};
+use crate::{generate, lint, spec};
+
+/// What the steps work on.
+struct Ci<'a> {
+    root: &'a Path,
+    page: Option<&'a Path>,
+}
+
+type Step = fn(&Ci<'_>) -> Result<Outcome, Failures>;
+
+/// The cheap ones first.
+const STEPS: [(&str, Step); 9] = [
+    ("format", |ci| ci.cargo(&["fmt", "--all", "--check"], &[])),
+    ("generate --check", |ci| {
+        generate::check(ci.root).map(|()| Outcome::Passed)
+    }),
+    ("spec", |ci| {
+        spec::contract(ci.root).map(|()| Outcome::Passed)
+    }),
+    ("spec --page", |ci| spec::page(ci.root, ci.page)),
+    ("spec --lint", |ci| lint::run(ci.root)),
+    ("clippy", |ci| {
+        ci.cargo(
+            &["clippy", "--workspace", "--all-targets", "--", "-Dwarnings"],
+            &[],
+        )
+    }),
+    ("docs", |ci| {
+        ci.cargo(
+            &["doc", "--workspace", "--no-deps"],
+            &[("RUSTDOCFLAGS", "-Dwarnings")],
+        )
+    }),
+    ("tests", |ci| {
+        ci.cargo(&["test", "--workspace", "--no-fail-fast"], &[])
+    }),
+    ("deny", |ci| ci.deny()),
+];
+
+/// How a step ended, and how long it took.
+struct Ended {
+    step: &'static str,
+    time: Duration,
+    result: Result<Outcome, Failures>,
+}
+
+/// Runs every step, the later ones also after a failure, and tells at the end how each ended.
+pub(crate) fn run(root: &Path, page: Option<&Path>) -> Result<(), Failures> {
+    let ci = Ci { root, page };
+    let ended: Vec<Ended> = STEPS
+        .iter()
+        .map(|(name, step)| ci.run(name, *step))
+        .collect();
+    eprintln!("\n=== summary");
+    for Ended { step, time, result } in &ended {
+        let verdict = match result {
+            Ok(Outcome::Passed) => "passed".to_owned(),
+            Ok(Outcome::Skipped(reason)) => format!("skipped: {reason}"),
+            Err(_) => "FAILED".to_owned(),
+        };
+        eprintln!("{step:<17} {:>7.1} s  {verdict}", time.as_secs_f64());
+    }
+    let failed = ended.iter().filter(|ended| ended.result.is_err());
+    let failures = failed.map(|ended| Failure::file(ended.step, "failed, see above"));
+    Failures::unless_empty(failures.collect())
+}
+
+impl Ci<'_> {
+    fn run(&self, name: &'static str, step: Step) -> Ended {
+        eprintln!("\n=== {name}");
+        let start = Instant::now();
+        let result = step(self);
+        if let Err(failures) = &result {
+            eprint!("{failures}");
+        }
+        Ended {
+            step: name,
+            time: start.elapsed(),
+            result,
+        }
+    }
+
+    fn cargo(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Result<Outcome, Failures> {
+        let mut command = Command::new(cargo());
+        command
+            .current_dir(self.root)
+            .args(arguments)
+            .envs(environment.iter().copied());
+        let status = command
+            .status()
+            .map_err(|error| Failure::file("cargo", error))?;
+        if status.success() {
+            return Ok(Outcome::Passed);
+        }
+        Err(Failure::file(format_args!("cargo {}", arguments.join(" ")), status).into())
+    }
+
+    /// Licences, advisories and sources, where cargo-deny is installed.
+    fn deny(&self) -> Result<Outcome, Failures> {
+        let mut version = Command::new(cargo());
+        version
+            .args(["deny", "--version"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        if version.status().is_ok_and(|status| status.success()) {
+            return self.cargo(&["deny", "check"], &[]);
+        }
+        Ok(Outcome::Skipped("cargo-deny is not installed".to_owned()))
+    }
+}
+
+/// The cargo that runs this command, so that every step uses one toolchain.
+fn cargo() -> OsString {
+    env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+}
