@@ -33,6 +33,12 @@ pub trait ProvideCredentials: Debug + Send + Sync {
     ///
     /// The future resolves to an error when there are none, when they cannot be used, or when the source cannot be asked.
     fn provide_credentials(&self) -> ProvideCredentialsFuture<'_>;
+
+    /// Tells the source that a service refused these credentials, so that one which keeps them asks for new ones next time.
+    /// Does nothing unless implemented.
+    fn invalidate(&self, refused: &Credentials) {
+        let _ = refused;
+    }
 }
 
 /// Fixed credentials are their own source.
