@@ -13,6 +13,7 @@ mod list;
 mod outcome;
 mod retry;
 mod service_error;
+mod text;
 mod transport;
 
 pub use builder::ClientBuilder;

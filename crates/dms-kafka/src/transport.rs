@@ -14,6 +14,8 @@ const IDLE_CONNECTION: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug)]
 pub(crate) struct Endpoint {
     base: String,
+    host: String,
+    port: u16,
     plaintext: bool,
     loopback: bool,
 }
@@ -57,6 +59,8 @@ impl Endpoint {
         let base = url.as_str().trim_end_matches('/').to_owned();
         Ok(Self {
             base,
+            host: host.to_string(),
+            port: url.port_or_known_default().unwrap_or_default(),
             plaintext,
             loopback,
         })
@@ -64,6 +68,14 @@ impl Endpoint {
 
     pub(crate) fn base(&self) -> &str {
         &self.base
+    }
+
+    pub(crate) fn host(&self) -> &str {
+        &self.host
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
     }
 }
 
