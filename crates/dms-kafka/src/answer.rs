@@ -220,3 +220,52 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let date = httpdate::parse_http_date(value).ok()?;
     Some(date.duration_since(SystemTime::now()).unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(value: &str) -> Option<Duration> {
+        let mut headers = HeaderMap::new();
+        headers.insert(RETRY_AFTER, value.parse().ok()?);
+        retry_after(&headers)
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        assert_eq!(asked("0"), Some(Duration::ZERO));
+        assert_eq!(asked(" 120 "), Some(Duration::from_secs(120)));
+        let past = "Fri, 31 Dec 1999 23:59:59 GMT";
+        assert_eq!(asked(past), Some(Duration::ZERO));
+        let hour = Duration::from_secs(3600);
+        let wait = asked(&httpdate::fmt_http_date(SystemTime::now() + hour));
+        assert!(
+            wait.is_some_and(|wait| wait <= hour && wait > hour / 2),
+            "{wait:?}"
+        );
+    }
+
+    #[test]
+    fn any_other_retry_after_is_none() {
+        for value in ["", "-1", "1.5", "soon", "1e3", "99999999999999999999999"] {
+            assert_eq!(asked(value), None, "{value}");
+        }
+    }
+
+    #[test]
+    fn arrays_are_found_wherever_an_object_belongs() {
+        let cases = [
+            ("{}", false),
+            (r#"{"partitions" : [ ]}"#, false),
+            (r#"{"partitions":[{"result":"[["}]}"#, false),
+            (r#"{"a\"[":[{}]}"#, false),
+            ("[]", true),
+            (" \n[{}]", true),
+            (r#"{"partitions":[["0",0,"success"]]}"#, true),
+            (r#"{"partitions":[{}, ["0",0,"success"]]}"#, true),
+        ];
+        for (json, found) in cases {
+            assert_eq!(has_array_for_object(json.as_bytes()), found, "{json}");
+        }
+    }
+}

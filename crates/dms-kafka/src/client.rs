@@ -7,11 +7,11 @@ use huaweicloud_auth::ProvideCredentials;
 
 use crate::builder::ClientBuilder;
 use crate::delete::DeleteMessages;
+use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::ids::ProjectId;
 use crate::list::{self, PartitionInfo};
 use crate::retry::RetryPolicy;
-use crate::transport::Endpoint;
 
 /// A client of one endpoint and project. Cheap to clone; clones share the connections.
 ///

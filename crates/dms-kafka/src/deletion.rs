@@ -184,14 +184,14 @@ impl Deletion {
         &self.unexpected
     }
 
-    /// `self` when every partition was deleted and the answer spoke of no other.
+    /// Nothing when every partition was deleted and the answer spoke of no other.
     ///
     /// # Errors
     /// An [`Error`] of kind [`PartitionsFailed`](crate::ErrorKind::PartitionsFailed) that lists each
     /// failed partition with its code and keeps this `Deletion`.
-    pub fn into_result(self) -> Result<Self, Error> {
+    pub fn into_result(self) -> Result<(), Error> {
         if self.failures().next().is_none() && self.unexpected.is_empty() {
-            Ok(self)
+            Ok(())
         } else {
             Err(Error::partitions_failed(self))
         }

@@ -7,6 +7,7 @@ mod client;
 mod codes;
 mod delete;
 mod deletion;
+mod endpoint;
 mod error;
 mod ids;
 mod list;

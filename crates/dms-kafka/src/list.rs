@@ -60,7 +60,7 @@ pub(crate) async fn all_pages(
         let page = page(config, &instance_id, &topic, partitions.len()).await?;
         let at_its_end = page.partitions.is_empty();
         for item in &page.partitions {
-            let item = partition_info(item).ok_or_else(|| untrusted("an item lacks a number"))?;
+            let item = partition_info(item)?;
             if partitions.insert(item.partition, item).is_some() {
                 return Err(untrusted("a partition stands on it twice"));
             }
@@ -107,10 +107,18 @@ fn untrusted(what: &str) -> Error {
     Error::new(ErrorKind::InvalidAnswer, Outcome::NotApplied, message)
 }
 
-fn partition_info(item: &types::TopicPartition) -> Option<PartitionInfo> {
-    Some(PartitionInfo {
-        partition: item.partition?,
-        start_offset: item.start_offset?,
-        end_offset: item.last_offset?,
+fn partition_info(item: &types::TopicPartition) -> Result<PartitionInfo, Error> {
+    let (Some(partition), Some(start_offset), Some(end_offset)) =
+        (item.partition, item.start_offset, item.last_offset)
+    else {
+        return Err(untrusted("an item lacks a number"));
+    };
+    if partition < 0 || start_offset < 0 || end_offset < start_offset {
+        return Err(untrusted("a number or a span is negative"));
+    }
+    Ok(PartitionInfo {
+        partition,
+        start_offset,
+        end_offset,
     })
 }

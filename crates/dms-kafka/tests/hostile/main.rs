@@ -82,7 +82,9 @@ async fn delete(case: &Case, server: &Server) -> Result<Deletion, Error> {
     } else {
         request.before(1, 500)
     };
-    request.send().await?.into_result()
+    let deletion = request.send().await?;
+    deletion.clone().into_result()?;
+    Ok(deletion)
 }
 
 /// What differs from the expectation; empty when nothing does.
