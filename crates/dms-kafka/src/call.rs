@@ -53,57 +53,92 @@ where
     S: Fn(raw::Client) -> F,
     F: Future<Output = RawResult<T>>,
 {
-    let deadline = after(config.call_timeout);
-    let mut attempts = 0;
-    let mut outcome = Outcome::NotApplied;
-    let mut may_renew = true;
-    let mut renewed = None;
+    let mut call = Call::new(config, effect);
     loop {
-        let credentials = match renewed.take() {
-            Some(credentials) => credentials,
-            None => credentials(config, deadline)
-                .await
-                .map_err(|error| error.with_history(attempts, outcome))?,
-        };
-        let span = attempt_span(config, operation, attempts);
-        attempts += 1;
-        let error = match attempt(config, deadline, &credentials, &send)
-            .instrument(span)
-            .await
-        {
+        let credentials = call.credentials().await?;
+        let span = attempt_span(config, operation, call.attempts);
+        call.attempts += 1;
+        let attempt = attempt(config, call.deadline, &credentials, &send).instrument(span);
+        let error = match attempt.await {
             Ok(Trusted { value, request_id }) => {
+                let history = call.history(request_id);
                 return Ok(Answered {
                     value,
                     credentials,
-                    history: History {
-                        request_id,
-                        attempts,
-                        earlier: outcome,
-                    },
+                    history,
                 });
             }
             Err(error) => error,
         };
-        if effect != Effect::Reads {
-            outcome = error.outcome().after(outcome);
+        match call.after_failure(&error, &credentials).await {
+            Decision::RetryAfter(pause) => sleep(pause).await,
+            Decision::Stop => return Err(error.with_history(call.attempts, call.outcome)),
         }
-        if may_renew && error.kind() == ErrorKind::Unauthorized && credentials.is_token() {
-            may_renew = false;
-            renewed = renew(config, deadline, &credentials).await;
+    }
+}
+
+/// One call so far.
+struct Call<'a> {
+    config: &'a Config,
+    effect: Effect,
+    deadline: Instant,
+    attempts: u32,
+    /// Of all attempts.
+    outcome: Outcome,
+    /// Another token, after one was refused.
+    renewed: Option<Credentials>,
+    may_renew: bool,
+}
+
+impl<'a> Call<'a> {
+    fn new(config: &'a Config, effect: Effect) -> Self {
+        Self {
+            config,
+            effect,
+            deadline: after(config.call_timeout),
+            attempts: 0,
+            outcome: Outcome::NotApplied,
+            renewed: None,
+            may_renew: true,
+        }
+    }
+
+    async fn credentials(&mut self) -> Result<Credentials, Error> {
+        match self.renewed.take() {
+            Some(credentials) => Ok(credentials),
+            None => provide(self.config, self.deadline)
+                .await
+                .map_err(|error| error.with_history(self.attempts, self.outcome)),
+        }
+    }
+
+    fn history(&self, request_id: Option<String>) -> History {
+        History {
+            request_id,
+            attempts: self.attempts,
+            earlier: self.outcome,
+        }
+    }
+
+    async fn after_failure(&mut self, error: &Error, credentials: &Credentials) -> Decision {
+        if self.effect != Effect::Reads {
+            self.outcome = error.outcome().after(self.outcome);
+        }
+        let refused = error.kind() == ErrorKind::Unauthorized && credentials.is_token();
+        if refused && self.may_renew {
+            self.may_renew = false;
+            self.renewed = renew(self.config, self.deadline, credentials).await;
         }
         let situation = Situation {
-            attempts,
-            retryable: error.is_retryable() || renewed.is_some(),
-            outcome,
-            idempotent: effect != Effect::DeletesEverything,
+            attempts: self.attempts,
+            retryable: error.is_retryable() || self.renewed.is_some(),
+            outcome: self.outcome,
+            idempotent: self.effect != Effect::DeletesEverything,
             retry_after: error.retry_after(),
-            time_left: deadline.saturating_duration_since(Instant::now()),
+            time_left: self.deadline.saturating_duration_since(Instant::now()),
             jitter: fastrand::f64(),
         };
-        match retry::decide(&config.retry, &situation) {
-            Decision::RetryAfter(pause) => sleep(pause).await,
-            Decision::Stop => return Err(error.with_history(attempts, outcome)),
-        }
+        retry::decide(&self.config.retry, &situation)
     }
 }
 
@@ -121,7 +156,7 @@ fn after(timeout: Duration) -> Instant {
     now.checked_add(timeout).unwrap_or_else(|| now + YEARS)
 }
 
-async fn credentials(config: &Config, deadline: Instant) -> Result<Credentials, Error> {
+async fn provide(config: &Config, deadline: Instant) -> Result<Credentials, Error> {
     let failed = |message: String| Error::new(ErrorKind::Credentials, Outcome::NotApplied, message);
     match timeout_at(deadline, config.credentials.provide_credentials()).await {
         Ok(Ok(credentials)) => Ok(credentials),
@@ -135,7 +170,7 @@ async fn credentials(config: &Config, deadline: Instant) -> Result<Credentials, 
 /// Another token in place of the refused one, when the provider has one.
 async fn renew(config: &Config, deadline: Instant, refused: &Credentials) -> Option<Credentials> {
     config.credentials.invalidate(refused);
-    let renewed = credentials(config, deadline).await.ok()?;
+    let renewed = provide(config, deadline).await.ok()?;
     (renewed.auth_token() != refused.auth_token()).then_some(renewed)
 }
 

@@ -12,6 +12,7 @@ mod error;
 mod ids;
 mod list;
 mod outcome;
+mod purge;
 mod retry;
 mod service_error;
 mod text;
@@ -25,6 +26,7 @@ pub use error::{Error, ErrorKind};
 pub use ids::{InstanceId, InvalidId, Offset, PartitionId, ProjectId, TopicName};
 pub use list::PartitionInfo;
 pub use outcome::Outcome;
+pub use purge::{Purge, PurgeResult, PurgeResults, PurgeTarget};
 pub use retry::RetryPolicy;
 
 /// Credentials and their providers, from the crate `huaweicloud-auth`.
