@@ -24,7 +24,7 @@ type Source = Box<dyn StdError + Send + Sync>;
 ///
 /// # Troubleshooting
 /// * [`outcome`](Self::outcome) says whether records may have been deleted: look at it first.
-/// * [`code`](Self::code) is the service's own code (`DMS.00404022`); match on it, never on text.
+/// * [`code`](Self::code) is the service's own code ([known ones](crate::codes)); match on it, never on text.
 /// * The text names what went wrong, the code, the request id and, for known codes, what to do.
 ///
 /// ```
@@ -267,6 +267,11 @@ impl Error {
         self.0.attempts
     }
 
+    /// What a person can do about it, for [known codes](crate::codes). [`Display`](fmt::Display) shows it too.
+    pub fn hint(&self) -> Option<&'static str> {
+        self.code().and_then(codes::hint_for)
+    }
+
     /// How long the service asked to wait (`Retry-After`).
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after
@@ -327,7 +332,7 @@ impl fmt::Display for Error {
         if inner.attempts > 0 {
             write!(f, "; {}", inner.outcome)?;
         }
-        if let Some(hint) = inner.code.as_deref().and_then(codes::hint_for) {
+        if let Some(hint) = self.hint() {
             write!(f, "; hint: {hint}")?;
         }
         Ok(())

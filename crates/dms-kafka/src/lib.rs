@@ -4,7 +4,7 @@ mod answer;
 mod builder;
 mod call;
 mod client;
-mod codes;
+pub mod codes;
 mod delete;
 mod deletion;
 mod endpoint;
