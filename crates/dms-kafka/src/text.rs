@@ -2,6 +2,10 @@
 
 use serde_json::Value;
 
+const REDACTED: &str = "[redacted]";
+/// What stands before the signature in an `Authorization` header.
+const SIGNATURE: &str = "Signature=";
+
 /// `text` with the secret replaced, what a terminal would obey escaped, cut after `limit` characters.
 pub(crate) fn shown(text: &str, secret: Option<&str>, limit: usize) -> String {
     // Redact before the cut, so that no half of a secret survives at its end.
@@ -21,12 +25,24 @@ pub(crate) fn shown(text: &str, secret: Option<&str>, limit: usize) -> String {
     shown
 }
 
-/// `text` with the secret replaced wherever it occurs.
+/// `text` with the secret replaced wherever it occurs, and signatures of requests: one may be repeated
+/// to the service for 15 minutes.
 pub(crate) fn redacted(text: &str, secret: Option<&str>) -> String {
-    match secret {
-        Some(secret) if !secret.is_empty() => text.replace(secret, "[redacted]"),
+    let text = match secret {
+        Some(secret) if !secret.is_empty() => text.replace(secret, REDACTED),
         _ => text.to_owned(),
+    };
+    let mut parts = text.split(SIGNATURE);
+    let mut shown = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let rest = part.trim_start_matches(|character: char| character.is_ascii_hexdigit());
+        shown.push_str(SIGNATURE);
+        if rest.len() < part.len() {
+            shown.push_str(REDACTED);
+        }
+        shown.push_str(rest);
     }
+    shown
 }
 
 /// As [`shown`], for a body: in JSON the secret may be written with escapes (`\/`, `\u003d`).
@@ -73,6 +89,14 @@ mod tests {
     fn a_secret_at_the_cut_leaves_nothing_behind() {
         assert_eq!(shown("ab-SECRET-cd", Some("SECRET"), 5), "ab-[r…");
         assert_eq!(shown("abcdef", Some(""), 3), "abc…");
+    }
+
+    #[test]
+    fn a_signature_is_hidden_with_or_without_a_secret() {
+        let text = "Access=AK, SignedHeaders=host, Signature=0a1Bff|x Signature=";
+        let expected = "Access=AK, SignedHeaders=host, Signature=[redacted]|x Signature=";
+        assert_eq!(shown(text, None, 100), expected);
+        assert_eq!(shown(text, Some("token"), 100), expected);
     }
 
     #[test]

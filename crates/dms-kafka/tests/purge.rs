@@ -181,5 +181,5 @@ async fn waiting_for_a_result_can_be_given_up_and_taken_up_again() {
         }
     }
     partitions.sort_unstable();
-    assert_eq!(partitions, Vec::from_iter(0..12));
+    assert_eq!(partitions, (0..12).collect::<Vec<_>>());
 }
