@@ -131,6 +131,20 @@ mod tests {
     }
 
     #[test]
+    fn variants_without_docs_are_excused_and_others_are_not() {
+        let text = formatted("enum A { B } enum C { /// D.\n D }");
+        assert_eq!(
+            text.matches("#[allow(missing_docs").count(),
+            1,
+            "{text}"
+        );
+        assert!(
+            text.ends_with("}\n\nenum C {\n    /// D.\n    D,\n}\n"),
+            "{text}"
+        );
+    }
+
+    #[test]
     fn items_are_apart() {
         let text =
             formatted("mod m { struct A { a: u8 } struct B { b: u8 } } fn f() { if x {} y() }");

@@ -60,6 +60,10 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("where").required(true).args(["endpoint", "embedded"]))]
 #[command(group = ArgGroup::new("what").required(true).multiple(true).args(["partition", "everything"]))]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line"
+)]
 pub(crate) struct Delete {
     /// URL of the service
     #[arg(
@@ -103,11 +107,11 @@ pub(crate) struct Delete {
     pub(crate) topic: String,
 
     /// Delete partition P's records below OFFSET; repeatable
-    #[arg(long, value_name = "P:OFFSET", value_parser = partition_offset, help_heading = "What")]
+    #[arg(long, value_name = "P:OFFSET", allow_hyphen_values = true, value_parser = partition_offset, help_heading = "What")]
     pub(crate) partition: Vec<(i32, i64)>,
 
     /// Delete all records of partition P; repeatable
-    #[arg(long, value_name = "P", value_parser = partition_number, help_heading = "What")]
+    #[arg(long, value_name = "P", allow_hyphen_values = true, value_parser = partition_number, help_heading = "What")]
     pub(crate) everything: Vec<i32>,
 
     /// Do not ask

@@ -17,7 +17,8 @@ pub(crate) struct Target {
     pub(crate) endpoint: String,
     pub(crate) project_id: String,
     pub(crate) instance_id: String,
-    gateway: Option<Gateway>,
+    /// Serves as long as it is held.
+    _gateway: Option<Gateway>,
 }
 
 impl Target {
@@ -51,7 +52,7 @@ impl Target {
             endpoint,
             project_id,
             instance_id,
-            gateway: None,
+            _gateway: None,
         })
     }
 
@@ -84,13 +85,7 @@ impl Target {
             endpoint: gateway.endpoint().to_owned(),
             project_id: gateway.project_id().to_owned(),
             instance_id: gateway.instance_id().to_owned(),
-            gateway: Some(gateway),
+            _gateway: Some(gateway),
         })
-    }
-
-    pub(crate) async fn close(self) {
-        if let Some(gateway) = self.gateway {
-            gateway.shutdown().await;
-        }
     }
 }

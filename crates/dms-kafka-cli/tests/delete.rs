@@ -1,5 +1,7 @@
 //! `dms-kafka delete` from outside: output, exit code, and what the gateway holds afterwards.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod support;
 
 use serde_json::{Value, json};

@@ -33,7 +33,7 @@
 //!
 //! A client without an [`Attempt`] does not exist, so neither does an unsigned request:
 //!
-//! ```compile_fail
+//! ```compile_fail,E0061
 //! let client = dms_kafka_client::Client::new_with_client("https://example.com", reqwest::Client::new());
 //! ```
 

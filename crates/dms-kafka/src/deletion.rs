@@ -184,14 +184,14 @@ impl Deletion {
         &self.unexpected
     }
 
-    /// Nothing when every partition was deleted and the answer spoke of no other.
+    /// The partitions, when every one of them was deleted and the answer spoke of no other.
     ///
     /// # Errors
     /// An [`Error`] of kind [`PartitionsFailed`](crate::ErrorKind::PartitionsFailed) that lists each
     /// failed partition with its code and keeps this `Deletion`.
-    pub fn into_result(self) -> Result<(), Error> {
+    pub fn into_result(self) -> Result<Vec<PartitionDeletion>, Error> {
         if self.failures().next().is_none() && self.unexpected.is_empty() {
-            Ok(())
+            Ok(self.partitions)
         } else {
             Err(Error::partitions_failed(self))
         }

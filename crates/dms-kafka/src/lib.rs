@@ -32,6 +32,11 @@ pub use retry::RetryPolicy;
 /// Credentials and their providers, from the crate `huaweicloud-auth`.
 pub use huaweicloud_auth as auth;
 
+/// The examples of the repository's README, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct RepositoryReadme;
+
 /// The generated client underneath, for what this crate does not cover.
 ///
 /// It follows the generator's conventions and is **not** covered by semantic versioning.

@@ -19,9 +19,8 @@ pub(crate) async fn delete(arguments: Box<Delete>) -> Result<Exit, Failure> {
         eprintln!("Nothing was sent.");
         return Ok(Exit::Done);
     }
-    let deleted = delete_and_show(&arguments, &target, &topic, &targets).await;
-    target.close().await;
-    deleted?.into_result().map_err(Failure::call)?;
+    let deletion = delete_and_show(&arguments, &target, &topic, &targets).await?;
+    deletion.into_result().map_err(Failure::call)?;
     Ok(Exit::Done)
 }
 

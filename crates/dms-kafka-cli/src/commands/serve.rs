@@ -23,7 +23,7 @@ pub(crate) async fn serve(arguments: Serve) -> Result<Exit, Failure> {
     }
     match (environment(ACCESS_KEY), environment(SECRET_KEY)) {
         (Some(access_key), Some(secret_key)) => {
-            gateway = gateway.access_key(access_key, secret_key)
+            gateway = gateway.access_key(access_key, secret_key);
         }
         (None, None) if arguments.listen.ip().is_loopback() => {}
         (None, None) => {

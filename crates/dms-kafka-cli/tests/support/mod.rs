@@ -6,7 +6,7 @@ use std::process::{Child, Command, Output, Stdio};
 use serde_json::Value;
 
 /// The command, without the environment's credentials and settings.
-pub fn command() -> Command {
+pub(crate) fn command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_dms-kafka"));
     let ours = |name: &str| name.starts_with("HUAWEICLOUD_") || name.starts_with("DMS_KAFKA_");
     for (name, _) in std::env::vars().filter(|(name, _)| ours(name)) {
@@ -17,13 +17,13 @@ pub fn command() -> Command {
 }
 
 /// A gateway in a process of its own.
-pub struct Served {
+pub(crate) struct Served {
     process: Child,
-    pub ready: Value,
+    ready: Value,
 }
 
 impl Served {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let mut process = command()
             .args([
                 "serve",
@@ -46,12 +46,12 @@ impl Served {
         }
     }
 
-    pub fn text(&self, field: &str) -> &str {
+    pub(crate) fn text(&self, field: &str) -> &str {
         self.ready[field].as_str().unwrap()
     }
 
     /// Runs `dms-kafka delete` against the gateway.
-    pub fn delete(&self, secret_key: &str, arguments: &[&str]) -> Output {
+    pub(crate) fn delete(&self, secret_key: &str, arguments: &[&str]) -> Output {
         command()
             .args([
                 "delete",
@@ -81,10 +81,10 @@ impl Drop for Served {
     }
 }
 
-pub fn stdout(output: &Output) -> String {
+pub(crate) fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
 }
 
-pub fn stderr(output: &Output) -> String {
+pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
