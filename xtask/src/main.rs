@@ -5,6 +5,7 @@
     reason = "a maintainers' tool may stop at a broken checkout"
 )]
 
+mod ci;
 mod contract;
 mod described;
 mod deviations;
@@ -46,6 +47,9 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run everything that CI runs, and list what passed, failed and was skipped.
+    Ci,
+
     /// Generate the client from the contract.
     Generate {
         /// Write nothing; fail when the generated file is out of date.
@@ -78,6 +82,7 @@ fn main() -> ExitCode {
 
 fn run(Cli { root, command }: &Cli) -> Result<(), Failures> {
     match command {
+        Command::Ci => ci::run(root),
         Command::Generate { check: false } => generate::write(root),
         Command::Generate { check: true } => generate::check(root),
         Command::Spec { page, lint } => {

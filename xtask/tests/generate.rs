@@ -1,5 +1,7 @@
 //! `cargo xtask generate`: what it writes, what it refuses, what it leaves alone.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod support;
 
 use std::fs;

@@ -1,5 +1,7 @@
 //! `cargo xtask spec`: the contract, the recorded facts of the page, the page, the named deviations.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod support;
 
 use serde::Deserialize;

@@ -39,13 +39,6 @@
 
 mod attempt;
 #[rustfmt::skip]
-#[allow(
-    missing_docs,
-    unreachable_pub,
-    clippy::pedantic,
-    clippy::unwrap_used,
-    reason = "the generator's code; it documents no enum variants"
-)]
 mod generated;
 mod hooks;
 

@@ -1,6 +1,6 @@
 //! The one trait behind every source of credentials.
 
-use std::{fmt::Debug, future::Future, pin::Pin};
+use std::{fmt::Debug, future::Future, pin::Pin, sync::Arc};
 
 use crate::{Credentials, CredentialsError};
 
@@ -14,7 +14,7 @@ pub type ProvideCredentialsFuture<'a> =
 /// ([`CredentialsError::invalid`]): a chain goes on after the first and stops at the second.
 ///
 /// ```
-/// use huaweicloud_auth::{Credentials, CredentialsError, ProvideCredentials, ProvideCredentialsFuture};
+/// use huaweicloud_auth::{Credentials, ProvideCredentials, ProvideCredentialsFuture};
 ///
 /// #[derive(Debug)]
 /// struct Vault;
@@ -45,5 +45,15 @@ pub trait ProvideCredentials: Debug + Send + Sync {
 impl ProvideCredentials for Credentials {
     fn provide_credentials(&self) -> ProvideCredentialsFuture<'_> {
         Box::pin(std::future::ready(Ok(self.clone())))
+    }
+}
+
+impl<P: ProvideCredentials + ?Sized> ProvideCredentials for Arc<P> {
+    fn provide_credentials(&self) -> ProvideCredentialsFuture<'_> {
+        (**self).provide_credentials()
+    }
+
+    fn invalidate(&self, refused: &Credentials) {
+        (**self).invalidate(refused);
     }
 }

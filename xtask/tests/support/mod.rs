@@ -1,5 +1,6 @@
 //! A copy of the checkout's own files that a test may spoil, and the command to run on it.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 #![allow(dead_code, reason = "each test file uses a part")]
 #![allow(unreachable_pub, reason = "each test file is a crate of its own")]
 
