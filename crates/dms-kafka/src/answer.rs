@@ -3,17 +3,17 @@
 use std::time::{Duration, SystemTime};
 
 use dms_kafka_client::{self as raw, Answer, Completeness};
-use http::header::RETRY_AFTER;
+use http::header::{LOCATION, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
 
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, SHOWN_ID};
 use crate::outcome::Outcome;
 use crate::service_error::ServiceError;
-
-const SHOWN_BODY: usize = 4096;
+use crate::text::shown;
 
 /// What a generated method returns.
-pub(crate) type RawResult<T> = Result<raw::ResponseValue<T>, raw::Error<raw::types::ErrorResponse>>;
+pub(crate) type RawResult<T> = Result<raw::ResponseValue<T>, RawError>;
+type RawError = raw::Error<raw::types::ErrorResponse>;
 
 /// A trusted 200.
 pub(crate) struct Trusted<T> {
@@ -25,23 +25,31 @@ pub(crate) struct Trusted<T> {
 pub(crate) fn judge<T>(
     answer: Option<Answer>,
     result: RawResult<T>,
-    redact: Option<&str>,
+    secret: Option<&str>,
 ) -> Result<Trusted<T>, Error> {
     let Some(answer) = answer else {
         return Err(without_answer(result.err()));
     };
     let request_id = request_id(&answer.headers);
-    let error = match check(&answer, result) {
-        Ok(value) => return Ok(Trusted { value, request_id }),
-        Err(error) => error,
-    };
-    let from_body = ServiceError::parse(&answer.body).request_id;
-    Err(error
+    match check(&answer, result) {
+        Ok(value) => Ok(Trusted {
+            value,
+            request_id: request_id.map(|id| shown(&id, secret, SHOWN_ID)),
+        }),
+        Err(error) => Err(described(error, &answer, secret)),
+    }
+}
+
+/// Adds what the answer says to the error, without the secret.
+fn described(error: Error, answer: &Answer, secret: Option<&str>) -> Error {
+    let said = ServiceError::parse(&answer.body);
+    error
         .with_status(answer.status)
-        .with_request_id(request_id.or(from_body))
+        .with_request_id(request_id(&answer.headers).or(said.request_id))
+        .with_encoded_authorization_message(said.encoded_authorization_message)
         .with_retry_after(retry_after(&answer.headers))
-        .with_body(excerpt(&answer.body, redact))
-        .redact(redact))
+        .with_body(&answer.body, secret)
+        .made_showable(secret)
 }
 
 fn check<T>(answer: &Answer, result: RawResult<T>) -> Result<T, Error> {
@@ -53,13 +61,9 @@ fn check<T>(answer: &Answer, result: RawResult<T>) -> Result<T, Error> {
         Completeness::OverLimit => {
             return Err(untrusted("the answer's body is longer than the limit"));
         }
-        _ => {
-            return Err(untrusted(
-                "the connection ended before the answer's body did",
-            ));
-        }
+        _ => return Err(truncated(result.err())),
     }
-    let value = result.map_err(|error| undecodable(&answer.body, error))?;
+    let value = result.map_err(|error| undecodable(&answer.body, &error))?;
     if has_array_for_object(&answer.body) {
         return Err(untrusted(
             "the answer has an array where the contract has an object",
@@ -68,41 +72,58 @@ fn check<T>(answer: &Answer, result: RawResult<T>) -> Result<T, Error> {
     Ok(value.into_inner())
 }
 
+fn truncated(error: Option<RawError>) -> Error {
+    let truncated = untrusted("the connection ended before the answer's body did");
+    match error {
+        Some(raw::Error::CommunicationError(cause)) => truncated.with_source(cause.without_url()),
+        _ => truncated,
+    }
+}
+
 fn untrusted(message: &str) -> Error {
     Error::new(ErrorKind::InvalidAnswer, Outcome::Unknown, message)
 }
 
-fn undecodable(body: &[u8], error: raw::Error<raw::types::ErrorResponse>) -> Error {
-    let cause = match error {
-        _ if body.is_empty() => return untrusted("the answer has status 200 and no body"),
-        raw::Error::InvalidResponsePayload(_, error) => error,
-        _ => return untrusted("the answer cannot be read"),
-    };
-    untrusted(&format!(
-        "the answer is not what the contract allows: {cause}"
-    ))
-    .with_source(cause)
+/// The cause becomes text, not a source: it quotes the answer, which may repeat a secret.
+fn undecodable(body: &[u8], error: &RawError) -> Error {
+    match error {
+        _ if body.is_empty() => untrusted("the answer has status 200 and no body"),
+        raw::Error::InvalidResponsePayload(_, cause) => untrusted(&format!(
+            "the answer is not what the contract allows: {cause}"
+        )),
+        _ => untrusted("the answer cannot be read"),
+    }
 }
 
 /// An answer that is not 200.
 fn refused(answer: &Answer) -> Error {
     let said = ServiceError::parse(&answer.body);
-    let status = answer.status;
     let message = match said.message {
-        Some(message) => escaped(message.chars().take(SHOWN_BODY)),
-        None if status.is_redirection() => {
-            "the service answered with a redirect, which is not followed".to_owned()
-        }
-        None => match status.canonical_reason() {
-            Some(reason) => format!("the service answered {} {reason}", status.as_u16()),
-            None => format!("the service answered {}", status.as_u16()),
+        Some(message) => message,
+        None if answer.status.is_redirection() => redirected(&answer.headers),
+        None => match answer.status.canonical_reason() {
+            Some(reason) => format!("the service answered {} {reason}", answer.status.as_u16()),
+            None => format!("the service answered {}", answer.status.as_u16()),
         },
     };
-    Error::refused(status, said.code, message)
+    Error::refused(answer.status, said.code, message)
+}
+
+/// Names the place, for it tells a wrong endpoint or a login page; its query may hold secrets.
+fn redirected(headers: &HeaderMap) -> String {
+    let place = headers
+        .get(LOCATION)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|place| place.split(['?', '#']).next())
+        .map(|place| format!(" to {place}"))
+        .unwrap_or_default();
+    format!(
+        "the service answered with a redirect{place}, which is not followed: check the endpoint"
+    )
 }
 
 /// No status line came.
-fn without_answer(error: Option<raw::Error<raw::types::ErrorResponse>>) -> Error {
+fn without_answer(error: Option<RawError>) -> Error {
     let error = match error {
         Some(raw::Error::CommunicationError(error)) => error.without_url(),
         Some(raw::Error::Custom(message) | raw::Error::InvalidRequest(message)) => {
@@ -133,20 +154,18 @@ fn without_answer(error: Option<raw::Error<raw::types::ErrorResponse>>) -> Error
     Error::new(ErrorKind::Connection, Outcome::Unknown, message).with_source(error)
 }
 
-/// The attempt's time ran out; its status and request id are kept if they came.
-pub(crate) fn late(answer: Option<Answer>, allowed: Duration) -> Error {
-    let stage = if answer.is_some() {
-        "the answer was not complete"
-    } else {
-        "no answer came"
+/// The attempt's time ran out. A status that came is judged: a 401 stays one, whatever its body does.
+pub(crate) fn late(answer: Option<Answer>, allowed: Duration, secret: Option<&str>) -> Error {
+    let timeout = |stage: &str| {
+        let message = format!("{stage} within {:.1} s", allowed.as_secs_f64());
+        Error::new(ErrorKind::Timeout, Outcome::Unknown, message)
     };
-    let message = format!("{stage} within {:.1} s", allowed.as_secs_f64());
-    let error = Error::new(ErrorKind::Timeout, Outcome::Unknown, message);
     match answer {
-        Some(answer) => error
-            .with_status(answer.status)
-            .with_request_id(request_id(&answer.headers)),
-        None => error,
+        None => timeout("no answer came"),
+        Some(answer) if answer.status == StatusCode::OK => {
+            described(timeout("the answer was not complete"), &answer, secret)
+        }
+        Some(answer) => described(refused(&answer), &answer, secret),
     }
 }
 
@@ -189,7 +208,7 @@ fn skip_string(bytes: &mut std::slice::Iter<'_, u8>) {
 
 fn request_id(headers: &HeaderMap) -> Option<String> {
     let id = headers.get("x-request-id")?.to_str().ok()?;
-    (!id.is_empty()).then(|| id.chars().take(128).collect())
+    (!id.is_empty()).then(|| id.to_owned())
 }
 
 /// `Retry-After` in either of its forms: seconds, or a date.
@@ -202,32 +221,51 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(date.duration_since(SystemTime::now()).unwrap_or_default())
 }
 
-fn excerpt(body: &[u8], redact: Option<&str>) -> Option<String> {
-    if body.is_empty() {
-        return None;
-    }
-    // Redact before the cut, so that no half of a secret survives at its end.
-    let text = redacted(&String::from_utf8_lossy(body), redact);
-    Some(escaped(text.chars().take(SHOWN_BODY)))
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Control characters spelled out: the text may go to a terminal or a log.
-fn escaped(text: impl Iterator<Item = char>) -> String {
-    let mut shown = String::new();
-    for character in text {
-        if character.is_control() {
-            shown.extend(character.escape_default());
-        } else {
-            shown.push(character);
+    fn asked(value: &str) -> Option<Duration> {
+        let mut headers = HeaderMap::new();
+        headers.insert(RETRY_AFTER, value.parse().ok()?);
+        retry_after(&headers)
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        assert_eq!(asked("0"), Some(Duration::ZERO));
+        assert_eq!(asked(" 120 "), Some(Duration::from_secs(120)));
+        let past = "Fri, 31 Dec 1999 23:59:59 GMT";
+        assert_eq!(asked(past), Some(Duration::ZERO));
+        let hour = Duration::from_secs(3600);
+        let wait = asked(&httpdate::fmt_http_date(SystemTime::now() + hour));
+        assert!(
+            wait.is_some_and(|wait| wait <= hour && wait > hour / 2),
+            "{wait:?}"
+        );
+    }
+
+    #[test]
+    fn any_other_retry_after_is_none() {
+        for value in ["", "-1", "1.5", "soon", "1e3", "99999999999999999999999"] {
+            assert_eq!(asked(value), None, "{value}");
         }
     }
-    shown
-}
 
-/// `text` with the secret replaced wherever it occurs.
-pub(crate) fn redacted(text: &str, secret: Option<&str>) -> String {
-    match secret {
-        Some(secret) if !secret.is_empty() => text.replace(secret, "[redacted]"),
-        _ => text.to_owned(),
+    #[test]
+    fn arrays_are_found_wherever_an_object_belongs() {
+        let cases = [
+            ("{}", false),
+            (r#"{"partitions" : [ ]}"#, false),
+            (r#"{"partitions":[{"result":"[["}]}"#, false),
+            (r#"{"a\"[":[{}]}"#, false),
+            ("[]", true),
+            (" \n[{}]", true),
+            (r#"{"partitions":[["0",0,"success"]]}"#, true),
+            (r#"{"partitions":[{}, ["0",0,"success"]]}"#, true),
+        ];
+        for (json, found) in cases {
+            assert_eq!(has_array_for_object(json.as_bytes()), found, "{json}");
+        }
     }
 }

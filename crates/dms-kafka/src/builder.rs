@@ -6,10 +6,11 @@ use http::HeaderValue;
 use huaweicloud_auth::{EnvironmentProvider, ProvideCredentials};
 
 use crate::client::{Client, Config};
+use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::ids::ProjectId;
 use crate::retry::RetryPolicy;
-use crate::transport::{self, Endpoint};
+use crate::transport::{Proxy, Transport};
 
 /// Builds a [`Client`].
 ///
@@ -34,7 +35,7 @@ pub struct ClientBuilder {
     project_id: Option<String>,
     credentials: Option<Arc<dyn ProvideCredentials>>,
     plaintext_allowed: bool,
-    connect_timeout: Duration,
+    transport: Transport,
     attempt_timeout: Duration,
     call_timeout: Duration,
     retry: RetryPolicy,
@@ -48,7 +49,7 @@ impl ClientBuilder {
             project_id: None,
             credentials: None,
             plaintext_allowed: false,
-            connect_timeout: Duration::from_secs(10),
+            transport: Transport::new(),
             attempt_timeout: Duration::from_secs(30),
             call_timeout: Duration::from_secs(60),
             retry: RetryPolicy::default(),
@@ -87,7 +88,7 @@ impl ClientBuilder {
 
     /// How long one connection may take to come about, TLS included. Default: 10 s.
     pub fn with_connect_timeout(mut self, timeout: Duration) -> Self {
-        self.connect_timeout = timeout;
+        self.transport.connect_timeout = timeout;
         self
     }
 
@@ -115,12 +116,55 @@ impl ClientBuilder {
         self
     }
 
+    /// Sends everything through this proxy (`http://`, `https://`), which may name user and password.
+    ///
+    /// Without this call the environment decides (`HTTPS_PROXY`, `NO_PROXY`), except that requests to
+    /// loopback addresses go there directly.
+    pub fn with_proxy(mut self, url: impl Into<String>) -> Self {
+        self.transport.proxy = Proxy::Url(url.into());
+        self
+    }
+
+    /// Uses no proxy, whatever the environment says.
+    pub fn without_proxy(mut self) -> Self {
+        self.transport.proxy = Proxy::None;
+        self
+    }
+
+    /// Trusts these root certificates (PEM, one or more) beside those of the platform, such as a company's
+    /// own. May be called several times.
+    #[cfg(feature = "rustls")]
+    pub fn with_root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.transport.root_certificates.push(pem.into());
+        self
+    }
+
+    /// Shows this certificate to the service: PEM text with the certificate chain and its private key.
+    #[cfg(feature = "rustls")]
+    pub fn with_client_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.transport.client_certificate = Some(pem.into());
+        self
+    }
+
+    /// Sends through this client in place of one of our own; proxy, certificates and connect time-out are
+    /// then its own affair.
+    ///
+    /// It must follow no redirect (`redirect::Policy::none()`) and resend nothing (`retry::never()`): both
+    /// repeat a deletion behind this crate's back, and [`Outcome`](crate::Outcome) no longer holds. This ties
+    /// your code to the version of reqwest that this crate uses.
+    #[cfg(feature = "reqwest")]
+    pub fn with_http_client(mut self, client: reqwest::Client) -> Self {
+        self.transport.http_client = Some(client);
+        self
+    }
+
     /// Makes the client. Nothing is sent.
     ///
     /// # Errors
     /// [`InvalidInput`](crate::ErrorKind::InvalidInput) when the endpoint or the project id is missing or
-    /// breaks its rule.
+    /// breaks its rule, when a time-out is zero, and when proxy or certificates cannot be read.
     pub fn build(self) -> Result<Client, Error> {
+        self.check_timeouts()?;
         let Some(endpoint) = self.endpoint else {
             return Err(Error::invalid_input(
                 "no endpoint: give one, such as https://dms.ap-southeast-1.myhuaweicloud.com",
@@ -136,7 +180,7 @@ impl ClientBuilder {
         let project_header = HeaderValue::from_str(project_id.as_str()).map_err(|error| {
             Error::invalid_input("the project id does not fit a header").with_source(error)
         })?;
-        let http = transport::http_client(&endpoint, self.connect_timeout)?;
+        let http = self.transport.http_client(&endpoint)?;
         let credentials = self
             .credentials
             .unwrap_or_else(|| Arc::new(EnvironmentProvider::from_process()));
@@ -151,6 +195,21 @@ impl ClientBuilder {
             retry: self.retry,
             answer_limit: self.answer_limit,
         }))
+    }
+
+    fn check_timeouts(&self) -> Result<(), Error> {
+        for (what, timeout) in [
+            ("connect", self.transport.connect_timeout),
+            ("attempt", self.attempt_timeout),
+            ("call", self.call_timeout),
+        ] {
+            if timeout.is_zero() {
+                return Err(Error::invalid_input(format!(
+                    "the {what} time-out is zero: give one that leaves time for an answer"
+                )));
+            }
+        }
+        Ok(())
     }
 }
 

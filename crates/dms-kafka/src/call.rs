@@ -1,61 +1,162 @@
 //! The attempts of one call, under one deadline.
 
 use std::future::Future;
+use std::time::Duration;
 
 use dms_kafka_client::{self as raw, Attempt};
 use huaweicloud_auth::Credentials;
 use tokio::time::{Instant, sleep, timeout_at};
+use tracing::{Instrument, Span, field};
 
 use crate::answer::{self, RawResult, Trusted};
 use crate::client::Config;
+use crate::deletion::History;
 use crate::error::{Error, ErrorKind};
 use crate::outcome::Outcome;
 use crate::retry::{self, Decision, Situation};
 
+/// What is called, for traces.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Operation {
+    pub(crate) name: &'static str,
+    pub(crate) method: &'static str,
+}
+
+/// What sending a request does to records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effect {
+    /// Nothing.
+    Reads,
+    /// Deletes below absolute offsets: repeating it deletes no more.
+    DeletesWhatIsNamed,
+    /// Deletes all that is there: repeating it deletes what has been written since.
+    DeletesEverything,
+}
+
+/// A trusted answer and how it came.
+pub(crate) struct Answered<T> {
+    pub(crate) value: T,
+    pub(crate) credentials: Credentials,
+    pub(crate) history: History,
+}
+
 /// Sends until an answer can be trusted, retrying is no use, or the deadline has come.
 ///
-/// `send` makes one request with the client it is given; `idempotent` says that repeating it cannot
-/// delete more than it names.
+/// `send` makes one request with the client it is given.
 pub(crate) async fn run<T, F, S>(
     config: &Config,
-    idempotent: bool,
+    operation: Operation,
+    effect: Effect,
     send: S,
-) -> Result<Trusted<T>, Error>
+) -> Result<Answered<T>, Error>
 where
     S: Fn(raw::Client) -> F,
     F: Future<Output = RawResult<T>>,
 {
-    let deadline = Instant::now() + config.call_timeout;
-    let mut attempts = 0;
-    let mut outcome = Outcome::NotApplied;
+    let mut call = Call::new(config, effect);
     loop {
-        let credentials = credentials(config, deadline)
-            .await
-            .map_err(|error| error.with_history(attempts, outcome))?;
-        attempts += 1;
-        let error = match attempt(config, deadline, credentials, &send).await {
-            Ok(answer) => return Ok(answer),
+        let credentials = call.credentials().await?;
+        let span = attempt_span(config, operation, call.attempts);
+        call.attempts += 1;
+        let attempt = attempt(config, call.deadline, &credentials, &send).instrument(span);
+        let error = match attempt.await {
+            Ok(Trusted { value, request_id }) => {
+                let history = call.history(request_id);
+                return Ok(Answered {
+                    value,
+                    credentials,
+                    history,
+                });
+            }
             Err(error) => error,
         };
-        outcome = error.outcome().after(outcome);
-        tracing::debug!(attempt = attempts, error = %error, "attempt failed");
-        let situation = Situation {
-            attempts,
-            retryable: error.is_retryable(),
-            outcome,
-            idempotent,
-            retry_after: error.retry_after(),
-            time_left: deadline.saturating_duration_since(Instant::now()),
-            jitter: fastrand::f64(),
-        };
-        match retry::decide(&config.retry, &situation) {
+        match call.after_failure(&error, &credentials).await {
             Decision::RetryAfter(pause) => sleep(pause).await,
-            Decision::Stop => return Err(error.with_history(attempts, outcome)),
+            Decision::Stop => return Err(error.with_history(call.attempts, call.outcome)),
         }
     }
 }
 
-async fn credentials(config: &Config, deadline: Instant) -> Result<Credentials, Error> {
+/// One call so far.
+struct Call<'a> {
+    config: &'a Config,
+    effect: Effect,
+    deadline: Instant,
+    attempts: u32,
+    /// Of all attempts.
+    outcome: Outcome,
+    /// Another token, after one was refused.
+    renewed: Option<Credentials>,
+    may_renew: bool,
+}
+
+impl<'a> Call<'a> {
+    fn new(config: &'a Config, effect: Effect) -> Self {
+        Self {
+            config,
+            effect,
+            deadline: after(config.call_timeout),
+            attempts: 0,
+            outcome: Outcome::NotApplied,
+            renewed: None,
+            may_renew: true,
+        }
+    }
+
+    async fn credentials(&mut self) -> Result<Credentials, Error> {
+        match self.renewed.take() {
+            Some(credentials) => Ok(credentials),
+            None => provide(self.config, self.deadline)
+                .await
+                .map_err(|error| error.with_history(self.attempts, self.outcome)),
+        }
+    }
+
+    fn history(&self, request_id: Option<String>) -> History {
+        History {
+            request_id,
+            attempts: self.attempts,
+            earlier: self.outcome,
+        }
+    }
+
+    async fn after_failure(&mut self, error: &Error, credentials: &Credentials) -> Decision {
+        if self.effect != Effect::Reads {
+            self.outcome = error.outcome().after(self.outcome);
+        }
+        let refused = error.kind() == ErrorKind::Unauthorized && credentials.is_token();
+        if refused && self.may_renew {
+            self.may_renew = false;
+            self.renewed = renew(self.config, self.deadline, credentials).await;
+        }
+        let situation = Situation {
+            attempts: self.attempts,
+            retryable: error.is_retryable() || self.renewed.is_some(),
+            outcome: self.outcome,
+            idempotent: self.effect != Effect::DeletesEverything,
+            retry_after: error.retry_after(),
+            time_left: self.deadline.saturating_duration_since(Instant::now()),
+            jitter: fastrand::f64(),
+        };
+        retry::decide(&self.config.retry, &situation)
+    }
+}
+
+/// The part of the credentials that travels with a request, and that an answer may therefore repeat.
+pub(crate) fn secret(credentials: &Credentials) -> Option<&str> {
+    credentials
+        .security_token()
+        .or_else(|| credentials.auth_token())
+}
+
+/// Now and so much; a time-out too long for the clock never fires.
+fn after(timeout: Duration) -> Instant {
+    const YEARS: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
+    let now = Instant::now();
+    now.checked_add(timeout).unwrap_or_else(|| now + YEARS)
+}
+
+async fn provide(config: &Config, deadline: Instant) -> Result<Credentials, Error> {
     let failed = |message: String| Error::new(ErrorKind::Credentials, Outcome::NotApplied, message);
     match timeout_at(deadline, config.credentials.provide_credentials()).await {
         Ok(Ok(credentials)) => Ok(credentials),
@@ -66,10 +167,17 @@ async fn credentials(config: &Config, deadline: Instant) -> Result<Credentials, 
     }
 }
 
+/// Another token in place of the refused one, when the provider has one.
+async fn renew(config: &Config, deadline: Instant, refused: &Credentials) -> Option<Credentials> {
+    config.credentials.invalidate(refused);
+    let renewed = provide(config, deadline).await.ok()?;
+    (renewed.auth_token() != refused.auth_token()).then_some(renewed)
+}
+
 async fn attempt<T, F, S>(
     config: &Config,
     deadline: Instant,
-    credentials: Credentials,
+    credentials: &Credentials,
     send: &S,
 ) -> Result<Trusted<T>, Error>
 where
@@ -81,13 +189,51 @@ where
         .with_answer_limit(config.answer_limit);
     let client =
         raw::Client::new_with_client(config.endpoint.base(), config.http.clone(), attempt.clone());
-    let end = deadline.min(Instant::now() + config.attempt_timeout);
-    let secret = credentials.security_token().or(credentials.auth_token());
-    match timeout_at(end, send(client)).await {
+    let begin = Instant::now();
+    let end = deadline.min(after(config.attempt_timeout));
+    let secret = secret(credentials);
+    let result = match timeout_at(end, send(client)).await {
         Ok(result) => answer::judge(attempt.take_answer(), result, secret),
         Err(_) => Err(answer::late(
             attempt.take_answer(),
-            config.attempt_timeout.min(config.call_timeout),
+            end.saturating_duration_since(begin),
+            secret,
         )),
+    };
+    record(begin, &result);
+    result
+}
+
+/// One span for each attempt, with OpenTelemetry's names for HTTP clients.
+fn attempt_span(config: &Config, operation: Operation, earlier_attempts: u32) -> Span {
+    tracing::debug_span!(
+        "http_request",
+        otel.name = operation.name,
+        otel.kind = "client",
+        http.request.method = operation.method,
+        http.request.resend_count = (earlier_attempts > 0).then_some(earlier_attempts),
+        server.address = config.endpoint.host(),
+        server.port = config.endpoint.port(),
+        http.response.status_code = field::Empty,
+        error.r#type = field::Empty,
+        dms.request_id = field::Empty,
+    )
+}
+
+fn record<T>(begin: Instant, result: &Result<Trusted<T>, Error>) {
+    let span = Span::current();
+    let seconds = begin.elapsed().as_secs_f64();
+    match result {
+        Ok(answer) => {
+            span.record("http.response.status_code", 200);
+            span.record("dms.request_id", answer.request_id.as_deref());
+            tracing::debug!(seconds, "answered");
+        }
+        Err(error) => {
+            span.record("http.response.status_code", error.status());
+            span.record("error.type", error.kind().as_str());
+            span.record("dms.request_id", error.request_id());
+            tracing::debug!(seconds, outcome = ?error.outcome(), "attempt failed");
+        }
     }
 }

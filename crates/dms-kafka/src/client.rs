@@ -7,11 +7,12 @@ use huaweicloud_auth::ProvideCredentials;
 
 use crate::builder::ClientBuilder;
 use crate::delete::DeleteMessages;
+use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::ids::ProjectId;
 use crate::list::{self, PartitionInfo};
+use crate::purge::Purge;
 use crate::retry::RetryPolicy;
-use crate::transport::Endpoint;
 
 /// A client of one endpoint and project. Cheap to clone; clones share the connections.
 ///
@@ -78,6 +79,12 @@ impl Client {
         topic: impl Into<String>,
     ) -> DeleteMessages {
         DeleteMessages::new(self.clone(), instance_id.into(), topic.into())
+    }
+
+    /// Starts deletions by the thousand over any topics of an instance; hand the rows to
+    /// [`run`](Purge::run).
+    pub fn purge(&self, instance_id: impl Into<String>) -> Purge {
+        Purge::new(self.clone(), instance_id.into())
     }
 
     /// Which records each partition of a topic holds, over all pages, by partition number.

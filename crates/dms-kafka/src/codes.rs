@@ -1,9 +1,34 @@
-//! Documented error codes, and what a person can do about them.
+//! Documented error codes of the service (`DMS.`) and of the API gateway before it (`APIGW.`).
+//!
+//! [`Error::code`](crate::Error::code) gives the code, for a `match`; the error's text holds a hint for the
+//! codes below. The digits do not always equal the HTTP status. The gateway's stand-alone product writes `APIG.`
+//! for `APIGW.`, and old services leave `DMS.` out: hints are found all the same, but
+//! [`Error::code`](crate::Error::code) stays as the service wrote it.
+//!
+//! No code is documented for an offset out of range, a compacted topic or a missing partition.
+//!
+//! ```
+//! use dms_kafka::{Error, codes};
+//!
+//! fn advice(error: &Error) -> &'static str {
+//!     match error.code() {
+//!         Some(codes::INSTANCE_NOT_FOUND) => "create the instance first",
+//!         Some(codes::AUTHENTICATION_FAILED) => "rotate the key",
+//!         _ => "ask a person",
+//!     }
+//! }
+//! ```
 
 use crate::error::ErrorKind;
 
-/// Flow control, which the service reports with status 404.
-pub(crate) const FLOW_CONTROL: &str = "DMS.10240407";
+const PERMISSION: &str =
+    "the user needs the permission dms:message:delete (role-based: dms:instance:modify)";
+const NEW_TOKEN: &str = "get a new token";
+const UUID: &str = "the instance id must be the UUID shown in the console";
+const ENDPOINT: &str = "no such API at this endpoint: check endpoint and region";
+const ACCOUNT: &str = "the account is restricted: look at its bills and state in the console";
+const SLOWER: &str = "the service limits the rate of requests: send fewer at a time";
+const LATER: &str = "try again later";
 
 /// One documented code: its kind where the status misleads, and a hint for people.
 struct Known {
@@ -12,85 +37,111 @@ struct Known {
     hint: &'static str,
 }
 
-const fn hint(code: &'static str, hint: &'static str) -> Known {
-    Known {
-        code,
-        kind: None,
-        hint,
-    }
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $code:literal $(as $kind:ident)?, $hint:expr;)*) => {
+        $(
+            $(#[$doc])*
+            #[doc = concat!("\n\n`", $code, "`")]
+            pub const $name: &str = $code;
+        )*
+
+        const KNOWN: &[Known] = &[$(Known {
+            code: $code,
+            kind: [$(Some(ErrorKind::$kind),)? None][0],
+            hint: $hint,
+        }),*];
+    };
 }
 
-const KNOWN: &[Known] = &[
-    Known {
-        code: FLOW_CONTROL,
-        kind: Some(ErrorKind::Throttled),
-        hint: "the service limits the rate of requests: send fewer at a time",
-    },
-    hint("DMS.00400002", "check the project id"),
-    hint(
-        "DMS.00400026",
-        "the instance's state does not allow this now: wait until it is RUNNING",
-    ),
-    hint(
-        "DMS.00400030",
-        "the instance id must be the UUID shown in the console",
-    ),
-    hint(
-        "DMS.00400061",
-        "the instance id must be the UUID shown in the console",
-    ),
-    hint(
-        "DMS.00400062",
-        "check that the topic and its partitions exist",
-    ),
-    hint(
-        "DMS.00400129",
-        "this instance's version is too old for the call",
-    ),
-    hint("DMS.00403002", "the account is read-only"),
-    hint(
-        "DMS.00403003",
-        "the user needs the permission dms:message:delete (role-based: dms:instance:modify)",
-    ),
-    hint("DMS.10240101", "get a new token"),
-    hint("DMS.10240102", "get a new token"),
-    hint("DMS.10240104", "the token belongs to another project"),
-    hint(
-        "DMS.10240309",
-        "the user needs the permission dms:message:delete (role-based: dms:instance:modify)",
-    ),
-    hint(
-        "DMS.10240311",
-        "the user needs the permission dms:message:delete (role-based: dms:instance:modify)",
-    ),
-    hint(
-        "DMS.00404022",
-        "no such instance in this project and region: check instance id, project id and endpoint",
-    ),
-    hint(
-        "APIGW.0101",
-        "no such API at this endpoint: check endpoint and region",
-    ),
-    hint(
-        "APIGW.0301",
+codes! {
+    /// 400: the project id is malformed.
+    PROJECT_ID_INVALID = "DMS.00400002", "check the project id";
+    /// 400: the request's body is not JSON or has an illegal field.
+    BODY_INVALID = "DMS.00400005", "the service does not take this request: look for a newer version of this client";
+    /// 400: the instance's state forbids the operation.
+    INSTANCE_STATE = "DMS.00400026", "the instance's state does not allow this now: wait until it is RUNNING";
+    /// 400: the instance id is no UUID.
+    INSTANCE_ID_NOT_UUID = "DMS.00400030", UUID;
+    /// 400: the instance id is malformed.
+    INSTANCE_ID_INVALID = "DMS.00400061", UUID;
+    /// 400: a parameter of the request is invalid; the message names it.
+    PARAMETER_INVALID = "DMS.00400062", "check that the topic and its partitions exist";
+    /// 400: the topic's name breaks the service's rule.
+    TOPIC_NAME_INVALID = "DMS.00400101", "check the topic's name";
+    /// 400: the instance's version is too low for the operation.
+    INSTANCE_VERSION_TOO_LOW = "DMS.00400129", "this instance's version is too old for the call";
+    /// 400: the topics cannot be queried.
+    TOPIC_QUERY_FAILED = "DMS.00400975", "check that the topic exists";
+    /// 401: the token is invalid.
+    TOKEN_INVALID = "DMS.10240101", NEW_TOKEN;
+    /// 401: the token has expired.
+    TOKEN_EXPIRED = "DMS.10240102", NEW_TOKEN;
+    /// 401: the request carries no token.
+    TOKEN_MISSING = "DMS.10240103", "give credentials: a token or an access key";
+    /// 401: the token belongs to another project.
+    TOKEN_OF_OTHER_PROJECT = "DMS.10240104", "the token belongs to another project";
+    /// 403: the account may only read.
+    ACCOUNT_READ_ONLY = "DMS.00403002", ACCOUNT;
+    /// 403: the role lacks the permission.
+    PERMISSION_MISSING = "DMS.00403003", PERMISSION;
+    /// 403: the account is frozen.
+    ACCOUNT_FROZEN = "DMS.10240306", ACCOUNT;
+    /// 403: access is denied.
+    ACCESS_DENIED = "DMS.10240309", PERMISSION;
+    /// 403: the role may only read.
+    ROLE_READ_ONLY = "DMS.10240310", PERMISSION;
+    /// 403: the role lacks the permission.
+    ROLE_PERMISSION_MISSING = "DMS.10240311", PERMISSION;
+    /// 403: the account is restricted.
+    ACCOUNT_RESTRICTED = "DMS.10240312", ACCOUNT;
+    /// 404: the URL does not exist.
+    URL_NOT_FOUND = "DMS.00404001", ENDPOINT;
+    /// 404: the instance does not exist.
+    INSTANCE_NOT_FOUND = "DMS.00404022", "no such instance in this project and region: check instance id, project id and endpoint";
+    /// 404: the URL or endpoint does not exist.
+    ENDPOINT_NOT_FOUND = "DMS.10240406", ENDPOINT;
+    /// 404, but flow control: requests come too often. Its kind is
+    /// [`Throttled`](crate::ErrorKind::Throttled), and it is retried.
+    FLOW_CONTROL = "DMS.10240407" as Throttled, SLOWER;
+    /// 408: the service's own query timed out.
+    QUERY_TIMED_OUT = "DMS.111501024", LATER;
+    /// 503: the service is busy. It is retried.
+    BUSY = "DMS.111501025", LATER;
+
+    /// 404: the gateway knows no such API.
+    API_NOT_FOUND = "APIGW.0101", ENDPOINT;
+    /// 401: the signature or token is wrong. Never retried with an access key.
+    AUTHENTICATION_FAILED = "APIGW.0301",
         "check access key, secret key and this machine's clock (15 minutes of skew are allowed); \
-         after more than five failures the key is locked for five minutes",
-    ),
-    hint("APIGW.0302", "this user may not call the API"),
-    hint("APIGW.0307", "get a new token"),
-    Known {
-        code: "APIGW.0308",
-        kind: Some(ErrorKind::Throttled),
-        hint: "the gateway limits the rate of requests: send fewer at a time",
-    },
-    hint(
-        "APIGW.0310",
-        "the project cannot be used: check that it is active",
-    ),
-];
+         after more than five failures the key is locked for five minutes";
+    /// 403: the user may not call the API.
+    USER_NOT_ALLOWED = "APIGW.0302", "this user may not call the API: ask the account's administrator";
+    /// 401: the token must be renewed.
+    TOKEN_OUTDATED = "APIGW.0307", NEW_TOKEN;
+    /// 429: requests come too often. It is retried.
+    THROTTLED = "APIGW.0308" as Throttled, SLOWER;
+    /// 403: the project cannot be used.
+    PROJECT_UNAVAILABLE = "APIGW.0310", "the project cannot be used: check that it is active";
+    /// 403: requests from this address are not allowed.
+    ADDRESS_NOT_ALLOWED = "APIGW.0401", "this address may not call the API: look at the access control of the account";
+    /// 503: the identity service cannot be reached. It is retried.
+    IDENTITY_SERVICE_UNAVAILABLE = "APIGW.0613", LATER;
+    /// 403: the user may not work in this region.
+    REGION_FORBIDDEN = "APIGW.0802", "this user may not work in this region: check the endpoint";
+}
 
 fn known(code: &str) -> Option<&'static Known> {
-    KNOWN.iter().find(|known| known.code == code)
+    let is = |prefix: &str, rest: &str| {
+        KNOWN
+            .iter()
+            .find(|known| known.code.strip_prefix(prefix) == Some(rest))
+    };
+    match code.split_once('.') {
+        Some(("DMS", number)) => is("DMS.", number),
+        Some(("APIGW" | "APIG", number)) => is("APIGW.", number),
+        Some(_) => None,
+        None => is("DMS.", code),
+    }
 }
 
 /// The kind that a code stands for when its status says something else.
@@ -101,4 +152,36 @@ pub(crate) fn kind_of(code: &str) -> Option<ErrorKind> {
 /// What a person can do about a code.
 pub(crate) fn hint_for(code: &str) -> Option<&'static str> {
     known(code).map(|known| known.hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_is_known_under_all_its_spellings() {
+        for code in [FLOW_CONTROL, "10240407", THROTTLED, "APIG.0308"] {
+            assert_eq!(kind_of(code), Some(ErrorKind::Throttled), "{code}");
+            assert_eq!(hint_for(code), Some(SLOWER), "{code}");
+        }
+        for code in [
+            "",
+            ".",
+            "0308",
+            "APIG.10240407",
+            "DMS.0308",
+            "dms.10240407",
+            "DMS.DMS.10240407",
+        ] {
+            assert_eq!(hint_for(code), None, "{code}");
+        }
+    }
+
+    #[test]
+    fn no_code_stands_here_twice() {
+        for (at, known) in KNOWN.iter().enumerate() {
+            let again = KNOWN[at + 1..].iter().any(|other| other.code == known.code);
+            assert!(!again, "{}", known.code);
+        }
+    }
 }

@@ -3,16 +3,23 @@ use std::sync::Arc;
 
 use dms_kafka_client::types;
 
-use crate::call;
+use crate::call::{self, Effect, Operation};
 use crate::client::Client;
 use crate::deletion::{Deletion, DeletionTarget, ReportedItem};
 use crate::error::Error;
 use crate::ids::{InstanceId, Offset, PartitionId, TopicName};
+use crate::text::shown;
 
 /// The service's limit on a request body, in bytes.
 const MAX_BODY: usize = 12_000_000;
 /// -1 on the wire stands for the end of the partition.
 const EVERYTHING: i64 = -1;
+/// Results and codes are kept up to this many characters; real ones are words and numbers.
+const SHOWN_WORD: usize = 128;
+const OPERATION: Operation = Operation {
+    name: "DeleteKafkaTopicMessages",
+    method: "POST",
+};
 
 /// A deletion that is being put together; nothing is sent before [`send`](Self::send).
 ///
@@ -69,13 +76,18 @@ impl DeleteMessages {
         let instance_id = InstanceId::new(self.instance_id)?;
         let topic = TopicName::new(self.topic)?;
         let body = request_body(&self.targets)?;
-        let idempotent = self
+        let repeatable = self
             .targets
             .iter()
             .all(|(_, target)| *target != DeletionTarget::Everything);
+        let effect = if repeatable {
+            Effect::DeletesWhatIsNamed
+        } else {
+            Effect::DeletesEverything
+        };
         let config = self.client.config();
         let request = Arc::new((instance_id, topic, body));
-        let answer = call::run(config, idempotent, |client| {
+        let answer = call::run(config, OPERATION, effect, |client| {
             let request = Arc::clone(&request);
             let project_id = &config.project_id;
             async move {
@@ -91,13 +103,13 @@ impl DeleteMessages {
             }
         })
         .await?;
-        let reported = answer
-            .value
-            .partitions
-            .into_iter()
-            .map(reported_item)
-            .collect();
-        Ok(Deletion::judge(answer.request_id, &self.targets, reported))
+        let secret = call::secret(&answer.credentials);
+        let reported = answer.value.partitions.into_iter();
+        Ok(Deletion::judge(
+            &self.targets,
+            reported.map(|item| reported_item(item, secret)),
+            answer.history,
+        ))
     }
 }
 
@@ -151,15 +163,16 @@ fn check_size(body: &types::DeleteKafkaMessageRequestBody) -> Result<(), Error> 
     )))
 }
 
-fn reported_item(item: types::PartitionResp) -> ReportedItem {
+fn reported_item(item: types::PartitionResp, secret: Option<&str>) -> ReportedItem {
     let error_code = match item.error_code {
         Some(types::PartitionRespErrorCode::Text(text)) => text,
         Some(types::PartitionRespErrorCode::Number(number)) => Some(number.to_string()),
         None => None,
     };
+    let fit = |text: String| shown(&text, secret, SHOWN_WORD);
     ReportedItem {
         partition: item.partition,
-        result: item.result,
-        error_code,
+        result: item.result.map(fit),
+        error_code: error_code.map(fit),
     }
 }

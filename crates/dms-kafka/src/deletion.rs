@@ -54,6 +54,7 @@ pub struct Deletion {
     request_id: Option<String>,
     partitions: Vec<PartitionDeletion>,
     unexpected: Vec<UnexpectedItem>,
+    attempts: u32,
 }
 
 /// What became of one partition that was asked for.
@@ -64,6 +65,8 @@ pub struct PartitionDeletion {
     status: PartitionStatus,
     result: Option<String>,
     error_code: Option<String>,
+    /// What the attempts before the answered one may have done.
+    earlier: Outcome,
 }
 
 /// An item of the answer that answers nothing that was asked.
@@ -104,12 +107,20 @@ pub(crate) struct ReportedItem {
     pub(crate) error_code: Option<String>,
 }
 
+/// How the call went that brought the answer.
+pub(crate) struct History {
+    pub(crate) request_id: Option<String>,
+    pub(crate) attempts: u32,
+    /// What the attempts before the answered one may have done.
+    pub(crate) earlier: Outcome,
+}
+
 impl Deletion {
     /// Holds the answer against what was asked for.
     pub(crate) fn judge(
-        request_id: Option<String>,
         requested: &[(i32, DeletionTarget)],
-        reported: Vec<ReportedItem>,
+        reported: impl IntoIterator<Item = ReportedItem>,
+        history: History,
     ) -> Self {
         let mut partitions: Vec<_> = requested
             .iter()
@@ -119,6 +130,7 @@ impl Deletion {
                 status: PartitionStatus::NotReported,
                 result: None,
                 error_code: None,
+                earlier: history.earlier,
             })
             .collect();
         let index: HashMap<i32, usize> = requested
@@ -138,15 +150,21 @@ impl Deletion {
             }
         }
         Self {
-            request_id,
+            request_id: history.request_id,
             partitions,
             unexpected,
+            attempts: history.attempts,
         }
     }
 
     /// The service's id of the request, for its support.
     pub fn request_id(&self) -> Option<&str> {
         self.request_id.as_deref()
+    }
+
+    /// How many requests were sent, the answered one included.
+    pub fn attempts(&self) -> u32 {
+        self.attempts
     }
 
     /// One entry for each partition that was asked for, in the order of the request.
@@ -262,7 +280,7 @@ impl PartitionDeletion {
         self.error_code.as_deref()
     }
 
-    /// What a failure has done; `None` for a deleted partition.
+    /// What a failure has done, over all attempts of the call; `None` for a deleted partition.
     pub fn outcome(&self) -> Option<Outcome> {
         match self.status {
             PartitionStatus::Deleted => None,
@@ -273,11 +291,12 @@ impl PartitionDeletion {
                         .error_code
                         .as_deref()
                         .is_some_and(|code| REFUSED_BY_KAFKA.contains(&code));
-                Some(if refused {
+                let outcome = if refused {
                     Outcome::NotApplied
                 } else {
                     Outcome::Unknown
-                })
+                };
+                Some(outcome.after(self.earlier))
             }
         }
     }
@@ -361,7 +380,6 @@ impl fmt::Display for Deletion {
     }
 }
 
-/// The service's text with control characters escaped: it goes to a terminal.
-fn printable(text: Option<&str>) -> String {
-    text.map_or_else(|| "-".to_owned(), |text| text.escape_debug().to_string())
+fn printable(text: Option<&str>) -> &str {
+    text.unwrap_or("-")
 }

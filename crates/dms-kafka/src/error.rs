@@ -6,10 +6,17 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use crate::answer::redacted;
 use crate::codes;
 use crate::deletion::Deletion;
 use crate::outcome::Outcome;
+use crate::text::{shown, shown_body};
+
+/// Request ids are shown up to this many characters; real ones have 32.
+pub(crate) const SHOWN_ID: usize = 128;
+const SHOWN_CODE: usize = 64;
+const SHOWN_MESSAGE: usize = 2048;
+const SHOWN_BODY: usize = 4096;
+const SHOWN_AUTHORIZATION: usize = 16 * 1024;
 
 type Source = Box<dyn StdError + Send + Sync>;
 
@@ -17,7 +24,7 @@ type Source = Box<dyn StdError + Send + Sync>;
 ///
 /// # Troubleshooting
 /// * [`outcome`](Self::outcome) says whether records may have been deleted: look at it first.
-/// * [`code`](Self::code) is the service's own code (`DMS.00404022`); match on it, never on text.
+/// * [`code`](Self::code) is the service's own code ([known ones](crate::codes)); match on it, never on text.
 /// * The text names what went wrong, the code, the request id and, for known codes, what to do.
 ///
 /// ```
@@ -39,6 +46,7 @@ struct Inner {
     attempts: u32,
     outcome: Outcome,
     body: Option<String>,
+    encoded_authorization_message: Option<String>,
     deletion: Option<Deletion>,
     source: Option<Source>,
 }
@@ -109,6 +117,12 @@ impl ErrorKind {
     }
 }
 
+/// Whether a code may overrule the status. Not where a wrong guess would repeat what must not be
+/// repeated (401, 403), nor where records may have been deleted.
+fn status_may_mislead(status: StatusCode) -> bool {
+    status.is_client_error() && !matches!(status.as_u16(), 401 | 403 | 408)
+}
+
 impl fmt::Display for ErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
@@ -127,6 +141,7 @@ impl Error {
             attempts: 0,
             outcome,
             body: None,
+            encoded_authorization_message: None,
             deletion: None,
             source: None,
         }))
@@ -141,6 +156,7 @@ impl Error {
         let kind = code
             .as_deref()
             .and_then(codes::kind_of)
+            .filter(|_| status_may_mislead(status))
             .unwrap_or_else(|| ErrorKind::of_status(status));
         let outcome = match kind {
             ErrorKind::Throttled => Outcome::NotApplied,
@@ -159,7 +175,8 @@ impl Error {
         let message = deletion.failure_summary();
         let mut error = Self::new(ErrorKind::PartitionsFailed, outcome, message)
             .with_status(StatusCode::OK)
-            .with_request_id(deletion.request_id().map(str::to_owned));
+            .with_request_id(deletion.request_id().map(str::to_owned))
+            .with_history(deletion.attempts(), outcome);
         error.0.deletion = Some(deletion);
         error
     }
@@ -184,8 +201,14 @@ impl Error {
         self
     }
 
-    pub(crate) fn with_body(mut self, body: Option<String>) -> Self {
-        self.0.body = body;
+    /// Keeps the start of the body, without the secret.
+    pub(crate) fn with_body(mut self, body: &[u8], secret: Option<&str>) -> Self {
+        self.0.body = (!body.is_empty()).then(|| shown_body(body, secret, SHOWN_BODY));
+        self
+    }
+
+    pub(crate) fn with_encoded_authorization_message(mut self, message: Option<String>) -> Self {
+        self.0.encoded_authorization_message = message;
         self
     }
 
@@ -196,9 +219,21 @@ impl Error {
         self
     }
 
-    /// Replaces a secret that the service echoed (`APIGW.0301` may repeat the canonical request).
-    pub(crate) fn redact(mut self, secret: Option<&str>) -> Self {
-        self.0.message = redacted(&self.0.message, secret);
+    /// Makes the service's text fit to be shown. It may repeat a secret: `APIGW.0301` may quote the
+    /// canonical request.
+    pub(crate) fn made_showable(mut self, secret: Option<&str>) -> Self {
+        let inner = &mut *self.0;
+        inner.message = shown(&inner.message, secret, SHOWN_MESSAGE);
+        for (text, limit) in [
+            (&mut inner.code, SHOWN_CODE),
+            (&mut inner.request_id, SHOWN_ID),
+            (
+                &mut inner.encoded_authorization_message,
+                SHOWN_AUTHORIZATION,
+            ),
+        ] {
+            *text = text.take().map(|text| shown(&text, secret, limit));
+        }
         self
     }
 
@@ -232,6 +267,11 @@ impl Error {
         self.0.attempts
     }
 
+    /// What a person can do about it, for [known codes](crate::codes). [`Display`](fmt::Display) shows it too.
+    pub fn hint(&self) -> Option<&'static str> {
+        self.code().and_then(codes::hint_for)
+    }
+
     /// How long the service asked to wait (`Retry-After`).
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after
@@ -255,7 +295,12 @@ impl Error {
         self.0.outcome
     }
 
-    /// The answer's body: the first 4 KiB, control characters escaped. `None` when it was empty or no
+    /// Why permission was denied, encoded; an administrator can decode it through the identity service.
+    pub fn encoded_authorization_message(&self) -> Option<&str> {
+        self.0.encoded_authorization_message.as_deref()
+    }
+
+    /// The answer's body: the first 4,096 characters, control characters escaped. `None` when it was empty or no
     /// answer came.
     pub fn body(&self) -> Option<&str> {
         self.0.body.as_deref()
@@ -284,10 +329,10 @@ impl fmt::Display for Error {
         if inner.attempts > 1 {
             write!(f, " after {} attempts", inner.attempts)?;
         }
-        if inner.attempts > 0 && inner.kind != ErrorKind::PartitionsFailed {
+        if inner.attempts > 0 {
             write!(f, "; {}", inner.outcome)?;
         }
-        if let Some(hint) = inner.code.as_deref().and_then(codes::hint_for) {
+        if let Some(hint) = self.hint() {
             write!(f, "; hint: {hint}")?;
         }
         Ok(())

@@ -4,15 +4,18 @@ mod answer;
 mod builder;
 mod call;
 mod client;
-mod codes;
+pub mod codes;
 mod delete;
 mod deletion;
+mod endpoint;
 mod error;
 mod ids;
 mod list;
 mod outcome;
+mod purge;
 mod retry;
 mod service_error;
+mod text;
 mod transport;
 
 pub use builder::ClientBuilder;
@@ -23,6 +26,7 @@ pub use error::{Error, ErrorKind};
 pub use ids::{InstanceId, InvalidId, Offset, PartitionId, ProjectId, TopicName};
 pub use list::PartitionInfo;
 pub use outcome::Outcome;
+pub use purge::{Purge, PurgeResult, PurgeResults, PurgeTarget};
 pub use retry::RetryPolicy;
 
 /// Credentials and their providers, from the crate `huaweicloud-auth`.

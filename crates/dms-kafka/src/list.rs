@@ -1,6 +1,8 @@
+use std::collections::BTreeMap;
+
 use dms_kafka_client::types;
 
-use crate::call;
+use crate::call::{self, Effect, Operation};
 use crate::client::Config;
 use crate::error::{Error, ErrorKind};
 use crate::ids::{InstanceId, TopicName};
@@ -8,6 +10,12 @@ use crate::outcome::Outcome;
 
 /// The most that the vendor's service puts on a page.
 const PAGE: i32 = 50;
+/// Far more than any topic needs; a service that never comes to an end is stopped here.
+const MAX_PAGES: usize = 10_000;
+const OPERATION: Operation = Operation {
+    name: "ListTopicPartitions",
+    method: "GET",
+};
 
 /// The records that one partition holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,46 +55,51 @@ pub(crate) async fn all_pages(
 ) -> Result<Vec<PartitionInfo>, Error> {
     let instance_id = InstanceId::new(instance_id)?;
     let topic = TopicName::new(topic)?;
-    let mut partitions: Vec<PartitionInfo> = Vec::new();
-    loop {
-        let skip = i32::try_from(partitions.len()).unwrap_or(i32::MAX);
-        let page = call::run(config, true, |client| {
-            let (project_id, instance_id, topic) = (&config.project_id, &instance_id, &topic);
-            async move {
-                client
-                    .list_topic_partitions(
-                        project_id.as_str(),
-                        instance_id.as_str(),
-                        topic.as_str(),
-                        Some(PAGE),
-                        Some(skip),
-                    )
-                    .await
+    let mut partitions = BTreeMap::new();
+    for _ in 0..MAX_PAGES {
+        let page = page(config, &instance_id, &topic, partitions.len()).await?;
+        let at_its_end = page.partitions.is_empty();
+        for item in &page.partitions {
+            let item = partition_info(item)?;
+            if partitions.insert(item.partition, item).is_some() {
+                return Err(untrusted("a partition stands on it twice"));
             }
-        })
-        .await?
-        .value;
-        let total = page.total;
-        let got = page.partitions.len();
-        for item in page.partitions {
-            let item = partition_info(&item).ok_or_else(|| untrusted("an item lacks a number"))?;
-            partitions.push(item);
         }
-        let wanted = total
-            .and_then(|total| usize::try_from(total).ok())
-            .unwrap_or(partitions.len());
-        if got == 0 || partitions.len() >= wanted {
-            break;
+        let total = page.total.and_then(|total| usize::try_from(total).ok());
+        match total {
+            Some(total) if partitions.len() >= total => return Ok(in_order(partitions)),
+            Some(_) if at_its_end => return Err(untrusted("it is shorter than it says")),
+            None if at_its_end => return Ok(in_order(partitions)),
+            _ => {}
         }
     }
-    partitions.sort_by_key(PartitionInfo::partition);
-    if partitions
-        .windows(2)
-        .any(|pair| pair[0].partition == pair[1].partition)
-    {
-        return Err(untrusted("a partition stands on it twice"));
-    }
-    Ok(partitions)
+    Err(untrusted("it has no end"))
+}
+
+fn in_order(partitions: BTreeMap<i32, PartitionInfo>) -> Vec<PartitionInfo> {
+    partitions.into_values().collect()
+}
+
+async fn page(
+    config: &Config,
+    instance_id: &InstanceId,
+    topic: &TopicName,
+    skip: usize,
+) -> Result<types::ListTopicPartitionsResponse, Error> {
+    let skip = i32::try_from(skip).map_err(|_| untrusted("it is too long"))?;
+    let answer = call::run(config, OPERATION, Effect::Reads, |client| async move {
+        client
+            .list_topic_partitions(
+                config.project_id.as_str(),
+                instance_id.as_str(),
+                topic.as_str(),
+                Some(PAGE),
+                Some(skip),
+            )
+            .await
+    })
+    .await?;
+    Ok(answer.value)
 }
 
 fn untrusted(what: &str) -> Error {
@@ -94,10 +107,18 @@ fn untrusted(what: &str) -> Error {
     Error::new(ErrorKind::InvalidAnswer, Outcome::NotApplied, message)
 }
 
-fn partition_info(item: &types::TopicPartition) -> Option<PartitionInfo> {
-    Some(PartitionInfo {
-        partition: item.partition?,
-        start_offset: item.start_offset?,
-        end_offset: item.last_offset?,
+fn partition_info(item: &types::TopicPartition) -> Result<PartitionInfo, Error> {
+    let (Some(partition), Some(start_offset), Some(end_offset)) =
+        (item.partition, item.start_offset, item.last_offset)
+    else {
+        return Err(untrusted("an item lacks a number"));
+    };
+    if partition < 0 || start_offset < 0 || end_offset < start_offset {
+        return Err(untrusted("a number or a span is negative"));
+    }
+    Ok(PartitionInfo {
+        partition,
+        start_offset,
+        end_offset,
     })
 }

@@ -102,11 +102,140 @@ pub(crate) fn decide(policy: &RetryPolicy, now: &Situation) -> Decision {
     }
     let doublings = (now.attempts - 1).min(16);
     let bound = policy.base.saturating_mul(1 << doublings).min(policy.cap);
-    let pause = bound
-        .mul_f64(now.jitter)
+    let pause = Duration::try_from_secs_f64(bound.as_secs_f64() * now.jitter)
+        .unwrap_or(Duration::MAX)
         .max(now.retry_after.unwrap_or_default());
     if pause >= now.time_left {
         return Decision::Stop;
     }
     Decision::RetryAfter(pause)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    fn after_one_failure() -> Situation {
+        Situation {
+            attempts: 1,
+            retryable: true,
+            outcome: Outcome::NotApplied,
+            idempotent: true,
+            retry_after: None,
+            time_left: HOUR,
+            jitter: 1.0,
+        }
+    }
+
+    fn retry_in(millis: u64) -> Decision {
+        Decision::RetryAfter(Duration::from_millis(millis))
+    }
+
+    #[test]
+    fn a_failure_is_repeated_only_when_that_is_useful_and_safe() {
+        use Outcome::{NotApplied, Unknown};
+        // retryable, idempotent, outcome, attempts => repeated
+        let cases = [
+            (true, true, NotApplied, 1, true),
+            (true, true, Unknown, 1, true),
+            (true, false, NotApplied, 1, true),
+            (true, false, Unknown, 1, false),
+            (false, true, NotApplied, 1, false),
+            (true, true, NotApplied, 2, true),
+            (true, true, NotApplied, 3, false),
+            (true, true, NotApplied, u32::MAX, false),
+        ];
+        for (retryable, idempotent, outcome, attempts, repeated) in cases {
+            let situation = Situation {
+                attempts,
+                retryable,
+                outcome,
+                idempotent,
+                ..after_one_failure()
+            };
+            let decision = decide(&RetryPolicy::default(), &situation);
+            assert_eq!(decision != Decision::Stop, repeated, "{situation:?}");
+        }
+    }
+
+    #[test]
+    fn never_means_one_attempt() {
+        assert_eq!(
+            decide(&RetryPolicy::never(), &after_one_failure()),
+            Decision::Stop
+        );
+    }
+
+    #[test]
+    fn pauses_double_up_to_the_cap_and_jitter_reaches_down_to_zero() {
+        let policy = RetryPolicy::default().with_max_attempts(u32::MAX);
+        let cases = [
+            (1, 200),
+            (2, 400),
+            (3, 800),
+            (6, 6400),
+            (7, 10_000),
+            (1_000_000, 10_000),
+        ];
+        for (attempts, bound) in cases {
+            let at = |jitter| {
+                decide(
+                    &policy,
+                    &Situation {
+                        attempts,
+                        jitter,
+                        ..after_one_failure()
+                    },
+                )
+            };
+            assert_eq!(at(1.0), retry_in(bound), "after {attempts}");
+            assert_eq!(at(0.5), retry_in(bound / 2), "after {attempts}");
+            assert_eq!(at(0.0), retry_in(0), "after {attempts}");
+        }
+    }
+
+    #[test]
+    fn the_services_pause_is_a_lower_bound_even_beyond_the_cap() {
+        let policy = RetryPolicy::default();
+        let asked = |seconds| {
+            let retry_after = Some(Duration::from_secs(seconds));
+            decide(
+                &policy,
+                &Situation {
+                    retry_after,
+                    ..after_one_failure()
+                },
+            )
+        };
+        assert_eq!(asked(0), retry_in(200));
+        assert_eq!(asked(60), retry_in(60_000));
+        assert_eq!(asked(u64::MAX), Decision::Stop);
+    }
+
+    #[test]
+    fn no_pause_that_ends_after_the_deadline() {
+        let with = |time_left| {
+            decide(
+                &RetryPolicy::default(),
+                &Situation {
+                    time_left,
+                    ..after_one_failure()
+                },
+            )
+        };
+        assert_eq!(with(Duration::from_millis(201)), retry_in(200));
+        assert_eq!(with(Duration::from_millis(200)), Decision::Stop);
+        assert_eq!(with(Duration::ZERO), Decision::Stop);
+    }
+
+    #[test]
+    fn no_policy_makes_it_panic() {
+        let policy = RetryPolicy::default()
+            .with_max_attempts(u32::MAX)
+            .with_base(Duration::MAX)
+            .with_cap(Duration::MAX);
+        assert_eq!(decide(&policy, &after_one_failure()), Decision::Stop);
+    }
 }

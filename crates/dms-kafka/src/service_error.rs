@@ -8,54 +8,170 @@ pub(crate) struct ServiceError {
     pub(crate) code: Option<String>,
     pub(crate) message: Option<String>,
     pub(crate) request_id: Option<String>,
+    /// Why permission was denied, readable for administrators only.
+    pub(crate) encoded_authorization_message: Option<String>,
 }
+
+/// The spellings of code and message, the service's own first.
+const PAIRS: [(&str, &str); 3] = [
+    ("error_code", "error_msg"),
+    ("errorCode", "errorMsg"),
+    ("code", "message"),
+];
 
 /// How deep nested objects are searched.
 const MAX_DEPTH: usize = 8;
 
+/// No real error body is longer, and a parsed one takes many times its size.
+const MAX_BODY: usize = 1024 * 1024;
+
 impl ServiceError {
-    /// Finds code and message: the pair of the top level before one of a nested object.
+    /// Finds code and message: a pair of the top level before one of a nested object, a pair with a code
+    /// before a message alone.
     pub(crate) fn parse(body: &[u8]) -> Self {
+        if body.len() > MAX_BODY {
+            return Self::default();
+        }
         let Ok(Value::Object(object)) = serde_json::from_slice(body) else {
             return Self::default();
         };
-        let mut found = find_pair(&object, MAX_DEPTH).unwrap_or_default();
-        found.request_id = text(object.get("request_id"));
-        found
+        let coded = |object: &Map<String, Value>| pair(object).filter(|(code, _)| code.is_some());
+        let (code, message) = search(&object, MAX_DEPTH, &coded)
+            .or_else(|| search(&object, MAX_DEPTH, &pair))
+            .unwrap_or_default();
+        Self {
+            code,
+            message,
+            request_id: text(&object, "request_id"),
+            encoded_authorization_message: search(&object, MAX_DEPTH, &|object| {
+                text(object, "encoded_authorization_message")
+            }),
+        }
     }
 }
 
-fn find_pair(object: &Map<String, Value>, depth: usize) -> Option<ServiceError> {
-    const PAIRS: [(&str, &str); 3] = [
-        ("error_code", "error_msg"),
-        ("errorCode", "errorMsg"),
-        ("code", "message"),
-    ];
-    for (code, message) in PAIRS {
-        let (code, message) = (text(object.get(code)), text(object.get(message)));
-        if code.is_some() {
-            return Some(ServiceError {
-                code,
-                message,
-                request_id: None,
-            });
-        }
+fn pair(object: &Map<String, Value>) -> Option<(Option<String>, Option<String>)> {
+    PAIRS
+        .iter()
+        .map(|(code, message)| (text(object, code), text(object, message)))
+        .find(|(code, message)| code.is_some() || message.is_some())
+}
+
+/// The first object, from the outside in, in which `find` finds something.
+fn search<T>(
+    object: &Map<String, Value>,
+    depth: usize,
+    find: &dyn Fn(&Map<String, Value>) -> Option<T>,
+) -> Option<T> {
+    if let Some(found) = find(object) {
+        return Some(found);
     }
     let depth = depth.checked_sub(1)?;
     object.values().find_map(|value| match value {
-        Value::Object(nested) => find_pair(nested, depth),
+        Value::Object(nested) => search(nested, depth, find),
         Value::Array(items) => items
             .iter()
             .filter_map(Value::as_object)
-            .find_map(|nested| find_pair(nested, depth)),
+            .find_map(|nested| search(nested, depth, find)),
         _ => None,
     })
 }
 
-fn text(value: Option<&Value>) -> Option<String> {
-    match value? {
+fn text(object: &Map<String, Value>, key: &str) -> Option<String> {
+    match object.get(key)? {
         Value::String(text) if !text.is_empty() => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_shape_gives_its_code_and_message() {
+        let cases = [
+            (
+                r#"{"error_code":"A","error_msg":"m"}"#,
+                Some("A"),
+                Some("m"),
+            ),
+            (r#"{"errorCode":"A","errorMsg":"m"}"#, Some("A"), Some("m")),
+            (r#"{"code":"A","message":"m"}"#, Some("A"), Some("m")),
+            (r#"{"code":404,"message":"m"}"#, Some("404"), Some("m")),
+            (r#"{"error_code":"A"}"#, Some("A"), None),
+            (r#"{"error_msg":"m"}"#, None, Some("m")),
+            (r#"{"error_code":"","error_msg":"m"}"#, None, Some("m")),
+            (r#"{"error_code":null,"error_msg":"m"}"#, None, Some("m")),
+            (
+                r#"{"error":{"code":"A","message":"m"}}"#,
+                Some("A"),
+                Some("m"),
+            ),
+            (r#"{"x":{"y":{"error_code":"A"}}}"#, Some("A"), None),
+            (
+                r#"{"details":[1,{"code":"A","message":"m"}]}"#,
+                Some("A"),
+                Some("m"),
+            ),
+            (
+                r#"{"message":"top","details":[{"code":"A","message":"m"}]}"#,
+                Some("A"),
+                Some("m"),
+            ),
+            (r#"{"a":{"code":"in"},"code":"out"}"#, Some("out"), None),
+            (
+                r#"{"code":"generic","error_code":"own"}"#,
+                Some("own"),
+                None,
+            ),
+            (r#"{"error_code":{"nested":1}}"#, None, None),
+            (r#"["error_code","A"]"#, None, None),
+            (r#""error_code""#, None, None),
+            (r#"{"error_code":"A""#, None, None),
+            ("<html>", None, None),
+            ("", None, None),
+        ];
+        for (body, code, message) in cases {
+            let found = ServiceError::parse(body.as_bytes());
+            assert_eq!(
+                (found.code.as_deref(), found.message.as_deref()),
+                (code, message),
+                "{body}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_authorization_message_is_found_at_any_level() {
+        for body in [
+            r#"{"error_code":"A","encoded_authorization_message":"E"}"#,
+            r#"{"error_code":"A","encoded_authorization_message":null,"details":[{"encoded_authorization_message":"E"}]}"#,
+        ] {
+            let found = ServiceError::parse(body.as_bytes());
+            assert_eq!(
+                found.encoded_authorization_message.as_deref(),
+                Some("E"),
+                "{body}"
+            );
+        }
+    }
+
+    #[test]
+    fn depth_and_size_are_bounded() {
+        let mut deep = r#"{"code":"A"}"#.to_owned();
+        for _ in 0..100 {
+            deep = format!(r#"{{"e":{deep}}}"#);
+        }
+        assert_eq!(
+            ServiceError::parse(deep.as_bytes()),
+            ServiceError::default()
+        );
+        let long = format!(r#"{{"code":"A","message":"{}"}}"#, "m".repeat(MAX_BODY));
+        assert_eq!(
+            ServiceError::parse(long.as_bytes()),
+            ServiceError::default()
+        );
     }
 }

@@ -1,101 +1,130 @@
-//! Where requests go, and the HTTP client that takes them there.
+//! The HTTP client that takes requests to the endpoint.
 
 use std::time::Duration;
 
-use url::{Host, Url};
-
+use crate::endpoint::Endpoint;
 use crate::error::Error;
 
 /// Shorter than what servers keep idle connections for: a request that meets a closing connection
 /// has an unknown outcome.
 const IDLE_CONNECTION: Duration = Duration::from_secs(5);
 
-/// A checked base URL: scheme, host and port, nothing behind.
-#[derive(Clone, Debug)]
-pub(crate) struct Endpoint {
-    base: String,
-    plaintext: bool,
-    loopback: bool,
+/// What the caller has settled about connections.
+#[derive(Clone)]
+pub(crate) struct Transport {
+    pub(crate) connect_timeout: Duration,
+    pub(crate) proxy: Proxy,
+    /// PEM; trusted beside the platform's own.
+    #[cfg(feature = "rustls")]
+    pub(crate) root_certificates: Vec<Vec<u8>>,
+    /// PEM: certificate chain and private key.
+    #[cfg(feature = "rustls")]
+    pub(crate) client_certificate: Option<Vec<u8>>,
+    #[cfg(feature = "reqwest")]
+    pub(crate) http_client: Option<reqwest::Client>,
 }
 
-impl Endpoint {
-    /// Takes a URL, or a host name that `https://` is put before.
-    pub(crate) fn parse(text: &str, plaintext_allowed: bool) -> Result<Self, Error> {
-        let refuse = |rule: &str| Err(Error::invalid_input(format!("endpoint {text:?} {rule}")));
-        let with_scheme = if text.contains("://") {
-            text.to_owned()
-        } else {
-            format!("https://{text}")
-        };
-        let Ok(url) = Url::parse(&with_scheme) else {
-            return refuse(
-                "is not a URL; write it like https://dms.ap-southeast-1.myhuaweicloud.com",
-            );
-        };
-        if !url.username().is_empty() || url.password().is_some() {
+#[derive(Clone)]
+pub(crate) enum Proxy {
+    FromEnvironment,
+    None,
+    Url(String),
+}
+
+impl Transport {
+    pub(crate) fn new() -> Self {
+        Self {
+            connect_timeout: Duration::from_secs(10),
+            proxy: Proxy::FromEnvironment,
+            #[cfg(feature = "rustls")]
+            root_certificates: Vec::new(),
+            #[cfg(feature = "rustls")]
+            client_certificate: None,
+            #[cfg(feature = "reqwest")]
+            http_client: None,
+        }
+    }
+
+    /// An HTTP client that sends each request at most once and follows no redirect.
+    pub(crate) fn http_client(&self, endpoint: &Endpoint) -> Result<reqwest::Client, Error> {
+        #[cfg(feature = "reqwest")]
+        if let Some(client) = &self.http_client {
+            return Ok(client.clone());
+        }
+        #[cfg(not(feature = "rustls"))]
+        if !endpoint.is_plaintext() {
             return Err(Error::invalid_input(
-                "the endpoint holds a user name or password; credentials go through the credentials provider",
+                "https needs TLS, which this build leaves out: enable the feature rustls of dms-kafka",
             ));
         }
-        let Some(host) = url.host() else {
-            return refuse("has no host name");
-        };
-        if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
-            return refuse("has a path or query; give scheme, host and port only");
+        let builder = reqwest::Client::builder()
+            .user_agent(concat!("dms-kafka/", env!("CARGO_PKG_VERSION")))
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .referer(false)
+            .connect_timeout(self.connect_timeout)
+            .pool_idle_timeout(IDLE_CONNECTION);
+        let builder = self.with_proxy(builder, endpoint)?;
+        #[cfg(feature = "rustls")]
+        let builder = self.with_tls(builder, endpoint)?;
+        builder
+            .build()
+            .map_err(|error| unusable("the HTTP client cannot be built", error))
+    }
+
+    fn with_proxy(
+        &self,
+        builder: reqwest::ClientBuilder,
+        endpoint: &Endpoint,
+    ) -> Result<reqwest::ClientBuilder, Error> {
+        match &self.proxy {
+            Proxy::FromEnvironment if endpoint.is_loopback() => Ok(builder.no_proxy()),
+            Proxy::FromEnvironment => Ok(builder),
+            Proxy::None => Ok(builder.no_proxy()),
+            // The URL may hold a password, so no message repeats it.
+            Proxy::Url(url) => match reqwest::Proxy::all(url) {
+                Ok(proxy) => Ok(builder.no_proxy().proxy(proxy)),
+                Err(_) => Err(Error::invalid_input(
+                    "the proxy is not a URL; write it like http://proxy.example.com:3128",
+                )),
+            },
         }
-        let loopback = is_loopback(&host);
-        let plaintext = match url.scheme() {
-            "https" => false,
-            "http" if loopback || plaintext_allowed => true,
-            "http" => {
-                return refuse(
-                    "is not encrypted; use https, or allow plaintext by name (allow_plaintext_http)",
-                );
-            }
-            _ => return refuse("has a scheme other than https and http"),
-        };
-        let base = url.as_str().trim_end_matches('/').to_owned();
-        Ok(Self {
-            base,
-            plaintext,
-            loopback,
-        })
     }
 
-    pub(crate) fn base(&self) -> &str {
-        &self.base
-    }
-}
-
-fn is_loopback(host: &Host<&str>) -> bool {
-    match host {
-        Host::Domain(name) => *name == "localhost",
-        Host::Ipv4(address) => address.is_loopback(),
-        Host::Ipv6(address) => address.is_loopback(),
-    }
-}
-
-/// An HTTP client that sends each request at most once and nowhere but to `endpoint`.
-pub(crate) fn http_client(
-    endpoint: &Endpoint,
-    connect_timeout: Duration,
-) -> Result<reqwest::Client, Error> {
-    let mut builder = reqwest::Client::builder()
-        .user_agent(concat!("dms-kafka/", env!("CARGO_PKG_VERSION")))
-        .redirect(reqwest::redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .referer(false)
-        .connect_timeout(connect_timeout)
-        .pool_idle_timeout(IDLE_CONNECTION);
-    if endpoint.loopback {
-        builder = builder.no_proxy();
-    }
     #[cfg(feature = "rustls")]
-    if endpoint.plaintext {
-        // No connection of this client uses TLS, so loading the platform's roots would be for nothing.
-        builder = builder.tls_certs_only([]);
+    fn with_tls(
+        &self,
+        mut builder: reqwest::ClientBuilder,
+        endpoint: &Endpoint,
+    ) -> Result<reqwest::ClientBuilder, Error> {
+        let mut roots = Vec::new();
+        for pem in &self.root_certificates {
+            let parsed = reqwest::Certificate::from_pem_bundle(pem)
+                .map_err(|error| unusable("the root certificates are not PEM", error))?;
+            if parsed.is_empty() {
+                return Err(Error::invalid_input(
+                    "the root certificates hold no certificate: give PEM text with BEGIN CERTIFICATE",
+                ));
+            }
+            roots.extend(parsed);
+        }
+        if let Some(pem) = &self.client_certificate {
+            let identity = reqwest::Identity::from_pem(pem).map_err(|error| {
+                unusable(
+                    "the client certificate cannot be read: give PEM text with certificate and private key",
+                    error,
+                )
+            })?;
+            builder = builder.identity(identity);
+        }
+        if endpoint.is_plaintext() {
+            // No connection of this client uses TLS, so loading the platform's roots would be for nothing.
+            return Ok(builder.tls_certs_only([]));
+        }
+        Ok(builder.tls_certs_merge(roots))
     }
-    builder.build().map_err(|error| {
-        Error::invalid_input(format!("the HTTP client cannot be built: {error}")).with_source(error)
-    })
+}
+
+fn unusable(what: &str, error: reqwest::Error) -> Error {
+    Error::invalid_input(format!("{what}: {error}")).with_source(error)
 }

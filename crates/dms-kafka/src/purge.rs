@@ -1,0 +1,341 @@
+//! Deletions by the thousand: rows in, requests of one topic each, results as they come.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures_core::Stream;
+use futures_core::stream::BoxStream;
+use futures_util::{StreamExt, stream};
+
+use crate::client::Client;
+use crate::deletion::{Deletion, DeletionTarget};
+use crate::error::Error;
+use crate::ids::{Offset, PartitionId};
+
+/// The console deletes from no more partitions at once.
+const PARTITIONS_PER_REQUEST: usize = 10;
+const CONCURRENCY: usize = 4;
+const WINDOW: usize = 1000;
+const LARGEST_WINDOW: usize = 1_000_000;
+
+/// One row of a [`Purge`]: a partition of a topic, and what to delete in it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PurgeTarget {
+    /// The topic's name.
+    pub topic: String,
+    /// The partition's number, from 0.
+    pub partition: i32,
+    /// What to delete in it.
+    pub target: DeletionTarget,
+}
+
+impl PurgeTarget {
+    /// A row from its three parts.
+    pub fn new(topic: impl Into<String>, partition: i32, target: DeletionTarget) -> Self {
+        Self {
+            topic: topic.into(),
+            partition,
+            target,
+        }
+    }
+}
+
+/// Any number of deletions over any topics of an instance; made by [`Client::purge`].
+///
+/// Rows are gathered by topic within a window, cut into requests and sent a few at a time. Absolute offsets
+/// and [`Everything`](DeletionTarget::Everything) go in separate requests, so that the former are retried
+/// freely. No order is kept between requests. Memory is bounded by window and concurrency, not by the number
+/// of rows.
+///
+/// ```
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// use dms_kafka::{DeletionTarget, PurgeTarget};
+/// # let gateway = dms_kafka_gateway::Gateway::memory().topic("orders", 3, 1000).topic("bills", 2, 500).start().await.unwrap();
+/// # let client = dms_kafka::Client::builder().endpoint(gateway.endpoint()).project_id(gateway.project_id())
+/// #     .credentials(gateway.credentials()).build().unwrap();
+///
+/// let rows = [("orders", 0, 400), ("bills", 1, 10), ("orders", 2, 7)]
+///     .map(|(topic, partition, offset)| PurgeTarget::new(topic, partition, DeletionTarget::Before(offset)));
+/// let mut results = client.purge(gateway.instance_id()).run(rows);
+/// while let Some(result) = results.next().await {
+///     let topic = result.topic().to_owned();
+///     println!("{topic}: {}", result.into_deletion()?);
+/// }
+/// # Ok::<(), dms_kafka::Error>(()) }).unwrap();
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "nothing is deleted until the results of run() are awaited"]
+pub struct Purge {
+    client: Client,
+    instance_id: String,
+    partitions_per_request: usize,
+    concurrency: usize,
+    window: usize,
+}
+
+impl Purge {
+    pub(crate) fn new(client: Client, instance_id: String) -> Self {
+        Self {
+            client,
+            instance_id,
+            partitions_per_request: PARTITIONS_PER_REQUEST,
+            concurrency: CONCURRENCY,
+            window: WINDOW,
+        }
+    }
+
+    /// How many partitions one request names at most. Default: 10; 0 counts as 1.
+    pub fn with_partitions_per_request(mut self, partitions: usize) -> Self {
+        self.partitions_per_request = partitions.max(1);
+        self
+    }
+
+    /// How many requests are under way at once. Default: 4; 0 counts as 1.
+    pub fn with_concurrency(mut self, requests: usize) -> Self {
+        self.concurrency = requests.max(1);
+        self
+    }
+
+    /// Within how many rows those of one topic are gathered. Default: 1,000; from 1 to 1,000,000.
+    pub fn with_window(mut self, rows: usize) -> Self {
+        self.window = rows.clamp(1, LARGEST_WINDOW);
+        self
+    }
+
+    /// Deletes what the rows name. Nothing is sent before the results are asked for.
+    pub fn run<I>(self, rows: I) -> PurgeResults
+    where
+        I: IntoIterator<Item = PurgeTarget>,
+        I::IntoIter: Send + 'static,
+    {
+        self.run_stream(stream::iter(rows))
+    }
+
+    /// As [`run`](Self::run), for rows that arrive over time. What is there is sent without waiting for a full
+    /// window.
+    pub fn run_stream(
+        self,
+        rows: impl Stream<Item = PurgeTarget> + Send + 'static,
+    ) -> PurgeResults {
+        let Self {
+            client,
+            instance_id,
+            partitions_per_request,
+            concurrency,
+            window,
+        } = self;
+        let results = rows
+            .ready_chunks(window)
+            .flat_map(move |rows| stream::iter(requests(rows, partitions_per_request)))
+            .map(move |request| request.send(client.clone(), instance_id.clone()))
+            .buffer_unordered(concurrency)
+            .boxed();
+        PurgeResults { results }
+    }
+}
+
+/// The results of a [`Purge`], one for each request, as they come.
+///
+/// A [`Stream`], with a [`next`](Self::next) of its own for those who need no more. Dropping it abandons the
+/// requests under way, whose outcome is then unknown, and sends no other.
+#[must_use = "nothing is deleted until the results are awaited"]
+pub struct PurgeResults {
+    results: BoxStream<'static, PurgeResult>,
+}
+
+impl PurgeResults {
+    /// The next result; `None` after the last. Dropping the future loses nothing: the next call goes on where
+    /// it stopped.
+    pub async fn next(&mut self) -> Option<PurgeResult> {
+        self.results.next().await
+    }
+}
+
+impl Stream for PurgeResults {
+    type Item = PurgeResult;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<PurgeResult>> {
+        self.results.as_mut().poll_next(context)
+    }
+}
+
+impl fmt::Debug for PurgeResults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PurgeResults").finish_non_exhaustive()
+    }
+}
+
+/// What became of one request of a [`Purge`].
+#[derive(Debug)]
+#[must_use = "a request may have failed: look at it"]
+pub struct PurgeResult {
+    topic: String,
+    targets: Vec<(i32, DeletionTarget)>,
+    result: Result<Deletion, Error>,
+}
+
+impl PurgeResult {
+    /// The topic.
+    pub fn topic(&self) -> &str {
+        &self.topic
+    }
+
+    /// The partitions that the request named.
+    pub fn targets(&self) -> &[(i32, DeletionTarget)] {
+        &self.targets
+    }
+
+    /// The judged answer.
+    ///
+    /// # Errors
+    /// The error of the call. As with [`DeleteMessages::send`](crate::DeleteMessages::send), failed
+    /// partitions are found in the [`Deletion`].
+    pub fn deletion(&self) -> Result<&Deletion, &Error> {
+        self.result.as_ref()
+    }
+
+    /// The judged answer, taken out.
+    ///
+    /// # Errors
+    /// As [`deletion`](Self::deletion).
+    pub fn into_deletion(self) -> Result<Deletion, Error> {
+        self.result
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Request {
+    topic: String,
+    targets: Vec<(i32, DeletionTarget)>,
+}
+
+impl Request {
+    async fn send(self, client: Client, instance_id: String) -> PurgeResult {
+        let mut call = client.delete_messages(instance_id, self.topic.as_str());
+        for &(partition, target) in &self.targets {
+            call = call.target(partition, target);
+        }
+        PurgeResult {
+            result: call.send().await,
+            topic: self.topic,
+            targets: self.targets,
+        }
+    }
+}
+
+/// Cuts rows into requests of one topic and one kind of target, in the order of their first rows.
+///
+/// A row that breaks a rule stands alone, so that it takes no other with it; a partition that is named again
+/// goes into a request of its own.
+fn requests(rows: Vec<PurgeTarget>, partitions_per_request: usize) -> Vec<Request> {
+    let mut requests: Vec<Request> = Vec::new();
+    let mut open: HashMap<(String, bool), usize> = HashMap::new();
+    let mut named: HashSet<(usize, i32)> = HashSet::new();
+    for row in rows {
+        let PurgeTarget {
+            topic,
+            partition,
+            target,
+        } = row;
+        let key = (topic.clone(), target == DeletionTarget::Everything);
+        let fits = |at: &&usize| {
+            requests[**at].targets.len() < partitions_per_request
+                && !named.contains(&(**at, partition))
+        };
+        match open.get(&key).filter(fits) {
+            Some(&at) if is_valid(partition, target) => {
+                requests[at].targets.push((partition, target));
+                named.insert((at, partition));
+            }
+            _ => {
+                if is_valid(partition, target) {
+                    open.insert(key, requests.len());
+                    named.insert((requests.len(), partition));
+                }
+                requests.push(Request {
+                    topic,
+                    targets: vec![(partition, target)],
+                });
+            }
+        }
+    }
+    requests
+}
+
+fn is_valid(partition: i32, target: DeletionTarget) -> bool {
+    let offset = match target {
+        DeletionTarget::Before(offset) => Offset::new(offset).is_ok(),
+        DeletionTarget::Everything => true,
+    };
+    offset && PartitionId::new(partition).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use DeletionTarget::{Before, Everything};
+
+    fn cut(rows: &[(&str, i32, DeletionTarget)]) -> Vec<(String, Vec<i32>)> {
+        let rows = rows
+            .iter()
+            .map(|&(topic, partition, target)| PurgeTarget::new(topic, partition, target))
+            .collect();
+        requests(rows, 2)
+            .into_iter()
+            .map(|request| {
+                let partitions = request.targets.iter().map(|target| target.0).collect();
+                (request.topic, partitions)
+            })
+            .collect()
+    }
+
+    fn request(topic: &str, partitions: &[i32]) -> (String, Vec<i32>) {
+        (topic.to_owned(), partitions.to_vec())
+    }
+
+    #[test]
+    fn rows_are_gathered_by_topic_and_cut_at_the_limit() {
+        let rows = [
+            ("a", 0, Before(1)),
+            ("b", 0, Before(1)),
+            ("a", 1, Before(1)),
+            ("a", 2, Before(1)),
+        ];
+        let expected = [
+            request("a", &[0, 1]),
+            request("b", &[0]),
+            request("a", &[2]),
+        ];
+        assert_eq!(cut(&rows), expected);
+    }
+
+    #[test]
+    fn everything_goes_apart_from_absolute_offsets() {
+        let rows = [
+            ("a", 0, Before(1)),
+            ("a", 1, Everything),
+            ("a", 2, Before(1)),
+        ];
+        assert_eq!(cut(&rows), [request("a", &[0, 2]), request("a", &[1])]);
+    }
+
+    #[test]
+    fn a_partition_named_again_and_a_bad_row_stand_alone() {
+        let rows = [
+            ("a", 0, Before(1)),
+            ("a", 0, Before(2)),
+            ("a", -1, Before(2)),
+            ("a", 3, Before(-2)),
+            ("a", 1, Before(2)),
+        ];
+        let expected = [
+            request("a", &[0]),
+            request("a", &[0, 1]),
+            request("a", &[-1]),
+            request("a", &[3]),
+        ];
+        assert_eq!(cut(&rows), expected);
+    }
+}

@@ -1,0 +1,124 @@
+//! No secret is shown: not in logs at TRACE, errors, Debug or panics; and the spans carry what they should.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+
+use dms_kafka::auth::Credentials;
+use serde_json::json;
+use support::builder;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::FmtSpan;
+use wiremock::matchers::any;
+use wiremock::{Mock, MockServer, Request, ResponseTemplate};
+
+/// Each secret holds this word; the access key is not secret, its last characters are even shown.
+const CANARY: &str = "canary";
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Log {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+/// Repeats every header and the body of the request, as a debugging proxy might.
+fn repeat(request: &Request, status: u16) -> ResponseTemplate {
+    let headers: Vec<String> = request
+        .headers
+        .iter()
+        .map(|(name, value)| format!("{name}:{}", value.to_str().unwrap()))
+        .collect();
+    ResponseTemplate::new(status)
+        .insert_header("X-Request-Id", "request-7")
+        .set_body_json(json!({"error_code": "APIGW.0301", "error_msg": headers.join("|")}))
+}
+
+// One test in this file: the log of the whole process is captured.
+#[tokio::test]
+async fn no_secret_is_shown_and_spans_name_the_request() {
+    let log = Log::default();
+    tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_span_events(FmtSpan::CLOSE)
+        .with_ansi(false)
+        .with_writer(log.clone())
+        .init();
+    let key = || Credentials::new("access-key", "canary-secret-key").unwrap();
+    let all = [
+        key(),
+        key().with_security_token("canary-security-token").unwrap(),
+        Credentials::token("canary-auth-token").unwrap(),
+    ];
+    let mut shown = Vec::new();
+    for credentials in all {
+        for status in [200, 401, 503] {
+            let server = MockServer::start().await;
+            let respond = move |request: &Request| repeat(request, status);
+            Mock::given(any())
+                .respond_with(respond)
+                .mount(&server)
+                .await;
+            let client = builder(&server.uri())
+                .credentials(credentials.clone())
+                .build()
+                .unwrap();
+            let call = client.delete_messages("instance", "orders").everything(0);
+            shown.push(format!("{client:?} {call:?} {credentials:?}"));
+            match call.send().await {
+                Ok(deletion) => {
+                    let error = deletion.into_result().unwrap_err();
+                    shown.push(format!("{error} {error:#?} {:?}", error.deletion()));
+                }
+                Err(error) => {
+                    let headers = error.body().unwrap();
+                    assert!(headers.contains("x-sdk-date") || headers.contains("x-auth-token"));
+                    shown.push(format!("{error} {error:#?} {headers}"));
+                }
+            }
+        }
+    }
+    let shown = shown.join("\n");
+    let log = log.text();
+    assert!(!shown.contains(CANARY), "{shown}");
+    assert!(!log.contains(CANARY), "{log}");
+    assert!(!log.contains("Signature="), "{log}");
+    let signatures = shown.split("Signature=").skip(1);
+    assert!(signatures.clone().count() > 0, "the server repeats them");
+    for behind in signatures {
+        assert!(behind.starts_with("[redacted]"), "{behind}");
+    }
+    for field in [
+        r#"otel.name="DeleteKafkaTopicMessages""#,
+        r#"http.request.method="POST""#,
+        r#"server.address="127.0.0.1""#,
+        "server.port=",
+        "http.response.status_code=503",
+        r#"error.type="unauthorized""#,
+        r#"dms.request_id="request-7""#,
+    ] {
+        assert!(log.contains(field), "{field} in {log}");
+    }
+}

@@ -1,0 +1,116 @@
+//! The table's rows.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Table {
+    case: Vec<Case>,
+}
+
+/// One row: what the server does, and how the call must end.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Case {
+    pub(crate) name: String,
+    /// Partition 1 is deleted whole, which may not be repeated once it may have arrived.
+    #[serde(default)]
+    pub(crate) everything: bool,
+    /// The client speaks TLS; the server never does.
+    #[serde(default)]
+    pub(crate) https: bool,
+    /// The client is sent to a port that nothing listens on.
+    #[serde(default)]
+    pub(crate) nobody_listens: bool,
+    pub(crate) attempt_timeout_ms: Option<u64>,
+    pub(crate) call_timeout_ms: Option<u64>,
+    pub(crate) answer_limit: Option<usize>,
+    /// What the server does on each connection, in order; later connections are closed at once.
+    #[serde(default)]
+    pub(crate) server: Vec<Vec<Action>>,
+    pub(crate) expect: Expected,
+}
+
+/// One thing that the server does. It reads the whole request first unless the script begins with
+/// [`Early`](Action::Early) or [`Partly`](Action::Partly).
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum Action {
+    /// Do not read the request.
+    Early,
+    /// Read the request's first bytes only.
+    Partly,
+    /// The answer that a correct service gives.
+    Deleted,
+    /// A well-formed answer with a body.
+    Answer {
+        status: u16,
+        #[serde(default)]
+        headers: Vec<String>,
+        #[serde(default)]
+        body: String,
+    },
+    /// Bytes as they stand.
+    Raw(String),
+    /// So many letters.
+    Fill(usize),
+    /// A byte every 20 ms until the client goes away.
+    Drip,
+    /// Silence until the client goes away.
+    Stall,
+    /// Abort the connection: the client gets RST.
+    Reset,
+    /// Close the connection in order.
+    Close,
+}
+
+/// How the call ends. No `kind` stands for: deleted.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Expected {
+    pub(crate) kind: Option<String>,
+    pub(crate) outcome: Option<String>,
+    pub(crate) attempts: u32,
+    /// Requests that reach the server whole, where that differs from the attempts.
+    pub(crate) requests: Option<u32>,
+    pub(crate) code: Option<String>,
+    pub(crate) status: Option<u16>,
+    pub(crate) request_id: Option<String>,
+    pub(crate) retry_after: Option<u64>,
+    #[serde(default)]
+    pub(crate) shows: Vec<String>,
+}
+
+impl Case {
+    pub(crate) fn attempt_timeout(&self) -> Duration {
+        Duration::from_millis(self.attempt_timeout_ms.unwrap_or(20_000))
+    }
+
+    pub(crate) fn call_timeout(&self) -> Duration {
+        Duration::from_millis(self.call_timeout_ms.unwrap_or(20_000))
+    }
+
+    pub(crate) fn requests(&self) -> u32 {
+        self.expect.requests.unwrap_or(self.expect.attempts)
+    }
+
+    /// All that the case does, to tell it from the others.
+    pub(crate) fn setup(&self) -> String {
+        format!(
+            "{:?}",
+            (
+                (self.everything, self.https, self.nobody_listens),
+                (self.attempt_timeout_ms, self.call_timeout_ms),
+                self.answer_limit,
+                &self.server,
+            )
+        )
+    }
+}
+
+pub(crate) fn load() -> Vec<Case> {
+    let table: Table = toml::from_str(include_str!("cases.toml")).unwrap();
+    table.case
+}

@@ -1,0 +1,164 @@
+//! A server that misbehaves on purpose, and what the client must make of it: `cases.toml` is the table.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod case;
+mod server;
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use case::{Case, Expected};
+use dms_kafka::auth::Credentials;
+use dms_kafka::{Client, Deletion, Error, Outcome, RetryPolicy};
+use futures_util::{StreamExt, stream};
+use server::Server;
+
+const SECURITY_TOKEN: &str = "canary-security-token/with=signs";
+
+#[tokio::test]
+async fn every_case_of_the_table_ends_as_it_says() {
+    let cases = case::load();
+    let faults: Vec<String> = stream::iter(cases.iter().map(run))
+        .buffer_unordered(16)
+        .collect::<Vec<_>>()
+        .await
+        .concat();
+    assert!(faults.is_empty(), "\n{}", faults.join("\n"));
+}
+
+#[test]
+fn the_table_has_at_least_60_cases_and_no_two_alike() {
+    let cases = case::load();
+    assert!(cases.len() >= 60, "{} cases", cases.len());
+    let names: HashSet<&str> = cases.iter().map(|case| case.name.as_str()).collect();
+    assert_eq!(names.len(), cases.len(), "two cases have one name");
+    let setups: HashSet<String> = cases.iter().map(Case::setup).collect();
+    assert_eq!(setups.len(), cases.len(), "two cases do the same");
+}
+
+async fn run(case: &Case) -> Vec<String> {
+    let server = Server::start(case.server.clone()).await;
+    let result = delete(case, &server).await;
+    let mut faults = differences(&case.expect, &result);
+    if server.requests() != case.requests() {
+        faults.push(format!("{} requests arrived", server.requests()));
+    }
+    let shown = match &result {
+        Ok(deletion) => format!("{deletion}"),
+        Err(error) => format!("{error}\n      body: {:?}", error.body()),
+    };
+    faults
+        .into_iter()
+        .map(|fault| format!("{}: {fault}\n      {shown}", case.name))
+        .collect()
+}
+
+async fn delete(case: &Case, server: &Server) -> Result<Deletion, Error> {
+    let scheme = if case.https { "https" } else { "http" };
+    let port = if case.nobody_listens {
+        Server::free_port().await
+    } else {
+        server.port()
+    };
+    let credentials = Credentials::new("access-key", "secret-key").unwrap();
+    let client = Client::builder()
+        .endpoint(format!("{scheme}://127.0.0.1:{port}"))
+        .project_id("project")
+        .credentials(credentials.with_security_token(SECURITY_TOKEN).unwrap())
+        .with_connect_timeout(Duration::from_millis(300))
+        .with_attempt_timeout(case.attempt_timeout())
+        .with_call_timeout(case.call_timeout())
+        .with_answer_limit(case.answer_limit.unwrap_or(1 << 20))
+        .with_retry(RetryPolicy::default().with_base(Duration::from_millis(1)))
+        .build()
+        .unwrap();
+    let request = client.delete_messages("instance", "orders").before(0, 400);
+    let request = if case.everything {
+        request.everything(1)
+    } else {
+        request.before(1, 500)
+    };
+    let deletion = request.send().await?;
+    deletion.clone().into_result()?;
+    Ok(deletion)
+}
+
+/// What differs from the expectation; empty when nothing does.
+fn differences(expected: &Expected, result: &Result<Deletion, Error>) -> Vec<String> {
+    let error = match (result, &expected.kind) {
+        (Ok(_), None) => return Vec::new(),
+        (Ok(_), Some(kind)) => return vec![format!("looks deleted, expected {kind}")],
+        (Err(error), _) => error,
+    };
+    let mut faults = Vec::new();
+    let mut compare = |what: &str, got: String, want: String| {
+        if got != want {
+            faults.push(format!("{what} is {got}, expected {want}"));
+        }
+    };
+    let kind = expected.kind.as_deref().unwrap_or("deleted");
+    compare("kind", error.kind().to_string(), kind.to_owned());
+    let outcome = expected.outcome.as_deref().unwrap_or("not_applied");
+    compare(
+        "outcome",
+        outcome_name(error).to_owned(),
+        outcome.to_owned(),
+    );
+    let attempts = expected.attempts.to_string();
+    compare("attempts", error.attempts().to_string(), attempts);
+    compare(
+        "code",
+        format!("{:?}", error.code()),
+        format!("{:?}", expected.code.as_deref()),
+    );
+    if let Some(status) = expected.status {
+        compare(
+            "status",
+            format!("{:?}", error.status()),
+            format!("{:?}", Some(status)),
+        );
+    }
+    if let Some(request_id) = expected.request_id.as_deref() {
+        compare(
+            "request id",
+            format!("{:?}", error.request_id()),
+            format!("{:?}", Some(request_id)),
+        );
+    }
+    if let Some(seconds) = expected.retry_after {
+        let wanted = Some(Duration::from_secs(seconds));
+        compare(
+            "retry after",
+            format!("{:?}", error.retry_after()),
+            format!("{wanted:?}"),
+        );
+    }
+    let shown = error.to_string();
+    for text in expected.shows.iter().filter(|text| !shown.contains(*text)) {
+        faults.push(format!("Display lacks {text:?}"));
+    }
+    let everything = format!("{error} {error:?} {error:#?} {:?}", error.body());
+    if everything.contains("canary") {
+        faults.push("the security token is shown".to_owned());
+    }
+    if shown.chars().any(char::is_control) {
+        faults.push("Display holds a control character".to_owned());
+    }
+    if shown.len() > 8192 || error.body().is_some_and(|body| body.len() > 32 * 1024) {
+        faults.push("the text is too long".to_owned());
+    }
+    faults
+}
+
+fn outcome_name(error: &Error) -> &'static str {
+    match error.outcome() {
+        Outcome::NotApplied => "not_applied",
+        Outcome::Partial => "partial",
+        Outcome::Unknown => "unknown",
+        other => panic!("no name for {other:?}"),
+    }
+}

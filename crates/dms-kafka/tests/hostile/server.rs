@@ -1,0 +1,137 @@
+//! The server: raw sockets on loopback, one script for each connection.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+
+use crate::case::Action;
+
+const DELETED: &str = r#"{"partitions":[{"partition":0,"result":"success","error_code":"0"},{"partition":1,"result":"success","error_code":"0"}]}"#;
+
+pub(crate) struct Server {
+    port: u16,
+    requests: Arc<AtomicU32>,
+    task: JoinHandle<()>,
+}
+
+impl Server {
+    pub(crate) async fn start(scripts: Vec<Vec<Action>>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let requests = Arc::new(AtomicU32::new(0));
+        let task = tokio::spawn(serve(listener, scripts, Arc::clone(&requests)));
+        Self {
+            port,
+            requests,
+            task,
+        }
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// How many requests have arrived whole.
+    pub(crate) fn requests(&self) -> u32 {
+        self.requests.load(Ordering::SeqCst)
+    }
+
+    /// A port that was free a moment ago.
+    pub(crate) async fn free_port() -> u16 {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        listener.local_addr().unwrap().port()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn serve(listener: TcpListener, scripts: Vec<Vec<Action>>, requests: Arc<AtomicU32>) {
+    let mut scripts = scripts.into_iter();
+    while let Ok((stream, _)) = listener.accept().await {
+        let script = scripts.next().unwrap_or_default();
+        tokio::spawn(play(stream, script, Arc::clone(&requests)));
+    }
+}
+
+async fn play(mut stream: TcpStream, script: Vec<Action>, requests: Arc<AtomicU32>) {
+    if !matches!(script.first(), Some(Action::Early | Action::Partly)) {
+        if read_request(&mut stream).await.is_none() {
+            return;
+        }
+        requests.fetch_add(1, Ordering::SeqCst);
+    }
+    for action in script {
+        if act(&mut stream, action).await.is_err() {
+            return; // the client has gone away
+        }
+    }
+}
+
+async fn act(stream: &mut TcpStream, action: Action) -> std::io::Result<()> {
+    match action {
+        Action::Early => Ok(()),
+        Action::Partly => stream.read_exact(&mut [0; 8]).await.map(|_| ()),
+        Action::Deleted => stream.write_all(&answer(200, &[], DELETED)).await,
+        Action::Answer {
+            status,
+            headers,
+            body,
+        } => stream.write_all(&answer(status, &headers, &body)).await,
+        Action::Raw(text) => stream.write_all(text.as_bytes()).await,
+        Action::Fill(length) => stream.write_all(&vec![b'a'; length]).await,
+        Action::Drip => loop {
+            stream.write_all(b" ").await?;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        },
+        Action::Stall => loop {
+            if stream.read(&mut [0; 1024]).await? == 0 {
+                return Ok(());
+            }
+        },
+        Action::Reset => stream.set_zero_linger(),
+        Action::Close => stream.shutdown().await,
+    }
+}
+
+fn answer(status: u16, headers: &[String], body: &str) -> Vec<u8> {
+    let mut text = format!(
+        "HTTP/1.1 {status} Status\r\nConnection: close\r\nContent-Length: {}\r\n",
+        body.len()
+    );
+    for header in headers {
+        text.push_str(header);
+        text.push_str("\r\n");
+    }
+    text.push_str("\r\n");
+    text.push_str(body);
+    text.into_bytes()
+}
+
+/// Reads head and body; `None` when the client stops before.
+async fn read_request(stream: &mut TcpStream) -> Option<()> {
+    let mut received = Vec::new();
+    let mut buffer = [0; 4096];
+    loop {
+        let count = stream.read(&mut buffer).await.ok()?;
+        received.extend_from_slice(buffer.get(..count).filter(|read| !read.is_empty())?);
+        let text = String::from_utf8_lossy(&received);
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let length = head
+                .lines()
+                .filter_map(|line| line.split_once(": "))
+                .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))?
+                .1;
+            if body.len() >= length.parse().ok()? {
+                return Some(());
+            }
+        }
+    }
+}

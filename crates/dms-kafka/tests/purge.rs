@@ -1,0 +1,185 @@
+//! Purges: nothing is hidden, nothing runs away.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use dms_kafka::{Client, DeletionTarget, ErrorKind, PurgeTarget, RetryPolicy};
+use dms_kafka_gateway::Gateway;
+use futures_util::{StreamExt, stream};
+use support::{builder, read_request};
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+
+fn row(topic: &str, partition: i32, offset: i64) -> PurgeTarget {
+    PurgeTarget::new(topic, partition, DeletionTarget::Before(offset))
+}
+
+#[tokio::test]
+async fn one_failure_hides_no_other_result() {
+    let gateway = Gateway::memory()
+        .topic("orders", 25, 100)
+        .topic("bills", 1, 100)
+        .start()
+        .await
+        .unwrap();
+    let client = Client::builder()
+        .endpoint(gateway.endpoint())
+        .project_id(gateway.project_id())
+        .credentials(gateway.credentials())
+        .build()
+        .unwrap();
+    let mut rows: Vec<PurgeTarget> = (0..25)
+        .map(|partition| row("orders", partition, 40))
+        .collect();
+    rows.extend([
+        row("nowhere", 0, 1),
+        row("bills", 0, 5000),
+        row("bad/topic", 0, 1),
+        row("orders", -1, 1),
+    ]);
+    let mut deleted = 0;
+    let mut failures = BTreeMap::new();
+    let mut results = client.purge(gateway.instance_id()).run(rows);
+    while let Some(result) = results.next().await {
+        let topic = result.topic().to_owned();
+        match result.into_deletion() {
+            Ok(deletion) => {
+                deleted += deletion.partitions().len() - deletion.failures().count();
+                if let Err(error) = deletion.into_result() {
+                    failures.insert(topic, error.kind());
+                }
+            }
+            Err(error) => _ = failures.insert(topic, error.kind()),
+        }
+    }
+    assert_eq!(deleted, 25);
+    let expected = [
+        ("bad/topic", ErrorKind::InvalidInput),
+        ("bills", ErrorKind::PartitionsFailed),
+        ("nowhere", ErrorKind::BadRequest),
+        ("orders", ErrorKind::InvalidInput),
+    ];
+    assert_eq!(
+        failures,
+        BTreeMap::from(expected.map(|(topic, kind)| (topic.to_owned(), kind)))
+    );
+    let left = client
+        .list_partitions(gateway.instance_id(), "orders")
+        .await
+        .unwrap();
+    assert!(left.iter().all(|partition| partition.records() == 60));
+}
+
+/// Counts the requests that wait at once; each is answered when a permit is there.
+#[derive(Default)]
+struct Gate {
+    waiting: AtomicUsize,
+    most: AtomicUsize,
+}
+
+async fn gated_server(gate: Arc<Gate>, permits: Arc<Semaphore>) -> Client {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(answer(stream, Arc::clone(&gate), Arc::clone(&permits)));
+        }
+    });
+    builder(&endpoint)
+        .with_retry(RetryPolicy::never())
+        .build()
+        .unwrap()
+}
+
+async fn answer(mut stream: TcpStream, gate: Arc<Gate>, permits: Arc<Semaphore>) -> Option<()> {
+    loop {
+        read_request(&mut stream).await?;
+        let waiting = gate.waiting.fetch_add(1, Ordering::SeqCst) + 1;
+        gate.most.fetch_max(waiting, Ordering::SeqCst);
+        permits.acquire().await.ok()?.forget();
+        gate.waiting.fetch_sub(1, Ordering::SeqCst);
+        let body = r#"{"partitions":[]}"#;
+        let text = format!(
+            "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(text.as_bytes()).await.ok()?;
+    }
+}
+
+async fn until(what: impl Fn() -> bool) {
+    let polled = async {
+        while !what() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), polled)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn no_more_requests_than_allowed_and_no_row_read_ahead_of_the_window() {
+    let (gate, permits) = (Arc::new(Gate::default()), Arc::new(Semaphore::new(0)));
+    let client = gated_server(Arc::clone(&gate), Arc::clone(&permits)).await;
+    let read = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&read);
+    let rows = (0..i32::MAX).map(move |partition| {
+        counter.fetch_add(1, Ordering::SeqCst);
+        row("orders", partition, 1)
+    });
+    let purge = client
+        .purge("instance")
+        .with_concurrency(3)
+        .with_partitions_per_request(2);
+    let mut results = purge.with_window(8).run(rows);
+    let task = tokio::spawn(async move {
+        for _ in 0..20 {
+            let result = results.next().await.unwrap();
+            assert_eq!(result.targets().len(), 2);
+        }
+    });
+    until(|| gate.waiting.load(Ordering::SeqCst) == 3).await;
+    assert_eq!(read.load(Ordering::SeqCst), 8);
+    permits.add_permits(20);
+    task.await.unwrap();
+    assert_eq!(gate.most.load(Ordering::SeqCst), 3);
+    assert!(read.load(Ordering::SeqCst) <= 48, "{read:?}");
+}
+
+#[tokio::test]
+async fn results_come_before_the_rows_end() {
+    let (gate, permits) = (Arc::new(Gate::default()), Arc::new(Semaphore::new(100)));
+    let client = gated_server(gate, permits).await;
+    let rows = stream::iter([row("orders", 0, 1)]).chain(stream::pending());
+    let mut results = client.purge("instance").run_stream(rows);
+    let result = tokio::time::timeout(Duration::from_secs(20), results.next()).await;
+    assert_eq!(result.unwrap().unwrap().topic(), "orders");
+}
+
+#[tokio::test]
+async fn waiting_for_a_result_can_be_given_up_and_taken_up_again() {
+    let (gate, permits) = (Arc::new(Gate::default()), Arc::new(Semaphore::new(0)));
+    let client = gated_server(Arc::clone(&gate), Arc::clone(&permits)).await;
+    let rows: Vec<PurgeTarget> = (0..12)
+        .map(|partition| row("orders", partition, 1))
+        .collect();
+    let purge = client.purge("instance").with_partitions_per_request(1);
+    let mut results = purge.run(rows);
+    let mut partitions = Vec::new();
+    loop {
+        match tokio::time::timeout(Duration::from_millis(1), results.next()).await {
+            Ok(Some(result)) => partitions.push(result.targets()[0].0),
+            Ok(None) => break,
+            Err(_) => permits.add_permits(1),
+        }
+    }
+    partitions.sort_unstable();
+    assert_eq!(partitions, (0..12).collect::<Vec<_>>());
+}

@@ -1,0 +1,75 @@
+//! What several tests need: a client of a server on loopback, and a server whose answer can be changed.
+#![allow(dead_code, reason = "each test file uses a part")]
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use dms_kafka::auth::Credentials;
+use dms_kafka::{Client, ClientBuilder};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+pub(crate) fn builder(endpoint: &str) -> ClientBuilder {
+    Client::builder()
+        .endpoint(endpoint)
+        .project_id("project")
+        .credentials(Credentials::new("access-key", "secret-key").unwrap())
+}
+
+/// A server that answers each request with status 200 and the body it was given last.
+pub(crate) struct Echo {
+    pub(crate) endpoint: String,
+    body: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Echo {
+    pub(crate) async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let body = Arc::new(Mutex::new(Vec::new()));
+        let answer = Arc::clone(&body);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(serve(stream, Arc::clone(&answer)));
+            }
+        });
+        Self { endpoint, body }
+    }
+
+    pub(crate) fn answer(&self, body: Vec<u8>) {
+        *self.body.lock().unwrap_or_else(PoisonError::into_inner) = body;
+    }
+}
+
+async fn serve(mut stream: TcpStream, body: Arc<Mutex<Vec<u8>>>) -> Option<()> {
+    loop {
+        read_request(&mut stream).await?;
+        let body = body.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
+        stream
+            .write_all(&[head.as_bytes(), &body].concat())
+            .await
+            .ok()?;
+    }
+}
+
+/// Head and body of the next request; `None` when the client goes away.
+pub(crate) async fn read_request(stream: &mut TcpStream) -> Option<String> {
+    let mut received = Vec::new();
+    let mut buffer = [0; 4096];
+    loop {
+        let count = stream.read(&mut buffer).await.ok()?;
+        received.extend_from_slice(buffer.get(..count).filter(|read| !read.is_empty())?);
+        let text = String::from_utf8_lossy(&received);
+        let Some((head, body)) = text.split_once("\r\n\r\n") else {
+            continue;
+        };
+        let length = head
+            .lines()
+            .filter_map(|line| line.split_once(": "))
+            .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))
+            .map_or(Ok(0), |(_, value)| value.parse());
+        if body.len() >= length.ok()? {
+            return Some(text.into_owned());
+        }
+    }
+}

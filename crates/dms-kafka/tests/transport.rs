@@ -1,0 +1,134 @@
+//! How requests travel: TLS with certificates of one's own, and proxies.
+#![cfg(feature = "rustls")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::sync::Arc;
+
+use dms_kafka::{ClientBuilder, ErrorKind, Outcome, RetryPolicy};
+use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
+use serde_json::json;
+use support::builder;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::{RootCertStore, ServerConfig};
+use wiremock::matchers::any;
+use wiremock::{Mock, MockServer, ResponseTemplate};
+
+const DELETED: &str = "HTTP/1.1 200 OK\r\nContent-Length: 51\r\n\r\n{\"partitions\":[{\"partition\":0,\"result\":\"success\"}]}";
+
+type SelfSigned = CertifiedKey<KeyPair>;
+
+fn self_signed() -> SelfSigned {
+    generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap()
+}
+
+/// A server with this certificate that lets in only clients with one of `clients`, if there are any.
+async fn tls_server(own: &SelfSigned, clients: &[&SelfSigned]) -> String {
+    let mut roots = RootCertStore::empty();
+    for client in clients {
+        roots.add(client.cert.der().clone()).unwrap();
+    }
+    let config = ServerConfig::builder();
+    let config = if clients.is_empty() {
+        config.with_no_client_auth()
+    } else {
+        config
+            .with_client_cert_verifier(WebPkiClientVerifier::builder(roots.into()).build().unwrap())
+    };
+    let key = PrivatePkcs8KeyDer::from(own.signing_key.serialize_der());
+    let config = config
+        .with_single_cert(vec![own.cert.der().clone()], key.into())
+        .unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("https://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                let mut stream = acceptor.accept(stream).await.ok()?;
+                let mut received = Vec::new();
+                while !received.ends_with(b"}]}") {
+                    if stream.read_buf(&mut received).await.ok()? == 0 {
+                        return None;
+                    }
+                }
+                stream.write_all(DELETED.as_bytes()).await.ok()
+            });
+        }
+    });
+    endpoint
+}
+
+async fn delete(builder: ClientBuilder) -> Result<(), dms_kafka::Error> {
+    let client = builder.with_retry(RetryPolicy::never()).build()?;
+    client
+        .delete_messages("instance", "orders")
+        .before(0, 1)
+        .send()
+        .await?
+        .into_result()?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_certificate_that_nobody_vouches_for_is_refused_before_anything_is_sent() {
+    let endpoint = tls_server(&self_signed(), &[]).await;
+    let error = delete(builder(&endpoint)).await.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.outcome()),
+        (ErrorKind::Connect, Outcome::NotApplied)
+    );
+    assert!(error.to_string().contains("certificate"), "{error}");
+}
+
+#[tokio::test]
+async fn root_certificates_of_ones_own_are_trusted() {
+    let (own, other) = (self_signed(), self_signed());
+    let endpoint = tls_server(&own, &[]).await;
+    let pem = other.cert.pem() + &own.cert.pem();
+    delete(builder(&endpoint).with_root_certificates(pem))
+        .await
+        .unwrap();
+    let wrong = builder(&endpoint).with_root_certificates(other.cert.pem());
+    assert_eq!(delete(wrong).await.unwrap_err().kind(), ErrorKind::Connect);
+}
+
+#[tokio::test]
+async fn a_client_certificate_opens_the_door_and_its_lack_is_told_late() {
+    let (own, client) = (self_signed(), self_signed());
+    let endpoint = tls_server(&own, &[&client]).await;
+    let trusting = || builder(&endpoint).with_root_certificates(own.cert.pem());
+    let identity = client.cert.pem() + &client.signing_key.serialize_pem();
+    delete(trusting().with_client_certificate(identity))
+        .await
+        .unwrap();
+    // TLS 1.3 servers check it after the client has begun to send.
+    let error = delete(trusting()).await.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.outcome()),
+        (ErrorKind::Connection, Outcome::Unknown)
+    );
+}
+
+#[tokio::test]
+async fn a_proxy_that_is_named_is_used_even_for_loopback() {
+    let proxy = MockServer::start().await;
+    let body = json!({"partitions": [{"partition": 0, "result": "success"}]});
+    let answer = ResponseTemplate::new(200).set_body_json(body);
+    Mock::given(any()).respond_with(answer).mount(&proxy).await;
+    // Nothing listens on port 1: only the proxy can have answered.
+    let endpoint = "http://127.0.0.1:1";
+    delete(builder(endpoint).with_proxy(proxy.uri()))
+        .await
+        .unwrap();
+    let error = delete(builder(endpoint).with_proxy(proxy.uri()).without_proxy())
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Connect);
+}
