@@ -116,7 +116,8 @@ impl Ci<'_> {
         Err(Failure::file(format_args!("cargo {}", arguments.join(" ")), status).into())
     }
 
-    /// Licences, advisories and sources, where cargo-deny is installed.
+    /// Licences, bans and sources, where cargo-deny is installed. Advisories need a database from the
+    /// network: `cargo deny check advisories`.
     fn deny(&self) -> Result<Outcome, Failures> {
         let mut version = Command::new(cargo());
         version
@@ -124,9 +125,11 @@ impl Ci<'_> {
             .stdout(Stdio::null())
             .stderr(Stdio::null());
         if version.status().is_ok_and(|status| status.success()) {
-            return self.cargo(&["deny", "check"], &[]);
+            return self.cargo(&["deny", "check", "licenses", "bans", "sources"], &[]);
         }
-        Ok(Outcome::Skipped("cargo-deny is not installed".to_owned()))
+        Ok(Outcome::Skipped(
+            "cargo-deny is not installed; cargo install --locked cargo-deny".to_owned(),
+        ))
     }
 }
 
