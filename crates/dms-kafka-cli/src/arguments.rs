@@ -58,44 +58,30 @@ pub(crate) enum Command {
 }
 
 #[derive(Debug, Args)]
-#[command(group = ArgGroup::new("where").required(true).args(["endpoint", "embedded"]))]
 #[command(group = ArgGroup::new("what").required(true).multiple(true).args(["partition", "everything"]))]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each is a flag of the command line"
 )]
 pub(crate) struct Delete {
-    /// URL of the service
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "DMS_KAFKA_ENDPOINT",
-        help_heading = "Where"
-    )]
+    /// URL of the service [env: DMS_KAFKA_ENDPOINT]
+    #[arg(long, value_name = "URL", help_heading = "Where")]
     pub(crate) endpoint: Option<String>,
 
     /// Use a gateway in this process, whose topic has 1,000 records in each partition
-    #[arg(long, help_heading = "Where")]
+    #[arg(
+        long,
+        help_heading = "Where",
+        conflicts_with_all = ["endpoint", "project_id", "instance_id", "allow_plaintext_http"]
+    )]
     pub(crate) embedded: bool,
 
-    /// Project that the instance belongs to
-    #[arg(
-        long,
-        value_name = "ID",
-        env = "HUAWEICLOUD_SDK_PROJECT_ID",
-        help_heading = "Where",
-        required_unless_present = "embedded"
-    )]
+    /// Project that the instance belongs to [env: HUAWEICLOUD_SDK_PROJECT_ID]
+    #[arg(long, value_name = "ID", help_heading = "Where")]
     pub(crate) project_id: Option<String>,
 
-    /// Kafka instance
-    #[arg(
-        long,
-        value_name = "ID",
-        env = "DMS_KAFKA_INSTANCE_ID",
-        help_heading = "Where",
-        required_unless_present = "embedded"
-    )]
+    /// Kafka instance [env: DMS_KAFKA_INSTANCE_ID]
+    #[arg(long, value_name = "ID", help_heading = "Where")]
     pub(crate) instance_id: Option<String>,
 
     /// Allow http:// to hosts other than this machine

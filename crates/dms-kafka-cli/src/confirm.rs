@@ -7,16 +7,20 @@ use dms_kafka::TopicName;
 use crate::exit::Failure;
 use crate::output::Rows;
 
+/// Whether there is an answer at all: `--yes`, or a terminal to ask at. Asked for before anything is sent.
+pub(crate) fn possible(yes: bool) -> Result<(), Failure> {
+    if yes || std::io::stdin().is_terminal() {
+        return Ok(());
+    }
+    Err(Failure::usage(
+        "nobody can be asked without a terminal: nothing was deleted; give --yes to delete",
+    ))
+}
+
 /// Returns only when the deletion is wanted: `--yes`, or the right word typed at a terminal.
 pub(crate) fn deletion(topic: &TopicName, rows: &Rows<'_>, yes: bool) -> Result<(), Failure> {
     if yes {
         return Ok(());
-    }
-    let stdin = std::io::stdin();
-    if !stdin.is_terminal() {
-        return Err(Failure::usage(
-            "nobody can be asked without a terminal: nothing was deleted; give --yes to delete",
-        ));
     }
     let word = if rows.has_everything() {
         topic.as_str()
@@ -26,7 +30,10 @@ pub(crate) fn deletion(topic: &TopicName, rows: &Rows<'_>, yes: bool) -> Result<
     eprintln!("Topic {topic} will lose, for good:\n{}", rows.plan());
     eprint!("Type {word} to delete: ");
     let mut typed = String::new();
-    stdin.lock().read_line(&mut typed).map_err(Failure::usage)?;
+    std::io::stdin()
+        .lock()
+        .read_line(&mut typed)
+        .map_err(Failure::usage)?;
     if typed.trim() == word {
         Ok(())
     } else {

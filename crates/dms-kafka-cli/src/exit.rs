@@ -8,6 +8,8 @@ use serde_json::json;
 
 use crate::output::Format;
 
+const INTERRUPTED: &str = "interrupted; it is not known whether records were deleted";
+
 /// The documented exit codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
@@ -16,6 +18,7 @@ pub(crate) enum Exit {
     Usage = 2,
     NotApplied = 3,
     Unknown = 4,
+    Interrupted = 130,
 }
 
 impl From<Exit> for ExitCode {
@@ -31,6 +34,10 @@ pub(crate) enum Failure {
     Usage(String),
     /// The call failed, or partitions did.
     Call(Box<Error>),
+    /// The request was carried out, but its result cannot be shown.
+    Unshown(String),
+    /// Interrupted while the request was under way.
+    Interrupted,
 }
 
 impl Failure {
@@ -42,9 +49,18 @@ impl Failure {
         Self::Call(Box::new(error))
     }
 
+    pub(crate) fn unshown(cause: impl Display) -> Self {
+        Self::Unshown(format!(
+            "the request was carried out, but its result cannot be shown: {cause}"
+        ))
+    }
+
     pub(crate) fn exit(&self) -> Exit {
-        let Self::Call(error) = self else {
-            return Exit::Usage;
+        let error = match self {
+            Self::Usage(_) => return Exit::Usage,
+            Self::Unshown(_) => return Exit::Unknown,
+            Self::Interrupted => return Exit::Interrupted,
+            Self::Call(error) => error,
         };
         match (error.kind(), error.outcome()) {
             (_, Outcome::Unknown) => Exit::Unknown,
@@ -59,23 +75,20 @@ impl Failure {
     /// Tells people, or scripts that asked for JSON, on standard error.
     pub(crate) fn report(&self, format: Format) {
         match (format, self) {
-            (Format::Table, Self::Usage(message)) => eprintln!("error: {message}"),
-            (Format::Table, Self::Call(error)) => eprintln!("error: {error}"),
             (Format::Json, _) => eprintln!("{}", self.json()),
+            (Format::Table, Self::Call(error)) => eprintln!("error: {error}"),
+            (Format::Table, Self::Usage(message) | Self::Unshown(message)) => {
+                eprintln!("error: {message}");
+            }
+            (Format::Table, Self::Interrupted) => eprintln!("{INTERRUPTED}"),
         }
     }
 
     fn json(&self) -> serde_json::Value {
         match self {
-            Self::Usage(message) => json!({
-                "kind": ErrorKind::InvalidInput.as_str(),
-                "code": null,
-                "message": message,
-                "status": null,
-                "request_id": null,
-                "outcome": "not_applied",
-                "attempts": 0,
-            }),
+            Self::Usage(message) => plain(ErrorKind::InvalidInput.as_str(), message, "not_applied"),
+            Self::Unshown(message) => plain("output", message, "unknown"),
+            Self::Interrupted => plain("interrupted", INTERRUPTED, "unknown"),
             Self::Call(error) => json!({
                 "kind": error.kind().as_str(),
                 "code": error.code(),
@@ -87,6 +100,19 @@ impl Failure {
             }),
         }
     }
+}
+
+/// An error that no call gave.
+fn plain(kind: &str, message: &str, outcome: &str) -> serde_json::Value {
+    json!({
+        "kind": kind,
+        "code": null,
+        "message": message,
+        "status": null,
+        "request_id": null,
+        "outcome": outcome,
+        "attempts": null,
+    })
 }
 
 fn outcome(outcome: Outcome) -> &'static str {

@@ -139,7 +139,7 @@ impl<'a> Report<'a> {
     }
 
     pub(crate) fn json(&self) -> Result<String, Failure> {
-        let mut text = serde_json::to_string(self).map_err(Failure::usage)?;
+        let mut text = serde_json::to_string(self).map_err(Failure::unshown)?;
         text.push('\n');
         Ok(text)
     }

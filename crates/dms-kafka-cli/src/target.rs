@@ -30,14 +30,21 @@ impl Target {
         if arguments.embedded {
             return Self::embedded(topic, targets).await;
         }
-        let required = |value: &Option<String>, flag: &str| {
-            value
-                .clone()
-                .ok_or_else(|| Failure::usage(format!("{flag} is missing")))
-        };
-        let endpoint = required(&arguments.endpoint, "--endpoint")?;
-        let project_id = required(&arguments.project_id, "--project-id")?;
-        let instance_id = required(&arguments.instance_id, "--instance-id")?;
+        let endpoint = given(
+            arguments.endpoint.as_ref(),
+            "--endpoint",
+            "DMS_KAFKA_ENDPOINT",
+        )?;
+        let project_id = given(
+            arguments.project_id.as_ref(),
+            "--project-id",
+            "HUAWEICLOUD_SDK_PROJECT_ID",
+        )?;
+        let instance_id = given(
+            arguments.instance_id.as_ref(),
+            "--instance-id",
+            "DMS_KAFKA_INSTANCE_ID",
+        )?;
         InstanceId::new(instance_id.as_str()).map_err(Failure::usage)?;
         let mut builder = Client::builder()
             .endpoint(&endpoint)
@@ -88,4 +95,14 @@ impl Target {
             _gateway: Some(gateway),
         })
     }
+}
+
+/// The flag's value, or the environment's.
+fn given(typed: Option<&String>, flag: &str, variable: &str) -> Result<String, Failure> {
+    let value = typed.cloned().or_else(|| std::env::var(variable).ok());
+    value.filter(|value| !value.is_empty()).ok_or_else(|| {
+        Failure::usage(format!(
+            "{flag} is missing: give it, or set {variable}; to try without a service use --embedded"
+        ))
+    })
 }

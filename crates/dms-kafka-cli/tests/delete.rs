@@ -362,3 +362,121 @@ fn serve_makes_up_no_key_for_other_machines() {
         stderr(&output)
     );
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_result_that_cannot_be_written_is_not_called_undone() {
+    let full = std::fs::OpenOptions::new()
+        .write(true)
+        .open("/dev/full")
+        .unwrap();
+    let output = command()
+        .args(["delete", "--embedded", "--topic", "orders"])
+        .args(["--partition", "0:400", "--yes", "--output", "json"])
+        .stdout(full)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(4), "{}", stderr(&output));
+    let told: Value = serde_json::from_str(&stderr(&output)).unwrap();
+    assert_eq!(told["outcome"], "unknown");
+}
+
+#[test]
+fn without_a_terminal_nothing_is_sent_unless_yes_is_given() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let output = command()
+        .args(["delete", "--endpoint", &endpoint, "--project-id", "p"])
+        .args([
+            "--instance-id",
+            "i",
+            "--topic",
+            "orders",
+            "--partition",
+            "0:1",
+        ])
+        .envs([
+            ("HUAWEICLOUD_SDK_AK", "key"),
+            ("HUAWEICLOUD_SDK_SK", "secret"),
+        ])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    assert!(listener.accept().is_err(), "a connection was opened");
+}
+
+#[test]
+fn embedded_is_not_disturbed_by_the_environment_nor_mixed_with_a_service() {
+    let embedded = [
+        "delete",
+        "--embedded",
+        "--topic",
+        "orders",
+        "--partition",
+        "0:1",
+        "--yes",
+    ];
+    let output = command()
+        .args(embedded)
+        .env("DMS_KAFKA_ENDPOINT", "https://192.0.2.1")
+        .env("HUAWEICLOUD_SDK_PROJECT_ID", "p")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let output = command()
+        .args(embedded)
+        .args(["--project-id", "p"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+}
+
+/// The service takes the request and never answers.
+#[test]
+#[cfg(unix)]
+fn an_interrupt_says_that_the_outcome_is_unknown() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let process = command()
+        .args([
+            "delete",
+            "--endpoint",
+            &endpoint,
+            "--project-id",
+            "p",
+            "--instance-id",
+            "i",
+        ])
+        .args([
+            "--topic",
+            "orders",
+            "--everything",
+            "0",
+            "--yes",
+            "--output",
+            "json",
+        ])
+        .envs([
+            ("HUAWEICLOUD_SDK_AK", "key"),
+            ("HUAWEICLOUD_SDK_SK", "secret"),
+        ])
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (mut connection, _) = listener.accept().unwrap();
+    let mut begun = [0];
+    std::io::Read::read_exact(&mut connection, &mut begun).unwrap();
+    let killed = std::process::Command::new("kill")
+        .args(["-INT", &process.id().to_string()])
+        .status()
+        .unwrap();
+    assert!(killed.success());
+    let output = process.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("it is not known"),
+        "{}",
+        stderr(&output)
+    );
+}

@@ -59,6 +59,11 @@ fn sha256(text: &str) -> String {
 #[test]
 fn the_code_is_not_edited_by_hand() {
     let generated = Generated::read();
+    assert!(
+        generated.header.lines().count() == 6
+            && generated.header.lines().all(|line| line.starts_with("//")),
+        "the header of src/generated.rs was edited; run `cargo xtask generate`"
+    );
     assert_eq!(
         sha256(&generated.code),
         generated.field("code sha256"),

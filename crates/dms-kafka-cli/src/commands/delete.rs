@@ -15,7 +15,7 @@ pub(crate) async fn delete(arguments: Box<Delete>) -> Result<Exit, Failure> {
     let targets = targets(&arguments)?;
     let target = Target::choose(&arguments, topic.as_str(), &targets).await?;
     if arguments.dry_run {
-        stdout::print(&request(&target, &topic, &targets))?;
+        stdout::print(&request(&target, &topic, &targets)).map_err(Failure::usage)?;
         eprintln!("Nothing was sent.");
         return Ok(Exit::Done);
     }
@@ -31,6 +31,7 @@ async fn delete_and_show(
     topic: &TopicName,
     targets: &[(i32, DeletionTarget)],
 ) -> Result<Deletion, Failure> {
+    confirm::possible(arguments.yes)?;
     // The state before is needed for the question and for the table, not for JSON without a question.
     let before = match (arguments.output, arguments.yes) {
         (Format::Json, true) => None,
@@ -44,7 +45,10 @@ async fn delete_and_show(
     for &(partition, what) in targets {
         request = request.target(partition, what);
     }
-    let deletion = request.send().await.map_err(Failure::call)?;
+    let deletion = tokio::select! {
+        sent = request.send() => sent.map_err(Failure::call)?,
+        Ok(()) = tokio::signal::ctrl_c() => return Err(Failure::Interrupted),
+    };
     let report = Report::new(&deletion);
     let shown = match arguments.output {
         Format::Json => report.json()?,
@@ -54,7 +58,7 @@ async fn delete_and_show(
             partitions(target, topic).await.ok().flatten().as_deref(),
         ),
     };
-    stdout::print(&shown)?;
+    stdout::print(&shown).map_err(Failure::unshown)?;
     Ok(deletion)
 }
 

@@ -1,7 +1,5 @@
 //! `dms-kafka serve`.
 
-use std::io::Write as _;
-
 use dms_kafka_gateway::Gateway;
 
 use crate::arguments::Serve;
@@ -43,8 +41,7 @@ pub(crate) async fn serve(arguments: Serve) -> Result<Exit, Failure> {
     }
     let gateway = gateway.start().await.map_err(Failure::usage)?;
     let ready = serde_json::to_string(&gateway.ready_line()).map_err(Failure::usage)?;
-    stdout::print(&format!("{ready}\n"))?;
-    let _ = std::io::stdout().flush();
+    stdout::print(&format!("{ready}\n")).map_err(Failure::usage)?;
     until_asked_to_stop().await;
     gateway.shutdown().await;
     Ok(Exit::Done)
