@@ -13,12 +13,11 @@ pub(crate) fn short(found: &str, wanted: &str) -> String {
         .context_radius(1)
         .header("found", "wanted")
         .to_string();
-    let lines = text.lines().count();
-    let mut short: String = text.split_inclusive('\n').take(MOST_LINES).collect();
-    if lines > MOST_LINES {
-        short.push_str(&format!("… {} more lines\n", lines - MOST_LINES));
+    let short: String = text.split_inclusive('\n').take(MOST_LINES).collect();
+    match text.lines().count().saturating_sub(MOST_LINES) {
+        0 => short,
+        more => format!("{short}… {more} more lines\n"),
     }
-    short
 }
 
 #[cfg(test)]

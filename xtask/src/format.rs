@@ -17,7 +17,7 @@ impl VisitMut for Tidy {
     fn visit_attributes_mut(&mut self, attributes: &mut Vec<syn::Attribute>) {
         *attributes = attributes.drain(..).flat_map(split_doc).collect();
         // Docs first, as people write them.
-        attributes.sort_by_key(|attribute| !attribute.path().is_ident("doc"));
+        attributes.sort_by_key(|attribute| !is_doc(attribute));
     }
 
     fn visit_item_impl_mut(&mut self, item: &mut syn::ItemImpl) {
@@ -31,13 +31,18 @@ impl VisitMut for Tidy {
     }
 
     fn visit_item_enum_mut(&mut self, item: &mut syn::ItemEnum) {
-        if item.variants.iter().any(|variant| variant.attrs.is_empty()) {
+        let has_docs = |variant: &syn::Variant| variant.attrs.iter().any(is_doc);
+        if !item.variants.iter().all(has_docs) {
             item.attrs.push(syn::parse_quote!(
                 #[allow(missing_docs, reason = "the generator drops the descriptions of variants")]
             ));
         }
         visit_mut::visit_item_enum_mut(self, item);
     }
+}
+
+fn is_doc(attribute: &syn::Attribute) -> bool {
+    attribute.path().is_ident("doc")
 }
 
 /// Splits a doc attribute of several lines, which would print as a flush-left block comment.
@@ -74,7 +79,7 @@ fn doc_text(attribute: &syn::Attribute) -> Option<String> {
     else {
         return None;
     };
-    meta.path.is_ident("doc").then(|| text.value())
+    is_doc(attribute).then(|| text.value())
 }
 
 /// Puts an empty line between items, where prettyplease puts none.
@@ -128,6 +133,16 @@ mod tests {
         assert!(!text.contains("pub fn new()"), "{text}");
         assert!(text.contains("pub fn new_with_client()"), "{text}");
         assert!(text.contains("fn new()"), "{text}");
+    }
+
+    #[test]
+    fn variants_without_docs_are_excused_and_others_are_not() {
+        let text = formatted("enum A { #[serde(skip)] B } enum C { /// D.\n D }");
+        assert_eq!(text.matches("#[allow(missing_docs").count(), 1, "{text}");
+        assert!(
+            text.ends_with("}\n\nenum C {\n    /// D.\n    D,\n}\n"),
+            "{text}"
+        );
     }
 
     #[test]

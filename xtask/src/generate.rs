@@ -1,26 +1,38 @@
 //! `cargo xtask generate`: from the contract to the client's source.
 
-use std::fmt::Write as _;
 use std::fs;
 use std::panic;
 use std::path::Path;
 
 use openapiv3::OpenAPI;
+use proc_macro2::TokenStream;
 use progenitor::{GenerationSettings, Generator, HooksMode};
 use quote::quote;
 use sha2::{Digest as _, Sha256};
 
-use crate::contract::{self, CONTRACT};
-use crate::failure::{self, Failure, Result};
-use crate::{diff, format};
+use crate::contract::{CONTRACT, Contract};
+use crate::failure::{self, Failure, Failures};
+use crate::yaml::escape;
+use crate::{diff, format, spec};
 
 /// The one generated file, relative to the root of the checkout.
 pub(crate) const OUTPUT: &str = "crates/dms-kafka-client/src/generated.rs";
 
+/// Lints that the generator's style breaks. `missing_docs` is not among them: it demands a description
+/// of every part of the contract.
+const ALLOW: &str = "\
+#![allow(
+    unreachable_pub,
+    unused_qualifications,
+    clippy::pedantic,
+    reason = \"the generator's style\"
+)]
+";
+
 const COMMAND: &str = "cargo xtask generate";
 
 /// Writes the generated file when it is out of date. The old file stays when anything fails.
-pub(crate) fn write(root: &Path) -> Result<()> {
+pub(crate) fn write(root: &Path) -> Result<(), Failures> {
     let wanted = render(root)?;
     if failure::read(root, OUTPUT).is_ok_and(|found| found == wanted) {
         eprintln!("{OUTPUT} is up to date");
@@ -31,26 +43,25 @@ pub(crate) fn write(root: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Fails with a short diff when the file in the checkout is not what [`write`] would write.
-pub(crate) fn check(root: &Path) -> Result<()> {
+/// Fails with a short diff when the file in the checkout is not what generating would write.
+pub(crate) fn check(root: &Path) -> Result<(), Failures> {
     let wanted = render(root)?;
-    let found = failure::read(root, OUTPUT)?;
+    let found = failure::read(root, OUTPUT).unwrap_or_default();
     if found == wanted {
         eprintln!("{OUTPUT} is up to date");
         return Ok(());
     }
     let changes = diff::short(&found, &wanted);
-    Err(Failure::file(
-        OUTPUT,
-        format_args!("out of date; run `{COMMAND}`\n{changes}"),
-    ))
+    let cause = format_args!("out of date; run `{COMMAND}`\n{changes}");
+    Err(Failure::file(OUTPUT, cause).into())
 }
 
 /// The whole text of the generated file.
-fn render(root: &Path) -> Result<String> {
-    let contract = failure::read(root, CONTRACT)?;
-    let body = client_source(&contract::parse(&contract)?)?;
-    Ok(format!("{}\n{body}", header(&contract, &body)))
+fn render(root: &Path) -> Result<String, Failures> {
+    let contract = Contract::load(root)?;
+    spec::rows(root, &contract)?;
+    let body = client_source(&contract)?;
+    Ok(format!("{}\n{body}", header(&contract.text, &body)))
 }
 
 /// The comment block above the code; an empty line ends it.
@@ -68,26 +79,49 @@ fn header(contract: &str, body: &str) -> String {
     )
 }
 
-fn client_source(api: &OpenAPI) -> Result<String> {
+fn client_source(contract: &Contract) -> failure::Result<String> {
+    let tokens = client_tokens(&contract.api).map_err(|cause| {
+        let pointer = culprit(contract).unwrap_or_default();
+        contract.fault(
+            &pointer,
+            format_args!("progenitor cannot generate from it: {cause}"),
+        )
+    })?;
+    let file = syn::parse2(tokens).map_err(|error| Failure::file(CONTRACT, error))?;
+    Ok(format!("{ALLOW}\n{}", format::format(file)))
+}
+
+/// The generator's output, or the first line of its complaint.
+fn client_tokens(api: &OpenAPI) -> Result<TokenStream, String> {
     let mut settings = GenerationSettings::new();
     settings
         .with_inner_type(quote!(crate::Attempt))
         .with_hooks(HooksMode::Expected);
-    let cannot = |cause: &dyn std::fmt::Display| {
-        Failure::file(
-            CONTRACT,
-            format_args!("progenitor cannot generate from it: {cause}"),
-        )
-    };
-    let tokens = quietly(|| Generator::new(&settings).generate_tokens(api))
-        .map_err(|panic| cannot(&panic))?
-        .map_err(|error| cannot(&error))?;
-    let file = syn::parse2(tokens).map_err(|error| cannot(&error))?;
-    Ok(format::format(file))
+    quietly(|| Generator::new(&settings).generate_tokens(api))
+        .and_then(|tokens| tokens.map_err(|error| error.to_string()))
+        .map_err(|cause| {
+            cause
+                .lines()
+                .next()
+                .unwrap_or_default()
+                .trim_end_matches(" {")
+                .to_owned()
+        })
+}
+
+/// The path that the generator cannot do, found by giving it one at a time: it names none.
+fn culprit(contract: &Contract) -> Option<String> {
+    let paths = contract.api.paths.paths.keys();
+    let path = paths.into_iter().find(|path| {
+        let mut alone = contract.api.clone();
+        alone.paths.paths.retain(|other, _| other == *path);
+        client_tokens(&alone).is_err()
+    })?;
+    Some(format!("/paths/{}", escape(path)))
 }
 
 /// Runs the generator, which panics on what it does not support, without a backtrace on the terminal.
-fn quietly<T>(generate: impl FnOnce() -> T) -> std::result::Result<T, String> {
+fn quietly<T>(generate: impl FnOnce() -> T) -> Result<T, String> {
     let hook = panic::take_hook();
     panic::set_hook(Box::new(|_| {}));
     let result = panic::catch_unwind(panic::AssertUnwindSafe(generate));
@@ -103,11 +137,9 @@ fn quietly<T>(generate: impl FnOnce() -> T) -> std::result::Result<T, String> {
 fn sha256(text: &str) -> String {
     Sha256::digest(text)
         .iter()
-        .fold(String::new(), |mut hex, byte| {
-            // Writing to a string cannot fail.
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        })
+        .flat_map(|byte| [byte >> 4, byte & 0xf])
+        .filter_map(|digit| char::from_digit(digit.into(), 16))
+        .collect()
 }
 
 /// The version this binary is linked with, from the lock file it was built with.

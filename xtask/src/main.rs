@@ -5,23 +5,40 @@
     reason = "a maintainers' tool may stop at a broken checkout"
 )]
 
+mod ci;
 mod contract;
+mod described;
+mod deviations;
 mod diff;
+mod facts;
 mod failure;
 mod format;
 mod generate;
+mod lint;
+mod page;
+mod reference;
+mod spec;
+mod yaml;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use failure::{Failures, Outcome};
+
 /// Maintainers' commands of dms-kafka.
 #[derive(Debug, Parser)]
-#[command(name = "cargo xtask", arg_required_else_help = true)]
+#[command(bin_name = "cargo xtask", arg_required_else_help = true)]
 struct Cli {
     /// Checkout to work on.
-    #[arg(long, global = true, value_name = "DIR", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/.."), hide_default_value = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/.."),
+        hide_default_value = true
+    )]
     root: PathBuf,
 
     #[command(subcommand)]
@@ -30,25 +47,58 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run everything that CI runs, and list what passed, failed and was skipped.
+    Ci,
+
     /// Generate the client from the contract.
     Generate {
         /// Write nothing; fail when the generated file is out of date.
         #[arg(long)]
         check: bool,
     },
+
+    /// Compare the contract with the facts of the vendor's page.
+    Spec {
+        /// Text of the vendor's page, to compare the recorded facts with.
+        #[arg(long, value_name = "FILE", env = "DMS_KAFKA_PAGE")]
+        page: Option<PathBuf>,
+
+        /// Run Spectral and Redocly too, which needs Node.js.
+        #[arg(long)]
+        lint: bool,
+    },
 }
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let result = match cli.command {
-        Command::Generate { check: false } => generate::write(&cli.root),
-        Command::Generate { check: true } => generate::check(&cli.root),
-    };
-    match result {
+    match run(&cli) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            eprintln!("error: {failure}");
+        Err(failures) => {
+            eprint!("{failures}");
             ExitCode::FAILURE
         }
+    }
+}
+
+fn run(Cli { root, command }: &Cli) -> Result<(), Failures> {
+    match command {
+        Command::Ci => ci::run(root),
+        Command::Generate { check: false } => generate::write(root),
+        Command::Generate { check: true } => generate::check(root),
+        Command::Spec { page, lint } => {
+            spec::contract(root)?;
+            tell("page", &spec::page(root, page.as_deref())?);
+            if *lint {
+                tell("lint", &lint::run(root)?);
+            }
+            Ok(())
+        }
+    }
+}
+
+/// Says why something was not done. What was done speaks for itself.
+fn tell(what: &str, outcome: &Outcome) {
+    if let Outcome::Skipped(reason) = outcome {
+        eprintln!("skipped: {what}: {reason}");
     }
 }

@@ -3,7 +3,14 @@
 // contract:        openapi/dms-kafka.yaml
 // generator:       progenitor 0.15.1
 // contract sha256: 6dddc2fa051c541c78c9e7bac3ecfdca0728dfc1ae18e0abb18244740ce2abbc
-// code sha256:     fffb631acc4a4d33b00d370c4e22053e25161ab1a1ad8a8cb5aab1723d703904
+// code sha256:     2f45e4ac538386ff97a115960540c8670702ecaca4fb0d730f76fb34f4e1ccb9
+
+#![allow(
+    unreachable_pub,
+    unused_qualifications,
+    clippy::pedantic,
+    reason = "the generator's style"
+)]
 
 #[allow(unused_imports)]
 pub use progenitor_client::{ByteStream, ClientInfo, Error, ResponseValue};

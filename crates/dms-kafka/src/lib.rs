@@ -1,1 +1,39 @@
-//! Skeleton.
+#![doc = include_str!("../README.md")]
+
+mod answer;
+mod builder;
+mod call;
+mod client;
+mod codes;
+mod delete;
+mod deletion;
+mod error;
+mod ids;
+mod list;
+mod outcome;
+mod retry;
+mod service_error;
+mod transport;
+
+pub use builder::ClientBuilder;
+pub use client::Client;
+pub use delete::DeleteMessages;
+pub use deletion::{Deletion, DeletionTarget, PartitionDeletion, PartitionStatus, UnexpectedItem};
+pub use error::{Error, ErrorKind};
+pub use ids::{InstanceId, InvalidId, Offset, PartitionId, ProjectId, TopicName};
+pub use list::PartitionInfo;
+pub use outcome::Outcome;
+pub use retry::RetryPolicy;
+
+/// Credentials and their providers, from the crate `huaweicloud-auth`.
+pub use huaweicloud_auth as auth;
+
+/// The examples of the repository's README, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct RepositoryReadme;
+
+/// The generated client underneath, for what this crate does not cover.
+///
+/// It follows the generator's conventions and is **not** covered by semantic versioning.
+pub use dms_kafka_client as raw;

@@ -27,6 +27,7 @@ struct Inner {
     expires_at: Option<SystemTime>,
     project_id: Option<String>,
     domain_id: Option<String>,
+    iam_endpoint: Option<String>,
     provider_name: &'static str,
 }
 
@@ -89,6 +90,7 @@ impl Credentials {
             expires_at: None,
             project_id: None,
             domain_id: None,
+            iam_endpoint: None,
             provider_name: "static",
         }))
     }
@@ -130,6 +132,12 @@ impl Credentials {
     #[must_use]
     pub fn with_domain_id(self, domain_id: impl Into<String>) -> Self {
         self.map(|inner| inner.domain_id = Some(domain_id.into()))
+    }
+
+    /// Sets the IAM that the source of the credentials names, such as `https://iam.eu-west-101.myhuaweicloud.eu`.
+    #[must_use]
+    pub fn with_iam_endpoint(self, iam_endpoint: impl Into<String>) -> Self {
+        self.map(|inner| inner.iam_endpoint = Some(iam_endpoint.into()))
     }
 
     /// Sets the name of the provider, which [`Debug`](fmt::Debug) and logs may show.
@@ -193,6 +201,11 @@ impl Credentials {
         self.0.domain_id.as_deref()
     }
 
+    /// The IAM that the source of the credentials names.
+    pub fn iam_endpoint(&self) -> Option<&str> {
+        self.0.iam_endpoint.as_deref()
+    }
+
     /// The name of the provider that made these credentials, such as `static` or `environment`.
     pub fn provider_name(&self) -> &'static str {
         self.0.provider_name
@@ -201,6 +214,12 @@ impl Credentials {
     /// Whether these are [`token`](Self::token) credentials.
     pub fn is_token(&self) -> bool {
         matches!(self.0.identity, Identity::Token(_))
+    }
+
+    /// Whether this is a clone of the other.
+    #[cfg(feature = "providers")]
+    pub(crate) fn is_same_as(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     pub(crate) fn identity(&self) -> &Identity {

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, ffi::OsString, fmt, sync::Arc};
 
-use crate::CredentialsError;
+use crate::{Credentials, CredentialsError};
 
 /// Where environment variables are read from: the process, or a map made by the caller.
 ///
@@ -42,6 +42,39 @@ impl Environment {
             ))),
             _ => Ok(None),
         }
+    }
+
+    /// Two variables that make sense only together: both, or `None` when neither is set.
+    pub(crate) fn get_both(
+        &self,
+        one: &str,
+        other: &str,
+    ) -> Result<Option<(String, String)>, CredentialsError> {
+        let half_set = |present, absent| {
+            CredentialsError::invalid(format!(
+                "{present} is set but {absent} is not: set both or neither"
+            ))
+        };
+        match (self.get(one)?, self.get(other)?) {
+            (Some(one), Some(other)) => Ok(Some((one, other))),
+            (None, None) => Ok(None),
+            (Some(_), None) => Err(half_set(one, other)),
+            (None, Some(_)) => Err(half_set(other, one)),
+        }
+    }
+
+    /// Adds the project and the account that the environment names.
+    pub(crate) fn scope(
+        &self,
+        mut credentials: Credentials,
+    ) -> Result<Credentials, CredentialsError> {
+        if let Some(project_id) = self.get("HUAWEICLOUD_SDK_PROJECT_ID")? {
+            credentials = credentials.with_project_id(project_id);
+        }
+        if let Some(domain_id) = self.get("HUAWEICLOUD_SDK_DOMAIN_ID")? {
+            credentials = credentials.with_domain_id(domain_id);
+        }
+        Ok(credentials)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Why no credentials could be provided.
 
-use std::error::Error;
+use std::{error::Error, sync::Arc};
 
 /// Why a source gave no credentials.
 ///
@@ -13,13 +13,13 @@ use std::error::Error;
 /// assert_eq!(error.kind(), CredentialsErrorKind::Invalid);
 /// assert_eq!(error.to_string(), "the secret key is empty");
 /// ```
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct CredentialsError {
     kind: CredentialsErrorKind,
     message: String,
     #[source]
-    source: Option<Box<dyn Error + Send + Sync>>,
+    source: Option<Arc<dyn Error + Send + Sync>>,
 }
 
 /// The three ways in which a source can fail.
@@ -53,7 +53,7 @@ impl CredentialsError {
     /// Adds the error underneath, which [`Error::source`] then returns.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        self.source = Some(source.into());
+        self.source = Some(Arc::from(source.into()));
         self
     }
 

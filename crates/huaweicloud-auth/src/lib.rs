@@ -1,7 +1,7 @@
 //! Authentication for Huawei Cloud APIs: credentials, where they come from, and `SDK-HMAC-SHA256`.
 //!
 //! * [`Credentials`] hold an access key pair or a token, wipe it on drop and never print it.
-//! * [`ProvideCredentials`] is the one trait behind every source of credentials; write your own or take [`EnvironmentProvider`].
+//! * [`ProvideCredentials`] is the one trait behind every source of credentials; write your own or take one of these.
 //! * [`signing`] turns a request and credentials into headers. It is pure: no clock, no network, no environment.
 //! * [`verification`] is the server's side of the same algorithm.
 //!
@@ -24,6 +24,36 @@
 //! assert!(headers.contains_key("x-sdk-date") && headers.contains_key(header::AUTHORIZATION));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+#![cfg_attr(
+    feature = "reqwest",
+    doc = "
+# Credentials wherever the code runs
+
+[`ChainProvider::standard`] asks the sources of the official SDKs in their order; [`CachedProvider`] keeps what it finds and
+replaces it before it expires.
+
+```no_run
+use std::sync::Arc;
+use huaweicloud_auth::{CachedProvider, ChainProvider, ProvideCredentials, ProviderContext, ReqwestTransport};
+
+# async fn run() -> Result<(), huaweicloud_auth::CredentialsError> {
+let context = ProviderContext::new(Arc::new(ReqwestTransport::new()));
+let provider = CachedProvider::new(ChainProvider::standard(&context));
+let credentials = provider.provide_credentials().await?;
+# Ok(())
+# }
+```
+"
+)]
+//! # Features
+//!
+//! None is on by default; the crate then signs, verifies, and takes credentials from the caller or the environment.
+//!
+//! | feature | adds |
+//! |---|---|
+//! | `providers` | the other sources, the chain, caching, project ids and regions; HTTP comes from the caller |
+//! | `reqwest` | a transport for them; it speaks TLS when reqwest does |
+//! | `rustls` | TLS for that transport, with the platform's root certificates |
 
 mod credentials;
 mod environment;
@@ -33,8 +63,43 @@ mod providers;
 pub mod signing;
 pub mod verification;
 
+#[cfg(feature = "providers")]
+mod clock;
+#[cfg(feature = "providers")]
+mod context;
+#[cfg(feature = "providers")]
+mod endpoint;
+#[cfg(feature = "providers")]
+mod files;
+#[cfg(feature = "providers")]
+mod project;
+#[cfg(feature = "providers")]
+mod region;
+#[cfg(feature = "providers")]
+mod service;
+#[cfg(feature = "providers")]
+mod settings;
+#[cfg(feature = "providers")]
+mod transport;
+
 pub use credentials::Credentials;
 pub use environment::Environment;
 pub use error::{CredentialsError, CredentialsErrorKind};
 pub use provider::{ProvideCredentials, ProvideCredentialsFuture};
 pub use providers::EnvironmentProvider;
+
+#[cfg(feature = "providers")]
+pub use {
+    clock::Clock,
+    context::ProviderContext,
+    project::{ProjectError, ProjectErrorKind, ProjectLookup},
+    providers::{
+        CachedProvider, ChainProvider, ContainerProvider, FederationProvider, MetadataProvider,
+        OidcProvider, ProfileProvider,
+    },
+    region::{EndpointResolver, Region, RegionError, RegionErrorKind},
+    transport::{HttpFuture, HttpTransport, TransportError, TransportErrorKind},
+};
+
+#[cfg(feature = "reqwest")]
+pub use transport::ReqwestTransport;

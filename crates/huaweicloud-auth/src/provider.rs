@@ -1,6 +1,6 @@
 //! The one trait behind every source of credentials.
 
-use std::{fmt::Debug, future::Future, pin::Pin};
+use std::{fmt::Debug, future::Future, pin::Pin, sync::Arc};
 
 use crate::{Credentials, CredentialsError};
 
@@ -14,7 +14,7 @@ pub type ProvideCredentialsFuture<'a> =
 /// ([`CredentialsError::invalid`]): a chain goes on after the first and stops at the second.
 ///
 /// ```
-/// use huaweicloud_auth::{Credentials, CredentialsError, ProvideCredentials, ProvideCredentialsFuture};
+/// use huaweicloud_auth::{Credentials, ProvideCredentials, ProvideCredentialsFuture};
 ///
 /// #[derive(Debug)]
 /// struct Vault;
@@ -33,11 +33,27 @@ pub trait ProvideCredentials: Debug + Send + Sync {
     ///
     /// The future resolves to an error when there are none, when they cannot be used, or when the source cannot be asked.
     fn provide_credentials(&self) -> ProvideCredentialsFuture<'_>;
+
+    /// Tells the source that a service refused these credentials, so that one which keeps them asks for new ones next time.
+    /// Does nothing unless implemented.
+    fn invalidate(&self, refused: &Credentials) {
+        let _ = refused;
+    }
 }
 
 /// Fixed credentials are their own source.
 impl ProvideCredentials for Credentials {
     fn provide_credentials(&self) -> ProvideCredentialsFuture<'_> {
         Box::pin(std::future::ready(Ok(self.clone())))
+    }
+}
+
+impl<P: ProvideCredentials + ?Sized> ProvideCredentials for Arc<P> {
+    fn provide_credentials(&self) -> ProvideCredentialsFuture<'_> {
+        (**self).provide_credentials()
+    }
+
+    fn invalidate(&self, refused: &Credentials) {
+        (**self).invalidate(refused);
     }
 }

@@ -28,7 +28,7 @@ const LINGER_BYTES: u64 = 1024 * 1024;
 
 /// For how long a connection that is kept alive may bring one more request when the gateway stops; it is refused with
 /// an answer, not by closing the connection under it.
-const NOTICE: Duration = Duration::from_millis(200);
+const NOTICE: Duration = Duration::from_secs(1);
 
 /// The other end of the connection that a request came on.
 #[derive(Clone, Copy, Debug)]

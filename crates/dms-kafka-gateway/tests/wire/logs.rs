@@ -25,7 +25,8 @@ impl io::Write for Log {
     }
 }
 
-/// The current-thread runtime keeps the gateway's tasks under the subscriber of this thread.
+/// The subscriber is the process's: one of this thread alone misses events whose first use in another test, without a
+/// subscriber, turned them off.
 #[tokio::test]
 async fn requests_are_logged_without_secrets() {
     let log = Log::default();
@@ -35,7 +36,7 @@ async fn requests_are_logged_without_secrets() {
         .with_max_level(LevelFilter::TRACE)
         .with_writer(move || writer.clone())
         .finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    tracing::subscriber::set_global_default(subscriber).expect("the only subscriber");
 
     let gateway = Gateway::memory()
         .topic("orders", 1, 1000)

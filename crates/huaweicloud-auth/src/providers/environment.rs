@@ -7,8 +7,6 @@ use crate::{
 const ACCESS_KEY: &str = "HUAWEICLOUD_SDK_AK";
 const SECRET_KEY: &str = "HUAWEICLOUD_SDK_SK";
 const SECURITY_TOKEN: &str = "HUAWEICLOUD_SDK_SECURITY_TOKEN";
-const PROJECT_ID: &str = "HUAWEICLOUD_SDK_PROJECT_ID";
-const DOMAIN_ID: &str = "HUAWEICLOUD_SDK_DOMAIN_ID";
 
 /// Reads `HUAWEICLOUD_SDK_AK`, `HUAWEICLOUD_SDK_SK` and, when set, `HUAWEICLOUD_SDK_SECURITY_TOKEN`,
 /// `HUAWEICLOUD_SDK_PROJECT_ID` and `HUAWEICLOUD_SDK_DOMAIN_ID`: the names the official SDKs use.
@@ -50,34 +48,29 @@ impl EnvironmentProvider {
     }
 
     fn read(&self) -> Result<Credentials, CredentialsError> {
-        let get = |name| self.environment.get(name);
-        let security_token = get(SECURITY_TOKEN)?;
-        let mut credentials = match (get(ACCESS_KEY)?, get(SECRET_KEY)?) {
-            (Some(access_key), Some(secret_key)) => Credentials::new(access_key, secret_key)
-                .map_err(|error| error.at(format_args!("{ACCESS_KEY} and {SECRET_KEY}")))?,
-            (Some(_), None) => return Err(half_set(ACCESS_KEY, SECRET_KEY)),
-            (None, Some(_)) => return Err(half_set(SECRET_KEY, ACCESS_KEY)),
-            (None, None) if security_token.is_some() => {
-                return Err(half_set(SECURITY_TOKEN, ACCESS_KEY));
-            }
-            (None, None) => {
-                return Err(CredentialsError::not_found(format!(
+        let security_token = self.environment.get(SECURITY_TOKEN)?;
+        let Some((access_key, secret_key)) = self.environment.get_both(ACCESS_KEY, SECRET_KEY)?
+        else {
+            return Err(match security_token {
+                None => CredentialsError::not_found(format!(
                     "neither {ACCESS_KEY} nor {SECRET_KEY} is set"
-                )));
-            }
+                )),
+                Some(_) => CredentialsError::invalid(format!(
+                    "{SECURITY_TOKEN} is set but neither {ACCESS_KEY} nor {SECRET_KEY} is: set all or none"
+                )),
+            });
         };
+        let mut credentials = Credentials::new(access_key, secret_key)
+            .map_err(|error| error.at(format_args!("{ACCESS_KEY} and {SECRET_KEY}")))?;
         if let Some(token) = security_token {
             credentials = credentials
                 .with_security_token(token)
                 .map_err(|error| error.at(SECURITY_TOKEN))?;
         }
-        if let Some(project_id) = get(PROJECT_ID)? {
-            credentials = credentials.with_project_id(project_id);
-        }
-        if let Some(domain_id) = get(DOMAIN_ID)? {
-            credentials = credentials.with_domain_id(domain_id);
-        }
-        Ok(credentials.with_provider_name("environment"))
+        Ok(self
+            .environment
+            .scope(credentials)?
+            .with_provider_name("environment"))
     }
 }
 
@@ -85,10 +78,4 @@ impl ProvideCredentials for EnvironmentProvider {
     fn provide_credentials(&self) -> ProvideCredentialsFuture<'_> {
         Box::pin(std::future::ready(self.credentials()))
     }
-}
-
-fn half_set(present: &str, absent: &str) -> CredentialsError {
-    CredentialsError::invalid(format!(
-        "{present} is set but {absent} is not: set both or neither"
-    ))
 }

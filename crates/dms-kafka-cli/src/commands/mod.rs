@@ -1,0 +1,5 @@
+mod delete;
+mod serve;
+
+pub(crate) use delete::delete;
+pub(crate) use serve::serve;

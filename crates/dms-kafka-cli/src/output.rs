@@ -1,0 +1,202 @@
+//! Tables for people, JSON for scripts.
+
+use std::collections::HashMap;
+
+use clap::ValueEnum;
+use comfy_table::{CellAlignment, Table, presets};
+use dms_kafka::{Deletion, DeletionTarget, PartitionInfo};
+use serde::Serialize;
+
+use crate::exit::Failure;
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// A table with the partitions' state before and after
+    Table,
+    /// One JSON object
+    Json,
+}
+
+/// The partitions that a deletion names, with what they held before.
+pub(crate) struct Rows<'a> {
+    targets: &'a [(i32, DeletionTarget)],
+    before: Option<HashMap<i32, PartitionInfo>>,
+}
+
+impl<'a> Rows<'a> {
+    pub(crate) fn new(
+        targets: &'a [(i32, DeletionTarget)],
+        before: Option<&[PartitionInfo]>,
+    ) -> Self {
+        Self {
+            targets,
+            before: before.map(by_partition),
+        }
+    }
+
+    pub(crate) fn has_everything(&self) -> bool {
+        self.targets
+            .iter()
+            .any(|(_, target)| *target == DeletionTarget::Everything)
+    }
+
+    /// What will go: each partition's start and end, and how many records lie below the target.
+    pub(crate) fn plan(&self) -> String {
+        let mut table = table(&["partition", "delete", "start", "end", "records to delete"]);
+        for (partition, target) in self.targets {
+            let held = self
+                .before
+                .as_ref()
+                .and_then(|before| before.get(partition));
+            table.add_row([
+                partition.to_string(),
+                target.to_string(),
+                number(held.map(PartitionInfo::start_offset)),
+                number(held.map(PartitionInfo::end_offset)),
+                number(held.map(|held| records_below(held, *target))),
+            ]);
+        }
+        lines(&table)
+    }
+
+    /// What became of each partition, with its start before and after.
+    pub(crate) fn outcome(&self, report: &Report<'_>, after: Option<&[PartitionInfo]>) -> String {
+        let after = after.map(by_partition);
+        let mut table = table(&[
+            "partition",
+            "delete",
+            "status",
+            "error code",
+            "start before",
+            "start after",
+            "end",
+        ]);
+        for row in &report.partitions {
+            let held = |state: &Option<HashMap<i32, PartitionInfo>>| {
+                state
+                    .as_ref()
+                    .and_then(|state| state.get(&row.partition?).copied())
+            };
+            let (before, after) = (held(&self.before), held(&after));
+            table.add_row([
+                number(row.partition.map(i64::from)),
+                row.asked(),
+                row.status.to_owned(),
+                row.error_code.map_or_else(|| "-".to_owned(), printable),
+                number(before.map(|held| held.start_offset())),
+                number(after.map(|held| held.start_offset())),
+                number(after.map(|held| held.end_offset())),
+            ]);
+        }
+        lines(&table)
+    }
+}
+
+/// The documented JSON of a deletion.
+#[derive(Serialize)]
+pub(crate) struct Report<'a> {
+    request_id: Option<&'a str>,
+    partitions: Vec<ReportRow<'a>>,
+}
+
+#[derive(Serialize)]
+struct ReportRow<'a> {
+    partition: Option<i32>,
+    offset: Option<i64>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    everything: bool,
+    status: &'static str,
+    result: Option<&'a str>,
+    error_code: Option<&'a str>,
+}
+
+impl<'a> Report<'a> {
+    pub(crate) fn new(deletion: &'a Deletion) -> Self {
+        let asked = deletion.partitions().iter().map(|row| ReportRow {
+            partition: Some(row.partition()),
+            offset: match row.target() {
+                DeletionTarget::Before(offset) => Some(offset),
+                _ => None,
+            },
+            everything: row.target() == DeletionTarget::Everything,
+            status: row.status().as_str(),
+            result: row.result(),
+            error_code: row.error_code(),
+        });
+        let unexpected = deletion.unexpected().iter().map(|item| ReportRow {
+            partition: item.partition(),
+            offset: None,
+            everything: false,
+            status: "unexpected",
+            result: item.result(),
+            error_code: item.error_code(),
+        });
+        Self {
+            request_id: deletion.request_id(),
+            partitions: asked.chain(unexpected).collect(),
+        }
+    }
+
+    pub(crate) fn json(&self) -> Result<String, Failure> {
+        let mut text = serde_json::to_string(self).map_err(Failure::usage)?;
+        text.push('\n');
+        Ok(text)
+    }
+}
+
+impl ReportRow<'_> {
+    fn asked(&self) -> String {
+        match self.offset {
+            _ if self.everything => "everything".to_owned(),
+            Some(offset) => format!("before {offset}"),
+            None => "-".to_owned(),
+        }
+    }
+}
+
+fn by_partition(partitions: &[PartitionInfo]) -> HashMap<i32, PartitionInfo> {
+    partitions
+        .iter()
+        .map(|info| (info.partition(), *info))
+        .collect()
+}
+
+fn records_below(held: &PartitionInfo, target: DeletionTarget) -> i64 {
+    match target {
+        DeletionTarget::Before(offset) if offset > held.end_offset() => 0,
+        DeletionTarget::Before(offset) => offset.saturating_sub(held.start_offset()).max(0),
+        _ => held.records(),
+    }
+}
+
+fn table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(header.iter().map(|name| name.to_uppercase()));
+    for (index, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((0, 2));
+        if !matches!(header.get(index), Some(&("delete" | "status"))) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
+}
+
+fn lines(table: &Table) -> String {
+    let mut text = String::new();
+    for line in table.lines() {
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+fn number(number: Option<i64>) -> String {
+    number.map_or_else(|| "-".to_owned(), |number| number.to_string())
+}
+
+/// The service's text with control characters escaped: it goes to a terminal.
+fn printable(text: &str) -> String {
+    text.escape_debug().to_string()
+}

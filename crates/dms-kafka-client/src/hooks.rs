@@ -1,0 +1,98 @@
+//! The seam between the generated methods and the network.
+
+use std::time::SystemTime;
+
+use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
+use huaweicloud_auth::signing::{self, Payload, RequestTarget};
+use progenitor_client::{ClientHooks, ClientInfo, Error, OperationInfo};
+use reqwest::{Body, Request, Response, Url};
+
+use crate::attempt::{Answer, Attempt, Completeness};
+use crate::generated::Client;
+
+/// Added to each request by the generator. The API does not have it, so it is not sent.
+const GENERATOR_HEADER: &str = "api-version";
+const PROJECT_ID_HEADER: &str = "x-project-id";
+
+impl ClientHooks<Attempt> for Client {
+    /// Signs the exact bytes that will be sent, with a fresh date.
+    async fn pre<E>(&self, request: &mut Request, _info: &OperationInfo) -> Result<(), Error<E>> {
+        let mut headers = std::mem::take(request.headers_mut());
+        headers.remove(GENERATOR_HEADER);
+        let authorized = authorize(self.inner(), request, &mut headers);
+        *request.headers_mut() = headers;
+        authorized.map_err(Error::Custom)
+    }
+
+    /// Sends the request and keeps what arrives of the answer in the [`Attempt`], then hands the
+    /// generated code a response rebuilt from it.
+    async fn exec(&self, request: Request, _info: &OperationInfo) -> reqwest::Result<Response> {
+        let attempt = self.inner();
+        let response = self.client().execute(request).await?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        *attempt.slot() = Some(Answer {
+            status,
+            headers: headers.clone(),
+            body: Bytes::new(),
+            completeness: Completeness::Truncated,
+        });
+        let (body, read) = read_body(response, attempt.answer_limit()).await;
+        if let Some(answer) = attempt.slot().as_mut() {
+            answer.body = body.clone();
+            answer.completeness = *read.as_ref().unwrap_or(&Completeness::Truncated);
+        }
+        read?;
+        let mut rebuilt = http::Response::new(body);
+        *rebuilt.status_mut() = status;
+        *rebuilt.headers_mut() = headers;
+        Ok(rebuilt.into())
+    }
+}
+
+fn authorize(attempt: &Attempt, request: &Request, headers: &mut HeaderMap) -> Result<(), String> {
+    if let Some(project_id) = attempt.project_id() {
+        headers.insert(PROJECT_ID_HEADER, project_id.clone());
+    }
+    let url = request.url();
+    let body = match request.body() {
+        None => &[],
+        Some(body) => Body::as_bytes(body).ok_or("a streamed request body cannot be signed")?,
+    };
+    let target = RequestTarget {
+        method: request.method(),
+        host: &host(url),
+        path: url.path(),
+        query: url.query().unwrap_or_default(),
+    };
+    signing::authorize(
+        attempt.credentials(),
+        target,
+        headers,
+        Payload::Bytes(body),
+        SystemTime::now(),
+    )
+    .map_err(|error| error.to_string())
+}
+
+/// The `Host` header that hyper will send: the port only when it is not the scheme's own.
+fn host(url: &Url) -> String {
+    let name = url.host_str().unwrap_or_default();
+    match url.port() {
+        Some(port) => format!("{name}:{port}"),
+        None => name.to_owned(),
+    }
+}
+
+/// Reads up to `limit` bytes; what was read is returned even when the connection broke.
+async fn read_body(mut response: Response, limit: usize) -> (Bytes, reqwest::Result<Completeness>) {
+    let mut body = BytesMut::new();
+    loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) if chunk.len() <= limit - body.len() => body.extend_from_slice(&chunk),
+            Ok(Some(_)) => return (body.freeze(), Ok(Completeness::OverLimit)),
+            Ok(None) => return (body.freeze(), Ok(Completeness::Complete)),
+            Err(error) => return (body.freeze(), Err(error)),
+        }
+    }
+}

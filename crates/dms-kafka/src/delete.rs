@@ -1,0 +1,165 @@
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use dms_kafka_client::types;
+
+use crate::call;
+use crate::client::Client;
+use crate::deletion::{Deletion, DeletionTarget, ReportedItem};
+use crate::error::Error;
+use crate::ids::{InstanceId, Offset, PartitionId, TopicName};
+
+/// The service's limit on a request body, in bytes.
+const MAX_BODY: usize = 12_000_000;
+/// -1 on the wire stands for the end of the partition.
+const EVERYTHING: i64 = -1;
+
+/// A deletion that is being put together; nothing is sent before [`send`](Self::send).
+///
+/// Each partition is named once: with [`before`](Self::before) or with [`everything`](Self::everything).
+#[derive(Clone, Debug)]
+#[must_use = "nothing is deleted until send() is awaited"]
+pub struct DeleteMessages {
+    client: Client,
+    instance_id: String,
+    topic: String,
+    targets: Vec<(i32, DeletionTarget)>,
+}
+
+impl DeleteMessages {
+    pub(crate) fn new(client: Client, instance_id: String, topic: String) -> Self {
+        Self {
+            client,
+            instance_id,
+            topic,
+            targets: Vec::new(),
+        }
+    }
+
+    /// Deletes every record of `partition` below `offset`; the record at `offset` stays.
+    ///
+    /// Both count from 0; a negative number is refused by [`send`](Self::send). Repeating such a deletion
+    /// changes nothing, so it is retried freely.
+    pub fn before(self, partition: i32, offset: i64) -> Self {
+        self.target(partition, DeletionTarget::Before(offset))
+    }
+
+    /// Deletes all records that `partition` holds when the request arrives.
+    ///
+    /// Repeating it deletes what has been written since, so it is retried only while nothing can have
+    /// reached the service.
+    pub fn everything(self, partition: i32) -> Self {
+        self.target(partition, DeletionTarget::Everything)
+    }
+
+    /// Adds one partition with its target, for callers that have targets as data.
+    pub fn target(mut self, partition: i32, target: DeletionTarget) -> Self {
+        self.targets.push((partition, target));
+        self
+    }
+
+    /// Sends the deletion and judges the answer.
+    ///
+    /// # Errors
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput), before anything is sent: an identifier that breaks its
+    /// rule, a negative number, no partition or one named twice, a body above 12 MB. Any other
+    /// [`ErrorKind`](crate::ErrorKind) from the call itself; failed partitions are no error here but in
+    /// [`Deletion::into_result`].
+    pub async fn send(self) -> Result<Deletion, Error> {
+        let instance_id = InstanceId::new(self.instance_id)?;
+        let topic = TopicName::new(self.topic)?;
+        let body = request_body(&self.targets)?;
+        let idempotent = self
+            .targets
+            .iter()
+            .all(|(_, target)| *target != DeletionTarget::Everything);
+        let config = self.client.config();
+        let request = Arc::new((instance_id, topic, body));
+        let answer = call::run(config, idempotent, |client| {
+            let request = Arc::clone(&request);
+            let project_id = &config.project_id;
+            async move {
+                let (instance_id, topic, body) = &*request;
+                client
+                    .delete_kafka_topic_messages(
+                        project_id.as_str(),
+                        instance_id.as_str(),
+                        topic.as_str(),
+                        body,
+                    )
+                    .await
+            }
+        })
+        .await?;
+        let reported = answer
+            .value
+            .partitions
+            .into_iter()
+            .map(reported_item)
+            .collect();
+        Ok(Deletion::judge(answer.request_id, &self.targets, reported))
+    }
+}
+
+fn request_body(
+    targets: &[(i32, DeletionTarget)],
+) -> Result<types::DeleteKafkaMessageRequestBody, Error> {
+    if targets.is_empty() {
+        return Err(Error::invalid_input(
+            "no partition is named: add before(partition, offset) or everything(partition)",
+        ));
+    }
+    let mut seen = HashSet::with_capacity(targets.len());
+    let mut partitions = Vec::with_capacity(targets.len());
+    for &(partition, target) in targets {
+        let partition = PartitionId::new(partition)?.get();
+        if !seen.insert(partition) {
+            return Err(Error::invalid_input(format!(
+                "partition {partition} is named twice: name each partition once"
+            )));
+        }
+        let offset = match target {
+            DeletionTarget::Before(offset) => Offset::new(offset)?.get(),
+            DeletionTarget::Everything => EVERYTHING,
+        };
+        partitions.push(types::PartitionOffsetEntity {
+            partition: Some(partition),
+            offset: Some(offset),
+        });
+    }
+    let body = types::DeleteKafkaMessageRequestBody { partitions };
+    check_size(&body)?;
+    Ok(body)
+}
+
+/// Refuses a body above the service's limit; small requests are not measured.
+fn check_size(body: &types::DeleteKafkaMessageRequestBody) -> Result<(), Error> {
+    const LONGEST_ITEM: usize = r#"{"offset":9223372036854775807,"partition":2147483647},"#.len();
+    if body.partitions.len() < MAX_BODY / LONGEST_ITEM {
+        return Ok(());
+    }
+    let size = serde_json::to_vec(body)
+        .map_err(|error| {
+            Error::invalid_input("the request cannot be written as JSON").with_source(error)
+        })?
+        .len();
+    if size <= MAX_BODY {
+        return Ok(());
+    }
+    Err(Error::invalid_input(format!(
+        "the request has {size} bytes and the service takes {MAX_BODY}: name fewer partitions per call"
+    )))
+}
+
+fn reported_item(item: types::PartitionResp) -> ReportedItem {
+    let error_code = match item.error_code {
+        Some(types::PartitionRespErrorCode::Text(text)) => text,
+        Some(types::PartitionRespErrorCode::Number(number)) => Some(number.to_string()),
+        None => None,
+    };
+    ReportedItem {
+        partition: item.partition,
+        result: item.result,
+        error_code,
+    }
+}

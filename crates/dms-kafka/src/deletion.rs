@@ -1,0 +1,367 @@
+//! The judged answer to a deletion.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use crate::error::Error;
+use crate::outcome::Outcome;
+
+/// Kafka's codes that are given before a leader changes anything.
+const REFUSED_BY_KAFKA: [&str; 5] = ["1", "3", "17", "29", "44"];
+
+/// What to delete in one partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DeletionTarget {
+    /// Every record below this offset; the record at the offset stays.
+    Before(i64),
+    /// Every record that the partition holds when the request arrives (-1 on the wire).
+    Everything,
+}
+
+impl fmt::Display for DeletionTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Before(offset) => write!(f, "before {offset}"),
+            Self::Everything => f.write_str("everything"),
+        }
+    }
+}
+
+/// The service's answer, judged partition by partition.
+///
+/// The service answers 200 even when partitions failed, so look:
+/// [`into_result`](Self::into_result) is the short way.
+///
+/// ```
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// # let gateway = dms_kafka_gateway::Gateway::memory().topic("orders", 2, 1000).start().await.unwrap();
+/// # let client = dms_kafka::Client::builder().endpoint(gateway.endpoint()).project_id(gateway.project_id())
+/// #     .credentials(gateway.credentials()).build().unwrap();
+/// let deletion = client
+///     .delete_messages(gateway.instance_id(), "orders")
+///     .before(0, 400)
+///     .before(1, 5000) // beyond the end of the log
+///     .send()
+///     .await?;
+/// assert_eq!(deletion.failures().count(), 1);
+/// assert!(deletion.into_result().is_err());
+/// # Ok::<(), dms_kafka::Error>(()) }).unwrap();
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "the service answers 200 even when partitions failed: call into_result()"]
+pub struct Deletion {
+    request_id: Option<String>,
+    partitions: Vec<PartitionDeletion>,
+    unexpected: Vec<UnexpectedItem>,
+}
+
+/// What became of one partition that was asked for.
+#[derive(Clone, Debug)]
+pub struct PartitionDeletion {
+    partition: i32,
+    target: DeletionTarget,
+    status: PartitionStatus,
+    result: Option<String>,
+    error_code: Option<String>,
+}
+
+/// An item of the answer that answers nothing that was asked.
+#[derive(Clone, Debug)]
+pub struct UnexpectedItem {
+    partition: Option<i32>,
+    result: Option<String>,
+    error_code: Option<String>,
+}
+
+/// How the answer stands to a partition that was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum PartitionStatus {
+    /// `result` is `success` and `error_code` absent, null or 0.
+    Deleted,
+    /// Anything else: a failure, or an answer that contradicts itself.
+    Failed,
+    /// The answer does not speak of the partition.
+    NotReported,
+}
+
+impl PartitionStatus {
+    /// The status's stable name for logs and scripts.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Deleted => "deleted",
+            Self::Failed => "failed",
+            Self::NotReported => "not_reported",
+        }
+    }
+}
+
+/// One item of the answer as the service gave it.
+pub(crate) struct ReportedItem {
+    pub(crate) partition: Option<i32>,
+    pub(crate) result: Option<String>,
+    pub(crate) error_code: Option<String>,
+}
+
+impl Deletion {
+    /// Holds the answer against what was asked for.
+    pub(crate) fn judge(
+        request_id: Option<String>,
+        requested: &[(i32, DeletionTarget)],
+        reported: Vec<ReportedItem>,
+    ) -> Self {
+        let mut partitions: Vec<_> = requested
+            .iter()
+            .map(|&(partition, target)| PartitionDeletion {
+                partition,
+                target,
+                status: PartitionStatus::NotReported,
+                result: None,
+                error_code: None,
+            })
+            .collect();
+        let index: HashMap<i32, usize> = requested
+            .iter()
+            .enumerate()
+            .map(|(at, (partition, _))| (*partition, at))
+            .collect();
+        let mut unexpected = Vec::new();
+        for item in reported {
+            match item.partition.and_then(|partition| index.get(&partition)) {
+                Some(&at) => partitions[at].report(item),
+                None => unexpected.push(UnexpectedItem {
+                    partition: item.partition,
+                    result: item.result,
+                    error_code: item.error_code,
+                }),
+            }
+        }
+        Self {
+            request_id,
+            partitions,
+            unexpected,
+        }
+    }
+
+    /// The service's id of the request, for its support.
+    pub fn request_id(&self) -> Option<&str> {
+        self.request_id.as_deref()
+    }
+
+    /// One entry for each partition that was asked for, in the order of the request.
+    pub fn partitions(&self) -> &[PartitionDeletion] {
+        &self.partitions
+    }
+
+    /// The partitions that were not certainly deleted.
+    pub fn failures(&self) -> impl Iterator<Item = &PartitionDeletion> {
+        self.partitions
+            .iter()
+            .filter(|partition| !partition.is_deleted())
+    }
+
+    /// Items of the answer that answer nothing that was asked; normally none.
+    pub fn unexpected(&self) -> &[UnexpectedItem] {
+        &self.unexpected
+    }
+
+    /// The partitions, when every one of them was deleted and the answer spoke of no other.
+    ///
+    /// # Errors
+    /// An [`Error`] of kind [`PartitionsFailed`](crate::ErrorKind::PartitionsFailed) that lists each
+    /// failed partition with its code and keeps this `Deletion`.
+    pub fn into_result(self) -> Result<Vec<PartitionDeletion>, Error> {
+        if self.failures().next().is_none() && self.unexpected.is_empty() {
+            Ok(self.partitions)
+        } else {
+            Err(Error::partitions_failed(self))
+        }
+    }
+
+    pub(crate) fn outcome(&self) -> Outcome {
+        let unknown = |failure: &PartitionDeletion| failure.outcome() == Some(Outcome::Unknown);
+        if !self.unexpected.is_empty() || self.failures().any(unknown) {
+            Outcome::Unknown
+        } else if self.partitions.iter().any(PartitionDeletion::is_deleted) {
+            Outcome::Partial
+        } else {
+            Outcome::NotApplied
+        }
+    }
+
+    pub(crate) fn failure_summary(&self) -> String {
+        const LISTED: usize = 20;
+        let failed = self.failures().count();
+        let mut lines: Vec<String> = self
+            .failures()
+            .take(LISTED)
+            .map(PartitionDeletion::explain)
+            .collect();
+        if failed > LISTED {
+            lines.push(format!("and {} more", failed - LISTED));
+        }
+        if !self.unexpected.is_empty() {
+            lines.push(format!(
+                "{} partitions reported that were not asked for",
+                self.unexpected.len()
+            ));
+        }
+        format!(
+            "{failed} of {} partitions failed: {}",
+            self.partitions.len(),
+            lines.join("; ")
+        )
+    }
+}
+
+impl PartitionDeletion {
+    /// Takes an item in; a second one for the same partition is a contradiction.
+    fn report(&mut self, item: ReportedItem) {
+        let first = self.status == PartitionStatus::NotReported;
+        let deleted = first
+            && item.result.as_deref() == Some("success")
+            && matches!(item.error_code.as_deref(), None | Some("0"));
+        self.status = if deleted {
+            PartitionStatus::Deleted
+        } else {
+            PartitionStatus::Failed
+        };
+        self.result = item.result;
+        self.error_code = if first { item.error_code } else { None };
+    }
+
+    /// The partition's number.
+    pub fn partition(&self) -> i32 {
+        self.partition
+    }
+
+    /// What was asked for.
+    pub fn target(&self) -> DeletionTarget {
+        self.target
+    }
+
+    /// How the answer stands to it.
+    pub fn status(&self) -> PartitionStatus {
+        self.status
+    }
+
+    /// Whether the records are certainly deleted.
+    pub fn is_deleted(&self) -> bool {
+        self.status == PartitionStatus::Deleted
+    }
+
+    /// The service's word (Table 5, `result`).
+    pub fn result(&self) -> Option<&str> {
+        self.result.as_deref()
+    }
+
+    /// The service's code (Table 5, `error_code`) as text, whether it came as string or number. It is Kafka's
+    /// own where the service passes that on: 1 is an offset out of range, 3 an unknown partition.
+    pub fn error_code(&self) -> Option<&str> {
+        self.error_code.as_deref()
+    }
+
+    /// What a failure has done; `None` for a deleted partition.
+    pub fn outcome(&self) -> Option<Outcome> {
+        match self.status {
+            PartitionStatus::Deleted => None,
+            PartitionStatus::NotReported => Some(Outcome::Unknown),
+            PartitionStatus::Failed => {
+                let refused = self.result.as_deref() != Some("success")
+                    && self
+                        .error_code
+                        .as_deref()
+                        .is_some_and(|code| REFUSED_BY_KAFKA.contains(&code));
+                Some(if refused {
+                    Outcome::NotApplied
+                } else {
+                    Outcome::Unknown
+                })
+            }
+        }
+    }
+
+    fn explain(&self) -> String {
+        let partition = self.partition;
+        match (self.status, self.error_code.as_deref()) {
+            (PartitionStatus::NotReported, _) => format!("partition {partition} was not reported"),
+            (_, Some(code)) => format!("partition {partition} has code {code}{}", meaning(code)),
+            (_, None) => format!("partition {partition} has no code"),
+        }
+    }
+}
+
+/// Kafka's names of the codes a deletion can meet.
+fn meaning(code: &str) -> &'static str {
+    match code {
+        "1" => " (offset out of range)",
+        "3" => " (unknown topic or partition)",
+        "6" => " (not leader or follower)",
+        "7" => " (request timed out; the leader may have deleted)",
+        "13" => " (network error)",
+        "17" => " (internal topic)",
+        "29" => " (no permission on the topic)",
+        "44" => " (the topic is compacted only)",
+        "56" => " (storage error)",
+        "-1" => " (unknown server error)",
+        _ => "",
+    }
+}
+
+impl UnexpectedItem {
+    /// The partition, when the item names one.
+    pub fn partition(&self) -> Option<i32> {
+        self.partition
+    }
+
+    /// The service's word.
+    pub fn result(&self) -> Option<&str> {
+        self.result.as_deref()
+    }
+
+    /// The service's code as text.
+    pub fn error_code(&self) -> Option<&str> {
+        self.error_code.as_deref()
+    }
+}
+
+impl fmt::Display for Deletion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "{:>9}  {:>26}  {:<12}  {:<8}  error code",
+            "partition", "asked for", "status", "result"
+        )?;
+        for row in &self.partitions {
+            writeln!(
+                f,
+                "{:>9}  {:>26}  {:<12}  {:<8}  {}",
+                row.partition,
+                row.target.to_string(),
+                row.status.as_str(),
+                printable(row.result.as_deref()),
+                printable(row.error_code.as_deref()),
+            )?;
+        }
+        for item in &self.unexpected {
+            let partition = item
+                .partition
+                .map_or_else(|| "-".to_owned(), |number| number.to_string());
+            writeln!(
+                f,
+                "{partition:>9}  {:>26}  {:<12}  {:<8}  {}",
+                "nothing",
+                "unexpected",
+                printable(item.result.as_deref()),
+                printable(item.error_code.as_deref()),
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// The service's text with control characters escaped: it goes to a terminal.
+fn printable(text: Option<&str>) -> String {
+    text.map_or_else(|| "-".to_owned(), |text| text.escape_debug().to_string())
+}

@@ -1,0 +1,322 @@
+//! The one error type: opaque, with a kind, predicates and everything a caller may need to act.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::time::Duration;
+
+use http::StatusCode;
+
+use crate::answer::redacted;
+use crate::codes;
+use crate::deletion::Deletion;
+use crate::outcome::Outcome;
+
+type Source = Box<dyn StdError + Send + Sync>;
+
+/// Why a call failed.
+///
+/// # Troubleshooting
+/// * [`outcome`](Self::outcome) says whether records may have been deleted: look at it first.
+/// * [`code`](Self::code) is the service's own code (`DMS.00404022`); match on it, never on text.
+/// * The text names what went wrong, the code, the request id and, for known codes, what to do.
+///
+/// ```
+/// use dms_kafka::{Client, ErrorKind};
+///
+/// let error = Client::builder().endpoint("http://example.com").build().unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::InvalidInput);
+/// assert!(error.to_string().contains("https"));
+/// ```
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    kind: ErrorKind,
+    message: String,
+    code: Option<String>,
+    status: Option<StatusCode>,
+    request_id: Option<String>,
+    retry_after: Option<Duration>,
+    attempts: u32,
+    outcome: Outcome,
+    body: Option<String>,
+    deletion: Option<Deletion>,
+    source: Option<Source>,
+}
+
+/// What kind of failure it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The caller's input breaks a rule. Nothing was sent.
+    InvalidInput,
+    /// No credentials could be had. Nothing was sent in this attempt.
+    Credentials,
+    /// No connection came about: refused, no such host, TLS refused.
+    Connect,
+    /// A time-out or the deadline of the call.
+    Timeout,
+    /// The connection broke after it had come about.
+    Connection,
+    /// 400 and other 4xx that stand for none of the kinds below: the service refused the request.
+    BadRequest,
+    /// 401: wrong key, wrong signature, skewed clock, expired token.
+    Unauthorized,
+    /// 403: the user lacks a permission.
+    Forbidden,
+    /// 404: no such instance, API or endpoint.
+    NotFound,
+    /// 429, or flow control under another status.
+    Throttled,
+    /// 5xx.
+    Server,
+    /// An answer that the contract does not allow: a redirect, or a 200 that cannot be trusted.
+    InvalidAnswer,
+    /// The service answered, and at least one partition failed.
+    PartitionsFailed,
+}
+
+impl ErrorKind {
+    /// The kind's stable name for logs and scripts, such as `not_found`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidInput => "invalid_input",
+            Self::Credentials => "credentials",
+            Self::Connect => "connect",
+            Self::Timeout => "timeout",
+            Self::Connection => "connection",
+            Self::BadRequest => "bad_request",
+            Self::Unauthorized => "unauthorized",
+            Self::Forbidden => "forbidden",
+            Self::NotFound => "not_found",
+            Self::Throttled => "throttled",
+            Self::Server => "server",
+            Self::InvalidAnswer => "invalid_answer",
+            Self::PartitionsFailed => "partitions_failed",
+        }
+    }
+
+    fn of_status(status: StatusCode) -> Self {
+        match status.as_u16() {
+            401 => Self::Unauthorized,
+            403 => Self::Forbidden,
+            404 => Self::NotFound,
+            429 => Self::Throttled,
+            408 => Self::Timeout,
+            400..=499 => Self::BadRequest,
+            500..=599 => Self::Server,
+            _ => Self::InvalidAnswer,
+        }
+    }
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, outcome: Outcome, message: impl Into<String>) -> Self {
+        Self(Box::new(Inner {
+            kind,
+            message: message.into(),
+            code: None,
+            status: None,
+            request_id: None,
+            retry_after: None,
+            attempts: 0,
+            outcome,
+            body: None,
+            deletion: None,
+            source: None,
+        }))
+    }
+
+    pub(crate) fn invalid_input(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::InvalidInput, Outcome::NotApplied, message)
+    }
+
+    /// An answer with an error status.
+    pub(crate) fn refused(status: StatusCode, code: Option<String>, message: String) -> Self {
+        let kind = code
+            .as_deref()
+            .and_then(codes::kind_of)
+            .unwrap_or_else(|| ErrorKind::of_status(status));
+        let outcome = match kind {
+            ErrorKind::Throttled => Outcome::NotApplied,
+            _ if status.is_client_error() && status != StatusCode::REQUEST_TIMEOUT => {
+                Outcome::NotApplied
+            }
+            _ => Outcome::Unknown,
+        };
+        let mut error = Self::new(kind, outcome, message);
+        error.0.code = code;
+        error.with_status(status)
+    }
+
+    pub(crate) fn partitions_failed(deletion: Deletion) -> Self {
+        let outcome = deletion.outcome();
+        let message = deletion.failure_summary();
+        let mut error = Self::new(ErrorKind::PartitionsFailed, outcome, message)
+            .with_status(StatusCode::OK)
+            .with_request_id(deletion.request_id().map(str::to_owned));
+        error.0.deletion = Some(deletion);
+        error
+    }
+
+    pub(crate) fn with_source(mut self, source: impl Into<Source>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    pub(crate) fn with_status(mut self, status: StatusCode) -> Self {
+        self.0.status = Some(status);
+        self
+    }
+
+    pub(crate) fn with_request_id(mut self, request_id: Option<String>) -> Self {
+        self.0.request_id = request_id;
+        self
+    }
+
+    pub(crate) fn with_retry_after(mut self, retry_after: Option<Duration>) -> Self {
+        self.0.retry_after = retry_after;
+        self
+    }
+
+    pub(crate) fn with_body(mut self, body: Option<String>) -> Self {
+        self.0.body = body;
+        self
+    }
+
+    /// States the whole call: how many attempts it took, and what all of them may have done.
+    pub(crate) fn with_history(mut self, attempts: u32, outcome: Outcome) -> Self {
+        self.0.attempts = attempts;
+        self.0.outcome = outcome;
+        self
+    }
+
+    /// Replaces a secret that the service echoed (`APIGW.0301` may repeat the canonical request).
+    pub(crate) fn redact(mut self, secret: Option<&str>) -> Self {
+        self.0.message = redacted(&self.0.message, secret);
+        self
+    }
+
+    /// What kind of failure it was.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// The service's code, such as `DMS.00404022` or `APIGW.0301`.
+    pub fn code(&self) -> Option<&str> {
+        self.0.code.as_deref()
+    }
+
+    /// What went wrong, without code, request id and hint.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// The HTTP status, when an answer came.
+    pub fn status(&self) -> Option<u16> {
+        self.0.status.map(|status| status.as_u16())
+    }
+
+    /// The service's id of the request (`X-Request-Id`), for its support.
+    pub fn request_id(&self) -> Option<&str> {
+        self.0.request_id.as_deref()
+    }
+
+    /// How many requests were sent or begun; 0 when the call was refused before.
+    pub fn attempts(&self) -> u32 {
+        self.0.attempts
+    }
+
+    /// How long the service asked to wait (`Retry-After`).
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after
+    }
+
+    /// Whether the same call may succeed later. It says nothing about whether repeating is safe: that
+    /// is [`outcome`](Self::outcome).
+    pub fn is_retryable(&self) -> bool {
+        match self.0.kind {
+            ErrorKind::Connect
+            | ErrorKind::Connection
+            | ErrorKind::Timeout
+            | ErrorKind::Throttled => true,
+            ErrorKind::Server => matches!(self.status(), Some(502..=504)),
+            _ => false,
+        }
+    }
+
+    /// Whether records may have been deleted, over all attempts.
+    pub fn outcome(&self) -> Outcome {
+        self.0.outcome
+    }
+
+    /// The answer's body: the first 4 KiB, control characters escaped. `None` when it was empty or no
+    /// answer came.
+    pub fn body(&self) -> Option<&str> {
+        self.0.body.as_deref()
+    }
+
+    /// The judged answer, when the service answered and partitions failed.
+    pub fn deletion(&self) -> Option<&Deletion> {
+        self.0.deletion.as_ref()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inner = &self.0;
+        f.write_str(&inner.message)?;
+        if let Some(status) = inner.status.filter(|status| *status != StatusCode::OK) {
+            write!(f, " (status {}", status.as_u16())?;
+            if let Some(code) = &inner.code {
+                write!(f, ", {code}")?;
+            }
+            f.write_str(")")?;
+        }
+        if let Some(request_id) = &inner.request_id {
+            write!(f, " [request {request_id}]")?;
+        }
+        if inner.attempts > 1 {
+            write!(f, " after {} attempts", inner.attempts)?;
+        }
+        if inner.attempts > 0 && inner.kind != ErrorKind::PartitionsFailed {
+            write!(f, "; {}", inner.outcome)?;
+        }
+        if let Some(hint) = inner.code.as_deref().and_then(codes::hint_for) {
+            write!(f, "; hint: {hint}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("kind", &self.0.kind)
+            .field("message", &self.0.message)
+            .field("code", &self.0.code)
+            .field("status", &self.status())
+            .field("request_id", &self.0.request_id)
+            .field("attempts", &self.0.attempts)
+            .field("outcome", &self.0.outcome)
+            .field("source", &self.0.source)
+            .finish_non_exhaustive()
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source.as_deref().map(|source| source as _)
+    }
+}
+
+impl From<crate::ids::InvalidId> for Error {
+    fn from(error: crate::ids::InvalidId) -> Self {
+        Self::invalid_input(error.to_string())
+    }
+}

@@ -1,0 +1,225 @@
+//! The project of a region, when nobody named it.
+
+use std::collections::HashMap;
+
+use http::{HeaderMap, Method, Request};
+use serde_json::Value;
+
+use crate::{
+    Credentials, CredentialsError, ProviderContext, Region, service,
+    signing::{self, Payload, RequestTarget},
+};
+
+const PATH: &str = "/v3/projects";
+
+/// Asks IAM for the project of an account in a region, and remembers the answer.
+///
+/// Huawei Cloud gives every account a project per region that is named like the region.
+#[derive(Debug)]
+pub struct ProjectLookup {
+    context: ProviderContext,
+    /// Locked while IAM is asked, so that it is asked once.
+    known: tokio::sync::Mutex<HashMap<Account, String>>,
+}
+
+/// An access key or the hash of a token, and a region.
+type Account = (String, Region);
+
+/// Why the project is not known.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct ProjectError {
+    kind: ProjectErrorKind,
+    message: String,
+    project_ids: Vec<String>,
+    #[source]
+    source: Option<CredentialsError>,
+}
+
+/// What went wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ProjectErrorKind {
+    /// The account has no project in the region.
+    NotFound,
+    /// The account has several: choose one of [`ProjectError::project_ids`].
+    Ambiguous,
+    /// IAM refused the question or answered what cannot be understood, or an endpoint is configured wrongly.
+    Refused,
+    /// IAM could not be asked; a later try may succeed.
+    Unavailable,
+}
+
+impl ProjectError {
+    /// What went wrong, for code that must decide.
+    pub fn kind(&self) -> ProjectErrorKind {
+        self.kind
+    }
+
+    /// The projects to choose from, when there are several.
+    pub fn project_ids(&self) -> &[String] {
+        &self.project_ids
+    }
+
+    fn new(kind: ProjectErrorKind, message: String) -> Self {
+        Self {
+            kind,
+            message,
+            project_ids: Vec::new(),
+            source: None,
+        }
+    }
+}
+
+impl From<CredentialsError> for ProjectError {
+    fn from(error: CredentialsError) -> Self {
+        let kind = if error.is_unavailable() {
+            ProjectErrorKind::Unavailable
+        } else {
+            ProjectErrorKind::Refused
+        };
+        Self {
+            source: Some(error.clone()),
+            ..Self::new(kind, error.to_string())
+        }
+    }
+}
+
+impl ProjectLookup {
+    /// A lookup that uses the environment, the transport and the clock of the context.
+    pub fn new(context: &ProviderContext) -> Self {
+        Self {
+            context: context.clone(),
+            known: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// The project that the credentials name, or else the one that IAM names.
+    ///
+    /// The first call per key and region asks `GET /v3/projects?name=<region>` of the IAM that the credentials or
+    /// `HUAWEICLOUD_SDK_IAM_ENDPOINT` name, of the region's or of the global one; concurrent calls wait for it. Only success is
+    /// remembered.
+    ///
+    /// # Errors
+    ///
+    /// The kinds of [`ProjectErrorKind`].
+    pub async fn project_id(
+        &self,
+        credentials: &Credentials,
+        region: &Region,
+    ) -> Result<String, ProjectError> {
+        if let Some(project_id) = credentials.project_id() {
+            return Ok(project_id.to_owned());
+        }
+        let account = (account_of(credentials), region.clone());
+        let mut known = self.known.lock().await;
+        if let Some(project_id) = known.get(&account) {
+            return Ok(project_id.clone());
+        }
+        let project_id = self.ask(credentials, region).await?;
+        known.insert(account, project_id.clone());
+        Ok(project_id)
+    }
+
+    async fn ask(
+        &self,
+        credentials: &Credentials,
+        region: &Region,
+    ) -> Result<String, ProjectError> {
+        let context = self.context.clone().with_region(region.clone());
+        let iam = context.iam_endpoint(credentials.iam_endpoint())?;
+        let request = self.request(credentials, &iam, region)?;
+        let secrets: Vec<&str> = credentials
+            .security_token()
+            .into_iter()
+            .chain(credentials.auth_token())
+            .collect();
+        let answer = service::ask(
+            &*context.transport,
+            request,
+            service::CLOUD_TIMEOUT,
+            &secrets,
+        )
+        .await?;
+        choose(region, &iam, &answer)
+    }
+
+    fn request(
+        &self,
+        credentials: &Credentials,
+        iam: &str,
+        region: &Region,
+    ) -> Result<Request<Vec<u8>>, ProjectError> {
+        let query = format!("name={region}");
+        let host = iam.split_once("://").map_or(iam, |(_, host)| host);
+        let target = RequestTarget {
+            method: &Method::GET,
+            host,
+            path: PATH,
+            query: &query,
+        };
+        let mut headers = HeaderMap::new();
+        let now = self.context.clock.now();
+        signing::authorize(credentials, target, &mut headers, Payload::Bytes(b""), now)
+            .map_err(|error| ProjectError::new(ProjectErrorKind::Refused, error.to_string()))?;
+        let mut request = Request::get(format!("{iam}{PATH}?{query}"))
+            .body(Vec::new())
+            .map_err(|error| ProjectError::new(ProjectErrorKind::Refused, error.to_string()))?;
+        *request.headers_mut() = headers;
+        Ok(request)
+    }
+}
+
+/// Tokens are not kept for longer than they are used.
+fn account_of(credentials: &Credentials) -> String {
+    let token = credentials
+        .auth_token()
+        .map(|token| signing::hex_sha256(token.as_bytes()));
+    token
+        .or_else(|| credentials.access_key().map(str::to_owned))
+        .unwrap_or_default()
+}
+
+fn choose(
+    region: &Region,
+    iam: &str,
+    answer: &http::Response<Vec<u8>>,
+) -> Result<String, ProjectError> {
+    let trace = answer
+        .headers()
+        .get("x-iam-trace-id")
+        .and_then(|id| id.to_str().ok());
+    let trace = trace
+        .map(|id| format!(" (X-IAM-Trace-Id {id})"))
+        .unwrap_or_default();
+    let Some(mut project_ids) = project_ids(answer.body()) else {
+        let message = format!("{iam}{PATH} answered what is no list of projects{trace}");
+        return Err(ProjectError::new(ProjectErrorKind::Refused, message));
+    };
+    match project_ids.len() {
+        1 => Ok(project_ids.swap_remove(0)),
+        0 => Err(ProjectError::new(
+            ProjectErrorKind::NotFound,
+            format!("the account has no project in the region {region}{trace}: give a project id"),
+        )),
+        _ => {
+            let list = project_ids.join(", ");
+            let message = format!(
+                "the account has several projects in the region {region}{trace}: give the id of one, {list}"
+            );
+            Err(ProjectError {
+                project_ids,
+                ..ProjectError::new(ProjectErrorKind::Ambiguous, message)
+            })
+        }
+    }
+}
+
+fn project_ids(body: &[u8]) -> Option<Vec<String>> {
+    let body: Value = serde_json::from_slice(body).ok()?;
+    let projects = body.get("projects")?.as_array()?;
+    projects
+        .iter()
+        .map(|project| project.get("id")?.as_str().map(str::to_owned))
+        .collect()
+}

@@ -1,0 +1,76 @@
+//! Credentials of a pod, from the service that its environment names.
+
+use std::{path::Path, time::Duration};
+
+use http::{HeaderValue, Request, header};
+
+use super::temporary_key;
+use crate::{
+    Credentials, CredentialsError, ProvideCredentials, ProvideCredentialsFuture, ProviderContext,
+    files, service,
+};
+
+const URI: &str = "HC_CONTAINER_CREDENTIALS_FULL_URI";
+const TOKEN_FILE: &str = "HC_CONTAINER_AUTHORIZATION_TOKEN_FILE";
+/// Five seconds to connect and five to answer.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Asks the service at `HC_CONTAINER_CREDENTIALS_FULL_URI` for a temporary key, showing the token in the file
+/// `HC_CONTAINER_AUTHORIZATION_TOKEN_FILE`: pod identity in a CCE cluster.
+///
+/// Wrap it in a [`CachedProvider`](crate::CachedProvider), else every call asks the service. Neither variable set means
+/// "nothing here"; one without the other is an error.
+#[derive(Clone, Debug)]
+pub struct ContainerProvider {
+    context: ProviderContext,
+}
+
+impl ContainerProvider {
+    /// A provider that uses the environment and the transport of the context.
+    pub fn new(context: &ProviderContext) -> Self {
+        Self {
+            context: context.clone(),
+        }
+    }
+
+    async fn fetch(&self) -> Result<Credentials, CredentialsError> {
+        let environment = self.context.environment();
+        let Some((uri, token_file)) = environment.get_both(URI, TOKEN_FILE)? else {
+            return Err(CredentialsError::not_found(format!(
+                "neither {URI} nor {TOKEN_FILE} is set"
+            )));
+        };
+        let request = request(&uri, Path::new(&token_file))?;
+        let answer = service::ask(&*self.context.transport, request, TIMEOUT, &[]).await?;
+        temporary_key::parse(answer.body()).map_err(|error| error.at(&uri))
+    }
+}
+
+impl ProvideCredentials for ContainerProvider {
+    fn provide_credentials(&self) -> ProvideCredentialsFuture<'_> {
+        Box::pin(async {
+            let credentials = self.fetch().await.map_err(|error| error.at("container"))?;
+            Ok(credentials.with_provider_name("container"))
+        })
+    }
+}
+
+fn request(uri: &str, token_file: &Path) -> Result<Request<Vec<u8>>, CredentialsError> {
+    let token = files::read_token(token_file)?;
+    let mut token = HeaderValue::from_str(&token).map_err(|_| {
+        CredentialsError::invalid(format!(
+            "the token in {} fits no header",
+            token_file.display()
+        ))
+    })?;
+    token.set_sensitive(true);
+    Request::post(uri)
+        .header(header::AUTHORIZATION, token)
+        .header(header::CONTENT_TYPE, "application/json")
+        .body(b"{}".to_vec())
+        .map_err(|error| {
+            CredentialsError::invalid("is no URL")
+                .with_source(error)
+                .at(URI)
+        })
+}

@@ -1,0 +1,181 @@
+//! Credentials of the agency of an ECS, from its metadata service.
+
+use std::{
+    sync::{Mutex, PoisonError},
+    time::{Duration, SystemTime},
+};
+
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
+
+use super::temporary_key;
+use crate::{
+    Credentials, CredentialsError, ProvideCredentials, ProvideCredentialsFuture, ProviderContext,
+    TransportErrorKind, service,
+};
+
+const TOKEN_URL: &str = "http://169.254.169.254/meta-data/latest/api/token";
+const KEY_URL: &str = "http://169.254.169.254/openstack/latest/securitykey";
+const X_METADATA_TOKEN: HeaderName = HeaderName::from_static("x-metadata-token");
+const X_METADATA_TOKEN_TTL: HeaderName = HeaderName::from_static("x-metadata-token-ttl-seconds");
+const TOKEN_TTL: HeaderValue = HeaderValue::from_static("21600");
+/// Three seconds to connect, which the transport sees to, and three to answer.
+const TIMEOUT: Duration = Duration::from_secs(6);
+/// How long to believe that the service has no tokens.
+const VERSION_1_PERIOD: Duration = Duration::from_secs(24 * 60 * 60);
+/// What the service says on a machine that has no agency.
+const NO_AGENCY: &[u8] = b"Please configure Cloud Service Agency first";
+
+/// Asks the metadata service of an ECS for the temporary key of its agency: version 2, which hands out a token first, or
+/// version 1 where that does not exist.
+///
+/// Wrap it in a [`CachedProvider`](crate::CachedProvider), else every call asks the service.
+///
+/// A machine without a metadata service, or without an agency, means "nothing here"; a refusal is an error.
+#[derive(Debug)]
+pub struct MetadataProvider {
+    context: ProviderContext,
+    session: Mutex<Session>,
+}
+
+#[derive(Clone, Debug, Default)]
+enum Session {
+    #[default]
+    New,
+    Version1 {
+        until: SystemTime,
+    },
+    Version2 {
+        token: HeaderValue,
+    },
+}
+
+impl MetadataProvider {
+    /// A provider that uses the transport and the clock of the context.
+    pub fn new(context: &ProviderContext) -> Self {
+        Self {
+            context: context.clone(),
+            session: Mutex::default(),
+        }
+    }
+
+    async fn fetch(&self) -> Result<Credentials, CredentialsError> {
+        let mut answer = self.get_key(&self.session().await?).await?;
+        if answer.status() == StatusCode::UNAUTHORIZED && !is_without_agency(&answer) {
+            let session = self.open_session().await?;
+            if let Session::Version2 { .. } = session {
+                answer = self.get_key(&session).await?;
+            }
+        }
+        read_key(&answer)
+    }
+
+    async fn session(&self) -> Result<Session, CredentialsError> {
+        let session = self
+            .session
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        match session {
+            Session::Version2 { .. } => Ok(session),
+            Session::Version1 { until } if self.context.clock.now() < until => Ok(session),
+            Session::Version1 { .. } | Session::New => self.open_session().await,
+        }
+    }
+
+    /// Asks for a token and remembers it, or that there are none.
+    async fn open_session(&self) -> Result<Session, CredentialsError> {
+        let answer = self
+            .send(
+                Method::PUT,
+                TOKEN_URL,
+                Some((X_METADATA_TOKEN_TTL, TOKEN_TTL)),
+            )
+            .await?;
+        let session = match answer.status() {
+            StatusCode::OK => Session::Version2 {
+                token: read_token(answer.into_body())?,
+            },
+            StatusCode::NOT_FOUND
+            | StatusCode::METHOD_NOT_ALLOWED
+            | StatusCode::SERVICE_UNAVAILABLE => Session::Version1 {
+                until: self.context.clock.now() + VERSION_1_PERIOD,
+            },
+            _ => return Err(service::refused(TOKEN_URL, &answer, &[])),
+        };
+        *self.session.lock().unwrap_or_else(PoisonError::into_inner) = session.clone();
+        Ok(session)
+    }
+
+    async fn get_key(&self, session: &Session) -> Result<Response<Vec<u8>>, CredentialsError> {
+        let header = match session {
+            Session::Version2 { token } => Some((X_METADATA_TOKEN, token.clone())),
+            Session::Version1 { .. } | Session::New => None,
+        };
+        self.send(Method::GET, KEY_URL, header).await
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        url: &'static str,
+        header: Option<(HeaderName, HeaderValue)>,
+    ) -> Result<Response<Vec<u8>>, CredentialsError> {
+        let mut request = Request::new(Vec::new());
+        *request.method_mut() = method;
+        *request.uri_mut() = Uri::from_static(url);
+        request.headers_mut().extend(header);
+        self.context
+            .transport
+            .send(request, TIMEOUT)
+            .await
+            .map_err(|error| match error.kind() {
+                TransportErrorKind::Unreachable => CredentialsError::not_found(
+                    "this machine has no metadata service: 169.254.169.254 cannot be reached",
+                )
+                .with_source(error),
+                _ => service::unanswered(url, &error),
+            })
+    }
+}
+
+impl ProvideCredentials for MetadataProvider {
+    fn provide_credentials(&self) -> ProvideCredentialsFuture<'_> {
+        Box::pin(async {
+            let credentials = self.fetch().await.map_err(|error| error.at("metadata"))?;
+            Ok(credentials.with_provider_name("metadata"))
+        })
+    }
+}
+
+fn read_token(body: Vec<u8>) -> Result<HeaderValue, CredentialsError> {
+    let token = HeaderValue::try_from(body)
+        .ok()
+        .filter(|token| !token.is_empty());
+    let mut token = token.ok_or_else(|| {
+        CredentialsError::invalid(format!("{TOKEN_URL} answered what is no token"))
+    })?;
+    token.set_sensitive(true);
+    Ok(token)
+}
+
+fn read_key(answer: &Response<Vec<u8>>) -> Result<Credentials, CredentialsError> {
+    match answer.status() {
+        StatusCode::OK => temporary_key::parse(answer.body()).map_err(|error| error.at(KEY_URL)),
+        StatusCode::NOT_FOUND => Err(CredentialsError::not_found(format!(
+            "{KEY_URL} does not exist: this is no ECS"
+        ))),
+        status if !status.is_success() && is_without_agency(answer) => {
+            Err(CredentialsError::not_found(
+                "this ECS has no agency: choose one in its settings if it is to have credentials",
+            ))
+        }
+        _ => Err(service::refused(KEY_URL, answer, &[])),
+    }
+}
+
+fn is_without_agency(answer: &Response<Vec<u8>>) -> bool {
+    answer
+        .body()
+        .windows(NO_AGENCY.len())
+        .any(|window| window == NO_AGENCY)
+}

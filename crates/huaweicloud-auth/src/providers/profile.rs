@@ -1,0 +1,209 @@
+//! Credentials from `~/.huaweicloud/credentials`.
+
+use std::{io, path::Path};
+
+use configparser::ini::{Ini, IniDefault};
+
+use super::federation;
+use crate::{
+    Credentials, CredentialsError, ProvideCredentials, ProvideCredentialsFuture, ProviderContext,
+    files, settings::ConfigurationFile,
+};
+
+const CREDENTIALS_FILE: &str = "HUAWEICLOUD_SDK_CREDENTIALS_FILE";
+/// No section can have this name, so what is found in it stood before the first section.
+const NO_SECTION: &str = "\n";
+
+/// Reads the section `[basic]` of `~/.huaweicloud/credentials`, or of the file that `HUAWEICLOUD_SDK_CREDENTIALS_FILE` names.
+///
+/// ```ini
+/// [basic]
+/// ak = …
+/// sk = …
+/// # optional: security_token, project_id, domain_id, iam_endpoint
+/// ```
+///
+/// `idp_id` and `id_token_file` in place of the keys, or beside them, are exchanged for a temporary key as
+/// [`FederationProvider`](crate::FederationProvider) does; then wrap this in a [`CachedProvider`](crate::CachedProvider).
+///
+/// A value is taken as it is written. The official SDKs disagree about `%(` and `%%`, so these are refused in keys and tokens.
+///
+/// No file, no section, or a section without keys means "nothing here"; half a pair, a file that cannot be read or is no INI,
+/// and a file that the variable names but that does not exist are errors.
+#[derive(Clone, Debug)]
+pub struct ProfileProvider {
+    context: ProviderContext,
+    section: &'static str,
+}
+
+impl ProfileProvider {
+    /// A provider that uses the environment, the home folder, the transport and the region of the context.
+    pub fn new(context: &ProviderContext) -> Self {
+        Self {
+            context: context.clone(),
+            section: "basic",
+        }
+    }
+
+    /// Reads the section `[global]` instead: credentials for global services, with a `domain_id`.
+    #[must_use]
+    pub fn for_global_services(mut self) -> Self {
+        self.section = "global";
+        self
+    }
+
+    async fn fetch(&self) -> Result<Credentials, CredentialsError> {
+        let file = self
+            .context
+            .settings
+            .file(CREDENTIALS_FILE, "credentials")?;
+        let file = file.ok_or_else(|| CredentialsError::not_found("there is no home folder"))?;
+        let place = file.path.display().to_string();
+        let text = read(&file)?;
+        let profile = Profile::parse(&text, self.section).map_err(|error| error.at(&place))?;
+        profile
+            .credentials(&self.context)
+            .await
+            .map_err(|error| error.at(place))
+    }
+}
+
+impl ProvideCredentials for ProfileProvider {
+    fn provide_credentials(&self) -> ProvideCredentialsFuture<'_> {
+        Box::pin(async {
+            let credentials = self.fetch().await.map_err(|error| error.at("profile"))?;
+            Ok(credentials.with_provider_name("profile"))
+        })
+    }
+}
+
+fn read(file: &ConfigurationFile) -> Result<zeroize::Zeroizing<String>, CredentialsError> {
+    let path = file.path.display();
+    files::read(&file.path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound if file.is_explicit => CredentialsError::invalid(format!(
+            "{path} does not exist, although {CREDENTIALS_FILE} names it"
+        )),
+        io::ErrorKind::NotFound => CredentialsError::not_found(format!("{path} does not exist")),
+        _ => CredentialsError::invalid(format!("{path} cannot be read: {error}")),
+    })
+}
+
+/// One section.
+struct Profile {
+    ini: Ini,
+    section: &'static str,
+}
+
+impl Profile {
+    fn parse(text: &str, section: &'static str) -> Result<Self, CredentialsError> {
+        let mut ini = Ini::new_from_defaults(syntax());
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let sections = ini
+            .read(text.to_owned())
+            .map_err(|fault| CredentialsError::invalid(format!("is no INI file: {fault}")))?;
+        if sections.contains_key(NO_SECTION) {
+            return Err(CredentialsError::invalid(
+                "is no INI file: something stands before the first [section]",
+            ));
+        }
+        let Some(entries) = sections.get(section) else {
+            return Err(CredentialsError::not_found(format!(
+                "has no section [{section}]"
+            )));
+        };
+        if entries.values().any(Option::is_none) {
+            return Err(CredentialsError::invalid(format!(
+                "is no INI file: a line in [{section}] has no '='"
+            )));
+        }
+        Ok(Self { ini, section })
+    }
+
+    /// An empty value counts as none, as an empty variable does.
+    fn get(&self, name: &str) -> Option<String> {
+        self.ini
+            .get(self.section, name)
+            .filter(|value| !value.is_empty())
+    }
+
+    async fn credentials(
+        &self,
+        context: &ProviderContext,
+    ) -> Result<Credentials, CredentialsError> {
+        let mut credentials = match self.pair("idp_id", "id_token_file")? {
+            Some((idp_id, token_file)) => {
+                let iam = self.get("iam_endpoint");
+                federation::exchange(context, &idp_id, Path::new(&token_file), iam.as_deref())
+                    .await?
+            }
+            None => self.key()?,
+        };
+        if let Some(project_id) = self.get("project_id") {
+            credentials = credentials.with_project_id(project_id);
+        }
+        if let Some(domain_id) = self.get("domain_id") {
+            credentials = credentials.with_domain_id(domain_id);
+        }
+        if let Some(iam_endpoint) = self.get("iam_endpoint") {
+            credentials = credentials.with_iam_endpoint(iam_endpoint);
+        }
+        Ok(credentials)
+    }
+
+    fn key(&self) -> Result<Credentials, CredentialsError> {
+        let security_token = self.secret("security_token")?;
+        let Some((access_key, secret_key)) = self.pair("ak", "sk")? else {
+            return Err(match security_token {
+                None => CredentialsError::not_found(format!(
+                    "has neither ak nor idp_id in [{}]",
+                    self.section
+                )),
+                Some(_) => self.half_set("security_token", "ak"),
+            });
+        };
+        let credentials = Credentials::new(access_key, secret_key)?;
+        match security_token {
+            Some(token) => credentials.with_security_token(token),
+            None => Ok(credentials),
+        }
+    }
+
+    fn pair(&self, one: &str, other: &str) -> Result<Option<(String, String)>, CredentialsError> {
+        match (self.secret(one)?, self.secret(other)?) {
+            (Some(one), Some(other)) => Ok(Some((one, other))),
+            (None, None) => Ok(None),
+            (Some(_), None) => Err(self.half_set(one, other)),
+            (None, Some(_)) => Err(self.half_set(other, one)),
+        }
+    }
+
+    fn secret(&self, name: &str) -> Result<Option<String>, CredentialsError> {
+        let value = self.get(name);
+        if value
+            .as_ref()
+            .is_some_and(|value| value.contains("%(") || value.contains("%%"))
+        {
+            return Err(CredentialsError::invalid(format!(
+                "{name} in [{}] holds %( or %%, which the official SDKs read differently: write the value itself",
+                self.section
+            )));
+        }
+        Ok(value)
+    }
+
+    fn half_set(&self, present: &str, absent: &str) -> CredentialsError {
+        CredentialsError::invalid(format!(
+            "[{}] has {present} but no {absent}: write both or neither",
+            self.section
+        ))
+    }
+}
+
+/// As Python's configparser: comments on lines of their own only, indented lines continue a value.
+fn syntax() -> IniDefault {
+    let mut syntax = IniDefault::default();
+    NO_SECTION.clone_into(&mut syntax.default_section);
+    syntax.enable_inline_comments = false;
+    syntax.multiline = true;
+    syntax
+}

@@ -1,0 +1,123 @@
+//! The transport that most programs have at hand.
+
+use std::{net::IpAddr, sync::OnceLock, time::Duration};
+
+use reqwest::{Client, ClientBuilder, Response, redirect};
+
+use super::{HttpFuture, HttpTransport, TransportError, TransportErrorKind};
+use crate::endpoint;
+
+const MAX_ANSWER: usize = 256 * 1024;
+/// For services in the cloud.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// For the metadata service and the like, as in the official SDKs: on a machine outside the cloud nobody answers.
+const DIRECT_CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Sends with `reqwest`, honouring the environment's proxies for everything but loopback and link-local addresses.
+///
+/// Nothing is set up before the first request; plain HTTP to this machine or to the metadata service never loads TLS roots.
+#[derive(Debug, Default)]
+pub struct ReqwestTransport {
+    cloud: OnceLock<Client>,
+    direct: OnceLock<Client>,
+}
+
+impl ReqwestTransport {
+    /// A transport with clients of its own.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A transport that asks services in the cloud with the given client, which brings its own proxies, certificates and
+    /// time-outs and should follow no redirects.
+    pub fn with_client(client: Client) -> Self {
+        Self {
+            cloud: client.into(),
+            direct: OnceLock::new(),
+        }
+    }
+
+    fn client(&self, uri: &http::Uri) -> Result<Client, TransportError> {
+        let (slot, builder): (_, fn() -> ClientBuilder) = if is_direct(uri) {
+            (&self.direct, direct_client)
+        } else {
+            (&self.cloud, cloud_client)
+        };
+        if let Some(client) = slot.get() {
+            return Ok(client.clone());
+        }
+        let client = builder()
+            .redirect(redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .build()
+            .map_err(failure)?;
+        Ok(slot.get_or_init(|| client).clone())
+    }
+
+    async fn answer(
+        &self,
+        request: http::Request<Vec<u8>>,
+        timeout: Duration,
+    ) -> Result<http::Response<Vec<u8>>, TransportError> {
+        let client = self.client(request.uri())?;
+        let mut request = reqwest::Request::try_from(request).map_err(failure)?;
+        *request.timeout_mut() = Some(timeout);
+        read(client.execute(request).await.map_err(failure)?).await
+    }
+}
+
+impl HttpTransport for ReqwestTransport {
+    fn send(&self, request: http::Request<Vec<u8>>, timeout: Duration) -> HttpFuture<'_> {
+        Box::pin(self.answer(request, timeout))
+    }
+}
+
+fn cloud_client() -> ClientBuilder {
+    Client::builder().connect_timeout(CONNECT_TIMEOUT)
+}
+
+fn direct_client() -> ClientBuilder {
+    let builder = Client::builder()
+        .connect_timeout(DIRECT_CONNECT_TIMEOUT)
+        .no_proxy();
+    #[cfg(feature = "rustls")]
+    let builder = builder.tls_certs_only([]);
+    builder
+}
+
+/// Plain HTTP to this machine or to its own link.
+fn is_direct(uri: &http::Uri) -> bool {
+    let host = uri.host().unwrap_or_default();
+    let is_link_local = match endpoint::ip(host) {
+        Some(IpAddr::V4(address)) => address.is_link_local(),
+        Some(IpAddr::V6(address)) => address.is_unicast_link_local(),
+        None => false,
+    };
+    uri.scheme_str() == Some("http") && (is_link_local || endpoint::is_loopback(host))
+}
+
+async fn read(mut response: Response) -> Result<http::Response<Vec<u8>>, TransportError> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(failure)? {
+        if body.len() + chunk.len() > MAX_ANSWER {
+            return Err(TransportError::new(TransportErrorKind::Other)
+                .with_source(format!("the answer is larger than {MAX_ANSWER} bytes")));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    let mut answer = http::Response::new(body);
+    *answer.status_mut() = response.status();
+    *answer.headers_mut() = std::mem::take(response.headers_mut());
+    Ok(answer)
+}
+
+fn failure(error: reqwest::Error) -> TransportError {
+    let kind = if error.is_connect() {
+        TransportErrorKind::Unreachable
+    } else if error.is_timeout() {
+        TransportErrorKind::TimedOut
+    } else {
+        TransportErrorKind::Other
+    };
+    TransportError::new(kind).with_source(error)
+}

@@ -1,0 +1,191 @@
+//! The official Python SDK as an oracle, both ways: see `tests/oracle/README.md`.
+#![expect(
+    clippy::unwrap_used,
+    reason = "the helpers of tests, too, fail by panicking"
+)]
+
+use std::{
+    env,
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Command, Stdio},
+    time::{Duration, SystemTime},
+};
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use huaweicloud_auth::{
+    Credentials,
+    signing::{
+        self, ALGORITHM, Payload, RequestTarget, SignedHeaders, SigningRequest,
+        X_SDK_CONTENT_SHA256, X_SECURITY_TOKEN, canonical_request, signature, string_to_sign,
+    },
+    verification::{Authorization, VerificationErrorKind, Verifier},
+};
+use serde::Deserialize;
+
+/// A request as the SDK sends it.
+#[derive(Deserialize)]
+struct Signed {
+    access_key: String,
+    secret_key: String,
+    method: String,
+    host: String,
+    path: String,
+    query: String,
+    headers: Vec<(String, String)>,
+    body: Vec<u8>,
+    authorization: String,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    compared: usize,
+    authorized: usize,
+    unsigned: usize,
+    empty_but_declared_unsigned: usize,
+}
+
+#[test]
+#[ignore = "needs Python with huaweicloudsdkcore: see tests/oracle/README.md"]
+fn every_signature_is_that_of_the_official_python_sdk() {
+    let setting = |name, default: &str| env::var(name).unwrap_or_else(|_| default.to_owned());
+    let python = setting("ORACLE_PYTHON", "python3");
+    let count = setting("ORACLE_REQUESTS", "12000");
+    let seed = setting("ORACLE_SEED", "1");
+    // The SDK writes a file to the home folder.
+    let home = tempfile::tempdir().unwrap();
+    let mut probe = Command::new(&python);
+    probe
+        .args(["-c", "import huaweicloudsdkcore"])
+        .env("HOME", home.path())
+        .stderr(Stdio::null());
+    if !probe.status().is_ok_and(|status| status.success()) {
+        println!("SKIPPED: {python} has no huaweicloudsdkcore; see tests/oracle/README.md");
+        return;
+    }
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracle/sign.py");
+    let mut signer = Command::new(&python)
+        .args([script.as_os_str(), count.as_ref(), seed.as_ref()])
+        .env("HOME", home.path())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut counts = Counts::default();
+    for line in BufReader::new(signer.stdout.take().unwrap()).lines() {
+        compare(&serde_json::from_str(&line.unwrap()).unwrap(), &mut counts);
+    }
+    assert!(signer.wait().unwrap().success());
+    println!("{counts:?}");
+    let all = counts.compared + counts.empty_but_declared_unsigned;
+    assert_eq!(all, count.parse::<usize>().unwrap());
+}
+
+fn compare(signed: &Signed, counts: &mut Counts) {
+    let headers = signed.headers();
+    let method: Method = signed.method.parse().unwrap();
+    let request = SigningRequest {
+        target: RequestTarget {
+            method: &method,
+            host: &signed.host,
+            path: &signed.path,
+            query: &signed.query,
+        },
+        headers: &headers,
+        payload: Payload::Bytes(&signed.body),
+    };
+    let authorization = Authorization::parse(&signed.authorization).unwrap();
+    assert_eq!(authorization.access_key(), signed.access_key);
+    let is_unsigned = headers.contains_key(X_SDK_CONTENT_SHA256);
+    verify(signed, &authorization, &request, is_unsigned);
+    if is_unsigned && signed.body.is_empty() {
+        counts.empty_but_declared_unsigned += 1;
+        return;
+    }
+    counts.compared += 1;
+    counts.unsigned += usize::from(is_unsigned);
+
+    let names = authorization.signed_headers();
+    let canonical_request = canonical_request(&request, names);
+    let ours = signature(
+        &signed.secret_key,
+        &string_to_sign("20260102T030405Z", &canonical_request),
+    );
+    assert_eq!(
+        format!(
+            "{ALGORITHM} Access={}, SignedHeaders={names}, Signature={ours}",
+            signed.access_key
+        ),
+        signed.authorization,
+        "{canonical_request}",
+    );
+    if *names == SignedHeaders::standard(&headers) {
+        counts.authorized += 1;
+        authorize(signed, &request);
+    }
+}
+
+fn verify(
+    signed: &Signed,
+    authorization: &Authorization<'_>,
+    request: &SigningRequest<'_>,
+    is_unsigned: bool,
+) {
+    let lenient = Verifier::default().with_unsigned_payload(true);
+    let accepted = |verifier: Verifier| {
+        verifier
+            .verify(authorization, request, &signed.secret_key, now())
+            .map_err(|error| error.kind())
+    };
+    assert_eq!(accepted(lenient), Ok(()), "{}", signed.authorization);
+    let strict = if is_unsigned && !signed.body.is_empty() {
+        Err(VerificationErrorKind::UnsignedPayload)
+    } else {
+        Ok(())
+    };
+    assert_eq!(
+        accepted(Verifier::default()),
+        strict,
+        "{}",
+        signed.authorization
+    );
+}
+
+/// From credentials to the same header, where the SDK signs the same set of headers.
+fn authorize(signed: &Signed, request: &SigningRequest<'_>) {
+    let mut credentials = Credentials::new(&*signed.access_key, &*signed.secret_key).unwrap();
+    let mut headers = request.headers.clone();
+    if let Some(token) = headers.remove(X_SECURITY_TOKEN) {
+        credentials = credentials
+            .with_security_token(token.to_str().unwrap())
+            .unwrap();
+    }
+    headers.remove(signing::X_SDK_DATE);
+    signing::authorize(
+        &credentials,
+        request.target,
+        &mut headers,
+        request.payload,
+        now(),
+    )
+    .unwrap();
+    assert_eq!(headers[header::AUTHORIZATION], signed.authorization);
+}
+
+impl Signed {
+    fn headers(&self) -> HeaderMap {
+        let byte = |character| u8::try_from(u32::from(character)).unwrap();
+        let header = |(name, value): &(String, String)| {
+            let bytes: Vec<u8> = value.chars().map(byte).collect();
+            (
+                name.parse::<HeaderName>().unwrap(),
+                HeaderValue::from_bytes(&bytes).unwrap(),
+            )
+        };
+        self.headers.iter().map(header).collect()
+    }
+}
+
+/// 2026-01-02T03:04:05Z
+fn now() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_323_045)
+}

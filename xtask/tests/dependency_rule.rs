@@ -1,0 +1,138 @@
+//! Who may depend on whom, asked of cargo itself.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::env;
+use std::process::Command;
+
+use serde_json::Value;
+
+/// Every crate of the workspace with the crates below it. Nothing points upwards.
+const BELOW: [(&str, &[&str]); 7] = [
+    ("huaweicloud-auth", &[]),
+    ("dms-kafka-client", &["huaweicloud-auth"]),
+    ("dms-kafka", &["dms-kafka-client", "huaweicloud-auth"]),
+    ("dms-kafka-gateway", &["huaweicloud-auth"]),
+    (
+        "dms-kafka-cli",
+        &["dms-kafka", "dms-kafka-gateway", "huaweicloud-auth"],
+    ),
+    (
+        "dms-kafka-conformance",
+        &[
+            "dms-kafka",
+            "dms-kafka-cli",
+            "dms-kafka-client",
+            "dms-kafka-gateway",
+            "huaweicloud-auth",
+        ],
+    ),
+    ("xtask", &[]),
+];
+
+/// Tests of a crate may use these crates too, although they are not below it.
+const TESTS_MAY_USE: [(&str, &str); 1] = [("dms-kafka", "dms-kafka-gateway")];
+
+/// What only maintainers and one opt-in feature need.
+const NOT_BY_DEFAULT: [&str; 5] = [
+    "progenitor",
+    "progenitor-impl",
+    "typify",
+    "rdkafka",
+    "rdkafka-sys",
+];
+
+fn cargo(arguments: &[&str]) -> String {
+    let mut command = Command::new(env::var("CARGO").unwrap());
+    let output = command
+        .args(arguments)
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn metadata() -> Value {
+    let metadata = cargo(&["metadata", "--format-version=1", "--no-deps", "--offline"]);
+    serde_json::from_str(&metadata).unwrap()
+}
+
+fn packages(metadata: &Value) -> &[Value] {
+    metadata["packages"].as_array().unwrap()
+}
+
+fn name(value: &Value) -> String {
+    value["name"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn the_rule_covers_every_crate() {
+    let found: BTreeSet<String> = packages(&metadata()).iter().map(name).collect();
+    let known = BELOW.map(|(name, _)| name.to_owned()).into();
+    assert_eq!(found, known);
+}
+
+#[test]
+fn nothing_depends_on_a_crate_above_it() {
+    let below = BTreeMap::from(BELOW);
+    for package in packages(&metadata()) {
+        let depender = name(package);
+        for dependency in package["dependencies"].as_array().unwrap() {
+            let used = name(dependency);
+            if !below.contains_key(used.as_str()) {
+                continue;
+            }
+            let for_tests = dependency["kind"] == "dev";
+            let allowed = below[depender.as_str()].contains(&used.as_str())
+                || for_tests && TESTS_MAY_USE.contains(&(&depender, &used));
+            assert!(allowed, "{depender} may not depend on {used}");
+        }
+    }
+}
+
+#[test]
+fn a_plain_build_or_test_compiles_neither_the_generator_nor_librdkafka() {
+    let tree = cargo(&[
+        "tree",
+        "--workspace",
+        "--exclude=xtask",
+        "--edges=all",
+        "--prefix=none",
+        "--format={p}",
+        "--offline",
+        "--target=all",
+    ]);
+    let compiled: BTreeSet<&str> = tree
+        .lines()
+        .filter_map(|line| line.split(' ').next())
+        .collect();
+    assert!(
+        compiled.contains("reqwest"),
+        "the list is not a list of packages: {tree}"
+    );
+    for package in NOT_BY_DEFAULT {
+        assert!(
+            !compiled.contains(package),
+            "a plain build compiles {package}"
+        );
+    }
+}
+
+#[test]
+fn plain_commands_leave_the_maintainers_tool_out() {
+    let metadata = metadata();
+    let default = metadata["workspace_default_members"].as_array().unwrap();
+    let members = metadata["workspace_members"].as_array().unwrap().iter();
+    let left_out: Vec<&Value> = members.filter(|member| !default.contains(member)).collect();
+    let xtask = packages(&metadata)
+        .iter()
+        .find(|package| package["name"] == "xtask")
+        .unwrap();
+    assert_eq!(left_out, [&xtask["id"]]);
+}

@@ -1,0 +1,126 @@
+//! `cargo xtask generate`: what it writes, what it refuses, what it leaves alone.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
+mod support;
+
+use std::fs;
+
+use serde::Deserialize;
+use support::{CONTRACT, Checkout, GENERATED, workspace};
+
+const COMMAND: &str = "run `cargo xtask generate`";
+
+#[derive(Deserialize)]
+struct Cases {
+    case: Vec<Case>,
+}
+
+/// A contract spoilt by one edit, and the one message it gets.
+#[derive(Deserialize)]
+struct Case {
+    name: String,
+    find: String,
+    replace: String,
+    /// How far below the beginning of the edit the message points.
+    #[serde(default)]
+    below: isize,
+    message: String,
+}
+
+#[test]
+fn the_checked_in_file_is_what_the_generator_writes() {
+    let checkout = Checkout::new();
+    fs::remove_file(checkout.path().join(GENERATED)).unwrap();
+    let run = checkout.xtask(&["generate"]);
+    assert!(run.success, "{}", run.stderr);
+    let expected = fs::read_to_string(workspace().join(GENERATED)).unwrap();
+    assert_eq!(checkout.read(GENERATED), expected.replace("\r\n", "\n"));
+}
+
+#[test]
+fn check_accepts_any_line_ends() {
+    let checkout = Checkout::new();
+    for file in [CONTRACT, GENERATED] {
+        let text = checkout.read(file).replace("\r\n", "\n");
+        checkout.write(file, &text.replace('\n', "\r\n"));
+    }
+    let run = checkout.xtask(&["generate", "--check"]);
+    assert!(run.success, "{}", run.stderr);
+}
+
+#[test]
+fn check_shows_a_hand_edit_and_how_to_mend_it() {
+    let checkout = Checkout::new();
+    checkout.edit(GENERATED, "pub partition: ", "pub partition_number: ");
+    let edited = checkout.read(GENERATED);
+    let run = checkout.xtask(&["generate", "--check"]);
+    assert!(!run.success);
+    assert!(run.stderr.contains(COMMAND), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("\n-        pub partition_number: "),
+        "{}",
+        run.stderr
+    );
+    assert!(
+        run.stderr.contains("\n+        pub partition: "),
+        "{}",
+        run.stderr
+    );
+    assert_eq!(checkout.read(GENERATED), edited, "a check writes nothing");
+}
+
+#[test]
+fn a_changed_contract_makes_the_file_stale_until_it_is_generated_again() {
+    let checkout = Checkout::new();
+    checkout.edit(CONTRACT, "Topic name.", "Name of the topic.");
+    let stale = checkout.xtask(&["generate", "--check"]);
+    assert!(!stale.success);
+    assert!(stale.stderr.contains(COMMAND), "{}", stale.stderr);
+    assert!(
+        stale.stderr.contains("`topic`: Name of the topic."),
+        "{}",
+        stale.stderr
+    );
+
+    assert!(checkout.xtask(&["generate"]).success);
+    assert!(
+        checkout
+            .read(GENERATED)
+            .contains("`topic`: Name of the topic.")
+    );
+    assert!(checkout.xtask(&["generate", "--check"]).success);
+}
+
+#[test]
+fn bad_contracts_get_one_message_and_change_nothing() {
+    let cases: Cases = toml::from_str(include_str!("cases/contract.toml")).unwrap();
+    for case in cases.case {
+        let checkout = Checkout::new();
+        let generated = checkout.read(GENERATED);
+        let line = checkout.edit(CONTRACT, &case.find, &case.replace);
+        let line = line.saturating_add_signed(case.below);
+        let expected = case.message.replace("{line}", &line.to_string());
+        for arguments in [["generate"].as_slice(), &["generate", "--check"]] {
+            let run = checkout.xtask(arguments);
+            assert!(!run.success, "{} passes", case.name);
+            assert_eq!(run.stderr, format!("error: {expected}\n"), "{}", case.name);
+        }
+        assert_eq!(checkout.read(GENERATED), generated, "{}", case.name);
+        let files = fs::read_dir(checkout.path().join("crates/dms-kafka-client/src")).unwrap();
+        assert_eq!(files.count(), 1, "{} leaves a file behind", case.name);
+    }
+}
+
+#[test]
+fn a_missing_contract_is_named() {
+    let checkout = Checkout::new();
+    fs::remove_file(checkout.path().join(CONTRACT)).unwrap();
+    let run = checkout.xtask(&["generate"]);
+    assert!(!run.success);
+    assert!(
+        run.stderr.starts_with("error: openapi/dms-kafka.yaml: "),
+        "{}",
+        run.stderr
+    );
+}

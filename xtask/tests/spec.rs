@@ -1,0 +1,125 @@
+//! `cargo xtask spec`: the contract, the recorded facts of the page, the page, the named deviations.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
+mod support;
+
+use serde::Deserialize;
+use support::{CONTRACT, Checkout};
+
+const PAGE: &str = "page.txt";
+
+#[derive(Deserialize)]
+struct Cases {
+    case: Vec<Case>,
+}
+
+/// One edit of one file, and what is said about it.
+#[derive(Deserialize)]
+struct Case {
+    name: String,
+    file: String,
+    find: String,
+    replace: String,
+    /// How far below the beginning of the edit the first message points.
+    #[serde(default)]
+    below: isize,
+    messages: Vec<String>,
+}
+
+/// A checkout with a page in the vendor's layout that states the recorded facts in other words.
+fn checkout_with_page() -> Checkout {
+    let checkout = Checkout::new();
+    checkout.write(PAGE, include_str!("cases/page.txt"));
+    checkout
+}
+
+fn spec_with_page(checkout: &Checkout) -> support::Run {
+    let page = checkout.path().join(PAGE);
+    checkout.xtask(&["spec", "--page", page.to_str().unwrap()])
+}
+
+#[test]
+fn contract_reference_page_and_deviations_agree() {
+    let run = spec_with_page(&checkout_with_page());
+    assert!(run.success, "{}", run.stderr);
+    assert!(run.stderr.contains("named deviations"), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("openapi/reference.toml agrees with "),
+        "{}",
+        run.stderr
+    );
+}
+
+#[test]
+fn without_the_page_the_comparison_says_that_it_was_skipped() {
+    let run = Checkout::new().xtask(&["spec"]);
+    assert!(run.success, "{}", run.stderr);
+    assert!(run.stderr.contains("skipped: page: "), "{}", run.stderr);
+}
+
+#[test]
+fn a_page_that_is_asked_for_must_be_there() {
+    let run = Checkout::new().xtask(&["spec", "--page", "no-such-page.txt"]);
+    assert!(!run.success);
+    assert!(
+        run.stderr.contains("error: no-such-page.txt: "),
+        "{}",
+        run.stderr
+    );
+}
+
+#[test]
+fn every_disagreement_is_reported() {
+    let cases: Cases = toml::from_str(include_str!("cases/spec.toml")).unwrap();
+    for case in cases.case {
+        let checkout = checkout_with_page();
+        let line = checkout.edit(&case.file, &case.find, &case.replace);
+        let line = line.saturating_add_signed(case.below).to_string();
+        let page = checkout.path().join(PAGE);
+        let fill = |message: &String| {
+            message
+                .replace("{line}", &line)
+                .replace("{page}", page.to_str().unwrap())
+        };
+        let expected: Vec<String> = case.messages.iter().map(fill).collect();
+
+        let run = spec_with_page(&checkout);
+        assert!(!run.success, "{} passes", case.name);
+        let found = run
+            .stderr
+            .lines()
+            .filter_map(|line| line.strip_prefix("error: "));
+        let found: Vec<String> = found
+            .map(|message| without_line(message, &case.file))
+            .collect();
+        assert_eq!(found, expected, "{}", case.name);
+    }
+}
+
+/// Drops line and column of a message about the contract, unless the contract is what was edited.
+fn without_line(message: &str, edited: &str) -> String {
+    let place = message
+        .strip_prefix(CONTRACT)
+        .filter(|_| edited != CONTRACT);
+    match place.and_then(|place| place.split_once(": ")) {
+        Some((_, cause)) => format!("{CONTRACT}: {cause}"),
+        None => message.to_owned(),
+    }
+}
+
+/// The linters need Node.js and a package registry; where either is missing the command says so.
+#[test]
+fn the_linters_run_or_say_why_not() {
+    let checkout = Checkout::new();
+    checkout.take("openapi/.spectral.yaml");
+    let run = checkout.xtask(&["spec", "--lint"]);
+    assert!(run.success, "{}", run.stderr);
+    let linted = run.stderr.contains("passes @stoplight/spectral-cli")
+        && run.stderr.contains("passes @redocly/cli");
+    assert!(
+        linted || run.stderr.contains("skipped: lint: "),
+        "{}",
+        run.stderr
+    );
+}

@@ -1,0 +1,89 @@
+//! A copy of the checkout's own files that a test may spoil, and the command to run on it.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+#![allow(dead_code, reason = "each test file uses a part")]
+#![allow(unreachable_pub, reason = "each test file is a crate of its own")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tempfile::TempDir;
+
+pub const CONTRACT: &str = "openapi/dms-kafka.yaml";
+pub const GENERATED: &str = "crates/dms-kafka-client/src/generated.rs";
+
+/// The real checkout.
+pub fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// What a run of the command said and whether it succeeded.
+#[derive(Debug)]
+pub struct Run {
+    pub success: bool,
+    pub stderr: String,
+}
+
+/// A copy of the files that the commands read and write.
+pub struct Checkout(TempDir);
+
+impl Checkout {
+    pub fn new() -> Self {
+        let copy = Self(tempfile::tempdir().unwrap());
+        let files = [
+            "openapi/reference.toml",
+            "openapi/deviations.toml",
+            CONTRACT,
+            GENERATED,
+        ];
+        for file in files {
+            copy.take(file);
+        }
+        copy
+    }
+
+    /// Copies one more file.
+    pub fn take(&self, file: &str) {
+        let target = self.path().join(file);
+        fs::create_dir_all(target.parent().unwrap()).unwrap();
+        fs::copy(workspace().join(file), target).unwrap();
+    }
+
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    pub fn read(&self, file: &str) -> String {
+        fs::read_to_string(self.path().join(file)).unwrap()
+    }
+
+    pub fn write(&self, file: &str, text: &str) {
+        fs::write(self.path().join(file), text).unwrap();
+    }
+
+    /// Replaces the first occurrence; gives the line, counted from 1, where the replacement begins.
+    pub fn edit(&self, file: &str, find: &str, replace: &str) -> usize {
+        let text = self.read(file);
+        let at = text
+            .find(find)
+            .unwrap_or_else(|| panic!("{find:?} is not in {file}"));
+        self.write(file, &text.replacen(find, replace, 1));
+        text[..at].matches('\n').count() + 1
+    }
+
+    /// Runs `cargo xtask` on this copy.
+    pub fn xtask(&self, arguments: &[&str]) -> Run {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+        command
+            .arg("--root")
+            .arg(self.path())
+            .args(arguments)
+            .env_remove("DMS_KAFKA_PAGE");
+        let output = command.output().unwrap();
+        Run {
+            success: output.status.success(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
