@@ -75,3 +75,44 @@ impl Deletion {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::atomic::Ordering, time::Duration};
+
+    use super::*;
+    use crate::{
+        backend::BeforeOffset,
+        test_backend::{TestBackend, settings},
+    };
+
+    #[tokio::test]
+    async fn a_client_that_hangs_up_does_not_stop_a_deletion() {
+        let backend = Arc::new(TestBackend::default());
+        let app = Arc::new(App::new(settings(backend.clone()), None));
+        let deletion = Deletion {
+            subject: AuditSubject {
+                request_id: String::new(),
+                caller: String::new(),
+                client: None,
+                project_id: "p".to_owned(),
+                instance_id: "i".to_owned(),
+                topic: "orders".to_owned(),
+            },
+            backend: backend.clone(),
+            rows: vec![RecordsToDelete {
+                partition: 0,
+                before: BeforeOffset::HighWatermark,
+            }],
+            permit: app.permit().expect("a place"),
+        };
+        let mut hung_up = Box::pin(deletion.run(app.clone()));
+        assert!(poll!(&mut hung_up).is_pending());
+        drop(hung_up);
+        backend.proceed.notify_one();
+        tokio::time::timeout(Duration::from_secs(10), app.idle())
+            .await
+            .expect("an end");
+        assert_eq!(backend.done.load(Ordering::SeqCst), 1);
+    }
+}

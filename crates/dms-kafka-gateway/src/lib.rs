@@ -15,6 +15,19 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! [`Config`] describes a service: several instances, each with its cluster, several keys with what they may touch, HTTPS
+//! (feature `tls`), limits, an audit log.
+//!
+//! # What a process keeps to itself
+//!
+//! Nothing about topics: any number of gateways may serve one address. Limits, rate limits, lock-outs, metrics and the
+//! audit log's file are each process's own.
+//!
+//! # What a signature does not do
+//!
+//! A signed request can be sent again, by whoever saw it, until its date is 15 minutes old: so it is with the vendor. A
+//! repeated absolute offset deletes nothing more; a repeated `-1` deletes what was written since. Serve HTTPS.
 
 mod access;
 mod app;
@@ -36,6 +49,8 @@ mod ready_line;
 mod refusal;
 mod server;
 mod service;
+#[cfg(test)]
+mod test_backend;
 mod tls;
 mod toml_text;
 mod wire;

@@ -94,3 +94,40 @@ impl Service {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_backend::{TestBackend, settings};
+
+    #[tokio::test]
+    async fn a_cluster_that_is_away() {
+        let service = settings(Arc::new(TestBackend::default()))
+            .start()
+            .await
+            .expect("a service");
+        for (path, nothing_deleted) in [
+            ("/readyz", false),
+            ("/v2/p/kafka/instances/i/topics/orders/partitions", true),
+        ] {
+            let url = format!("{}{path}", service.endpoint());
+            let http = reqwest::Client::builder()
+                .no_proxy()
+                .build()
+                .expect("a client");
+            let answer = http.get(url).send().await.expect("an answer");
+            assert_eq!(answer.status(), 503, "{path}");
+            assert_eq!(answer.headers()["retry-after"], "5", "{path}");
+            let body = answer.text().await.expect("a body");
+            assert!(
+                body.contains("DMS.111501025") && !body.contains("it is away"),
+                "{body}"
+            );
+            assert_eq!(
+                body.contains("nothing was deleted"),
+                nothing_deleted,
+                "{body}"
+            );
+        }
+    }
+}

@@ -230,3 +230,46 @@ async fn more_connections_than_may_be_open_wait() {
     let (answer, _) = read_to_end(&mut second).await;
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
 }
+
+/// The answer is larger than what the buffers between the two can take.
+#[tokio::test]
+async fn a_client_that_does_not_read_its_answer() {
+    const CONFIG: &str = r#"
+        listen = "127.0.0.1:0"
+        anonymous = true
+        limits.write_seconds = 0.3
+        instance = [{ id = "i", project_id = "p", memory.topics = [{ name = "t", partitions = 1 }] }]
+    "#;
+    let service = serve(CONFIG, std::path::Path::new("")).await;
+    let rows: Vec<_> = (0..250_000)
+        .map(|p| format!(r#"{{"partition":{p},"offset":0}}"#))
+        .collect();
+    let body = format!(r#"{{"partitions":[{}]}}"#, rows.join(","));
+    let mut deaf = connect(&service).await;
+    let path = crate::support::path("p", "i", "t", "messages/delete");
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    deaf.write_all((head + &body).as_bytes())
+        .await
+        .expect("a write");
+
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let open = |metrics: &str| metrics.contains("\ndms_kafka_gateway_connections 1\n");
+    let answered = r#"requests_total{operation="delete_messages",status="200"} 1"#;
+    loop {
+        let url = format!("{}/metrics", service.endpoint());
+        let metrics = execute(crate::support::request(reqwest::Method::GET, &url, "")).await;
+        let text = metrics.body.as_str().expect("text");
+        if text.contains(answered) && open(text) {
+            break;
+        }
+        assert!(
+            Instant::now() < deadline,
+            "the connection is still open\n{text}"
+        );
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    drop(deaf);
+}
