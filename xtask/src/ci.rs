@@ -1,154 +1,139 @@
-//! `cargo xtask ci`: everything that must hold, one step after the other.
+//! `cargo xtask ci`: everything a change must pass, in one command.
 
+use std::env;
+use std::ffi::OsString;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::failure::{Failure, Failures};
+use crate::failure::{Failure, Failures, Outcome};
+use crate::{generate, lint, spec};
 
-/// One step: a command, and the tool without which it is skipped.
-struct Step {
-    name: &'static str,
-    command: &'static [&'static str],
-    environment: &'static [(&'static str, &'static str)],
-    needs: Option<Tool>,
+/// What the steps work on.
+struct Ci<'a> {
+    root: &'a Path,
+    page: Option<&'a Path>,
 }
 
-/// A tool that a machine may lack.
-struct Tool {
-    probe: &'static [&'static str],
-    install: &'static str,
-}
+type Step = fn(&Ci<'_>) -> Result<Outcome, Failures>;
 
-const fn step(name: &'static str, command: &'static [&'static str]) -> Step {
-    Step {
-        name,
-        command,
-        environment: &[],
-        needs: None,
-    }
-}
-
-const STEPS: &[Step] = &[
-    step("format", &["cargo", "fmt", "--all", "--check"]),
-    step(
-        "lints",
-        &[
-            "cargo",
-            "clippy",
-            "--workspace",
-            "--all-targets",
-            "--",
-            "-D",
-            "warnings",
-        ],
-    ),
-    Step {
-        environment: &[("RUSTDOCFLAGS", "-D warnings")],
-        ..step(
-            "documentation",
-            &["cargo", "doc", "--workspace", "--no-deps"],
+/// The cheap ones first.
+const STEPS: [(&str, Step); 12] = [
+    ("format", |ci| ci.cargo(&["fmt", "--all", "--check"], &[])),
+    ("generate --check", |ci| {
+        generate::check(ci.root).map(|()| Outcome::Passed)
+    }),
+    ("spec", |ci| {
+        spec::contract(ci.root).map(|()| Outcome::Passed)
+    }),
+    ("spec --page", |ci| spec::page(ci.root, ci.page)),
+    ("spec --lint", |ci| lint::run(ci.root)),
+    ("clippy", |ci| {
+        ci.cargo(
+            &["clippy", "--workspace", "--all-targets", "--", "-Dwarnings"],
+            &[],
         )
-    },
-    step(
-        "generated client",
-        &["cargo", "xtask", "generate", "--check"],
-    ),
-    step("contract", &["cargo", "xtask", "spec", "--lint"]),
-    step(
-        "auth without features",
-        &[
-            "cargo",
-            "check",
-            "-p",
-            "huaweicloud-auth",
-            "--no-default-features",
-        ],
-    ),
-    step(
-        "facade without TLS",
-        &["cargo", "check", "-p", "dms-kafka", "--no-default-features"],
-    ),
-    step("tests", &["cargo", "test", "--workspace"]),
-    step(
-        "conformance",
-        &["cargo", "run", "-p", "dms-kafka-conformance"],
-    ),
-    Step {
-        needs: Some(Tool {
-            probe: &["cargo", "deny", "--version"],
-            install: "cargo install cargo-deny",
-        }),
-        ..step(
-            "licences and advisories",
-            &["cargo", "deny", "check", "licenses", "bans", "sources"],
+    }),
+    ("docs", |ci| {
+        ci.cargo(
+            &["doc", "--workspace", "--no-deps"],
+            &[("RUSTDOCFLAGS", "-Dwarnings")],
         )
-    },
+    }),
+    ("auth alone", |ci| {
+        ci.cargo(
+            &["check", "-p", "huaweicloud-auth", "--no-default-features"],
+            &[],
+        )
+    }),
+    ("client without TLS", |ci| {
+        ci.cargo(&["check", "-p", "dms-kafka", "--no-default-features"], &[])
+    }),
+    ("tests", |ci| {
+        ci.cargo(&["test", "--workspace", "--no-fail-fast"], &[])
+    }),
+    ("conformance", |ci| {
+        ci.cargo(&["run", "-p", "dms-kafka-conformance"], &[])
+    }),
+    ("deny", |ci| ci.deny()),
 ];
 
-/// How a step ended.
-enum Ended {
-    Passed,
-    Failed,
-    Skipped(&'static str),
+/// How a step ended, and how long it took.
+struct Ended {
+    step: &'static str,
+    time: Duration,
+    result: Result<Outcome, Failures>,
 }
 
-/// Runs every step, failed ones too, and lists how each ended.
-pub(crate) fn run(root: &Path) -> Result<(), Failures> {
-    let mut summary = Vec::new();
-    for step in STEPS {
-        eprintln!("== {}: {}", step.name, step.command.join(" "));
-        let begun = Instant::now();
-        let ended = step.run(root);
-        summary.push((step.name, ended, begun.elapsed()));
-    }
-    eprintln!("\n== summary");
-    for (name, ended, time) in &summary {
-        eprintln!("{}", line(name, ended, *time));
-    }
-    let failed = summary
+/// Runs every step, the later ones also after a failure, and tells at the end how each ended.
+pub(crate) fn run(root: &Path, page: Option<&Path>) -> Result<(), Failures> {
+    let ci = Ci { root, page };
+    let ended: Vec<Ended> = STEPS
         .iter()
-        .filter(|(_, ended, _)| matches!(ended, Ended::Failed));
-    Failures::unless_empty(
-        failed
-            .map(|(name, ..)| Failure::file("cargo xtask ci", format_args!("{name} failed")))
-            .collect(),
-    )
+        .map(|(name, step)| ci.run(name, *step))
+        .collect();
+    eprintln!("\n=== summary");
+    for Ended { step, time, result } in &ended {
+        let verdict = match result {
+            Ok(Outcome::Passed) => "passed".to_owned(),
+            Ok(Outcome::Skipped(reason)) => format!("skipped: {reason}"),
+            Err(_) => "FAILED".to_owned(),
+        };
+        eprintln!("{step:<18} {:>7.1} s  {verdict}", time.as_secs_f64());
+    }
+    let failed = ended.iter().filter(|ended| ended.result.is_err());
+    let failures = failed.map(|ended| Failure::file(ended.step, "failed, see above"));
+    Failures::unless_empty(failures.collect())
 }
 
-impl Step {
-    fn run(&self, root: &Path) -> Ended {
-        if let Some(tool) = &self.needs {
-            let probe = command(root, tool.probe)
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .status();
-            if !probe.is_ok_and(|status| status.success()) {
-                return Ended::Skipped(tool.install);
-            }
+impl Ci<'_> {
+    fn run(&self, name: &'static str, step: Step) -> Ended {
+        eprintln!("\n=== {name}");
+        let start = Instant::now();
+        let result = step(self);
+        if let Err(failures) = &result {
+            eprint!("{failures}");
         }
-        let status = command(root, self.command)
-            .envs(self.environment.iter().copied())
-            .status();
-        if status.is_ok_and(|status| status.success()) {
-            Ended::Passed
-        } else {
-            Ended::Failed
+        Ended {
+            step: name,
+            time: start.elapsed(),
+            result,
         }
+    }
+
+    fn cargo(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Result<Outcome, Failures> {
+        let mut command = Command::new(cargo());
+        command
+            .current_dir(self.root)
+            .args(arguments)
+            .envs(environment.iter().copied());
+        let status = command
+            .status()
+            .map_err(|error| Failure::file("cargo", error))?;
+        if status.success() {
+            return Ok(Outcome::Passed);
+        }
+        Err(Failure::file(format_args!("cargo {}", arguments.join(" ")), status).into())
+    }
+
+    /// Licences, bans and sources, where cargo-deny is installed. Advisories need a database from the
+    /// network: `cargo deny check advisories`.
+    fn deny(&self) -> Result<Outcome, Failures> {
+        let mut version = Command::new(cargo());
+        version
+            .args(["deny", "--version"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        if version.status().is_ok_and(|status| status.success()) {
+            return self.cargo(&["deny", "check", "licenses", "bans", "sources"], &[]);
+        }
+        Ok(Outcome::Skipped(
+            "cargo-deny is not installed; cargo install --locked cargo-deny".to_owned(),
+        ))
     }
 }
 
-fn command(root: &Path, words: &[&str]) -> Command {
-    let mut command = Command::new(words[0]);
-    command.args(&words[1..]).current_dir(root);
-    command
-}
-
-fn line(name: &str, ended: &Ended, time: Duration) -> String {
-    let seconds = time.as_secs();
-    match ended {
-        Ended::Passed => format!("passed   {name} ({seconds} s)"),
-        Ended::Failed => format!("FAILED   {name} ({seconds} s)"),
-        Ended::Skipped(install) => format!("skipped  {name}: not installed; {install}"),
-    }
+/// The cargo that runs this command, so that every step uses one toolchain.
+fn cargo() -> OsString {
+    env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }

@@ -89,7 +89,12 @@ impl Linter {
             .current_dir(root)
             .args(["--yes", self.package])
             .args(arguments);
-        // Neither reports to anybody, neither talks about its updates.
+        // What npx fetched before is good enough: the versions are fixed.
+        command.env("npm_config_prefer_offline", "true");
+        // Redocly reports to nobody and says nothing about its updates.
+        command
+            .env("REDOCLY_TELEMETRY", "off")
+            .env("REDOCLY_SUPPRESS_UPDATE_NOTICE", "true");
         command
             .env("REDOCLY_TELEMETRY", "off")
             .env("REDOCLY_SUPPRESS_UPDATE_NOTICE", "true");

@@ -47,8 +47,12 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run everything that CI runs, and list what passed, failed and was skipped.
-    Ci,
+    /// Run everything a change must pass.
+    Ci {
+        /// Text of the vendor's page, to compare the recorded facts with.
+        #[arg(long, value_name = "FILE", env = "DMS_KAFKA_PAGE")]
+        page: Option<PathBuf>,
+    },
 
     /// Generate the client from the contract.
     Generate {
@@ -82,7 +86,7 @@ fn main() -> ExitCode {
 
 fn run(Cli { root, command }: &Cli) -> Result<(), Failures> {
     match command {
-        Command::Ci => ci::run(root),
+        Command::Ci { page } => ci::run(root, page.as_deref()),
         Command::Generate { check: false } => generate::write(root),
         Command::Generate { check: true } => generate::check(root),
         Command::Spec { page, lint } => {

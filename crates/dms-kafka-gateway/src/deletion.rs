@@ -1,7 +1,8 @@
 //! One deletion, from the intent in the audit log to its result there.
 
-use std::{sync::Arc, time::Instant};
+use std::{sync::Arc, task::Poll, time::Instant};
 
+use futures_util::poll;
 use tokio::sync::OwnedSemaphorePermit;
 use tracing::{Instrument as _, Span};
 
@@ -27,8 +28,12 @@ impl Deletion {
     /// # Errors
     /// The 503 when the intent cannot be written to the audit log; otherwise what the backend's error stands for.
     pub(crate) async fn run(self, app: Arc<App>) -> Result<Vec<DeletedRecords>, Refusal> {
-        let running = tokio::spawn(self.run_here(app).instrument(Span::current()));
-        running.await.unwrap_or_else(|error| {
+        let mut running = Box::pin(self.run_here(app).instrument(Span::current()));
+        if let Poll::Ready(deleted) = poll!(&mut running) {
+            return deleted;
+        }
+        // What has to wait does so in a task of its own, which nobody can take away.
+        tokio::spawn(running).await.unwrap_or_else(|error| {
             tracing::error!(%error, "a deletion broke off; what it did is not known");
             Err(Refusal::internal())
         })

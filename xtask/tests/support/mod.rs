@@ -72,18 +72,25 @@ impl Checkout {
         text[..at].matches('\n').count() + 1
     }
 
+    /// `cargo xtask` on this copy.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+        command.arg("--root").arg(self.path()).args(arguments);
+        command.env_remove("DMS_KAFKA_PAGE");
+        command
+    }
+
     /// Runs `cargo xtask` on this copy.
     pub fn xtask(&self, arguments: &[&str]) -> Run {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
-        command
-            .arg("--root")
-            .arg(self.path())
-            .args(arguments)
-            .env_remove("DMS_KAFKA_PAGE");
-        let output = command.output().unwrap();
-        Run {
-            success: output.status.success(),
-            stderr: String::from_utf8(output.stderr).unwrap(),
-        }
+        run(&mut self.command(arguments))
+    }
+}
+
+/// Runs a command to its end.
+pub fn run(command: &mut Command) -> Run {
+    let output = command.output().unwrap();
+    Run {
+        success: output.status.success(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
     }
 }

@@ -193,7 +193,10 @@ impl Fault {
     /// # Errors
     /// The fault.
     pub(crate) async fn before(&self) -> Result<(), Refusal> {
-        tokio::time::sleep(self.delay).await;
+        // Even no time at all would wait for the next tick of the timer.
+        if !self.delay.is_zero() {
+            tokio::time::sleep(self.delay).await;
+        }
         if self.after_deleting {
             Ok(())
         } else {
