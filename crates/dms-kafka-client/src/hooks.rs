@@ -89,8 +89,13 @@ async fn read_body(mut response: Response, limit: usize) -> (Bytes, reqwest::Res
     let mut body = BytesMut::new();
     loop {
         match response.chunk().await {
-            Ok(Some(chunk)) if chunk.len() <= limit - body.len() => body.extend_from_slice(&chunk),
-            Ok(Some(_)) => return (body.freeze(), Ok(Completeness::OverLimit)),
+            Ok(Some(chunk)) => {
+                let room = limit - body.len();
+                body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+                if chunk.len() > room {
+                    return (body.freeze(), Ok(Completeness::OverLimit));
+                }
+            }
             Ok(None) => return (body.freeze(), Ok(Completeness::Complete)),
             Err(error) => return (body.freeze(), Err(error)),
         }

@@ -9,7 +9,10 @@ use crate::outcome::Outcome;
 /// Only what is worth repeating is repeated: 429, 502, 503, 504, flow control (`DMS.10240407`), failed
 /// connections and, where repeating cannot delete more than was named, broken ones. The pause doubles
 /// from `base` to `cap` and is drawn at random from zero up to that (full jitter), but is never
-/// shorter than the service's `Retry-After`.
+/// shorter than the service's `Retry-After`. A pause that would end after the deadline ends the call at once.
+///
+/// 400 and 403 are never repeated, nor is 401 with an access key: more than five wrong signatures lock a key for
+/// five minutes. A refused token is renewed and the request repeated once, if the provider has another.
 ///
 /// ```
 /// use std::time::Duration;

@@ -470,3 +470,43 @@ fn clients_and_calls_go_anywhere() {
     );
     sent(async move { client.list_partitions("instance", "orders").await });
 }
+
+#[tokio::test]
+async fn a_request_on_a_connection_that_dies_is_not_sent_again_behind_the_callers_back() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let client = builder(&endpoint)
+        .with_retry(RetryPolicy::never())
+        .build()
+        .unwrap();
+    let delete = || {
+        client
+            .delete_messages("instance", "orders")
+            .before(0, 1)
+            .send()
+    };
+    let server = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        read_request(&mut stream).await.unwrap();
+        let body = r#"{"partitions":[{"partition":0,"result":"success"}]}"#;
+        let answer = format!(
+            "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(answer.as_bytes()).await.unwrap();
+        read_request(&mut stream).await.unwrap();
+        drop(stream);
+        // Whoever sends the request again needs a new connection.
+        let again = tokio::time::timeout(Duration::from_millis(300), listener.accept()).await;
+        assert!(again.is_err(), "a connection was made for a second try");
+    };
+    let calls = async {
+        delete().await.unwrap().into_result().unwrap();
+        delete().await.unwrap_err()
+    };
+    let (error, ()) = tokio::join!(calls, server);
+    assert_eq!(
+        (error.kind(), error.outcome()),
+        (ErrorKind::Connection, Outcome::Unknown)
+    );
+}

@@ -13,10 +13,20 @@ use support::Echo;
 #[derive(Clone, Debug)]
 struct Item {
     fields: Vec<(&'static str, String)>,
+    /// The values alone, in an array: what decoders of objects may take for one.
+    as_array: bool,
 }
 
 impl Item {
     fn text(&self) -> String {
+        if self.as_array {
+            let values: Vec<&str> = self
+                .fields
+                .iter()
+                .map(|(_, value)| value.as_str())
+                .collect();
+            return format!("[{}]", values.join(","));
+        }
         let fields: Vec<String> = self
             .fields
             .iter()
@@ -40,7 +50,8 @@ impl Item {
     }
 
     fn is_a_plain_success(&self) -> bool {
-        self.values("partition").len() == 1
+        !self.as_array
+            && self.values("partition").len() == 1
             && self.values("result") == [r#""success""#]
             && matches!(
                 self.values("error_code")[..],
@@ -60,8 +71,19 @@ fn items() -> impl Strategy<Value = Vec<Item>> {
         code.prop_map(|value| ("error_code", value)),
         "[a-z]{1,8}".prop_map(|value| ("other", format!("{value:?}"))),
     ];
-    let item = prop::collection::vec(field, 0..5).prop_map(|fields| Item { fields });
-    prop::collection::vec(item, 0..4)
+    let object = prop::collection::vec(field, 0..5).prop_map(|fields| Item {
+        fields,
+        as_array: false,
+    });
+    let array = (0..2).prop_map(|partition: i32| Item {
+        fields: vec![
+            ("error_code", "\"0\"".to_owned()),
+            ("partition", partition.to_string()),
+            ("result", "\"success\"".to_owned()),
+        ],
+        as_array: true,
+    });
+    prop::collection::vec(prop_oneof![9 => object, 1 => array], 0..4)
 }
 
 /// A valid answer with some of its bytes changed, removed or doubled.

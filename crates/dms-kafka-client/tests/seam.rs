@@ -1,0 +1,150 @@
+//! The seam: what is signed is what is sent, and no answer is lost.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::time::SystemTime;
+
+use dms_kafka_client::{Answer, Attempt, Client, Completeness, types};
+use http::Method;
+use huaweicloud_auth::Credentials;
+use huaweicloud_auth::signing::{Payload, RequestTarget, SigningRequest};
+use huaweicloud_auth::verification::{Authorization, Verifier};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use wiremock::matchers::any;
+use wiremock::{Mock, MockServer, ResponseTemplate};
+
+fn attempt() -> Attempt {
+    Attempt::new(Credentials::new("access-key", "secret-key").unwrap())
+}
+
+/// Sends one deletion with the attempt; whether the generated client takes the answer for a success.
+async fn delete(endpoint: &str, attempt: &Attempt, topic: &str) -> bool {
+    let http = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .unwrap();
+    let client = Client::new_with_client(endpoint, http, attempt.clone());
+    let body = types::DeleteKafkaMessageRequestBody {
+        partitions: vec![types::PartitionOffsetEntity {
+            partition: Some(0),
+            offset: Some(400),
+        }],
+    };
+    client
+        .delete_kafka_topic_messages("project", "instance", topic, &body)
+        .await
+        .is_ok()
+}
+
+#[tokio::test]
+async fn the_signature_covers_the_bytes_that_arrive() {
+    let server = MockServer::start().await;
+    Mock::given(any())
+        .respond_with(ResponseTemplate::new(200))
+        .mount(&server)
+        .await;
+    for topic in [
+        "orders", "a b", "a/b", "тема", "a+b:c@d", "a?b#c", "100%", "$&",
+    ] {
+        let attempt = attempt().with_project_id("project".parse().unwrap());
+        delete(&server.uri(), &attempt, topic).await;
+        let requests = server.received_requests().await.unwrap();
+        let sent = requests.last().unwrap();
+        assert!(!sent.headers.contains_key("api-version"), "{topic}");
+        let host = sent.headers["host"].to_str().unwrap();
+        let request = SigningRequest {
+            target: RequestTarget {
+                method: &Method::POST,
+                host,
+                path: sent.url.path(),
+                query: "",
+            },
+            headers: &sent.headers,
+            payload: Payload::Bytes(&sent.body),
+        };
+        let authorization = Authorization::from_headers(&sent.headers).unwrap();
+        let verified =
+            Verifier::default().verify(&authorization, &request, "secret-key", SystemTime::now());
+        assert!(verified.is_ok(), "{topic}: {verified:?}");
+    }
+}
+
+/// The answer that the attempt has kept after the server sent these bytes and closed.
+async fn kept(answer: &str, attempt: Attempt) -> (bool, Option<Answer>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let answer = answer.to_owned();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut received = Vec::new();
+        while !received.ends_with(b"}]}") {
+            if stream.read_buf(&mut received).await.unwrap() == 0 {
+                return;
+            }
+        }
+        stream.write_all(answer.as_bytes()).await.unwrap();
+    });
+    let succeeded = delete(&endpoint, &attempt, "orders").await;
+    (succeeded, attempt.take_answer())
+}
+
+#[tokio::test]
+async fn status_headers_and_body_are_kept_where_the_generated_client_loses_them() {
+    use Completeness::{Complete, OverLimit, Truncated};
+    // head, body, limit => body that is kept, how complete
+    let cases = [
+        (
+            "400 Bad\r\nContent-Length: 6",
+            "<html>",
+            100,
+            "<html>",
+            Complete,
+        ),
+        ("503 Busy\r\nContent-Length: 0", "", 100, "", Complete),
+        ("401 No\r\nContent-Length: 3", "[1]", 100, "[1]", Complete),
+        (
+            "500 Oh\r\nContent-Length: 50",
+            "{\"error",
+            100,
+            "{\"error",
+            Truncated,
+        ),
+        (
+            "302 Found\r\nContent-Length: 0\r\nLocation: /x",
+            "",
+            100,
+            "",
+            Complete,
+        ),
+        (
+            "400 Bad\r\nContent-Length: 6",
+            "abcdef",
+            6,
+            "abcdef",
+            Complete,
+        ),
+        (
+            "400 Bad\r\nContent-Length: 7",
+            "abcdefg",
+            6,
+            "abcdef",
+            OverLimit,
+        ),
+    ];
+    for (head, body, limit, expected, completeness) in cases {
+        let text = format!("HTTP/1.1 {head}\r\nX-Request-Id: id-1\r\n\r\n{body}");
+        let (succeeded, answer) = kept(&text, attempt().with_answer_limit(limit)).await;
+        let answer = answer.unwrap();
+        assert!(!succeeded, "{head}");
+        assert!(head.starts_with(answer.status.as_str()), "{head}");
+        assert_eq!(answer.headers["x-request-id"], "id-1", "{head}");
+        assert_eq!(answer.body, expected, "{head}");
+        assert_eq!(answer.completeness, completeness, "{head}");
+    }
+}
+
+#[tokio::test]
+async fn no_answer_is_kept_when_none_came() {
+    let (succeeded, answer) = kept("", attempt()).await;
+    assert!(!succeeded && answer.is_none());
+}
