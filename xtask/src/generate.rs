@@ -8,6 +8,7 @@ use openapiv3::OpenAPI;
 use proc_macro2::TokenStream;
 use progenitor::{GenerationSettings, Generator, HooksMode};
 use quote::quote;
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use crate::contract::{CONTRACT, Contract};
@@ -97,7 +98,8 @@ fn client_tokens(api: &OpenAPI) -> Result<TokenStream, String> {
     settings
         .with_inner_type(quote!(crate::Attempt))
         .with_hooks(HooksMode::Expected);
-    quietly(|| Generator::new(&settings).generate_tokens(api))
+    let api = with_plain_strings(api);
+    quietly(|| Generator::new(&settings).generate_tokens(&api))
         .and_then(|tokens| tokens.map_err(|error| error.to_string()))
         .map_err(|cause| {
             cause
@@ -107,6 +109,31 @@ fn client_tokens(api: &OpenAPI) -> Result<TokenStream, String> {
                 .trim_end_matches(" {")
                 .to_owned()
         })
+}
+
+/// The contract without patterns and formats of strings.
+///
+/// The generator would make each a type of its own that refuses other values, and that needs crates for
+/// regular expressions, dates and UUIDs. A client should take what the service says; the service judges
+/// what it is sent.
+fn with_plain_strings(api: &OpenAPI) -> OpenAPI {
+    let mut tree = serde_json::to_value(api).expect("the document was read from such a tree");
+    strip_string_rules(&mut tree);
+    serde_json::from_value(tree).expect("rules of strings are optional")
+}
+
+fn strip_string_rules(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            if fields.get("type").is_some_and(|name| name == "string") {
+                fields.remove("pattern");
+                fields.remove("format");
+            }
+            fields.values_mut().for_each(strip_string_rules);
+        }
+        Value::Array(items) => items.iter_mut().for_each(strip_string_rules),
+        _ => {}
+    }
 }
 
 /// The path that the generator cannot do, found by giving it one at a time: it names none.

@@ -12,7 +12,7 @@ use std::process::Command;
 use support::{CONTRACT, Checkout, GENERATED, workspace};
 
 /// Has everything an operation may have: parameters in path, query and header, a body, an answer
-/// that is a list, an error, new and old schemas.
+/// that is a list, an error, new and old schemas, strings with rules.
 const OPERATION: &str = "
   /v2/{project_id}/kafka/instances/{instance_id}/topics/{topic}/partitions/{partition}:
     put:
@@ -77,6 +77,18 @@ const SCHEMA: &str = "
           items:
             type: integer
             format: int32
+        rack:
+          description: Where the brokers stand.
+          type: string
+          pattern: '^[a-z]+$'
+        request:
+          description: Id of the move.
+          type: string
+          format: uuid
+        start:
+          description: When to begin.
+          type: string
+          format: date-time
 ";
 
 #[test]

@@ -29,11 +29,13 @@ impl InvalidId {
     }
 }
 
+/// No `.` or `..`: a URL would swallow them together with the path segment before.
 fn is_id(value: &str) -> bool {
     (1..=64).contains(&value.len())
+        && !matches!(value, "." | "..")
         && value
             .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
 }
 
 macro_rules! text_id {
@@ -86,7 +88,7 @@ macro_rules! text_id {
 }
 
 text_id!(
-    /// A project id: 1 to 64 ASCII letters, digits, `-` or `_` (usually 32 hexadecimal digits).
+    /// A project id: 1 to 64 ASCII letters, digits, `.`, `_` or `-` (usually 32 hexadecimal digits).
     ///
     /// ```
     /// use dms_kafka::ProjectId;
@@ -96,11 +98,11 @@ text_id!(
     ProjectId,
     "project id",
     is_id,
-    "is not usable: it takes 1 to 64 ASCII letters, digits, '-' or '_'; copy it from My Credentials in the console"
+    "is not usable: it takes 1 to 64 ASCII letters, digits, '.', '_' or '-', and is neither '.' nor '..'; copy it from My Credentials in the console"
 );
 
 text_id!(
-    /// A Kafka instance's id: 1 to 64 ASCII letters, digits, `-` or `_` (usually a UUID).
+    /// A Kafka instance's id: 1 to 64 ASCII letters, digits, `.`, `_` or `-` (usually a UUID).
     ///
     /// ```
     /// use dms_kafka::InstanceId;
@@ -110,7 +112,7 @@ text_id!(
     InstanceId,
     "instance id",
     is_id,
-    "is not usable: it takes 1 to 64 ASCII letters, digits, '-' or '_'; copy it from the instance's page in the console"
+    "is not usable: it takes 1 to 64 ASCII letters, digits, '.', '_' or '-', and is neither '.' nor '..'; copy it from the instance's page in the console"
 );
 
 text_id!(
