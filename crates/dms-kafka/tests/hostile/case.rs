@@ -84,6 +84,11 @@ pub(crate) struct Expected {
 }
 
 impl Case {
+    /// Short only where it must fire: no TLS handshake of the table comes to its end.
+    pub(crate) fn connect_timeout(&self) -> Duration {
+        Duration::from_millis(if self.https { 300 } else { 20_000 })
+    }
+
     pub(crate) fn attempt_timeout(&self) -> Duration {
         Duration::from_millis(self.attempt_timeout_ms.unwrap_or(20_000))
     }

@@ -69,7 +69,7 @@ async fn delete(case: &Case, server: &Server) -> Result<Deletion, Error> {
         .endpoint(format!("{scheme}://127.0.0.1:{port}"))
         .project_id("project")
         .credentials(credentials.with_security_token(SECURITY_TOKEN).unwrap())
-        .with_connect_timeout(Duration::from_millis(300))
+        .with_connect_timeout(case.connect_timeout())
         .with_attempt_timeout(case.attempt_timeout())
         .with_call_timeout(case.call_timeout())
         .with_answer_limit(case.answer_limit.unwrap_or(1 << 20))
