@@ -64,8 +64,13 @@ pub(crate) enum Command {
     reason = "each is a flag of the command line"
 )]
 pub(crate) struct Delete {
-    /// URL of the service [env: DMS_KAFKA_ENDPOINT]
-    #[arg(long, value_name = "URL", help_heading = "Where")]
+    /// URL of the service
+    #[arg(
+        long,
+        help = "URL of the service [env: DMS_KAFKA_ENDPOINT]",
+        value_name = "URL",
+        help_heading = "Where"
+    )]
     pub(crate) endpoint: Option<String>,
 
     /// Use a gateway in this process, whose topic has 1,000 records in each partition
@@ -76,12 +81,22 @@ pub(crate) struct Delete {
     )]
     pub(crate) embedded: bool,
 
-    /// Project that the instance belongs to [env: HUAWEICLOUD_SDK_PROJECT_ID]
-    #[arg(long, value_name = "ID", help_heading = "Where")]
+    /// Project that the instance belongs to
+    #[arg(
+        long,
+        help = "Project that the instance belongs to [env: HUAWEICLOUD_SDK_PROJECT_ID]",
+        value_name = "ID",
+        help_heading = "Where"
+    )]
     pub(crate) project_id: Option<String>,
 
-    /// Kafka instance [env: DMS_KAFKA_INSTANCE_ID]
-    #[arg(long, value_name = "ID", help_heading = "Where")]
+    /// Kafka instance
+    #[arg(
+        long,
+        help = "Kafka instance [env: DMS_KAFKA_INSTANCE_ID]",
+        value_name = "ID",
+        help_heading = "Where"
+    )]
     pub(crate) instance_id: Option<String>,
 
     /// Allow http:// to hosts other than this machine
