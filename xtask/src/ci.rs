@@ -18,7 +18,7 @@ struct Ci<'a> {
 type Step = fn(&Ci<'_>) -> Result<Outcome, Failures>;
 
 /// The cheap ones first.
-const STEPS: [(&str, Step); 13] = [
+const STEPS: [(&str, Step); 14] = [
     ("format", |ci| ci.cargo(&["fmt", "--all", "--check"], &[])),
     ("generate --check", |ci| {
         generate::check(ci.root).map(|()| Outcome::Passed)
@@ -51,6 +51,21 @@ const STEPS: [(&str, Step); 13] = [
     }),
     ("tests", |ci| {
         ci.cargo(&["test", "--workspace", "--no-fail-fast"], &[])
+    }),
+    ("tests, features", |ci| {
+        ci.cargo(
+            &[
+                "test",
+                "-p",
+                "huaweicloud-auth",
+                "-p",
+                "dms-kafka-gateway",
+                "-p",
+                "dms-kafka",
+                "--all-features",
+            ],
+            &[],
+        )
     }),
     ("conformance", |ci| {
         ci.cargo(&["run", "-p", "dms-kafka-conformance"], &[])
