@@ -63,9 +63,9 @@ fn check<T>(answer: &Answer, result: RawResult<T>) -> Result<T, Error> {
         }
         _ => return Err(truncated(result.err())),
     }
-    // The decoder looks past bytes that it skips; JSON is UTF-8 throughout.
-    if str::from_utf8(&answer.body).is_err() {
-        return Err(untrusted("the answer is not UTF-8"));
+    // The decoder does not look into the text of fields that it skips.
+    if std::str::from_utf8(&answer.body).is_err() {
+        return Err(untrusted("the answer is not JSON: it is not UTF-8"));
     }
     let value = result.map_err(|error| undecodable(&answer.body, &error))?;
     if has_array_for_object(&answer.body) {

@@ -224,3 +224,9 @@ fn arbitrary_bytes_never_look_deleted() {
         })
         .unwrap();
 }
+
+#[test]
+fn an_answer_that_is_no_text_is_not_trusted() {
+    let answer = b"{\"partitions\":[{\"partition\":0,\"result\":\"success\",\"note\":\"\xff\"}]}";
+    assert!(Setup::new().deleted(answer).is_empty());
+}
