@@ -8,8 +8,8 @@ use crate::exit::Failure;
 
 const EMBEDDED_PARTITIONS: u32 = 3;
 const EMBEDDED_RECORDS: u64 = 1000;
-/// More than this in a partition number is a slip, and would fill the memory.
-const EMBEDDED_MAX_PARTITION: u32 = 99_999;
+/// The last partition that can be shown: the API lists no more than 10,000.
+const EMBEDDED_MAX_PARTITION: u32 = 9_999;
 
 /// A client with the instance it is to talk about.
 pub(crate) struct Target {

@@ -1,5 +1,7 @@
 //! `dms-kafka serve`.
 
+use std::env::VarError;
+
 use dms_kafka_gateway::Gateway;
 
 use crate::arguments::Serve;
@@ -19,7 +21,7 @@ pub(crate) async fn serve(arguments: Serve) -> Result<Exit, Failure> {
     if let Some(instance_id) = arguments.instance_id {
         gateway = gateway.instance(instance_id);
     }
-    match (environment(ACCESS_KEY), environment(SECRET_KEY)) {
+    match (environment(ACCESS_KEY)?, environment(SECRET_KEY)?) {
         (Some(access_key), Some(secret_key)) => {
             gateway = gateway.access_key(access_key, secret_key);
         }
@@ -47,8 +49,12 @@ pub(crate) async fn serve(arguments: Serve) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-fn environment(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
+fn environment(name: &str) -> Result<Option<String>, Failure> {
+    match std::env::var(name) {
+        Ok(value) => Ok(Some(value).filter(|value| !value.is_empty())),
+        Err(VarError::NotPresent) => Ok(None),
+        Err(VarError::NotUnicode(_)) => Err(Failure::usage(format!("{name} is not valid UTF-8"))),
+    }
 }
 
 /// Ctrl-C, or SIGTERM where there is one.
