@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc, time::SystemTime};
 
 use zeroize::Zeroizing;
 
-use crate::CredentialsError;
+use crate::{CredentialsError, signing::SigningKey};
 
 /// An access key pair, with or without a security token, or an authentication token.
 ///
@@ -36,6 +36,7 @@ pub(crate) enum Identity {
     KeyPair {
         access_key: String,
         secret_key: Zeroizing<String>,
+        signing_key: SigningKey,
         security_token: Option<Zeroizing<String>>,
     },
     Token(Zeroizing<String>),
@@ -68,6 +69,7 @@ impl Credentials {
         require_plain("secret key", &secret_key)?;
         Ok(Self::from_identity(Identity::KeyPair {
             access_key,
+            signing_key: SigningKey::new(&secret_key),
             secret_key,
             security_token: None,
         }))

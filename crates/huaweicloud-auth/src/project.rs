@@ -174,7 +174,7 @@ impl ProjectLookup {
 fn account_of(credentials: &Credentials) -> String {
     let token = credentials
         .auth_token()
-        .map(|token| signing::hex_sha256(token.as_bytes()));
+        .map(|token| signing::hex_sha256(token.as_bytes()).as_str().to_owned());
     token
         .or_else(|| credentials.access_key().map(str::to_owned))
         .unwrap_or_default()

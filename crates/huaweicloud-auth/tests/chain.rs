@@ -4,7 +4,9 @@
 #![cfg(feature = "providers")]
 #![expect(
     clippy::unwrap_used,
-    reason = "the helpers of tests, too, fail by panicking"
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "the helpers of tests, too, fail by panicking, after they said where they are"
 )]
 
 mod support;

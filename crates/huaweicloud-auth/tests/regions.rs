@@ -141,7 +141,7 @@ fn references_are_not_unfolded_without_need() {
     let mut entry = "id: cn-north-4, endpoint: x, a: &a [1]".to_owned();
     for (name, previous) in ('b'..='z').zip('a'..='y') {
         let references = vec![format!("*{previous}"); 10].join(", ");
-        entry.push_str(&format!(", {name}: &{name} [{references}]"));
+        entry = format!("{entry}, {name}: &{name} [{references}]");
     }
     let home = home_with(&format!("kafka: [{{{entry}}}]"));
     let found = endpoints(&[], Some(home.path()), "kafka", "cn-north-4").unwrap();

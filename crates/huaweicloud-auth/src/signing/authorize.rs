@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderValue, header};
 use super::{
     ALGORITHM, CanonicalRequest, Payload, RequestTarget, Signature, SignedHeaders, SigningError,
     SigningErrorKind, SigningRequest, UNSIGNED_PAYLOAD, X_AUTH_TOKEN, X_SDK_CONTENT_SHA256,
-    X_SDK_DATE, X_SECURITY_TOKEN, canonical_request, date, header_date, signature, string_to_sign,
+    X_SDK_DATE, X_SECURITY_TOKEN, canonical_request, date, header_date, string_to_sign,
 };
 use crate::{Credentials, credentials::Identity};
 
@@ -51,16 +51,17 @@ pub(super) fn authorize_in_stages(
     if headers.contains_key(header::AUTHORIZATION) {
         return Ok(None);
     }
-    let (access_key, secret_key, security_token) = match credentials.identity() {
+    let (access_key, signing_key, security_token) = match credentials.identity() {
         Identity::Token(token) => {
             headers.insert(X_AUTH_TOKEN, sensitive(token));
             return Ok(None);
         }
         Identity::KeyPair {
             access_key,
-            secret_key,
+            signing_key,
             security_token,
-        } => (access_key, secret_key, security_token),
+            ..
+        } => (access_key, signing_key, security_token),
     };
     require_host(target.host)?;
     let date = date_to_use(headers, now)?;
@@ -84,10 +85,17 @@ pub(super) fn authorize_in_stages(
         &signed_headers,
     );
     let string_to_sign = string_to_sign(&date, &canonical_request);
-    let signature = signature(secret_key, &string_to_sign);
-    let authorization = format!(
-        "{ALGORITHM} Access={access_key}, SignedHeaders={signed_headers}, Signature={signature}"
-    );
+    let signature = signing_key.sign(&string_to_sign);
+    let authorization = [
+        ALGORITHM,
+        " Access=",
+        access_key,
+        ", SignedHeaders=",
+        signed_headers.as_str(),
+        ", Signature=",
+        signature.as_str(),
+    ]
+    .concat();
     headers.insert(header::AUTHORIZATION, sensitive(&authorization));
     Ok(Some(Stages {
         canonical_request,

@@ -1,6 +1,6 @@
 //! The first stage: a request in the one form that both sides agree on.
 
-use std::{borrow::Cow, fmt, ops::Range};
+use std::{fmt, ops::Range};
 
 use http::{HeaderValue, header};
 use zeroize::Zeroizing;
@@ -27,7 +27,15 @@ pub fn canonical_request(
     request: &SigningRequest<'_>,
     signed_headers: &SignedHeaders<'_>,
 ) -> CanonicalRequest {
-    canonical_request_with(request, signed_headers, &payload_hash(request))
+    let with = |payload_hash: &[u8]| canonical_request_with(request, signed_headers, payload_hash);
+    if let Some(stated) = request.headers.get(X_SDK_CONTENT_SHA256) {
+        return with(stated.as_bytes().trim_ascii());
+    }
+    match request.payload {
+        Payload::Bytes(body) => with(stages::hex_sha256(body).as_str().as_bytes()),
+        Payload::Sha256(digest) => with(stages::hex(&digest).as_str().as_bytes()),
+        Payload::Unsigned => with(UNSIGNED_PAYLOAD.as_bytes()),
+    }
 }
 
 /// The same with a payload hash from elsewhere: a verifier does not believe the one that the request states.
@@ -110,18 +118,6 @@ pub(super) fn is_secret(name: &str) -> bool {
     .any(|secret| secret == name)
 }
 
-/// The hash that the request states, or that of its body.
-fn payload_hash<'a>(request: &SigningRequest<'a>) -> Cow<'a, [u8]> {
-    if let Some(stated) = request.headers.get(X_SDK_CONTENT_SHA256) {
-        return stated.as_bytes().trim_ascii().into();
-    }
-    match request.payload {
-        Payload::Bytes(body) => stages::hex_sha256(body).into_bytes().into(),
-        Payload::Sha256(digest) => stages::hex(&digest).into_bytes().into(),
-        Payload::Unsigned => UNSIGNED_PAYLOAD.as_bytes().into(),
-    }
-}
-
 impl CanonicalRequest {
     /// The exact bytes that are hashed. They are not always UTF-8: header values need not be.
     pub fn as_bytes(&self) -> &[u8] {
@@ -130,7 +126,7 @@ impl CanonicalRequest {
 
     /// The SHA-256 of the bytes, in lower-case hexadecimal.
     pub fn sha256(&self) -> String {
-        stages::hex_sha256(&self.bytes)
+        stages::hex_sha256(&self.bytes).as_str().to_owned()
     }
 }
 

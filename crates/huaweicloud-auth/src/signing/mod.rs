@@ -33,7 +33,7 @@ pub use stages::{Signature, signature, string_to_sign};
 
 pub(crate) use canonical::canonical_request_with;
 pub(crate) use date::{DateFault, header_date};
-pub(crate) use stages::{hex, hex_sha256};
+pub(crate) use stages::{SigningKey, hex, hex_sha256};
 
 use http::{HeaderMap, HeaderName, Method};
 

@@ -10,7 +10,12 @@ use super::{ALGORITHM, CanonicalRequest};
 
 /// The second stage: the algorithm, the value of `X-Sdk-Date` and the hash of the canonical request, a line each.
 pub fn string_to_sign(x_sdk_date: &str, canonical_request: &CanonicalRequest) -> String {
-    format!("{ALGORITHM}\n{x_sdk_date}\n{}", canonical_request.sha256())
+    [
+        ALGORITHM,
+        x_sdk_date,
+        hex_sha256(canonical_request.as_bytes()).as_str(),
+    ]
+    .join("\n")
 }
 
 /// The third stage: the HMAC-SHA256 of the string to sign, keyed with the secret key as it is.
@@ -24,16 +29,27 @@ pub fn string_to_sign(x_sdk_date: &str, canonical_request: &CanonicalRequest) ->
 ///     "5a2ce64c865e0e6046321c6f3d5a77ba8413eeaf355c3166c03d58d02ac79624",
 /// );
 /// ```
-#[expect(
-    clippy::expect_used,
-    clippy::missing_panics_doc,
-    reason = "HMAC takes keys of any length: longer ones are hashed, shorter ones padded"
-)]
 pub fn signature(secret_key: &str, string_to_sign: &str) -> Signature {
-    let mac = Hmac::<Sha256>::new_from_slice(secret_key.as_bytes())
-        .expect("any key length is allowed")
-        .chain_update(string_to_sign);
-    Signature(hex(&mac.finalize().into_bytes().into()))
+    SigningKey::new(secret_key).sign(string_to_sign)
+}
+
+/// A secret key with the work done that is the same for every signature. Wiped on drop.
+#[derive(Clone)]
+pub(crate) struct SigningKey(Hmac<Sha256>);
+
+impl SigningKey {
+    #[expect(
+        clippy::expect_used,
+        reason = "HMAC takes keys of any length: longer ones are hashed, shorter ones padded"
+    )]
+    pub(crate) fn new(secret_key: &str) -> Self {
+        Self(Hmac::new_from_slice(secret_key.as_bytes()).expect("any key length is allowed"))
+    }
+
+    pub(super) fn sign(&self, string_to_sign: &str) -> Signature {
+        let mac = self.0.clone().chain_update(string_to_sign);
+        Signature(hex(&mac.finalize().into_bytes().into()))
+    }
 }
 
 /// A signature: 64 lower-case hexadecimal digits, as in the `Authorization` header.
@@ -41,36 +57,49 @@ pub fn signature(secret_key: &str, string_to_sign: &str) -> Signature {
 /// It has no `==`, because comparing must take the same time wherever the difference is:
 /// see [`verification`](crate::verification).
 #[derive(Clone, Debug)]
-pub struct Signature(String);
+pub struct Signature(HexDigest);
 
 impl Signature {
     /// The hexadecimal digits.
     pub fn as_str(&self) -> &str {
-        &self.0
+        self.0.as_str()
     }
 
     /// Whether these are the digits, found out in constant time.
     pub(crate) fn is(&self, digits: &str) -> bool {
-        self.0.as_bytes().ct_eq(digits.as_bytes()).into()
+        self.0.digits.ct_eq(digits.as_bytes()).into()
     }
 }
 
 impl fmt::Display for Signature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
     }
 }
 
-pub(crate) fn hex_sha256(bytes: &[u8]) -> String {
+/// A SHA-256 in lower-case hexadecimal.
+#[derive(Clone, Debug)]
+pub(crate) struct HexDigest {
+    digits: [u8; 64],
+}
+
+impl HexDigest {
+    pub(crate) fn as_str(&self) -> &str {
+        // They are digits and letters.
+        std::str::from_utf8(&self.digits).unwrap_or_default()
+    }
+}
+
+pub(crate) fn hex_sha256(bytes: &[u8]) -> HexDigest {
     hex(&Sha256::digest(bytes).into())
 }
 
-/// In lower case.
-pub(crate) fn hex(digest: &[u8; 32]) -> String {
+pub(crate) fn hex(digest: &[u8; 32]) -> HexDigest {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    digest
-        .iter()
-        .flat_map(|byte| [byte >> 4, byte & 15])
-        .map(|nibble| char::from(DIGITS[usize::from(nibble)]))
-        .collect()
+    let mut digits = [0; 64];
+    for (pair, byte) in digits.chunks_exact_mut(2).zip(digest) {
+        pair[0] = DIGITS[usize::from(byte >> 4)];
+        pair[1] = DIGITS[usize::from(byte & 15)];
+    }
+    HexDigest { digits }
 }

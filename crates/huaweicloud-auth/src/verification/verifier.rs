@@ -113,8 +113,8 @@ impl Verifier {
         request: &SigningRequest<'_>,
     ) -> Result<Vec<String>, VerificationError> {
         let body = match request.payload {
-            Payload::Bytes(body) => Some(hex_sha256(body)),
-            Payload::Sha256(digest) => Some(hex(&digest)),
+            Payload::Bytes(body) => Some(hex_sha256(body).as_str().to_owned()),
+            Payload::Sha256(digest) => Some(hex(&digest).as_str().to_owned()),
             Payload::Unsigned => None,
         };
         match (stated_hash(request)?, body) {
