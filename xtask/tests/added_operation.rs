@@ -146,7 +146,13 @@ fn copy_crates(checkout: &Checkout) {
     checkout.take("Cargo.lock");
     for folder in crates {
         checkout.take(&format!("{folder}/Cargo.toml"));
-        copy_sources(checkout, &format!("{folder}/src"));
+        // Cargo wants every target that the manifest names, though only the library is checked.
+        for part in ["src", "benches", "examples"] {
+            let part = format!("{folder}/{part}");
+            if workspace().join(&part).exists() {
+                copy_sources(checkout, &part);
+            }
+        }
     }
 }
 
