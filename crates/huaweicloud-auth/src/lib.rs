@@ -103,3 +103,8 @@ pub use {
 
 #[cfg(feature = "reqwest")]
 pub use transport::ReqwestTransport;
+
+/// Compiles and runs the examples of the README.
+#[cfg(all(doctest, feature = "reqwest"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,5 +1,7 @@
 //! The `Authorization` header, read.
 
+use std::fmt;
+
 use http::{HeaderMap, header};
 
 use super::{VerificationError, error::Fault};
@@ -7,7 +9,7 @@ use crate::signing::{ALGORITHM, SignedHeaders};
 
 /// What an `Authorization` header says:
 /// `SDK-HMAC-SHA256 Access=<key>, SignedHeaders=<a;b;c>, Signature=<64 hexadecimal digits>`.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Authorization<'a> {
     access_key: &'a str,
     signed_headers: SignedHeaders<'a>,
@@ -103,6 +105,16 @@ impl<'a> Authorization<'a> {
     /// The signature: 64 lower-case hexadecimal digits.
     pub fn signature(&self) -> &'a str {
         self.signature
+    }
+}
+
+/// Leaves the signature out: with the rest of the request it could be sent again.
+impl fmt::Debug for Authorization<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Authorization")
+            .field("access_key", &self.access_key)
+            .field("signed_headers", &self.signed_headers.as_str())
+            .finish_non_exhaustive()
     }
 }
 
