@@ -14,6 +14,7 @@ mod facts;
 mod failure;
 mod format;
 mod generate;
+mod kafka;
 mod lint;
 mod page;
 mod reference;
@@ -61,6 +62,9 @@ enum Command {
         check: bool,
     },
 
+    /// Run a real Apache Kafka on this machine, for tests.
+    Kafka(kafka::Kafka),
+
     /// Compare the contract with the facts of the vendor's page.
     Spec {
         /// Text of the vendor's page, to compare the recorded facts with.
@@ -89,6 +93,10 @@ fn run(Cli { root, command }: &Cli) -> Result<(), Failures> {
         Command::Ci { page } => ci::run(root, page.as_deref()),
         Command::Generate { check: false } => generate::write(root),
         Command::Generate { check: true } => generate::check(root),
+        Command::Kafka(kafka) => {
+            tell("kafka", &kafka::run(root, kafka)?);
+            Ok(())
+        }
         Command::Spec { page, lint } => {
             spec::contract(root)?;
             tell("page", &spec::page(root, page.as_deref())?);
