@@ -5,6 +5,8 @@
     reason = "a maintainers' tool may stop at a broken checkout"
 )]
 
+mod bench;
+mod cargo;
 mod ci;
 mod contract;
 mod described;
@@ -18,6 +20,7 @@ mod lint;
 mod page;
 mod reference;
 mod spec;
+mod steps;
 mod yaml;
 
 use std::path::PathBuf;
@@ -47,6 +50,14 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Measure what dms-kafka costs and write BENCHMARKS.md, or another of the benchmark's commands.
+    #[command(disable_help_flag = true)]
+    Bench {
+        /// `run`, `report`, `instructions`, `build-cost` or `long-run`, with their options; see `--help`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+
     /// Run everything a change must pass.
     Ci {
         /// Text of the vendor's page, to compare the recorded facts with.
@@ -86,6 +97,7 @@ fn main() -> ExitCode {
 
 fn run(Cli { root, command }: &Cli) -> Result<(), Failures> {
     match command {
+        Command::Bench { arguments } => bench::run(root, arguments),
         Command::Ci { page } => ci::run(root, page.as_deref()),
         Command::Generate { check: false } => generate::write(root),
         Command::Generate { check: true } => generate::check(root),
