@@ -87,14 +87,13 @@ impl DeleteMessages {
         };
         let config = self.client.config();
         let request = Arc::new((instance_id, topic, body));
-        let answer = call::run(config, OPERATION, effect, |client| {
+        let answer = call::run(config, OPERATION, effect, |client, project| {
             let request = Arc::clone(&request);
-            let project_id = &config.project_id;
             async move {
                 let (instance_id, topic, body) = &*request;
                 client
                     .delete_kafka_topic_messages(
-                        project_id.as_str(),
+                        project.id.as_str(),
                         instance_id.as_str(),
                         topic.as_str(),
                         body,

@@ -59,6 +59,9 @@ pub enum ErrorKind {
     InvalidInput,
     /// No credentials could be had. Nothing was sent in this attempt.
     Credentials,
+    /// No project id could be had: the region has none or several, or IAM did not tell. Nothing was sent in
+    /// this attempt.
+    ProjectId,
     /// No connection came about: refused, no such host, TLS refused.
     Connect,
     /// A time-out or the deadline of the call.
@@ -89,6 +92,7 @@ impl ErrorKind {
         match self {
             Self::InvalidInput => "invalid_input",
             Self::Credentials => "credentials",
+            Self::ProjectId => "project_id",
             Self::Connect => "connect",
             Self::Timeout => "timeout",
             Self::Connection => "connection",

@@ -9,12 +9,14 @@ mod delete;
 mod deletion;
 mod endpoint;
 mod error;
+mod identity;
 mod ids;
 mod list;
 mod outcome;
 mod purge;
 mod retry;
 mod service_error;
+mod sources;
 mod text;
 mod transport;
 
@@ -31,6 +33,8 @@ pub use retry::RetryPolicy;
 
 /// Credentials and their providers, from the crate `huaweicloud-auth`.
 pub use huaweicloud_auth as auth;
+#[cfg(feature = "providers")]
+pub use huaweicloud_auth::Region;
 
 /// The examples of the repository's README, compiled and run.
 #[cfg(doctest)]

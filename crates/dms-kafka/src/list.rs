@@ -87,17 +87,22 @@ async fn page(
     skip: usize,
 ) -> Result<types::ListTopicPartitionsResponse, Error> {
     let skip = i32::try_from(skip).map_err(|_| untrusted("it is too long"))?;
-    let answer = call::run(config, OPERATION, Effect::Reads, |client| async move {
-        client
-            .list_topic_partitions(
-                config.project_id.as_str(),
-                instance_id.as_str(),
-                topic.as_str(),
-                Some(PAGE),
-                Some(skip),
-            )
-            .await
-    })
+    let answer = call::run(
+        config,
+        OPERATION,
+        Effect::Reads,
+        |client, project| async move {
+            client
+                .list_topic_partitions(
+                    project.id.as_str(),
+                    instance_id.as_str(),
+                    topic.as_str(),
+                    Some(PAGE),
+                    Some(skip),
+                )
+                .await
+        },
+    )
     .await?;
     Ok(answer.value)
 }

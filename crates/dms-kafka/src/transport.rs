@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+#[cfg(feature = "providers")]
+use huaweicloud_auth::ReqwestTransport;
+
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 
@@ -45,6 +48,29 @@ impl Transport {
         }
     }
 
+    /// How the providers of credentials and projects speak HTTP: with the endpoint's client, unless that one
+    /// reaches no other machine.
+    #[cfg(feature = "providers")]
+    pub(crate) fn for_providers(
+        &self,
+        endpoint: &Endpoint,
+        http: &reqwest::Client,
+    ) -> Result<ReqwestTransport, Error> {
+        #[cfg(feature = "reqwest")]
+        if self.http_client.is_some() {
+            return Ok(ReqwestTransport::with_client(http.clone()));
+        }
+        if !endpoint.is_loopback() && !endpoint.is_plaintext() {
+            return Ok(ReqwestTransport::with_client(http.clone()));
+        }
+        // Made at the first request, so that a call to this machine loads no TLS roots.
+        if self.is_default() {
+            return Ok(ReqwestTransport::new());
+        }
+        let iam = Endpoint::parse("https://iam.myhuaweicloud.com", false)?;
+        self.http_client(&iam).map(ReqwestTransport::with_client)
+    }
+
     /// An HTTP client that sends each request at most once and follows no redirect.
     pub(crate) fn http_client(&self, endpoint: &Endpoint) -> Result<reqwest::Client, Error> {
         #[cfg(feature = "reqwest")]
@@ -70,6 +96,16 @@ impl Transport {
         builder
             .build()
             .map_err(|error| unusable("the HTTP client cannot be built", error))
+    }
+
+    /// Whether proxy and certificates are the environment's.
+    #[cfg(feature = "providers")]
+    fn is_default(&self) -> bool {
+        #[cfg(feature = "rustls")]
+        if !self.root_certificates.is_empty() || self.client_certificate.is_some() {
+            return false;
+        }
+        matches!(self.proxy, Proxy::FromEnvironment)
     }
 
     fn with_proxy(
