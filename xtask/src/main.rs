@@ -17,6 +17,7 @@ mod failure;
 mod format;
 mod generate;
 mod lint;
+mod nightly;
 mod page;
 mod reference;
 mod spec;
@@ -72,6 +73,13 @@ enum Command {
         check: bool,
     },
 
+    /// Run what takes too long for every change: fuzzing, long loads.
+    Nightly {
+        /// Seconds for each fuzz target.
+        #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+        fuzz_seconds: u32,
+    },
+
     /// Compare the contract with the facts of the vendor's page.
     Spec {
         /// Text of the vendor's page, to compare the recorded facts with.
@@ -101,6 +109,7 @@ fn run(Cli { root, command }: &Cli) -> Result<(), Failures> {
         Command::Ci { page } => ci::run(root, page.as_deref()),
         Command::Generate { check: false } => generate::write(root),
         Command::Generate { check: true } => generate::check(root),
+        Command::Nightly { fuzz_seconds } => nightly::run(root, *fuzz_seconds),
         Command::Spec { page, lint } => {
             spec::contract(root)?;
             tell("page", &spec::page(root, page.as_deref())?);
