@@ -9,6 +9,9 @@ mod delete;
 mod deletion;
 mod endpoint;
 mod error;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod identity;
 mod ids;
 mod list;
