@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::failure::{Failure, Failures, Outcome};
-use crate::{generate, lint, spec};
+use crate::{generate, lint, public_api, spec};
 
 /// What the steps work on.
 struct Ci<'a> {
@@ -18,7 +18,7 @@ struct Ci<'a> {
 type Step = fn(&Ci<'_>) -> Result<Outcome, Failures>;
 
 /// The cheap ones first.
-const STEPS: [(&str, Step); 14] = [
+const STEPS: [(&str, Step); 15] = [
     ("format", |ci| ci.cargo(&["fmt", "--all", "--check"], &[])),
     ("generate --check", |ci| {
         generate::check(ci.root).map(|()| Outcome::Passed)
@@ -70,6 +70,7 @@ const STEPS: [(&str, Step); 14] = [
     ("conformance", |ci| {
         ci.cargo(&["run", "-p", "dms-kafka-conformance"], &[])
     }),
+    ("public api", |ci| public_api::check(ci.root)),
     ("deny", |ci| {
         ci.deny(
             &["--version"],

@@ -16,6 +16,7 @@ mod format;
 mod generate;
 mod lint;
 mod page;
+mod public_api;
 mod reference;
 mod spec;
 mod yaml;

@@ -35,6 +35,9 @@ pub use purge::{Purge, PurgeResult, PurgeResults, PurgeTarget};
 pub use retry::RetryPolicy;
 
 /// Credentials and their providers, from the crate `huaweicloud-auth`.
+///
+/// `ReqwestTransport::with_client` there takes a client of one version of reqwest and is, like [`raw`], not covered
+/// by semantic versioning.
 pub use huaweicloud_auth as auth;
 #[cfg(feature = "providers")]
 pub use huaweicloud_auth::Region;
