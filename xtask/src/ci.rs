@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use crate::failure::{Failures, Outcome};
 use crate::steps::{self, Step};
-use crate::{cargo, generate, lint, spec};
+use crate::{cargo, generate, lint, public_api, spec};
 
 /// What the steps work on.
 struct Ci {
@@ -66,6 +66,7 @@ const STEPS: &[Step<Ci>] = &[
     ("conformance", |ci| {
         ci.cargo(&["run", "-p", "dms-kafka-conformance"], &[])
     }),
+    ("public api", |ci| public_api::check(&ci.root)),
     ("deny", |ci| {
         ci.deny(
             &["--version"],

@@ -19,6 +19,7 @@ mod generate;
 mod lint;
 mod nightly;
 mod page;
+mod public_api;
 mod reference;
 mod spec;
 mod steps;

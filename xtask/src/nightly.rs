@@ -68,8 +68,6 @@ fn fuzz_command(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new("cargo");
     command
         .current_dir(folder)
-        // A toolchain that was chosen for this process would win over `+nightly`.
-        .env_remove("RUSTUP_TOOLCHAIN")
         .args(["+nightly", "fuzz"])
         .args(arguments);
     command

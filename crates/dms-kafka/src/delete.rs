@@ -5,7 +5,7 @@ use dms_kafka_client::types;
 
 use crate::call::{self, Effect, Operation};
 use crate::client::Client;
-use crate::deletion::{Deletion, DeletionTarget, ReportedItem};
+use crate::deletion::{Deletion, DeletionTarget, History, ReportedItem};
 use crate::error::Error;
 use crate::ids::{InstanceId, Offset, PartitionId, TopicName};
 use crate::text::shown;
@@ -103,13 +103,19 @@ impl DeleteMessages {
         })
         .await?;
         let secret = call::secret(&answer.credentials);
-        let reported = answer.value.partitions.into_iter();
-        Ok(Deletion::judge(
-            &self.targets,
-            reported.map(|item| reported_item(item, secret)),
-            answer.history,
-        ))
+        Ok(judge(&self.targets, answer.value, secret, answer.history))
     }
+}
+
+pub(crate) fn judge(
+    requested: &[(i32, DeletionTarget)],
+    answer: types::DeleteKafkaTopicMessagesResponse,
+    secret: Option<&str>,
+    history: History,
+) -> Deletion {
+    let reported = answer.partitions.into_iter();
+    let reported = reported.map(|item| reported_item(item, secret));
+    Deletion::judge(requested, reported, history)
 }
 
 fn request_body(

@@ -9,6 +9,9 @@ mod delete;
 mod deletion;
 mod endpoint;
 mod error;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod identity;
 mod ids;
 mod list;
@@ -32,6 +35,9 @@ pub use purge::{Purge, PurgeRequest, PurgeResult, PurgeResults, PurgeTarget};
 pub use retry::RetryPolicy;
 
 /// Credentials and their providers, from the crate `huaweicloud-auth`.
+///
+/// `ReqwestTransport::with_client` there takes a client of one version of reqwest and is, like [`raw`], not covered
+/// by semantic versioning.
 pub use huaweicloud_auth as auth;
 #[cfg(feature = "providers")]
 pub use huaweicloud_auth::Region;

@@ -79,6 +79,8 @@ pub(crate) struct Expected {
     pub(crate) status: Option<u16>,
     pub(crate) request_id: Option<String>,
     pub(crate) retry_after: Option<u64>,
+    /// What the kept start of the answer's body holds.
+    pub(crate) body: Option<String>,
     #[serde(default)]
     pub(crate) shows: Vec<String>,
 }

@@ -137,6 +137,11 @@ fn differences(expected: &Expected, result: &Result<Deletion, Error>) -> Vec<Str
             format!("{wanted:?}"),
         );
     }
+    if let Some(body) = &expected.body
+        && !error.body().is_some_and(|shown| shown.contains(body))
+    {
+        faults.push(format!("the body lacks {body:?}"));
+    }
     let shown = error.to_string();
     for text in expected.shows.iter().filter(|text| !shown.contains(*text)) {
         faults.push(format!("Display lacks {text:?}"));
