@@ -15,6 +15,14 @@ struct Table {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Case {
     pub(crate) name: String,
+    /// The row of the table of outcomes that the case shows.
+    pub(crate) row: Option<u32>,
+    #[serde(default = "orders")]
+    pub(crate) topic: String,
+    #[serde(default)]
+    pub(crate) no_credentials: bool,
+    /// In place of the server's.
+    pub(crate) host: Option<String>,
     /// Partition 1 is deleted whole, which may not be repeated once it may have arrived.
     #[serde(default)]
     pub(crate) everything: bool,
@@ -109,12 +117,17 @@ impl Case {
             "{:?}",
             (
                 (self.everything, self.https, self.nobody_listens),
+                (&self.topic, self.no_credentials, &self.host),
                 (self.attempt_timeout_ms, self.call_timeout_ms),
                 self.answer_limit,
                 &self.server,
             )
         )
     }
+}
+
+fn orders() -> String {
+    "orders".to_owned()
 }
 
 pub(crate) fn load() -> Vec<Case> {
