@@ -23,7 +23,11 @@ pub(crate) struct Echo {
 
 impl Echo {
     pub(crate) async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::bind("127.0.0.1:0").await.unwrap()
+    }
+
+    pub(crate) async fn bind(address: &str) -> std::io::Result<Self> {
+        let listener = TcpListener::bind(address).await?;
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let body = Arc::new(Mutex::new(Vec::new()));
         let answer = Arc::clone(&body);
@@ -32,7 +36,7 @@ impl Echo {
                 tokio::spawn(serve(stream, Arc::clone(&answer)));
             }
         });
-        Self { endpoint, body }
+        Ok(Self { endpoint, body })
     }
 
     pub(crate) fn answer(&self, body: Vec<u8>) {
