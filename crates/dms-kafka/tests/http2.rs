@@ -26,7 +26,7 @@ use tokio_rustls::server::TlsStream;
 
 const DELETED: &str = r#"{"partitions":[{"partition":0,"result":"success"}]}"#;
 
-type Answer = fn(Request<Bytes>, SendResponse<Bytes>);
+type Answer = fn(&Request<Bytes>, SendResponse<Bytes>);
 
 /// A server that speaks HTTP/2 and nothing else, its endpoint, certificate, and the number of connections.
 struct Server {
@@ -85,7 +85,7 @@ async fn serve(stream: TlsStream<TcpStream>, answer: Answer, requests: Arc<Atomi
         tokio::spawn(async move {
             let (head, body) = request.into_parts();
             let body = read(body).await;
-            answer(Request::from_parts(head, body), respond);
+            answer(&Request::from_parts(head, body), respond);
         });
     }
 }
@@ -101,7 +101,7 @@ async fn read(mut body: RecvStream) -> Bytes {
 }
 
 /// Answers when the signature holds for the host that HTTP/2 sends, which is the authority.
-fn verify_and_delete(request: Request<Bytes>, mut respond: SendResponse<Bytes>) {
+fn verify_and_delete(request: &Request<Bytes>, mut respond: SendResponse<Bytes>) {
     assert_eq!(request.version(), Version::HTTP_2);
     let authority = request.uri().authority().unwrap().as_str();
     let mut headers = request.headers().clone();
@@ -126,7 +126,7 @@ fn verify_and_delete(request: Request<Bytes>, mut respond: SendResponse<Bytes>) 
     body.send_data(DELETED.into(), true).unwrap();
 }
 
-fn refuse(_: Request<Bytes>, mut respond: SendResponse<Bytes>) {
+fn refuse(_: &Request<Bytes>, mut respond: SendResponse<Bytes>) {
     respond.send_reset(Reason::REFUSED_STREAM);
 }
 

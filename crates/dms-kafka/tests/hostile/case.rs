@@ -19,8 +19,7 @@ pub(crate) struct Case {
     pub(crate) row: Option<u32>,
     #[serde(default = "orders")]
     pub(crate) topic: String,
-    #[serde(default)]
-    pub(crate) no_credentials: bool,
+    pub(crate) lacks: Option<Lacking>,
     /// In place of the server's.
     pub(crate) host: Option<String>,
     /// Partition 1 is deleted whole, which may not be repeated once it may have arrived.
@@ -29,9 +28,6 @@ pub(crate) struct Case {
     /// The client speaks TLS; the server never does.
     #[serde(default)]
     pub(crate) https: bool,
-    /// The client is sent to a port that nothing listens on.
-    #[serde(default)]
-    pub(crate) nobody_listens: bool,
     pub(crate) attempt_timeout_ms: Option<u64>,
     pub(crate) call_timeout_ms: Option<u64>,
     pub(crate) answer_limit: Option<usize>,
@@ -39,6 +35,16 @@ pub(crate) struct Case {
     #[serde(default)]
     pub(crate) server: Vec<Vec<Action>>,
     pub(crate) expect: Expected,
+}
+
+/// What is not there.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Lacking {
+    /// The client is sent to a port that nothing listens on.
+    Server,
+    /// The provider has none.
+    Credentials,
 }
 
 /// One thing that the server does. It reads the whole request first unless the script begins with
@@ -116,8 +122,8 @@ impl Case {
         format!(
             "{:?}",
             (
-                (self.everything, self.https, self.nobody_listens),
-                (&self.topic, self.no_credentials, &self.host),
+                (self.everything, self.https),
+                (&self.topic, self.lacks, &self.host),
                 (self.attempt_timeout_ms, self.call_timeout_ms),
                 self.answer_limit,
                 &self.server,

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use case::{Case, Expected};
+use case::{Case, Expected, Lacking};
 use dms_kafka::auth::{
     Credentials, CredentialsError, ProvideCredentials, ProvideCredentialsFuture,
 };
@@ -115,13 +115,13 @@ async fn run(case: &Case) -> Vec<String> {
 
 async fn delete(case: &Case, server: &Server) -> Result<Deletion, Error> {
     let scheme = if case.https { "https" } else { "http" };
-    let port = if case.nobody_listens {
+    let port = if case.lacks == Some(Lacking::Server) {
         Server::free_port().await
     } else {
         server.port()
     };
     let host = case.host.as_deref().unwrap_or("127.0.0.1");
-    let credentials: Arc<dyn ProvideCredentials> = if case.no_credentials {
+    let credentials: Arc<dyn ProvideCredentials> = if case.lacks == Some(Lacking::Credentials) {
         Arc::new(Sealed)
     } else {
         let credentials = Credentials::new("access-key", "secret-key").unwrap();
