@@ -18,7 +18,7 @@ struct Ci<'a> {
 type Step = fn(&Ci<'_>) -> Result<Outcome, Failures>;
 
 /// The cheap ones first.
-const STEPS: [(&str, Step); 15] = [
+const STEPS: [(&str, Step); 16] = [
     ("format", |ci| ci.cargo(&["fmt", "--all", "--check"], &[])),
     ("generate --check", |ci| {
         generate::check(ci.root).map(|()| Outcome::Passed)
@@ -67,6 +67,7 @@ const STEPS: [(&str, Step); 15] = [
             &[],
         )
     }),
+    ("oracle", |ci| ci.oracle()),
     ("conformance", |ci| {
         ci.cargo(&["run", "-p", "dms-kafka-conformance"], &[])
     }),
@@ -145,16 +146,35 @@ impl Ci<'_> {
         Err(Failure::file(format_args!("cargo {}", arguments.join(" ")), status).into())
     }
 
+    /// Signatures against those of the official Python SDK, where there is a Python that has it.
+    fn oracle(&self) -> Result<Outcome, Failures> {
+        let python = env::var_os("ORACLE_PYTHON").unwrap_or_else(|| "python3".into());
+        if !succeeds(Command::new(python).args(["-c", "import huaweicloudsdkcore"])) {
+            return Ok(Outcome::Skipped(
+                "no Python with huaweicloudsdkcore, see crates/huaweicloud-auth/tests/oracle"
+                    .to_owned(),
+            ));
+        }
+        let test = ["test", "-p", "huaweicloud-auth", "--test", "oracle"];
+        let all = ["--", "--ignored", "--nocapture"];
+        self.cargo(&[&test[..], &all].concat(), &[])
+    }
+
     /// Some of cargo-deny's checks, where its `probe` command succeeds.
     fn deny(&self, probe: &[&str], skipped: &str, checks: &[&str]) -> Result<Outcome, Failures> {
         let mut able = Command::new(cargo());
         able.current_dir(self.root).arg("deny").args(probe);
-        able.stdout(Stdio::null()).stderr(Stdio::null());
-        if able.status().is_ok_and(|status| status.success()) {
+        if succeeds(&mut able) {
             return self.cargo(&[&["deny", "check"], checks].concat(), &[]);
         }
         Ok(Outcome::Skipped(skipped.to_owned()))
     }
+}
+
+/// Whether a command that only probes ends well.
+pub(crate) fn succeeds(probe: &mut Command) -> bool {
+    let quiet = probe.stdout(Stdio::null()).stderr(Stdio::null());
+    quiet.status().is_ok_and(|status| status.success())
 }
 
 /// The cargo that runs this command, so that every step uses one toolchain.
