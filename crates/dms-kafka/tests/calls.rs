@@ -143,6 +143,7 @@ async fn bad_input_sends_nothing_and_names_the_rule() {
     assert!(requests(&server).await.is_empty());
 }
 
+#[cfg(feature = "rustls")]
 #[test]
 fn a_builder_names_what_is_wrong_and_repeats_no_secret() {
     let good = || builder("https://dms.example.com");
@@ -180,9 +181,7 @@ fn a_builder_names_what_is_wrong_and_repeats_no_secret() {
             good().with_proxy("http://user:canary@["),
             "the proxy is not a URL",
         ),
-        #[cfg(feature = "rustls")]
         (good().with_root_certificates("canary"), "root certificates"),
-        #[cfg(feature = "rustls")]
         (
             good().with_client_certificate("canary"),
             "client certificate",

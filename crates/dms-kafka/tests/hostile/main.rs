@@ -25,7 +25,11 @@ const SECURITY_TOKEN: &str = "canary-security-token/with=signs";
 #[tokio::test]
 async fn every_case_of_the_table_ends_as_it_says() {
     let cases = case::load();
-    let faults: Vec<String> = stream::iter(cases.iter().map(run))
+    // Without TLS a client for https cannot be built.
+    let possible = cases
+        .iter()
+        .filter(|case| cfg!(feature = "rustls") || !case.https);
+    let faults: Vec<String> = stream::iter(possible.map(run))
         .buffer_unordered(16)
         .collect::<Vec<_>>()
         .await
