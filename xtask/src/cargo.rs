@@ -1,9 +1,9 @@
-//! Starts cargo.
+//! Starts cargo and other commands.
 
 use std::env;
 use std::ffi::OsString;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::failure::{Failure, Failures};
 
@@ -30,4 +30,10 @@ pub(crate) fn cargo(
 /// The cargo that runs this command, so that every step uses one toolchain.
 pub(crate) fn program() -> OsString {
     env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+}
+
+/// Whether a command, run for nothing but that, ends well.
+pub(crate) fn succeeds(command: &mut Command) -> bool {
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
 }

@@ -3,17 +3,15 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::diff;
 use crate::failure::{self, Failure, Failures, Outcome};
+use crate::{ci, diff};
 
 /// The crates that promise an API.
 const CRATES: [&str; 2] = ["dms-kafka", "huaweicloud-auth"];
 
 /// Compares where cargo-public-api and a nightly toolchain are at hand.
 pub(crate) fn check(root: &Path) -> Result<Outcome, Failures> {
-    let mut probe = public_api(root, &["--version"]);
-    probe.stdout(Stdio::null()).stderr(Stdio::null());
-    if !probe.status().is_ok_and(|status| status.success()) {
+    if !cargo::succeeds(&mut public_api(root, &["--version"])) {
         return Ok(Outcome::Skipped(
             "no cargo-public-api, or no nightly toolchain".to_owned(),
         ));
