@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::failure::{self, Failure, Failures, Outcome};
-use crate::{ci, diff};
+use crate::{cargo, diff};
 
 /// The crates that promise an API.
 const CRATES: [&str; 2] = ["dms-kafka", "huaweicloud-auth"];
