@@ -4,14 +4,14 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::failure::{self, Failure, Failures, Outcome};
-use crate::{ci, diff};
+use crate::{cargo, diff};
 
 /// The crates that promise an API.
 const CRATES: [&str; 2] = ["dms-kafka", "huaweicloud-auth"];
 
 /// Compares where cargo-public-api and a nightly toolchain are at hand.
 pub(crate) fn check(root: &Path) -> Result<Outcome, Failures> {
-    if !ci::succeeds(&mut public_api(root, &["--version"])) {
+    if !cargo::succeeds(&mut public_api(root, &["--version"])) {
         return Ok(Outcome::Skipped(
             "no cargo-public-api, or no nightly toolchain".to_owned(),
         ));

@@ -32,6 +32,8 @@ impl From<Exit> for ExitCode {
 pub(crate) enum Failure {
     /// Bad usage or input; nothing was sent.
     Usage(String),
+    /// No usable credentials; nothing was sent.
+    Credentials(String),
     /// The call failed, or partitions did.
     Call(Box<Error>),
     /// The request was carried out, but its result cannot be shown.
@@ -43,6 +45,10 @@ pub(crate) enum Failure {
 impl Failure {
     pub(crate) fn usage(message: impl Display) -> Self {
         Self::Usage(message.to_string())
+    }
+
+    pub(crate) fn credentials(error: impl Display) -> Self {
+        Self::Credentials(error.to_string())
     }
 
     pub(crate) fn call(error: Error) -> Self {
@@ -57,7 +63,7 @@ impl Failure {
 
     pub(crate) fn exit(&self) -> Exit {
         let error = match self {
-            Self::Usage(_) => return Exit::Usage,
+            Self::Usage(_) | Self::Credentials(_) => return Exit::Usage,
             Self::Unshown(_) => return Exit::Unknown,
             Self::Interrupted => return Exit::Interrupted,
             Self::Call(error) => error,
@@ -77,7 +83,10 @@ impl Failure {
         match (format, self) {
             (Format::Json, _) => eprintln!("{}", self.json()),
             (Format::Table, Self::Call(error)) => eprintln!("error: {error}"),
-            (Format::Table, Self::Usage(message) | Self::Unshown(message)) => {
+            (
+                Format::Table,
+                Self::Usage(message) | Self::Credentials(message) | Self::Unshown(message),
+            ) => {
                 eprintln!("error: {message}");
             }
             (Format::Table, Self::Interrupted) => eprintln!("{INTERRUPTED}"),
@@ -87,6 +96,9 @@ impl Failure {
     fn json(&self) -> serde_json::Value {
         match self {
             Self::Usage(message) => plain(ErrorKind::InvalidInput.as_str(), message, "not_applied"),
+            Self::Credentials(message) => {
+                plain(ErrorKind::Credentials.as_str(), message, "not_applied")
+            }
             Self::Unshown(message) => plain("output", message, "unknown"),
             Self::Interrupted => plain("interrupted", INTERRUPTED, "unknown"),
             Self::Call(error) => json!({

@@ -7,6 +7,7 @@
 mod arguments;
 mod commands;
 mod confirm;
+mod credentials;
 mod exit;
 mod output;
 mod stdout;
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
             output::Format::Table,
             runtime.block_on(commands::serve(serve)),
         ),
+        Command::Sign(sign) => (sign.output, runtime.block_on(commands::sign(sign))),
     };
     match result {
         Ok(exit) => exit.into(),

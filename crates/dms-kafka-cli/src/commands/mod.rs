@@ -1,5 +1,7 @@
 mod delete;
 mod serve;
+mod sign;
 
 pub(crate) use delete::delete;
 pub(crate) use serve::serve;
+pub(crate) use sign::sign;

@@ -1,11 +1,7 @@
 //! `dms-kafka delete` from outside: output, exit code, and what the gateway holds afterwards.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-mod support;
-
+use crate::support::{Served, command, stderr, stdout};
 use serde_json::{Value, json};
-use support::{Served, command, stderr, stdout};
 
 #[test]
 fn embedded_shows_each_partition_before_and_after() {

@@ -1,10 +1,13 @@
 //! What the command line takes.
 
+mod sign;
+
 use std::net::SocketAddr;
 
 use clap::{ArgGroup, Args, Parser, Subcommand};
 
 use crate::output::Format;
+pub(crate) use sign::Sign;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -35,6 +38,18 @@ Environment:
 Example:
   dms-kafka serve --listen 127.0.0.1:0 --topic orders:3:1000";
 
+const SIGN_EXAMPLES: &str = "\
+The way out of an APIGW.0301: compare each stage with what the service says it computed. Neither the secret key nor a
+token is ever shown. Ends with 1 when --compare finds a wrong signature.
+
+Examples:
+  Explain the signature of a deletion that was sent at a given moment:
+    dms-kafka sign --date 20260102T030405Z --header 'Content-Type: application/json' --data @body.json \\
+        https://dms.ap-southeast-1.myhuaweicloud.com/v2/P/kafka/instances/I/topics/orders/messages/delete
+
+  Find out whether another program signs rightly:
+    dms-kafka sign --date 20260102T030405Z --compare \"$AUTHORIZATION\" https://host.example.com/v1/vpcs?limit=2";
+
 /// Delete Kafka messages on Huawei Cloud DMS for Kafka, or on anything that serves its API.
 #[derive(Debug, Parser)]
 #[command(name = "dms-kafka", version, arg_required_else_help = true)]
@@ -55,6 +70,9 @@ pub(crate) enum Command {
     /// Serve the API with topics in memory, until interrupted
     #[command(after_help = SERVE_KEYS)]
     Serve(Serve),
+    /// Explain the signature of a request, stage by stage; nothing is sent
+    #[command(after_help = SIGN_EXAMPLES)]
+    Sign(Sign),
 }
 
 #[derive(Debug, Args)]

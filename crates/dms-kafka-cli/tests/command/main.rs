@@ -1,0 +1,7 @@
+//! The command from outside: what it prints, how it ends, and what it leaves behind.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod delete;
+mod sign;
+mod support;
