@@ -64,7 +64,7 @@ const STEPS: &[Step<Ci>] = &[
             &[],
         )
     }),
-    ("oracle", |ci| ci.oracle()),
+    ("oracle", Ci::oracle),
     ("conformance", |ci| {
         ci.cargo(&["run", "-p", "dms-kafka-conformance"], &[])
     }),

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
 
 use bytes::Bytes;
+use dms_kafka::auth::Credentials;
 use dms_kafka::auth::signing::{Payload, RequestTarget, SigningRequest};
 use dms_kafka::auth::verification::{Authorization, Verifier};
 use dms_kafka::{Client, ErrorKind, Outcome, RetryPolicy};
@@ -18,6 +19,7 @@ use http::header::HOST;
 use http::{HeaderValue, Request, Response, Version};
 use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
 use support::builder;
+use support::log::Log;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
@@ -106,7 +108,6 @@ fn verify_and_delete(request: &Request<Bytes>, mut respond: SendResponse<Bytes>)
     let authority = request.uri().authority().unwrap().as_str();
     let mut headers = request.headers().clone();
     headers.insert(HOST, HeaderValue::from_str(authority).unwrap());
-    let authorization = headers["authorization"].to_str().unwrap().to_owned();
     let signed = SigningRequest {
         target: RequestTarget {
             method: request.method(),
@@ -117,9 +118,9 @@ fn verify_and_delete(request: &Request<Bytes>, mut respond: SendResponse<Bytes>)
         headers: &headers,
         payload: Payload::Bytes(request.body()),
     };
-    let authorization = Authorization::parse(&authorization).unwrap();
-    let verified =
-        Verifier::default().verify(&authorization, &signed, "secret-key", SystemTime::now());
+    let verified = Authorization::from_headers(&headers).and_then(|authorization| {
+        Verifier::default().verify(&authorization, &signed, "secret-key", SystemTime::now())
+    });
     let status = if verified.is_ok() { 200 } else { 401 };
     let answer = Response::builder().status(status).body(()).unwrap();
     let mut body = respond.send_response(answer, false).unwrap();
@@ -148,6 +149,31 @@ async fn calls_share_one_connection_and_their_signatures_hold() {
     }
     assert_eq!(server.requests.load(Ordering::SeqCst), 21);
     assert_eq!(server.connections.load(Ordering::SeqCst), 1);
+}
+
+/// h2 logs frames and headers at TRACE.
+#[tokio::test]
+async fn no_secret_is_logged() {
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_writer(log.clone())
+        .finish();
+    // This test's runtime has one thread.
+    let _logging = tracing::subscriber::set_default(subscriber);
+    let server = Server::start(verify_and_delete).await;
+    let key = Credentials::new("access-key", "canary-secret-key").unwrap();
+    let key = key.with_security_token("canary-security-token").unwrap();
+    let token = Credentials::token("canary-auth-token").unwrap();
+    for credentials in [key, token] {
+        let builder = builder(&server.endpoint).with_root_certificates(&*server.pem);
+        let client = builder.credentials(credentials).build().unwrap();
+        delete(client).await.unwrap_err();
+    }
+    let log = log.text();
+    assert!(log.contains("h2::"), "h2 is logged");
+    assert!(!log.contains("canary"), "{log}");
+    assert!(!log.contains("Signature="), "{log}");
 }
 
 /// reqwest would send it again by itself: the attempts would not be counted.

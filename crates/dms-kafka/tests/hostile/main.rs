@@ -9,6 +9,7 @@ mod case;
 mod server;
 
 use std::collections::{BTreeMap, HashSet};
+use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -163,47 +164,31 @@ fn differences(expected: &Expected, result: &Result<Deletion, Error>) -> Vec<Str
         (Err(error), _) => error,
     };
     let mut faults = Vec::new();
-    let mut compare = |what: &str, got: String, want: String| {
+    let mut compare = |what: &str, got: &dyn Debug, want: &dyn Debug| {
+        let (got, want) = (format!("{got:?}"), format!("{want:?}"));
         if got != want {
             faults.push(format!("{what} is {got}, expected {want}"));
         }
     };
     let kind = expected.kind.as_deref().unwrap_or("deleted");
-    compare("kind", error.kind().to_string(), kind.to_owned());
     let outcome = expected.outcome.as_deref().unwrap_or("not_applied");
-    compare(
-        "outcome",
-        outcome_name(error).to_owned(),
-        outcome.to_owned(),
-    );
-    let attempts = expected.attempts.to_string();
-    compare("attempts", error.attempts().to_string(), attempts);
-    compare(
-        "code",
-        format!("{:?}", error.code()),
-        format!("{:?}", expected.code.as_deref()),
-    );
-    if let Some(status) = expected.status {
-        compare(
-            "status",
-            format!("{:?}", error.status()),
-            format!("{:?}", Some(status)),
-        );
+    compare("kind", &error.kind().as_str(), &kind);
+    compare("outcome", &outcome_name(error), &outcome);
+    compare("attempts", &error.attempts(), &expected.attempts);
+    compare("code", &error.code(), &expected.code.as_deref());
+    if expected.status.is_some() {
+        compare("status", &error.status(), &expected.status);
     }
-    if let Some(request_id) = expected.request_id.as_deref() {
+    if expected.request_id.is_some() {
         compare(
             "request id",
-            format!("{:?}", error.request_id()),
-            format!("{:?}", Some(request_id)),
+            &error.request_id(),
+            &expected.request_id.as_deref(),
         );
     }
-    if let Some(seconds) = expected.retry_after {
-        let wanted = Some(Duration::from_secs(seconds));
-        compare(
-            "retry after",
-            format!("{:?}", error.retry_after()),
-            format!("{wanted:?}"),
-        );
+    if expected.retry_after.is_some() {
+        let wanted = expected.retry_after.map(Duration::from_secs);
+        compare("retry after", &error.retry_after(), &wanted);
     }
     if let Some(body) = &expected.body
         && !error.body().is_some_and(|shown| shown.contains(body))
@@ -214,17 +199,27 @@ fn differences(expected: &Expected, result: &Result<Deletion, Error>) -> Vec<Str
     for text in expected.shows.iter().filter(|text| !shown.contains(*text)) {
         faults.push(format!("Display lacks {text:?}"));
     }
-    let everything = format!("{error} {error:?} {error:#?} {:?}", error.body());
-    if everything.contains("canary") {
-        faults.push("the security token is shown".to_owned());
-    }
-    if shown.chars().any(char::is_control) {
-        faults.push("Display holds a control character".to_owned());
-    }
-    if shown.len() > 8192 || error.body().is_some_and(|body| body.len() > 32 * 1024) {
-        faults.push("the text is too long".to_owned());
-    }
+    faults.extend(unfit(error));
     faults
+}
+
+/// What no error may show, whatever it is about.
+fn unfit(error: &Error) -> Vec<String> {
+    let shown = error.to_string();
+    let everything = format!("{error} {error:?} {error:#?} {:?}", error.body());
+    let rules = [
+        (everything.contains("canary"), "the security token is shown"),
+        (
+            shown.chars().any(char::is_control),
+            "Display holds a control character",
+        ),
+        (
+            shown.len() > 8192 || error.body().is_some_and(|body| body.len() > 32 * 1024),
+            "the text is too long",
+        ),
+    ];
+    let broken = rules.into_iter().filter(|(broken, _)| *broken);
+    broken.map(|(_, rule)| rule.to_owned()).collect()
 }
 
 fn outcome_name(error: &Error) -> &'static str {

@@ -1,6 +1,8 @@
 //! What several tests need: a client of a server on loopback, and a server whose answer can be changed.
 #![allow(dead_code, reason = "each test file uses a part")]
 
+pub(crate) mod log;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
