@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod audited;
 mod delete;
 mod purge;
+mod resume;
 mod sign;
 mod support;
