@@ -29,9 +29,10 @@ impl Audited {
     pub(crate) fn start(folder: &str, topics: u32, partitions: u32, more: &str) -> Self {
         let log = PathBuf::from(folder).join("audit");
         let mut config = format!(
-            "listen = \"127.0.0.1:0\"\naudit.file = {log:?}\n{more}\n\
+            "listen = \"127.0.0.1:0\"\naudit.file = '{}'\n{more}\n\
              [[access_key]]\naccess_key = \"AK\"\nsecret_key_env = \"GATEWAY_SK\"\n\
-             [[instance]]\nid = \"i\"\nproject_id = \"p\"\n[instance.memory]\ntopics = [\n"
+             [[instance]]\nid = \"i\"\nproject_id = \"p\"\n[instance.memory]\ntopics = [\n",
+            log.display()
         );
         for topic in 0..topics {
             writeln!(
@@ -130,7 +131,7 @@ impl Audited {
                 starts.push(
                     partitions
                         .iter()
-                        .map(|partition| partition.start_offset())
+                        .map(dms_kafka::PartitionInfo::start_offset)
                         .collect(),
                 );
             }
