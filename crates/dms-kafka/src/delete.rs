@@ -24,6 +24,25 @@ const OPERATION: Operation = Operation {
 /// A deletion that is being put together; nothing is sent before [`send`](Self::send).
 ///
 /// Each partition is named once: with [`before`](Self::before) or with [`everything`](Self::everything).
+///
+/// ```
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// use dms_kafka::DeletionTarget;
+/// # let gateway = dms_kafka_gateway::Gateway::memory().topic("orders", 3, 1000).start().await.unwrap();
+/// # let client = dms_kafka::Client::builder().endpoint(gateway.endpoint()).project_id(gateway.project_id())
+/// #     .credentials(gateway.credentials()).build().unwrap();
+///
+/// let mut request = client.delete_messages(gateway.instance_id(), "orders").everything(2);
+/// for (partition, offset) in [(0, 400), (1, 7)] {
+///     request = request.target(partition, DeletionTarget::Before(offset));
+/// }
+/// request.send().await?.into_result()?;
+///
+/// // A negative offset is refused before anything is sent.
+/// let request = client.delete_messages(gateway.instance_id(), "orders").before(0, -1);
+/// assert_eq!(request.send().await.unwrap_err().attempts(), 0);
+/// # Ok::<(), dms_kafka::Error>(()) }).unwrap();
+/// ```
 #[derive(Clone, Debug)]
 #[must_use = "nothing is deleted until send() is awaited"]
 pub struct DeleteMessages {

@@ -58,6 +58,22 @@ pub struct Deletion {
 }
 
 /// What became of one partition that was asked for.
+///
+/// ```
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// use dms_kafka::{Outcome, PartitionStatus};
+/// # let gateway = dms_kafka_gateway::Gateway::memory().topic("orders", 3, 1000).start().await.unwrap();
+/// # let client = dms_kafka::Client::builder().endpoint(gateway.endpoint()).project_id(gateway.project_id())
+/// #     .credentials(gateway.credentials()).build().unwrap();
+///
+/// let request = client.delete_messages(gateway.instance_id(), "orders").before(0, 5000);
+/// let deletion = request.send().await?;
+/// let beyond_the_end = &deletion.partitions()[0];
+/// assert_eq!(beyond_the_end.status(), PartitionStatus::Failed);
+/// assert_eq!(beyond_the_end.error_code(), Some("1"));
+/// assert_eq!(beyond_the_end.outcome(), Some(Outcome::NotApplied));
+/// # Ok::<(), dms_kafka::Error>(()) }).unwrap();
+/// ```
 #[derive(Clone, Debug)]
 pub struct PartitionDeletion {
     partition: i32,

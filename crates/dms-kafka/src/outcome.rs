@@ -10,6 +10,18 @@ use std::fmt;
 ///
 /// Each failed partition of a 200 has an outcome of its own, see
 /// [`PartitionDeletion::outcome`](crate::PartitionDeletion::outcome).
+///
+/// ```
+/// use dms_kafka::{Error, Outcome};
+///
+/// fn advice(error: &Error) -> &'static str {
+///     match error.outcome() {
+///         Outcome::NotApplied => "mend the cause and run it again",
+///         Outcome::Partial => "run it again for the partitions that failed",
+///         _ => "look at the partitions before anything else",
+///     }
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Outcome {
