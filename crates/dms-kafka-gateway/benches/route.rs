@@ -29,10 +29,17 @@ impl Caller {
             gateway.project_id(),
             gateway.instance_id()
         );
-        let rows = (0..partitions).map(|partition| format!(r#"{{"partition":{partition},"offset":1}}"#));
-        let body = format!(r#"{{"partitions":[{}]}}"#, rows.collect::<Vec<_>>().join(","));
+        let rows =
+            (0..partitions).map(|partition| format!(r#"{{"partition":{partition},"offset":1}}"#));
+        let body = format!(
+            r#"{{"partitions":[{}]}}"#,
+            rows.collect::<Vec<_>>().join(",")
+        );
         let mut headers = HeaderMap::new();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/json"),
+        );
         let target = RequestTarget {
             method: &Method::POST,
             host,
@@ -40,7 +47,13 @@ impl Caller {
             query: "",
         };
         let payload = Payload::Bytes(body.as_bytes());
-        authorize(&gateway.credentials(), target, &mut headers, payload, SystemTime::now())?;
+        authorize(
+            &gateway.credentials(),
+            target,
+            &mut headers,
+            payload,
+            SystemTime::now(),
+        )?;
         let mut request = format!("POST {path} HTTP/1.1\r\nhost: {host}\r\n").into_bytes();
         for (name, value) in &headers {
             write!(request, "{name}: {}\r\n", value.to_str()?)?;
@@ -74,7 +87,10 @@ impl Caller {
     }
 }
 
-#[expect(clippy::expect_used, reason = "a benchmark has nothing to measure without its gateway")]
+#[expect(
+    clippy::expect_used,
+    reason = "a benchmark has nothing to measure without its gateway"
+)]
 fn route(criterion: &mut Criterion) {
     let runtime = Runtime::new().expect("a runtime");
     let start = |gateway: dms_kafka_gateway::MemoryGatewayBuilder| {

@@ -35,7 +35,10 @@ fn answer(criterion: &mut Criterion) {
         let items = (0..partitions).map(|partition| {
             format!(r#"{{"partition":{partition},"result":"success","error_code":"0"}}"#)
         });
-        let body = format!(r#"{{"partitions":[{}]}}"#, items.collect::<Vec<_>>().join(","));
+        let body = format!(
+            r#"{{"partitions":[{}]}}"#,
+            items.collect::<Vec<_>>().join(",")
+        );
         group.throughput(Throughput::Elements(partitions.unsigned_abs().into()));
         group.bench_function(BenchmarkId::from_parameter(partitions), |bencher| {
             bencher.iter(|| {

@@ -152,7 +152,10 @@ impl Deletion {
         let mut places = Places::of(requested);
         let mut unexpected = Vec::new();
         for (at, item) in reported.into_iter().enumerate() {
-            match item.partition.and_then(|partition| places.find(partition, at)) {
+            match item
+                .partition
+                .and_then(|partition| places.find(partition, at))
+            {
                 Some(at) => partitions[at].report(item),
                 None => unexpected.push(UnexpectedItem {
                     partition: item.partition,

@@ -9,7 +9,10 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use http::{HeaderMap, HeaderValue, Method, header};
 use huaweicloud_auth::{
     Credentials,
-    signing::{Payload, RequestTarget, SignedHeaders, SigningRequest, X_PROJECT_ID, authorize, canonical_request},
+    signing::{
+        Payload, RequestTarget, SignedHeaders, SigningRequest, X_PROJECT_ID, authorize,
+        canonical_request,
+    },
     verification::{Authorization, Verifier},
 };
 use sha2::{Digest, Sha256};
