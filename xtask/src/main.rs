@@ -16,6 +16,7 @@ mod facts;
 mod failure;
 mod format;
 mod generate;
+mod interop;
 mod kafka;
 mod lint;
 mod nightly;
@@ -75,6 +76,10 @@ enum Command {
         check: bool,
     },
 
+    /// Run clients that others wrote against a gateway.
+    #[command(subcommand)]
+    Interop(interop::Client),
+
     /// Run a real Apache Kafka on this machine, for tests.
     Kafka(kafka::Kafka),
 
@@ -114,6 +119,10 @@ fn run(Cli { root, command }: &Cli) -> Result<(), Failures> {
         Command::Ci { page } => ci::run(root, page.as_deref()),
         Command::Generate { check: false } => generate::write(root),
         Command::Generate { check: true } => generate::check(root),
+        Command::Interop(client) => {
+            tell("interop", &interop::run(root, *client)?);
+            Ok(())
+        }
         Command::Kafka(kafka) => {
             tell("kafka", &kafka::run(root, kafka)?);
             Ok(())
