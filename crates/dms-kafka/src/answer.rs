@@ -186,6 +186,9 @@ fn root_cause(error: &dyn std::error::Error) -> String {
 /// serde takes an array for a struct, field by field, so `{"partitions":[["0", 0, "success"]]}` would look
 /// deleted. Arrays in fields that nobody reads do no harm.
 fn has_array_for_object(json: &[u8]) -> bool {
+    if has_one_array_as_value(json) {
+        return false;
+    }
     let mut rest = json;
     let mut depth = 0_usize;
     let mut key: &[u8] = &[];
@@ -206,6 +209,15 @@ fn has_array_for_object(json: &[u8]) -> bool {
         }
     }
     false
+}
+
+/// Whether there is but one `[`, behind a colon, as in every ordinary answer.
+fn has_one_array_as_value(json: &[u8]) -> bool {
+    let mut brackets = memchr::memchr_iter(b'[', json);
+    match (brackets.next(), brackets.next()) {
+        (Some(only), None) => json[..only].trim_ascii_end().ends_with(b":"),
+        _ => false,
+    }
 }
 
 /// A key may be written with escapes; nobody who means well does.
