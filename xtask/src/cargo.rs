@@ -1,4 +1,4 @@
-//! Starts cargo and other commands.
+//! Starts cargo.
 
 use std::env;
 use std::ffi::OsString;
@@ -32,8 +32,8 @@ pub(crate) fn program() -> OsString {
     env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }
 
-/// Whether a command, run for nothing but that, ends well.
-pub(crate) fn succeeds(command: &mut Command) -> bool {
-    command.stdout(Stdio::null()).stderr(Stdio::null());
-    command.status().is_ok_and(|status| status.success())
+/// Whether a command that only probes ends well.
+pub(crate) fn succeeds(probe: &mut Command) -> bool {
+    let quiet = probe.stdout(Stdio::null()).stderr(Stdio::null());
+    quiet.status().is_ok_and(|status| status.success())
 }

@@ -44,8 +44,7 @@ impl Nightly {
 
     /// Every target of every crate that has some.
     fn fuzz(&self) -> Result<Outcome, Failures> {
-        let mut able = fuzz_command(&self.root, &["--version"]);
-        if !cargo::succeeds(&mut able) {
+        if !cargo::succeeds(&mut fuzz_command(&self.root, &["--version"])) {
             let missing = "no cargo-fuzz, or no nightly toolchain";
             return Ok(Outcome::Skipped(missing.to_owned()));
         }
@@ -67,6 +66,8 @@ fn fuzz_command(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new("cargo");
     command
         .current_dir(folder)
+        // A toolchain that was chosen for this process would win over `+nightly`.
+        .env_remove("RUSTUP_TOOLCHAIN")
         .args(["+nightly", "fuzz"])
         .args(arguments);
     command

@@ -1,8 +1,15 @@
 //! Where credentials come from.
 
-use dms_kafka::auth::EnvironmentProvider;
+use std::sync::Arc;
 
-/// The sources that commands ask which are not told otherwise.
-pub(crate) fn provider() -> EnvironmentProvider {
-    EnvironmentProvider::from_process()
+use dms_kafka::auth::{ChainProvider, Credentials, ProviderContext, ReqwestTransport};
+
+/// The official SDKs' sources: environment, profile, metadata of the machine, container.
+pub(crate) fn provider() -> ChainProvider {
+    ChainProvider::standard(&ProviderContext::new(Arc::new(ReqwestTransport::new())))
+}
+
+/// Says which source they are from, without showing them.
+pub(crate) fn tell(credentials: &Credentials) {
+    tracing::info!("{credentials:?}");
 }

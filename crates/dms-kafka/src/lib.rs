@@ -9,11 +9,11 @@ mod delete;
 mod deletion;
 mod endpoint;
 mod error;
-#[cfg(fuzzing)]
-#[doc(hidden)]
-pub mod fuzzing;
 mod identity;
 mod ids;
+#[cfg(any(fuzzing, feature = "__internals"))]
+#[doc(hidden)]
+pub mod internals;
 mod list;
 mod outcome;
 mod purge;

@@ -1,6 +1,8 @@
 //! `dms-kafka delete` from outside: output, exit code, and what the gateway holds afterwards.
 
-use crate::support::{Served, command, stderr, stdout};
+use crate::support::{Served, command, interrupt, stderr, stdout};
+use std::io::{BufRead as _, BufReader, Read as _};
+
 use serde_json::{Value, json};
 
 #[test]
@@ -255,7 +257,7 @@ const REFUSED: &[(&[&str], &[&str])] = &[
             "0:1",
             "--yes",
         ],
-        &["HUAWEICLOUD_SDK_AK"],
+        &["HUAWEICLOUD_SDK_CREDENTIALS_FILE"],
     ),
 ];
 
@@ -434,7 +436,7 @@ fn embedded_is_not_disturbed_by_the_environment_nor_mixed_with_a_service() {
 fn an_interrupt_says_that_the_outcome_is_unknown() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
-    let process = command()
+    let mut process = command()
         .args([
             "delete",
             "--endpoint",
@@ -463,16 +465,15 @@ fn an_interrupt_says_that_the_outcome_is_unknown() {
     let (mut connection, _) = listener.accept().unwrap();
     let mut begun = [0];
     std::io::Read::read_exact(&mut connection, &mut begun).unwrap();
-    let killed = std::process::Command::new("kill")
-        .args(["-INT", &process.id().to_string()])
-        .status()
-        .unwrap();
-    assert!(killed.success());
+    let mut stderr_lines = BufReader::new(process.stderr.take().unwrap());
+    let mut said = String::new();
+    interrupt(&process);
+    while !said.contains("waiting for the answer") {
+        assert!(stderr_lines.read_line(&mut said).unwrap() > 0, "{said}");
+    }
+    interrupt(&process);
+    stderr_lines.read_to_string(&mut said).unwrap();
     let output = process.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
-    assert!(
-        stderr(&output).contains("it is not known"),
-        "{}",
-        stderr(&output)
-    );
+    assert_eq!(output.status.code(), Some(130), "{said}");
+    assert!(said.contains("it is not known"), "{said}");
 }

@@ -1,6 +1,7 @@
 //! Runs the command as a user would.
 
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
@@ -12,6 +13,8 @@ pub(crate) fn command() -> Command {
     for (name, _) in std::env::vars().filter(|(name, _)| ours(name)) {
         command.env_remove(name);
     }
+    // The chain of sources ends there, before the metadata service of the machine.
+    command.env("HUAWEICLOUD_SDK_CREDENTIALS_FILE", "no/such/file");
     command.stdin(Stdio::null());
     command
 }
@@ -24,14 +27,22 @@ pub(crate) struct Served {
 
 impl Served {
     pub(crate) fn start() -> Self {
-        let mut process = command()
-            .args([
-                "serve",
-                "--listen",
-                "127.0.0.1:0",
-                "--topic",
-                "orders:3:1000",
-            ])
+        Self::with_topics(&["orders:3:1000"])
+    }
+
+    /// Topics as NAME:PARTITIONS:RECORDS.
+    pub(crate) fn with_topics(topics: &[&str]) -> Self {
+        let mut serve = command();
+        serve.arg("serve");
+        for topic in topics {
+            serve.args(["--topic", topic]);
+        }
+        Self::ready(&mut serve)
+    }
+
+    /// Starts the gateway and waits for its ready line.
+    pub(crate) fn ready(serve: &mut Command) -> Self {
+        let mut process = serve
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -48,6 +59,59 @@ impl Served {
 
     pub(crate) fn text(&self, field: &str) -> &str {
         self.ready[field].as_str().unwrap()
+    }
+
+    /// `dms-kafka purge` against the gateway, with the rows in a file.
+    pub(crate) fn purge(&self, offsets_file: &Path, arguments: &[&str]) -> Command {
+        let mut purge = command();
+        purge
+            .args(["purge", "--endpoint", self.text("endpoint")])
+            .args(["--project-id", self.text("project_id")])
+            .args(["--instance-id", self.text("instance_id")])
+            .arg("--offsets-file")
+            .arg(offsets_file)
+            .args(arguments)
+            .env("HUAWEICLOUD_SDK_AK", self.text("access_key"))
+            .env("HUAWEICLOUD_SDK_SK", self.text("secret_key"));
+        purge
+    }
+
+    /// Where the partitions of a topic start now: the embedded look is another process, so the API is asked.
+    pub(crate) fn starts(&self, topic: &str, partitions: u32) -> Vec<i64> {
+        let rows: Vec<String> = (0..partitions)
+            .map(|partition| format!("{partition}:0"))
+            .collect();
+        let mut look = command();
+        look.args([
+            "delete",
+            "--endpoint",
+            self.text("endpoint"),
+            "--yes",
+            "--topic",
+            topic,
+        ])
+        .args(["--project-id", self.text("project_id")])
+        .args(["--instance-id", self.text("instance_id")])
+        .env("HUAWEICLOUD_SDK_AK", self.text("access_key"))
+        .env("HUAWEICLOUD_SDK_SK", self.text("secret_key"));
+        for row in &rows {
+            look.args(["--partition", row]);
+        }
+        let output = look.output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        let starts = stdout(&output);
+        starts
+            .lines()
+            .skip(1)
+            .map(|line| {
+                line.split_whitespace()
+                    .rev()
+                    .nth(1)
+                    .unwrap()
+                    .parse()
+                    .unwrap()
+            })
+            .collect()
     }
 
     /// Runs `dms-kafka delete` against the gateway.
@@ -87,4 +151,17 @@ pub(crate) fn stdout(output: &Output) -> String {
 
 pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// As Ctrl-C does.
+pub(crate) fn interrupt(process: &Child) {
+    signal(process, "-INT");
+}
+
+pub(crate) fn signal(process: &Child, signal: &str) {
+    let sent = Command::new("kill")
+        .args([signal, &process.id().to_string()])
+        .status()
+        .unwrap();
+    assert!(sent.success());
 }

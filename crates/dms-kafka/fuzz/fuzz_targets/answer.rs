@@ -1,7 +1,7 @@
 //! Any bytes as the body of a 200: a partition looks deleted only when the answer says so once and clearly.
 #![no_main]
 
-use dms_kafka::{DeletionTarget, ErrorKind, Outcome, fuzzing};
+use dms_kafka::{DeletionTarget, ErrorKind, Outcome, internals};
 use http::Response;
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
@@ -13,7 +13,7 @@ const ASKED: [(i32, DeletionTarget); 3] = [
 ];
 
 fuzz_target!(|body: &[u8]| {
-    let deletion = match fuzzing::judge(&ASKED, Response::new(body.to_vec()), "canary-token") {
+    let deletion = match internals::judge(&ASKED, Response::new(body.to_vec()), "canary-token") {
         Ok(deletion) => deletion,
         Err(error) => {
             assert_eq!(error.kind(), ErrorKind::InvalidAnswer);

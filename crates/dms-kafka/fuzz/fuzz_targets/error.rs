@@ -1,7 +1,7 @@
 //! Any status and body: an error tells no secret, no endless or unprintable text, and "not applied" only when that is sure.
 #![no_main]
 
-use dms_kafka::{DeletionTarget, ErrorKind, Outcome, fuzzing};
+use dms_kafka::{DeletionTarget, ErrorKind, Outcome, internals};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use libfuzzer_sys::fuzz_target;
 
@@ -26,7 +26,7 @@ fuzz_target!(|input: &[u8]| {
     let body = parts.next().unwrap_or_default().to_vec();
     let response = response.body(body).expect("status and headers are checked");
     let asked = [(0, DeletionTarget::Everything)];
-    let error = match fuzzing::judge(&asked, response, TOKEN) {
+    let error = match internals::judge(&asked, response, TOKEN) {
         Err(error) => error,
         Ok(deletion) => {
             assert_eq!(status, StatusCode::OK);

@@ -1,11 +1,14 @@
-//! An answer's way through the decoders without a network, for the fuzz targets. Only cargo-fuzz compiles it.
+//! Ways to the decoders and to the retry decision without a network, for fuzz targets and benches. No part of the API.
+
+use std::time::Duration;
 
 use dms_kafka_client::{Answer, Completeness, Error as RawError, ResponseValue};
 use futures_util::FutureExt;
 use http::Response;
 
 use crate::deletion::History;
-use crate::{Deletion, DeletionTarget, Error, Outcome, answer, delete};
+use crate::retry::{self, Decision, Situation};
+use crate::{Deletion, DeletionTarget, Error, Outcome, RetryPolicy, answer, delete};
 
 /// Judges an answer that came at the first attempt, as [`send`](crate::DeleteMessages::send) does.
 ///
@@ -33,4 +36,21 @@ pub fn judge(
         earlier: Outcome::NotApplied,
     };
     Ok(delete::judge(requested, trusted.value, secret, history))
+}
+
+/// How long to wait after so many attempts that certainly did nothing; `None` for not at all.
+pub fn pause(policy: &RetryPolicy, attempts: u32, time_left: Duration) -> Option<Duration> {
+    let situation = Situation {
+        attempts,
+        retryable: true,
+        outcome: Outcome::NotApplied,
+        idempotent: false,
+        retry_after: None,
+        time_left,
+        jitter: 0.5,
+    };
+    match retry::decide(policy, &situation) {
+        Decision::RetryAfter(pause) => Some(pause),
+        Decision::Stop => None,
+    }
 }
