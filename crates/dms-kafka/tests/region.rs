@@ -180,6 +180,7 @@ async fn what_is_not_one_usable_project_stops_the_call_before_it_is_sent() {
         );
         assert!(error.to_string().contains(words), "{error} lacks {words}");
         assert!(received(&cloud.service).await.is_empty());
+        assert_eq!(error.is_retryable(), words == "503", "{error}");
         assert_eq!(
             client.project_id().await.unwrap_err().kind(),
             ErrorKind::ProjectId
@@ -199,6 +200,7 @@ async fn an_iam_that_does_not_answer_ends_at_the_deadline() {
         (ErrorKind::ProjectId, Outcome::NotApplied)
     );
     assert!(error.to_string().contains("time-out"), "{error}");
+    assert!(error.is_retryable());
 }
 
 /// The endpoint is on this machine, so its own client has no way elsewhere.
