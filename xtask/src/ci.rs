@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::failure::{Failure, Failures, Outcome};
-use crate::{generate, lint, spec};
+use crate::{conformance, generate, lint, spec};
 
 /// What the steps work on.
 struct Ci<'a> {
@@ -18,7 +18,7 @@ struct Ci<'a> {
 type Step = fn(&Ci<'_>) -> Result<Outcome, Failures>;
 
 /// The cheap ones first.
-const STEPS: [(&str, Step); 14] = [
+const STEPS: [(&str, Step); 16] = [
     ("format", |ci| ci.cargo(&["fmt", "--all", "--check"], &[])),
     ("generate --check", |ci| {
         generate::check(ci.root).map(|()| Outcome::Passed)
@@ -67,9 +67,9 @@ const STEPS: [(&str, Step); 14] = [
             &[],
         )
     }),
-    ("conformance", |ci| {
-        ci.cargo(&["run", "-p", "dms-kafka-conformance"], &[])
-    }),
+    ("conformance", |ci| ci.conformance(&[])),
+    ("coverage", |ci| ci.conformance(&["--coverage"])),
+    ("seeded faults", |ci| ci.conformance(&["--faults"])),
     ("deny", |ci| {
         ci.deny(
             &["--version"],
@@ -144,6 +144,14 @@ impl Ci<'_> {
         Err(Failure::file(format_args!("cargo {}", arguments.join(" ")), status).into())
     }
 
+    fn conformance(&self, arguments: &[&str]) -> Result<Outcome, Failures> {
+        let arguments: Vec<_> = arguments
+            .iter()
+            .map(|&argument| argument.to_owned())
+            .collect();
+        conformance::run(self.root, &arguments).map(|()| Outcome::Passed)
+    }
+
     /// Some of cargo-deny's checks, where its `probe` command succeeds.
     fn deny(&self, probe: &[&str], skipped: &str, checks: &[&str]) -> Result<Outcome, Failures> {
         let mut able = Command::new(cargo());
@@ -157,6 +165,6 @@ impl Ci<'_> {
 }
 
 /// The cargo that runs this command, so that every step uses one toolchain.
-fn cargo() -> OsString {
+pub(crate) fn cargo() -> OsString {
     env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }
