@@ -8,6 +8,7 @@
 mod bench;
 mod cargo;
 mod ci;
+mod conformance;
 mod contract;
 mod described;
 mod deviations;
@@ -67,6 +68,13 @@ enum Command {
         page: Option<PathBuf>,
     },
 
+    /// Judge an implementation: the conformance kit, with its arguments (see `-- --help`).
+    Conformance {
+        /// Such as --coverage, --endpoint URL, --listen ADDRESS, or --faults.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+
     /// Generate the client from the contract.
     Generate {
         /// Write nothing; fail when the generated file is out of date.
@@ -108,6 +116,7 @@ fn run(Cli { root, command }: &Cli) -> Result<(), Failures> {
     match command {
         Command::Bench { arguments } => bench::run(root, arguments),
         Command::Ci { page } => ci::run(root, page.as_deref()),
+        Command::Conformance { arguments } => conformance::run(root, arguments),
         Command::Generate { check: false } => generate::write(root),
         Command::Generate { check: true } => generate::check(root),
         Command::Nightly { fuzz_seconds } => nightly::run(root, *fuzz_seconds),
