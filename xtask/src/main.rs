@@ -17,6 +17,7 @@ mod facts;
 mod failure;
 mod format;
 mod generate;
+mod kafka;
 mod lint;
 mod nightly;
 mod page;
@@ -88,6 +89,8 @@ enum Command {
         #[arg(long, value_name = "SECONDS", default_value_t = 600)]
         fuzz_seconds: u32,
     },
+    /// Run a real Apache Kafka on this machine, for tests.
+    Kafka(kafka::Kafka),
 
     /// Compare the contract with the facts of the vendor's page.
     Spec {
@@ -120,6 +123,10 @@ fn run(Cli { root, command }: &Cli) -> Result<(), Failures> {
         Command::Generate { check: false } => generate::write(root),
         Command::Generate { check: true } => generate::check(root),
         Command::Nightly { fuzz_seconds } => nightly::run(root, *fuzz_seconds),
+        Command::Kafka(kafka) => {
+            tell("kafka", &kafka::run(root, kafka)?);
+            Ok(())
+        }
         Command::Spec { page, lint } => {
             spec::contract(root)?;
             tell("page", &spec::page(root, page.as_deref())?);
