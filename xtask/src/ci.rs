@@ -6,7 +6,7 @@ use std::process::Command;
 
 use crate::failure::{Failures, Outcome};
 use crate::steps::{self, Step};
-use crate::{cargo, generate, lint, public_api, spec};
+use crate::{cargo, conformance, generate, lint, public_api, spec};
 
 /// What the steps work on.
 struct Ci {
@@ -65,9 +65,9 @@ const STEPS: &[Step<Ci>] = &[
         )
     }),
     ("oracle", Ci::oracle),
-    ("conformance", |ci| {
-        ci.cargo(&["run", "-p", "dms-kafka-conformance"], &[])
-    }),
+    ("conformance", |ci| ci.conformance(&[])),
+    ("coverage", |ci| ci.conformance(&["--coverage"])),
+    ("seeded faults", |ci| ci.conformance(&["--faults"])),
     ("public api", |ci| public_api::check(&ci.root)),
     ("deny", |ci| {
         ci.deny(
@@ -111,6 +111,14 @@ impl Ci {
         let test = ["test", "-p", "huaweicloud-auth", "--test", "oracle"];
         let all = ["--", "--ignored", "--nocapture"];
         self.cargo(&[&test[..], &all].concat(), &[])
+    }
+
+    fn conformance(&self, arguments: &[&str]) -> Result<Outcome, Failures> {
+        let arguments: Vec<_> = arguments
+            .iter()
+            .map(|&argument| argument.to_owned())
+            .collect();
+        conformance::run(&self.root, &arguments).map(|()| Outcome::Passed)
     }
 
     /// Some of cargo-deny's checks, where its `probe` command succeeds.

@@ -15,47 +15,74 @@ mod setting;
 mod stdout;
 mod target;
 
-use std::io::IsTerminal as _;
+use std::ffi::OsString;
 use std::process::ExitCode;
 
+use anstream::{AutoStream, ColorChoice};
 use arguments::{Arguments, Command};
 use clap::Parser;
+use exit::{Exit, Failure};
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return not_understood(&error),
+    };
     log_to_stderr(arguments.verbose);
-    let runtime = match tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-    {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            eprintln!("error: cannot start: {error}");
-            return exit::Exit::Usage.into();
-        }
-    };
-    let (json, result) = match arguments.command {
-        Command::Delete(delete) => (
-            delete.output.is_json(),
-            runtime.block_on(commands::delete(delete)),
-        ),
-        Command::Purge(purge) => (
-            purge.output.is_json(),
-            runtime.block_on(commands::purge(purge)),
-        ),
-        Command::Serve(serve) => (false, runtime.block_on(commands::serve(serve))),
-        Command::Sign(sign) => (
-            sign.output.is_json(),
-            runtime.block_on(commands::sign(sign)),
-        ),
-    };
-    match result {
+    let json = arguments.command.is_json();
+    match run(arguments.command) {
         Ok(exit) => exit.into(),
         Err(failure) => {
             failure.report(json);
             failure.exit().into()
         }
     }
+}
+
+fn run(command: Command) -> Result<Exit, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::usage(format!("cannot start: {error}")))?;
+    match command {
+        Command::Delete(delete) => runtime.block_on(commands::delete(delete)),
+        Command::Purge(purge) => runtime.block_on(commands::purge(purge)),
+        Command::Serve(serve) => runtime.block_on(commands::serve(serve)),
+        Command::Sign(sign) => runtime.block_on(commands::sign(sign)),
+        Command::Regions(regions) => commands::regions(&regions),
+        Command::Completions(completions) => commands::completions(&completions),
+        Command::Man(man) => commands::man(&man),
+    }
+}
+
+/// Help goes to standard output; bad usage to standard error, in JSON where results would be.
+fn not_understood(error: &clap::Error) -> ExitCode {
+    if error.use_stderr() && asks_for_json(std::env::args_os()) {
+        let text = error.render().to_string();
+        let message = text.strip_prefix("error: ").unwrap_or(&text).trim();
+        Failure::usage(message).report(true);
+        return Exit::Usage.into();
+    }
+    // A closed standard output is no reason to panic.
+    let _ = error.print();
+    if error.use_stderr() {
+        Exit::Usage.into()
+    } else {
+        Exit::Done.into()
+    }
+}
+
+fn asks_for_json(arguments: impl Iterator<Item = OsString>) -> bool {
+    let words: Vec<OsString> = arguments.collect();
+    let is_json = |form: &str| matches!(form, "json" | "ndjson");
+    let apart = words
+        .windows(2)
+        .any(|pair| pair[0] == "--output" && pair[1].to_str().is_some_and(is_json));
+    let joined = words
+        .iter()
+        .filter_map(|word| word.to_str()?.strip_prefix("--output="))
+        .any(is_json);
+    apart || joined
 }
 
 fn log_to_stderr(verbosity: u8) {
@@ -67,7 +94,7 @@ fn log_to_stderr(verbosity: u8) {
     tracing_subscriber::fmt()
         .with_max_level(level)
         .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
+        .with_ansi(AutoStream::choice(&std::io::stderr()) != ColorChoice::Never)
         .with_target(false)
         .init();
 }

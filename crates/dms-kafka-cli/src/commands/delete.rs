@@ -101,14 +101,14 @@ async fn show(
 ) -> Result<(), Failure> {
     let report = Report::new(&deletion);
     let shown = match arguments.output {
-        Format::Json => report.json()?,
+        Format::Json => stdout::print(&report.json()?),
         // The deletion is done: that the state after cannot be had must not hide its result.
         Format::Table => {
             let after = target.partitions(&arguments.topic).await.ok().flatten();
-            rows.outcome(&report, after.as_deref())
+            stdout::print_coloured(&rows.outcome(&report, after.as_deref()))
         }
     };
-    stdout::print(&shown).map_err(Failure::unshown)?;
+    shown.map_err(Failure::unshown)?;
     deletion.into_result().map(drop).map_err(Failure::call)
 }
 

@@ -129,7 +129,7 @@ impl Report {
     pub(super) fn finish(&self, total: u64, counts: &Counts) -> io::Result<()> {
         match self.format {
             PurgeFormat::Ndjson => Ok(()),
-            PurgeFormat::Table => stdout::print(&self.table(total, counts)),
+            PurgeFormat::Table => stdout::print_coloured(&self.table(total, counts)),
             PurgeFormat::Json => stdout::print(&format!("{}\n", self.json(total, counts))),
         }
     }
@@ -167,7 +167,7 @@ impl Report {
             ]
             .map(|count| count.to_string()),
         );
-        let mut text = output::lines(&summary);
+        let mut text = output::coloured_lines(&summary, std::iter::once("deleted"));
         if self.kept.is_empty() {
             return text;
         }
@@ -182,7 +182,8 @@ impl Report {
             ]);
         }
         text.push('\n');
-        text.push_str(&output::lines(&failures));
+        let statuses = self.kept.iter().map(|line| line.status);
+        text.push_str(&output::coloured_lines(&failures, statuses));
         if self.omitted > 0 {
             // Writing to a string does not fail.
             let _ = writeln!(text, "and {} more", self.omitted);
