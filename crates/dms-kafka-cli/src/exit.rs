@@ -136,6 +136,24 @@ pub(crate) fn error_json(error: &Error) -> serde_json::Value {
     })
 }
 
+/// Says what people should know although nothing has failed.
+pub(crate) fn note(text: &str, json: bool) {
+    if json {
+        eprintln!("{}", json!({"note": text}));
+    } else {
+        eprintln!("{text}");
+    }
+}
+
+/// Says that something is dangerous.
+pub(crate) fn warn(text: &str, json: bool) {
+    if json {
+        eprintln!("{}", json!({"warning": text}));
+    } else {
+        eprintln!("warning: {text}");
+    }
+}
+
 /// An error that no call gave.
 fn plain(kind: &str, message: &str, outcome: &str) -> serde_json::Value {
     json!({

@@ -8,7 +8,7 @@ use dms_kafka_gateway::Gateway;
 use serde_json::{Value, json};
 
 use crate::arguments::Service;
-use crate::exit::Failure;
+use crate::exit::{self, Failure};
 use crate::setting::Setting;
 
 const EMBEDDED_PARTITIONS: u32 = 3;
@@ -31,9 +31,10 @@ pub(crate) struct Target {
 
 impl Target {
     /// The service that the arguments and the environment name. `topics`, each with its highest partition, are what an
-    /// embedded gateway is made with.
+    /// embedded gateway is made with; `json` is the form of warnings.
     pub(crate) async fn choose<'a>(
         service: &Service,
+        json: bool,
         topics: impl IntoIterator<Item = (&'a str, i32)>,
     ) -> Result<Self, Failure> {
         if service.embedded {
@@ -62,9 +63,12 @@ impl Target {
         }
         let client = builder.build().map_err(|error| place.explain(error))?;
         if service.allow_plaintext_http && client.endpoint().starts_with("http://") {
-            eprintln!(
-                "warning: {} is not encrypted: others can read what is sent",
-                client.endpoint()
+            exit::warn(
+                &format!(
+                    "{} is not encrypted: others can read what is sent",
+                    client.endpoint()
+                ),
+                json,
             );
         }
         tracing::info!("endpoint {} from {}", client.endpoint(), place.source());

@@ -4,7 +4,7 @@ use dms_kafka::{DeleteMessages, Deletion, DeletionTarget, Error, PartitionInfo, 
 
 use crate::arguments::Delete;
 use crate::confirm;
-use crate::exit::{Exit, Failure};
+use crate::exit::{self, Exit, Failure};
 use crate::interrupt::Interrupts;
 use crate::output::{Format, Report, Rows};
 use crate::stdout;
@@ -14,7 +14,12 @@ pub(crate) async fn delete(arguments: Box<Delete>) -> Result<Exit, Failure> {
     let topic = TopicName::new(arguments.topic.as_str()).map_err(Failure::usage)?;
     let targets = targets(&arguments)?;
     let highest = targets.last().map_or(0, |(partition, _)| *partition);
-    let target = Target::choose(&arguments.service, [(topic.as_str(), highest)]).await?;
+    let target = Target::choose(
+        &arguments.service,
+        arguments.output.is_json(),
+        [(topic.as_str(), highest)],
+    )
+    .await?;
     if arguments.dry_run {
         stdout::print(&target.request_text(topic.as_str(), &targets)).map_err(Failure::usage)?;
         eprintln!("Nothing was sent.");
@@ -32,7 +37,8 @@ pub(crate) async fn delete(arguments: Box<Delete>) -> Result<Exit, Failure> {
         request = request.target(partition, what);
     }
     let mut interrupts = Interrupts::listen().map_err(Failure::usage)?;
-    let (sent, was_interrupted) = send(request, &mut interrupts).await?;
+    let json = arguments.output.is_json();
+    let (sent, was_interrupted) = send(request, &mut interrupts, json).await?;
     let shown = match sent {
         Ok(deletion) => show(&arguments, &target, &rows, deletion).await,
         Err(error) => Err(Failure::call(error)),
@@ -75,6 +81,7 @@ fn confirm(arguments: &Delete, topic: &TopicName, rows: &Rows<'_>) -> Result<(),
 async fn send(
     request: DeleteMessages,
     interrupts: &mut Interrupts,
+    json: bool,
 ) -> Result<(Result<Deletion, Error>, bool), Failure> {
     let mut sent = std::pin::pin!(request.send());
     let mut was_interrupted = false;
@@ -86,7 +93,7 @@ async fn send(
                     return Err(Failure::Interrupted);
                 }
                 was_interrupted = true;
-                eprintln!("stopping: waiting for the answer; interrupt again to leave it");
+                exit::note("stopping: waiting for the answer; interrupt again to leave it", json);
             }
         }
     }

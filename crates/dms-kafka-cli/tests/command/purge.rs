@@ -1,5 +1,6 @@
 //! `dms-kafka purge` from outside: what is refused, what is printed, and what is left.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -24,6 +25,19 @@ impl Folder {
             folder,
             offsets: path,
         }
+    }
+
+    /// As many partitions of topic `t0`, each to be deleted below 7.
+    pub(crate) fn with_partitions(count: u32) -> Self {
+        let mut rows = String::new();
+        for partition in 0..count {
+            writeln!(
+                rows,
+                "{{\"topic\":\"t0\",\"partition\":{partition},\"offset\":7}}"
+            )
+            .unwrap();
+        }
+        Self::new(&rows)
     }
 
     pub(crate) fn path(&self, name: &str) -> String {

@@ -45,7 +45,7 @@ pub(crate) async fn purge(arguments: Box<Purge>) -> Result<Exit, Failure> {
         .topics
         .iter()
         .map(|(name, topic)| (name.as_str(), topic.highest_partition));
-    let target = Target::choose(&arguments.service, topics).await?;
+    let target = Target::choose(&arguments.service, arguments.output.is_json(), topics).await?;
     if arguments.dry_run {
         return dry_run(&arguments, &target, &source, &checked).await;
     }

@@ -1,14 +1,17 @@
 //! How far a purge is: a bar on a terminal, a line now and then elsewhere.
 
+use std::fmt::Write;
 use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 
-use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{
+    HumanCount, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle,
+};
 use serde_json::json;
 
 use super::states::Counts;
 
-const BAR: &str = "{bar:30} {human_pos} of {human_len} rows, {msg}, {per_sec:.0}, {eta} left";
+const BAR: &str = "{bar:30} {human_pos} of {human_len} rows, {msg}, {rate}, {eta} left";
 
 pub(super) struct Progress {
     total: u64,
@@ -32,7 +35,13 @@ impl Progress {
             let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr())
                 .with_position(before);
             if let Ok(style) = ProgressStyle::with_template(BAR) {
-                bar.set_style(style);
+                // Writing to the line does not fail.
+                bar.set_style(style.with_key(
+                    "rate",
+                    |state: &ProgressState, line: &mut dyn Write| {
+                        _ = write!(line, "{:.0}/s", state.per_sec());
+                    },
+                ));
             }
             bar.reset_eta();
             Display::Bar(bar)
@@ -109,6 +118,7 @@ impl Progress {
     pub(super) fn end(&self) {
         if let Display::Bar(bar) = &self.display {
             bar.abandon();
+            eprintln!();
         }
     }
 }
