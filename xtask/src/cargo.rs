@@ -3,7 +3,7 @@
 use std::env;
 use std::ffi::OsString;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::failure::{Failure, Failures};
 
@@ -30,4 +30,10 @@ pub(crate) fn cargo(
 /// The cargo that runs this command, so that every step uses one toolchain.
 pub(crate) fn program() -> OsString {
     env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+}
+
+/// Whether a command that only probes ends well.
+pub(crate) fn succeeds(probe: &mut Command) -> bool {
+    let quiet = probe.stdout(Stdio::null()).stderr(Stdio::null());
+    quiet.status().is_ok_and(|status| status.success())
 }

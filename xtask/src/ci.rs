@@ -1,11 +1,12 @@
 //! `cargo xtask ci`: everything a change must pass, in one command.
 
+use std::env;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use crate::failure::{Failures, Outcome};
 use crate::steps::{self, Step};
-use crate::{cargo, generate, lint, spec};
+use crate::{cargo, conformance, generate, lint, public_api, spec};
 
 /// What the steps work on.
 struct Ci {
@@ -63,9 +64,11 @@ const STEPS: &[Step<Ci>] = &[
             &[],
         )
     }),
-    ("conformance", |ci| {
-        ci.cargo(&["run", "-p", "dms-kafka-conformance"], &[])
-    }),
+    ("oracle", Ci::oracle),
+    ("conformance", |ci| ci.conformance(&[])),
+    ("coverage", |ci| ci.conformance(&["--coverage"])),
+    ("seeded faults", |ci| ci.conformance(&["--faults"])),
+    ("public api", |ci| public_api::check(&ci.root)),
     ("deny", |ci| {
         ci.deny(
             &["--version"],
@@ -96,12 +99,33 @@ impl Ci {
         cargo::cargo(&self.root, arguments, environment).map(|()| Outcome::Passed)
     }
 
+    /// Signatures against those of the official Python SDK, where there is a Python that has it.
+    fn oracle(&self) -> Result<Outcome, Failures> {
+        let python = env::var_os("ORACLE_PYTHON").unwrap_or_else(|| "python3".into());
+        if !cargo::succeeds(Command::new(python).args(["-c", "import huaweicloudsdkcore"])) {
+            return Ok(Outcome::Skipped(
+                "no Python with huaweicloudsdkcore, see crates/huaweicloud-auth/tests/oracle"
+                    .to_owned(),
+            ));
+        }
+        let test = ["test", "-p", "huaweicloud-auth", "--test", "oracle"];
+        let all = ["--", "--ignored", "--nocapture"];
+        self.cargo(&[&test[..], &all].concat(), &[])
+    }
+
+    fn conformance(&self, arguments: &[&str]) -> Result<Outcome, Failures> {
+        let arguments: Vec<_> = arguments
+            .iter()
+            .map(|&argument| argument.to_owned())
+            .collect();
+        conformance::run(&self.root, &arguments).map(|()| Outcome::Passed)
+    }
+
     /// Some of cargo-deny's checks, where its `probe` command succeeds.
     fn deny(&self, probe: &[&str], skipped: &str, checks: &[&str]) -> Result<Outcome, Failures> {
         let mut able = Command::new(cargo::program());
         able.current_dir(&self.root).arg("deny").args(probe);
-        able.stdout(Stdio::null()).stderr(Stdio::null());
-        if able.status().is_ok_and(|status| status.success()) {
+        if cargo::succeeds(&mut able) {
             return self.cargo(&[&["deny", "check"], checks].concat(), &[]);
         }
         Ok(Outcome::Skipped(skipped.to_owned()))

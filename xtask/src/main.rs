@@ -8,6 +8,7 @@
 mod bench;
 mod cargo;
 mod ci;
+mod conformance;
 mod contract;
 mod described;
 mod deviations;
@@ -16,9 +17,11 @@ mod facts;
 mod failure;
 mod format;
 mod generate;
+mod kafka;
 mod lint;
 mod nightly;
 mod page;
+mod public_api;
 mod reference;
 mod spec;
 mod steps;
@@ -66,6 +69,13 @@ enum Command {
         page: Option<PathBuf>,
     },
 
+    /// Judge an implementation: the conformance kit, with its arguments (see `-- --help`).
+    Conformance {
+        /// Such as --coverage, --endpoint URL, --listen ADDRESS, or --faults.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+
     /// Generate the client from the contract.
     Generate {
         /// Write nothing; fail when the generated file is out of date.
@@ -79,6 +89,8 @@ enum Command {
         #[arg(long, value_name = "SECONDS", default_value_t = 600)]
         fuzz_seconds: u32,
     },
+    /// Run a real Apache Kafka on this machine, for tests.
+    Kafka(kafka::Kafka),
 
     /// Compare the contract with the facts of the vendor's page.
     Spec {
@@ -107,9 +119,14 @@ fn run(Cli { root, command }: &Cli) -> Result<(), Failures> {
     match command {
         Command::Bench { arguments } => bench::run(root, arguments),
         Command::Ci { page } => ci::run(root, page.as_deref()),
+        Command::Conformance { arguments } => conformance::run(root, arguments),
         Command::Generate { check: false } => generate::write(root),
         Command::Generate { check: true } => generate::check(root),
         Command::Nightly { fuzz_seconds } => nightly::run(root, *fuzz_seconds),
+        Command::Kafka(kafka) => {
+            tell("kafka", &kafka::run(root, kafka)?);
+            Ok(())
+        }
         Command::Spec { page, lint } => {
             spec::contract(root)?;
             tell("page", &spec::page(root, page.as_deref())?);

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use crate::cargo;
 use crate::failure::{Failure, Failures, Outcome};
@@ -44,9 +44,7 @@ impl Nightly {
 
     /// Every target of every crate that has some.
     fn fuzz(&self) -> Result<Outcome, Failures> {
-        let mut able = fuzz_command(&self.root, &["--version"]);
-        able.stdout(Stdio::null()).stderr(Stdio::null());
-        if !able.status().is_ok_and(|status| status.success()) {
+        if !cargo::succeeds(&mut fuzz_command(&self.root, &["--version"])) {
             let missing = "no cargo-fuzz, or no nightly toolchain";
             return Ok(Outcome::Skipped(missing.to_owned()));
         }

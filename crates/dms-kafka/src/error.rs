@@ -9,7 +9,7 @@ use http::StatusCode;
 use crate::codes;
 use crate::deletion::Deletion;
 use crate::outcome::Outcome;
-use crate::text::{shown, shown_body};
+use crate::text::shown;
 
 /// Request ids are shown up to this many characters; real ones have 32.
 pub(crate) const SHOWN_ID: usize = 128;
@@ -207,7 +207,8 @@ impl Error {
 
     /// Keeps the start of the body, without the secret.
     pub(crate) fn with_body(mut self, body: &[u8], secret: Option<&str>) -> Self {
-        self.0.body = (!body.is_empty()).then(|| shown_body(body, secret, SHOWN_BODY));
+        self.0.body =
+            (!body.is_empty()).then(|| shown(&String::from_utf8_lossy(body), secret, SHOWN_BODY));
         self
     }
 

@@ -11,6 +11,9 @@ mod endpoint;
 mod error;
 mod identity;
 mod ids;
+#[cfg(any(fuzzing, feature = "__internals"))]
+#[doc(hidden)]
+pub mod internals;
 mod list;
 mod outcome;
 mod purge;
@@ -32,6 +35,9 @@ pub use purge::{Purge, PurgeRequest, PurgeResult, PurgeResults, PurgeTarget};
 pub use retry::RetryPolicy;
 
 /// Credentials and their providers, from the crate `huaweicloud-auth`.
+///
+/// `ReqwestTransport::with_client` there takes a client of one version of reqwest and is, like [`raw`], not covered
+/// by semantic versioning.
 pub use huaweicloud_auth as auth;
 #[cfg(feature = "providers")]
 pub use huaweicloud_auth::Region;

@@ -67,8 +67,7 @@ impl Transport {
         if self.is_default() {
             return Ok(ReqwestTransport::new());
         }
-        let iam = Endpoint::parse("https://iam.myhuaweicloud.com", false)?;
-        self.http_client(&iam).map(ReqwestTransport::with_client)
+        self.new_client(None).map(ReqwestTransport::with_client)
     }
 
     /// An HTTP client that sends each request at most once and follows no redirect.
@@ -83,6 +82,12 @@ impl Transport {
                 "https needs TLS, which this build leaves out: enable the feature rustls of dms-kafka",
             ));
         }
+        self.new_client(Some(endpoint))
+    }
+
+    /// For one endpoint, or for any host.
+    fn new_client(&self, endpoint: Option<&Endpoint>) -> Result<reqwest::Client, Error> {
+        let is_loopback = endpoint.is_some_and(Endpoint::is_loopback);
         let builder = reqwest::Client::builder()
             .user_agent(concat!("dms-kafka/", env!("CARGO_PKG_VERSION")))
             .redirect(reqwest::redirect::Policy::none())
@@ -90,9 +95,9 @@ impl Transport {
             .referer(false)
             .connect_timeout(self.connect_timeout)
             .pool_idle_timeout(IDLE_CONNECTION);
-        let builder = self.with_proxy(builder, endpoint)?;
+        let builder = self.with_proxy(builder, is_loopback)?;
         #[cfg(feature = "rustls")]
-        let builder = self.with_tls(builder, endpoint)?;
+        let builder = self.with_tls(builder, endpoint.is_some_and(Endpoint::is_plaintext))?;
         builder
             .build()
             .map_err(|error| unusable("the HTTP client cannot be built", error))
@@ -111,10 +116,10 @@ impl Transport {
     fn with_proxy(
         &self,
         builder: reqwest::ClientBuilder,
-        endpoint: &Endpoint,
+        is_loopback: bool,
     ) -> Result<reqwest::ClientBuilder, Error> {
         match &self.proxy {
-            Proxy::FromEnvironment if endpoint.is_loopback() => Ok(builder.no_proxy()),
+            Proxy::FromEnvironment if is_loopback => Ok(builder.no_proxy()),
             Proxy::FromEnvironment => Ok(builder),
             Proxy::None => Ok(builder.no_proxy()),
             // The URL may hold a password, so no message repeats it.
@@ -131,7 +136,7 @@ impl Transport {
     fn with_tls(
         &self,
         mut builder: reqwest::ClientBuilder,
-        endpoint: &Endpoint,
+        is_plaintext: bool,
     ) -> Result<reqwest::ClientBuilder, Error> {
         let mut roots = Vec::new();
         for pem in &self.root_certificates {
@@ -153,7 +158,7 @@ impl Transport {
             })?;
             builder = builder.identity(identity);
         }
-        if endpoint.is_plaintext() {
+        if is_plaintext {
             // No connection of this client uses TLS, so loading the platform's roots would be for nothing.
             return Ok(builder.tls_certs_only([]));
         }

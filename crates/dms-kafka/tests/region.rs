@@ -201,6 +201,39 @@ async fn an_iam_that_does_not_answer_ends_at_the_deadline() {
     assert!(error.to_string().contains("time-out"), "{error}");
 }
 
+/// The endpoint is on this machine, so its own client has no way elsewhere.
+#[tokio::test]
+async fn the_builders_proxy_serves_iam_too() {
+    let cloud = Cloud::with_projects(&["looked-up"]).await;
+    // https to IAM begins with CONNECT, which this proxy knows not.
+    let environment = [
+        (
+            "HUAWEICLOUD_SDK_REGION_KAFKA_AP_SOUTHEAST_1",
+            &*cloud.service.uri(),
+        ),
+        (
+            "HUAWEICLOUD_SDK_IAM_ENDPOINT",
+            "https://iam.example.invalid",
+        ),
+    ];
+    let proxy = MockServer::start().await;
+    let client = cloud
+        .builder()
+        .with_environment(environment.into_iter().collect())
+        .with_proxy(proxy.uri())
+        .build()
+        .unwrap();
+    let error = delete(&client).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ProjectId, "{error}");
+    let asked = received(&proxy).await;
+    assert!(
+        asked
+            .iter()
+            .all(|request| request.method.as_str() == "CONNECT")
+            && !asked.is_empty()
+    );
+}
+
 #[tokio::test]
 async fn keys_in_the_environment_are_taken_and_no_later_source_is_asked() {
     let cloud = Cloud::with_projects(&["looked-up"]).await;

@@ -104,7 +104,7 @@ async fn measure(options: &Options) -> Result<Cost> {
 struct Caller {
     ready: Ready,
     instance_id: String,
-    url: reqwest::Url,
+    url: String,
     body: Bytes,
     http: reqwest::Client,
     client: Client,
@@ -142,7 +142,7 @@ impl Caller {
             .build()?;
         let partitions = i32::try_from(options.partitions)?;
         Ok(Self {
-            url: format!("{endpoint}{}", path.display()).parse()?,
+            url: format!("{endpoint}{}", path.display()),
             body: serde_json::to_vec(&request(partitions))?.into(),
             instance_id,
             http,
@@ -185,7 +185,7 @@ impl Caller {
     async fn reqwest(&self, body: Bytes) -> Result<Bytes> {
         let request = self
             .http
-            .post(self.url.clone())
+            .post(&self.url)
             .header(CONTENT_TYPE, "application/json")
             .body(body);
         Ok(request.send().await?.error_for_status()?.bytes().await?)

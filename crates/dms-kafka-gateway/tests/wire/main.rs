@@ -12,6 +12,7 @@ mod config;
 mod connections;
 mod delete_records;
 mod delete_requests;
+mod deletion_table;
 mod faults;
 mod list_partitions;
 mod logs;
