@@ -1,8 +1,4 @@
 //! The command `dms-kafka`: deletes Kafka messages, and serves the API that deletes them.
-#![expect(
-    clippy::print_stderr,
-    reason = "a command speaks to people through standard error"
-)]
 
 mod arguments;
 mod commands;
@@ -12,6 +8,7 @@ mod exit;
 mod interrupt;
 mod output;
 mod setting;
+mod stderr;
 mod stdout;
 mod target;
 
@@ -97,7 +94,9 @@ fn log_to_stderr(verbosity: u8, json: bool) {
         .with_max_level(level)
         .with_writer(std::io::stderr)
         .with_ansi(AutoStream::choice(&std::io::stderr()) != ColorChoice::Never)
-        .with_target(false);
+        .with_target(false)
+        // They would be told by `eprintln!`, which panics where nobody listens.
+        .log_internal_errors(false);
     if json {
         log.json().init();
     } else {

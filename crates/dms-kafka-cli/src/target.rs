@@ -8,8 +8,9 @@ use dms_kafka_gateway::Gateway;
 use serde_json::{Value, json};
 
 use crate::arguments::Service;
-use crate::exit::{self, Failure};
+use crate::exit::Failure;
 use crate::setting::Setting;
+use crate::stderr;
 
 const EMBEDDED_PARTITIONS: u32 = 3;
 const EMBEDDED_RECORDS: u64 = 1000;
@@ -63,7 +64,7 @@ impl Target {
         }
         let client = builder.build().map_err(|error| place.explain(error))?;
         if service.allow_plaintext_http && client.endpoint().starts_with("http://") {
-            exit::warn(
+            stderr::warn(
                 &format!(
                     "{} is not encrypted: others can read what is sent",
                     client.endpoint()
@@ -160,8 +161,13 @@ impl Target {
         }
     }
 
-    /// A request as it would be sent, without signature.
-    pub(crate) fn request_text(&self, topic: &str, targets: &[(i32, DeletionTarget)]) -> String {
+    /// A request as it would be sent, without signature: a line of JSON, or two lines for people.
+    pub(crate) fn request_text(
+        &self,
+        topic: &str,
+        targets: &[(i32, DeletionTarget)],
+        json: bool,
+    ) -> String {
         let partitions: Vec<Value> = targets
             .iter()
             .map(|(partition, what)| match what {
@@ -170,12 +176,16 @@ impl Target {
             })
             .collect();
         let project_id = self.project_id.as_deref().unwrap_or(PROJECT_TO_BE_FOUND);
-        format!(
-            "POST {}/v2/{project_id}/kafka/instances/{}/topics/{topic}/messages/delete\n{}\n",
-            self.endpoint,
-            self.instance_id,
-            json!({"partitions": partitions})
-        )
+        let url = format!(
+            "{}/v2/{project_id}/kafka/instances/{}/topics/{topic}/messages/delete",
+            self.endpoint, self.instance_id
+        );
+        let body = json!({"partitions": partitions});
+        if json {
+            format!("{}\n", json!({"method": "POST", "url": url, "body": body}))
+        } else {
+            format!("POST {url}\n{body}\n")
+        }
     }
 }
 

@@ -4,9 +4,10 @@ use dms_kafka::{DeleteMessages, Deletion, DeletionTarget, Error, PartitionInfo, 
 
 use crate::arguments::Delete;
 use crate::confirm;
-use crate::exit::{self, Exit, Failure};
+use crate::exit::{Exit, Failure};
 use crate::interrupt::Interrupts;
 use crate::output::{Format, Report, Rows};
+use crate::stderr;
 use crate::stdout;
 use crate::target::Target;
 
@@ -21,8 +22,9 @@ pub(crate) async fn delete(arguments: Box<Delete>) -> Result<Exit, Failure> {
     )
     .await?;
     if arguments.dry_run {
-        stdout::print(&target.request_text(topic.as_str(), &targets)).map_err(Failure::usage)?;
-        eprintln!("Nothing was sent.");
+        stdout::print(&target.request_text(topic.as_str(), &targets, arguments.output.is_json()))
+            .map_err(Failure::usage)?;
+        stderr::note("Nothing was sent.", arguments.output.is_json());
         return Ok(Exit::Done);
     }
     confirm::possible(arguments.yes)?;
@@ -69,7 +71,7 @@ fn confirm(arguments: &Delete, topic: &TopicName, rows: &Rows<'_>) -> Result<(),
     match (arguments.yes, arguments.output) {
         (true, Format::Json) => Ok(()),
         (true, Format::Table) => {
-            eprint!("{plan}");
+            stderr::text(&plan);
             Ok(())
         }
         (false, _) if rows.has_everything() => confirm::ask(&plan, topic.as_str()),
@@ -93,7 +95,7 @@ async fn send(
                     return Err(Failure::Interrupted);
                 }
                 was_interrupted = true;
-                exit::note("stopping: waiting for the answer; interrupt again to leave it", json);
+                stderr::note("stopping: waiting for the answer; interrupt again to leave it", json);
             }
         }
     }

@@ -80,6 +80,36 @@ fn a_reader_that_goes_away_changes_nothing() {
     assert_eq!(gateway.asked().len(), 2000);
 }
 
+/// Progress, notes, the log and the plan are told to nobody, who is no reason to stop in the middle.
+#[test]
+fn a_listener_on_standard_error_that_goes_away_changes_nothing() {
+    for more in [
+        &["-vv"][..],
+        &["-vv", "--output", "ndjson"],
+        &["-v", "--progress-every", "1"],
+    ] {
+        let folder = Folder::with_partitions(300);
+        let mut gateway = Audited::start(&folder.path(""), 1, 300, "");
+        let mut process = gateway
+            .purge(&folder.path("offsets"), more)
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(process.stderr.take());
+        assert_eq!(process.wait().unwrap().code(), Some(0), "{more:?}");
+        assert_eq!(gateway.asked().len(), 300);
+    }
+    let folder = Folder::new("");
+    for line in [
+        "\"$DMS\" purg 2>&-",
+        "\"$DMS\" delete --embedded --topic t --partition 0:5000 --yes 2>&-",
+    ] {
+        let code = shell(line, &folder).status.code();
+        assert!(matches!(code, Some(1 | 2)), "{line}: {code:?}");
+    }
+}
+
 #[test]
 fn with_standard_input_or_output_closed() {
     let folder = three_rows();

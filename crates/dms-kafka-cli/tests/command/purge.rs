@@ -425,6 +425,98 @@ fn too_many_failures_stop_it() {
 }
 
 #[test]
+fn the_rows_left_replace_neither_the_offsets_nor_the_journal() {
+    let folder = Folder::with_partitions(1);
+    let offsets = folder.path("offsets");
+    let same = [folder.path("./offsets"), folder.path("journal")];
+    for failures in &same {
+        let output = command()
+            .args([
+                "purge",
+                "--endpoint",
+                "http://127.0.0.1:9",
+                "--project-id",
+                "p",
+                "--instance-id",
+                "i",
+                "--yes",
+            ])
+            .args([
+                "--offsets-file",
+                &offsets,
+                "--journal",
+                &same[1],
+                "--failures-file",
+                failures,
+            ])
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+        assert!(
+            stderr(&output).contains("would replace"),
+            "{}",
+            stderr(&output)
+        );
+        assert!(!PathBuf::from(&same[1]).exists(), "a journal was begun");
+    }
+}
+
+#[test]
+fn failures_of_earlier_runs_count_for_the_end_but_not_for_stopping() {
+    let served = Served::with_topics(&["t0:30:5"]);
+    let folder = Folder::with_partitions(30);
+    let journal = folder.path("journal");
+    let arguments = [
+        "--yes",
+        "--output",
+        "json",
+        "--max-failures",
+        "10",
+        "--concurrency",
+        "1",
+        "--journal",
+        &journal,
+    ];
+    for (not_sent, failed) in [(20, 10), (10, 20), (0, 30), (0, 30)] {
+        let output = served.purge(&folder.offsets, &arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+        let told: Value = serde_json::from_str(&stdout(&output)).unwrap();
+        assert_eq!(
+            (&told["not_sent"], &told["failed"]),
+            (&json!(not_sent), &json!(failed))
+        );
+    }
+}
+
+/// A service that is away for a while is no reason to give rows up.
+#[test]
+fn rows_that_never_reached_the_service_are_sent_when_the_purge_is_taken_up_again() {
+    let served = Served::with_topics(&["t0:30:1000"]);
+    let folder = Folder::with_partitions(30);
+    let (journal, left) = (folder.path("journal"), folder.path("left"));
+    let arguments = [
+        "--yes",
+        "--output",
+        "json",
+        "--journal",
+        &journal,
+        "--failures-file",
+        &left,
+    ];
+    let refused = served
+        .purge(&folder.offsets, &arguments)
+        .env("HUAWEICLOUD_SDK_SK", "wrong")
+        .output()
+        .unwrap();
+    assert_eq!(refused.status.code(), Some(3), "{}", stderr(&refused));
+    assert_eq!(folder.read("left").lines().count(), 30);
+    let again = served.purge(&folder.offsets, &arguments).output().unwrap();
+    assert_eq!(again.status.code(), Some(0), "{}", stderr(&again));
+    assert_eq!(folder.read("left"), "");
+    assert!(served.starts("t0", 30).iter().all(|start| *start == 7));
+}
+
+#[test]
 fn missing_credentials_are_bad_usage() {
     let folder = Folder::new(&rows(&[("a", 0, 1)]));
     let output = command()

@@ -55,7 +55,15 @@ fn results_have_the_documented_form() {
         let arguments = ["--yes", "--allow-everything", "--output", form];
         let output = served.purge(&folder.offsets, &arguments).output().unwrap();
         check(definition, &stdout(&output));
-        assert_eq!(stderr(&output), "");
+        if form == "ndjson" {
+            check("message", &stderr(&output));
+        }
+        let dry_run = served
+            .purge(&folder.offsets, &[&arguments[..], &["--dry-run"]].concat())
+            .output()
+            .unwrap();
+        check("request", &stdout(&dry_run));
+        check("message", &stderr(&dry_run));
     }
     check(
         "regions",

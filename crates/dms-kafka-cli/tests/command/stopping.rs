@@ -168,3 +168,52 @@ fn the_second_signal_does_not_wait() {
     // All of them can be sent again: an absolute offset does no harm twice.
     assert_eq!(folder.read("left").lines().count(), PARTITIONS as usize);
 }
+
+#[test]
+fn a_single_deletion_is_waited_for_too() {
+    let folder = Folder::with_partitions(1);
+    let gateway = Audited::start(
+        &folder.path(""),
+        1,
+        1,
+        "[[faults.rule]]\noperation = \"delete\"\nfault = { delay_seconds = 1 }\n",
+    );
+    let mut process = command()
+        .args([
+            "delete",
+            "--endpoint",
+            gateway.endpoint(),
+            "--project-id",
+            "p",
+            "--instance-id",
+            "i",
+            "-vv",
+        ])
+        .args([
+            "--topic",
+            "t0",
+            "--partition",
+            "0:7",
+            "--yes",
+            "--output",
+            "json",
+        ])
+        .envs([("HUAWEICLOUD_SDK_AK", "AK"), ("HUAWEICLOUD_SDK_SK", "SK")])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut told = BufReader::new(process.stderr.take().unwrap());
+    let mut said = String::new();
+    // The log tells when the request goes out.
+    while !said.contains("connected to") {
+        assert!(told.read_line(&mut said).unwrap() > 0, "{said}");
+    }
+    signal(&process, "-INT");
+    told.read_to_string(&mut said).unwrap();
+    let output = process.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{said}");
+    assert!(said.contains("waiting for the answer"), "{said}");
+    let shown: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!(shown["partitions"][0]["status"], "deleted");
+}
