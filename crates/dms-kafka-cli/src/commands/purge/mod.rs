@@ -11,10 +11,11 @@ mod rows;
 mod run;
 mod source;
 mod states;
+mod stop;
 mod verdict;
 
 use std::cell::RefCell;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::time::Duration;
 
@@ -24,6 +25,7 @@ use crate::arguments::Purge;
 use crate::confirm;
 use crate::exit::{Exit, Failure};
 use crate::interrupt::Interrupts;
+use crate::stderr;
 use crate::stdout;
 use crate::target::Target;
 use check::Checked;
@@ -31,9 +33,10 @@ use failures::FailuresFile;
 use journal::{Header, Journal};
 use progress::Progress;
 use report::Report;
-use run::{Run, Stop};
+use run::Run;
 use source::Source;
 use states::{Counts, States};
+use stop::Stops;
 
 pub(crate) async fn purge(arguments: Box<Purge>) -> Result<Exit, Failure> {
     if !arguments.dry_run {
@@ -45,7 +48,7 @@ pub(crate) async fn purge(arguments: Box<Purge>) -> Result<Exit, Failure> {
         .topics
         .iter()
         .map(|(name, topic)| (name.as_str(), topic.highest_partition));
-    let target = Target::choose(&arguments.service, topics).await?;
+    let target = Target::choose(&arguments.service, arguments.output.is_json(), topics).await?;
     if arguments.dry_run {
         return dry_run(&arguments, &target, &source, &checked).await;
     }
@@ -71,6 +74,7 @@ struct Job<'a> {
 impl Job<'_> {
     async fn run(&self) -> Result<Exit, Failure> {
         let arguments = self.arguments;
+        self.check_names()?;
         let journal = self.open_journal()?;
         let failures_file = arguments
             .failures_file
@@ -95,10 +99,11 @@ impl Job<'_> {
             concurrency: arguments.concurrency.get(),
             max_failures: arguments.max_failures.map(std::num::NonZeroU64::get),
             tick: Duration::from_secs(arguments.progress_every.get()),
-            stop: RefCell::new(None),
+            failed_before: self.states.counts().not_deleted(),
+            stops: RefCell::default(),
         };
         let purge = self.purge_settings();
-        let stop = run
+        let stops = run
             .send_all(purge, rows, &mut report, &mut interrupts)
             .await;
         progress.end();
@@ -114,7 +119,27 @@ impl Job<'_> {
         if let Some(Err(error)) = wrote {
             troubles.push(format!("the failures file cannot be written: {error}"));
         }
-        self.conclude(&report, &progress, stop.as_ref(), &troubles)
+        self.conclude(&report, &progress, &stops, &troubles)
+    }
+
+    /// The failures file takes the place of what had its name: that must be neither of the others.
+    fn check_names(&self) -> Result<(), Failure> {
+        let arguments = self.arguments;
+        let Some(failures) = &arguments.failures_file else {
+            return Ok(());
+        };
+        let others = [Some(&arguments.offsets_file), arguments.journal.as_ref()];
+        let is_same = |other: &PathBuf| {
+            other == failures
+                || matches!((other.canonicalize(), failures.canonicalize()), (Ok(a), Ok(b)) if a == b)
+        };
+        if let Some(other) = others.into_iter().flatten().find(|other| is_same(other)) {
+            return Err(Failure::usage(format!(
+                "--failures-file would replace {}: name another file; nothing was sent",
+                other.display()
+            )));
+        }
+        Ok(())
     }
 
     fn open_journal(&self) -> Result<Option<Journal>, Failure> {
@@ -144,7 +169,7 @@ impl Job<'_> {
         };
         let plan = format!("These records will be lost, for good:\n{plan}{note}");
         if self.arguments.yes {
-            eprint!("{plan}");
+            stderr::text(&plan);
             return Ok(());
         }
         confirm::ask(&plan, word(self.checked))
@@ -195,33 +220,25 @@ impl Job<'_> {
         &self,
         report: &Report,
         progress: &Progress,
-        stop: Option<&Stop>,
+        stops: &Stops,
         troubles: &[String],
     ) -> Result<Exit, Failure> {
         let counts = self.states.counts();
         let shown = report.finish(self.checked.rows, &counts);
-        let exit = exit_code(&counts, report.unexpected());
-        let (exit, why) = match stop {
-            None => (exit, None),
-            Some(stop) => (stop.exit(exit, &counts), Some(stop.why())),
-        };
-        if let Some(Stop::Hopeless { json, .. }) = stop
-            && self.arguments.output.is_json()
-        {
-            progress.say(&json.to_string());
-        }
-        for text in why.iter().chain(troubles) {
-            progress.note(text);
+        stops.tell(progress);
+        for trouble in troubles {
+            progress.note(trouble);
         }
         if counts.waiting + counts.under_way > 0 {
             progress.note(&self.how_to_go_on(&counts));
         }
         shown.map_err(Failure::unshown)?;
-        Ok(if troubles.is_empty() {
-            exit
-        } else {
-            Exit::Unknown
-        })
+        let exit = stops.exit(exit_code(&counts, report.unexpected()), &counts);
+        match exit {
+            Exit::Interrupted | Exit::Unknown => Ok(exit),
+            _ if troubles.is_empty() => Ok(exit),
+            _ => Ok(Exit::Unknown),
+        }
     }
 
     fn how_to_go_on(&self, counts: &Counts) -> String {
@@ -298,11 +315,15 @@ async fn dry_run(
     let (feed, rows) = feed::start(source, checked, &States::new(checked.rows))?;
     let mut requests = pin!(settings(arguments, target).requests(rows));
     while let Some(request) = requests.next().await {
-        let text = target.request_text(request.topic(), request.targets());
+        let text = target.request_text(
+            request.topic(),
+            request.targets(),
+            arguments.output.is_json(),
+        );
         stdout::print(&text).map_err(Failure::usage)?;
     }
     feed.end()
         .map_err(|error| Failure::usage(format!("{}: {error}", source.name())))?;
-    eprintln!("Nothing was sent.");
+    stderr::note("Nothing was sent.", arguments.output.is_json());
     Ok(Exit::Done)
 }
