@@ -1,33 +1,30 @@
 //! `cargo xtask ci`: everything a change must pass, in one command.
 
 use std::env;
-use std::ffi::OsString;
-use std::path::Path;
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use crate::failure::{Failure, Failures, Outcome};
-use crate::{conformance, generate, lint, spec};
+use crate::failure::{Failures, Outcome};
+use crate::steps::{self, Step};
+use crate::{cargo, conformance, generate, lint, public_api, spec};
 
 /// What the steps work on.
-struct Ci<'a> {
-    root: &'a Path,
-    page: Option<&'a Path>,
+struct Ci {
+    root: PathBuf,
+    page: Option<PathBuf>,
 }
 
-type Step = fn(&Ci<'_>) -> Result<Outcome, Failures>;
-
 /// The cheap ones first.
-const STEPS: [(&str, Step); 16] = [
+const STEPS: &[Step<Ci>] = &[
     ("format", |ci| ci.cargo(&["fmt", "--all", "--check"], &[])),
     ("generate --check", |ci| {
-        generate::check(ci.root).map(|()| Outcome::Passed)
+        generate::check(&ci.root).map(|()| Outcome::Passed)
     }),
     ("spec", |ci| {
-        spec::contract(ci.root).map(|()| Outcome::Passed)
+        spec::contract(&ci.root).map(|()| Outcome::Passed)
     }),
-    ("spec --page", |ci| spec::page(ci.root, ci.page)),
-    ("spec --lint", |ci| lint::run(ci.root)),
+    ("spec --page", |ci| spec::page(&ci.root, ci.page.as_deref())),
+    ("spec --lint", |ci| lint::run(&ci.root)),
     ("clippy", |ci| {
         ci.cargo(
             &["clippy", "--workspace", "--all-targets", "--", "-Dwarnings"],
@@ -67,9 +64,11 @@ const STEPS: [(&str, Step); 16] = [
             &[],
         )
     }),
+    ("oracle", Ci::oracle),
     ("conformance", |ci| ci.conformance(&[])),
     ("coverage", |ci| ci.conformance(&["--coverage"])),
     ("seeded faults", |ci| ci.conformance(&["--faults"])),
+    ("public api", |ci| public_api::check(&ci.root)),
     ("deny", |ci| {
         ci.deny(
             &["--version"],
@@ -86,62 +85,32 @@ const STEPS: [(&str, Step); 16] = [
     }),
 ];
 
-/// How a step ended, and how long it took.
-struct Ended {
-    step: &'static str,
-    time: Duration,
-    result: Result<Outcome, Failures>,
-}
-
-/// Runs every step, the later ones also after a failure, and tells at the end how each ended.
+/// Runs every step.
 pub(crate) fn run(root: &Path, page: Option<&Path>) -> Result<(), Failures> {
-    let ci = Ci { root, page };
-    let ended: Vec<Ended> = STEPS
-        .iter()
-        .map(|(name, step)| ci.run(name, *step))
-        .collect();
-    eprintln!("\n=== summary");
-    for Ended { step, time, result } in &ended {
-        let verdict = match result {
-            Ok(Outcome::Passed) => "passed".to_owned(),
-            Ok(Outcome::Skipped(reason)) => format!("skipped: {reason}"),
-            Err(_) => "FAILED".to_owned(),
-        };
-        eprintln!("{step:<18} {:>7.1} s  {verdict}", time.as_secs_f64());
-    }
-    let failed = ended.iter().filter(|ended| ended.result.is_err());
-    let failures = failed.map(|ended| Failure::file(ended.step, "failed, see above"));
-    Failures::unless_empty(failures.collect())
+    let ci = Ci {
+        root: root.to_owned(),
+        page: page.map(Path::to_owned),
+    };
+    steps::run(&ci, STEPS)
 }
 
-impl Ci<'_> {
-    fn run(&self, name: &'static str, step: Step) -> Ended {
-        eprintln!("\n=== {name}");
-        let start = Instant::now();
-        let result = step(self);
-        if let Err(failures) = &result {
-            eprint!("{failures}");
-        }
-        Ended {
-            step: name,
-            time: start.elapsed(),
-            result,
-        }
+impl Ci {
+    fn cargo(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Result<Outcome, Failures> {
+        cargo::cargo(&self.root, arguments, environment).map(|()| Outcome::Passed)
     }
 
-    fn cargo(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Result<Outcome, Failures> {
-        let mut command = Command::new(cargo());
-        command
-            .current_dir(self.root)
-            .args(arguments)
-            .envs(environment.iter().copied());
-        let status = command
-            .status()
-            .map_err(|error| Failure::file("cargo", error))?;
-        if status.success() {
-            return Ok(Outcome::Passed);
+    /// Signatures against those of the official Python SDK, where there is a Python that has it.
+    fn oracle(&self) -> Result<Outcome, Failures> {
+        let python = env::var_os("ORACLE_PYTHON").unwrap_or_else(|| "python3".into());
+        if !cargo::succeeds(Command::new(python).args(["-c", "import huaweicloudsdkcore"])) {
+            return Ok(Outcome::Skipped(
+                "no Python with huaweicloudsdkcore, see crates/huaweicloud-auth/tests/oracle"
+                    .to_owned(),
+            ));
         }
-        Err(Failure::file(format_args!("cargo {}", arguments.join(" ")), status).into())
+        let test = ["test", "-p", "huaweicloud-auth", "--test", "oracle"];
+        let all = ["--", "--ignored", "--nocapture"];
+        self.cargo(&[&test[..], &all].concat(), &[])
     }
 
     fn conformance(&self, arguments: &[&str]) -> Result<Outcome, Failures> {
@@ -149,22 +118,16 @@ impl Ci<'_> {
             .iter()
             .map(|&argument| argument.to_owned())
             .collect();
-        conformance::run(self.root, &arguments).map(|()| Outcome::Passed)
+        conformance::run(&self.root, &arguments).map(|()| Outcome::Passed)
     }
 
     /// Some of cargo-deny's checks, where its `probe` command succeeds.
     fn deny(&self, probe: &[&str], skipped: &str, checks: &[&str]) -> Result<Outcome, Failures> {
-        let mut able = Command::new(cargo());
-        able.current_dir(self.root).arg("deny").args(probe);
-        able.stdout(Stdio::null()).stderr(Stdio::null());
-        if able.status().is_ok_and(|status| status.success()) {
+        let mut able = Command::new(cargo::program());
+        able.current_dir(&self.root).arg("deny").args(probe);
+        if cargo::succeeds(&mut able) {
             return self.cargo(&[&["deny", "check"], checks].concat(), &[]);
         }
         Ok(Outcome::Skipped(skipped.to_owned()))
     }
-}
-
-/// The cargo that runs this command, so that every step uses one toolchain.
-pub(crate) fn cargo() -> OsString {
-    env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{fs, io};
 
-use crate::ci::cargo;
+use crate::cargo;
 use crate::failure::{Failure, Failures};
 
 const KIT: &str = "dms-kafka-conformance";
@@ -13,7 +13,7 @@ const PATCHES: &str = "tests/conformance/faults";
 
 /// Runs the kit. `--faults` has it judge a build of itself with every seeded fault.
 pub(crate) fn run(root: &Path, arguments: &[String]) -> Result<(), Failures> {
-    let mut command = Command::new(cargo());
+    let mut command = Command::new(cargo::program());
     command.current_dir(root);
     command
         .args(["run", "--quiet", "--package", KIT, "--"])
@@ -35,7 +35,7 @@ fn program_with_faults(root: &Path) -> Result<PathBuf, Failures> {
     copy(root, &stage)?;
     apply_patches(&root.join(PATCHES), &stage)?;
     mirror(&stage, &tree).map_err(|error| Failure::file(tree.display(), error))?;
-    let mut command = Command::new(cargo());
+    let mut command = Command::new(cargo::program());
     command
         .current_dir(&tree)
         .args(["build", "--package", KIT])

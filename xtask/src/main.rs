@@ -5,6 +5,8 @@
     reason = "a maintainers' tool may stop at a broken checkout"
 )]
 
+mod bench;
+mod cargo;
 mod ci;
 mod conformance;
 mod contract;
@@ -16,9 +18,12 @@ mod failure;
 mod format;
 mod generate;
 mod lint;
+mod nightly;
 mod page;
+mod public_api;
 mod reference;
 mod spec;
+mod steps;
 mod yaml;
 
 use std::path::PathBuf;
@@ -48,6 +53,14 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Measure what dms-kafka costs and write BENCHMARKS.md, or another of the benchmark's commands.
+    #[command(disable_help_flag = true)]
+    Bench {
+        /// `run`, `report`, `instructions`, `build-cost` or `long-run`, with their options; see `--help`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+
     /// Run everything a change must pass.
     Ci {
         /// Text of the vendor's page, to compare the recorded facts with.
@@ -67,6 +80,13 @@ enum Command {
         /// Write nothing; fail when the generated file is out of date.
         #[arg(long)]
         check: bool,
+    },
+
+    /// Run what takes too long for every change: fuzzing, long loads.
+    Nightly {
+        /// Seconds for each fuzz target.
+        #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+        fuzz_seconds: u32,
     },
 
     /// Compare the contract with the facts of the vendor's page.
@@ -94,10 +114,12 @@ fn main() -> ExitCode {
 
 fn run(Cli { root, command }: &Cli) -> Result<(), Failures> {
     match command {
+        Command::Bench { arguments } => bench::run(root, arguments),
         Command::Ci { page } => ci::run(root, page.as_deref()),
         Command::Conformance { arguments } => conformance::run(root, arguments),
         Command::Generate { check: false } => generate::write(root),
         Command::Generate { check: true } => generate::check(root),
+        Command::Nightly { fuzz_seconds } => nightly::run(root, *fuzz_seconds),
         Command::Spec { page, lint } => {
             spec::contract(root)?;
             tell("page", &spec::page(root, page.as_deref())?);

@@ -2,10 +2,7 @@
 
 use std::io::{BufRead, IsTerminal};
 
-use dms_kafka::TopicName;
-
 use crate::exit::Failure;
-use crate::output::Rows;
 
 /// Whether there is an answer at all: `--yes`, or a terminal to ask at. Asked for before anything is sent.
 pub(crate) fn possible(yes: bool) -> Result<(), Failure> {
@@ -17,18 +14,9 @@ pub(crate) fn possible(yes: bool) -> Result<(), Failure> {
     ))
 }
 
-/// Returns only when the deletion is wanted: `--yes`, or the right word typed at a terminal.
-pub(crate) fn deletion(topic: &TopicName, rows: &Rows<'_>, yes: bool) -> Result<(), Failure> {
-    if yes {
-        return Ok(());
-    }
-    let word = if rows.has_everything() {
-        topic.as_str()
-    } else {
-        "yes"
-    };
-    eprintln!("Topic {topic} will lose, for good:\n{}", rows.plan());
-    eprint!("Type {word} to delete: ");
+/// Shows what will go, and returns only when `word` is typed at the terminal.
+pub(crate) fn ask(what: &str, word: &str) -> Result<(), Failure> {
+    eprint!("{what}\nType {word} to delete: ");
     let mut typed = String::new();
     std::io::stdin()
         .lock()

@@ -6,8 +6,6 @@ use std::process::ExitCode;
 use dms_kafka::{Error, ErrorKind, Outcome};
 use serde_json::json;
 
-use crate::output::Format;
-
 const INTERRUPTED: &str = "interrupted; it is not known whether records were deleted";
 
 /// The documented exit codes.
@@ -32,17 +30,37 @@ impl From<Exit> for ExitCode {
 pub(crate) enum Failure {
     /// Bad usage or input; nothing was sent.
     Usage(String),
+    /// No usable credentials; nothing was sent.
+    Credentials(String),
     /// The call failed, or partitions did.
     Call(Box<Error>),
     /// The request was carried out, but its result cannot be shown.
     Unshown(String),
-    /// Interrupted while the request was under way.
+    /// Interrupted while the request was under way, and not waited for.
     Interrupted,
+    /// The request was waited for after an interrupt, and this came of it.
+    AfterInterrupt(Box<Failure>),
 }
 
 impl Failure {
     pub(crate) fn usage(message: impl Display) -> Self {
         Self::Usage(message.to_string())
+    }
+
+    /// With the errors underneath: some say only there what the system said.
+    pub(crate) fn caused(error: impl std::error::Error) -> Self {
+        let mut message = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            message.push_str(": ");
+            message.push_str(&cause.to_string());
+            source = cause.source();
+        }
+        Self::Usage(message)
+    }
+
+    pub(crate) fn credentials(error: impl Display) -> Self {
+        Self::Credentials(error.to_string())
     }
 
     pub(crate) fn call(error: Error) -> Self {
@@ -56,50 +74,66 @@ impl Failure {
     }
 
     pub(crate) fn exit(&self) -> Exit {
-        let error = match self {
-            Self::Usage(_) => return Exit::Usage,
-            Self::Unshown(_) => return Exit::Unknown,
-            Self::Interrupted => return Exit::Interrupted,
-            Self::Call(error) => error,
-        };
-        match (error.kind(), error.outcome()) {
-            (_, Outcome::Unknown) => Exit::Unknown,
-            (ErrorKind::PartitionsFailed, _) => Exit::SomeFailed,
-            (ErrorKind::InvalidInput | ErrorKind::Credentials, _) if error.attempts() == 0 => {
-                Exit::Usage
-            }
-            _ => Exit::NotApplied,
+        match self {
+            Self::Usage(_) | Self::Credentials(_) => Exit::Usage,
+            Self::Unshown(_) => Exit::Unknown,
+            Self::Interrupted | Self::AfterInterrupt(_) => Exit::Interrupted,
+            Self::Call(error) => of_error(error),
         }
     }
 
     /// Tells people, or scripts that asked for JSON, on standard error.
-    pub(crate) fn report(&self, format: Format) {
-        match (format, self) {
-            (Format::Json, _) => eprintln!("{}", self.json()),
-            (Format::Table, Self::Call(error)) => eprintln!("error: {error}"),
-            (Format::Table, Self::Usage(message) | Self::Unshown(message)) => {
+    pub(crate) fn report(&self, json: bool) {
+        match (json, self) {
+            (true, _) => eprintln!("{}", self.json()),
+            (false, Self::Call(error)) => eprintln!("error: {error}"),
+            (false, Self::Usage(message) | Self::Credentials(message) | Self::Unshown(message)) => {
                 eprintln!("error: {message}");
             }
-            (Format::Table, Self::Interrupted) => eprintln!("{INTERRUPTED}"),
+            (false, Self::AfterInterrupt(failure)) => failure.report(json),
+            (false, Self::Interrupted) => eprintln!("{INTERRUPTED}"),
         }
     }
 
     fn json(&self) -> serde_json::Value {
         match self {
             Self::Usage(message) => plain(ErrorKind::InvalidInput.as_str(), message, "not_applied"),
+            Self::Credentials(message) => {
+                plain(ErrorKind::Credentials.as_str(), message, "not_applied")
+            }
             Self::Unshown(message) => plain("output", message, "unknown"),
             Self::Interrupted => plain("interrupted", INTERRUPTED, "unknown"),
-            Self::Call(error) => json!({
-                "kind": error.kind().as_str(),
-                "code": error.code(),
-                "message": error.message(),
-                "status": error.status(),
-                "request_id": error.request_id(),
-                "outcome": outcome(error.outcome()),
-                "attempts": error.attempts(),
-            }),
+            Self::AfterInterrupt(failure) => failure.json(),
+            Self::Call(error) => error_json(error),
         }
     }
+}
+
+/// How a call that failed so ends the command.
+pub(crate) fn of_error(error: &Error) -> Exit {
+    match (error.kind(), error.outcome()) {
+        (_, Outcome::Unknown) => Exit::Unknown,
+        (ErrorKind::PartitionsFailed, _) => Exit::SomeFailed,
+        (ErrorKind::InvalidInput | ErrorKind::Credentials | ErrorKind::ProjectId, _)
+            if error.attempts() == 0 =>
+        {
+            Exit::Usage
+        }
+        _ => Exit::NotApplied,
+    }
+}
+
+/// The documented JSON of an error.
+pub(crate) fn error_json(error: &Error) -> serde_json::Value {
+    json!({
+        "kind": error.kind().as_str(),
+        "code": error.code(),
+        "message": error.message(),
+        "status": error.status(),
+        "request_id": error.request_id(),
+        "outcome": outcome(error.outcome()),
+        "attempts": error.attempts(),
+    })
 }
 
 /// An error that no call gave.
@@ -115,7 +149,7 @@ fn plain(kind: &str, message: &str, outcome: &str) -> serde_json::Value {
     })
 }
 
-fn outcome(outcome: Outcome) -> &'static str {
+pub(crate) fn outcome(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::NotApplied => "not_applied",
         Outcome::Partial => "partial",

@@ -7,8 +7,11 @@
 mod arguments;
 mod commands;
 mod confirm;
+mod credentials;
 mod exit;
+mod interrupt;
 mod output;
+mod setting;
 mod stdout;
 mod target;
 
@@ -31,17 +34,25 @@ fn main() -> ExitCode {
             return exit::Exit::Usage.into();
         }
     };
-    let (output, result) = match arguments.command {
-        Command::Delete(delete) => (delete.output, runtime.block_on(commands::delete(delete))),
-        Command::Serve(serve) => (
-            output::Format::Table,
-            runtime.block_on(commands::serve(serve)),
+    let (json, result) = match arguments.command {
+        Command::Delete(delete) => (
+            delete.output.is_json(),
+            runtime.block_on(commands::delete(delete)),
+        ),
+        Command::Purge(purge) => (
+            purge.output.is_json(),
+            runtime.block_on(commands::purge(purge)),
+        ),
+        Command::Serve(serve) => (false, runtime.block_on(commands::serve(serve))),
+        Command::Sign(sign) => (
+            sign.output.is_json(),
+            runtime.block_on(commands::sign(sign)),
         ),
     };
     match result {
         Ok(exit) => exit.into(),
         Err(failure) => {
-            failure.report(output);
+            failure.report(json);
             failure.exit().into()
         }
     }

@@ -18,6 +18,12 @@ pub(crate) enum Format {
     Json,
 }
 
+impl Format {
+    pub(crate) fn is_json(self) -> bool {
+        self == Self::Json
+    }
+}
+
 /// The partitions that a deletion names, with what they held before.
 pub(crate) struct Rows<'a> {
     targets: &'a [(i32, DeletionTarget)],
@@ -155,14 +161,14 @@ impl ReportRow<'_> {
     }
 }
 
-fn by_partition(partitions: &[PartitionInfo]) -> HashMap<i32, PartitionInfo> {
+pub(crate) fn by_partition(partitions: &[PartitionInfo]) -> HashMap<i32, PartitionInfo> {
     partitions
         .iter()
         .map(|info| (info.partition(), *info))
         .collect()
 }
 
-fn records_below(held: &PartitionInfo, target: DeletionTarget) -> i64 {
+pub(crate) fn records_below(held: &PartitionInfo, target: DeletionTarget) -> i64 {
     match target {
         DeletionTarget::Before(offset) if offset > held.end_offset() => 0,
         DeletionTarget::Before(offset) => offset.saturating_sub(held.start_offset()).max(0),
@@ -170,20 +176,23 @@ fn records_below(held: &PartitionInfo, target: DeletionTarget) -> i64 {
     }
 }
 
-fn table(header: &[&str]) -> Table {
+pub(crate) fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     table.set_header(header.iter().map(|name| name.to_uppercase()));
     for (index, column) in table.column_iter_mut().enumerate() {
         column.set_padding((0, 2));
-        if !matches!(header.get(index), Some(&("delete" | "status"))) {
+        if !matches!(
+            header.get(index),
+            Some(&("topic" | "delete" | "status" | "reason"))
+        ) {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
     table
 }
 
-fn lines(table: &Table) -> String {
+pub(crate) fn lines(table: &Table) -> String {
     let mut text = String::new();
     for line in table.lines() {
         text.push_str(line.trim_end());
@@ -192,11 +201,11 @@ fn lines(table: &Table) -> String {
     text
 }
 
-fn number(number: Option<i64>) -> String {
+pub(crate) fn number(number: Option<i64>) -> String {
     number.map_or_else(|| "-".to_owned(), |number| number.to_string())
 }
 
 /// The service's text with control characters escaped: it goes to a terminal.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     text.escape_debug().to_string()
 }

@@ -1,108 +1,266 @@
 //! The service that a command talks to.
 
-use dms_kafka::{Client, DeletionTarget, InstanceId};
+use dms_kafka::auth::Region;
+use dms_kafka::{
+    Client, ClientBuilder, DeletionTarget, ErrorKind, InstanceId, PartitionInfo, ProjectId,
+};
 use dms_kafka_gateway::Gateway;
+use serde_json::{Value, json};
 
-use crate::arguments::Delete;
+use crate::arguments::Service;
 use crate::exit::Failure;
+use crate::setting::Setting;
 
 const EMBEDDED_PARTITIONS: u32 = 3;
 const EMBEDDED_RECORDS: u64 = 1000;
 /// The last partition that can be shown: the API lists no more than 10,000.
 const EMBEDDED_MAX_PARTITION: u32 = 9_999;
+/// What a project is called that is looked up when the first request is sent.
+const PROJECT_TO_BE_FOUND: &str = "{project_id}";
 
 /// A client with the instance it is to talk about.
 pub(crate) struct Target {
     pub(crate) client: Client,
     pub(crate) endpoint: String,
-    pub(crate) project_id: String,
+    /// `None` when it is looked up.
+    project_id: Option<String>,
     pub(crate) instance_id: String,
     /// Serves as long as it is held.
     _gateway: Option<Gateway>,
 }
 
 impl Target {
-    pub(crate) async fn choose(
-        arguments: &Delete,
-        topic: &str,
-        targets: &[(i32, DeletionTarget)],
+    /// The service that the arguments and the environment name. `topics`, each with its highest partition, are what an
+    /// embedded gateway is made with.
+    pub(crate) async fn choose<'a>(
+        service: &Service,
+        topics: impl IntoIterator<Item = (&'a str, i32)>,
     ) -> Result<Self, Failure> {
-        if arguments.embedded {
-            return Self::embedded(topic, targets).await;
+        if service.embedded {
+            return Self::embedded(topics).await;
         }
-        let endpoint = given(
-            arguments.endpoint.as_ref(),
-            "--endpoint",
-            "DMS_KAFKA_ENDPOINT",
-        )?;
-        let project_id = given(
-            arguments.project_id.as_ref(),
+        let place = Place::find(service)?;
+        let project = Setting::optional(
+            service.project_id.as_ref(),
             "--project-id",
             "HUAWEICLOUD_SDK_PROJECT_ID",
         )?;
-        let instance_id = given(
-            arguments.instance_id.as_ref(),
+        let instance = Setting::required(
+            service.instance_id.as_ref(),
             "--instance-id",
             "DMS_KAFKA_INSTANCE_ID",
         )?;
-        InstanceId::new(instance_id.as_str()).map_err(Failure::usage)?;
-        let mut builder = Client::builder()
-            .endpoint(&endpoint)
-            .project_id(&project_id);
-        if arguments.allow_plaintext_http {
-            eprintln!("warning: plaintext HTTP is allowed; others may read what is sent");
+        InstanceId::new(instance.value.as_str()).map_err(Failure::usage)?;
+        let mut builder = place.tell(Client::builder());
+        if let Some(project) = &project {
+            ProjectId::new(project.value.as_str()).map_err(Failure::usage)?;
+            builder = builder.project_id(&project.value);
+        }
+        builder = with_certificates(builder, service)?;
+        if service.allow_plaintext_http {
             builder = builder.allow_plaintext_http();
         }
-        let client = builder.build().map_err(Failure::call)?;
+        let client = builder.build().map_err(|error| place.explain(error))?;
+        if service.allow_plaintext_http && client.endpoint().starts_with("http://") {
+            eprintln!(
+                "warning: {} is not encrypted: others can read what is sent",
+                client.endpoint()
+            );
+        }
+        tracing::info!("endpoint {} from {}", client.endpoint(), place.source());
+        let project_from = project.as_ref().map_or_else(
+            || "project of the credentials, or else the region's own".to_owned(),
+            |project| format!("project {} from {}", project.value, project.source),
+        );
+        tracing::info!("{project_from}");
+        tracing::info!("instance {} from {}", instance.value, instance.source);
         Ok(Self {
+            endpoint: client.endpoint().to_owned(),
             client,
-            endpoint,
-            project_id,
-            instance_id,
+            project_id: project.map(|project| project.value),
+            instance_id: instance.value,
             _gateway: None,
         })
     }
 
     /// Starts a gateway on a free loopback port, with a key made for this run.
-    async fn embedded(topic: &str, targets: &[(i32, DeletionTarget)]) -> Result<Self, Failure> {
-        let highest = targets
-            .iter()
-            .map(|(partition, _)| partition.unsigned_abs())
-            .max()
-            .unwrap_or_default();
-        if highest > EMBEDDED_MAX_PARTITION {
-            return Err(Failure::usage(format!(
-                "partition {highest} is beyond {EMBEDDED_MAX_PARTITION}, the last that --embedded makes"
-            )));
+    async fn embedded<'a>(
+        topics: impl IntoIterator<Item = (&'a str, i32)>,
+    ) -> Result<Self, Failure> {
+        let mut gateway = Gateway::memory();
+        for (topic, highest) in topics {
+            let highest = highest.unsigned_abs();
+            if highest > EMBEDDED_MAX_PARTITION {
+                return Err(Failure::usage(format!(
+                    "partition {highest} is beyond {EMBEDDED_MAX_PARTITION}, the last that --embedded makes"
+                )));
+            }
+            gateway = gateway.topic(
+                topic,
+                EMBEDDED_PARTITIONS.max(highest + 1),
+                EMBEDDED_RECORDS,
+            );
         }
-        let partitions = EMBEDDED_PARTITIONS.max(highest + 1);
-        let gateway = Gateway::memory()
-            .topic(topic, partitions, EMBEDDED_RECORDS)
-            .start()
-            .await
-            .map_err(Failure::usage)?;
+        let gateway = gateway.start().await.map_err(Failure::usage)?;
         let client = Client::builder()
             .endpoint(gateway.endpoint())
             .project_id(gateway.project_id())
             .credentials(gateway.credentials())
             .build()
             .map_err(Failure::call)?;
+        tracing::info!("endpoint {} from --embedded", gateway.endpoint());
         Ok(Self {
             client,
             endpoint: gateway.endpoint().to_owned(),
-            project_id: gateway.project_id().to_owned(),
+            project_id: Some(gateway.project_id().to_owned()),
             instance_id: gateway.instance_id().to_owned(),
             _gateway: Some(gateway),
         })
     }
+
+    /// Says where the credentials came from, for people who asked for that.
+    pub(crate) async fn tell_credentials(&self) {
+        if !tracing::enabled!(tracing::Level::INFO) {
+            return;
+        }
+        // A failure is told by the call that needs them.
+        if let Ok(credentials) = self.client.credentials().await {
+            crate::credentials::tell(&credentials);
+        }
+    }
+
+    /// What the partitions hold; `None` when the service does not say.
+    ///
+    /// Refused credentials end the command here: each further try counts towards the lock of the key.
+    pub(crate) async fn partitions(
+        &self,
+        topic: &str,
+    ) -> Result<Option<Vec<PartitionInfo>>, Failure> {
+        match self
+            .client
+            .list_partitions(self.instance_id.as_str(), topic)
+            .await
+        {
+            Ok(partitions) => Ok(Some(partitions)),
+            Err(error) => match error.kind() {
+                ErrorKind::InvalidInput
+                | ErrorKind::Credentials
+                | ErrorKind::ProjectId
+                | ErrorKind::Unauthorized
+                | ErrorKind::Connect => Err(Failure::call(error)),
+                _ => {
+                    tracing::info!(%error, "the service does not show its partitions");
+                    Ok(None)
+                }
+            },
+        }
+    }
+
+    /// A request as it would be sent, without signature.
+    pub(crate) fn request_text(&self, topic: &str, targets: &[(i32, DeletionTarget)]) -> String {
+        let partitions: Vec<Value> = targets
+            .iter()
+            .map(|(partition, what)| match what {
+                DeletionTarget::Before(offset) => json!({"partition": partition, "offset": offset}),
+                _ => json!({"partition": partition, "offset": -1}),
+            })
+            .collect();
+        let project_id = self.project_id.as_deref().unwrap_or(PROJECT_TO_BE_FOUND);
+        format!(
+            "POST {}/v2/{project_id}/kafka/instances/{}/topics/{topic}/messages/delete\n{}\n",
+            self.endpoint,
+            self.instance_id,
+            json!({"partitions": partitions})
+        )
+    }
 }
 
-/// The flag's value, or the environment's.
-fn given(typed: Option<&String>, flag: &str, variable: &str) -> Result<String, Failure> {
-    let value = typed.cloned().or_else(|| std::env::var(variable).ok());
-    value.filter(|value| !value.is_empty()).ok_or_else(|| {
-        Failure::usage(format!(
-            "{flag} is missing: give it, or set {variable}; to try without a service use --embedded"
-        ))
-    })
+/// How the endpoint is found.
+struct Place {
+    endpoint: Option<Setting>,
+    region: Option<(Region, Setting)>,
+}
+
+impl Place {
+    /// What is typed goes before what is in the environment: a region that is typed is not overruled by a variable
+    /// with an endpoint.
+    fn find(service: &Service) -> Result<Self, Failure> {
+        let mut endpoint = Setting::optional(
+            service.endpoint.as_ref(),
+            "--endpoint",
+            "DMS_KAFKA_ENDPOINT",
+        )?;
+        let region = Setting::optional(service.region.as_ref(), "--region", "DMS_KAFKA_REGION")?;
+        if region.as_ref().is_some_and(|region| region.is_typed)
+            && endpoint.as_ref().is_some_and(|endpoint| !endpoint.is_typed)
+        {
+            endpoint = None;
+        }
+        if endpoint.is_none() && region.is_none() {
+            return Err(Failure::usage(
+                "neither --endpoint nor --region is given, nor is DMS_KAFKA_ENDPOINT or DMS_KAFKA_REGION set; to try \
+                 without a service use --embedded",
+            ));
+        }
+        let region = match region {
+            Some(setting) => Some((
+                Region::new(setting.value.as_str()).map_err(Failure::usage)?,
+                setting,
+            )),
+            None => None,
+        };
+        Ok(Self { endpoint, region })
+    }
+
+    fn tell(&self, mut builder: ClientBuilder) -> ClientBuilder {
+        if let Some((region, _)) = &self.region {
+            builder = builder.region(region.clone());
+        }
+        if let Some(endpoint) = &self.endpoint {
+            builder = builder.endpoint(&endpoint.value);
+        }
+        builder
+    }
+
+    fn source(&self) -> String {
+        match (&self.endpoint, &self.region) {
+            (Some(endpoint), _) => endpoint.source.clone(),
+            (None, Some((region, setting))) => format!("the region {region} ({})", setting.source),
+            (None, None) => String::new(),
+        }
+    }
+
+    /// The library names its own methods: people need the flags.
+    fn explain(&self, error: dms_kafka::Error) -> Failure {
+        let is_plaintext = self
+            .endpoint
+            .as_ref()
+            .is_some_and(|endpoint| endpoint.value.starts_with("http://"));
+        match (
+            error.message().contains("allow_plaintext_http"),
+            self.region.is_none(),
+        ) {
+            (true, _) if is_plaintext => Failure::usage(format!(
+                "the endpoint {:?} is not encrypted: use https, or give --allow-plaintext-http",
+                self.endpoint
+                    .as_ref()
+                    .map(|endpoint| endpoint.value.as_str())
+                    .unwrap_or_default()
+            )),
+            (false, true) if error.message().starts_with("no project id") => Failure::usage(
+                "--project-id is missing: give it, or set HUAWEICLOUD_SDK_PROJECT_ID, or give a --region, whose own \
+                 project is then looked up",
+            ),
+            _ => Failure::call(error),
+        }
+    }
+}
+
+fn with_certificates(builder: ClientBuilder, service: &Service) -> Result<ClientBuilder, Failure> {
+    let Some(path) = &service.ca_cert else {
+        return Ok(builder);
+    };
+    let pem = std::fs::read(path)
+        .map_err(|error| Failure::usage(format!("--ca-cert {}: {error}", path.display())))?;
+    Ok(builder.with_root_certificates(pem))
 }

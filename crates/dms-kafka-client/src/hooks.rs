@@ -3,10 +3,10 @@
 use std::time::SystemTime;
 
 use bytes::{Bytes, BytesMut};
-use http::HeaderMap;
+use http::{HeaderMap, StatusCode};
 use huaweicloud_auth::signing::{self, Payload, RequestTarget};
 use progenitor_client::{ClientHooks, ClientInfo, Error, OperationInfo};
-use reqwest::{Body, Request, Response, Url};
+use reqwest::{Body, Request, Response, ResponseBuilderExt, Url};
 
 use crate::attempt::{Answer, Attempt, Completeness};
 use crate::generated::Client;
@@ -14,6 +14,8 @@ use crate::generated::Client;
 /// Added to each request by the generator. The API does not have it, so it is not sent.
 const GENERATOR_HEADER: &str = "api-version";
 const PROJECT_ID_HEADER: &str = "x-project-id";
+/// An announced length is only a promise: no more memory than this is taken before bytes arrive.
+const LARGEST_RESERVE: usize = 8 * 1024 * 1024;
 
 impl ClientHooks<Attempt> for Client {
     /// Signs the exact bytes that will be sent, with a fresh date.
@@ -29,8 +31,9 @@ impl ClientHooks<Attempt> for Client {
     /// generated code a response rebuilt from it.
     async fn exec(&self, request: Request, _info: &OperationInfo) -> reqwest::Result<Response> {
         let attempt = self.inner();
-        let response = self.client().execute(request).await?;
-        let (status, headers) = (response.status(), response.headers().clone());
+        let mut response = self.client().execute(request).await?;
+        let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
+        let url = response.url().clone();
         *attempt.slot() = Some(Answer {
             status,
             headers: headers.clone(),
@@ -43,11 +46,20 @@ impl ClientHooks<Attempt> for Client {
             answer.completeness = *read.as_ref().unwrap_or(&Completeness::Truncated);
         }
         read?;
-        let mut rebuilt = http::Response::new(body);
-        *rebuilt.status_mut() = status;
-        *rebuilt.headers_mut() = headers;
-        Ok(rebuilt.into())
+        Ok(rebuilt(url, status, headers, body))
     }
+}
+
+/// A response with its URL; without one, a placeholder would be parsed each time.
+#[expect(
+    clippy::expect_used,
+    reason = "nothing is converted on the way, so nothing can be invalid"
+)]
+fn rebuilt(url: Url, status: StatusCode, headers: HeaderMap, body: Bytes) -> Response {
+    let builder = http::Response::builder().status(status).url(url);
+    let mut rebuilt = builder.body(body).expect("a status and a URL are given");
+    *rebuilt.headers_mut() = headers;
+    rebuilt.into()
 }
 
 fn authorize(attempt: &Attempt, request: &Request, headers: &mut HeaderMap) -> Result<(), String> {
@@ -86,7 +98,9 @@ fn host(url: &Url) -> String {
 
 /// Reads up to `limit` bytes; what was read is returned even when the connection broke.
 async fn read_body(mut response: Response, limit: usize) -> (Bytes, reqwest::Result<Completeness>) {
-    let mut body = BytesMut::new();
+    let announced = response.content_length().unwrap_or_default();
+    let room = usize::try_from(announced).unwrap_or(limit).min(limit);
+    let mut body = BytesMut::with_capacity(room.min(LARGEST_RESERVE));
     loop {
         match response.chunk().await {
             Ok(Some(chunk)) => {

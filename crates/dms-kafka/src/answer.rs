@@ -181,33 +181,60 @@ fn root_cause(error: &dyn std::error::Error) -> String {
     cause.to_string()
 }
 
-/// Whether an array stands anywhere but as the value of a key, in text known to be JSON.
+/// Whether the answer, or an item of its list `partitions`, is an array, in text known to be JSON.
 ///
-/// serde takes an array for a struct, field by field, so `[["0", 0, "success"]]` would look deleted.
+/// serde takes an array for a struct, field by field, so `{"partitions":[["0", 0, "success"]]}` would look
+/// deleted. Arrays in fields that nobody reads do no harm.
 fn has_array_for_object(json: &[u8]) -> bool {
-    let mut before = None;
-    let mut bytes = json.iter();
-    while let Some(&byte) = bytes.next() {
+    if has_one_array_as_value(json) {
+        return false;
+    }
+    let mut rest = json;
+    let mut depth = 0_usize;
+    let mut key: &[u8] = &[];
+    while let Some((&byte, behind)) = rest.split_first() {
+        rest = behind;
         match byte {
-            b'"' => skip_string(&mut bytes),
-            b'[' if before != Some(b':') => return true,
+            b'"' => {
+                let (text, behind) = behind.split_at(string_length(behind));
+                rest = behind.get(1..).unwrap_or_default();
+                if depth == 1 {
+                    key = text;
+                }
+            }
+            b'[' if depth == 0 || (depth == 2 && may_be_partitions(key)) => return true,
+            b'[' | b'{' => depth += 1,
+            b']' | b'}' => depth = depth.saturating_sub(1),
             _ => {}
-        }
-        if !byte.is_ascii_whitespace() {
-            before = Some(byte);
         }
     }
     false
 }
 
-fn skip_string(bytes: &mut std::slice::Iter<'_, u8>) {
-    while let Some(&byte) = bytes.next() {
-        match byte {
-            b'"' => return,
-            b'\\' => _ = bytes.next(),
-            _ => {}
-        }
+/// A key may be written with escapes; nobody who means well does.
+/// Whether there is but one `[`, behind a colon, as in every ordinary answer.
+fn has_one_array_as_value(json: &[u8]) -> bool {
+    let mut brackets = memchr::memchr_iter(b'[', json);
+    match (brackets.next(), brackets.next()) {
+        (Some(only), None) => json[..only].trim_ascii_end().ends_with(b":"),
+        _ => false,
     }
+}
+
+fn may_be_partitions(key: &[u8]) -> bool {
+    key == b"partitions" || key.contains(&b'\\')
+}
+
+/// How many bytes stand before the closing quote.
+fn string_length(json: &[u8]) -> usize {
+    let mut escaped = false;
+    json.iter()
+        .position(|&byte| {
+            let ends = byte == b'"' && !escaped;
+            escaped = byte == b'\\' && !escaped;
+            ends
+        })
+        .unwrap_or(json.len())
 }
 
 fn request_id(headers: &HeaderMap) -> Option<String> {
@@ -267,6 +294,14 @@ mod tests {
             (" \n[{}]", true),
             (r#"{"partitions":[["0",0,"success"]]}"#, true),
             (r#"{"partitions":[{}, ["0",0,"success"]]}"#, true),
+            (
+                r#"{"total":[[1]],"partitions":[{"replicas":[[1,2],[3]]}],"x":{"partitions":[[]]}}"#,
+                false,
+            ),
+            (r#"{"note":"partitions","matrix":[[1]]}"#, false),
+            (r#"{"x":{"partitions":{}},"partitions":[[]]}"#, true),
+            (r#"{"p\u0061rtitions":[["0",0,"success"]]}"#, true),
+            (r#"{"a\\":1,"partitions":[["0",0,"success"]]}"#, true),
         ];
         for (json, found) in cases {
             assert_eq!(has_array_for_object(json.as_bytes()), found, "{json}");

@@ -2,14 +2,15 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::HeaderValue;
-use huaweicloud_auth::{EnvironmentProvider, ProvideCredentials};
+#[cfg(feature = "providers")]
+use huaweicloud_auth::Region;
+use huaweicloud_auth::{Environment, ProvideCredentials};
 
 use crate::client::{Client, Config};
 use crate::endpoint::Endpoint;
 use crate::error::Error;
-use crate::ids::ProjectId;
 use crate::retry::RetryPolicy;
+use crate::sources::Sources;
 use crate::transport::{Proxy, Transport};
 
 /// Builds a [`Client`].
@@ -31,9 +32,7 @@ use crate::transport::{Proxy, Transport};
 #[derive(Clone)]
 #[must_use = "a builder does nothing until build()"]
 pub struct ClientBuilder {
-    endpoint: Option<String>,
-    project_id: Option<String>,
-    credentials: Option<Arc<dyn ProvideCredentials>>,
+    sources: Sources,
     plaintext_allowed: bool,
     transport: Transport,
     attempt_timeout: Duration,
@@ -45,9 +44,7 @@ pub struct ClientBuilder {
 impl ClientBuilder {
     pub(crate) fn new() -> Self {
         Self {
-            endpoint: None,
-            project_id: None,
-            credentials: None,
+            sources: Sources::new(),
             plaintext_allowed: false,
             transport: Transport::new(),
             attempt_timeout: Duration::from_secs(30),
@@ -57,25 +54,61 @@ impl ClientBuilder {
         }
     }
 
-    /// Where the service answers: scheme, host and port. `https://` may be left out.
+    /// The region of the instances, which tells where the service and its IAM are: see
+    /// [`EndpointResolver`](crate::auth::EndpointResolver) for the variables and the file that may say otherwise.
+    /// The first of several endpoints is taken.
+    ///
+    /// ```
+    /// use dms_kafka::auth::{Credentials, Region};
+    ///
+    /// let client = dms_kafka::Client::builder()
+    ///     .region(Region::AP_SOUTHEAST_1)
+    ///     .credentials(Credentials::new("access-key", "secret-key")?)
+    ///     .build()?;
+    /// assert_eq!(client.endpoint(), "https://dms.ap-southeast-1.myhuaweicloud.com");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[cfg(feature = "providers")]
+    pub fn region(mut self, region: Region) -> Self {
+        self.sources.region = Some(region);
+        self
+    }
+
+    /// Where the service answers: scheme, host and port, in place of the region's endpoint. `https://` may be
+    /// left out.
     ///
     /// `http://` is refused but for loopback addresses; see
     /// [`allow_plaintext_http`](Self::allow_plaintext_http).
     pub fn endpoint(mut self, endpoint: impl Into<String>) -> Self {
-        self.endpoint = Some(endpoint.into());
+        self.sources.endpoint = Some(endpoint.into());
         self
     }
 
     /// The project that the instances belong to.
+    ///
+    /// It may be left out when a region is given: then it is the one that the credentials name, or the region's
+    /// own, for which IAM is asked at the first call. `HUAWEICLOUD_SDK_IAM_ENDPOINT` names another IAM.
     pub fn project_id(mut self, project_id: impl Into<String>) -> Self {
-        self.project_id = Some(project_id.into());
+        self.sources.project_id = Some(project_id.into());
         self
     }
 
-    /// Where credentials come from; each attempt asks. Without this call they come from the environment
-    /// (`HUAWEICLOUD_SDK_AK`, `HUAWEICLOUD_SDK_SK`, `HUAWEICLOUD_SDK_SECURITY_TOKEN`).
+    /// Where credentials come from; each attempt asks, so a source that is slow belongs into a
+    /// `CachedProvider`.
+    ///
+    /// Without this call they come from the official SDKs' chain of sources: environment
+    /// (`HUAWEICLOUD_SDK_AK`, `HUAWEICLOUD_SDK_SK`, `HUAWEICLOUD_SDK_SECURITY_TOKEN`), profile
+    /// (`~/.huaweicloud/credentials`), metadata of the ECS, container; temporary keys are replaced in time.
+    /// Without the feature `providers` they come from the environment alone.
     pub fn credentials(mut self, provider: impl ProvideCredentials + 'static) -> Self {
-        self.credentials = Some(Arc::new(provider));
+        self.sources.credentials = Some(Arc::new(provider));
+        self
+    }
+
+    /// Reads variables, and `HOME` for the files in `~/.huaweicloud`, from here in place of the process's
+    /// environment. Proxies are still the process's own.
+    pub fn with_environment(mut self, environment: Environment) -> Self {
+        self.sources.environment = environment;
         self
     }
 
@@ -162,34 +195,23 @@ impl ClientBuilder {
     ///
     /// # Errors
     /// [`InvalidInput`](crate::ErrorKind::InvalidInput) when the endpoint or the project id is missing or
-    /// breaks its rule, when a time-out is zero, and when proxy or certificates cannot be read.
+    /// breaks its rule, when a region has no endpoint, when a time-out is zero, and when proxy or certificates
+    /// cannot be read.
     pub fn build(self) -> Result<Client, Error> {
         self.check_timeouts()?;
-        let Some(endpoint) = self.endpoint else {
-            return Err(Error::invalid_input(
-                "no endpoint: give one, such as https://dms.ap-southeast-1.myhuaweicloud.com",
-            ));
-        };
-        let endpoint = Endpoint::parse(&endpoint, self.plaintext_allowed)?;
-        let Some(project_id) = self.project_id else {
-            return Err(Error::invalid_input(
-                "no project id: give the one that the instance belongs to",
-            ));
-        };
-        let project_id = ProjectId::new(project_id)?;
-        let project_header = HeaderValue::from_str(project_id.as_str()).map_err(|error| {
-            Error::invalid_input("the project id does not fit a header").with_source(error)
-        })?;
+        let endpoint = Endpoint::parse(&self.sources.endpoint()?, self.plaintext_allowed)?;
         let http = self.transport.http_client(&endpoint)?;
-        let credentials = self
-            .credentials
-            .unwrap_or_else(|| Arc::new(EnvironmentProvider::from_process()));
+        #[cfg(feature = "providers")]
+        let resolved = self
+            .sources
+            .resolve(|| self.transport.for_providers(&endpoint, &http))?;
+        #[cfg(not(feature = "providers"))]
+        let resolved = self.sources.resolve()?;
         Ok(Client::new(Config {
             http,
             endpoint,
-            project_id,
-            project_header,
-            credentials,
+            project: resolved.project,
+            credentials: resolved.credentials,
             attempt_timeout: self.attempt_timeout,
             call_timeout: self.call_timeout,
             retry: self.retry,
@@ -216,8 +238,7 @@ impl ClientBuilder {
 impl fmt::Debug for ClientBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientBuilder")
-            .field("project_id", &self.project_id)
-            .field("credentials", &self.credentials)
+            .field("sources", &self.sources)
             .field("retry", &self.retry)
             .finish_non_exhaustive()
     }

@@ -1,6 +1,7 @@
 //! The attempts of one call, under one deadline.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use dms_kafka_client::{self as raw, Attempt};
@@ -12,6 +13,7 @@ use crate::answer::{self, RawResult, Trusted};
 use crate::client::Config;
 use crate::deletion::History;
 use crate::error::{Error, ErrorKind};
+use crate::identity::{Identity, Project};
 use crate::outcome::Outcome;
 use crate::retry::{self, Decision, Situation};
 
@@ -42,7 +44,7 @@ pub(crate) struct Answered<T> {
 
 /// Sends until an answer can be trusted, retrying is no use, or the deadline has come.
 ///
-/// `send` makes one request with the client it is given.
+/// `send` makes one request with the client it is given, for the project.
 pub(crate) async fn run<T, F, S>(
     config: &Config,
     operation: Operation,
@@ -50,27 +52,27 @@ pub(crate) async fn run<T, F, S>(
     send: S,
 ) -> Result<Answered<T>, Error>
 where
-    S: Fn(raw::Client) -> F,
+    S: Fn(raw::Client, Arc<Project>) -> F,
     F: Future<Output = RawResult<T>>,
 {
     let mut call = Call::new(config, effect);
     loop {
-        let credentials = call.credentials().await?;
+        let identity = call.identity().await?;
         let span = attempt_span(config, operation, call.attempts);
         call.attempts += 1;
-        let attempt = attempt(config, call.deadline, &credentials, &send).instrument(span);
+        let attempt = attempt(config, call.deadline, &identity, &send).instrument(span);
         let error = match attempt.await {
             Ok(Trusted { value, request_id }) => {
                 let history = call.history(request_id);
                 return Ok(Answered {
                     value,
-                    credentials,
+                    credentials: identity.credentials,
                     history,
                 });
             }
             Err(error) => error,
         };
-        match call.after_failure(&error, &credentials).await {
+        match call.after_failure(&error, &identity.credentials).await {
             Decision::RetryAfter(pause) => sleep(pause).await,
             Decision::Stop => return Err(error.with_history(call.attempts, call.outcome)),
         }
@@ -86,7 +88,7 @@ struct Call<'a> {
     /// Of all attempts.
     outcome: Outcome,
     /// Another token, after one was refused.
-    renewed: Option<Credentials>,
+    renewed: Option<Identity>,
     may_renew: bool,
 }
 
@@ -103,10 +105,10 @@ impl<'a> Call<'a> {
         }
     }
 
-    async fn credentials(&mut self) -> Result<Credentials, Error> {
+    async fn identity(&mut self) -> Result<Identity, Error> {
         match self.renewed.take() {
-            Some(credentials) => Ok(credentials),
-            None => provide(self.config, self.deadline)
+            Some(identity) => Ok(identity),
+            None => Identity::ask(self.config, self.deadline)
                 .await
                 .map_err(|error| error.with_history(self.attempts, self.outcome)),
         }
@@ -150,49 +152,39 @@ pub(crate) fn secret(credentials: &Credentials) -> Option<&str> {
 }
 
 /// Now and so much; a time-out too long for the clock never fires.
-fn after(timeout: Duration) -> Instant {
+pub(crate) fn after(timeout: Duration) -> Instant {
     const YEARS: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
     let now = Instant::now();
     now.checked_add(timeout).unwrap_or_else(|| now + YEARS)
 }
 
-async fn provide(config: &Config, deadline: Instant) -> Result<Credentials, Error> {
-    let failed = |message: String| Error::new(ErrorKind::Credentials, Outcome::NotApplied, message);
-    match timeout_at(deadline, config.credentials.provide_credentials()).await {
-        Ok(Ok(credentials)) => Ok(credentials),
-        Ok(Err(error)) => Err(failed(format!("no credentials: {error}")).with_source(error)),
-        Err(_) => Err(failed(
-            "no credentials within the call's time-out".to_owned(),
-        )),
-    }
-}
-
 /// Another token in place of the refused one, when the provider has one.
-async fn renew(config: &Config, deadline: Instant, refused: &Credentials) -> Option<Credentials> {
+async fn renew(config: &Config, deadline: Instant, refused: &Credentials) -> Option<Identity> {
     config.credentials.invalidate(refused);
-    let renewed = provide(config, deadline).await.ok()?;
-    (renewed.auth_token() != refused.auth_token()).then_some(renewed)
+    let renewed = Identity::ask(config, deadline).await.ok()?;
+    (renewed.credentials.auth_token() != refused.auth_token()).then_some(renewed)
 }
 
 async fn attempt<T, F, S>(
     config: &Config,
     deadline: Instant,
-    credentials: &Credentials,
+    identity: &Identity,
     send: &S,
 ) -> Result<Trusted<T>, Error>
 where
-    S: Fn(raw::Client) -> F,
+    S: Fn(raw::Client, Arc<Project>) -> F,
     F: Future<Output = RawResult<T>>,
 {
-    let attempt = Attempt::new(credentials.clone())
-        .with_project_id(config.project_header.clone())
+    let attempt = Attempt::new(identity.credentials.clone())
+        .with_project_id(identity.project.header.clone())
         .with_answer_limit(config.answer_limit);
     let client =
         raw::Client::new_with_client(config.endpoint.base(), config.http.clone(), attempt.clone());
     let begin = Instant::now();
     let end = deadline.min(after(config.attempt_timeout));
-    let secret = secret(credentials);
-    let result = match timeout_at(end, send(client)).await {
+    let secret = secret(&identity.credentials);
+    let answered = send(client, Arc::clone(&identity.project));
+    let result = match timeout_at(end, answered).await {
         Ok(result) => answer::judge(attempt.take_answer(), result, secret),
         Err(_) => Err(answer::late(
             attempt.take_answer(),

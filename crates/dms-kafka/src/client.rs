@@ -2,13 +2,15 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::HeaderValue;
-use huaweicloud_auth::ProvideCredentials;
+use huaweicloud_auth::{Credentials, ProvideCredentials};
+use tokio::time::Instant;
 
 use crate::builder::ClientBuilder;
+use crate::call;
 use crate::delete::DeleteMessages;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
+use crate::identity::{self, Identity, ProjectSource};
 use crate::ids::ProjectId;
 use crate::list::{self, PartitionInfo};
 use crate::purge::Purge;
@@ -49,8 +51,7 @@ pub struct Client(Arc<Config>);
 pub(crate) struct Config {
     pub(crate) http: reqwest::Client,
     pub(crate) endpoint: Endpoint,
-    pub(crate) project_id: ProjectId,
-    pub(crate) project_header: HeaderValue,
+    pub(crate) project: ProjectSource,
     pub(crate) credentials: Arc<dyn ProvideCredentials>,
     pub(crate) attempt_timeout: Duration,
     pub(crate) call_timeout: Duration,
@@ -98,13 +99,40 @@ impl Client {
     ) -> Result<Vec<PartitionInfo>, Error> {
         list::all_pages(self.config(), instance_id.into(), topic.into()).await
     }
+
+    /// Where requests go: scheme, host and port, as given or as found for the region.
+    pub fn endpoint(&self) -> &str {
+        self.0.endpoint.base()
+    }
+
+    /// The credentials that a call would use now; they tell their provider, expiry and access key.
+    ///
+    /// # Errors
+    /// [`Credentials`](crate::ErrorKind::Credentials) when there are none.
+    pub async fn credentials(&self) -> Result<Credentials, Error> {
+        identity::credentials(self.config(), self.deadline()).await
+    }
+
+    /// The project that a call would name now: the one given, the one that the credentials name, or the
+    /// region's own from IAM, which is asked once.
+    ///
+    /// # Errors
+    /// [`Credentials`](crate::ErrorKind::Credentials) and [`ProjectId`](crate::ErrorKind::ProjectId).
+    pub async fn project_id(&self) -> Result<ProjectId, Error> {
+        let identity = Identity::ask(self.config(), self.deadline()).await?;
+        Ok(identity.project.id.clone())
+    }
+
+    fn deadline(&self) -> Instant {
+        call::after(self.0.call_timeout)
+    }
 }
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
             .field("endpoint", &self.0.endpoint.base())
-            .field("project_id", &self.0.project_id)
+            .field("project", &self.0.project)
             .field("credentials", &self.0.credentials)
             .finish_non_exhaustive()
     }

@@ -5,10 +5,10 @@ use dms_kafka_client::types;
 
 use crate::call::{self, Effect, Operation};
 use crate::client::Client;
-use crate::deletion::{Deletion, DeletionTarget, ReportedItem};
+use crate::deletion::{Deletion, DeletionTarget, History, ReportedItem};
 use crate::error::Error;
 use crate::ids::{InstanceId, Offset, PartitionId, TopicName};
-use crate::text::shown;
+use crate::text::fit;
 
 /// The service's limit on a request body, in bytes.
 const MAX_BODY: usize = 12_000_000;
@@ -24,6 +24,25 @@ const OPERATION: Operation = Operation {
 /// A deletion that is being put together; nothing is sent before [`send`](Self::send).
 ///
 /// Each partition is named once: with [`before`](Self::before) or with [`everything`](Self::everything).
+///
+/// ```
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// use dms_kafka::DeletionTarget;
+/// # let gateway = dms_kafka_gateway::Gateway::memory().topic("orders", 3, 1000).start().await.unwrap();
+/// # let client = dms_kafka::Client::builder().endpoint(gateway.endpoint()).project_id(gateway.project_id())
+/// #     .credentials(gateway.credentials()).build().unwrap();
+///
+/// let mut request = client.delete_messages(gateway.instance_id(), "orders").everything(2);
+/// for (partition, offset) in [(0, 400), (1, 7)] {
+///     request = request.target(partition, DeletionTarget::Before(offset));
+/// }
+/// request.send().await?.into_result()?;
+///
+/// // A negative offset is refused before anything is sent.
+/// let request = client.delete_messages(gateway.instance_id(), "orders").before(0, -1);
+/// assert_eq!(request.send().await.unwrap_err().attempts(), 0);
+/// # Ok::<(), dms_kafka::Error>(()) }).unwrap();
+/// ```
 #[derive(Clone, Debug)]
 #[must_use = "nothing is deleted until send() is awaited"]
 pub struct DeleteMessages {
@@ -87,14 +106,13 @@ impl DeleteMessages {
         };
         let config = self.client.config();
         let request = Arc::new((instance_id, topic, body));
-        let answer = call::run(config, OPERATION, effect, |client| {
+        let answer = call::run(config, OPERATION, effect, |client, project| {
             let request = Arc::clone(&request);
-            let project_id = &config.project_id;
             async move {
                 let (instance_id, topic, body) = &*request;
                 client
                     .delete_kafka_topic_messages(
-                        project_id.as_str(),
+                        project.id.as_str(),
                         instance_id.as_str(),
                         topic.as_str(),
                         body,
@@ -104,13 +122,19 @@ impl DeleteMessages {
         })
         .await?;
         let secret = call::secret(&answer.credentials);
-        let reported = answer.value.partitions.into_iter();
-        Ok(Deletion::judge(
-            &self.targets,
-            reported.map(|item| reported_item(item, secret)),
-            answer.history,
-        ))
+        Ok(judge(&self.targets, answer.value, secret, answer.history))
     }
+}
+
+pub(crate) fn judge(
+    requested: &[(i32, DeletionTarget)],
+    answer: types::DeleteKafkaTopicMessagesResponse,
+    secret: Option<&str>,
+    history: History,
+) -> Deletion {
+    let reported = answer.partitions.into_iter();
+    let reported = reported.map(|item| reported_item(item, secret));
+    Deletion::judge(requested, reported, history)
 }
 
 fn request_body(
@@ -121,15 +145,9 @@ fn request_body(
             "no partition is named: add before(partition, offset) or everything(partition)",
         ));
     }
-    let mut seen = HashSet::with_capacity(targets.len());
     let mut partitions = Vec::with_capacity(targets.len());
     for &(partition, target) in targets {
         let partition = PartitionId::new(partition)?.get();
-        if !seen.insert(partition) {
-            return Err(Error::invalid_input(format!(
-                "partition {partition} is named twice: name each partition once"
-            )));
-        }
         let offset = match target {
             DeletionTarget::Before(offset) => Offset::new(offset)?.get(),
             DeletionTarget::Everything => EVERYTHING,
@@ -139,9 +157,24 @@ fn request_body(
             offset: Some(offset),
         });
     }
+    check_named_once(targets)?;
     let body = types::DeleteKafkaMessageRequestBody { partitions };
     check_size(&body)?;
     Ok(body)
+}
+
+/// Partitions mostly come in ascending order, which needs no set.
+fn check_named_once(targets: &[(i32, DeletionTarget)]) -> Result<(), Error> {
+    if targets.is_sorted_by(|one, next| one.0 < next.0) {
+        return Ok(());
+    }
+    let mut seen = HashSet::with_capacity(targets.len());
+    match targets.iter().find(|target| !seen.insert(target.0)) {
+        None => Ok(()),
+        Some((partition, _)) => Err(Error::invalid_input(format!(
+            "partition {partition} is named twice: name each partition once"
+        ))),
+    }
 }
 
 /// Refuses a body above the service's limit; small requests are not measured.
@@ -169,7 +202,7 @@ fn reported_item(item: types::PartitionResp, secret: Option<&str>) -> ReportedIt
         Some(types::PartitionRespErrorCode::Number(number)) => Some(number.to_string()),
         None => None,
     };
-    let fit = |text: String| shown(&text, secret, SHOWN_WORD);
+    let fit = |text| fit(text, secret, SHOWN_WORD);
     ReportedItem {
         partition: item.partition,
         result: item.result.map(fit),

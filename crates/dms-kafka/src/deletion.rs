@@ -58,6 +58,22 @@ pub struct Deletion {
 }
 
 /// What became of one partition that was asked for.
+///
+/// ```
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// use dms_kafka::{Outcome, PartitionStatus};
+/// # let gateway = dms_kafka_gateway::Gateway::memory().topic("orders", 3, 1000).start().await.unwrap();
+/// # let client = dms_kafka::Client::builder().endpoint(gateway.endpoint()).project_id(gateway.project_id())
+/// #     .credentials(gateway.credentials()).build().unwrap();
+///
+/// let request = client.delete_messages(gateway.instance_id(), "orders").before(0, 5000);
+/// let deletion = request.send().await?;
+/// let beyond_the_end = &deletion.partitions()[0];
+/// assert_eq!(beyond_the_end.status(), PartitionStatus::Failed);
+/// assert_eq!(beyond_the_end.error_code(), Some("1"));
+/// assert_eq!(beyond_the_end.outcome(), Some(Outcome::NotApplied));
+/// # Ok::<(), dms_kafka::Error>(()) }).unwrap();
+/// ```
 #[derive(Clone, Debug)]
 pub struct PartitionDeletion {
     partition: i32,
@@ -133,15 +149,14 @@ impl Deletion {
                 earlier: history.earlier,
             })
             .collect();
-        let index: HashMap<i32, usize> = requested
-            .iter()
-            .enumerate()
-            .map(|(at, (partition, _))| (*partition, at))
-            .collect();
+        let mut places = Places::of(requested);
         let mut unexpected = Vec::new();
-        for item in reported {
-            match item.partition.and_then(|partition| index.get(&partition)) {
-                Some(&at) => partitions[at].report(item),
+        for (at, item) in reported.into_iter().enumerate() {
+            match item
+                .partition
+                .and_then(|partition| places.find(partition, at))
+            {
+                Some(at) => partitions[at].report(item),
                 None => unexpected.push(UnexpectedItem {
                     partition: item.partition,
                     result: item.result,
@@ -230,6 +245,35 @@ impl Deletion {
             self.partitions.len(),
             lines.join("; ")
         )
+    }
+}
+
+/// Where each partition stands in the request.
+struct Places<'a> {
+    requested: &'a [(i32, DeletionTarget)],
+    /// Made when it is first needed: answers mostly come in the order of the request.
+    index: Option<HashMap<i32, usize>>,
+}
+
+impl<'a> Places<'a> {
+    fn of(requested: &'a [(i32, DeletionTarget)]) -> Self {
+        Self {
+            requested,
+            index: None,
+        }
+    }
+
+    /// The place of a partition, which may be `likely`.
+    fn find(&mut self, partition: i32, likely: usize) -> Option<usize> {
+        let names = |&(asked, _): &(i32, DeletionTarget)| asked == partition;
+        if self.requested.get(likely).is_some_and(names) {
+            return Some(likely);
+        }
+        let places = self.requested.iter().enumerate();
+        let index = self
+            .index
+            .get_or_insert_with(|| places.map(|(at, target)| (target.0, at)).collect());
+        index.get(&partition).copied()
     }
 }
 

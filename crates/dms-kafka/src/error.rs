@@ -9,7 +9,7 @@ use http::StatusCode;
 use crate::codes;
 use crate::deletion::Deletion;
 use crate::outcome::Outcome;
-use crate::text::{shown, shown_body};
+use crate::text::shown;
 
 /// Request ids are shown up to this many characters; real ones have 32.
 pub(crate) const SHOWN_ID: usize = 128;
@@ -59,6 +59,9 @@ pub enum ErrorKind {
     InvalidInput,
     /// No credentials could be had. Nothing was sent in this attempt.
     Credentials,
+    /// No project id could be had: the region has none or several, or IAM did not tell. Nothing was sent in
+    /// this attempt.
+    ProjectId,
     /// No connection came about: refused, no such host, TLS refused.
     Connect,
     /// A time-out or the deadline of the call.
@@ -89,6 +92,7 @@ impl ErrorKind {
         match self {
             Self::InvalidInput => "invalid_input",
             Self::Credentials => "credentials",
+            Self::ProjectId => "project_id",
             Self::Connect => "connect",
             Self::Timeout => "timeout",
             Self::Connection => "connection",
@@ -203,7 +207,8 @@ impl Error {
 
     /// Keeps the start of the body, without the secret.
     pub(crate) fn with_body(mut self, body: &[u8], secret: Option<&str>) -> Self {
-        self.0.body = (!body.is_empty()).then(|| shown_body(body, secret, SHOWN_BODY));
+        self.0.body =
+            (!body.is_empty()).then(|| shown(&String::from_utf8_lossy(body), secret, SHOWN_BODY));
         self
     }
 

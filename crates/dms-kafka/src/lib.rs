@@ -9,12 +9,17 @@ mod delete;
 mod deletion;
 mod endpoint;
 mod error;
+mod identity;
 mod ids;
+#[cfg(any(fuzzing, feature = "__internals"))]
+#[doc(hidden)]
+pub mod internals;
 mod list;
 mod outcome;
 mod purge;
 mod retry;
 mod service_error;
+mod sources;
 mod text;
 mod transport;
 
@@ -26,11 +31,16 @@ pub use error::{Error, ErrorKind};
 pub use ids::{InstanceId, InvalidId, Offset, PartitionId, ProjectId, TopicName};
 pub use list::PartitionInfo;
 pub use outcome::Outcome;
-pub use purge::{Purge, PurgeResult, PurgeResults, PurgeTarget};
+pub use purge::{Purge, PurgeRequest, PurgeResult, PurgeResults, PurgeTarget};
 pub use retry::RetryPolicy;
 
 /// Credentials and their providers, from the crate `huaweicloud-auth`.
+///
+/// `ReqwestTransport::with_client` there takes a client of one version of reqwest and is, like [`raw`], not covered
+/// by semantic versioning.
 pub use huaweicloud_auth as auth;
+#[cfg(feature = "providers")]
+pub use huaweicloud_auth::Region;
 
 /// The examples of the repository's README, compiled and run.
 #[cfg(doctest)]

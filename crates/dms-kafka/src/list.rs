@@ -18,6 +18,19 @@ const OPERATION: Operation = Operation {
 };
 
 /// The records that one partition holds.
+///
+/// ```
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// # let gateway = dms_kafka_gateway::Gateway::memory().topic("orders", 3, 1000).start().await.unwrap();
+/// # let client = dms_kafka::Client::builder().endpoint(gateway.endpoint()).project_id(gateway.project_id())
+/// #     .credentials(gateway.credentials()).build().unwrap();
+///
+/// client.delete_messages(gateway.instance_id(), "orders").before(1, 400).send().await?.into_result()?;
+/// let partition = client.list_partitions(gateway.instance_id(), "orders").await?[1];
+/// assert_eq!((partition.start_offset(), partition.end_offset()), (400, 1000));
+/// assert_eq!(partition.records(), 600);
+/// # Ok::<(), dms_kafka::Error>(()) }).unwrap();
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PartitionInfo {
     partition: i32,
@@ -87,17 +100,22 @@ async fn page(
     skip: usize,
 ) -> Result<types::ListTopicPartitionsResponse, Error> {
     let skip = i32::try_from(skip).map_err(|_| untrusted("it is too long"))?;
-    let answer = call::run(config, OPERATION, Effect::Reads, |client| async move {
-        client
-            .list_topic_partitions(
-                config.project_id.as_str(),
-                instance_id.as_str(),
-                topic.as_str(),
-                Some(PAGE),
-                Some(skip),
-            )
-            .await
-    })
+    let answer = call::run(
+        config,
+        OPERATION,
+        Effect::Reads,
+        |client, project| async move {
+            client
+                .list_topic_partitions(
+                    project.id.as_str(),
+                    instance_id.as_str(),
+                    topic.as_str(),
+                    Some(PAGE),
+                    Some(skip),
+                )
+                .await
+        },
+    )
     .await?;
     Ok(answer.value)
 }

@@ -6,20 +6,22 @@ use std::fmt;
 /// the outcome [`Unknown`](Self::Unknown), whatever failure came after it. A call that only reads is always
 /// `NotApplied`.
 ///
-/// | what happened | outcome |
-/// |---|---|
-/// | refused before sending: bad input, no credentials | `NotApplied` |
-/// | connection refused, DNS failure, TLS handshake failure reported as such | `NotApplied` |
-/// | 429, and flow control under another 4xx (404 `DMS.10240407`) | `NotApplied` |
-/// | other 4xx, except 408 | `NotApplied` |
-/// | 408, 3xx, 5xx (also a gateway's 504) | `Unknown` |
-/// | reset, close or time-out before a status came, also in a TLS handshake that the client cannot tell apart (a missing client certificate); deadline of the call | `Unknown` |
-/// | a status other than 200 whose body breaks off or never ends | as the status says |
-/// | 200 whose body cannot be trusted: not JSON, empty, truncated, too long, arrays for objects | `Unknown` |
-/// | an unknown attempt before any of the above, or before a failed partition | `Unknown` |
-/// | 200, partition failed with Kafka's 1, 3, 17, 29 or 44 | `NotApplied` for it |
-/// | 200, partition failed with any other code, or not reported | `Unknown` for it |
-/// | 200, some partitions deleted, every other certainly not | `Partial` for the call |
+#[doc = include_str!("outcome.md")]
+///
+/// Each failed partition of a 200 has an outcome of its own, see
+/// [`PartitionDeletion::outcome`](crate::PartitionDeletion::outcome).
+///
+/// ```
+/// use dms_kafka::{Error, Outcome};
+///
+/// fn advice(error: &Error) -> &'static str {
+///     match error.outcome() {
+///         Outcome::NotApplied => "mend the cause and run it again",
+///         Outcome::Partial => "run it again for the partitions that failed",
+///         _ => "look at the partitions before anything else",
+///     }
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Outcome {

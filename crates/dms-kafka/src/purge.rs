@@ -29,16 +29,27 @@ pub struct PurgeTarget {
     pub partition: i32,
     /// What to delete in it.
     pub target: DeletionTarget,
+    /// The caller's own number of the row, such as its place in a file. It is never sent; requests and results give
+    /// it back.
+    pub row: u64,
 }
 
 impl PurgeTarget {
-    /// A row from its three parts.
+    /// A row from its three parts, with the number 0.
     pub fn new(topic: impl Into<String>, partition: i32, target: DeletionTarget) -> Self {
         Self {
             topic: topic.into(),
             partition,
             target,
+            row: 0,
         }
+    }
+
+    /// Gives the row a number of the caller's.
+    #[must_use]
+    pub fn with_row(mut self, row: u64) -> Self {
+        self.row = row;
+        self
     }
 }
 
@@ -119,20 +130,122 @@ impl Purge {
         self,
         rows: impl Stream<Item = PurgeTarget> + Send + 'static,
     ) -> PurgeResults {
+        let concurrency = self.concurrency;
+        let results = self
+            .requests(rows)
+            .map(PurgeRequest::send)
+            .buffer_unordered(concurrency)
+            .boxed();
+        PurgeResults { results }
+    }
+
+    /// The requests that [`run_stream`](Self::run_stream) would send, for callers that must do something before or
+    /// after each of them, or stop between two.
+    ///
+    /// ```
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// use dms_kafka::{DeletionTarget, PurgeTarget};
+    /// use futures_util::{StreamExt, stream};
+    /// # let gateway = dms_kafka_gateway::Gateway::memory().topic("orders", 3, 1000).start().await.unwrap();
+    /// # let client = dms_kafka::Client::builder().endpoint(gateway.endpoint()).project_id(gateway.project_id())
+    /// #     .credentials(gateway.credentials()).build().unwrap();
+    ///
+    /// let rows = (0..3).map(|partition| PurgeTarget::new("orders", partition, DeletionTarget::Before(400)));
+    /// let mut results = client
+    ///     .purge(gateway.instance_id())
+    ///     .requests(stream::iter(rows))
+    ///     .map(|request| async {
+    ///         println!("{}: {} partitions", request.topic(), request.targets().len());
+    ///         request.send().await
+    ///     })
+    ///     .buffer_unordered(4);
+    /// while let Some(result) = results.next().await {
+    ///     result.into_deletion()?.into_result()?;
+    /// }
+    /// # Ok::<(), dms_kafka::Error>(()) }).unwrap();
+    /// ```
+    pub fn requests(
+        self,
+        rows: impl Stream<Item = PurgeTarget> + Send + 'static,
+    ) -> impl Stream<Item = PurgeRequest> + Send + 'static {
         let Self {
             client,
             instance_id,
             partitions_per_request,
-            concurrency,
+            concurrency: _,
             window,
         } = self;
-        let results = rows
-            .ready_chunks(window)
-            .flat_map(move |rows| stream::iter(requests(rows, partitions_per_request)))
-            .map(move |request| request.send(client.clone(), instance_id.clone()))
-            .buffer_unordered(concurrency)
-            .boxed();
-        PurgeResults { results }
+        rows.ready_chunks(window)
+            .flat_map(move |rows| stream::iter(groups(rows, partitions_per_request)))
+            .map(move |group| PurgeRequest {
+                client: client.clone(),
+                instance_id: instance_id.clone(),
+                group,
+            })
+    }
+}
+
+/// One request of a [`Purge`] that is yet to be sent; made by [`Purge::requests`].
+#[must_use = "nothing is deleted until send() is awaited"]
+pub struct PurgeRequest {
+    client: Client,
+    instance_id: String,
+    group: Group,
+}
+
+impl PurgeRequest {
+    /// The topic.
+    pub fn topic(&self) -> &str {
+        &self.group.topic
+    }
+
+    /// The partitions that the request names.
+    pub fn targets(&self) -> &[(i32, DeletionTarget)] {
+        &self.group.targets
+    }
+
+    /// The numbers that the caller gave the rows, in the order of [`targets`](Self::targets).
+    pub fn rows(&self) -> &[u64] {
+        &self.group.rows
+    }
+
+    /// Whether the request deletes everything from its partitions. Then all of its targets do, and repeating it
+    /// deletes what was written since.
+    pub fn deletes_everything(&self) -> bool {
+        self.group
+            .targets
+            .iter()
+            .all(|(_, target)| *target == DeletionTarget::Everything)
+    }
+
+    /// Sends the request and judges the answer.
+    pub async fn send(self) -> PurgeResult {
+        let Group {
+            topic,
+            targets,
+            rows,
+        } = self.group;
+        let mut call = self
+            .client
+            .delete_messages(self.instance_id, topic.as_str());
+        for &(partition, target) in &targets {
+            call = call.target(partition, target);
+        }
+        PurgeResult {
+            result: call.send().await,
+            topic,
+            targets,
+            rows,
+        }
+    }
+}
+
+impl fmt::Debug for PurgeRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PurgeRequest")
+            .field("topic", &self.group.topic)
+            .field("targets", &self.group.targets)
+            .finish_non_exhaustive()
     }
 }
 
@@ -173,6 +286,7 @@ impl fmt::Debug for PurgeResults {
 pub struct PurgeResult {
     topic: String,
     targets: Vec<(i32, DeletionTarget)>,
+    rows: Vec<u64>,
     result: Result<Deletion, Error>,
 }
 
@@ -185,6 +299,11 @@ impl PurgeResult {
     /// The partitions that the request named.
     pub fn targets(&self) -> &[(i32, DeletionTarget)] {
         &self.targets
+    }
+
+    /// The numbers that the caller gave the rows ([`PurgeTarget::row`]), in the order of [`targets`](Self::targets).
+    pub fn rows(&self) -> &[u64] {
+        &self.rows
     }
 
     /// The judged answer.
@@ -205,32 +324,20 @@ impl PurgeResult {
     }
 }
 
+/// The rows of one request.
 #[derive(Debug, PartialEq, Eq)]
-struct Request {
+struct Group {
     topic: String,
     targets: Vec<(i32, DeletionTarget)>,
-}
-
-impl Request {
-    async fn send(self, client: Client, instance_id: String) -> PurgeResult {
-        let mut call = client.delete_messages(instance_id, self.topic.as_str());
-        for &(partition, target) in &self.targets {
-            call = call.target(partition, target);
-        }
-        PurgeResult {
-            result: call.send().await,
-            topic: self.topic,
-            targets: self.targets,
-        }
-    }
+    rows: Vec<u64>,
 }
 
 /// Cuts rows into requests of one topic and one kind of target, in the order of their first rows.
 ///
 /// A row that breaks a rule stands alone, so that it takes no other with it; a partition that is named again
 /// goes into a request of its own.
-fn requests(rows: Vec<PurgeTarget>, partitions_per_request: usize) -> Vec<Request> {
-    let mut requests: Vec<Request> = Vec::new();
+fn groups(rows: Vec<PurgeTarget>, partitions_per_request: usize) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
     let mut open: HashMap<(String, bool), usize> = HashMap::new();
     let mut named: HashSet<(usize, i32)> = HashSet::new();
     for row in rows {
@@ -238,30 +345,33 @@ fn requests(rows: Vec<PurgeTarget>, partitions_per_request: usize) -> Vec<Reques
             topic,
             partition,
             target,
+            row,
         } = row;
         let key = (topic.clone(), target == DeletionTarget::Everything);
         let fits = |at: &&usize| {
-            requests[**at].targets.len() < partitions_per_request
+            groups[**at].targets.len() < partitions_per_request
                 && !named.contains(&(**at, partition))
         };
         match open.get(&key).filter(fits) {
             Some(&at) if is_valid(partition, target) => {
-                requests[at].targets.push((partition, target));
+                groups[at].targets.push((partition, target));
+                groups[at].rows.push(row);
                 named.insert((at, partition));
             }
             _ => {
                 if is_valid(partition, target) {
-                    open.insert(key, requests.len());
-                    named.insert((requests.len(), partition));
+                    open.insert(key, groups.len());
+                    named.insert((groups.len(), partition));
                 }
-                requests.push(Request {
+                groups.push(Group {
                     topic,
                     targets: vec![(partition, target)],
+                    rows: vec![row],
                 });
             }
         }
     }
-    requests
+    groups
 }
 
 fn is_valid(partition: i32, target: DeletionTarget) -> bool {
@@ -282,7 +392,7 @@ mod tests {
             .iter()
             .map(|&(topic, partition, target)| PurgeTarget::new(topic, partition, target))
             .collect();
-        requests(rows, 2)
+        groups(rows, 2)
             .into_iter()
             .map(|request| {
                 let partitions = request.targets.iter().map(|target| target.0).collect();

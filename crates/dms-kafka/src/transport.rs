@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+#[cfg(feature = "providers")]
+use huaweicloud_auth::ReqwestTransport;
+
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 
@@ -45,6 +48,28 @@ impl Transport {
         }
     }
 
+    /// How the providers of credentials and projects speak HTTP: with the endpoint's client, unless that one
+    /// reaches no other machine.
+    #[cfg(feature = "providers")]
+    pub(crate) fn for_providers(
+        &self,
+        endpoint: &Endpoint,
+        http: &reqwest::Client,
+    ) -> Result<ReqwestTransport, Error> {
+        #[cfg(feature = "reqwest")]
+        if self.http_client.is_some() {
+            return Ok(ReqwestTransport::with_client(http.clone()));
+        }
+        if !endpoint.is_loopback() && !endpoint.is_plaintext() {
+            return Ok(ReqwestTransport::with_client(http.clone()));
+        }
+        // Made at the first request, so that a call to this machine loads no TLS roots.
+        if self.is_default() {
+            return Ok(ReqwestTransport::new());
+        }
+        self.new_client(None).map(ReqwestTransport::with_client)
+    }
+
     /// An HTTP client that sends each request at most once and follows no redirect.
     pub(crate) fn http_client(&self, endpoint: &Endpoint) -> Result<reqwest::Client, Error> {
         #[cfg(feature = "reqwest")]
@@ -57,6 +82,12 @@ impl Transport {
                 "https needs TLS, which this build leaves out: enable the feature rustls of dms-kafka",
             ));
         }
+        self.new_client(Some(endpoint))
+    }
+
+    /// For one endpoint, or for any host.
+    fn new_client(&self, endpoint: Option<&Endpoint>) -> Result<reqwest::Client, Error> {
+        let is_loopback = endpoint.is_some_and(Endpoint::is_loopback);
         let builder = reqwest::Client::builder()
             .user_agent(concat!("dms-kafka/", env!("CARGO_PKG_VERSION")))
             .redirect(reqwest::redirect::Policy::none())
@@ -64,21 +95,31 @@ impl Transport {
             .referer(false)
             .connect_timeout(self.connect_timeout)
             .pool_idle_timeout(IDLE_CONNECTION);
-        let builder = self.with_proxy(builder, endpoint)?;
+        let builder = self.with_proxy(builder, is_loopback)?;
         #[cfg(feature = "rustls")]
-        let builder = self.with_tls(builder, endpoint)?;
+        let builder = self.with_tls(builder, endpoint.is_some_and(Endpoint::is_plaintext))?;
         builder
             .build()
             .map_err(|error| unusable("the HTTP client cannot be built", error))
     }
 
+    /// Whether proxy and certificates are the environment's.
+    #[cfg(feature = "providers")]
+    fn is_default(&self) -> bool {
+        #[cfg(feature = "rustls")]
+        if !self.root_certificates.is_empty() || self.client_certificate.is_some() {
+            return false;
+        }
+        matches!(self.proxy, Proxy::FromEnvironment)
+    }
+
     fn with_proxy(
         &self,
         builder: reqwest::ClientBuilder,
-        endpoint: &Endpoint,
+        is_loopback: bool,
     ) -> Result<reqwest::ClientBuilder, Error> {
         match &self.proxy {
-            Proxy::FromEnvironment if endpoint.is_loopback() => Ok(builder.no_proxy()),
+            Proxy::FromEnvironment if is_loopback => Ok(builder.no_proxy()),
             Proxy::FromEnvironment => Ok(builder),
             Proxy::None => Ok(builder.no_proxy()),
             // The URL may hold a password, so no message repeats it.
@@ -95,7 +136,7 @@ impl Transport {
     fn with_tls(
         &self,
         mut builder: reqwest::ClientBuilder,
-        endpoint: &Endpoint,
+        is_plaintext: bool,
     ) -> Result<reqwest::ClientBuilder, Error> {
         let mut roots = Vec::new();
         for pem in &self.root_certificates {
@@ -117,7 +158,7 @@ impl Transport {
             })?;
             builder = builder.identity(identity);
         }
-        if endpoint.is_plaintext() {
+        if is_plaintext {
             // No connection of this client uses TLS, so loading the platform's roots would be for nothing.
             return Ok(builder.tls_certs_only([]));
         }

@@ -4,45 +4,17 @@
 mod support;
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use dms_kafka::auth::{
-    Credentials, CredentialsError, ProvideCredentials, ProvideCredentialsFuture,
-};
+use dms_kafka::auth::{CredentialsError, ProvideCredentials, ProvideCredentialsFuture};
 use dms_kafka::{
     Client, DeleteMessages, Deletion, DeletionTarget, Error, ErrorKind, Outcome, RetryPolicy,
 };
-use serde_json::{Value, json};
-use support::{builder, read_request};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use serde_json::json;
+use support::{builder, deleted, read_request, requests, server};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
-use wiremock::matchers::any;
-use wiremock::{Mock, MockServer, Request, ResponseTemplate};
-
-fn deleted(partitions: &[i32]) -> ResponseTemplate {
-    let items: Vec<Value> = partitions
-        .iter()
-        .map(|partition| json!({"partition": partition, "result": "success", "error_code": "0"}))
-        .collect();
-    ResponseTemplate::new(200).set_body_json(json!({ "partitions": items }))
-}
-
-/// Answers in turn; the last one again and again.
-async fn server(answers: Vec<ResponseTemplate>) -> MockServer {
-    let server = MockServer::start().await;
-    let turn = AtomicUsize::new(0);
-    let answer = move |_: &Request| {
-        let at = turn.fetch_add(1, Ordering::SeqCst).min(answers.len() - 1);
-        answers[at].clone()
-    };
-    Mock::given(any()).respond_with(answer).mount(&server).await;
-    server
-}
-
-async fn requests(server: &MockServer) -> Vec<Request> {
-    server.received_requests().await.unwrap()
-}
+use wiremock::{Request, ResponseTemplate};
 
 fn header<'a>(request: &'a Request, name: &str) -> &'a str {
     request.headers.get(name).unwrap().to_str().unwrap()
@@ -121,81 +93,6 @@ async fn each_attempt_is_signed_anew_and_waits_as_long_as_asked() {
     );
 }
 
-/// Gives out a token, and another one only when told that it was refused.
-#[derive(Debug, Default)]
-struct Tokens {
-    refusals: AtomicUsize,
-    stubborn: bool,
-}
-
-impl ProvideCredentials for Tokens {
-    fn provide_credentials(&self) -> ProvideCredentialsFuture<'_> {
-        let number = self.refusals.load(Ordering::SeqCst);
-        Box::pin(async move { Credentials::token(format!("token-{number}")) })
-    }
-
-    fn invalidate(&self, refused: &Credentials) {
-        assert!(refused.is_token());
-        if !self.stubborn {
-            self.refusals.fetch_add(1, Ordering::SeqCst);
-        }
-    }
-}
-
-async fn delete_everything_with(tokens: Tokens, server: &MockServer) -> Result<Deletion, Error> {
-    let client = builder(&server.uri()).credentials(tokens).build()?;
-    client
-        .delete_messages("instance", "orders")
-        .everything(0)
-        .send()
-        .await
-}
-
-#[tokio::test]
-async fn a_refused_token_is_renewed_once() {
-    let refused = ResponseTemplate::new(401);
-    let server = server(vec![refused.clone(), deleted(&[0])]).await;
-    delete_everything_with(Tokens::default(), &server)
-        .await
-        .unwrap()
-        .into_result()
-        .unwrap();
-    let tokens: Vec<String> = requests(&server)
-        .await
-        .iter()
-        .map(|request| header(request, "x-auth-token").to_owned())
-        .collect();
-    assert_eq!(tokens, ["token-0", "token-1"]);
-}
-
-#[tokio::test]
-async fn a_second_refusal_ends_the_call() {
-    let server = server(vec![ResponseTemplate::new(401)]).await;
-    let error = delete_everything_with(Tokens::default(), &server)
-        .await
-        .unwrap_err();
-    assert_eq!(
-        (error.kind(), error.attempts()),
-        (ErrorKind::Unauthorized, 2)
-    );
-    assert_eq!(error.outcome(), Outcome::NotApplied);
-}
-
-#[tokio::test]
-async fn the_same_token_is_not_sent_again() {
-    let server = server(vec![ResponseTemplate::new(401)]).await;
-    let tokens = Tokens {
-        stubborn: true,
-        ..Tokens::default()
-    };
-    let error = delete_everything_with(tokens, &server).await.unwrap_err();
-    assert_eq!(
-        (error.kind(), error.attempts()),
-        (ErrorKind::Unauthorized, 1)
-    );
-    assert_eq!(requests(&server).await.len(), 1);
-}
-
 #[derive(Debug)]
 struct Broken;
 
@@ -246,6 +143,7 @@ async fn bad_input_sends_nothing_and_names_the_rule() {
     assert!(requests(&server).await.is_empty());
 }
 
+#[cfg(feature = "rustls")]
 #[test]
 fn a_builder_names_what_is_wrong_and_repeats_no_secret() {
     let good = || builder("https://dms.example.com");
@@ -283,9 +181,7 @@ fn a_builder_names_what_is_wrong_and_repeats_no_secret() {
             good().with_proxy("http://user:canary@["),
             "the proxy is not a URL",
         ),
-        #[cfg(feature = "rustls")]
         (good().with_root_certificates("canary"), "root certificates"),
-        #[cfg(feature = "rustls")]
         (
             good().with_client_certificate("canary"),
             "client certificate",
@@ -317,33 +213,6 @@ async fn a_time_out_without_end_is_no_panic() {
 }
 
 #[tokio::test]
-async fn a_dropped_call_closes_its_connection() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let endpoint = format!("http://{}", listener.local_addr().unwrap());
-    let client = builder(&endpoint).build().unwrap();
-    let call = tokio::spawn(
-        client
-            .delete_messages("instance", "orders")
-            .before(0, 1)
-            .send(),
-    );
-    let (mut stream, _) = listener.accept().await.unwrap();
-    read_request(&mut stream).await.unwrap();
-    stream
-        .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{")
-        .await
-        .unwrap();
-    call.abort();
-    assert!(call.await.unwrap_err().is_cancelled());
-    let mut rest = [0; 1];
-    let read = tokio::time::timeout(Duration::from_secs(10), stream.read(&mut rest));
-    assert!(
-        matches!(read.await.unwrap(), Ok(0) | Err(_)),
-        "the connection is still open"
-    );
-}
-
-#[tokio::test]
 async fn a_deletion_prints_as_a_table() {
     let body = json!({"partitions": [
         {"partition": 0, "result": "success", "error_code": 0},
@@ -368,88 +237,6 @@ partition                   asked for  status        result    error code
         7                     nothing  unexpected    success   -
 ";
     assert_eq!(deletion.to_string(), expected);
-}
-
-#[tokio::test]
-async fn a_call_that_only_reads_never_speaks_of_unknown_deletions() {
-    let server = server(vec![ResponseTemplate::new(500)]).await;
-    let client = builder(&server.uri())
-        .with_retry(RetryPolicy::never())
-        .build()
-        .unwrap();
-    let error = client
-        .list_partitions("instance", "orders")
-        .await
-        .unwrap_err();
-    assert_eq!(
-        (error.kind(), error.outcome()),
-        (ErrorKind::Server, Outcome::NotApplied)
-    );
-}
-
-fn row(partition: i32) -> Value {
-    json!({"partition": partition, "start_offset": 1, "last_offset": 9})
-}
-
-#[tokio::test]
-async fn a_list_that_contradicts_itself_is_refused() {
-    let page = |body: Value| ResponseTemplate::new(200).set_body_json(body);
-    let cases = [
-        (
-            vec![
-                json!({"total": 3, "partitions": [row(0)]}),
-                json!({"total": 3, "partitions": []}),
-            ],
-            "shorter than it says",
-        ),
-        (vec![json!({"total": 3, "partitions": [row(0)]})], "twice"),
-        (vec![json!({"partitions": [row(0)]})], "twice"),
-        (
-            vec![json!({"total": 1, "partitions": [{"partition": 0}]})],
-            "lacks a number",
-        ),
-        (
-            vec![
-                json!({"total": 1, "partitions": [{"partition": 0, "start_offset": 9, "last_offset": 1}]}),
-            ],
-            "negative",
-        ),
-        (
-            vec![
-                json!({"total": 1, "partitions": [{"partition": -1, "start_offset": 0, "last_offset": 1}]}),
-            ],
-            "negative",
-        ),
-    ];
-    for (pages, rule) in cases {
-        let server = server(pages.into_iter().map(page).collect()).await;
-        let client = builder(&server.uri()).build().unwrap();
-        let error = client
-            .list_partitions("instance", "orders")
-            .await
-            .unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::InvalidAnswer);
-        assert!(error.to_string().contains(rule), "{error}");
-    }
-}
-
-#[tokio::test]
-async fn a_list_is_read_page_by_page_and_sorted() {
-    let page = |body: Value| ResponseTemplate::new(200).set_body_json(body);
-    let pages = [
-        json!({"total": 3, "partitions": [row(2), row(0)]}),
-        json!({"total": 3, "partitions": [row(1)]}),
-    ];
-    let server = server(pages.map(page).to_vec()).await;
-    let client = builder(&server.uri()).build().unwrap();
-    let list = client.list_partitions("instance", "orders").await.unwrap();
-    let partitions: Vec<i32> = list
-        .iter()
-        .map(dms_kafka::PartitionInfo::partition)
-        .collect();
-    assert_eq!(partitions, [0, 1, 2]);
-    let sent = requests(&server).await;
-    assert!(sent[1].url.query().unwrap().contains("offset=2"));
 }
 
 #[test]

@@ -183,3 +183,55 @@ async fn waiting_for_a_result_can_be_given_up_and_taken_up_again() {
     partitions.sort_unstable();
     assert_eq!(partitions, (0..12).collect::<Vec<_>>());
 }
+
+#[tokio::test]
+async fn requests_are_seen_before_they_are_sent_and_results_tell_their_rows() {
+    let gateway = Gateway::memory()
+        .topic("orders", 4, 100)
+        .start()
+        .await
+        .unwrap();
+    let client = Client::builder()
+        .endpoint(gateway.endpoint())
+        .project_id(gateway.project_id())
+        .credentials(gateway.credentials())
+        .build()
+        .unwrap();
+    let everything = PurgeTarget::new("orders", 3, DeletionTarget::Everything);
+    let rows = [
+        row("orders", 0, 10).with_row(7),
+        everything.with_row(8),
+        row("orders", 1, 5000).with_row(9),
+        row("orders", 2, 10).with_row(10),
+    ];
+    let mut requests = client
+        .purge(gateway.instance_id())
+        .requests(stream::iter(rows));
+    let absolute = requests.next().await.unwrap();
+    assert_eq!(
+        (
+            absolute.topic(),
+            absolute.rows(),
+            absolute.deletes_everything()
+        ),
+        ("orders", &[7, 9, 10][..], false)
+    );
+    let everything = requests.next().await.unwrap();
+    assert_eq!(
+        (everything.rows(), everything.deletes_everything()),
+        (&[8][..], true)
+    );
+    assert!(requests.next().await.is_none());
+    drop(everything);
+    let result = absolute.send().await;
+    assert_eq!(result.rows(), [7, 9, 10]);
+    let failed: Vec<u64> = result
+        .rows()
+        .iter()
+        .zip(result.deletion().unwrap().partitions())
+        .filter(|(_, partition)| !partition.is_deleted())
+        .map(|(row, _)| *row)
+        .collect();
+    assert_eq!(failed, [9]);
+    assert_eq!(gateway.partition("orders", 3).unwrap().log_start_offset, 0);
+}

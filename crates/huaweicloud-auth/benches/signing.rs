@@ -9,7 +9,10 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use http::{HeaderMap, HeaderValue, Method, header};
 use huaweicloud_auth::{
     Credentials,
-    signing::{Payload, RequestTarget, SigningRequest, X_PROJECT_ID, authorize},
+    signing::{
+        Payload, RequestTarget, SignedHeaders, SigningRequest, X_PROJECT_ID, authorize,
+        canonical_request,
+    },
     verification::{Authorization, Verifier},
 };
 use sha2::{Digest, Sha256};
@@ -57,6 +60,15 @@ fn small_body(criterion: &mut Criterion) {
         bencher.iter(|| sign(&credentials, headers.clone(), black_box(BODY)));
     });
     let signed = sign(&credentials, headers, BODY);
+    criterion.bench_function("canonical request", |bencher| {
+        let request = SigningRequest {
+            target: TARGET,
+            headers: &signed,
+            payload: Payload::Bytes(BODY),
+        };
+        let names = SignedHeaders::standard(&signed);
+        bencher.iter(|| canonical_request(black_box(&request), &names));
+    });
     criterion.bench_function("verify a small body", |bencher| {
         bencher.iter(|| {
             let request = SigningRequest {

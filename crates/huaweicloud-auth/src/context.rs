@@ -14,6 +14,22 @@ const DEFAULT_STS: &str = "https://sts.cn-north-4.myhuaweicloud.com";
 /// Everything outside that a source of credentials looks at: environment, home folder, clock, HTTP and region.
 ///
 /// [`new`](Self::new) takes them from the process; each can be replaced, as tests do.
+///
+/// ```
+/// # #[cfg(feature = "reqwest")] {
+/// use std::sync::Arc;
+/// use huaweicloud_auth::{Environment, ProfileProvider, ProvideCredentials, ProviderContext, ReqwestTransport};
+///
+/// # async fn run() {
+/// let context = ProviderContext::new(Arc::new(ReqwestTransport::new()))
+///     .with_environment(Environment::from_iter([("HUAWEICLOUD_SDK_CREDENTIALS_FILE", "/no/such/file")]))
+///     .with_home("/nowhere");
+/// let error = ProfileProvider::new(&context).provide_credentials().await.unwrap_err();
+/// assert!(error.is_invalid(), "a file that is named must be there");
+/// # }
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(run());
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct ProviderContext {
     pub(crate) settings: Settings,

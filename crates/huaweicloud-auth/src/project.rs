@@ -15,6 +15,23 @@ const PATH: &str = "/v3/projects";
 /// Asks IAM for the project of an account in a region, and remembers the answer.
 ///
 /// Huawei Cloud gives every account a project per region that is named like the region.
+///
+/// ```
+/// # #[cfg(feature = "reqwest")] {
+/// use std::sync::Arc;
+/// use huaweicloud_auth::{Credentials, ProjectLookup, ProviderContext, Region, ReqwestTransport};
+///
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// let context = ProviderContext::new(Arc::new(ReqwestTransport::new()));
+/// let lookup = ProjectLookup::new(&context);
+/// // These name their project, so IAM is not asked.
+/// let credentials = Credentials::new("AccessKey", "SecretKey")?.with_project_id("0123456789abcdef");
+/// let project_id = lookup.project_id(&credentials, &Region::AP_SOUTHEAST_1).await?;
+/// assert_eq!(project_id, "0123456789abcdef");
+/// # Ok(()) }
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(run()).unwrap();
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct ProjectLookup {
     context: ProviderContext,

@@ -78,6 +78,7 @@ fn every_signature_is_that_of_the_official_python_sdk() {
     println!("{counts:?}");
     let all = counts.compared + counts.empty_but_declared_unsigned;
     assert_eq!(all, count.parse::<usize>().unwrap());
+    assert!(counts.compared > all * 9 / 10 && counts.authorized > all / 10);
 }
 
 fn compare(signed: &Signed, counts: &mut Counts) {

@@ -1,11 +1,11 @@
 //! `dms-kafka delete`.
 
-use dms_kafka::{Deletion, DeletionTarget, ErrorKind, PartitionInfo, TopicName};
-use serde_json::{Value, json};
+use dms_kafka::{DeleteMessages, Deletion, DeletionTarget, Error, PartitionInfo, TopicName};
 
 use crate::arguments::Delete;
 use crate::confirm;
 use crate::exit::{Exit, Failure};
+use crate::interrupt::Interrupts;
 use crate::output::{Format, Report, Rows};
 use crate::stdout;
 use crate::target::Target;
@@ -13,53 +13,103 @@ use crate::target::Target;
 pub(crate) async fn delete(arguments: Box<Delete>) -> Result<Exit, Failure> {
     let topic = TopicName::new(arguments.topic.as_str()).map_err(Failure::usage)?;
     let targets = targets(&arguments)?;
-    let target = Target::choose(&arguments, topic.as_str(), &targets).await?;
+    let highest = targets.last().map_or(0, |(partition, _)| *partition);
+    let target = Target::choose(&arguments.service, [(topic.as_str(), highest)]).await?;
     if arguments.dry_run {
-        stdout::print(&request(&target, &topic, &targets)).map_err(Failure::usage)?;
+        stdout::print(&target.request_text(topic.as_str(), &targets)).map_err(Failure::usage)?;
         eprintln!("Nothing was sent.");
         return Ok(Exit::Done);
     }
-    let deletion = delete_and_show(&arguments, &target, &topic, &targets).await?;
-    deletion.into_result().map_err(Failure::call)?;
-    Ok(Exit::Done)
-}
-
-/// Shows what will go, asks, deletes, and shows what has gone.
-async fn delete_and_show(
-    arguments: &Delete,
-    target: &Target,
-    topic: &TopicName,
-    targets: &[(i32, DeletionTarget)],
-) -> Result<Deletion, Failure> {
     confirm::possible(arguments.yes)?;
-    // The state before is needed for the question and for the table, not for JSON without a question.
-    let before = match (arguments.output, arguments.yes) {
-        (Format::Json, true) => None,
-        _ => partitions(target, topic).await?,
-    };
-    let rows = Rows::new(targets, before.as_deref());
-    confirm::deletion(topic, &rows, arguments.yes)?;
+    target.tell_credentials().await;
+    let before = shown_before(&arguments, &target, &topic).await?;
+    let rows = Rows::new(&targets, before.as_deref());
+    confirm(&arguments, &topic, &rows)?;
     let mut request = target
         .client
         .delete_messages(&target.instance_id, topic.as_str());
-    for &(partition, what) in targets {
+    for &(partition, what) in &targets {
         request = request.target(partition, what);
     }
-    let deletion = tokio::select! {
-        sent = request.send() => sent.map_err(Failure::call)?,
-        Ok(()) = tokio::signal::ctrl_c() => return Err(Failure::Interrupted),
+    let mut interrupts = Interrupts::listen().map_err(Failure::usage)?;
+    let (sent, was_interrupted) = send(request, &mut interrupts).await?;
+    let shown = match sent {
+        Ok(deletion) => show(&arguments, &target, &rows, deletion).await,
+        Err(error) => Err(Failure::call(error)),
     };
+    match shown {
+        Ok(()) if was_interrupted => Ok(Exit::Interrupted),
+        Ok(()) => Ok(Exit::Done),
+        Err(failure) if was_interrupted => Err(Failure::AfterInterrupt(Box::new(failure))),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// The state before is needed for what people read, not for JSON without a question.
+async fn shown_before(
+    arguments: &Delete,
+    target: &Target,
+    topic: &TopicName,
+) -> Result<Option<Vec<PartitionInfo>>, Failure> {
+    match (arguments.output, arguments.yes) {
+        (Format::Json, true) => Ok(None),
+        _ => target.partitions(topic.as_str()).await,
+    }
+}
+
+/// Shows what will go, and asks.
+fn confirm(arguments: &Delete, topic: &TopicName, rows: &Rows<'_>) -> Result<(), Failure> {
+    let plan = format!("Topic {topic} will lose, for good:\n{}", rows.plan());
+    match (arguments.yes, arguments.output) {
+        (true, Format::Json) => Ok(()),
+        (true, Format::Table) => {
+            eprint!("{plan}");
+            Ok(())
+        }
+        (false, _) if rows.has_everything() => confirm::ask(&plan, topic.as_str()),
+        (false, _) => confirm::ask(&plan, "yes"),
+    }
+}
+
+/// Sends the request and waits for its end, also when interrupted once. The flag tells whether it was.
+async fn send(
+    request: DeleteMessages,
+    interrupts: &mut Interrupts,
+) -> Result<(Result<Deletion, Error>, bool), Failure> {
+    let mut sent = std::pin::pin!(request.send());
+    let mut was_interrupted = false;
+    loop {
+        tokio::select! {
+            sent = &mut sent => return Ok((sent, was_interrupted)),
+            () = interrupts.next() => {
+                if was_interrupted {
+                    return Err(Failure::Interrupted);
+                }
+                was_interrupted = true;
+                eprintln!("stopping: waiting for the answer; interrupt again to leave it");
+            }
+        }
+    }
+}
+
+/// Shows what has gone.
+async fn show(
+    arguments: &Delete,
+    target: &Target,
+    rows: &Rows<'_>,
+    deletion: Deletion,
+) -> Result<(), Failure> {
     let report = Report::new(&deletion);
     let shown = match arguments.output {
         Format::Json => report.json()?,
         // The deletion is done: that the state after cannot be had must not hide its result.
-        Format::Table => rows.outcome(
-            &report,
-            partitions(target, topic).await.ok().flatten().as_deref(),
-        ),
+        Format::Table => {
+            let after = target.partitions(&arguments.topic).await.ok().flatten();
+            rows.outcome(&report, after.as_deref())
+        }
     };
     stdout::print(&shown).map_err(Failure::unshown)?;
-    Ok(deletion)
+    deletion.into_result().map(drop).map_err(Failure::call)
 }
 
 /// All targets in the order of their partitions, each named once.
@@ -81,51 +131,4 @@ fn targets(arguments: &Delete) -> Result<Vec<(i32, DeletionTarget)>, Failure> {
         ))),
         None => Ok(targets),
     }
-}
-
-/// What the partitions hold; `None` when the service does not say.
-///
-/// Refused credentials end the command here: each further try counts towards the lock of the key.
-async fn partitions(
-    target: &Target,
-    topic: &TopicName,
-) -> Result<Option<Vec<PartitionInfo>>, Failure> {
-    match target
-        .client
-        .list_partitions(&target.instance_id, topic.as_str())
-        .await
-    {
-        Ok(partitions) => Ok(Some(partitions)),
-        Err(error) => match error.kind() {
-            ErrorKind::InvalidInput
-            | ErrorKind::Credentials
-            | ErrorKind::Unauthorized
-            | ErrorKind::Connect => Err(Failure::call(error)),
-            _ => {
-                tracing::info!(%error, "the service does not show its partitions");
-                Ok(None)
-            }
-        },
-    }
-}
-
-/// The request as it would be sent, without signature.
-fn request(target: &Target, topic: &TopicName, targets: &[(i32, DeletionTarget)]) -> String {
-    let partitions: Vec<Value> = targets
-        .iter()
-        .map(|(partition, what)| match what {
-            DeletionTarget::Before(offset) => json!({"partition": partition, "offset": offset}),
-            _ => json!({"partition": partition, "offset": -1}),
-        })
-        .collect();
-    let Target {
-        endpoint,
-        project_id,
-        instance_id,
-        ..
-    } = target;
-    format!(
-        "POST {endpoint}/v2/{project_id}/kafka/instances/{instance_id}/topics/{topic}/messages/delete\n{}\n",
-        json!({"partitions": partitions})
-    )
 }

@@ -1,19 +1,94 @@
 //! `dms-kafka serve`.
 
-use std::env::VarError;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 
-use dms_kafka_gateway::Gateway;
+use dms_kafka_gateway::{Config, ErrorCodeStyle, Gateway};
+use serde_json::json;
 
 use crate::arguments::Serve;
 use crate::exit::{Exit, Failure};
+use crate::interrupt::Interrupts;
+use crate::setting::variable_value;
 use crate::stdout;
 
 const ACCESS_KEY: &str = "DMS_KAFKA_SERVE_ACCESS_KEY";
 const SECRET_KEY: &str = "DMS_KAFKA_SERVE_SECRET_KEY";
+const CONFIG: &str = "DMS_KAFKA_SERVE_CONFIG";
+const LISTEN: &str = "DMS_KAFKA_SERVE_LISTEN";
 
 pub(crate) async fn serve(arguments: Serve) -> Result<Exit, Failure> {
+    let listen = listen(&arguments)?;
+    match config(&arguments)? {
+        Some(path) => serve_file(&arguments, &path, listen).await,
+        None if arguments.check_config => Err(Failure::usage(format!(
+            "there is no file to check: give --config, or set {CONFIG}"
+        ))),
+        None if arguments.topic.is_empty() => Err(Failure::usage(format!(
+            "there is nothing to serve: give --config or set {CONFIG}, or give --topic"
+        ))),
+        None => serve_memory(arguments, listen.unwrap_or((Ipv4Addr::LOCALHOST, 0).into())).await,
+    }
+}
+
+fn listen(arguments: &Serve) -> Result<Option<SocketAddr>, Failure> {
+    if arguments.listen.is_some() {
+        return Ok(arguments.listen);
+    }
+    let Some(value) = variable_value(LISTEN)? else {
+        return Ok(None);
+    };
+    value.parse().map(Some).map_err(|_| {
+        Failure::usage(format!(
+            "{LISTEN} {value:?} is not an address: write it like 127.0.0.1:8080"
+        ))
+    })
+}
+
+/// Topics that are typed go before a file that the environment names.
+fn config(arguments: &Serve) -> Result<Option<PathBuf>, Failure> {
+    if arguments.config.is_some() || !arguments.topic.is_empty() {
+        return Ok(arguments.config.clone());
+    }
+    Ok(variable_value(CONFIG)?.map(PathBuf::from))
+}
+
+async fn serve_file(
+    arguments: &Serve,
+    path: &Path,
+    listen: Option<SocketAddr>,
+) -> Result<Exit, Failure> {
+    let mut config = Config::read(path).map_err(Failure::caused)?;
+    if let Some(listen) = listen {
+        config.listen = listen;
+    }
+    if arguments.integer_error_codes {
+        config.error_code = ErrorCodeStyle::Integer;
+    }
+    let instances: Vec<_> = config
+        .instances
+        .iter()
+        .map(|instance| json!({"project_id": instance.project_id, "instance_id": instance.id}))
+        .collect();
+    let checked = config
+        .check(&|name| std::env::var(name).ok())
+        .map_err(Failure::caused)?;
+    if arguments.check_config {
+        stdout::print(&format!("{} holds together\n", path.display())).map_err(Failure::usage)?;
+        return Ok(Exit::Done);
+    }
+    let mut interrupts = Interrupts::listen().map_err(Failure::usage)?;
+    let service = checked.start().await.map_err(Failure::caused)?;
+    let ready = json!({"ready": true, "endpoint": service.endpoint(), "instances": instances});
+    stdout::print(&format!("{ready}\n")).map_err(Failure::usage)?;
+    interrupts.next().await;
+    service.shutdown().await;
+    Ok(Exit::Done)
+}
+
+async fn serve_memory(arguments: Serve, listen: SocketAddr) -> Result<Exit, Failure> {
     let mut gateway = Gateway::memory()
-        .listen(arguments.listen)
+        .listen(listen)
         .integer_error_codes(arguments.integer_error_codes);
     if let Some(project_id) = arguments.project_id {
         gateway = gateway.project_id(project_id);
@@ -21,15 +96,14 @@ pub(crate) async fn serve(arguments: Serve) -> Result<Exit, Failure> {
     if let Some(instance_id) = arguments.instance_id {
         gateway = gateway.instance(instance_id);
     }
-    match (environment(ACCESS_KEY)?, environment(SECRET_KEY)?) {
+    match (variable_value(ACCESS_KEY)?, variable_value(SECRET_KEY)?) {
         (Some(access_key), Some(secret_key)) => {
             gateway = gateway.access_key(access_key, secret_key);
         }
-        (None, None) if arguments.listen.ip().is_loopback() => {}
+        (None, None) if listen.ip().is_loopback() => {}
         (None, None) => {
             return Err(Failure::usage(format!(
-                "{} can be reached from other machines, so no key is made up: set {ACCESS_KEY} and {SECRET_KEY}",
-                arguments.listen
+                "{listen} can be reached from other machines, so no key is made up: set {ACCESS_KEY} and {SECRET_KEY}"
             )));
         }
         _ => {
@@ -41,35 +115,11 @@ pub(crate) async fn serve(arguments: Serve) -> Result<Exit, Failure> {
     for topic in arguments.topic {
         gateway = gateway.topic(topic.name, topic.partitions, topic.records);
     }
-    let gateway = gateway.start().await.map_err(Failure::usage)?;
+    let mut interrupts = Interrupts::listen().map_err(Failure::usage)?;
+    let gateway = gateway.start().await.map_err(Failure::caused)?;
     let ready = serde_json::to_string(&gateway.ready_line()).map_err(Failure::usage)?;
     stdout::print(&format!("{ready}\n")).map_err(Failure::usage)?;
-    until_asked_to_stop().await;
+    interrupts.next().await;
     gateway.shutdown().await;
     Ok(Exit::Done)
-}
-
-fn environment(name: &str) -> Result<Option<String>, Failure> {
-    match std::env::var(name) {
-        Ok(value) => Ok(Some(value).filter(|value| !value.is_empty())),
-        Err(VarError::NotPresent) => Ok(None),
-        Err(VarError::NotUnicode(_)) => Err(Failure::usage(format!("{name} is not valid UTF-8"))),
-    }
-}
-
-/// Ctrl-C, or SIGTERM where there is one.
-async fn until_asked_to_stop() {
-    let interrupt = tokio::signal::ctrl_c();
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = interrupt => {}
-                _ = terminate.recv() => {}
-            }
-            return;
-        }
-    }
-    let _ = interrupt.await;
 }

@@ -15,15 +15,19 @@ struct Table {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Case {
     pub(crate) name: String,
+    /// The row of the table of outcomes that the case shows.
+    pub(crate) row: Option<u32>,
+    #[serde(default = "orders")]
+    pub(crate) topic: String,
+    pub(crate) lacks: Option<Lacking>,
+    /// In place of the server's.
+    pub(crate) host: Option<String>,
     /// Partition 1 is deleted whole, which may not be repeated once it may have arrived.
     #[serde(default)]
     pub(crate) everything: bool,
     /// The client speaks TLS; the server never does.
     #[serde(default)]
     pub(crate) https: bool,
-    /// The client is sent to a port that nothing listens on.
-    #[serde(default)]
-    pub(crate) nobody_listens: bool,
     pub(crate) attempt_timeout_ms: Option<u64>,
     pub(crate) call_timeout_ms: Option<u64>,
     pub(crate) answer_limit: Option<usize>,
@@ -31,6 +35,16 @@ pub(crate) struct Case {
     #[serde(default)]
     pub(crate) server: Vec<Vec<Action>>,
     pub(crate) expect: Expected,
+}
+
+/// What is not there.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Lacking {
+    /// The client is sent to a port that nothing listens on.
+    Server,
+    /// The provider has none.
+    Credentials,
 }
 
 /// One thing that the server does. It reads the whole request first unless the script begins with
@@ -79,6 +93,8 @@ pub(crate) struct Expected {
     pub(crate) status: Option<u16>,
     pub(crate) request_id: Option<String>,
     pub(crate) retry_after: Option<u64>,
+    /// What the kept start of the answer's body holds.
+    pub(crate) body: Option<String>,
     #[serde(default)]
     pub(crate) shows: Vec<String>,
 }
@@ -106,13 +122,18 @@ impl Case {
         format!(
             "{:?}",
             (
-                (self.everything, self.https, self.nobody_listens),
+                (self.everything, self.https),
+                (&self.topic, self.lacks, &self.host),
                 (self.attempt_timeout_ms, self.call_timeout_ms),
                 self.answer_limit,
                 &self.server,
             )
         )
     }
+}
+
+fn orders() -> String {
+    "orders".to_owned()
 }
 
 pub(crate) fn load() -> Vec<Case> {

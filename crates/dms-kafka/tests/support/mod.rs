@@ -1,18 +1,49 @@
 //! What several tests need: a client of a server on loopback, and a server whose answer can be changed.
 #![allow(dead_code, reason = "each test file uses a part")]
 
+pub(crate) mod log;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use dms_kafka::auth::Credentials;
 use dms_kafka::{Client, ClientBuilder};
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use wiremock::matchers::any;
+use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
 pub(crate) fn builder(endpoint: &str) -> ClientBuilder {
     Client::builder()
         .endpoint(endpoint)
         .project_id("project")
         .credentials(Credentials::new("access-key", "secret-key").unwrap())
+}
+
+/// The answer that these partitions are deleted.
+pub(crate) fn deleted(partitions: &[i32]) -> ResponseTemplate {
+    let items: Vec<Value> = partitions
+        .iter()
+        .map(|partition| json!({"partition": partition, "result": "success", "error_code": "0"}))
+        .collect();
+    ResponseTemplate::new(200).set_body_json(json!({ "partitions": items }))
+}
+
+/// Answers in turn; the last one again and again.
+pub(crate) async fn server(answers: Vec<ResponseTemplate>) -> MockServer {
+    let server = MockServer::start().await;
+    let turn = AtomicUsize::new(0);
+    let answer = move |_: &Request| {
+        let at = turn.fetch_add(1, Ordering::SeqCst).min(answers.len() - 1);
+        answers[at].clone()
+    };
+    Mock::given(any()).respond_with(answer).mount(&server).await;
+    server
+}
+
+pub(crate) async fn requests(server: &MockServer) -> Vec<Request> {
+    server.received_requests().await.unwrap()
 }
 
 /// A server that answers each request with status 200 and the body it was given last.
@@ -23,7 +54,11 @@ pub(crate) struct Echo {
 
 impl Echo {
     pub(crate) async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::bind("127.0.0.1:0").await.unwrap()
+    }
+
+    pub(crate) async fn bind(address: &str) -> std::io::Result<Self> {
+        let listener = TcpListener::bind(address).await?;
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let body = Arc::new(Mutex::new(Vec::new()));
         let answer = Arc::clone(&body);
@@ -32,7 +67,7 @@ impl Echo {
                 tokio::spawn(serve(stream, Arc::clone(&answer)));
             }
         });
-        Self { endpoint, body }
+        Ok(Self { endpoint, body })
     }
 
     pub(crate) fn answer(&self, body: Vec<u8>) {

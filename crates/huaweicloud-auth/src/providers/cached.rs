@@ -16,6 +16,19 @@ const RETRY_PAUSE: Duration = Duration::from_secs(60);
 /// However many calls come at once, one asks the source. While it does, the others use the key that is still valid, and wait
 /// only if there is none. When the source fails, the key that is still valid is used and the source asked again a minute
 /// later. An expired key is never handed out.
+///
+/// ```
+/// use std::time::Duration;
+/// use huaweicloud_auth::{CachedProvider, Credentials, ProvideCredentials};
+///
+/// # async fn run() -> Result<(), huaweicloud_auth::CredentialsError> {
+/// let source = Credentials::new("AccessKey", "SecretKey")?;
+/// let provider = CachedProvider::new(source).with_refresh_ahead(Duration::from_secs(600));
+/// let credentials = provider.provide_credentials().await?;
+/// assert_eq!(credentials.access_key(), Some("AccessKey"));
+/// # Ok(()) }
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(run()).unwrap();
+/// ```
 #[derive(Debug)]
 pub struct CachedProvider<P> {
     source: P,

@@ -14,6 +14,20 @@ use crate::{
 ///
 /// "Nothing here" lets it go on; any other error stops it, so that a mistake in one place is not papered over by another.
 /// When nothing is anywhere, the error lists each source with its reason.
+///
+/// ```
+/// use std::sync::Arc;
+/// use huaweicloud_auth::{ChainProvider, Credentials, Environment, EnvironmentProvider, ProvideCredentials};
+///
+/// # async fn run() -> Result<(), huaweicloud_auth::CredentialsError> {
+/// let nothing = EnvironmentProvider::new(Environment::from_iter([("PATH", "/bin")]));
+/// let fixed = Credentials::new("AccessKey", "SecretKey")?;
+/// let sources: [Arc<dyn ProvideCredentials>; 2] = [Arc::new(nothing), Arc::new(fixed)];
+/// let credentials = ChainProvider::new(sources).provide_credentials().await?;
+/// assert_eq!(credentials.provider_name(), "static");
+/// # Ok(()) }
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(run()).unwrap();
+/// ```
 #[derive(Clone, Debug)]
 pub struct ChainProvider {
     sources: Vec<Arc<dyn ProvideCredentials>>,

@@ -15,6 +15,21 @@ pub type HttpFuture<'a> =
 /// A way to send the few small requests by which providers get credentials.
 ///
 /// `ReqwestTransport` (feature `reqwest`) is one; implement it to use an HTTP client of your own.
+///
+/// ```
+/// use std::time::Duration;
+/// use huaweicloud_auth::{HttpFuture, HttpTransport, TransportError, TransportErrorKind};
+///
+/// /// No source that needs the network has anything.
+/// #[derive(Debug)]
+/// struct Offline;
+///
+/// impl HttpTransport for Offline {
+///     fn send(&self, _: http::Request<Vec<u8>>, _: Duration) -> HttpFuture<'_> {
+///         Box::pin(async { Err(TransportError::new(TransportErrorKind::Unreachable)) })
+///     }
+/// }
+/// ```
 pub trait HttpTransport: Debug + Send + Sync {
     /// Sends one request and reads the whole answer.
     ///

@@ -13,6 +13,8 @@ use crate::signing::{
 const EMPTY_SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
 /// Decides whether requests are signed with a key. The default is what the cloud does: 15 minutes of skew, bodies signed.
+///
+/// An example stands in the [module](crate::verification).
 #[derive(Clone, Debug)]
 pub struct Verifier {
     max_skew: Duration,

@@ -1,0 +1,99 @@
+//! The second reading of an offsets file: rows on their way to be sent.
+
+use std::io::Read;
+use std::thread::JoinHandle;
+
+use dms_kafka::PurgeTarget;
+use futures_util::{Stream, StreamExt as _, stream};
+use tokio::sync::mpsc;
+
+use super::check::{Checked, Hashing, unreadable};
+use super::rows;
+use super::source::Source;
+use super::states::{RowState, States};
+use crate::exit::Failure;
+
+/// Rows of a topic are gathered within so many rows of the file.
+pub(super) const WINDOW: usize = 10_000;
+
+const CHANGED: &str = "it was changed while it was read";
+
+/// The thread that reads. It ends with the rows, or when the stream is dropped.
+pub(super) struct Feed(JoinHandle<Result<(), String>>);
+
+/// Starts to read the rows that are still waiting.
+pub(super) fn start(
+    source: &Source,
+    checked: &Checked,
+    states: &States,
+) -> Result<(Feed, impl Stream<Item = PurgeTarget> + Send + use<>), Failure> {
+    let reader = source
+        .reader()
+        .map_err(|error| unreadable(source, &error))?;
+    if !source.is_unchanged().unwrap_or_default() {
+        return Err(Failure::usage(format!(
+            "{}: {CHANGED}; nothing was sent",
+            source.name()
+        )));
+    }
+    let (batches, receiver) = mpsc::channel(1);
+    let (states, sha256) = (states.clone(), checked.sha256.clone());
+    let thread = std::thread::Builder::new()
+        .name("rows".to_owned())
+        .spawn(move || read(reader, &states, &sha256, &batches))
+        .map_err(Failure::usage)?;
+    let rows = stream::unfold(receiver, |mut receiver| async {
+        receiver.recv().await.map(|batch| (batch, receiver))
+    });
+    Ok((Feed(thread), rows.flat_map(stream::iter)))
+}
+
+impl Feed {
+    /// Waits for the thread, whose stream must be gone.
+    pub(super) fn end(self) -> Result<(), String> {
+        self.0
+            .join()
+            .unwrap_or_else(|_| Err("the thread that reads it is gone".to_owned()))
+    }
+}
+
+fn read(
+    reader: impl Read,
+    states: &States,
+    sha256: &str,
+    batches: &mpsc::Sender<Vec<PurgeTarget>>,
+) -> Result<(), String> {
+    let mut reader = Hashing::new(reader);
+    let mut batch = Vec::with_capacity(WINDOW);
+    let mut number = 0;
+    let mut is_wanted = true;
+    let read = rows::read(&mut reader, &mut |row| {
+        match states.get(number) {
+            None => return Err(CHANGED.to_owned()),
+            Some(RowState::Waiting) => {
+                let target = row.target();
+                batch.push(PurgeTarget::new(row.topic, row.partition, target).with_row(number));
+            }
+            Some(_) => {}
+        }
+        number += 1;
+        if batch.len() == WINDOW {
+            let full = std::mem::replace(&mut batch, Vec::with_capacity(WINDOW));
+            is_wanted = batches.blocking_send(full).is_ok();
+        }
+        if is_wanted {
+            Ok(())
+        } else {
+            Err("nobody wants more".to_owned())
+        }
+    });
+    if !is_wanted {
+        return Ok(());
+    }
+    read.map_err(|error| error.to_string())?;
+    if reader.sha256() != sha256 {
+        return Err(CHANGED.to_owned());
+    }
+    let _ = batches.blocking_send(batch);
+    Ok(())
+}

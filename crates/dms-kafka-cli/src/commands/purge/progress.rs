@@ -1,0 +1,118 @@
+//! How far a purge is: a bar on a terminal, a line now and then elsewhere.
+
+use std::io::IsTerminal as _;
+use std::time::{Duration, Instant};
+
+use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::json;
+
+use super::states::Counts;
+
+const BAR: &str = "{bar:30} {human_pos} of {human_len} rows, {msg}, {per_sec:.0}, {eta} left";
+
+pub(super) struct Progress {
+    total: u64,
+    /// Rows that earlier runs have finished.
+    before: u64,
+    started: Instant,
+    display: Display,
+}
+
+enum Display {
+    Bar(ProgressBar),
+    Lines,
+    JsonLines,
+}
+
+impl Progress {
+    pub(super) fn new(total: u64, before: u64, json: bool) -> Self {
+        let display = if json {
+            Display::JsonLines
+        } else if std::io::stderr().is_terminal() {
+            let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr())
+                .with_position(before);
+            if let Ok(style) = ProgressStyle::with_template(BAR) {
+                bar.set_style(style);
+            }
+            bar.reset_eta();
+            Display::Bar(bar)
+        } else {
+            Display::Lines
+        };
+        Self {
+            total,
+            before,
+            started: Instant::now(),
+            display,
+        }
+    }
+
+    /// Rows have been finished.
+    pub(super) fn update(&self, counts: &Counts) {
+        if let Display::Bar(bar) = &self.display {
+            bar.set_message(failed(counts));
+            bar.set_position(counts.finished());
+        }
+    }
+
+    /// Some time has passed.
+    pub(super) fn tick(&self, counts: &Counts) {
+        let elapsed = self.started.elapsed().as_secs_f64();
+        let done = counts.finished().saturating_sub(self.before);
+        #[expect(clippy::cast_precision_loss, reason = "it is shown in whole numbers")]
+        let rate = done as f64 / elapsed.max(f64::EPSILON);
+        #[expect(clippy::cast_precision_loss, reason = "it is shown in whole numbers")]
+        let left = self.total.saturating_sub(counts.finished()) as f64 / rate;
+        let left = Duration::try_from_secs_f64(left).ok();
+        match &self.display {
+            Display::Bar(bar) => bar.tick(),
+            Display::Lines => {
+                let left = left.map_or_else(String::new, |left| {
+                    format!(", {} left", HumanDuration(left))
+                });
+                self.say(&format!(
+                    "{} of {} rows, {}, {rate:.0}/s{left}",
+                    HumanCount(counts.finished()),
+                    HumanCount(self.total),
+                    failed(counts),
+                ));
+            }
+            Display::JsonLines => self.say(
+                &json!({"progress": {
+                    "rows": self.total,
+                    "finished": counts.finished(),
+                    "failed": counts.not_deleted(),
+                    "rows_per_second": rate.round(),
+                    "seconds_left": left.map(|left| left.as_secs()),
+                }})
+                .to_string(),
+            ),
+        }
+    }
+
+    /// Says something on standard error, above the bar if there is one.
+    pub(super) fn say(&self, text: &str) {
+        match &self.display {
+            Display::Bar(bar) => bar.suspend(|| eprintln!("{text}")),
+            Display::Lines | Display::JsonLines => eprintln!("{text}"),
+        }
+    }
+
+    /// A note for people, or for scripts that read JSON.
+    pub(super) fn note(&self, text: &str) {
+        match &self.display {
+            Display::JsonLines => self.say(&json!({"note": text}).to_string()),
+            Display::Bar(_) | Display::Lines => self.say(text),
+        }
+    }
+
+    pub(super) fn end(&self) {
+        if let Display::Bar(bar) = &self.display {
+            bar.abandon();
+        }
+    }
+}
+
+fn failed(counts: &Counts) -> String {
+    format!("{} failed", HumanCount(counts.not_deleted()))
+}

@@ -1,0 +1,267 @@
+//! What a purge prints on standard output.
+
+use std::fmt::Write as _;
+use std::io;
+
+use dms_kafka::{DeletionTarget, Outcome, PartitionDeletion, PurgeResult, UnexpectedItem};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::states::{Counts, RowState};
+use crate::arguments::PurgeFormat;
+use crate::exit;
+use crate::output;
+use crate::stdout;
+
+const SHOWN_IN_TABLE: usize = 50;
+const SHOWN_IN_JSON: usize = 1000;
+
+/// Prints rows as they are finished, or keeps those that failed for the end.
+pub(super) struct Report {
+    format: PurgeFormat,
+    kept: Vec<RowLine>,
+    omitted: u64,
+    unexpected: u64,
+}
+
+/// The documented JSON of one row.
+#[derive(Serialize)]
+pub(super) struct RowLine {
+    topic: String,
+    partition: Option<i32>,
+    offset: Option<i64>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    everything: bool,
+    status: &'static str,
+    /// Null for a deleted partition.
+    outcome: Option<&'static str>,
+    result: Option<String>,
+    error_code: Option<String>,
+    request_id: Option<String>,
+    /// Why the request failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<Value>,
+}
+
+impl Report {
+    pub(super) fn new(format: PurgeFormat) -> Self {
+        Self {
+            format,
+            kept: Vec::new(),
+            omitted: 0,
+            unexpected: 0,
+        }
+    }
+
+    /// Items of answers that answered nothing that was asked.
+    pub(super) fn unexpected(&self) -> u64 {
+        self.unexpected
+    }
+
+    /// A request is finished.
+    pub(super) fn add(&mut self, result: &PurgeResult, states: &[RowState]) -> io::Result<()> {
+        let lines = match result.deletion() {
+            Ok(deletion) => {
+                let asked = deletion.partitions().iter().zip(states);
+                let wanted = asked.filter(|(_, state)| self.wants(**state));
+                let request_id = deletion.request_id();
+                let mut lines: Vec<_> = wanted
+                    .map(|(partition, _)| {
+                        RowLine::of_partition(result.topic(), partition, request_id)
+                    })
+                    .collect();
+                self.unexpected += deletion.unexpected().len() as u64;
+                lines.extend(
+                    deletion
+                        .unexpected()
+                        .iter()
+                        .map(|item| RowLine::of_unexpected(result.topic(), item, request_id)),
+                );
+                lines
+            }
+            Err(error) => {
+                let told = exit::error_json(error);
+                let targets = result.targets().iter();
+                targets
+                    .map(|(partition, target)| RowLine {
+                        status: "request_failed",
+                        outcome: Some(exit::outcome(error.outcome())),
+                        request_id: error.request_id().map(str::to_owned),
+                        error: Some(told.clone()),
+                        ..RowLine::asked(result.topic(), *partition, *target)
+                    })
+                    .collect()
+            }
+        };
+        self.show(lines)
+    }
+
+    /// A row that an earlier run has begun, and of which nothing more is known.
+    pub(super) fn add_unknown(&mut self, topic: &str, partition: i32) -> io::Result<()> {
+        self.show(vec![RowLine {
+            status: "interrupted",
+            outcome: Some(exit::outcome(Outcome::Unknown)),
+            ..RowLine::asked(topic, partition, DeletionTarget::Everything)
+        }])
+    }
+
+    fn wants(&self, state: RowState) -> bool {
+        self.format == PurgeFormat::Ndjson || state != RowState::Deleted
+    }
+
+    fn show(&mut self, lines: Vec<RowLine>) -> io::Result<()> {
+        let limit = match self.format {
+            PurgeFormat::Ndjson => return print_lines(&lines),
+            PurgeFormat::Table => SHOWN_IN_TABLE,
+            PurgeFormat::Json => SHOWN_IN_JSON,
+        };
+        for line in lines {
+            if self.kept.len() < limit {
+                self.kept.push(line);
+            } else {
+                self.omitted += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// What was done, at the end.
+    pub(super) fn finish(&self, total: u64, counts: &Counts) -> io::Result<()> {
+        match self.format {
+            PurgeFormat::Ndjson => Ok(()),
+            PurgeFormat::Table => stdout::print(&self.table(total, counts)),
+            PurgeFormat::Json => stdout::print(&format!("{}\n", self.json(total, counts))),
+        }
+    }
+
+    fn json(&self, total: u64, counts: &Counts) -> Value {
+        json!({
+            "rows": total,
+            "deleted": counts.deleted,
+            "failed": counts.failed,
+            "request_failed": counts.refused + counts.undone,
+            "unknown": counts.unknown + counts.under_way,
+            "not_sent": counts.waiting,
+            "failures": self.kept,
+            "failures_omitted": self.omitted,
+        })
+    }
+
+    fn table(&self, total: u64, counts: &Counts) -> String {
+        let mut summary = output::table(&[
+            "rows",
+            "deleted",
+            "failed",
+            "request failed",
+            "unknown",
+            "not sent",
+        ]);
+        summary.add_row(
+            [
+                total,
+                counts.deleted,
+                counts.failed,
+                counts.refused + counts.undone,
+                counts.unknown + counts.under_way,
+                counts.waiting,
+            ]
+            .map(|count| count.to_string()),
+        );
+        let mut text = output::lines(&summary);
+        if self.kept.is_empty() {
+            return text;
+        }
+        let mut failures = output::table(&["topic", "partition", "delete", "status", "reason"]);
+        for line in &self.kept {
+            failures.add_row([
+                line.topic.clone(),
+                output::number(line.partition.map(i64::from)),
+                line.asked_for(),
+                line.status.to_owned(),
+                line.reason(),
+            ]);
+        }
+        text.push('\n');
+        text.push_str(&output::lines(&failures));
+        if self.omitted > 0 {
+            // Writing to a string does not fail.
+            let _ = writeln!(text, "and {} more", self.omitted);
+        }
+        text
+    }
+}
+
+fn print_lines(lines: &[RowLine]) -> io::Result<()> {
+    let mut text = String::new();
+    for line in lines {
+        text.push_str(&serde_json::to_string(line)?);
+        text.push('\n');
+    }
+    stdout::print(&text)
+}
+
+impl RowLine {
+    fn asked(topic: &str, partition: i32, target: DeletionTarget) -> Self {
+        Self {
+            topic: topic.to_owned(),
+            partition: Some(partition),
+            offset: match target {
+                DeletionTarget::Before(offset) => Some(offset),
+                _ => None,
+            },
+            everything: target == DeletionTarget::Everything,
+            status: "",
+            outcome: None,
+            result: None,
+            error_code: None,
+            request_id: None,
+            error: None,
+        }
+    }
+
+    fn of_partition(topic: &str, partition: &PartitionDeletion, request_id: Option<&str>) -> Self {
+        Self {
+            status: partition.status().as_str(),
+            outcome: partition.outcome().map(exit::outcome),
+            result: partition.result().map(str::to_owned),
+            error_code: partition.error_code().map(str::to_owned),
+            request_id: request_id.map(str::to_owned),
+            ..Self::asked(topic, partition.partition(), partition.target())
+        }
+    }
+
+    fn of_unexpected(topic: &str, item: &UnexpectedItem, request_id: Option<&str>) -> Self {
+        Self {
+            topic: topic.to_owned(),
+            partition: item.partition(),
+            offset: None,
+            everything: false,
+            status: "unexpected",
+            outcome: Some(exit::outcome(Outcome::Unknown)),
+            result: item.result().map(str::to_owned),
+            error_code: item.error_code().map(str::to_owned),
+            request_id: request_id.map(str::to_owned),
+            error: None,
+        }
+    }
+
+    fn asked_for(&self) -> String {
+        match self.offset {
+            _ if self.everything => "everything".to_owned(),
+            Some(offset) => format!("before {offset}"),
+            None => "-".to_owned(),
+        }
+    }
+
+    /// A code where there is one, else words.
+    fn reason(&self) -> String {
+        let told = self.error.as_ref();
+        let of_request = ["code", "message"]
+            .iter()
+            .find_map(|name| told?.get(name)?.as_str());
+        self.error_code
+            .as_deref()
+            .or(of_request)
+            .map_or_else(|| "-".to_owned(), output::printable)
+    }
+}

@@ -1,0 +1,211 @@
+//! Sending: a few requests at once, each result recorded and shown, until the rows or the patience end.
+
+use std::cell::RefCell;
+use std::time::Duration;
+
+use dms_kafka::{PurgeRequest, PurgeResult, PurgeTarget};
+use futures_util::{Stream, StreamExt as _, future, stream};
+
+use super::journal::{Entry, Journal};
+use super::progress::Progress;
+use super::report::Report;
+use super::states::{Counts, RowState, States};
+use super::verdict;
+use crate::exit::{self, Exit};
+use crate::interrupt::Interrupts;
+
+/// Why no more is sent although there are rows left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// Asked to; `true` when not even the requests under way were waited for.
+    Interrupted(bool),
+    TooManyFailures,
+    /// Every further request would fail alike.
+    Hopeless {
+        text: String,
+        json: serde_json::Value,
+        exit: Exit,
+    },
+    /// The journal cannot be written.
+    Journal(String),
+    /// Standard output cannot be written.
+    Output(String),
+}
+
+impl Stop {
+    /// What to tell people.
+    pub(super) fn why(&self) -> String {
+        match self {
+            Self::Interrupted(false) => "interrupted".to_owned(),
+            Self::Interrupted(true) => {
+                "interrupted: the requests under way were left, and what they delete is not known"
+                    .to_owned()
+            }
+            Self::TooManyFailures => "stopped: too many rows have failed".to_owned(),
+            Self::Hopeless { text, .. } => format!("stopped: {text}"),
+            Self::Journal(error) => format!(
+                "stopped: the journal cannot be written: {error}; rows that it lacks will be sent again, but none that \
+                 deletes everything"
+            ),
+            Self::Output(error) => format!("stopped: the results cannot be written: {error}"),
+        }
+    }
+
+    /// The exit code, where the rows alone call for `exit`.
+    pub(super) fn exit(&self, exit: Exit, counts: &Counts) -> Exit {
+        match self {
+            Self::Interrupted(_) => Exit::Interrupted,
+            Self::Hopeless {
+                exit: Exit::Usage, ..
+            } if counts.finished() == counts.undone => Exit::Usage,
+            Self::TooManyFailures | Self::Hopeless { .. } => exit,
+            Self::Journal(_) | Self::Output(_) => Exit::Unknown,
+        }
+    }
+}
+
+/// How a purge is run.
+pub(super) struct Run<'a> {
+    pub(super) states: &'a States,
+    pub(super) journal: Option<&'a Journal>,
+    pub(super) progress: &'a Progress,
+    pub(super) concurrency: usize,
+    pub(super) max_failures: Option<u64>,
+    pub(super) tick: Duration,
+    pub(super) stop: RefCell<Option<Stop>>,
+}
+
+impl Run<'_> {
+    /// Sends the rows; says why it stopped before their end, if it did.
+    ///
+    /// The first request goes alone: when it is refused for its credentials, no other makes the lock of the key nearer.
+    pub(super) async fn send_all(
+        self,
+        purge: dms_kafka::Purge,
+        rows: impl Stream<Item = PurgeTarget> + Send + 'static,
+        report: &mut Report,
+        interrupts: &mut Interrupts,
+    ) -> Option<Stop> {
+        let mut requests = Box::pin(purge.requests(rows));
+        let first = requests.next().await;
+        self.send_some(stream::iter(first), 1, report, interrupts)
+            .await;
+        self.send_some(requests, self.concurrency, report, interrupts)
+            .await;
+        self.stop.into_inner()
+    }
+
+    async fn send_some(
+        &self,
+        requests: impl Stream<Item = PurgeRequest>,
+        concurrency: usize,
+        report: &mut Report,
+        interrupts: &mut Interrupts,
+    ) {
+        let results = requests
+            .take_while(|_| future::ready(!self.is_stopping()))
+            .map(|request| self.send(request))
+            .buffer_unordered(concurrency);
+        let mut results = std::pin::pin!(results);
+        let mut ticks =
+            tokio::time::interval_at(tokio::time::Instant::now() + self.tick, self.tick);
+        loop {
+            tokio::select! {
+                result = results.next() => match result {
+                    Some(Some(result)) => self.finish(&result, report),
+                    Some(None) => {}
+                    None => return,
+                },
+                _ = ticks.tick() => self.progress.tick(&self.states.counts()),
+                () = interrupts.next() => {
+                    if self.interrupted() {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether to give up even what is under way.
+    fn interrupted(&self) -> bool {
+        let again = matches!(*self.stop.borrow(), Some(Stop::Interrupted(_)));
+        self.stop.replace(Some(Stop::Interrupted(again)));
+        if !again {
+            self.progress.note(
+                "stopping: waiting for the requests under way; interrupt again to leave them",
+            );
+        }
+        again
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.stop.borrow().is_some()
+    }
+
+    /// The first reason is the one that is told.
+    fn stop(&self, reason: Stop) {
+        self.stop.borrow_mut().get_or_insert(reason);
+    }
+
+    /// Sends one request, after its intent is recorded if it deletes everything.
+    async fn send(&self, request: PurgeRequest) -> Option<PurgeResult> {
+        self.states.set_all(request.rows(), RowState::UnderWay);
+        if request.deletes_everything()
+            && let Some(journal) = self.journal
+        {
+            let intended = journal.intend(request.rows()).await;
+            if intended.is_err() || self.is_stopping() {
+                self.states.set_all(request.rows(), RowState::Waiting);
+                let taken_back = journal.record(&Entry {
+                    undone: request.rows().to_vec(),
+                    ..Entry::default()
+                });
+                if let Err(error) = intended.and(taken_back) {
+                    self.stop(Stop::Journal(error.to_string()));
+                }
+                return None;
+            }
+        }
+        Some(request.send().await)
+    }
+
+    /// Records and shows one result.
+    fn finish(&self, result: &PurgeResult, report: &mut Report) {
+        let states = verdict::judge(result);
+        for (row, state) in result.rows().iter().zip(&states) {
+            self.states.set(*row, *state);
+        }
+        if let Some(journal) = self.journal {
+            let had_intent = result
+                .targets()
+                .iter()
+                .any(|(_, target)| *target == dms_kafka::DeletionTarget::Everything);
+            let entry = verdict::entry(result, &states, had_intent);
+            if !entry.is_empty()
+                && let Err(error) = journal.record(&entry)
+            {
+                self.stop(Stop::Journal(error.to_string()));
+            }
+        }
+        if let Err(error) = report.add(result, &states) {
+            self.stop(Stop::Output(error.to_string()));
+        }
+        if let Err(error) = result.deletion()
+            && verdict::is_hopeless(error)
+        {
+            self.stop(Stop::Hopeless {
+                text: error.to_string(),
+                json: exit::error_json(error),
+                exit: exit::of_error(error),
+            });
+        }
+        let counts = self.states.counts();
+        if self
+            .max_failures
+            .is_some_and(|most| counts.not_deleted() >= most)
+        {
+            self.stop(Stop::TooManyFailures);
+        }
+        self.progress.update(&counts);
+    }
+}

@@ -1,0 +1,91 @@
+//! Where the rows come from: a file that can be read more than once.
+
+use std::fs::{File, Metadata};
+use std::io::{self, BufReader, Read, Seek as _, SeekFrom, Write as _};
+use std::path::Path;
+use std::time::SystemTime;
+
+use crate::exit::Failure;
+
+const BUFFER: usize = 64 * 1024;
+
+/// A regular file, or a spooled copy of what can be read only once.
+pub(super) struct Source {
+    file: File,
+    name: String,
+    stamp: Stamp,
+}
+
+/// What changes when a file does.
+#[derive(PartialEq)]
+struct Stamp {
+    length: u64,
+    modified: Option<SystemTime>,
+}
+
+impl Source {
+    pub(super) fn open(path: &Path) -> Result<Self, Failure> {
+        let from_stdin = path == Path::new("-");
+        let name = if from_stdin {
+            "standard input".to_owned()
+        } else {
+            path.display().to_string()
+        };
+        let opened = if from_stdin {
+            spool(io::stdin().lock())
+        } else {
+            File::open(path).and_then(|file| {
+                if file.metadata()?.is_file() {
+                    Ok(file)
+                } else {
+                    spool(file)
+                }
+            })
+        };
+        opened
+            .and_then(|file| {
+                let stamp = Stamp::of(&file.metadata()?);
+                Ok((file, stamp))
+            })
+            .map(|(file, stamp)| Self {
+                file,
+                stamp,
+                name: name.clone(),
+            })
+            .map_err(|error| Failure::usage(format!("{name} cannot be read: {error}")))
+    }
+
+    /// How messages call it.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Reads from the start. One reader at a time: they share the place in the file.
+    pub(super) fn reader(&self) -> io::Result<impl Read + Send + use<>> {
+        let mut file = self.file.try_clone()?;
+        file.seek(SeekFrom::Start(0))?;
+        Ok(BufReader::with_capacity(BUFFER, file))
+    }
+
+    /// Whether the file looks as it did when it was opened.
+    pub(super) fn is_unchanged(&self) -> io::Result<bool> {
+        Ok(Stamp::of(&self.file.metadata()?) == self.stamp)
+    }
+}
+
+impl Stamp {
+    fn of(metadata: &Metadata) -> Self {
+        Self {
+            length: metadata.len(),
+            modified: metadata.modified().ok(),
+        }
+    }
+}
+
+/// Copies to a file without a name, which goes away with the process.
+fn spool(mut from: impl Read) -> io::Result<File> {
+    let mut file = tempfile::tempfile()?;
+    io::copy(&mut from, &mut file)?;
+    file.flush()?;
+    Ok(file)
+}

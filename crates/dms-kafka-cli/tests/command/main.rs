@@ -1,0 +1,11 @@
+//! The command from outside: what it prints, how it ends, and what it leaves behind.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![expect(clippy::print_stdout, reason = "a long test tells how far it is")]
+
+mod audited;
+mod delete;
+mod purge;
+mod resume;
+mod sign;
+mod support;

@@ -1,0 +1,493 @@
+//! Purges that are killed and taken up again.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::audited::{Audited, RECORDS};
+use crate::purge::Folder;
+use crate::support::{stderr, stdout};
+
+/// Topics by partitions, in the order of a round through all topics, as an unsorted file has them.
+struct Rows {
+    topics: u32,
+    partitions: u32,
+    /// Every how many rows one deletes everything; 0 for none.
+    everything: u64,
+}
+
+impl Rows {
+    fn count(&self) -> u64 {
+        u64::from(self.topics) * u64::from(self.partitions)
+    }
+
+    fn row(&self, number: u64) -> (u32, i32, i64) {
+        let topic = u32::try_from(number % u64::from(self.topics)).unwrap();
+        let partition = i32::try_from(number / u64::from(self.topics)).unwrap();
+        let offset = match self.everything {
+            every if every > 0 && number.is_multiple_of(every) => -1,
+            _ => 1 + i64::try_from(number * 31 % 997).unwrap(),
+        };
+        (topic, partition, offset)
+    }
+
+    fn number(&self, topic: u32, partition: i32) -> u64 {
+        u64::from(topic) + u64::try_from(partition).unwrap() * u64::from(self.topics)
+    }
+
+    /// As `kafka-delete-records.sh` takes them.
+    fn document(&self) -> String {
+        let mut text = "{\"version\":1,\"partitions\":[".to_owned();
+        for number in 0..self.count() {
+            let (topic, partition, offset) = self.row(number);
+            let comma = if number == 0 { "" } else { "," };
+            write!(
+                text,
+                "{comma}\n{{\"topic\":\"t{topic}\",\"partition\":{partition},\"offset\":{offset}}}"
+            )
+            .unwrap();
+        }
+        text + "]}\n"
+    }
+
+    /// Where each partition starts after all rows were carried out.
+    fn starts(&self) -> Vec<Vec<i64>> {
+        let start = |topic, partition| match self.row(self.number(topic, partition)).2 {
+            -1 => RECORDS,
+            offset => offset,
+        };
+        let partitions = i32::try_from(self.partitions).unwrap();
+        (0..self.topics)
+            .map(|topic| {
+                (0..partitions)
+                    .map(|partition| start(topic, partition))
+                    .collect()
+            })
+            .collect()
+    }
+}
+
+/// The rows that the journal calls finished, by number, with their state.
+fn recorded(journal: &str) -> HashMap<u64, String> {
+    let text = fs::read_to_string(journal).unwrap_or_default();
+    let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+    let mut recorded = HashMap::new();
+    for line in whole.lines().skip(1) {
+        let entry: Value = serde_json::from_str(line).unwrap();
+        for (state, rows) in entry.as_object().unwrap() {
+            if !["intent", "undone"].contains(&state.as_str()) {
+                let rows = rows.as_array().unwrap().iter();
+                recorded.extend(rows.map(|row| (row.as_u64().unwrap(), state.clone())));
+            }
+        }
+    }
+    recorded
+}
+
+fn length(path: &str) -> u64 {
+    fs::metadata(path).map_or(0, |metadata| metadata.len())
+}
+
+/// The most memory that the process has had at once, in KiB, where the system tells.
+fn peak_memory(process: &Child) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|line| line.trim().strip_suffix(" kB")?.parse().ok())
+        .unwrap_or_default()
+}
+
+/// Waits until the process has ended or the journal has grown to a length; says whether the process runs on.
+fn runs_until(process: &mut Child, journal: &str, bytes: u64, peak: &mut u64) -> bool {
+    let deadline = Instant::now() + Duration::from_secs(900);
+    loop {
+        *peak = (*peak).max(peak_memory(process));
+        if process.try_wait().unwrap().is_some() {
+            return false;
+        }
+        if length(journal) >= bytes {
+            return true;
+        }
+        assert!(Instant::now() < deadline, "the purge stands still");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Kills a purge at random moments and takes it up again. No row is sent again that the journal held at that time, and the
+/// end is that of a purge which nothing disturbed. Returns the peak memory in KiB.
+fn kill_and_resume(rows: &Rows, kills: u32, more: &[&str]) -> u64 {
+    let folder = Folder::new(&rows.document());
+    let mut gateway = Audited::start(&folder.path(""), rows.topics, rows.partitions, "");
+    let (offsets, journal) = (folder.path("offsets"), folder.path("journal"));
+    let arguments = [&["--journal", &journal, "--output", "json"], more].concat();
+    let (mut peak, mut killed) = (0, 0);
+    let mut finished = HashMap::new();
+    // A line of the journal names about ten rows in about sixty bytes.
+    let share = rows.count() * 6 / u64::from(kills + 1);
+    for _ in 0..kills {
+        let mut process = gateway
+            .purge(&offsets, &arguments)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let until = length(&journal) + fastrand::u64(0..=share);
+        if runs_until(&mut process, &journal, until, &mut peak) {
+            process.kill().unwrap();
+            killed += 1;
+        }
+        process.wait().unwrap();
+        let sent = none_sent_again(rows, &mut gateway, &finished);
+        finished = recorded(&journal);
+        println!(
+            "killed: {sent} rows sent in this run, {} recorded in all",
+            finished.len()
+        );
+    }
+    assert!(killed > 0, "no kill came in time");
+    let mut last = gateway
+        .purge(&offsets, &arguments)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    runs_until(&mut last, &journal, u64::MAX, &mut peak);
+    let output = last.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let told: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!(told["deleted"], rows.count());
+    none_sent_again(rows, &mut gateway, &finished);
+    assert_eq!(recorded(&journal).len() as u64, rows.count());
+    assert_eq!(gateway.starts(), rows.starts());
+    peak
+}
+
+/// Looks at what was sent since the last look; says how many rows.
+fn none_sent_again(rows: &Rows, gateway: &mut Audited, finished: &HashMap<u64, String>) -> usize {
+    let asked = gateway.asked();
+    for (topic, partition, offset) in &asked {
+        let number = rows.number(*topic, *partition);
+        assert_eq!(
+            rows.row(number).2,
+            *offset,
+            "topic t{topic}, partition {partition}"
+        );
+        assert!(
+            !finished.contains_key(&number),
+            "row {number} was sent again"
+        );
+    }
+    asked.len()
+}
+
+#[test]
+fn a_purge_that_is_killed_goes_on_where_it_was() {
+    let rows = Rows {
+        topics: 20,
+        partitions: 300,
+        everything: 0,
+    };
+    kill_and_resume(&rows, 3, &[]);
+}
+
+/// `cargo test --release -p dms-kafka-cli --test command -- --ignored --nocapture a_million_rows`
+#[test]
+#[ignore = "takes minutes; cargo xtask nightly runs it"]
+fn a_million_rows_over_a_thousand_topics_killed_ten_times() {
+    let rows = Rows {
+        topics: 1000,
+        partitions: 1000,
+        everything: 0,
+    };
+    let started = Instant::now();
+    let peak = kill_and_resume(&rows, 10, &["--concurrency", "8"]);
+    println!("peak memory {peak} KiB, {:.0?}", started.elapsed());
+    assert!(peak < 64 * 1024, "{peak} KiB");
+}
+
+/// A deletion of everything is sent once at most, and what is not known is said.
+#[test]
+fn deletions_of_everything_are_never_repeated() {
+    let rows = Rows {
+        topics: 40,
+        partitions: 10,
+        everything: 1,
+    };
+    let folder = Folder::new(&rows.document());
+    let more = "[[faults.rule]]\nfault = { delay_seconds = 0.01 }\n";
+    let mut gateway = Audited::start(&folder.path(""), rows.topics, rows.partitions, more);
+    let (offsets, journal) = (folder.path("offsets"), folder.path("journal"));
+    let left = folder.path("left");
+    let arguments = [
+        "--allow-everything",
+        "--journal",
+        &journal,
+        "--failures-file",
+        &left,
+    ];
+    let arguments = [
+        &arguments[..],
+        &["--output", "ndjson", "--partitions-per-request", "2"],
+    ]
+    .concat();
+    let mut asked = Vec::new();
+    for _ in 0..3 {
+        let mut process = gateway
+            .purge(&offsets, &arguments)
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let until = length(&journal) + 1000;
+        assert!(
+            runs_until(&mut process, &journal, until, &mut 0),
+            "it ended before it was killed"
+        );
+        process.kill().unwrap();
+        process.wait().unwrap();
+        asked.extend(gateway.asked());
+    }
+    let output = gateway.purge(&offsets, &arguments).output().unwrap();
+    asked.extend(gateway.asked());
+    assert_eq!(output.status.code(), Some(4), "{}", stderr(&output));
+    let times = asked.iter().fold(HashMap::new(), |mut times, row| {
+        *times.entry(row).or_insert(0) += 1;
+        times
+    });
+    assert!(times.values().all(|times| *times == 1), "{times:?}");
+    let recorded = recorded(&journal);
+    assert_eq!(recorded.len() as u64, rows.count());
+    let starts = gateway.starts();
+    for number in 0..rows.count() {
+        let (topic, partition, _) = rows.row(number);
+        let start = starts[topic as usize][usize::try_from(partition).unwrap()];
+        match recorded[&number].as_str() {
+            "deleted" => assert_eq!(start, RECORDS, "row {number}"),
+            "unknown" => assert!(start == RECORDS || start == 0, "row {number}"),
+            state => panic!("row {number} is {state}"),
+        }
+    }
+    let unknown = recorded
+        .values()
+        .filter(|state| *state == "unknown")
+        .count();
+    println!("{unknown} of {} rows are unknown", rows.count());
+    assert!(
+        stdout(&output)
+            .lines()
+            .any(|line| line.contains(r#""status":"interrupted""#)),
+        "{}",
+        stdout(&output)
+    );
+    let left: Value = serde_json::from_str(&folder.read("left")).unwrap();
+    assert_eq!(left["partitions"], Value::Array(Vec::new()));
+}
+
+const TWO_ROWS: Rows = Rows {
+    topics: 2,
+    partitions: 1,
+    everything: 0,
+};
+
+#[test]
+fn a_torn_last_line_is_cut_off() {
+    let folder = Folder::new(&TWO_ROWS.document());
+    let mut gateway = Audited::start(&folder.path(""), 2, 1, "");
+    let (offsets, journal) = (folder.path("offsets"), folder.path("journal"));
+    let purge = gateway
+        .purge(&offsets, &["--journal", &journal])
+        .output()
+        .unwrap();
+    assert_eq!(purge.status.code(), Some(0), "{}", stderr(&purge));
+    assert_eq!(gateway.asked().len(), 2);
+    let whole = fs::read_to_string(&journal).unwrap();
+    let header = whole.split_inclusive('\n').next().unwrap();
+    // Torn anywhere, in the header too: what is not recorded is sent, and the journal is whole again.
+    for (kept, sent) in [
+        (0, 2),
+        (header.len() / 2, 2),
+        (header.len(), 2),
+        (header.len() + 3, 2),
+        (whole.len() - 1, 1),
+        (whole.len(), 0),
+    ] {
+        fs::write(&journal, &whole[..kept]).unwrap();
+        let purge = gateway
+            .purge(&offsets, &["--journal", &journal])
+            .output()
+            .unwrap();
+        assert_eq!(purge.status.code(), Some(0), "{kept}: {}", stderr(&purge));
+        assert_eq!(gateway.asked().len(), sent, "{kept}");
+        assert_eq!(recorded(&journal).len(), 2, "{kept}");
+    }
+}
+
+#[test]
+fn a_journal_of_something_else_is_refused() {
+    let folder = Folder::new(&TWO_ROWS.document());
+    let mut gateway = Audited::start(&folder.path(""), 2, 1, "");
+    let (offsets, journal) = (folder.path("offsets"), folder.path("journal"));
+    let first = gateway
+        .purge(&offsets, &["--journal", &journal])
+        .output()
+        .unwrap();
+    assert_eq!(first.status.code(), Some(0), "{}", stderr(&first));
+    gateway.asked();
+    let good = fs::read_to_string(&journal).unwrap();
+    fs::write(folder.path("other"), TWO_ROWS.document() + " ").unwrap();
+    let other = folder.path("other");
+    let endpoint = gateway.endpoint();
+    for (content, offsets, word) in [
+        (good.clone(), &other, "another offsets file"),
+        (
+            good.replace(endpoint, "http://127.0.0.1:9"),
+            &offsets,
+            "the endpoint http://127.0.0.1:9",
+        ),
+        (
+            good.replace("\"instance_id\":\"i\"", "\"instance_id\":\"j\""),
+            &offsets,
+            "the instance j",
+        ),
+        (
+            good.replace("\"version\":1", "\"version\":9"),
+            &offsets,
+            "another version",
+        ),
+        ("precious notes".to_owned(), &offsets, "is not a journal"),
+        ("precious notes\n".to_owned(), &offsets, "is not a journal"),
+        (
+            good.clone() + "[]\n",
+            &offsets,
+            "line 4 cannot be understood",
+        ),
+        (
+            good.clone() + "{\"deleted\":[2]}\n",
+            &offsets,
+            "line 4 cannot be understood",
+        ),
+    ] {
+        fs::write(&journal, &content).unwrap();
+        let output = gateway
+            .purge(offsets, &["--journal", &journal])
+            .output()
+            .unwrap();
+        assert_eq!(
+            output.status.code(),
+            Some(2),
+            "{content}: {}",
+            stderr(&output)
+        );
+        assert!(
+            stderr(&output).contains(word),
+            "{content}: {}",
+            stderr(&output)
+        );
+        assert_eq!(
+            fs::read_to_string(&journal).unwrap(),
+            content,
+            "the file was touched"
+        );
+    }
+    assert_eq!(gateway.asked(), []);
+}
+
+#[test]
+fn a_journal_is_held_by_one_process() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let folder = Folder::new(&TWO_ROWS.document());
+    let journal = folder.path("journal");
+    let purge = || {
+        let mut purge = crate::support::command();
+        purge
+            .args([
+                "purge",
+                "--endpoint",
+                &endpoint,
+                "--project-id",
+                "p",
+                "--instance-id",
+                "i",
+            ])
+            .args([
+                "--yes",
+                "--output",
+                "json",
+                "--journal",
+                &journal,
+                "--offsets-file",
+            ])
+            .arg(&folder.offsets)
+            .envs([("HUAWEICLOUD_SDK_AK", "AK"), ("HUAWEICLOUD_SDK_SK", "SK")]);
+        purge
+    };
+    let mut first = purge().stderr(Stdio::null()).spawn().unwrap();
+    // It has sent a request, to which nobody answers.
+    let (_connection, _) = listener.accept().unwrap();
+    let second = purge().output().unwrap();
+    first.kill().unwrap();
+    first.wait().unwrap();
+    assert_eq!(second.status.code(), Some(2), "{}", stderr(&second));
+    assert!(
+        stderr(&second).contains("in use by another process"),
+        "{}",
+        stderr(&second)
+    );
+}
+
+/// Files may not grow beyond a limit: the system's answer to a write is an error, as on a full disk.
+#[test]
+#[cfg(unix)]
+fn a_journal_that_cannot_grow_stops_the_purge_and_loses_nothing() {
+    let rows = Rows {
+        topics: 10,
+        partitions: 100,
+        everything: 0,
+    };
+    let folder = Folder::new(&rows.document());
+    let mut gateway = Audited::start(&folder.path(""), rows.topics, rows.partitions, "");
+    let (offsets, journal) = (folder.path("offsets"), folder.path("journal"));
+    let purge = gateway.purge(&offsets, &["--journal", &journal, "--output", "json"]);
+    // One block of 512 bytes or 1024, as the shell counts, and the signal that comes with the limit ignored.
+    let mut limited = std::process::Command::new("sh");
+    limited
+        .args(["-c", "trap '' XFSZ; ulimit -f 1; exec \"$0\" \"$@\""])
+        .arg(purge.get_program())
+        .args(purge.get_args());
+    for (name, value) in purge.get_envs() {
+        match value {
+            Some(value) => limited.env(name, value),
+            None => limited.env_remove(name),
+        };
+    }
+    let output = limited.output().unwrap();
+    assert_eq!(output.status.code(), Some(4), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("the journal cannot be written"),
+        "{}",
+        stderr(&output)
+    );
+    let told: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert!(told["not_sent"].as_u64().unwrap() > 0, "{told}");
+    assert!(
+        fs::read_to_string(&journal).unwrap().ends_with('\n'),
+        "half a line was left"
+    );
+    let finished = recorded(&journal);
+    assert!(
+        !finished.is_empty() && (finished.len() as u64) < rows.count(),
+        "{}",
+        finished.len()
+    );
+    gateway.asked();
+    let again = gateway
+        .purge(&offsets, &["--journal", &journal])
+        .output()
+        .unwrap();
+    assert_eq!(again.status.code(), Some(0), "{}", stderr(&again));
+    none_sent_again(&rows, &mut gateway, &finished);
+    assert_eq!(gateway.starts(), rows.starts());
+}

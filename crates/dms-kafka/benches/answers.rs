@@ -1,0 +1,62 @@
+//! Requests into bytes, answers into judged deletions, and what to do after a failure.
+
+use std::{hint::black_box, time::Duration};
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use dms_kafka::{DeletionTarget, RetryPolicy, internals, raw::types};
+use http::Response;
+
+const SIZES: [i32; 4] = [1, 100, 10_000, 100_000];
+
+fn request(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("encode a request");
+    for partitions in SIZES {
+        let rows = (0..partitions).map(|partition| types::PartitionOffsetEntity {
+            partition: Some(partition),
+            offset: Some(123_456),
+        });
+        let body = types::DeleteKafkaMessageRequestBody {
+            partitions: rows.collect(),
+        };
+        group.throughput(Throughput::Elements(partitions.unsigned_abs().into()));
+        group.bench_function(BenchmarkId::from_parameter(partitions), |bencher| {
+            bencher.iter(|| serde_json::to_vec(black_box(&body)));
+        });
+    }
+    group.finish();
+}
+
+fn answer(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("decode and judge an answer");
+    for partitions in SIZES {
+        let targets: Vec<_> = (0..partitions)
+            .map(|partition| (partition, DeletionTarget::Before(123_456)))
+            .collect();
+        let items = (0..partitions).map(|partition| {
+            format!(r#"{{"partition":{partition},"result":"success","error_code":"0"}}"#)
+        });
+        let body = format!(
+            r#"{{"partitions":[{}]}}"#,
+            items.collect::<Vec<_>>().join(",")
+        );
+        group.throughput(Throughput::Elements(partitions.unsigned_abs().into()));
+        group.bench_function(BenchmarkId::from_parameter(partitions), |bencher| {
+            bencher.iter(|| {
+                let response = Response::new(body.clone().into_bytes());
+                let judged = internals::judge(&targets, response, "a-security-token");
+                assert!(judged.is_ok_and(|deletion| deletion.failures().next().is_none()));
+            });
+        });
+    }
+    group.finish();
+}
+
+fn retry(criterion: &mut Criterion) {
+    let policy = RetryPolicy::default();
+    criterion.bench_function("decide on a retry", |bencher| {
+        bencher.iter(|| internals::pause(&policy, black_box(1), Duration::from_secs(30)));
+    });
+}
+
+criterion_group!(benches, request, answer, retry);
+criterion_main!(benches);

@@ -1,0 +1,107 @@
+//! Who calls: credentials, and the project they are used in.
+
+use std::sync::Arc;
+
+use http::HeaderValue;
+use huaweicloud_auth::Credentials;
+use tokio::time::{Instant, timeout_at};
+
+use crate::client::Config;
+use crate::error::{Error, ErrorKind};
+use crate::ids::ProjectId;
+use crate::outcome::Outcome;
+
+/// What one attempt is made with.
+#[derive(Clone)]
+pub(crate) struct Identity {
+    pub(crate) credentials: Credentials,
+    pub(crate) project: Arc<Project>,
+}
+
+/// A project as it stands in paths and in the header.
+#[derive(Debug)]
+pub(crate) struct Project {
+    pub(crate) id: ProjectId,
+    pub(crate) header: HeaderValue,
+}
+
+/// How the project is known.
+#[derive(Debug)]
+pub(crate) enum ProjectSource {
+    Named(Arc<Project>),
+    #[cfg(feature = "providers")]
+    OfRegion {
+        lookup: huaweicloud_auth::ProjectLookup,
+        region: huaweicloud_auth::Region,
+    },
+}
+
+impl Project {
+    pub(crate) fn new(id: impl Into<String>) -> Result<Arc<Self>, Error> {
+        let id = ProjectId::new(id)?;
+        let header = HeaderValue::from_str(id.as_str()).map_err(|error| {
+            Error::invalid_input("the project id does not fit a header").with_source(error)
+        })?;
+        Ok(Arc::new(Self { id, header }))
+    }
+}
+
+impl ProjectSource {
+    #[cfg_attr(
+        not(feature = "providers"),
+        expect(
+            unused_variables,
+            clippy::unused_async,
+            reason = "only a look-up asks and waits"
+        )
+    )]
+    async fn project(&self, credentials: &Credentials) -> Result<Arc<Project>, Error> {
+        match self {
+            Self::Named(project) => Ok(Arc::clone(project)),
+            #[cfg(feature = "providers")]
+            Self::OfRegion { lookup, region } => {
+                let id = lookup
+                    .project_id(credentials, region)
+                    .await
+                    .map_err(|error| unknown_project(&error).with_source(error))?;
+                Project::new(id).map_err(|error| unknown_project(&error))
+            }
+        }
+    }
+}
+
+impl Identity {
+    /// Asks the credentials provider, and IAM when the project is not known yet.
+    pub(crate) async fn ask(config: &Config, deadline: Instant) -> Result<Self, Error> {
+        let credentials = credentials(config, deadline).await?;
+        let project = timeout_at(deadline, config.project.project(&credentials))
+            .await
+            .map_err(|_| late(ErrorKind::ProjectId, "no project id"))??;
+        Ok(Self {
+            credentials,
+            project,
+        })
+    }
+}
+
+pub(crate) async fn credentials(config: &Config, deadline: Instant) -> Result<Credentials, Error> {
+    timeout_at(deadline, config.credentials.provide_credentials())
+        .await
+        .map_err(|_| late(ErrorKind::Credentials, "no credentials"))?
+        .map_err(|error| {
+            unsent(ErrorKind::Credentials, format!("no credentials: {error}")).with_source(error)
+        })
+}
+
+fn late(kind: ErrorKind, what: &str) -> Error {
+    unsent(kind, format!("{what} within the call's time-out"))
+}
+
+#[cfg(feature = "providers")]
+fn unknown_project(cause: &dyn std::fmt::Display) -> Error {
+    unsent(ErrorKind::ProjectId, format!("no project id: {cause}"))
+}
+
+fn unsent(kind: ErrorKind, message: String) -> Error {
+    Error::new(kind, Outcome::NotApplied, message)
+}

@@ -1,0 +1,144 @@
+//! What the caller has settled about place, project and credentials, and what fills the gaps.
+
+use std::fmt;
+use std::sync::Arc;
+
+#[cfg(not(feature = "providers"))]
+use huaweicloud_auth::EnvironmentProvider;
+#[cfg(feature = "providers")]
+use huaweicloud_auth::{
+    CachedProvider, ChainProvider, EndpointResolver, ProjectLookup, ProviderContext, Region,
+    RegionError, ReqwestTransport,
+};
+use huaweicloud_auth::{Environment, ProvideCredentials};
+
+use crate::error::Error;
+use crate::identity::{Project, ProjectSource};
+
+/// The service's name in variables and in `regions.yaml`.
+#[cfg(feature = "providers")]
+const SERVICE: &str = "kafka";
+
+#[derive(Clone)]
+pub(crate) struct Sources {
+    #[cfg(feature = "providers")]
+    pub(crate) region: Option<Region>,
+    pub(crate) endpoint: Option<String>,
+    pub(crate) project_id: Option<String>,
+    pub(crate) credentials: Option<Arc<dyn ProvideCredentials>>,
+    pub(crate) environment: Environment,
+}
+
+pub(crate) struct Resolved {
+    pub(crate) project: ProjectSource,
+    pub(crate) credentials: Arc<dyn ProvideCredentials>,
+}
+
+impl Sources {
+    pub(crate) fn new() -> Self {
+        Self {
+            #[cfg(feature = "providers")]
+            region: None,
+            endpoint: None,
+            project_id: None,
+            credentials: None,
+            environment: Environment::from_process(),
+        }
+    }
+
+    /// The endpoint given, or the region's.
+    pub(crate) fn endpoint(&self) -> Result<String, Error> {
+        if let Some(endpoint) = &self.endpoint {
+            return Ok(endpoint.clone());
+        }
+        #[cfg(feature = "providers")]
+        if let Some(region) = &self.region {
+            return self
+                .endpoint_of(region)
+                .map_err(|error| Error::invalid_input(error.to_string()).with_source(error));
+        }
+        Err(Error::invalid_input(
+            "no endpoint: give a region or an endpoint, such as https://dms.ap-southeast-1.myhuaweicloud.com",
+        ))
+    }
+
+    fn named_project(&self) -> Result<Option<Arc<Project>>, Error> {
+        self.project_id.as_deref().map(Project::new).transpose()
+    }
+}
+
+#[cfg(feature = "providers")]
+impl Sources {
+    fn endpoint_of(&self, region: &Region) -> Result<String, RegionError> {
+        let resolver = EndpointResolver::new(self.environment.clone());
+        let endpoints = resolver.endpoints(SERVICE, region)?;
+        Ok(endpoints.into_iter().next().unwrap_or_default())
+    }
+
+    /// Fills the gaps; `transport` is made only for sources that need it.
+    pub(crate) fn resolve(
+        self,
+        transport: impl FnOnce() -> Result<ReqwestTransport, Error>,
+    ) -> Result<Resolved, Error> {
+        let named = self.named_project()?.map(ProjectSource::Named);
+        let (named, given) = match (named, self.credentials) {
+            (Some(project), Some(credentials)) => {
+                return Ok(Resolved {
+                    project,
+                    credentials,
+                });
+            }
+            gaps => gaps,
+        };
+        let mut context =
+            ProviderContext::new(Arc::new(transport()?)).with_environment(self.environment);
+        if let Some(region) = &self.region {
+            context = context.with_region(region.clone());
+        }
+        let project = match (named, self.region) {
+            (Some(project), _) => project,
+            (None, Some(region)) => ProjectSource::OfRegion {
+                lookup: ProjectLookup::new(&context),
+                region,
+            },
+            (None, None) => return Err(no_project()),
+        };
+        let chain = || Arc::new(CachedProvider::new(ChainProvider::standard(&context))) as Arc<_>;
+        Ok(Resolved {
+            project,
+            credentials: given.unwrap_or_else(chain),
+        })
+    }
+}
+
+#[cfg(not(feature = "providers"))]
+impl Sources {
+    pub(crate) fn resolve(self) -> Result<Resolved, Error> {
+        let project = self.named_project()?.ok_or_else(no_project)?;
+        Ok(Resolved {
+            project: ProjectSource::Named(project),
+            credentials: self
+                .credentials
+                .unwrap_or_else(|| Arc::new(EnvironmentProvider::new(self.environment))),
+        })
+    }
+}
+
+fn no_project() -> Error {
+    Error::invalid_input(
+        "no project id: give the one that the instance belongs to, or a region, whose own is then looked up",
+    )
+}
+
+/// The endpoint may hold a password, for which it is refused later.
+impl fmt::Debug for Sources {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Sources");
+        #[cfg(feature = "providers")]
+        shown.field("region", &self.region);
+        shown
+            .field("project_id", &self.project_id)
+            .field("credentials", &self.credentials)
+            .finish_non_exhaustive()
+    }
+}

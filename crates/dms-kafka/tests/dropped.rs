@@ -1,0 +1,152 @@
+//! Calls that are given up leave nothing behind.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use dms_kafka::auth::Credentials;
+use dms_kafka::{Client, RetryPolicy};
+use support::{builder, read_request};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Handle;
+use tokio::sync::Notify;
+
+#[tokio::test]
+async fn a_dropped_call_closes_its_connection() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let client = builder(&endpoint).build().unwrap();
+    let call = tokio::spawn(
+        client
+            .delete_messages("instance", "orders")
+            .before(0, 1)
+            .send(),
+    );
+    let (mut stream, _) = listener.accept().await.unwrap();
+    read_request(&mut stream).await.unwrap();
+    stream
+        .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{")
+        .await
+        .unwrap();
+    call.abort();
+    assert!(call.await.unwrap_err().is_cancelled());
+    let mut rest = [0; 1];
+    let read = tokio::time::timeout(Duration::from_secs(10), stream.read(&mut rest));
+    assert!(
+        matches!(read.await.unwrap(), Ok(0) | Err(_)),
+        "the connection is still open"
+    );
+}
+
+/// How far the server lets a call come before it is given up.
+#[derive(Clone, Copy, Debug)]
+enum Stage {
+    /// The connection is there, and nothing is read.
+    Connected,
+    /// The request is read, and nothing answered.
+    Sent,
+    /// Half the answer is there.
+    Answering,
+    /// The service is busy; the client waits before the next attempt.
+    Pausing,
+}
+
+const STAGES: [Stage; 4] = [
+    Stage::Connected,
+    Stage::Sent,
+    Stage::Answering,
+    Stage::Pausing,
+];
+
+async fn hold(stream: &mut TcpStream, stage: Stage, reached: &Notify) -> Option<()> {
+    if !matches!(stage, Stage::Connected) {
+        read_request(stream).await?;
+    }
+    let answer: &[u8] = match stage {
+        Stage::Connected | Stage::Sent => b"",
+        Stage::Answering => b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{",
+        Stage::Pausing => {
+            b"HTTP/1.1 429 Busy\r\nRetry-After: 30\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+        }
+    };
+    stream.write_all(answer).await.ok()?;
+    reached.notify_one();
+    let mut buffer = [0; 1024];
+    while stream.read(&mut buffer).await.ok()? > 0 {}
+    Some(())
+}
+
+/// A server that holds each connection at a stage until the client goes away.
+struct Holding {
+    endpoint: String,
+    connections: Arc<AtomicUsize>,
+    reached: Arc<Notify>,
+}
+
+impl Holding {
+    async fn start(stage: Stage) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let server = Self {
+            endpoint: format!("http://{}", listener.local_addr().unwrap()),
+            connections: Arc::default(),
+            reached: Arc::default(),
+        };
+        let (connections, reached) = (server.connections.clone(), server.reached.clone());
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let (connections, reached) = (connections.clone(), reached.clone());
+                connections.fetch_add(1, Ordering::SeqCst);
+                tokio::spawn(async move {
+                    hold(&mut stream, stage, &reached).await;
+                    drop(stream);
+                    connections.fetch_sub(1, Ordering::SeqCst);
+                });
+            }
+        });
+        server
+    }
+}
+
+fn client(endpoint: &str, credentials: &Arc<Credentials>) -> Client {
+    builder(endpoint)
+        .credentials(Arc::clone(credentials))
+        .with_retry(RetryPolicy::default())
+        .build()
+        .unwrap()
+}
+
+async fn until(what: impl Fn() -> bool) {
+    let polled = async {
+        while !what() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), polled)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn nothing_is_left_of_calls_dropped_at_any_stage() {
+    for stage in STAGES {
+        let server = Holding::start(stage).await;
+        let tasks = Handle::current().metrics().num_alive_tasks();
+        let credentials = Arc::new(Credentials::new("access-key", "secret-key").unwrap());
+        let client = client(&server.endpoint, &credentials);
+        for _ in 0..50 {
+            let request = client.delete_messages("instance", "orders").before(0, 1);
+            let call = tokio::spawn(request.send());
+            server.reached.notified().await;
+            call.abort();
+            assert!(call.await.unwrap_err().is_cancelled(), "{stage:?}");
+        }
+        until(|| server.connections.load(Ordering::SeqCst) == 0).await;
+        drop(client);
+        until(|| Arc::strong_count(&credentials) == 1).await;
+        until(|| Handle::current().metrics().num_alive_tasks() <= tasks).await;
+    }
+}

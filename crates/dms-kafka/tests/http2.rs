@@ -1,0 +1,189 @@
+//! HTTP/2, when the server offers it.
+#![cfg(feature = "rustls")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use dms_kafka::auth::Credentials;
+use dms_kafka::auth::signing::{Payload, RequestTarget, SigningRequest};
+use dms_kafka::auth::verification::{Authorization, Verifier};
+use dms_kafka::{Client, ErrorKind, Outcome, RetryPolicy};
+use h2::server::SendResponse;
+use h2::{Reason, RecvStream};
+use http::header::HOST;
+use http::{HeaderValue, Request, Response, Version};
+use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
+use support::builder;
+use support::log::Log;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
+use tokio_rustls::server::TlsStream;
+
+const DELETED: &str = r#"{"partitions":[{"partition":0,"result":"success"}]}"#;
+
+type Answer = fn(&Request<Bytes>, SendResponse<Bytes>);
+
+/// A server that speaks HTTP/2 and nothing else, its endpoint, certificate, and the number of connections.
+struct Server {
+    endpoint: String,
+    pem: String,
+    connections: Arc<AtomicUsize>,
+    requests: Arc<AtomicUsize>,
+}
+
+impl Server {
+    async fn start(answer: Answer) -> Self {
+        let own = generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+        let acceptor = TlsAcceptor::from(Arc::new(config(&own)));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let server = Self {
+            endpoint: format!("https://{}", listener.local_addr().unwrap()),
+            pem: own.cert.pem(),
+            connections: Arc::default(),
+            requests: Arc::default(),
+        };
+        let (connections, requests) = (server.connections.clone(), server.requests.clone());
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                connections.fetch_add(1, Ordering::SeqCst);
+                let stream = acceptor.accept(stream).await.unwrap();
+                assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
+                tokio::spawn(serve(stream, answer, requests.clone()));
+            }
+        });
+        server
+    }
+
+    fn client(&self) -> Client {
+        builder(&self.endpoint)
+            .with_root_certificates(&*self.pem)
+            .with_retry(RetryPolicy::never())
+            .build()
+            .unwrap()
+    }
+}
+
+fn config(own: &CertifiedKey<KeyPair>) -> ServerConfig {
+    let key = PrivatePkcs8KeyDer::from(own.signing_key.serialize_der());
+    let mut config = ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(vec![own.cert.der().clone()], key.into())
+        .unwrap();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config
+}
+
+async fn serve(stream: TlsStream<TcpStream>, answer: Answer, requests: Arc<AtomicUsize>) {
+    let mut connection = h2::server::handshake(stream).await.unwrap();
+    while let Some(Ok((request, respond))) = connection.accept().await {
+        requests.fetch_add(1, Ordering::SeqCst);
+        tokio::spawn(async move {
+            let (head, body) = request.into_parts();
+            let body = read(body).await;
+            answer(&Request::from_parts(head, body), respond);
+        });
+    }
+}
+
+async fn read(mut body: RecvStream) -> Bytes {
+    let mut whole = Vec::new();
+    while let Some(chunk) = body.data().await {
+        let chunk = chunk.unwrap();
+        body.flow_control().release_capacity(chunk.len()).unwrap();
+        whole.extend_from_slice(&chunk);
+    }
+    whole.into()
+}
+
+/// Answers when the signature holds for the host that HTTP/2 sends, which is the authority.
+fn verify_and_delete(request: &Request<Bytes>, mut respond: SendResponse<Bytes>) {
+    assert_eq!(request.version(), Version::HTTP_2);
+    let authority = request.uri().authority().unwrap().as_str();
+    let mut headers = request.headers().clone();
+    headers.insert(HOST, HeaderValue::from_str(authority).unwrap());
+    let signed = SigningRequest {
+        target: RequestTarget {
+            method: request.method(),
+            host: authority,
+            path: request.uri().path(),
+            query: request.uri().query().unwrap_or_default(),
+        },
+        headers: &headers,
+        payload: Payload::Bytes(request.body()),
+    };
+    let verified = Authorization::from_headers(&headers).and_then(|authorization| {
+        Verifier::default().verify(&authorization, &signed, "secret-key", SystemTime::now())
+    });
+    let status = if verified.is_ok() { 200 } else { 401 };
+    let answer = Response::builder().status(status).body(()).unwrap();
+    let mut body = respond.send_response(answer, false).unwrap();
+    body.send_data(DELETED.into(), true).unwrap();
+}
+
+fn refuse(_: &Request<Bytes>, mut respond: SendResponse<Bytes>) {
+    respond.send_reset(Reason::REFUSED_STREAM);
+}
+
+async fn delete(client: Client) -> Result<(), dms_kafka::Error> {
+    let request = client.delete_messages("instance", "orders").before(0, 1);
+    request.send().await?.into_result().map(drop)
+}
+
+#[tokio::test]
+async fn calls_share_one_connection_and_their_signatures_hold() {
+    let server = Server::start(verify_and_delete).await;
+    let client = server.client();
+    delete(client.clone()).await.unwrap();
+    let calls: Vec<_> = (0..20)
+        .map(|_| tokio::spawn(delete(client.clone())))
+        .collect();
+    for call in calls {
+        call.await.unwrap().unwrap();
+    }
+    assert_eq!(server.requests.load(Ordering::SeqCst), 21);
+    assert_eq!(server.connections.load(Ordering::SeqCst), 1);
+}
+
+/// h2 logs frames and headers at TRACE.
+#[tokio::test]
+async fn no_secret_is_logged() {
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_writer(log.clone())
+        .finish();
+    // This test's runtime has one thread.
+    let _logging = tracing::subscriber::set_default(subscriber);
+    let server = Server::start(verify_and_delete).await;
+    let key = Credentials::new("access-key", "canary-secret-key").unwrap();
+    let key = key.with_security_token("canary-security-token").unwrap();
+    let token = Credentials::token("canary-auth-token").unwrap();
+    for credentials in [key, token] {
+        let builder = builder(&server.endpoint).with_root_certificates(&*server.pem);
+        let client = builder.credentials(credentials).build().unwrap();
+        delete(client).await.unwrap_err();
+    }
+    let log = log.text();
+    assert!(log.contains("h2::"), "h2 is logged");
+    assert!(!log.contains("canary"), "{log}");
+    assert!(!log.contains("Signature="), "{log}");
+}
+
+/// reqwest would send it again by itself: the attempts would not be counted.
+#[tokio::test]
+async fn a_stream_that_is_refused_is_one_attempt_and_told() {
+    let server = Server::start(refuse).await;
+    let error = delete(server.client()).await.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.outcome(), error.attempts()),
+        (ErrorKind::Connection, Outcome::Unknown, 1)
+    );
+    assert_eq!(server.requests.load(Ordering::SeqCst), 1);
+}

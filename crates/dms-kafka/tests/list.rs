@@ -1,0 +1,91 @@
+//! The list of a topic's partitions, page by page.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use dms_kafka::{ErrorKind, Outcome, RetryPolicy};
+use serde_json::{Value, json};
+use support::{builder, requests, server};
+use wiremock::ResponseTemplate;
+
+#[tokio::test]
+async fn a_call_that_only_reads_never_speaks_of_unknown_deletions() {
+    let server = server(vec![ResponseTemplate::new(500)]).await;
+    let client = builder(&server.uri())
+        .with_retry(RetryPolicy::never())
+        .build()
+        .unwrap();
+    let error = client
+        .list_partitions("instance", "orders")
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (error.kind(), error.outcome()),
+        (ErrorKind::Server, Outcome::NotApplied)
+    );
+}
+
+fn row(partition: i32) -> Value {
+    json!({"partition": partition, "start_offset": 1, "last_offset": 9})
+}
+
+#[tokio::test]
+async fn a_list_that_contradicts_itself_is_refused() {
+    let page = |body: Value| ResponseTemplate::new(200).set_body_json(body);
+    let cases = [
+        (
+            vec![
+                json!({"total": 3, "partitions": [row(0)]}),
+                json!({"total": 3, "partitions": []}),
+            ],
+            "shorter than it says",
+        ),
+        (vec![json!({"total": 3, "partitions": [row(0)]})], "twice"),
+        (vec![json!({"partitions": [row(0)]})], "twice"),
+        (
+            vec![json!({"total": 1, "partitions": [{"partition": 0}]})],
+            "lacks a number",
+        ),
+        (
+            vec![
+                json!({"total": 1, "partitions": [{"partition": 0, "start_offset": 9, "last_offset": 1}]}),
+            ],
+            "negative",
+        ),
+        (
+            vec![
+                json!({"total": 1, "partitions": [{"partition": -1, "start_offset": 0, "last_offset": 1}]}),
+            ],
+            "negative",
+        ),
+    ];
+    for (pages, rule) in cases {
+        let server = server(pages.into_iter().map(page).collect()).await;
+        let client = builder(&server.uri()).build().unwrap();
+        let error = client
+            .list_partitions("instance", "orders")
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidAnswer);
+        assert!(error.to_string().contains(rule), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_list_is_read_page_by_page_and_sorted() {
+    let page = |body: Value| ResponseTemplate::new(200).set_body_json(body);
+    let pages = [
+        json!({"total": 3, "partitions": [row(2), row(0)]}),
+        json!({"total": 3, "partitions": [row(1)]}),
+    ];
+    let server = server(pages.map(page).to_vec()).await;
+    let client = builder(&server.uri()).build().unwrap();
+    let list = client.list_partitions("instance", "orders").await.unwrap();
+    let partitions: Vec<i32> = list
+        .iter()
+        .map(dms_kafka::PartitionInfo::partition)
+        .collect();
+    assert_eq!(partitions, [0, 1, 2]);
+    let sent = requests(&server).await;
+    assert!(sent[1].url.query().unwrap().contains("offset=2"));
+}

@@ -1,0 +1,88 @@
+//! Loopback: IPv6, and no proxy from the environment.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::env;
+use std::process::Command;
+
+use dms_kafka::{Error, RetryPolicy};
+use serde_json::json;
+use support::{Echo, builder};
+use wiremock::matchers::any;
+use wiremock::{Mock, MockServer, ResponseTemplate};
+
+const DELETED: &str = r#"{"partitions":[{"partition":0,"result":"success"}]}"#;
+/// Tells a child where to send.
+const ENDPOINT: &str = "DMS_KAFKA_TEST_ENDPOINT";
+const PROXIES: [&str; 6] = [
+    "HTTP_PROXY",
+    "http_proxy",
+    "HTTPS_PROXY",
+    "https_proxy",
+    "ALL_PROXY",
+    "all_proxy",
+];
+
+async fn delete(endpoint: &str) -> Result<(), Error> {
+    let client = builder(endpoint)
+        .allow_plaintext_http()
+        .with_retry(RetryPolicy::never())
+        .build()?;
+    let request = client.delete_messages("instance", "orders").before(0, 1);
+    request.send().await?.into_result().map(drop)
+}
+
+#[tokio::test]
+async fn an_ipv6_address_stands_in_brackets() {
+    let Ok(server) = Echo::bind("[::1]:0").await else {
+        println!("SKIPPED: this machine has no IPv6 loopback");
+        return;
+    };
+    assert!(server.endpoint.starts_with("http://[::1]:"));
+    server.answer(DELETED.into());
+    delete(&server.endpoint).await.unwrap();
+}
+
+#[tokio::test]
+#[ignore = "runs in a process of its own, started by the next test"]
+async fn child() {
+    if let Ok(endpoint) = env::var(ENDPOINT) {
+        delete(&endpoint).await.unwrap();
+    }
+}
+
+/// Runs `child` with a proxy in its environment; whether its deletion succeeded.
+async fn delete_with_proxy_in_environment(endpoint: &str, proxy: &str) -> bool {
+    let mut child = Command::new(env::current_exe().unwrap());
+    child
+        .args(["child", "--exact", "--ignored"])
+        .env(ENDPOINT, endpoint)
+        .envs(PROXIES.map(|name| (name, proxy)))
+        .env_remove("REQUEST_METHOD")
+        .env_remove("NO_PROXY")
+        .env_remove("no_proxy");
+    let run = tokio::task::spawn_blocking(move || child.output().unwrap());
+    run.await.unwrap().status.success()
+}
+
+#[tokio::test]
+async fn a_proxy_of_the_environment_serves_other_hosts_and_never_loopback() {
+    let proxy = MockServer::start().await;
+    let body = json!({"partitions": [{"partition": 0, "result": "success"}]});
+    let answer = ResponseTemplate::new(200).set_body_json(body);
+    Mock::given(any()).respond_with(answer).mount(&proxy).await;
+    let requests = || async { proxy.received_requests().await.unwrap().len() };
+
+    let server = Echo::start().await;
+    server.answer(DELETED.into());
+    assert!(delete_with_proxy_in_environment(&server.endpoint, &proxy.uri()).await);
+    let by_name = server.endpoint.replace("127.0.0.1", "localhost");
+    assert!(delete_with_proxy_in_environment(&by_name, &proxy.uri()).await);
+    assert_eq!(requests().await, 0);
+
+    // No such host exists: only the proxy can have answered.
+    let elsewhere = "http://dms.example.invalid";
+    assert!(delete_with_proxy_in_environment(elsewhere, &proxy.uri()).await);
+    assert_eq!(requests().await, 1);
+}

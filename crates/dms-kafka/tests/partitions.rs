@@ -1,0 +1,115 @@
+//! What a failed partition says of itself, code by code.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::time::Duration;
+
+use dms_kafka::{Deletion, ErrorKind, Outcome, PartitionStatus, RetryPolicy};
+use serde_json::{Value, json};
+use support::{builder, server};
+use wiremock::ResponseTemplate;
+
+/// Asks for the partitions 0 and 1; the answers come in turn.
+async fn delete(answers: Vec<ResponseTemplate>) -> Deletion {
+    let server = server(answers).await;
+    let at_once = RetryPolicy::default().with_base(Duration::ZERO);
+    let client = builder(&server.uri()).with_retry(at_once).build().unwrap();
+    let request = client.delete_messages("instance", "orders");
+    request.before(0, 400).before(1, 500).send().await.unwrap()
+}
+
+/// Partition 0 is deleted, and this is said of partition 1.
+fn answer(item: &Value) -> ResponseTemplate {
+    let first = json!({"partition": 0, "result": "success", "error_code": "0"});
+    let items: Vec<&Value> = [&first, item]
+        .into_iter()
+        .filter(|item| !item.is_null())
+        .collect();
+    ResponseTemplate::new(200).set_body_json(json!({ "partitions": items }))
+}
+
+fn failed(code: &str) -> Value {
+    json!({"partition": 1, "result": "fail", "error_code": code})
+}
+
+#[tokio::test]
+async fn kafkas_early_refusals_delete_nothing_and_all_else_is_unknown() {
+    let contradiction = json!({"partition": 1, "result": "success", "error_code": "1"});
+    let codeless = json!({"partition": 1, "result": "fail"});
+    for (item, outcome) in [
+        (failed("1"), Outcome::NotApplied),
+        (failed("3"), Outcome::NotApplied),
+        (failed("17"), Outcome::NotApplied),
+        (failed("29"), Outcome::NotApplied),
+        (failed("44"), Outcome::NotApplied),
+        (failed("6"), Outcome::Unknown),
+        (failed("7"), Outcome::Unknown),
+        (failed("13"), Outcome::Unknown),
+        (failed("56"), Outcome::Unknown),
+        (failed("-1"), Outcome::Unknown),
+        (failed("0"), Outcome::Unknown),
+        (failed("01"), Outcome::Unknown),
+        (failed("DMS.00400062"), Outcome::Unknown),
+        (contradiction, Outcome::Unknown),
+        (codeless, Outcome::Unknown),
+    ] {
+        let deletion = delete(vec![answer(&item)]).await;
+        let [good, bad] = deletion.partitions() else {
+            unreachable!("two were asked for");
+        };
+        assert!(good.is_deleted() && good.outcome().is_none(), "{item}");
+        assert_eq!(bad.status(), PartitionStatus::Failed, "{item}");
+        assert_eq!(bad.outcome(), Some(outcome), "{item}");
+        let whole = match outcome {
+            Outcome::NotApplied => Outcome::Partial,
+            other => other,
+        };
+        let error = deletion.into_result().unwrap_err();
+        assert_eq!(
+            (error.kind(), error.outcome()),
+            (ErrorKind::PartitionsFailed, whole)
+        );
+        assert_eq!(error.deletion().unwrap().failures().count(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_partition_that_is_not_reported_is_unknown() {
+    let deletion = delete(vec![answer(&Value::Null)]).await;
+    let bad = &deletion.partitions()[1];
+    assert_eq!(bad.status(), PartitionStatus::NotReported);
+    assert_eq!(bad.outcome(), Some(Outcome::Unknown));
+    let text = deletion.into_result().unwrap_err().to_string();
+    assert!(text.contains("partition 1 was not reported"), "{text}");
+}
+
+#[tokio::test]
+async fn an_earlier_attempt_may_have_deleted_what_is_refused_now() {
+    let answers = vec![ResponseTemplate::new(503), answer(&failed("1"))];
+    let deletion = delete(answers).await;
+    assert_eq!(deletion.attempts(), 2);
+    assert_eq!(deletion.partitions()[1].outcome(), Some(Outcome::Unknown));
+}
+
+#[tokio::test]
+async fn each_failed_partition_is_listed_with_its_code() {
+    let items = [(0, "1"), (1, "44")].map(
+        |(partition, code)| json!({"partition": partition, "result": "fail", "error_code": code}),
+    );
+    let body = json!({ "partitions": items });
+    let error = delete(vec![ResponseTemplate::new(200).set_body_json(body)])
+        .await
+        .into_result()
+        .unwrap_err();
+    let text = error.to_string();
+    assert!(
+        text.contains("partition 0 has code 1 (offset out of range)"),
+        "{text}"
+    );
+    assert!(
+        text.contains("partition 1 has code 44 (the topic is compacted only)"),
+        "{text}"
+    );
+    assert_eq!(error.outcome(), Outcome::NotApplied);
+}

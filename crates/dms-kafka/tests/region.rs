@@ -1,0 +1,339 @@
+//! A region in place of an endpoint and a project id: where they come from, and credentials by default.
+#![cfg(feature = "providers")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::time::Duration;
+
+use dms_kafka::auth::{Credentials, Environment};
+use dms_kafka::{Client, ClientBuilder, Error, ErrorKind, Outcome, Region};
+use serde_json::{Value, json};
+use wiremock::matchers::{any, method, path, query_param};
+use wiremock::{Mock, MockServer, Request, ResponseTemplate};
+
+const REGION: Region = Region::AP_SOUTHEAST_1;
+
+/// A service that deletes whatever it is asked to, and an IAM with these projects.
+struct Cloud {
+    service: MockServer,
+    iam: MockServer,
+}
+
+impl Cloud {
+    async fn with_projects(ids: &[&str]) -> Self {
+        let projects: Vec<Value> = ids.iter().map(|id| json!({"id": id})).collect();
+        Self::with_iam(ResponseTemplate::new(200).set_body_json(json!({"projects": projects})))
+            .await
+    }
+
+    async fn with_iam(answer: ResponseTemplate) -> Self {
+        let (service, iam) = (MockServer::start().await, MockServer::start().await);
+        let deleted = json!({"partitions": [{"partition": 0, "result": "success"}]});
+        let deleted = ResponseTemplate::new(200).set_body_json(deleted);
+        Mock::given(method("POST"))
+            .respond_with(deleted)
+            .mount(&service)
+            .await;
+        Mock::given(method("GET"))
+            .and(path("/v3/projects"))
+            .and(query_param("name", REGION.id()))
+            .respond_with(answer)
+            .mount(&iam)
+            .await;
+        Self { service, iam }
+    }
+
+    /// The variables that lead to both, and these.
+    fn environment(&self, more: &[(&str, &str)]) -> Environment {
+        let service = self.service.uri();
+        let iam = self.iam.uri();
+        let all = [
+            ("HUAWEICLOUD_SDK_REGION_KAFKA_AP_SOUTHEAST_1", &*service),
+            ("HUAWEICLOUD_SDK_IAM_ENDPOINT", &*iam),
+        ];
+        all.iter().chain(more).copied().collect()
+    }
+
+    fn builder(&self) -> ClientBuilder {
+        Client::builder()
+            .region(REGION)
+            .with_environment(self.environment(&[]))
+            .credentials(Credentials::new("access-key", "secret-key").unwrap())
+    }
+}
+
+async fn received(server: &MockServer) -> Vec<Request> {
+    server.received_requests().await.unwrap()
+}
+
+async fn delete(client: &Client) -> Result<(), Error> {
+    let request = client.delete_messages("instance", "orders").before(0, 1);
+    request.send().await?.into_result().map(drop)
+}
+
+#[tokio::test]
+async fn a_region_tells_the_endpoint_and_the_project() {
+    let cloud = Cloud::with_projects(&["looked-up"]).await;
+    let client = cloud.builder().build().unwrap();
+    assert_eq!(client.endpoint(), cloud.service.uri());
+    assert!(
+        received(&cloud.iam).await.is_empty(),
+        "build() sends nothing"
+    );
+    delete(&client).await.unwrap();
+    let sent = &received(&cloud.service).await[0];
+    assert!(
+        sent.url.path().starts_with("/v2/looked-up/kafka/"),
+        "{sent:?}"
+    );
+    assert_eq!(sent.headers["x-project-id"], "looked-up");
+    let asked = &received(&cloud.iam).await[0];
+    let authorization = asked.headers["authorization"].to_str().unwrap();
+    assert!(
+        authorization.contains("Access=access-key"),
+        "{authorization}"
+    );
+    assert_eq!(client.project_id().await.unwrap().as_str(), "looked-up");
+}
+
+#[tokio::test]
+async fn many_calls_of_many_clones_ask_iam_once() {
+    let cloud = Cloud::with_projects(&["looked-up"]).await;
+    let client = cloud.builder().build().unwrap();
+    let calls: Vec<_> = (0..50)
+        .map(|_| {
+            let client = client.clone();
+            tokio::spawn(async move { delete(&client).await })
+        })
+        .collect();
+    for call in calls {
+        call.await.unwrap().unwrap();
+    }
+    client
+        .list_partitions("instance", "orders")
+        .await
+        .unwrap_err();
+    assert_eq!(received(&cloud.iam).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_project_given_or_named_by_the_credentials_is_not_looked_up() {
+    let cloud = Cloud::with_projects(&["looked-up"]).await;
+    let key = Credentials::new("access-key", "secret-key").unwrap();
+    let naming = key.with_project_id("named");
+    let credentials_name_it = cloud.builder().credentials(naming);
+    let given = credentials_name_it.clone().project_id("given");
+    for (builder, expected) in [(credentials_name_it, "named"), (given, "given")] {
+        let client = builder.build().unwrap();
+        delete(&client).await.unwrap();
+        let sent = received(&cloud.service).await;
+        assert_eq!(sent.last().unwrap().headers["x-project-id"], expected);
+    }
+    assert!(received(&cloud.iam).await.is_empty());
+}
+
+#[tokio::test]
+async fn an_endpoint_given_wins_over_the_regions() {
+    let cloud = Cloud::with_projects(&["looked-up"]).await;
+    let other = Cloud::with_projects(&[]).await;
+    let client = cloud
+        .builder()
+        .endpoint(other.service.uri())
+        .build()
+        .unwrap();
+    delete(&client).await.unwrap();
+    assert!(received(&cloud.service).await.is_empty());
+    assert_eq!(received(&other.service).await.len(), 1);
+}
+
+#[tokio::test]
+async fn what_is_not_one_usable_project_stops_the_call_before_it_is_sent() {
+    let answer = |status: u16, body: Value| ResponseTemplate::new(status).set_body_json(body);
+    let projects = |ids: &[&str]| {
+        let projects: Vec<Value> = ids.iter().map(|id| json!({"id": id})).collect();
+        answer(200, json!({"projects": projects}))
+    };
+    for (answer, words) in [
+        (projects(&[]), "no project in the region ap-southeast-1"),
+        (projects(&["one", "two"]), "one, two"),
+        (projects(&["../other"]), r#"project id "../other""#),
+        (
+            answer(
+                403,
+                json!({"error_code": "PAP5.0011", "error_msg": "no right"}),
+            ),
+            "PAP5.0011 no right",
+        ),
+        (answer(503, json!({})), "503"),
+        (
+            ResponseTemplate::new(200).set_body_string("<html>"),
+            "no list of projects",
+        ),
+    ] {
+        let cloud = Cloud::with_iam(answer).await;
+        let client = cloud.builder().build().unwrap();
+        let error = delete(&client).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ProjectId, "{error}");
+        assert_eq!(
+            (error.outcome(), error.attempts()),
+            (Outcome::NotApplied, 0)
+        );
+        assert!(error.to_string().contains(words), "{error} lacks {words}");
+        assert!(received(&cloud.service).await.is_empty());
+        assert_eq!(
+            client.project_id().await.unwrap_err().kind(),
+            ErrorKind::ProjectId
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_iam_that_does_not_answer_ends_at_the_deadline() {
+    let slow = ResponseTemplate::new(200).set_delay(Duration::from_secs(60));
+    let cloud = Cloud::with_iam(slow).await;
+    let soon = Duration::from_millis(100);
+    let client = cloud.builder().with_call_timeout(soon).build().unwrap();
+    let error = delete(&client).await.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.outcome()),
+        (ErrorKind::ProjectId, Outcome::NotApplied)
+    );
+    assert!(error.to_string().contains("time-out"), "{error}");
+}
+
+/// The endpoint is on this machine, so its own client has no way elsewhere.
+#[tokio::test]
+async fn the_builders_proxy_serves_iam_too() {
+    let cloud = Cloud::with_projects(&["looked-up"]).await;
+    // https to IAM begins with CONNECT, which this proxy knows not.
+    let environment = [
+        (
+            "HUAWEICLOUD_SDK_REGION_KAFKA_AP_SOUTHEAST_1",
+            &*cloud.service.uri(),
+        ),
+        (
+            "HUAWEICLOUD_SDK_IAM_ENDPOINT",
+            "https://iam.example.invalid",
+        ),
+    ];
+    let proxy = MockServer::start().await;
+    let client = cloud
+        .builder()
+        .with_environment(environment.into_iter().collect())
+        .with_proxy(proxy.uri())
+        .build()
+        .unwrap();
+    let error = delete(&client).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ProjectId, "{error}");
+    let asked = received(&proxy).await;
+    assert!(
+        asked
+            .iter()
+            .all(|request| request.method.as_str() == "CONNECT")
+            && !asked.is_empty()
+    );
+}
+
+#[tokio::test]
+async fn keys_in_the_environment_are_taken_and_no_later_source_is_asked() {
+    let cloud = Cloud::with_projects(&["looked-up"]).await;
+    let container = MockServer::start().await;
+    Mock::given(any())
+        .respond_with(ResponseTemplate::new(500))
+        .mount(&container)
+        .await;
+    let uri = container.uri();
+    let environment = cloud.environment(&[
+        ("HUAWEICLOUD_SDK_AK", "environment-key"),
+        ("HUAWEICLOUD_SDK_SK", "secret-key"),
+        ("HC_CONTAINER_CREDENTIALS_FULL_URI", &uri),
+    ]);
+    let client = Client::builder()
+        .region(REGION)
+        .with_environment(environment)
+        .build()
+        .unwrap();
+    delete(&client).await.unwrap();
+    assert_eq!(
+        client.credentials().await.unwrap().provider_name(),
+        "environment"
+    );
+    assert!(received(&container).await.is_empty());
+}
+
+#[tokio::test]
+async fn the_profile_is_taken_when_the_environment_has_no_keys() {
+    let cloud = Cloud::with_projects(&["looked-up"]).await;
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join(".huaweicloud");
+    fs::create_dir(&folder).unwrap();
+    fs::write(
+        folder.join("credentials"),
+        "[basic]\nak = profile-key\nsk = secret-key\n",
+    )
+    .unwrap();
+    let environment = cloud.environment(&[
+        ("HOME", home.path().to_str().unwrap()),
+        ("USERPROFILE", home.path().to_str().unwrap()),
+    ]);
+    let client = Client::builder()
+        .region(REGION)
+        .with_environment(environment)
+        .build()
+        .unwrap();
+    delete(&client).await.unwrap();
+    let credentials = client.credentials().await.unwrap();
+    assert_eq!(credentials.access_key(), Some("profile-key"));
+    let sent = &received(&cloud.service).await[0];
+    let authorization = sent.headers["authorization"].to_str().unwrap();
+    assert!(
+        authorization.contains("Access=profile-key"),
+        "{authorization}"
+    );
+}
+
+#[tokio::test]
+async fn a_half_set_environment_stops_the_call_and_names_the_missing_half() {
+    let cloud = Cloud::with_projects(&["looked-up"]).await;
+    let environment = cloud.environment(&[("HUAWEICLOUD_SDK_AK", "environment-key")]);
+    let client = Client::builder()
+        .region(REGION)
+        .with_environment(environment)
+        .build()
+        .unwrap();
+    let error = delete(&client).await.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.outcome()),
+        (ErrorKind::Credentials, Outcome::NotApplied)
+    );
+    assert!(error.to_string().contains("HUAWEICLOUD_SDK_SK"), "{error}");
+    assert!(received(&cloud.service).await.is_empty());
+}
+
+#[test]
+fn what_is_missing_or_unknown_is_refused_when_building() {
+    let empty =
+        || Client::builder().with_environment(Environment::from_iter::<[(&str, &str); 0]>([]));
+    let clear = [(
+        "HUAWEICLOUD_SDK_REGION_KAFKA_AP_SOUTHEAST_1",
+        "http://dms.example.com",
+    )];
+    for (builder, words) in [
+        (empty().project_id("p"), "give a region or an endpoint"),
+        (empty().endpoint("https://dms.example.com"), "or a region"),
+        (
+            empty().region(Region::new("ap-southest-1").unwrap()),
+            "did you mean ap-southeast-1",
+        ),
+        (
+            empty()
+                .region(REGION)
+                .with_environment(clear.into_iter().collect()),
+            "is not encrypted",
+        ),
+    ] {
+        let error = builder.build().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        assert!(error.to_string().contains(words), "{error} lacks {words}");
+    }
+}

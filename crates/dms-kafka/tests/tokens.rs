@@ -1,0 +1,90 @@
+//! Tokens that the service refuses.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use dms_kafka::auth::{Credentials, ProvideCredentials, ProvideCredentialsFuture};
+use dms_kafka::{Deletion, Error, ErrorKind, Outcome};
+use support::{builder, deleted, requests, server};
+use wiremock::{MockServer, Request, ResponseTemplate};
+
+fn header<'a>(request: &'a Request, name: &str) -> &'a str {
+    request.headers.get(name).unwrap().to_str().unwrap()
+}
+
+/// Gives out a token, and another one only when told that it was refused.
+#[derive(Debug, Default)]
+struct Tokens {
+    refusals: AtomicUsize,
+    stubborn: bool,
+}
+
+impl ProvideCredentials for Tokens {
+    fn provide_credentials(&self) -> ProvideCredentialsFuture<'_> {
+        let number = self.refusals.load(Ordering::SeqCst);
+        Box::pin(async move { Credentials::token(format!("token-{number}")) })
+    }
+
+    fn invalidate(&self, refused: &Credentials) {
+        assert!(refused.is_token());
+        if !self.stubborn {
+            self.refusals.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+}
+
+async fn delete_everything_with(tokens: Tokens, server: &MockServer) -> Result<Deletion, Error> {
+    let client = builder(&server.uri()).credentials(tokens).build()?;
+    client
+        .delete_messages("instance", "orders")
+        .everything(0)
+        .send()
+        .await
+}
+
+#[tokio::test]
+async fn a_refused_token_is_renewed_once() {
+    let refused = ResponseTemplate::new(401);
+    let server = server(vec![refused.clone(), deleted(&[0])]).await;
+    delete_everything_with(Tokens::default(), &server)
+        .await
+        .unwrap()
+        .into_result()
+        .unwrap();
+    let tokens: Vec<String> = requests(&server)
+        .await
+        .iter()
+        .map(|request| header(request, "x-auth-token").to_owned())
+        .collect();
+    assert_eq!(tokens, ["token-0", "token-1"]);
+}
+
+#[tokio::test]
+async fn a_second_refusal_ends_the_call() {
+    let server = server(vec![ResponseTemplate::new(401)]).await;
+    let error = delete_everything_with(Tokens::default(), &server)
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (error.kind(), error.attempts()),
+        (ErrorKind::Unauthorized, 2)
+    );
+    assert_eq!(error.outcome(), Outcome::NotApplied);
+}
+
+#[tokio::test]
+async fn the_same_token_is_not_sent_again() {
+    let server = server(vec![ResponseTemplate::new(401)]).await;
+    let tokens = Tokens {
+        stubborn: true,
+        ..Tokens::default()
+    };
+    let error = delete_everything_with(tokens, &server).await.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.attempts()),
+        (ErrorKind::Unauthorized, 1)
+    );
+    assert_eq!(requests(&server).await.len(), 1);
+}

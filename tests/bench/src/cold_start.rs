@@ -1,0 +1,55 @@
+//! What a process costs from its start to its end.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use crate::Result;
+use crate::peers::Cost;
+use crate::processes::{read, this_program};
+use crate::server::{Ready, TOPIC};
+use crate::usage::Usage;
+
+/// Runs a command and prints what it has cost. A process of its own, because the system tells of ended children
+/// only what they came to together.
+pub(crate) fn once(command: &[String]) -> Result<()> {
+    let begin = Instant::now();
+    let status = Command::new(&command[0])
+        .args(&command[1..])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .status()?;
+    let wall = begin.elapsed().as_secs_f64();
+    if !status.success() {
+        return Err(format!("{} ended with {status}", command[0]).into());
+    }
+    let Usage { cpu, peak_rss } = Usage::children()?;
+    let cost = Cost {
+        calls: 1,
+        wall,
+        cpu,
+        peak_rss,
+    };
+    println!("{}", serde_json::to_string(&cost)?);
+    Ok(())
+}
+
+/// One `dms-kafka delete` against a server on loopback.
+pub(crate) fn delete(cli: &Path, ready: &Ready) -> Result<Cost> {
+    let partition = ["--topic", TOPIC, "--partition", "0:1", "--yes"];
+    let mut command = dms_kafka("delete", cli, ready)?;
+    read(command.args(partition))
+}
+
+/// A command of `dms-kafka`, run by [`once`], with what it needs to reach a server.
+pub(crate) fn dms_kafka(subcommand: &str, cli: &Path, ready: &Ready) -> Result<Command> {
+    let cli = cli.to_str().ok_or("the command's path is not UTF-8")?;
+    let mut command = this_program("once", &["--", cli, subcommand])?;
+    command
+        .args(["--endpoint", &ready.endpoint])
+        .args(["--project-id", &ready.project_id])
+        .args(["--instance-id", &ready.instance_id])
+        .env("HUAWEICLOUD_SDK_AK", &ready.access_key)
+        .env("HUAWEICLOUD_SDK_SK", &ready.secret_key);
+    Ok(command)
+}

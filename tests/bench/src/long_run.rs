@@ -1,0 +1,105 @@
+//! What only shows after long: memory that grows, calls that get slower.
+
+use std::fs;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+
+use crate::Result;
+use crate::load::Answered;
+use crate::peers::{Cost, Peer};
+use crate::processes::{Server, Work, read, this_program};
+use crate::server::Kind;
+
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Calls through the facade.
+    #[arg(long, default_value_t = 1_000_000)]
+    calls: usize,
+    /// Seconds of full load on the gateway.
+    #[arg(long, default_value_t = 300)]
+    seconds: u64,
+}
+
+/// What may be added to memory or cost over a long run.
+const GROWTH: f64 = 1.10;
+
+pub(crate) fn run(options: &Options) -> Result<()> {
+    calls(options.calls)?;
+    load(options.seconds)
+}
+
+/// A tenth of the calls, then all of them: neither cost nor memory may depend on how many came before.
+fn calls(calls: usize) -> Result<()> {
+    let server = Server::start(Kind::Fast, Some(0))?;
+    let cost = |calls| {
+        let work = Work {
+            partitions: 1,
+            in_flight: 64,
+            calls,
+            warm_up: 1000,
+            cpu: Some(1),
+        };
+        work.cost(Peer::Facade, &server.ready)
+    };
+    let (few, all) = (cost(calls / 10)?, cost(calls)?);
+    for Cost {
+        calls,
+        cpu,
+        peak_rss,
+        ..
+    } in [few, all]
+    {
+        println!("{calls} calls: {cpu:.1} s of CPU, {peak_rss} KiB");
+    }
+    let slower = all.cpu / few.cpu / 10.0;
+    #[expect(clippy::cast_precision_loss, reason = "KiB of one process")]
+    let larger = all.peak_rss as f64 / few.peak_rss as f64;
+    println!("all against a tenth: {slower:.2}x CPU for each call, {larger:.2}x memory");
+    if slower > 1.25 || larger > GROWTH {
+        return Err("cost or memory grows with the number of calls".into());
+    }
+    Ok(())
+}
+
+/// Full load on the gateway; its memory is read every few seconds.
+fn load(seconds: u64) -> Result<()> {
+    let server = Server::start(Kind::Gateway, Some(0))?;
+    let ready = serde_json::to_string(&server.ready)?;
+    let mut load = this_program("load", &["--connections=64", "--cpu=1"])?;
+    load.arg(format!("--seconds={seconds}"))
+        .arg(format!("--ready={ready}"));
+    let answered = thread::spawn(move || {
+        let answered: Result<Answered> = read(&mut load);
+        answered.map_err(|error| error.to_string())
+    });
+    let begin = Instant::now();
+    let mut samples = Vec::new();
+    while !answered.is_finished() {
+        thread::sleep(Duration::from_secs(5));
+        let resident = resident(server.id())?;
+        println!("{:>4} s: {resident} KiB", begin.elapsed().as_secs());
+        samples.push(resident);
+    }
+    let answered = answered.join().map_err(|_| "the load panicked")??;
+    println!("{answered:?}");
+    let half = samples.len() / 2;
+    let most = |samples: &[u64]| samples.iter().copied().max().unwrap_or(0);
+    let (first, second) = (most(&samples[..half]), most(&samples[half..]));
+    #[expect(clippy::cast_precision_loss, reason = "KiB of one process")]
+    let larger = second as f64 / first as f64;
+    println!("second half against the first: {larger:.2}x memory");
+    if answered.other > 0 || larger > GROWTH {
+        return Err("the gateway refused requests, or its memory grows".into());
+    }
+    Ok(())
+}
+
+/// The resident set of a process in KiB.
+fn resident(id: u32) -> Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{id}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let number = line.and_then(|line| line.split_whitespace().next());
+    Ok(number.ok_or("no VmRSS")?.parse()?)
+}

@@ -1,0 +1,102 @@
+//! What dms-kafka costs, beside what it could cost.
+//!
+//! One process runs everything and starts the others: servers, one peer at a time, a load. What it prints are ratios of
+//! one interleaved run; absolute figures depend on the machine and on what else it does.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::expect_used,
+    reason = "a maintainers' tool that reports on the terminal and may stop at a broken machine"
+)]
+
+mod bounds;
+mod build_cost;
+mod cold_start;
+mod gateway_load;
+mod instructions;
+mod load;
+mod long_run;
+mod peers;
+mod plot;
+mod processes;
+mod purge_of_a_file;
+mod report;
+mod results;
+mod run;
+mod server;
+mod signing;
+mod statistics;
+mod usage;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// A failure is told to whoever started the command, nothing more.
+type Result<T, E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
+
+/// Measure what dms-kafka costs.
+#[derive(Debug, Parser)]
+#[command(bin_name = "cargo xtask bench")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Measure everything in one interleaved run.
+    Run(run::Options),
+    /// Write BENCHMARKS.md and the plots from what a run has measured.
+    Report(report::Options),
+    /// Count instructions of fixed workloads under callgrind and compare them with the baseline.
+    Instructions(instructions::Options),
+    /// Count crates and time clean release builds of a program on the facade and of one on reqwest.
+    BuildCost(build_cost::Options),
+    /// A million calls, and five minutes of full load on the gateway: memory and cost must stay.
+    LongRun(long_run::Options),
+
+    /// Serve, until standard input ends.
+    #[command(hide = true)]
+    Serve(server::Options),
+    /// Make calls and print what they cost.
+    #[command(hide = true)]
+    Peer(peers::Options),
+    /// Load a server and print what it answered.
+    #[command(hide = true)]
+    Load(load::Options),
+    /// Run another command once and print what it cost.
+    #[command(hide = true)]
+    Once {
+        /// The command and its arguments.
+        #[arg(trailing_var_arg = true, required = true)]
+        command: Vec<String>,
+    },
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Run(options) => run::run(&options),
+        Command::Report(options) => report::write(&options),
+        Command::Instructions(options) => instructions::run(&options),
+        Command::BuildCost(options) => build_cost::run(&options),
+        Command::LongRun(options) => long_run::run(&options),
+        Command::Serve(options) => server::run(&options),
+        Command::Peer(options) => peers::run(&options),
+        Command::Load(options) => load::run(&options),
+        Command::Once { command } => cold_start::once(&command),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The checkout that this was built from.
+fn root() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+}

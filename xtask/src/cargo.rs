@@ -1,0 +1,39 @@
+//! Starts cargo.
+
+use std::env;
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::failure::{Failure, Failures};
+
+/// Runs cargo in the checkout and waits for its end.
+pub(crate) fn cargo(
+    root: &Path,
+    arguments: &[&str],
+    environment: &[(&str, &str)],
+) -> Result<(), Failures> {
+    let mut command = Command::new(program());
+    command
+        .current_dir(root)
+        .args(arguments)
+        .envs(environment.iter().copied());
+    let status = command
+        .status()
+        .map_err(|error| Failure::file("cargo", error))?;
+    if status.success() {
+        return Ok(());
+    }
+    Err(Failure::file(format_args!("cargo {}", arguments.join(" ")), status).into())
+}
+
+/// The cargo that runs this command, so that every step uses one toolchain.
+pub(crate) fn program() -> OsString {
+    env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+}
+
+/// Whether a command that only probes ends well.
+pub(crate) fn succeeds(probe: &mut Command) -> bool {
+    let quiet = probe.stdout(Stdio::null()).stderr(Stdio::null());
+    quiet.status().is_ok_and(|status| status.success())
+}
