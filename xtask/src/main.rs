@@ -83,6 +83,9 @@ enum Command {
         check: bool,
     },
 
+    /// Run a real Apache Kafka on this machine, for tests.
+    Kafka(kafka::Kafka),
+
     /// Run what takes too long for every change: fuzzing, long loads.
     Nightly {
         /// Seconds for each fuzz target.
@@ -127,6 +130,7 @@ fn run(Cli { root, command }: &Cli) -> Result<(), Failures> {
             tell("kafka", &kafka::run(root, kafka)?);
             Ok(())
         }
+        Command::Nightly { fuzz_seconds } => nightly::run(root, *fuzz_seconds),
         Command::Spec { page, lint } => {
             spec::contract(root)?;
             tell("page", &spec::page(root, page.as_deref())?);

@@ -1,8 +1,4 @@
 //! The command `dms-kafka`: deletes Kafka messages, and serves the API that deletes them.
-#![expect(
-    clippy::print_stderr,
-    reason = "a command speaks to people through standard error"
-)]
 
 mod arguments;
 mod commands;
@@ -12,6 +8,7 @@ mod exit;
 mod interrupt;
 mod output;
 mod setting;
+mod stderr;
 mod stdout;
 mod target;
 
@@ -28,8 +25,8 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return not_understood(&error),
     };
-    log_to_stderr(arguments.verbose);
     let json = arguments.command.is_json();
+    log_to_stderr(arguments.verbose, json);
     match run(arguments.command) {
         Ok(exit) => exit.into(),
         Err(failure) => {
@@ -59,8 +56,10 @@ fn run(command: Command) -> Result<Exit, Failure> {
 fn not_understood(error: &clap::Error) -> ExitCode {
     if error.use_stderr() && asks_for_json(std::env::args_os()) {
         let text = error.render().to_string();
-        let message = text.strip_prefix("error: ").unwrap_or(&text).trim();
-        Failure::usage(message).report(true);
+        let text = text.strip_prefix("error: ").unwrap_or(&text);
+        let (message, _usage) = text.split_once("\n\nUsage:").unwrap_or((text, ""));
+        let words: Vec<&str> = message.split_whitespace().collect();
+        Failure::usage(words.join(" ")).report(true);
         return Exit::Usage.into();
     }
     // A closed standard output is no reason to panic.
@@ -85,16 +84,22 @@ fn asks_for_json(arguments: impl Iterator<Item = OsString>) -> bool {
     apart || joined
 }
 
-fn log_to_stderr(verbosity: u8) {
+fn log_to_stderr(verbosity: u8, json: bool) {
     let level = match verbosity {
         0 => tracing_subscriber::filter::LevelFilter::WARN,
         1 => tracing_subscriber::filter::LevelFilter::INFO,
         _ => tracing_subscriber::filter::LevelFilter::DEBUG,
     };
-    tracing_subscriber::fmt()
+    let log = tracing_subscriber::fmt()
         .with_max_level(level)
         .with_writer(std::io::stderr)
         .with_ansi(AutoStream::choice(&std::io::stderr()) != ColorChoice::Never)
         .with_target(false)
-        .init();
+        // They would be told by `eprintln!`, which panics where nobody listens.
+        .log_internal_errors(false);
+    if json {
+        log.json().init();
+    } else {
+        log.init();
+    }
 }

@@ -17,8 +17,8 @@ pub(crate) use serve::Serve;
 pub(crate) use service::Service;
 pub(crate) use sign::Sign;
 use text::{
-    COMPLETIONS_EXAMPLES, DELETE_EXAMPLES, ENVIRONMENT, EXIT_CODES, MAN_EXAMPLES, PURGE_EXAMPLES,
-    SERVE_EXAMPLES, SIGN_EXAMPLES,
+    COMPLETIONS_EXAMPLES, DELETE_EXAMPLES, ENVIRONMENT, EXIT_CODES, FIRST_STEPS, MAN_EXAMPLES,
+    PURGE_EXAMPLES, SERVE_EXAMPLES, SIGN_EXAMPLES,
 };
 
 /// Delete Kafka messages on Huawei Cloud DMS for Kafka, or on anything that serves its API.
@@ -27,7 +27,7 @@ use text::{
     name = "dms-kafka",
     version,
     arg_required_else_help = true,
-    disable_help_subcommand = true
+    disable_help_subcommand = true, after_help = FIRST_STEPS
 )]
 pub(crate) struct Arguments {
     #[command(subcommand)]

@@ -1,5 +1,15 @@
 //! What stands below the options in help and man pages. Lines have 96 columns at most, so that none is broken.
 
+pub(super) const FIRST_STEPS: &str = "\
+Examples:
+  Try it on a gateway in this process:
+    dms-kafka delete --embedded --topic orders --partition 0:400 --yes
+
+  Delete the records of partition 0 below offset 400, after a question:
+    dms-kafka delete --region ap-southeast-1 --instance-id I --topic orders --partition 0:400
+
+'dms-kafka COMMAND --help' tells the environment variables, more examples and the exit codes.";
+
 pub(super) const EXIT_CODES: &str = "\
 Exit codes:
   0    every partition was deleted

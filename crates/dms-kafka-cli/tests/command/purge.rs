@@ -1,5 +1,6 @@
 //! `dms-kafka purge` from outside: what is refused, what is printed, and what is left.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -24,6 +25,19 @@ impl Folder {
             folder,
             offsets: path,
         }
+    }
+
+    /// As many partitions of topic `t0`, each to be deleted below 7.
+    pub(crate) fn with_partitions(count: u32) -> Self {
+        let mut rows = String::new();
+        for partition in 0..count {
+            writeln!(
+                rows,
+                "{{\"topic\":\"t0\",\"partition\":{partition},\"offset\":7}}"
+            )
+            .unwrap();
+        }
+        Self::new(&rows)
     }
 
     pub(crate) fn path(&self, name: &str) -> String {
@@ -408,6 +422,98 @@ fn too_many_failures_stop_it() {
         "{}",
         stderr(&output)
     );
+}
+
+#[test]
+fn the_rows_left_replace_neither_the_offsets_nor_the_journal() {
+    let folder = Folder::with_partitions(1);
+    let offsets = folder.path("offsets");
+    let same = [folder.path("./offsets"), folder.path("journal")];
+    for failures in &same {
+        let output = command()
+            .args([
+                "purge",
+                "--endpoint",
+                "http://127.0.0.1:9",
+                "--project-id",
+                "p",
+                "--instance-id",
+                "i",
+                "--yes",
+            ])
+            .args([
+                "--offsets-file",
+                &offsets,
+                "--journal",
+                &same[1],
+                "--failures-file",
+                failures,
+            ])
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+        assert!(
+            stderr(&output).contains("would replace"),
+            "{}",
+            stderr(&output)
+        );
+        assert!(!PathBuf::from(&same[1]).exists(), "a journal was begun");
+    }
+}
+
+#[test]
+fn failures_of_earlier_runs_count_for_the_end_but_not_for_stopping() {
+    let served = Served::with_topics(&["t0:30:5"]);
+    let folder = Folder::with_partitions(30);
+    let journal = folder.path("journal");
+    let arguments = [
+        "--yes",
+        "--output",
+        "json",
+        "--max-failures",
+        "10",
+        "--concurrency",
+        "1",
+        "--journal",
+        &journal,
+    ];
+    for (not_sent, failed) in [(20, 10), (10, 20), (0, 30), (0, 30)] {
+        let output = served.purge(&folder.offsets, &arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+        let told: Value = serde_json::from_str(&stdout(&output)).unwrap();
+        assert_eq!(
+            (&told["not_sent"], &told["failed"]),
+            (&json!(not_sent), &json!(failed))
+        );
+    }
+}
+
+/// A service that is away for a while is no reason to give rows up.
+#[test]
+fn rows_that_never_reached_the_service_are_sent_when_the_purge_is_taken_up_again() {
+    let served = Served::with_topics(&["t0:30:1000"]);
+    let folder = Folder::with_partitions(30);
+    let (journal, left) = (folder.path("journal"), folder.path("left"));
+    let arguments = [
+        "--yes",
+        "--output",
+        "json",
+        "--journal",
+        &journal,
+        "--failures-file",
+        &left,
+    ];
+    let refused = served
+        .purge(&folder.offsets, &arguments)
+        .env("HUAWEICLOUD_SDK_SK", "wrong")
+        .output()
+        .unwrap();
+    assert_eq!(refused.status.code(), Some(3), "{}", stderr(&refused));
+    assert_eq!(folder.read("left").lines().count(), 30);
+    let again = served.purge(&folder.offsets, &arguments).output().unwrap();
+    assert_eq!(again.status.code(), Some(0), "{}", stderr(&again));
+    assert_eq!(folder.read("left"), "");
+    assert!(served.starts("t0", 30).iter().all(|start| *start == 7));
 }
 
 #[test]

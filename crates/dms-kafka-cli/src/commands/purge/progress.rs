@@ -1,14 +1,18 @@
 //! How far a purge is: a bar on a terminal, a line now and then elsewhere.
 
+use std::fmt::Write;
 use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 
-use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use serde_json::json;
+use indicatif::{
+    HumanCount, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle,
+};
+use serde_json::{Value, json};
 
 use super::states::Counts;
+use crate::stderr;
 
-const BAR: &str = "{bar:30} {human_pos} of {human_len} rows, {msg}, {per_sec:.0}, {eta} left";
+const BAR: &str = "{bar:30} {human_pos} of {human_len} rows, {msg}, {rate}, {eta} left";
 
 pub(super) struct Progress {
     total: u64,
@@ -26,16 +30,22 @@ enum Display {
 
 impl Progress {
     pub(super) fn new(total: u64, before: u64, json: bool) -> Self {
-        let display = if json {
-            Display::JsonLines
-        } else if std::io::stderr().is_terminal() {
+        let display = if std::io::stderr().is_terminal() {
             let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr())
                 .with_position(before);
             if let Ok(style) = ProgressStyle::with_template(BAR) {
-                bar.set_style(style);
+                // Writing to the line does not fail.
+                bar.set_style(style.with_key(
+                    "rate",
+                    |state: &ProgressState, line: &mut dyn Write| {
+                        _ = write!(line, "{:.0}/s", state.per_sec());
+                    },
+                ));
             }
             bar.reset_eta();
             Display::Bar(bar)
+        } else if json {
+            Display::JsonLines
         } else {
             Display::Lines
         };
@@ -91,17 +101,25 @@ impl Progress {
     }
 
     /// Says something on standard error, above the bar if there is one.
-    pub(super) fn say(&self, text: &str) {
+    fn say(&self, text: &str) {
         match &self.display {
-            Display::Bar(bar) => bar.suspend(|| eprintln!("{text}")),
-            Display::Lines | Display::JsonLines => eprintln!("{text}"),
+            Display::Bar(bar) => bar.suspend(|| stderr::line(text)),
+            Display::Lines | Display::JsonLines => stderr::line(text),
         }
     }
 
     /// A note for people, or for scripts that read JSON.
     pub(super) fn note(&self, text: &str) {
         match &self.display {
-            Display::JsonLines => self.say(&json!({"note": text}).to_string()),
+            Display::JsonLines => stderr::note(text, true),
+            Display::Bar(_) | Display::Lines => self.say(text),
+        }
+    }
+
+    /// An error that stops the purge: its text for people, its JSON for scripts.
+    pub(super) fn error(&self, text: &str, json: &Value) {
+        match &self.display {
+            Display::JsonLines => self.say(&json.to_string()),
             Display::Bar(_) | Display::Lines => self.say(text),
         }
     }
@@ -109,6 +127,7 @@ impl Progress {
     pub(super) fn end(&self) {
         if let Display::Bar(bar) = &self.display {
             bar.abandon();
+            stderr::line("");
         }
     }
 }
