@@ -1,6 +1,6 @@
 //! Asking a service, and telling what it refused.
 
-use std::{error::Error as _, time::Duration};
+use std::{error::Error as _, iter, time::Duration};
 
 use http::{Request, Response, StatusCode, header};
 use serde_json::Value;
@@ -43,9 +43,9 @@ pub(crate) async fn ask(
 }
 
 pub(crate) fn unanswered(address: &str, error: &TransportError) -> CredentialsError {
-    let cause = error
-        .source()
-        .map(|source| format!(": {source}"))
+    let cause = iter::successors(error.source(), |&cause| cause.source())
+        .last()
+        .map(|root| format!(": {root}"))
         .unwrap_or_default();
     CredentialsError::unavailable(format!("{address} {error}{cause}")).with_source(error.clone())
 }
