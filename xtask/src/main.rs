@@ -92,8 +92,6 @@ enum Command {
         #[arg(long, value_name = "SECONDS", default_value_t = 600)]
         fuzz_seconds: u32,
     },
-    /// Run a real Apache Kafka on this machine, for tests.
-    Kafka(kafka::Kafka),
 
     /// Compare the contract with the facts of the vendor's page.
     Spec {
@@ -130,7 +128,6 @@ fn run(Cli { root, command }: &Cli) -> Result<(), Failures> {
             tell("kafka", &kafka::run(root, kafka)?);
             Ok(())
         }
-        Command::Nightly { fuzz_seconds } => nightly::run(root, *fuzz_seconds),
         Command::Spec { page, lint } => {
             spec::contract(root)?;
             tell("page", &spec::page(root, page.as_deref())?);
