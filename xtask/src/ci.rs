@@ -1,13 +1,12 @@
 //! `cargo xtask ci`: everything a change must pass, in one command.
 
-use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::failure::{Failures, Outcome};
 use crate::interop::{self, Client};
 use crate::steps::{self, Step};
-use crate::{cargo, generate, kafka, lint, public_api, spec};
+use crate::{bench, cargo, conformance, generate, kafka, lint, public_api, python, spec};
 
 /// What the steps work on.
 struct Ci {
@@ -92,9 +91,10 @@ const STEPS: &[Step<Ci>] = &[
     }),
     ("kafka", |ci| kafka::test(&ci.root, false)),
     ("oracle", Ci::oracle),
-    ("conformance", |ci| {
-        ci.cargo(&["run", "-p", "dms-kafka-conformance"], &[])
-    }),
+    ("conformance", |ci| ci.conformance(&[])),
+    ("coverage", |ci| ci.conformance(&["--coverage"])),
+    ("seeded faults", |ci| ci.conformance(&["--faults"])),
+    ("instructions", Ci::instructions),
     ("public api", |ci| public_api::check(&ci.root)),
     ("deny", |ci| {
         ci.deny(
@@ -126,18 +126,33 @@ impl Ci {
         cargo::cargo(&self.root, arguments, environment).map(|()| Outcome::Passed)
     }
 
-    /// Signatures against those of the official Python SDK, where there is a Python that has it.
+    /// Signatures against those of the official Python SDK.
     fn oracle(&self) -> Result<Outcome, Failures> {
-        let python = env::var_os("ORACLE_PYTHON").unwrap_or_else(|| "python3".into());
-        if !cargo::succeeds(Command::new(python).args(["-c", "import huaweicloudsdkcore"])) {
-            return Ok(Outcome::Skipped(
-                "no Python with huaweicloudsdkcore, see crates/huaweicloud-auth/tests/oracle"
-                    .to_owned(),
-            ));
-        }
+        let python = match python::with_sdk(&self.root) {
+            Ok(python) => python,
+            Err(reason) => return Ok(Outcome::Skipped(reason)),
+        };
+        let python = python.to_string_lossy();
         let test = ["test", "-p", "huaweicloud-auth", "--test", "oracle"];
         let all = ["--", "--ignored", "--nocapture"];
-        self.cargo(&[&test[..], &all].concat(), &[])
+        self.cargo(&[&test[..], &all].concat(), &[("ORACLE_PYTHON", &*python)])
+    }
+
+    /// Instructions of fixed workloads against the committed baseline.
+    fn instructions(&self) -> Result<Outcome, Failures> {
+        if !cargo::succeeds(Command::new("valgrind").arg("--version")) {
+            return Ok(Outcome::Skipped("valgrind is not installed".to_owned()));
+        }
+        let arguments = ["instructions".to_owned()];
+        bench::run(&self.root, &arguments).map(|()| Outcome::Passed)
+    }
+
+    fn conformance(&self, arguments: &[&str]) -> Result<Outcome, Failures> {
+        let arguments: Vec<_> = arguments
+            .iter()
+            .map(|&argument| argument.to_owned())
+            .collect();
+        conformance::run(&self.root, &arguments).map(|()| Outcome::Passed)
     }
 
     /// Some of cargo-deny's checks, where its `probe` command succeeds.

@@ -8,6 +8,7 @@
 mod bench;
 mod cargo;
 mod ci;
+mod conformance;
 mod contract;
 mod described;
 mod deviations;
@@ -22,6 +23,7 @@ mod lint;
 mod nightly;
 mod page;
 mod public_api;
+mod python;
 mod reference;
 mod spec;
 mod steps;
@@ -67,6 +69,13 @@ enum Command {
         /// Text of the vendor's page, to compare the recorded facts with.
         #[arg(long, value_name = "FILE", env = "DMS_KAFKA_PAGE")]
         page: Option<PathBuf>,
+    },
+
+    /// Judge an implementation: the conformance kit, with its arguments (see `-- --help`).
+    Conformance {
+        /// Such as --coverage, --endpoint URL, --listen ADDRESS, or --faults.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
     },
 
     /// Generate the client from the contract.
@@ -117,6 +126,7 @@ fn run(Cli { root, command }: &Cli) -> Result<(), Failures> {
     match command {
         Command::Bench { arguments } => bench::run(root, arguments),
         Command::Ci { page } => ci::run(root, page.as_deref()),
+        Command::Conformance { arguments } => conformance::run(root, arguments),
         Command::Generate { check: false } => generate::write(root),
         Command::Generate { check: true } => generate::check(root),
         Command::Interop(client) => {

@@ -19,6 +19,9 @@ const HEADINGS: [&str; 6] = [
     "Error Codes",
 ];
 
+/// Headings of sections that only refer to a common page.
+const REFERRING: [&str; 3] = ["Calling Method", "Authorization Information", "Error Codes"];
+
 /// Reads a page. `file` is what messages call it.
 pub(crate) fn parse(file: &str, text: &str) -> Result<Reference> {
     let lines = text
@@ -26,11 +29,16 @@ pub(crate) fn parse(file: &str, text: &str) -> Result<Reference> {
         .enumerate()
         .map(|(index, line)| (index as u64 + 1, line.trim()));
     let lines: Vec<_> = lines.filter(|(_, line)| !line.is_empty()).collect();
+    let referring = lines.iter().map(|(_, line)| *line);
+    let referring: Vec<_> = referring
+        .filter(|line| REFERRING.contains(line))
+        .map(str::to_owned)
+        .collect();
     let mut page = Page {
         file,
         lines: lines.into_iter().peekable(),
     };
-    page.reference()
+    page.reference(referring)
 }
 
 struct Page<'a, I: Iterator<Item = (u64, &'a str)>> {
@@ -39,7 +47,7 @@ struct Page<'a, I: Iterator<Item = (u64, &'a str)>> {
 }
 
 impl<'a, I: Iterator<Item = (u64, &'a str)>> Page<'a, I> {
-    fn reference(&mut self) -> Result<Reference> {
+    fn reference(&mut self, referring: Vec<String>) -> Result<Reference> {
         let updated = self.after_prefix("Updated on ")?;
         let (_, title) = self.next("the title")?;
         self.skip_to("URI")?;
@@ -66,6 +74,7 @@ impl<'a, I: Iterator<Item = (u64, &'a str)>> Page<'a, I> {
             server: server.to_owned(),
             tables,
             statuses,
+            referring,
             example: Examples {
                 request,
                 status,

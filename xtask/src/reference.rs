@@ -29,6 +29,8 @@ pub(crate) struct Reference {
     pub(crate) tables: Vec<Table>,
     /// Documented status codes.
     pub(crate) statuses: Vec<u16>,
+    /// Headings of the sections that only refer to a common page.
+    pub(crate) referring: Vec<String>,
     pub(crate) example: Examples,
 }
 
@@ -106,6 +108,7 @@ impl Reference {
         let mut facts = self.facts();
         facts.insert("title".to_owned(), self.title.clone());
         facts.insert("updated".to_owned(), self.updated.clone());
+        facts.insert("referring".to_owned(), self.referring.join(", "));
         for table in &self.tables {
             let rows: Vec<&str> = table
                 .rows

@@ -1,10 +1,10 @@
 //! The OpenAPI document as an oracle.
 
-use std::path::Path;
-use std::{fs, io};
-
-use openapiv3::{OpenAPI, ReferenceOr};
+use openapiv3::{MediaType, OpenAPI, Operation, Parameter, ReferenceOr, Response, StatusCode};
 use serde_json::{Map, Value, json};
+
+/// The document as it was when the program was built.
+const YAML: &str = include_str!("../../../openapi/dms-kafka.yaml");
 
 /// The document, and its schemas as JSON Schema.
 #[derive(Debug)]
@@ -17,9 +17,6 @@ pub struct Contract {
 /// Why the document cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ContractError {
-    /// It cannot be read.
-    #[error("openapi/dms-kafka.yaml: {0}")]
-    Io(#[from] io::Error),
     /// It is not YAML.
     #[error("openapi/dms-kafka.yaml: {0}")]
     Yaml(#[from] serde_saphyr::Error),
@@ -32,20 +29,26 @@ pub enum ContractError {
 pub const DELETE: &str = "DeleteKafkaTopicMessages";
 
 impl Contract {
-    /// Reads `openapi/dms-kafka.yaml` of this repository.
+    /// Reads `openapi/dms-kafka.yaml`, which is part of the program.
     ///
     /// # Errors
-    /// [`ContractError`] when it cannot be read.
+    /// [`ContractError`] when it is no OpenAPI document.
     pub fn read() -> Result<Self, ContractError> {
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../openapi/dms-kafka.yaml");
-        let tree: Value = serde_saphyr::from_str(&fs::read_to_string(file)?)?;
-        let document: OpenAPI = serde_json::from_value(tree)?;
+        let document: OpenAPI = serde_json::from_value(Self::tree()?)?;
         let mut components = serde_json::to_value(&document.components)?;
         spell_nullable(&mut components);
         Ok(Self {
             document,
             components,
         })
+    }
+
+    /// The document as it is written, before any model of `OpenAPI` has seen it.
+    ///
+    /// # Errors
+    /// [`ContractError`] when it is not YAML.
+    pub fn tree() -> Result<Value, ContractError> {
+        Ok(serde_saphyr::from_str(YAML)?)
     }
 
     /// The document.
@@ -86,6 +89,87 @@ impl Contract {
             })
     }
 
+    /// The name of the schema of an operation's request body, when it has one.
+    pub fn request_schema(&self, operation: &str) -> Option<String> {
+        let body = self.find(operation)?.request_body.as_ref()?.as_item()?;
+        json_schema(&body.content)
+    }
+
+    /// What is wrong with a query by the parameters of an operation.
+    pub fn query_faults(&self, operation: &str, query: &str) -> Vec<String> {
+        let known = self.query_parameters(operation);
+        let pairs = query.split('&').filter(|pair| !pair.is_empty());
+        let fault = |pair: &str| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            if !known.contains(&name) {
+                return Some(format!("the operation has no query parameter {name:?}"));
+            }
+            let is_number = value.parse::<i32>().is_ok();
+            (!is_number).then(|| format!("query parameter {name} is {value:?}, no 32-bit integer"))
+        };
+        pairs.filter_map(fault).collect()
+    }
+
+    fn query_parameters(&self, operation: &str) -> Vec<&str> {
+        let parameters = self
+            .find(operation)
+            .into_iter()
+            .flat_map(|one| &one.parameters);
+        let query = parameters.filter_map(|one| match one {
+            ReferenceOr::Item(Parameter::Query { parameter_data, .. }) => {
+                Some(&*parameter_data.name)
+            }
+            _ => None,
+        });
+        query.collect()
+    }
+
+    /// What is wrong with the body of an answer. `operation` is `None` when the request was not one of the contract;
+    /// then the answer can only be an error.
+    pub fn answer_faults(&self, operation: Option<&str>, status: u16, body: &[u8]) -> Vec<String> {
+        let Some(schema) = self.answer_schema(operation, status) else {
+            return vec![format!(
+                "the contract has no answer with status {status} here"
+            )];
+        };
+        match serde_json::from_slice(body) {
+            Ok(body) => self.faults(&schema, &body),
+            Err(error) => vec![format!("the answer's body is not JSON: {error}")],
+        }
+    }
+
+    fn answer_schema(&self, operation: Option<&str>, status: u16) -> Option<String> {
+        let Some(operation) = operation else {
+            return (400..=599)
+                .contains(&status)
+                .then(|| "ErrorResponse".to_owned());
+        };
+        let responses = &self.find(operation)?.responses.responses;
+        let exact = responses.get(&StatusCode::Code(status));
+        let response = exact.or_else(|| responses.get(&StatusCode::Range(status / 100)))?;
+        json_schema(&self.response(response)?.content)
+    }
+
+    fn response<'a>(&'a self, response: &'a ReferenceOr<Response>) -> Option<&'a Response> {
+        match response {
+            ReferenceOr::Item(response) => Some(response),
+            ReferenceOr::Reference { reference } => {
+                let name = reference.strip_prefix("#/components/responses/")?;
+                self.document
+                    .components
+                    .as_ref()?
+                    .responses
+                    .get(name)?
+                    .as_item()
+            }
+        }
+    }
+
+    fn find(&self, operation: &str) -> Option<&Operation> {
+        let mut operations = self.document.operations().map(|(_, _, one)| one);
+        operations.find(|one| one.operation_id.as_deref() == Some(operation))
+    }
+
     /// What is wrong with the document's own examples of bodies by their own schemas.
     pub fn example_faults(&self) -> Vec<String> {
         let mut faults = Vec::new();
@@ -94,26 +178,17 @@ impl Contract {
             let request = operation
                 .request_body
                 .iter()
-                .filter_map(ReferenceOr::as_item)
-                .map(|body| &body.content);
-            let answers = operation
-                .responses
-                .responses
-                .values()
                 .filter_map(ReferenceOr::as_item);
-            for media in request
-                .chain(answers.map(|answer| &answer.content))
-                .flat_map(|content| content.values())
-            {
-                let Some(ReferenceOr::Reference { reference }) = &media.schema else {
-                    continue;
-                };
-                let schema = reference.rsplit('/').next().unwrap_or_default();
-                let named = media.examples.values().filter_map(ReferenceOr::as_item);
-                let values = named.filter_map(|example| example.value.as_ref());
-                for value in values.chain(&media.example) {
+            let answers = operation.responses.responses.values();
+            let answers = answers.filter_map(|answer| self.response(answer));
+            let contents = request
+                .map(|body| &body.content)
+                .chain(answers.map(|answer| &answer.content));
+            for media in contents.flat_map(|content| content.values()) {
+                for value in examples(media) {
                     seen += 1;
-                    faults.extend(self.faults(schema, value));
+                    let schema = schema_name(media).unwrap_or_default();
+                    faults.extend(self.faults(&schema, value));
                 }
             }
         }
@@ -121,6 +196,29 @@ impl Contract {
             faults.push("the document has no example of a body".to_owned());
         }
         faults
+    }
+}
+
+fn examples(media: &MediaType) -> impl Iterator<Item = &Value> {
+    let named = media.examples.values().filter_map(ReferenceOr::as_item);
+    let values = named.filter_map(|example| example.value.as_ref());
+    values.chain(&media.example)
+}
+
+fn json_schema<'a>(
+    content: impl IntoIterator<Item = (&'a String, &'a MediaType)>,
+) -> Option<String> {
+    let mut content = content.into_iter();
+    let (_, media) = content.find(|(media, _)| *media == "application/json")?;
+    schema_name(media)
+}
+
+fn schema_name(media: &MediaType) -> Option<String> {
+    match &media.schema {
+        Some(ReferenceOr::Reference { reference }) => {
+            reference.rsplit('/').next().map(str::to_owned)
+        }
+        _ => None,
     }
 }
 

@@ -1,9 +1,19 @@
-//! Conformance kit for *Deleting Kafka Messages*.
+//! Conformance kit for *Deleting Kafka Messages*: does this client speak the documented protocol, and does this server?
 //!
-//! The oracle is the OpenAPI document: what goes over the wire is validated against its schemas by a
-//! JSON Schema validator, never against the types of the client under test. Cases are files under
-//! `cases/`; each names the row of the vendor's page that it proves.
+//! The oracle is the OpenAPI document: what goes over the wire is validated against its schemas by a JSON Schema
+//! validator, never against the types of the client or server under test. Cases are files under `cases/`; each names the
+//! rows of the vendor's page that it proves. The program is `dms-kafka-conformance`; `README.md` tells how to use it and
+//! how to add a case.
 
-pub mod case;
 pub mod client;
 pub mod contract;
+pub mod coverage;
+pub mod deviations;
+pub mod faults;
+pub mod judge;
+pub mod listen;
+pub mod page;
+pub mod report;
+pub mod server;
+pub mod source;
+pub mod verdict;

@@ -1,17 +1,16 @@
 //! `cargo xtask interop`: clients that others wrote, against a gateway in memory.
 
 mod gateway;
-mod venv;
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use clap::Subcommand;
 
-use crate::cargo;
 use crate::failure::{Failure, Failures, Outcome, Result};
+use crate::{cargo, python};
 use gateway::{Gateway, SECRET};
-use venv::Venv;
 
 /// Which client.
 #[derive(Clone, Copy, Debug, Subcommand)]
@@ -24,42 +23,44 @@ pub(crate) enum Client {
     Go,
 }
 
+const SCHEMATHESIS: &str = "schemathesis==4.32.5";
+
 /// schemathesis with one topic that exists, and with whatever it makes up; and how many requests of each kind it makes up.
-const SCHEMATHESIS: [(&str, &str); 2] = [("known.toml", "200"), ("any.toml", "50")];
+const RUNS: [(&str, &str); 2] = [("known.toml", "200"), ("any.toml", "50")];
 
 /// Runs the client, unless it cannot be had here.
 pub(crate) fn run(root: &Path, client: Client) -> std::result::Result<Outcome, Failures> {
     match client {
-        Client::Python => python(root),
+        Client::Python => sdk_in_python(root),
         Client::Schemathesis => schemathesis(root),
-        Client::Go => go(root),
+        Client::Go => sdk_in_go(root),
     }
 }
 
-fn python(root: &Path) -> std::result::Result<Outcome, Failures> {
-    let venv = match Venv::find(root, "python") {
-        Ok(venv) => venv,
+fn sdk_in_python(root: &Path) -> std::result::Result<Outcome, Failures> {
+    let python = match python::with_sdk(root) {
+        Ok(python) => python,
         Err(reason) => return Ok(Outcome::Skipped(reason)),
     };
     let gateway = Gateway::serve(root)?;
-    let mut sdk = venv.program("python");
+    let mut sdk = Command::new(python);
     sdk.arg(root.join("tests/interop/python/sdk.py"));
     sdk.env("INTEROP_ENDPOINT", &gateway.endpoint)
         .env("INTEROP_SECRET", SECRET);
     // The SDK keeps an id of its own in the home folder.
-    succeed(sdk.env("HOME", folder(root)))?;
+    succeed(sdk.env("HOME", folder(root)?))?;
     Ok(Outcome::Passed)
 }
 
 fn schemathesis(root: &Path) -> std::result::Result<Outcome, Failures> {
-    let venv = match Venv::find(root, "schemathesis") {
-        Ok(venv) => venv,
+    let python = match python::with(root, &[SCHEMATHESIS]) {
+        Ok(python) => python,
         Err(reason) => return Ok(Outcome::Skipped(reason)),
     };
-    for (config, examples) in SCHEMATHESIS {
+    for (config, examples) in RUNS {
         let gateway = Gateway::serve(root)?;
-        let mut command = venv.program("schemathesis");
-        command.current_dir(folder(root));
+        let mut command = Command::new(python.with_file_name("schemathesis"));
+        command.current_dir(folder(root)?);
         command
             .arg("--config-file")
             .arg(root.join("tests/interop/schemathesis").join(config));
@@ -106,11 +107,11 @@ fn check_answers(metrics: &str, must_delete: bool) -> Result<()> {
     }
 }
 
-fn go(root: &Path) -> std::result::Result<Outcome, Failures> {
+fn sdk_in_go(root: &Path) -> std::result::Result<Outcome, Failures> {
     if !cargo::succeeds(Command::new("go").arg("version")) {
         return Ok(Outcome::Skipped("Go is not installed".to_owned()));
     }
-    let program = folder(root).join("go-sdk");
+    let program = folder(root)?.join("go-sdk");
     let mut build = Command::new("go");
     build
         .current_dir(root.join("tests/interop/go"))
@@ -122,7 +123,7 @@ fn go(root: &Path) -> std::result::Result<Outcome, Failures> {
     let mut sdk = Command::new(program);
     sdk.env("INTEROP_ENDPOINT", &gateway.endpoint)
         .env("INTEROP_SECRET", SECRET);
-    succeed(sdk.env("HOME", folder(root)))?;
+    succeed(sdk.env("HOME", folder(root)?))?;
     Ok(Outcome::Passed)
 }
 
@@ -137,7 +138,9 @@ fn succeed(command: &mut Command) -> Result<()> {
     Err(Failure::file(program, status))
 }
 
-/// Where everything that is installed or written goes.
-fn folder(root: &Path) -> std::path::PathBuf {
-    cargo::target(root).join("interop")
+/// Where the clients write what they write.
+fn folder(root: &Path) -> Result<PathBuf> {
+    let folder = cargo::target(root).join("interop");
+    fs::create_dir_all(&folder).map_err(|error| Failure::file(folder.display(), error))?;
+    Ok(folder)
 }

@@ -1,0 +1,326 @@
+//! Deletions by the thousand: rows in, requests of one topic each, results as they come.
+
+mod grouping;
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures_core::Stream;
+use futures_core::stream::BoxStream;
+use futures_util::{StreamExt, stream};
+
+use self::grouping::{Group, groups};
+use crate::client::Client;
+use crate::deletion::{Deletion, DeletionTarget};
+use crate::error::Error;
+
+/// The console deletes from no more partitions at once.
+const PARTITIONS_PER_REQUEST: usize = 10;
+const CONCURRENCY: usize = 4;
+const WINDOW: usize = 1000;
+const LARGEST_WINDOW: usize = 1_000_000;
+
+/// One row of a [`Purge`]: a partition of a topic, and what to delete in it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PurgeTarget {
+    /// The topic's name.
+    pub topic: String,
+    /// The partition's number, from 0.
+    pub partition: i32,
+    /// What to delete in it.
+    pub target: DeletionTarget,
+    /// The caller's own number of the row, such as its place in a file. It is never sent; requests and results give
+    /// it back.
+    pub row: u64,
+}
+
+impl PurgeTarget {
+    /// A row from its three parts, with the number 0.
+    pub fn new(topic: impl Into<String>, partition: i32, target: DeletionTarget) -> Self {
+        Self {
+            topic: topic.into(),
+            partition,
+            target,
+            row: 0,
+        }
+    }
+
+    /// Gives the row a number of the caller's.
+    #[must_use]
+    pub fn with_row(mut self, row: u64) -> Self {
+        self.row = row;
+        self
+    }
+}
+
+/// Any number of deletions over any topics of an instance; made by [`Client::purge`].
+///
+/// Rows are gathered by topic within a window, cut into requests and sent a few at a time. Absolute offsets
+/// and [`Everything`](DeletionTarget::Everything) go in separate requests, so that the former are retried
+/// freely. No order is kept between requests. Memory is bounded by window and concurrency, not by the number
+/// of rows.
+///
+/// ```
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// use dms_kafka::{DeletionTarget, PurgeTarget};
+/// # let gateway = dms_kafka_gateway::Gateway::memory().topic("orders", 3, 1000).topic("bills", 2, 500).start().await.unwrap();
+/// # let client = dms_kafka::Client::builder().endpoint(gateway.endpoint()).project_id(gateway.project_id())
+/// #     .credentials(gateway.credentials()).build().unwrap();
+///
+/// let rows = [("orders", 0, 400), ("bills", 1, 10), ("orders", 2, 7)]
+///     .map(|(topic, partition, offset)| PurgeTarget::new(topic, partition, DeletionTarget::Before(offset)));
+/// let mut results = client.purge(gateway.instance_id()).run(rows);
+/// while let Some(result) = results.next().await {
+///     let topic = result.topic().to_owned();
+///     println!("{topic}: {}", result.into_deletion()?);
+/// }
+/// # Ok::<(), dms_kafka::Error>(()) }).unwrap();
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "nothing is deleted until the results of run() are awaited"]
+pub struct Purge {
+    client: Client,
+    instance_id: String,
+    partitions_per_request: usize,
+    concurrency: usize,
+    window: usize,
+}
+
+impl Purge {
+    pub(crate) fn new(client: Client, instance_id: String) -> Self {
+        Self {
+            client,
+            instance_id,
+            partitions_per_request: PARTITIONS_PER_REQUEST,
+            concurrency: CONCURRENCY,
+            window: WINDOW,
+        }
+    }
+
+    /// How many partitions one request names at most. Default: 10; 0 counts as 1.
+    pub fn with_partitions_per_request(mut self, partitions: usize) -> Self {
+        self.partitions_per_request = partitions.max(1);
+        self
+    }
+
+    /// How many requests are under way at once. Default: 4; 0 counts as 1.
+    pub fn with_concurrency(mut self, requests: usize) -> Self {
+        self.concurrency = requests.max(1);
+        self
+    }
+
+    /// Within how many rows those of one topic are gathered. Default: 1,000; from 1 to 1,000,000.
+    pub fn with_window(mut self, rows: usize) -> Self {
+        self.window = rows.clamp(1, LARGEST_WINDOW);
+        self
+    }
+
+    /// Deletes what the rows name. Nothing is sent before the results are asked for.
+    pub fn run<I>(self, rows: I) -> PurgeResults
+    where
+        I: IntoIterator<Item = PurgeTarget>,
+        I::IntoIter: Send + 'static,
+    {
+        self.run_stream(stream::iter(rows))
+    }
+
+    /// As [`run`](Self::run), for rows that arrive over time. What is there is sent without waiting for a full
+    /// window.
+    pub fn run_stream(
+        self,
+        rows: impl Stream<Item = PurgeTarget> + Send + 'static,
+    ) -> PurgeResults {
+        let concurrency = self.concurrency;
+        let results = self
+            .requests(rows)
+            .map(PurgeRequest::send)
+            .buffer_unordered(concurrency)
+            .boxed();
+        PurgeResults { results }
+    }
+
+    /// The requests that [`run_stream`](Self::run_stream) would send, for callers that must do something before or
+    /// after each of them, or stop between two.
+    ///
+    /// ```
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// use dms_kafka::{DeletionTarget, PurgeTarget};
+    /// use futures_util::{StreamExt, stream};
+    /// # let gateway = dms_kafka_gateway::Gateway::memory().topic("orders", 3, 1000).start().await.unwrap();
+    /// # let client = dms_kafka::Client::builder().endpoint(gateway.endpoint()).project_id(gateway.project_id())
+    /// #     .credentials(gateway.credentials()).build().unwrap();
+    ///
+    /// let rows = (0..3).map(|partition| PurgeTarget::new("orders", partition, DeletionTarget::Before(400)));
+    /// let mut results = client
+    ///     .purge(gateway.instance_id())
+    ///     .requests(stream::iter(rows))
+    ///     .map(|request| async {
+    ///         println!("{}: {} partitions", request.topic(), request.targets().len());
+    ///         request.send().await
+    ///     })
+    ///     .buffer_unordered(4);
+    /// while let Some(result) = results.next().await {
+    ///     result.into_deletion()?.into_result()?;
+    /// }
+    /// # Ok::<(), dms_kafka::Error>(()) }).unwrap();
+    /// ```
+    pub fn requests(
+        self,
+        rows: impl Stream<Item = PurgeTarget> + Send + 'static,
+    ) -> impl Stream<Item = PurgeRequest> + Send + 'static {
+        let Self {
+            client,
+            instance_id,
+            partitions_per_request,
+            concurrency: _,
+            window,
+        } = self;
+        rows.ready_chunks(window)
+            .flat_map(move |rows| stream::iter(groups(rows, partitions_per_request)))
+            .map(move |group| PurgeRequest {
+                client: client.clone(),
+                instance_id: instance_id.clone(),
+                group,
+            })
+    }
+}
+
+/// One request of a [`Purge`] that is yet to be sent; made by [`Purge::requests`].
+#[must_use = "nothing is deleted until send() is awaited"]
+pub struct PurgeRequest {
+    client: Client,
+    instance_id: String,
+    group: Group,
+}
+
+impl PurgeRequest {
+    /// The topic.
+    pub fn topic(&self) -> &str {
+        &self.group.topic
+    }
+
+    /// The partitions that the request names.
+    pub fn targets(&self) -> &[(i32, DeletionTarget)] {
+        &self.group.targets
+    }
+
+    /// The numbers that the caller gave the rows, in the order of [`targets`](Self::targets).
+    pub fn rows(&self) -> &[u64] {
+        &self.group.rows
+    }
+
+    /// Whether the request deletes everything from its partitions. Then all of its targets do, and repeating it
+    /// deletes what was written since.
+    pub fn deletes_everything(&self) -> bool {
+        self.group
+            .targets
+            .iter()
+            .all(|(_, target)| *target == DeletionTarget::Everything)
+    }
+
+    /// Sends the request and judges the answer.
+    pub async fn send(self) -> PurgeResult {
+        let Group {
+            topic,
+            targets,
+            rows,
+        } = self.group;
+        let mut call = self
+            .client
+            .delete_messages(self.instance_id, topic.as_str());
+        for &(partition, target) in &targets {
+            call = call.target(partition, target);
+        }
+        PurgeResult {
+            result: call.send().await,
+            topic,
+            targets,
+            rows,
+        }
+    }
+}
+
+impl fmt::Debug for PurgeRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PurgeRequest")
+            .field("topic", &self.group.topic)
+            .field("targets", &self.group.targets)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The results of a [`Purge`], one for each request, as they come.
+///
+/// A [`Stream`], with a [`next`](Self::next) of its own for those who need no more. Dropping it abandons the
+/// requests under way, whose outcome is then unknown, and sends no other.
+#[must_use = "nothing is deleted until the results are awaited"]
+pub struct PurgeResults {
+    results: BoxStream<'static, PurgeResult>,
+}
+
+impl PurgeResults {
+    /// The next result; `None` after the last. Dropping the future loses nothing: the next call goes on where
+    /// it stopped.
+    pub async fn next(&mut self) -> Option<PurgeResult> {
+        self.results.next().await
+    }
+}
+
+impl Stream for PurgeResults {
+    type Item = PurgeResult;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<PurgeResult>> {
+        self.results.as_mut().poll_next(context)
+    }
+}
+
+impl fmt::Debug for PurgeResults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PurgeResults").finish_non_exhaustive()
+    }
+}
+
+/// What became of one request of a [`Purge`].
+#[derive(Debug)]
+#[must_use = "a request may have failed: look at it"]
+pub struct PurgeResult {
+    topic: String,
+    targets: Vec<(i32, DeletionTarget)>,
+    rows: Vec<u64>,
+    result: Result<Deletion, Error>,
+}
+
+impl PurgeResult {
+    /// The topic.
+    pub fn topic(&self) -> &str {
+        &self.topic
+    }
+
+    /// The partitions that the request named.
+    pub fn targets(&self) -> &[(i32, DeletionTarget)] {
+        &self.targets
+    }
+
+    /// The numbers that the caller gave the rows ([`PurgeTarget::row`]), in the order of [`targets`](Self::targets).
+    pub fn rows(&self) -> &[u64] {
+        &self.rows
+    }
+
+    /// The judged answer.
+    ///
+    /// # Errors
+    /// The error of the call. As with [`DeleteMessages::send`](crate::DeleteMessages::send), failed
+    /// partitions are found in the [`Deletion`].
+    pub fn deletion(&self) -> Result<&Deletion, &Error> {
+        self.result.as_ref()
+    }
+
+    /// The judged answer, taken out.
+    ///
+    /// # Errors
+    /// As [`deletion`](Self::deletion).
+    pub fn into_deletion(self) -> Result<Deletion, Error> {
+        self.result
+    }
+}

@@ -1,0 +1,133 @@
+//! Client cases: what the client is asked for, what must stand on the wire, what the service answers and what the
+//! client must make of it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::Subject;
+
+/// One case, read from a file of its own.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Case {
+    /// What the case shows, in a line.
+    pub title: String,
+    /// The rows of the vendor's page that it proves.
+    pub proves: Vec<String>,
+    /// The clients that can be asked for it; all when absent.
+    #[serde(default = "Subject::all")]
+    pub clients: Vec<Subject>,
+    /// What the caller asks for.
+    pub given: Given,
+    /// What must stand on the wire; absent when nothing may be sent.
+    pub request: Option<Request>,
+    /// What the service answers, one after the other; the last one again and again.
+    #[serde(default, rename = "answer")]
+    pub answers: Vec<Answer>,
+    /// What the client must make of it.
+    pub expect: Expect,
+}
+
+/// What the caller asks for.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Given {
+    /// Project id.
+    pub project_id: String,
+    /// Instance id.
+    pub instance_id: String,
+    /// Topic.
+    pub topic: String,
+    /// Partitions in the order in which they are named.
+    pub partitions: Vec<Partition>,
+    /// What the request is authorized with.
+    #[serde(default)]
+    pub credentials: Kind,
+    /// How often the facade may try again.
+    #[serde(default)]
+    pub retries: u32,
+}
+
+/// A partition and how far to delete in it.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Partition {
+    /// The partition's number.
+    pub partition: i32,
+    /// Delete below this offset; absent with `everything`.
+    pub before: Option<i64>,
+    /// Delete everything.
+    #[serde(default)]
+    pub everything: bool,
+}
+
+/// Kinds of credentials.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Access key and secret key.
+    #[default]
+    Key,
+    /// The same with a security token.
+    TemporaryKey,
+    /// A token.
+    Token,
+}
+
+/// What must stand on the wire.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Request {
+    /// The path, byte for byte.
+    pub path: String,
+    /// The body's JSON value; the order of keys is free.
+    pub body: String,
+    /// Headers with their values.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// How often it is sent.
+    #[serde(default = "once")]
+    pub times: usize,
+}
+
+fn once() -> usize {
+    1
+}
+
+/// What the service answers.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Answer {
+    /// The status code.
+    pub status: u16,
+    /// Headers with their values; `content-type` is `application/json` when it is not among them.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// The body, byte for byte.
+    pub body: String,
+    /// Whether the body breaks the contract on purpose.
+    #[serde(default)]
+    pub breaks_contract: bool,
+}
+
+/// What the client must make of the answer.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Expect {
+    /// The facade's error kind, when the call must fail.
+    pub error: Option<String>,
+    /// The facade's error code, when the service gave one.
+    pub code: Option<String>,
+    /// What the facade says of the records: `applied`, `not_applied`, `partial` or `unknown`.
+    pub outcome: String,
+    /// The facade's status of each partition asked for, in order.
+    #[serde(default)]
+    pub statuses: Vec<String>,
+    /// The shortest time that the call may take, in milliseconds.
+    #[serde(default)]
+    pub takes_ms: u64,
+    /// Whether the bare generated client must return a value; its own weaknesses are not hidden.
+    #[serde(default)]
+    pub raw_decodes: bool,
+}

@@ -1,0 +1,184 @@
+//! Judges a request that a client has sent: by the contract, and by the signature of a given key.
+
+use std::time::SystemTime;
+
+use http::{HeaderMap, Method};
+use huaweicloud_auth::Credentials;
+use huaweicloud_auth::signing::{
+    Payload, RequestTarget, SigningRequest, X_AUTH_TOKEN, X_PROJECT_ID,
+};
+use huaweicloud_auth::verification::{Authorization, Verifier};
+
+use crate::contract::Contract;
+
+/// Added by generators; the API does not have it.
+const GENERATOR_HEADER: &str = "api-version";
+
+/// A request as it stood on the wire.
+#[derive(Clone, Debug)]
+pub struct Recorded {
+    /// The method.
+    pub method: Method,
+    /// The path, byte for byte.
+    pub path: String,
+    /// What stood behind `?`, empty when nothing did.
+    pub query: String,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl Recorded {
+    fn text(&self, header: &str) -> Option<&str> {
+        self.headers
+            .get(header)
+            .and_then(|value| value.to_str().ok())
+    }
+
+    /// Whether the key or token of `credentials` stands under the request.
+    ///
+    /// # Errors
+    /// What is wrong, in words.
+    pub fn authenticate(&self, credentials: &Credentials) -> Result<(), String> {
+        if let Some(token) = credentials.auth_token() {
+            return match self.text(X_AUTH_TOKEN.as_str()) {
+                Some(sent) if sent == token => Ok(()),
+                Some(_) => Err("X-Auth-Token holds another token".to_owned()),
+                None => Err("no X-Auth-Token header".to_owned()),
+            };
+        }
+        let authorization =
+            Authorization::from_headers(&self.headers).map_err(|error| error.to_string())?;
+        if Some(authorization.access_key()) != credentials.access_key() {
+            return Err("signed with another access key".to_owned());
+        }
+        let target = RequestTarget {
+            method: &self.method,
+            host: self.text("host").unwrap_or_default(),
+            path: &self.path,
+            query: &self.query,
+        };
+        let signed = SigningRequest {
+            target,
+            headers: &self.headers,
+            payload: Payload::Bytes(&self.body),
+        };
+        let secret_key = credentials.secret_key().unwrap_or_default();
+        Verifier::default()
+            .verify(&authorization, &signed, secret_key, SystemTime::now())
+            .map_err(|error| format!("signature: {error}"))?;
+        self.check_security_token(&authorization, credentials)
+    }
+
+    fn check_security_token(
+        &self,
+        authorization: &Authorization<'_>,
+        credentials: &Credentials,
+    ) -> Result<(), String> {
+        let name = "x-security-token";
+        if self.text(name) != credentials.security_token() {
+            return Err("X-Security-Token is not the one of the key".to_owned());
+        }
+        if credentials.security_token().is_some() && !authorization.signed_headers().contains(name)
+        {
+            return Err("X-Security-Token is not signed".to_owned());
+        }
+        Ok(())
+    }
+}
+
+/// What is wrong with the request; empty when nothing is.
+pub fn faults(contract: &Contract, request: &Recorded, credentials: &Credentials) -> Vec<String> {
+    let mut faults = Vec::new();
+    match contract.operation(request.method.as_str(), &request.path) {
+        None => faults.push(format!(
+            "no operation is called {} {}",
+            request.method, request.path
+        )),
+        Some(operation) => {
+            faults.extend(contract.query_faults(operation, &request.query));
+            faults.extend(body_faults(contract, operation, request));
+        }
+    }
+    faults.extend(path_faults(request));
+    if request.text(GENERATOR_HEADER).is_some() {
+        faults.push("the header api-version was sent, which the API does not have".to_owned());
+    }
+    if shows_secret(request, credentials) {
+        faults.push("the secret key was sent".to_owned());
+    }
+    faults.extend(request.authenticate(credentials).err());
+    faults
+}
+
+fn body_faults(contract: &Contract, operation: &str, request: &Recorded) -> Vec<String> {
+    let Some(schema) = contract.request_schema(operation) else {
+        let unwanted = "a body was sent, and the operation has none";
+        return (!request.body.is_empty())
+            .then(|| unwanted.to_owned())
+            .into_iter()
+            .collect();
+    };
+    let mut faults = Vec::new();
+    let media = request.text("content-type").unwrap_or_default();
+    if !is_json(media) {
+        faults.push(format!(
+            "content-type is {media:?} instead of application/json"
+        ));
+    }
+    match serde_json::from_slice(&request.body) {
+        Ok(body) => faults.extend(contract.faults(&schema, &body)),
+        Err(error) => faults.push(format!("the body is not JSON: {error}")),
+    }
+    faults
+}
+
+/// Whether a media type is JSON, whatever parameters it has.
+pub(crate) fn is_json(media: &str) -> bool {
+    let name = media.split(';').next().unwrap_or_default().trim();
+    name.eq_ignore_ascii_case("application/json")
+}
+
+fn path_faults(request: &Recorded) -> Vec<String> {
+    let mut faults = Vec::new();
+    let segments: Vec<&str> = request.path.split('/').skip(1).collect();
+    if segments
+        .iter()
+        .any(|segment| matches!(*segment, "." | ".." | ""))
+    {
+        faults.push(format!(
+            "the path {} has an empty or a dot segment",
+            request.path
+        ));
+    }
+    let project = segments.get(1).copied();
+    if let (Some(header), Some(project)) = (request.text(X_PROJECT_ID.as_str()), project)
+        && header != project
+    {
+        faults.push(format!(
+            "X-Project-Id is {header}, but the path has {project}"
+        ));
+    }
+    faults
+}
+
+fn shows_secret(request: &Recorded, credentials: &Credentials) -> bool {
+    let Some(secret) = credentials.secret_key() else {
+        return false;
+    };
+    let head = [&request.path, &request.query].map(String::as_bytes);
+    let values = request.headers.values().map(http::HeaderValue::as_bytes);
+    head.into_iter()
+        .chain(values)
+        .chain([&request.body[..]])
+        .any(|text| holds(text, secret))
+}
+
+/// Whether `text` holds `secret`.
+pub(crate) fn holds(text: &[u8], secret: &str) -> bool {
+    !secret.is_empty()
+        && text
+            .windows(secret.len())
+            .any(|part| part == secret.as_bytes())
+}

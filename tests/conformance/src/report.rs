@@ -1,0 +1,137 @@
+//! Verdicts for people, for build servers (`JUnit`) and for programs (JSON).
+
+use std::fmt;
+
+use quick_junit::{NonSuccessKind, Report as JunitReport, TestCase, TestCaseStatus, TestSuite};
+use serde::Serialize;
+
+use crate::verdict::{Judged, Verdict};
+
+/// The verdicts of one run.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// What was judged, such as an endpoint.
+    pub subject: String,
+    /// How often there was which verdict.
+    pub totals: Totals,
+    /// The verdicts.
+    pub cases: Vec<Judged>,
+}
+
+/// How often there was which verdict.
+#[derive(Debug, Default, Serialize)]
+#[expect(missing_docs, reason = "the names of the verdicts")]
+pub struct Totals {
+    pub pass: usize,
+    pub fail: usize,
+    pub deviation: usize,
+    pub not_testable: usize,
+}
+
+impl Report {
+    /// Counts the verdicts.
+    pub fn new(subject: impl Into<String>, cases: Vec<Judged>) -> Self {
+        let mut totals = Totals::default();
+        for case in &cases {
+            *match case.verdict {
+                Verdict::Pass => &mut totals.pass,
+                Verdict::Fail { .. } => &mut totals.fail,
+                Verdict::Deviation { .. } => &mut totals.deviation,
+                Verdict::NotTestable { .. } => &mut totals.not_testable,
+            } += 1;
+        }
+        Self {
+            subject: subject.into(),
+            totals,
+            cases,
+        }
+    }
+
+    /// Whether nothing failed.
+    pub fn passed(&self) -> bool {
+        self.totals.fail == 0
+    }
+
+    /// The report as `JUnit` XML. A known deviation counts as a pass there, with its reason in the output.
+    ///
+    /// # Errors
+    /// When it cannot be written as XML.
+    pub fn junit(&self) -> Result<String, quick_junit::SerializeError> {
+        let mut report = JunitReport::new("dms-kafka-conformance");
+        let mut suites: Vec<TestSuite> = Vec::new();
+        for case in &self.cases {
+            if suites
+                .last()
+                .is_none_or(|suite| suite.name.as_str() != case.suite)
+            {
+                suites.push(TestSuite::new(case.suite));
+            }
+            if let Some(suite) = suites.last_mut() {
+                suite.add_test_case(junit_case(case));
+            }
+        }
+        report.add_test_suites(suites);
+        report.to_string()
+    }
+}
+
+fn junit_case(case: &Judged) -> TestCase {
+    let remarks = case.verdict.remarks().join("\n");
+    let status = match &case.verdict {
+        Verdict::Pass | Verdict::Deviation { .. } => TestCaseStatus::success(),
+        Verdict::Fail { .. } => {
+            let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+            status.set_message(remarks.clone());
+            status
+        }
+        Verdict::NotTestable { .. } => {
+            let mut status = TestCaseStatus::skipped();
+            status.set_message(remarks.clone());
+            status
+        }
+    };
+    let mut junit = TestCase::new(case.name.clone(), status);
+    junit
+        .set_classname(case.proves.join("; "))
+        .set_time(case.elapsed);
+    if let Verdict::Deviation { .. } = case.verdict {
+        junit.set_system_out(format!("known deviation: {remarks}"));
+    }
+    junit
+}
+
+/// One line for each case, what is wrong under it, and the totals.
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.subject)?;
+        let width = self
+            .cases
+            .iter()
+            .map(|case| case.name.len())
+            .max()
+            .unwrap_or_default();
+        for case in &self.cases {
+            let rows = case.proves.join("; ");
+            writeln!(
+                f,
+                "{:<12}  {:<width$}  {} [{rows}]",
+                case.verdict.word(),
+                case.name,
+                case.title
+            )?;
+            for remark in case.verdict.remarks() {
+                writeln!(f, "{:14}{remark}", "")?;
+            }
+        }
+        let Totals {
+            pass,
+            fail,
+            deviation,
+            not_testable,
+        } = self.totals;
+        write!(
+            f,
+            "{pass} passed, {fail} failed, {deviation} known deviations, {not_testable} not testable"
+        )
+    }
+}

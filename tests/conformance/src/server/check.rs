@@ -1,0 +1,177 @@
+//! Holds an answer against the contract and against a case.
+
+use http::HeaderValue;
+use huaweicloud_auth::Credentials;
+use serde_json::Value;
+
+use super::case::Expect;
+use super::topic::Topic;
+use super::values::Values;
+use super::wire::Answer;
+use crate::contract::Contract;
+use crate::judge::{holds, is_json};
+
+/// What is wrong with any answer, whatever was asked; `operation` is what was asked for, if the contract knows it.
+pub(super) fn contract_faults(
+    contract: &Contract,
+    operation: Option<&str>,
+    answer: &Answer,
+    credentials: &Credentials,
+) -> Vec<String> {
+    let mut faults = contract.answer_faults(operation, answer.status, &answer.body);
+    let media = answer
+        .headers
+        .get("content-type")
+        .and_then(|value| value.to_str().ok());
+    if !media.is_some_and(is_json) {
+        faults.push(format!(
+            "content-type is {} instead of application/json",
+            media.unwrap_or("absent")
+        ));
+    }
+    let secrets = [credentials.secret_key(), credentials.security_token()];
+    let shown = |secret: &str| {
+        holds(&answer.body, secret)
+            || answer
+                .headers
+                .values()
+                .any(|value| holds(value.as_bytes(), secret))
+    };
+    if secrets.into_iter().flatten().any(shown) {
+        faults.push("the answer holds the secret key or the security token".to_owned());
+    }
+    faults
+}
+
+/// What is wrong with an answer by a case.
+pub(super) fn case_faults(expect: &Expect, answer: &Answer, values: &Values) -> Vec<String> {
+    let mut faults = status_fault(&expect.status, answer.status)
+        .into_iter()
+        .collect::<Vec<_>>();
+    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    if let Some(code) = &expect.code
+        && body["error_code"].as_str() != Some(code)
+    {
+        faults.push(format!(
+            "error_code {} instead of {code:?}",
+            body["error_code"]
+        ));
+    }
+    for name in &expect.headers {
+        if answer.headers.get(name).is_none_or(HeaderValue::is_empty) {
+            faults.push(format!("the header {name} is missing"));
+        }
+    }
+    if let Some(rows) = &expect.rows {
+        faults.extend(row_faults(rows, &body));
+    }
+    for (pointer, wanted) in &expect.fields {
+        let found = body
+            .pointer(pointer)
+            .map_or_else(|| "nothing".to_owned(), Value::to_string);
+        match values.fill(wanted) {
+            Ok(wanted) if wanted == found => {}
+            Ok(wanted) => faults.push(format!("{pointer} is {found} instead of {wanted}")),
+            Err(error) => faults.push(error),
+        }
+    }
+    if !faults.is_empty() {
+        faults.push(format!(
+            "the answer was {} {}",
+            answer.status,
+            shortened(&answer.body)
+        ));
+    }
+    faults
+}
+
+/// Whether `status` is none of those in `wanted`.
+pub(super) fn status_fault(wanted: &str, status: u16) -> Option<String> {
+    let is = |wanted: &str| match wanted.strip_suffix("XX") {
+        Some(hundreds) => hundreds.parse() == Ok(status / 100),
+        None => wanted.parse() == Ok(status),
+    };
+    (!wanted.split(' ').any(is)).then(|| format!("status {status} instead of {wanted}"))
+}
+
+fn row_faults(wanted: &[String], body: &Value) -> Vec<String> {
+    let empty = Vec::new();
+    let items = body["partitions"].as_array().unwrap_or(&empty);
+    let mut faults = Vec::new();
+    if items.len() != wanted.len() {
+        faults.push(format!(
+            "{} items in the answer instead of {}",
+            items.len(),
+            wanted.len()
+        ));
+    }
+    for row in wanted {
+        if !items.iter().any(|item| is_row(row, item)) {
+            faults.push(format!("no item is {row:?}"));
+        }
+    }
+    faults
+}
+
+fn is_row(wanted: &str, item: &Value) -> bool {
+    let mut wanted = wanted.split(' ');
+    let partition = item["partition"].to_string();
+    let result = if item["result"] == "success" {
+        "success"
+    } else {
+        "fail"
+    };
+    let code = match &item["error_code"] {
+        Value::Null => "0".to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let found = [partition.as_str(), result, &code];
+    found.into_iter().all(|found| {
+        wanted
+            .next()
+            .is_some_and(|wanted| wanted == "*" || wanted == found)
+    })
+}
+
+/// What is wrong with what is left in the topic.
+pub(super) fn left_faults(
+    expect: &Expect,
+    before: &Topic,
+    after: &Topic,
+    values: &Values,
+) -> Vec<String> {
+    let mut faults = Vec::new();
+    for (partition, offsets) in &before.partitions {
+        let wanted = match expect.log_start.get(&partition.to_string()) {
+            Some(wanted) => values.fill(wanted),
+            None => Ok(offsets.start.to_string()),
+        };
+        let found = after
+            .partitions
+            .get(partition)
+            .map(|offsets| offsets.start.to_string());
+        match (wanted, found) {
+            (Ok(wanted), Some(found)) if wanted == found => {}
+            (Ok(wanted), found) => {
+                let found = found.unwrap_or_else(|| "not listed".to_owned());
+                faults.push(format!(
+                    "log start offset of partition {partition} is {found} instead of {wanted}"
+                ));
+            }
+            (Err(error), _) => faults.push(error),
+        }
+    }
+    faults
+}
+
+fn shortened(body: &[u8]) -> String {
+    const SHOWN: usize = 300;
+    let text = String::from_utf8_lossy(body);
+    let shown: String = text.chars().take(SHOWN).collect();
+    if shown.len() < text.len() {
+        shown + "…"
+    } else {
+        shown
+    }
+}

@@ -1,0 +1,106 @@
+//! Which requests may be sent to a service that somebody else depends on.
+
+/// The largest partition number there is; Kafka creates no topic with so many partitions.
+const MISSING_PARTITION: f64 = 2_147_483_647.0;
+
+/// Whether a request cannot delete a record unless the server has two faults at once.
+///
+/// A request that only reads cannot. A deletion cannot when every number in its body is 0 or at least 2,147,483,647, one
+/// of them is the latter, and no partition is 0: then it names no partition that exists, so a server would first have to
+/// take it for another one, and then get the offset wrong or ignore it.
+pub(super) fn is_harmless(method: &str, path: &str, body: &str) -> bool {
+    if method == "GET" {
+        return body.is_empty();
+    }
+    // As a reader of UTF-16 would see it.
+    let body = &body.replace('\0', "");
+    let numbers = numbers(body);
+    let far = |number: &f64| number.abs() >= MISSING_PARTITION;
+    path.contains("/messages/delete")
+        && numbers.iter().any(far)
+        && numbers.iter().all(|number| *number == 0.0 || far(number))
+        && !names_partition_zero(body)
+}
+
+/// Every number in the text, in quotes or not.
+fn numbers(text: &str) -> Vec<f64> {
+    let is_part = |c: char| c.is_ascii_digit() || matches!(c, '.' | '-' | '+' | 'e' | 'E');
+    let mut numbers = Vec::new();
+    for word in text.split(|c: char| !is_part(c)) {
+        if !word.contains(|c: char| c.is_ascii_digit()) {
+            continue;
+        }
+        // What cannot be read as a number may be read as another one: as if it were 1.
+        numbers.push(word.parse().unwrap_or(1.0));
+    }
+    numbers
+}
+
+fn names_partition_zero(body: &str) -> bool {
+    let spaceless: String = body.to_ascii_lowercase().split_whitespace().collect();
+    let after = spaceless.split("partition").skip(1);
+    after
+        .map(|text| text.trim_start_matches(['"', '\'', ':', '-', '+']))
+        .any(|text| text.starts_with('0'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_bodies_that_name_no_partition_that_exists_are_harmless() {
+        let path = "/v2/p/kafka/instances/i/topics/t/messages/delete";
+        for (body, harmless) in [
+            (
+                r#"{"partitions":[{"partition":2147483647,"offset":0}]}"#,
+                true,
+            ),
+            (
+                r#"{"partitions":[{"partition":2147483647,"offset":9223372036854775808}]}"#,
+                true,
+            ),
+            (
+                r#"{"partitions":[{"partition":2147483647,"offset":true}]}"#,
+                true,
+            ),
+            (
+                r#"{"partitions":[{"offset":0},{"partition":2147483647,"offset":0}]}"#,
+                true,
+            ),
+            (
+                r#"{"partitions":[{"partition":2147483647,"offset":1}]}"#,
+                false,
+            ),
+            (
+                r#"{"partitions":[{"partition":2147483647,"offset":-1}]}"#,
+                false,
+            ),
+            (
+                r#"{"partitions":[{"partition":0,"offset":0},{"partition":2147483647,"offset":0}]}"#,
+                false,
+            ),
+            (
+                r#"{"partitions":[{"partition": "0", "offset":2147483647}]}"#,
+                false,
+            ),
+            (
+                r#"{"partitions":[{"partition":3,"offset":0},{"partition":2147483647,"offset":0}]}"#,
+                false,
+            ),
+            (r#"{"partitions":[{"offset":0}]}"#, false),
+            (r#"{"partitions":[]}"#, false),
+            ("{}", false),
+            ("", false),
+        ] {
+            assert_eq!(is_harmless("POST", path, body), harmless, "{body}");
+        }
+        let body = r#"{"partitions":[{"partition":2147483647,"offset":0}]}"#;
+        assert!(!is_harmless(
+            "DELETE",
+            "/v2/p/kafka/instances/i/topics/t",
+            body
+        ));
+        assert!(is_harmless("GET", path, ""));
+    }
+}

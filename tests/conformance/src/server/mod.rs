@@ -1,0 +1,308 @@
+//! The server suite: raw HTTP against any endpoint.
+
+mod case;
+mod check;
+mod harmless;
+mod request;
+mod topic;
+mod values;
+mod wire;
+
+use std::time::Instant;
+
+use huaweicloud_auth::Credentials;
+
+pub use case::{Case, Changes, Expect, Key, Signing, Step};
+pub use values::Values;
+
+use crate::contract::Contract;
+use crate::verdict::{Judged, Verdict};
+use topic::Topic;
+use wire::{Answer, Wire};
+
+type Error = Box<dyn std::error::Error>;
+
+/// Properly signed, and deletes nothing: the partition does not exist.
+const HARMLESS: &str = r#"
+    title = ""
+    proves = []
+    [[step]]
+    body = '{"partitions":[{"partition":2147483647,"offset":0}]}'
+    expect = { status = "200" }
+    [[step]]
+    method = "GET"
+    path = "/v2/<project_id>/kafka/instances/<instance_id>/topics/<topic>/partitions"
+    query = "limit=50"
+    expect = { status = "200" }
+"#;
+
+/// The topic that the cases are about.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// Project id.
+    pub project_id: String,
+    /// Instance id.
+    pub instance_id: String,
+    /// Topic.
+    pub topic: String,
+}
+
+/// A service under test.
+#[derive(Debug)]
+pub struct Server<'a> {
+    contract: &'a Contract,
+    credentials: Credentials,
+    destructive: bool,
+    wire: Wire,
+    values: Values,
+    delete_nothing: Step,
+    list: Step,
+    /// Whether the service lists partitions.
+    lists: bool,
+}
+
+/// What became of one case.
+enum Tried {
+    Judged(Vec<String>),
+    NotTestable(String),
+}
+
+impl<'a> Server<'a> {
+    /// Makes sure that the service takes the key, and finds out whether it lists partitions. Nothing else is sent when it
+    /// does not: every further request would be one more that may lock the key.
+    ///
+    /// # Errors
+    /// When the endpoint is none, does not answer, or refuses the key.
+    pub async fn connect(
+        contract: &'a Contract,
+        endpoint: &str,
+        target: &Target,
+        credentials: Credentials,
+        destructive: bool,
+    ) -> Result<Self, Error> {
+        let wire = Wire::new(endpoint)?;
+        let Case { steps, .. } = toml::from_str(HARMLESS)?;
+        let [delete_nothing, list] = steps.try_into().map_err(|_| "two steps")?;
+        let values = Values::new(target, &wire.host());
+        let mut server = Self {
+            contract,
+            credentials,
+            destructive,
+            wire,
+            values,
+            delete_nothing,
+            list,
+            lists: false,
+        };
+        server.check_key(&server.delete_nothing).await?;
+        let answer = server.check_key(&server.list).await?;
+        server.lists = answer.status == 200 && Topic::parse(&answer.body).is_some();
+        Ok(server)
+    }
+
+    /// Tries every case, those that leave nothing behind last.
+    ///
+    /// # Errors
+    /// When the service stops taking the key.
+    pub async fn run_all(&self, cases: &[(String, Case)]) -> Result<Vec<Judged>, Error> {
+        let mut ordered: Vec<_> = cases.iter().collect();
+        ordered.sort_by_key(|(_, case)| case.runs_last);
+        let mut judged = Vec::new();
+        for (name, case) in ordered {
+            let begin = Instant::now();
+            let verdict = match self.run(case).await? {
+                Tried::Judged(faults) => Verdict::of(faults),
+                Tried::NotTestable(reason) => Verdict::NotTestable { reason },
+            };
+            judged.push(Judged {
+                suite: "server",
+                name: name.clone(),
+                title: case.title.clone(),
+                proves: case.proves.clone(),
+                verdict,
+                elapsed: begin.elapsed(),
+            });
+        }
+        Ok(judged)
+    }
+
+    async fn run(&self, case: &Case) -> Result<Tried, Error> {
+        if case.destructive && !self.destructive {
+            return Ok(Tried::NotTestable("needs --destructive".to_owned()));
+        }
+        if !self.wire.is_plaintext() && case.steps.iter().any(|step| step.raw.is_some()) {
+            return Ok(Tried::NotTestable(
+                "plain text is not sent over TLS".to_owned(),
+            ));
+        }
+        let before = self.topic().await?;
+        if let Some(reason) = lacks(case, before.as_ref()) {
+            return Ok(Tried::NotTestable(reason));
+        }
+        let values = before.as_ref().map_or_else(
+            || self.values.clone(),
+            |topic| self.values.with_topic(topic),
+        );
+        let mut faults = Vec::new();
+        let mut before = before;
+        for step in &case.steps {
+            if !self.destructive && !may_be_sent(step, &values) {
+                return Ok(Tried::NotTestable(
+                    "it could harm, and is not marked as destructive".to_owned(),
+                ));
+            }
+            match self.step(step, &values).await {
+                Ok(of_step) => faults.extend(of_step),
+                Err(error) => faults.push(described(&*error)),
+            }
+            if step.is_bad_signature_of_own_key() {
+                self.check_key(&self.delete_nothing).await?;
+            }
+            let after = self.topic().await?;
+            if let (Some(before), Some(after)) = (&before, &after) {
+                faults.extend(check::left_faults(&step.expect, before, after, &values));
+            }
+            before = after;
+        }
+        Ok(Tried::Judged(faults))
+    }
+
+    /// Does one step; the answer is what is wrong.
+    async fn step(&self, step: &Step, values: &Values) -> Result<Vec<String>, Error> {
+        if let Some(text) = &step.raw {
+            return self.raw_step(step, &values.fill(text)?).await;
+        }
+        let request = request::build(step, values, &self.credentials)?;
+        let operation = self
+            .contract
+            .operation(request.method.as_str(), &request.path)
+            .map(str::to_owned);
+        let answer = self.wire.send(request).await?;
+        let mut faults = check::contract_faults(
+            self.contract,
+            operation.as_deref(),
+            &answer,
+            &self.credentials,
+        );
+        faults.extend(check::case_faults(&step.expect, &answer, values));
+        Ok(faults)
+    }
+
+    async fn raw_step(&self, step: &Step, text: &str) -> Result<Vec<String>, Error> {
+        let text = text.replace("\r\n", "\n").replace('\n', "\r\n");
+        Ok(match self.wire.send_text(&text).await? {
+            Some(status) => check::status_fault(&step.expect.status, status)
+                .into_iter()
+                .collect(),
+            None if step.expect.may_close => Vec::new(),
+            None => vec!["the connection was closed without an answer".to_owned()],
+        })
+    }
+
+    async fn topic(&self) -> Result<Option<Topic>, Error> {
+        if !self.lists {
+            return Ok(None);
+        }
+        Ok(Topic::parse(&self.check_key(&self.list).await?.body))
+    }
+
+    /// Sends a properly signed request, which must not be refused for its signature.
+    async fn check_key(&self, step: &Step) -> Result<Answer, Error> {
+        let request = request::build(step, &self.values, &self.credentials)?;
+        let answer = self.wire.send(request).await?;
+        if answer.status == 401 {
+            let said = String::from_utf8_lossy(&answer.body).into_owned();
+            return Err(format!(
+                "the service refuses the key, so no case is tried with it: {said}"
+            )
+            .into());
+        }
+        Ok(answer)
+    }
+}
+
+/// What the topic lacks for a case.
+fn lacks(case: &Case, topic: Option<&Topic>) -> Option<String> {
+    let offsets = case.steps.iter().any(needs_offsets);
+    let Some(topic) = topic else {
+        let needed = offsets || case.records > 0 || case.partitions > 0;
+        return needed.then(|| "the service does not list partitions".to_owned());
+    };
+    if topic.records() < case.records {
+        return Some(format!(
+            "partition 0 holds {} records, and {} are needed",
+            topic.records(),
+            case.records
+        ));
+    }
+    let few = topic.partitions.len() < case.partitions;
+    few.then(|| {
+        format!(
+            "the topic has {} partitions, and {} are needed",
+            topic.total, case.partitions
+        )
+    })
+}
+
+fn needs_offsets(step: &Step) -> bool {
+    let texts = [
+        Some(&step.path),
+        step.body.as_ref(),
+        step.then.body.as_ref(),
+    ];
+    texts
+        .into_iter()
+        .flatten()
+        .any(|text| text.contains("<start") || text.contains("<end"))
+}
+
+fn may_be_sent(step: &Step, values: &Values) -> bool {
+    if step.raw.is_some() {
+        // Nothing of the kind is signed.
+        return true;
+    }
+    let filled = |text: Option<&String>| text.map(|text| values.fill(text)).transpose();
+    let bytes = step
+        .body_bytes
+        .as_deref()
+        .map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+    let (Ok(body), Ok(changed)) = (filled(step.body.as_ref()), filled(step.then.body.as_ref()))
+    else {
+        return false;
+    };
+    let body = changed.or(body).or(bytes).unwrap_or_default();
+    let method = step.then.method.as_ref().unwrap_or(&step.method);
+    let path = step.then.path.as_ref().unwrap_or(&step.path);
+    let Ok(path) = values.fill(path) else {
+        return false;
+    };
+    harmless::is_harmless(method, &path, &body)
+}
+
+fn described(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(one) = cause {
+        text = format!("{text}: {one}");
+        cause = one.source();
+    }
+    text
+}
+
+/// The cases that are not marked as destructive although a faulty server could delete records because of them.
+pub fn harmful(cases: &[(String, Case)]) -> Vec<&str> {
+    let target = Target {
+        project_id: "p".to_owned(),
+        instance_id: "i".to_owned(),
+        topic: "t".to_owned(),
+    };
+    let values = Values::new(&target, "localhost");
+    let harmful = |case: &Case| {
+        !case.destructive && !case.steps.iter().all(|step| may_be_sent(step, &values))
+    };
+    cases
+        .iter()
+        .filter(|(_, case)| harmful(case))
+        .map(|(name, _)| &**name)
+        .collect()
+}

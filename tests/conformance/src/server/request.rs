@@ -1,0 +1,173 @@
+//! Building and signing the requests of a case.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use huaweicloud_auth::Credentials;
+use huaweicloud_auth::signing::{
+    self, ALGORITHM, Payload, RequestTarget, SignedHeaders, SigningRequest, X_PROJECT_ID,
+    X_SDK_DATE,
+};
+
+use super::case::{Key, Signing, Step};
+use super::values::Values;
+
+type Error = Box<dyn std::error::Error>;
+
+/// A request that is ready to be sent.
+#[derive(Clone, Debug)]
+pub(super) struct Request {
+    pub(super) method: Method,
+    pub(super) path: String,
+    pub(super) query: String,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Vec<u8>,
+}
+
+/// Builds the request of a step and signs it.
+pub(super) fn build(
+    step: &Step,
+    values: &Values,
+    credentials: &Credentials,
+) -> Result<Request, Error> {
+    let mut request = Request {
+        method: step.method.parse()?,
+        path: values.fill(&step.path)?,
+        query: values.fill(&step.query)?,
+        headers: HeaderMap::new(),
+        body: body(step, values)?,
+    };
+    if request.method != Method::GET {
+        request.headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/json"),
+        );
+    }
+    request
+        .headers
+        .insert(X_PROJECT_ID, values.fill("<project_id>")?.parse()?);
+    set_headers(&mut request.headers, &step.headers, values)?;
+    sign(
+        &mut request,
+        &step.signing,
+        &values.fill("<host>")?,
+        credentials,
+    )?;
+    change(&mut request, step, values)?;
+    Ok(request)
+}
+
+fn body(step: &Step, values: &Values) -> Result<Vec<u8>, Error> {
+    match (&step.body, &step.body_bytes) {
+        (Some(text), _) => Ok(values.fill(text)?.into_bytes()),
+        (None, Some(bytes)) => Ok(bytes.clone()),
+        (None, None) => Ok(Vec::new()),
+    }
+}
+
+fn set_headers(
+    headers: &mut HeaderMap,
+    wanted: &BTreeMap<String, Vec<String>>,
+    values: &Values,
+) -> Result<(), Error> {
+    for (name, texts) in wanted {
+        let name: HeaderName = name.parse()?;
+        headers.remove(&name);
+        for text in texts {
+            headers.append(&name, values.fill(text)?.parse()?);
+        }
+    }
+    Ok(())
+}
+
+fn change(request: &mut Request, step: &Step, values: &Values) -> Result<(), Error> {
+    let changes = &step.then;
+    if let Some(method) = &changes.method {
+        request.method = method.parse()?;
+    }
+    if let Some(path) = &changes.path {
+        request.path = values.fill(path)?;
+    }
+    if let Some(query) = &changes.query {
+        request.query = values.fill(query)?;
+    }
+    if let Some(body) = &changes.body {
+        request.body = values.fill(body)?.into_bytes();
+    }
+    set_headers(&mut request.headers, &changes.headers, values)
+}
+
+fn sign(
+    request: &mut Request,
+    signing: &Signing,
+    host: &str,
+    own: &Credentials,
+) -> Result<(), Error> {
+    let made_up = || uuid::Uuid::new_v4().simple().to_string();
+    let credentials = match signing.key {
+        Key::Nobody => return Ok(()),
+        Key::Own => own.clone(),
+        Key::WrongSecret => Credentials::new(own.access_key().unwrap_or_default(), made_up())?,
+        Key::Unknown => Credentials::new(made_up(), made_up())?,
+    };
+    let target = RequestTarget {
+        method: &request.method,
+        host,
+        path: &request.path,
+        query: &request.query,
+    };
+    let payload = Payload::Bytes(&request.body);
+    let mut signed = request.headers.clone();
+    signing::authorize(
+        &credentials,
+        target,
+        &mut signed,
+        payload,
+        clock(signing.minutes),
+    )?;
+    if let Some(names) = &signing.headers {
+        sign_only(names, &credentials, target, payload, &mut signed)?;
+    }
+    request.headers = signed;
+    Ok(())
+}
+
+/// Signs again, with a choice of headers.
+fn sign_only(
+    names: &[String],
+    credentials: &Credentials,
+    target: RequestTarget<'_>,
+    payload: Payload<'_>,
+    headers: &mut HeaderMap,
+) -> Result<(), Error> {
+    let list = names.join(";");
+    let signed_headers =
+        SignedHeaders::parse(&list).ok_or("signing.headers must be in ascending order")?;
+    let request = SigningRequest {
+        target,
+        headers,
+        payload,
+    };
+    let canonical_request = signing::canonical_request(&request, &signed_headers);
+    let date = headers
+        .get(X_SDK_DATE)
+        .and_then(|date| date.to_str().ok())
+        .unwrap_or_default();
+    let string_to_sign = signing::string_to_sign(date, &canonical_request);
+    let signature = signing::signature(
+        credentials.secret_key().unwrap_or_default(),
+        &string_to_sign,
+    );
+    let access_key = credentials.access_key().unwrap_or_default();
+    let value =
+        format!("{ALGORITHM} Access={access_key}, SignedHeaders={list}, Signature={signature}");
+    headers.insert(header::AUTHORIZATION, value.parse()?);
+    Ok(())
+}
+
+fn clock(minutes: i64) -> SystemTime {
+    let away = Duration::from_secs(minutes.unsigned_abs() * 60);
+    let now = SystemTime::now();
+    if minutes < 0 { now - away } else { now + away }
+}

@@ -1,0 +1,290 @@
+//! The suites over this project's own products, as part of `cargo test`.
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use dms_kafka_conformance::client::{self, Runner};
+use dms_kafka_conformance::contract::Contract;
+use dms_kafka_conformance::coverage::Coverage;
+use dms_kafka_conformance::deviations::KnownDeviations;
+use dms_kafka_conformance::faults;
+use dms_kafka_conformance::listen::Recorder;
+use dms_kafka_conformance::page::Rows;
+use dms_kafka_conformance::server::{self, Server, Target};
+use dms_kafka_conformance::source::Source;
+use dms_kafka_conformance::verdict::{Judged, Verdict};
+use dms_kafka_gateway::Gateway;
+use huaweicloud_auth::Credentials;
+use serde_json::{Value, json};
+
+fn client_cases() -> Vec<(String, client::Case)> {
+    Source::default().read("client").unwrap()
+}
+
+fn server_cases() -> Vec<(String, server::Case)> {
+    Source::default().read("server").unwrap()
+}
+
+fn failures(judged: Vec<Judged>) -> String {
+    let failed = judged.into_iter().filter(Judged::is_failure);
+    let lines = failed.map(|one| format!("{}: {}", one.name, one.verdict.remarks().join("; ")));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[tokio::test]
+async fn every_client_case_passes() {
+    let contract = Contract::read().unwrap();
+    let judged = client::run_all(&contract, &client_cases(), &Runner::Here).await;
+    assert_eq!(failures(judged), "");
+}
+
+#[tokio::test]
+async fn every_server_case_passes_with_the_gateway_in_memory() {
+    let gateway = Gateway::memory()
+        .topic("orders", 3, 1000)
+        .start()
+        .await
+        .unwrap();
+    let contract = Contract::read().unwrap();
+    let server = connect(&contract, &gateway, true).await;
+    let judged = server.run_all(&server_cases()).await.unwrap();
+    let skipped = judged
+        .iter()
+        .filter(|one| matches!(one.verdict, Verdict::NotTestable { .. }));
+    assert_eq!(skipped.count(), 0);
+    assert_eq!(failures(judged), "");
+}
+
+#[tokio::test]
+async fn without_destructive_nothing_is_deleted() {
+    let gateway = Gateway::memory()
+        .topic("orders", 3, 1000)
+        .start()
+        .await
+        .unwrap();
+    let contract = Contract::read().unwrap();
+    let server = connect(&contract, &gateway, false).await;
+    let judged = server.run_all(&server_cases()).await.unwrap();
+    for one in &judged {
+        let skipped = matches!(one.verdict, Verdict::NotTestable { .. });
+        let (_, case) = server_cases()
+            .into_iter()
+            .find(|(name, _)| *name == one.name)
+            .unwrap();
+        assert_eq!(skipped, case.destructive, "{}", one.name);
+    }
+    assert_eq!(failures(judged), "");
+    for partition in 0..3 {
+        assert_eq!(
+            gateway
+                .partition("orders", partition)
+                .unwrap()
+                .log_start_offset,
+            0
+        );
+    }
+}
+
+async fn connect<'a>(contract: &'a Contract, gateway: &Gateway, destructive: bool) -> Server<'a> {
+    let target = Target {
+        project_id: gateway.project_id().to_owned(),
+        instance_id: gateway.instance_id().to_owned(),
+        topic: "orders".to_owned(),
+    };
+    Server::connect(
+        contract,
+        gateway.endpoint(),
+        &target,
+        gateway.credentials(),
+        destructive,
+    )
+    .await
+    .unwrap()
+}
+
+#[test]
+fn no_case_that_may_do_harm_is_left_unmarked() {
+    assert_eq!(server::harmful(&server_cases()), Vec::<&str>::new());
+}
+
+#[test]
+fn there_are_forty_malformed_bodies_that_do_no_harm() {
+    let cases = server_cases();
+    let bodies = cases
+        .iter()
+        .filter(|(name, case)| name.starts_with("body-") && !case.destructive);
+    assert!(bodies.clone().count() >= 40, "{}", bodies.count());
+}
+
+/// Whatever the service answers, the key that it was given is not locked: more than five wrong signatures in a row do
+/// that.
+#[tokio::test]
+async fn wrong_signatures_of_the_own_key_alternate_with_right_ones() {
+    let credentials = Credentials::new("AccessKey", "SecretKey").unwrap();
+    let contract = Arc::new(Contract::read().unwrap());
+    let loopback = "127.0.0.1:0".parse().unwrap();
+    let mut recorder = Recorder::start(loopback, contract.clone(), credentials.clone(), Vec::new())
+        .await
+        .unwrap();
+    let target = Target {
+        project_id: "p".to_owned(),
+        instance_id: "i".to_owned(),
+        topic: "orders".to_owned(),
+    };
+    let endpoint = format!("http://{}", recorder.address());
+    let server = Server::connect(&contract, &endpoint, &target, credentials.clone(), true)
+        .await
+        .unwrap();
+    server.run_all(&server_cases()).await.unwrap();
+    drop(server);
+
+    let (mut in_a_row, mut most, mut wrong) = (0, 0, 0);
+    while let Ok(Some(heard)) =
+        tokio::time::timeout(std::time::Duration::from_millis(100), recorder.next()).await
+    {
+        if heard.request.authenticate(&credentials).is_ok() {
+            in_a_row = 0;
+        } else if names_key(&heard.request.headers, "AccessKey") {
+            in_a_row += 1;
+            wrong += 1;
+        }
+        most = most.max(in_a_row);
+    }
+    assert!(
+        wrong >= 10,
+        "only {wrong} wrong signatures of the own key were sent"
+    );
+    assert!(most <= 3, "{most} in a row");
+}
+
+fn names_key(headers: &http::HeaderMap, access_key: &str) -> bool {
+    let authorization = headers
+        .get("authorization")
+        .and_then(|value| value.to_str().ok());
+    authorization.is_some_and(|value| value.contains(&format!("Access={access_key},")))
+}
+
+#[tokio::test]
+async fn a_refused_key_is_not_tried_any_further() {
+    let credentials = Credentials::new("AccessKey", "SecretKey").unwrap();
+    let gateway = Gateway::memory()
+        .topic("orders", 3, 1000)
+        .start()
+        .await
+        .unwrap();
+    let contract = Contract::read().unwrap();
+    let target = Target {
+        project_id: gateway.project_id().to_owned(),
+        instance_id: gateway.instance_id().to_owned(),
+        topic: "orders".to_owned(),
+    };
+    let error = Server::connect(&contract, gateway.endpoint(), &target, credentials, true)
+        .await
+        .unwrap_err();
+    assert!(error.to_string().contains("refuses the key"), "{error}");
+}
+
+#[test]
+fn every_row_of_the_page_has_a_case() {
+    let contract = Contract::read().unwrap();
+    let rows = Rows::read()
+        .unwrap()
+        .with_companions(contract.document())
+        .unwrap();
+    let coverage = Coverage::new(&rows, &client_cases(), &server_cases()).unwrap();
+    assert_eq!(coverage.empty().collect::<Vec<_>>(), Vec::<&str>::new());
+    let coverage = Coverage::new(&rows, &[], &[]).unwrap();
+    assert_eq!(coverage.empty().count(), rows.iter().count());
+}
+
+#[test]
+fn a_case_that_proves_no_row_is_refused() {
+    let rows = Rows::read().unwrap();
+    let mut cases = server_cases();
+    cases.truncate(1);
+    cases[0].1.proves = vec!["Table 3, offsets".to_owned()];
+    let error = Coverage::new(&rows, &[], &cases).unwrap_err().to_string();
+    assert!(
+        error.contains(&cases[0].0) && error.contains("Table 3, offset;"),
+        "{error}"
+    );
+}
+
+#[test]
+fn the_known_deviations_name_cases_that_exist() {
+    let client = client_cases().into_iter().flat_map(|(name, case)| {
+        case.clients
+            .into_iter()
+            .map(move |one| format!("{name} ({one})"))
+    });
+    let names: BTreeSet<String> = client
+        .chain(server_cases().into_iter().map(|(name, _)| name))
+        .collect();
+    KnownDeviations::embedded(&names.iter().map(String::as_str).collect()).unwrap();
+}
+
+#[test]
+fn the_contracts_examples_hold_by_its_schemas() {
+    let contract = Contract::read().unwrap();
+    assert_eq!(contract.example_faults(), Vec::<String>::new());
+}
+
+#[test]
+fn the_oracle_refuses_what_the_contract_does_not_allow() {
+    let contract = Contract::read().unwrap();
+    for body in [
+        json!([]),
+        json!({"partitions": [["0", 0, "success"]]}),
+        json!({"partitions": [{"partition": "0"}]}),
+        json!({"partitions": [{"partition": 0, "error_code": true}]}),
+    ] {
+        let faults = contract.faults("DeleteKafkaTopicMessagesResponse", &body);
+        assert!(!faults.is_empty(), "{body} was accepted");
+    }
+}
+
+/// What openapiv3 makes of the contract is what stands in it: nothing is lost on the way to the oracle.
+#[test]
+fn the_contract_survives_the_round_trip_through_its_model() {
+    let mut written = Contract::tree().unwrap();
+    let mut modelled = serde_json::to_value(Contract::read().unwrap().document()).unwrap();
+    without_defaults(&mut written);
+    without_defaults(&mut modelled);
+    assert_eq!(written, modelled);
+}
+
+/// Takes out what says no more than its absence.
+fn without_defaults(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|name, value| !is_default(name, value));
+            fields.values_mut().for_each(without_defaults);
+        }
+        Value::Array(items) => items.iter_mut().for_each(without_defaults),
+        _ => {}
+    }
+}
+
+fn is_default(name: &str, value: &Value) -> bool {
+    matches!(
+        (name, value.as_str(), value.as_bool()),
+        ("style", Some("simple" | "form"), _)
+            | (
+                "explode" | "required" | "deprecated" | "nullable" | "allowReserved",
+                _,
+                Some(false)
+            )
+    )
+}
+
+#[test]
+fn every_fault_names_a_case_that_exists() {
+    let client = client_cases().into_iter().map(|(name, _)| ("client", name));
+    let server = server_cases().into_iter().map(|(name, _)| ("server", name));
+    let cases: BTreeSet<_> = client.chain(server).collect();
+    for fault in faults::all().unwrap() {
+        let named = (fault.side, fault.caught_by.to_owned());
+        assert!(cases.contains(&named), "{fault:?}");
+    }
+}
