@@ -22,6 +22,7 @@ mod lint;
 mod nightly;
 mod page;
 mod public_api;
+mod python;
 mod reference;
 mod spec;
 mod steps;

@@ -394,6 +394,63 @@ fn wrong_credentials_stop_at_the_first_request() {
 }
 
 #[test]
+fn a_service_out_of_reach_and_an_instance_that_is_not_there_stop_at_the_first_request() {
+    let served = Served::with_topics(&["t0:30:1000"]);
+    let folder = Folder::with_partitions(30);
+    // A port that was free a moment ago; nothing listens on it.
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let nowhere = format!("http://127.0.0.1:{port}");
+    let journal = folder.path("journal");
+    for more in [
+        ["--endpoint", nowhere.as_str()],
+        ["--instance-id", "nowhere"],
+    ] {
+        let mut purge = command();
+        purge.args([
+            "purge",
+            "--yes",
+            "--output",
+            "json",
+            "--project-id",
+            served.text("project_id"),
+        ]);
+        if more[0] == "--endpoint" {
+            purge.args(["--instance-id", "i"]);
+        } else {
+            purge.args(["--endpoint", served.text("endpoint"), "--journal", &journal]);
+        }
+        purge
+            .args(more)
+            .arg("--offsets-file")
+            .arg(&folder.offsets)
+            .env("HUAWEICLOUD_SDK_AK", served.text("access_key"))
+            .env("HUAWEICLOUD_SDK_SK", served.text("secret_key"));
+        let output = purge.output().unwrap();
+        assert_eq!(
+            output.status.code(),
+            Some(3),
+            "{more:?}: {}",
+            stderr(&output)
+        );
+        let told: Value = serde_json::from_str(&stdout(&output)).unwrap();
+        assert_eq!(
+            (&told["request_failed"], &told["not_sent"]),
+            (&json!(10), &json!(20)),
+            "{told}"
+        );
+    }
+    assert_eq!(
+        folder.read("journal").lines().count(),
+        1,
+        "rows were recorded"
+    );
+}
+
+#[test]
 fn too_many_failures_stop_it() {
     let served = Served::with_topics(&["orders:200:10"]);
     let all: Vec<_> = (0..200)

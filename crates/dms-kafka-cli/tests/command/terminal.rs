@@ -117,12 +117,12 @@ fn a_failure_is_red_unless_colours_are_not_wanted() {
 }
 
 /// A purge at a terminal, on its way: each request takes a while.
-fn purging(gateway: &Audited, folder: &Folder) -> PtySession {
+fn purging(gateway: &Audited, folder: &Folder, more: &[&str]) -> PtySession {
     let mut purge = gateway.purge(
         &folder.path("offsets"),
         &["--journal", &folder.path("journal")],
     );
-    purge.env("COLUMNS", "100");
+    purge.args(more).env("COLUMNS", "100");
     let mut session = at_a_terminal(purge);
     session.exp_string("of 300 rows, 0 failed").unwrap();
     session
@@ -133,13 +133,32 @@ fn a_bar_shows_rate_failures_and_time_left() {
     let folder = Folder::with_partitions(300);
     let slow = "[[faults.rule]]\nfault = { delay_seconds = 0.05 }\n";
     let gateway = Audited::start(&folder.path(""), 1, 300, slow);
-    let mut session = purging(&gateway, &folder);
+    let mut session = purging(&gateway, &folder, &[]);
     session
         .exp_regex(r"[1-9][0-9]*/s, [0-9]+[a-z]+ left")
         .unwrap();
-    session.exp_string("300 of 300 rows").unwrap();
     session.exp_regex("300 +300 +0").unwrap();
     session.exp_eof().unwrap();
+    assert_eq!(exit_code(&session), 0);
+}
+
+/// What is said stands on lines of its own, not behind the bar.
+#[test]
+fn the_log_and_the_bar_keep_apart() {
+    let folder = Folder::with_partitions(300);
+    let slow = "[[faults.rule]]\nfault = { delay_seconds = 0.05 }\n";
+    let gateway = Audited::start(&folder.path(""), 1, 300, slow);
+    let mut session = purging(&gateway, &folder, &["-vv"]);
+    let shown = session.exp_eof().unwrap();
+    let log: Vec<&str> = shown
+        .split(['\r', '\n'])
+        .filter(|line| line.contains("answered"))
+        .collect();
+    assert!(log.len() > 20, "{shown}");
+    assert!(
+        log.iter().all(|line| !line.contains("of 300 rows")),
+        "{log:?}"
+    );
     assert_eq!(exit_code(&session), 0);
 }
 
@@ -148,7 +167,7 @@ fn ctrl_c_stops_a_purge_and_tells_how_to_go_on() {
     let folder = Folder::with_partitions(300);
     let slow = "[[faults.rule]]\nfault = { delay_seconds = 0.05 }\n";
     let mut gateway = Audited::start(&folder.path(""), 1, 300, slow);
-    let mut session = purging(&gateway, &folder);
+    let mut session = purging(&gateway, &folder, &[]);
     session.send_control('c').unwrap();
     session
         .exp_string("waiting for the requests under way")

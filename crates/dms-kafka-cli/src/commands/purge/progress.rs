@@ -43,6 +43,7 @@ impl Progress {
                 ));
             }
             bar.reset_eta();
+            stderr::keep_above(&bar);
             Display::Bar(bar)
         } else if json {
             Display::JsonLines
@@ -80,14 +81,14 @@ impl Progress {
                 let left = left.map_or_else(String::new, |left| {
                     format!(", {} left", HumanDuration(left))
                 });
-                self.say(&format!(
+                stderr::line(&format!(
                     "{} of {} rows, {}, {rate:.0}/s{left}",
                     HumanCount(counts.finished()),
                     HumanCount(self.total),
                     failed(counts),
                 ));
             }
-            Display::JsonLines => self.say(
+            Display::JsonLines => stderr::line(
                 &json!({"progress": {
                     "rows": self.total,
                     "finished": counts.finished(),
@@ -100,34 +101,28 @@ impl Progress {
         }
     }
 
-    /// Says something on standard error, above the bar if there is one.
-    fn say(&self, text: &str) {
-        match &self.display {
-            Display::Bar(bar) => bar.suspend(|| stderr::line(text)),
-            Display::Lines | Display::JsonLines => stderr::line(text),
-        }
-    }
-
     /// A note for people, or for scripts that read JSON.
     pub(super) fn note(&self, text: &str) {
-        match &self.display {
-            Display::JsonLines => stderr::note(text, true),
-            Display::Bar(_) | Display::Lines => self.say(text),
-        }
+        stderr::note(text, self.is_json());
     }
 
     /// An error that stops the purge: its text for people, its JSON for scripts.
     pub(super) fn error(&self, text: &str, json: &Value) {
-        match &self.display {
-            Display::JsonLines => self.say(&json.to_string()),
-            Display::Bar(_) | Display::Lines => self.say(text),
+        if self.is_json() {
+            stderr::line(&json.to_string());
+        } else {
+            stderr::line(text);
         }
     }
 
+    fn is_json(&self) -> bool {
+        matches!(self.display, Display::JsonLines)
+    }
+
+    /// Takes the bar away: the results follow.
     pub(super) fn end(&self) {
         if let Display::Bar(bar) = &self.display {
-            bar.abandon();
-            stderr::line("");
+            bar.finish_and_clear();
         }
     }
 }

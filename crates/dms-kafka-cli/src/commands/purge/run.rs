@@ -3,13 +3,13 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
-use dms_kafka::{PurgeRequest, PurgeResult, PurgeTarget};
+use dms_kafka::{Error, ErrorKind, PurgeRequest, PurgeResult, PurgeTarget};
 use futures_util::{Stream, StreamExt as _, future, stream};
 
 use super::journal::{Entry, Journal};
 use super::progress::Progress;
 use super::report::Report;
-use super::states::{RowState, States};
+use super::states::{Counts, RowState, States};
 use super::stop::{Stop, Stops};
 use super::verdict;
 use crate::interrupt::Interrupts;
@@ -141,12 +141,12 @@ impl Run<'_> {
         if let Err(error) = report.add(result, &states) {
             self.stop(Stop::Output(error.to_string()));
         }
+        let counts = self.states.counts();
         if let Err(error) = result.deletion()
-            && verdict::is_hopeless(error)
+            && (verdict::is_hopeless(error) || is_out_of_reach(error, &counts))
         {
             self.stop(Stop::hopeless(error));
         }
-        let counts = self.states.counts();
         if self
             .max_failures
             .is_some_and(|most| counts.not_deleted() - self.failed_before >= most)
@@ -155,4 +155,9 @@ impl Run<'_> {
         }
         self.progress.update(&counts);
     }
+}
+
+/// Whether the service was never reached: then the address is wrong, or it is away.
+fn is_out_of_reach(error: &Error, counts: &Counts) -> bool {
+    error.kind() == ErrorKind::Connect && counts.finished() == counts.undone
 }
