@@ -73,11 +73,9 @@ impl Target {
             );
         }
         tracing::info!("endpoint {} from {}", client.endpoint(), place.source());
-        let project_from = project.as_ref().map_or_else(
-            || "project of the credentials, or else the region's own".to_owned(),
-            |project| format!("project {} from {}", project.value, project.source),
-        );
-        tracing::info!("{project_from}");
+        if let Some(project) = &project {
+            tracing::info!("project {} from {}", project.value, project.source);
+        }
         tracing::info!("instance {} from {}", instance.value, instance.source);
         Ok(Self {
             endpoint: client.endpoint().to_owned(),
@@ -123,14 +121,21 @@ impl Target {
         })
     }
 
-    /// Says where the credentials came from, for people who asked for that.
-    pub(crate) async fn tell_credentials(&self) {
+    /// Says where credentials and project came from, for people who asked for that.
+    pub(crate) async fn tell_identity(&self) {
         if !tracing::enabled!(tracing::Level::INFO) {
             return;
         }
         // A failure is told by the call that needs them.
         if let Ok(credentials) = self.client.credentials().await {
             crate::credentials::tell(&credentials);
+        }
+        if self.project_id.is_none()
+            && let Ok(project_id) = self.client.project_id().await
+        {
+            tracing::info!(
+                "project {project_id} is the one of the credentials, or else the region's own"
+            );
         }
     }
 
