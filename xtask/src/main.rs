@@ -22,6 +22,7 @@ mod lint;
 mod nightly;
 mod page;
 mod public_api;
+mod python;
 mod reference;
 mod spec;
 mod steps;
@@ -83,14 +84,15 @@ enum Command {
         check: bool,
     },
 
+    /// Run a real Apache Kafka on this machine, for tests.
+    Kafka(kafka::Kafka),
+
     /// Run what takes too long for every change: fuzzing, long loads.
     Nightly {
         /// Seconds for each fuzz target.
         #[arg(long, value_name = "SECONDS", default_value_t = 600)]
         fuzz_seconds: u32,
     },
-    /// Run a real Apache Kafka on this machine, for tests.
-    Kafka(kafka::Kafka),
 
     /// Compare the contract with the facts of the vendor's page.
     Spec {

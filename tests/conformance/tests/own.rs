@@ -1,4 +1,5 @@
 //! The suites over this project's own products, as part of `cargo test`.
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

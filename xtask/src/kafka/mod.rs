@@ -8,12 +8,14 @@ mod cluster;
 mod jars;
 mod protocol;
 mod signal;
+mod suite;
+mod transcript;
 
-use std::env;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use crate::cargo;
 use crate::failure::{Failure, Failures, Outcome};
 use cluster::Cluster;
 use jars::Java;
@@ -47,6 +49,13 @@ enum Command {
         id: u16,
         action: Action,
     },
+
+    /// Run the tests that need a real cluster, on one broker and on three.
+    Test {
+        /// Write what was run, and against what, to tests/kafka/TRANSCRIPT.md.
+        #[arg(long)]
+        transcript: bool,
+    },
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -71,8 +80,17 @@ pub(crate) fn run(root: &Path, kafka: &Kafka) -> Result<Outcome, Failures> {
         Command::Up { brokers } => up(root, &state, brokers)?,
         Command::Down => down(&state)?,
         Command::Broker { id, action } => act(root, &state, id, action)?,
+        Command::Test { transcript } => return test(root, transcript),
     }
     Ok(Outcome::Passed)
+}
+
+/// Runs the tests that need a real cluster, unless this machine cannot run one.
+pub(crate) fn test(root: &Path, transcript: bool) -> Result<Outcome, Failures> {
+    match Java::find(root) {
+        Ok(java) => suite::run(root, &java, transcript).map(|()| Outcome::Passed),
+        Err(jars::Absent(reason)) => Ok(Outcome::Skipped(reason)),
+    }
 }
 
 fn up(root: &Path, state: &Path, brokers: u16) -> Result<(), Failure> {
@@ -122,8 +140,7 @@ fn java(root: &Path, command: &str) -> Result<Java, Failure> {
 
 /// Where jars and state files are kept.
 fn folder(root: &Path) -> PathBuf {
-    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-    target.join("kafka")
+    cargo::target(root).join("kafka")
 }
 
 #[allow(clippy::print_stdout, reason = "what a script reads")]

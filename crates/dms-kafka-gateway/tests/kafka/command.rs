@@ -10,6 +10,11 @@ use crate::front::{ACCESS_KEY, INSTANCE, PROJECT, SECRET_KEY};
 /// The program `dms-kafka`.
 const COMMAND: &str = "DMS_KAFKA_TEST_COMMAND";
 
+/// The program `dms-kafka`, with nothing to do yet.
+pub(crate) fn program() -> Command {
+    Command::new(env::var_os(COMMAND).expect("the program dms-kafka"))
+}
+
 /// How the command ended.
 pub(crate) struct Ended {
     pub(crate) exit_code: i32,
@@ -21,7 +26,7 @@ pub(crate) struct Ended {
 
 /// Runs `dms-kafka delete` against a gateway.
 pub(crate) fn delete(service: &Service, topic: &str, arguments: &[&str]) -> Ended {
-    let mut command = Command::new(env::var_os(COMMAND).expect("the program dms-kafka"));
+    let mut command = program();
     command.args([
         "delete",
         "--endpoint",
@@ -60,12 +65,14 @@ pub(crate) fn delete(service: &Service, topic: &str, arguments: &[&str]) -> Ende
         !ended.rows.is_empty() || !ended.error.is_null(),
         "neither rows nor an error: {stderr}"
     );
+    let said = ended.error["code"]
+        .as_str()
+        .map(|code| vec![("request".to_owned(), code.to_owned())]);
     println!(
-        "dms-kafka delete {}: exit {}, {:?} {}",
+        "dms-kafka delete {}: exit {}, {:?}",
         arguments.join(" "),
         ended.exit_code,
-        ended.rows,
-        ended.error["code"]
+        said.as_ref().unwrap_or(&ended.rows)
     );
     ended
 }

@@ -16,6 +16,7 @@ pub(crate) const PROJECT: &str = "project";
 pub(crate) const INSTANCE: &str = "instance";
 pub(crate) const ACCESS_KEY: &str = "AK";
 pub(crate) const SECRET_KEY: &str = "sk";
+pub(crate) const SECRET_KEY_ENV: &str = "DMS_KAFKA_TEST_SECRET_KEY";
 
 /// A running gateway, and the topics behind it.
 pub(crate) struct Front {
@@ -32,7 +33,7 @@ impl Front {
     /// A gateway that gives Kafka so many seconds.
     pub(crate) async fn with_patience(brokers: &Brokers, seconds: f64) -> Self {
         Self {
-            service: serve(&brokers.bootstrap_servers, seconds, "").await,
+            service: serve(&brokers.bootstrap_servers, seconds).await,
             topics: Topics::of(brokers),
         }
     }
@@ -81,26 +82,31 @@ impl Target for Front {
     }
 }
 
-/// A gateway in front of these servers, with more lines at the beginning of its configuration.
-pub(crate) async fn serve(bootstrap_servers: &str, seconds: f64, more: &str) -> Service {
-    let config = format!(
+/// The configuration of a gateway in front of these servers, with more lines at its beginning.
+pub(crate) fn config(bootstrap_servers: &str, seconds: f64, more: &str) -> String {
+    format!(
         r#"
         listen = "127.0.0.1:0"
         limits.backend_seconds = {seconds:?}
         {more}
         [[access_key]]
         access_key = "{ACCESS_KEY}"
-        secret_key_env = "SECRET"
+        secret_key_env = "{SECRET_KEY_ENV}"
         [[instance]]
         id = "{INSTANCE}"
         project_id = "{PROJECT}"
         [instance.kafka]
         "bootstrap.servers" = "{bootstrap_servers}"
         "#
-    );
-    let config = Config::from_toml(&config).expect("a configuration");
-    let environment = |name: &str| (name == "SECRET").then(|| SECRET_KEY.to_owned());
-    let checked = config.check(&environment).expect("it holds together");
+    )
+}
+
+/// A gateway in this process, in front of these servers.
+pub(crate) async fn serve(bootstrap_servers: &str, seconds: f64) -> Service {
+    let config = Config::from_toml(&config(bootstrap_servers, seconds, ""));
+    let environment = |name: &str| (name == SECRET_KEY_ENV).then(|| SECRET_KEY.to_owned());
+    let checked = config.expect("a configuration").check(&environment);
+    let checked = checked.expect("it holds together");
     checked.start().await.expect("a service")
 }
 
