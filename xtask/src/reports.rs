@@ -22,7 +22,12 @@ const SDK_CLIENT: &str = "tests/conformance/clients/official_sdk.py";
 const SDK_REQUESTS: &str = "5";
 const PATIENCE: Duration = Duration::from_secs(60);
 
-const STEPS: &[Step<PathBuf>] = &[
+/// What the steps work on.
+struct Reports {
+    root: PathBuf,
+}
+
+const STEPS: &[Step<Reports>] = &[
     ("own products", own),
     ("prism", prism),
     ("official sdk", official_sdk),
@@ -30,10 +35,13 @@ const STEPS: &[Step<PathBuf>] = &[
 
 /// Writes every report that this machine can make.
 pub(crate) fn run(root: &Path) -> Result<(), Failures> {
-    steps::run(&root.to_owned(), STEPS)
+    let reports = Reports {
+        root: root.to_owned(),
+    };
+    steps::run(&reports, STEPS)
 }
 
-fn own(root: &PathBuf) -> Result<Outcome, Failures> {
+fn own(Reports { root }: &Reports) -> Result<Outcome, Failures> {
     write(
         root,
         "own",
@@ -45,7 +53,7 @@ fn own(root: &PathBuf) -> Result<Outcome, Failures> {
 }
 
 /// Prism serves the contract: an implementation that knows nothing else.
-fn prism(root: &PathBuf) -> Result<Outcome, Failures> {
+fn prism(Reports { root }: &Reports) -> Result<Outcome, Failures> {
     let mut npm = Command::new(if cfg!(windows) { "npm.cmd" } else { "npm" });
     npm.args([
         "install",
@@ -97,7 +105,7 @@ fn prism(root: &PathBuf) -> Result<Outcome, Failures> {
 }
 
 /// The vendor's Python SDK as a client.
-fn official_sdk(root: &PathBuf) -> Result<Outcome, Failures> {
+fn official_sdk(Reports { root }: &Reports) -> Result<Outcome, Failures> {
     let venv = root.join(PEERS).join("python");
     let python = venv.join(if cfg!(windows) {
         "Scripts/python.exe"
