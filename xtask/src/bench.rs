@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::cargo::cargo;
 use crate::failure::Failures;
+use crate::python;
 
 const BENCH: [&str; 6] = ["run", "--quiet", "--release", "-p", "dms-kafka-bench", "--"];
 
@@ -14,7 +15,9 @@ pub(crate) fn run(root: &Path, arguments: &[String]) -> Result<(), Failures> {
         return bench(root, &given);
     }
     cargo(root, &["build", "--release", "-p", "dms-kafka-cli"], &[])?;
-    let run = if given.is_empty() { vec!["run"] } else { given };
+    let mut run = if given.is_empty() { vec!["run"] } else { given };
+    let sdk = python::with_sdk(root).map(|python| format!("--python={}", python.display()));
+    run.extend(sdk.as_deref());
     bench(root, &run)?;
     bench(
         root,

@@ -1,12 +1,11 @@
 //! `cargo xtask ci`: everything a change must pass, in one command.
 
-use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::failure::{Failures, Outcome};
 use crate::steps::{self, Step};
-use crate::{cargo, conformance, generate, lint, public_api, spec};
+use crate::{bench, cargo, conformance, generate, kafka, lint, public_api, python, spec};
 
 /// What the steps work on.
 struct Ci {
@@ -28,6 +27,20 @@ const STEPS: &[Step<Ci>] = &[
     ("clippy", |ci| {
         ci.cargo(
             &["clippy", "--workspace", "--all-targets", "--", "-Dwarnings"],
+            &[],
+        )
+    }),
+    ("clippy, Kafka", |ci| {
+        ci.cargo(
+            &[
+                "clippy",
+                "-p",
+                "dms-kafka-gateway",
+                "--features=kafka,tls",
+                "--all-targets",
+                "--",
+                "-Dwarnings",
+            ],
             &[],
         )
     }),
@@ -56,18 +69,25 @@ const STEPS: &[Step<Ci>] = &[
                 "-p",
                 "huaweicloud-auth",
                 "-p",
-                "dms-kafka-gateway",
-                "-p",
                 "dms-kafka",
                 "--all-features",
             ],
             &[],
         )
     }),
+    // All but kafka-tls, which adds nothing but the time to build OpenSSL.
+    ("tests, gateway", |ci| {
+        ci.cargo(
+            &["test", "-p", "dms-kafka-gateway", "--features=kafka,tls"],
+            &[],
+        )
+    }),
+    ("kafka", |ci| kafka::test(&ci.root, false)),
     ("oracle", Ci::oracle),
     ("conformance", |ci| ci.conformance(&[])),
     ("coverage", |ci| ci.conformance(&["--coverage"])),
     ("seeded faults", |ci| ci.conformance(&["--faults"])),
+    ("instructions", Ci::instructions),
     ("public api", |ci| public_api::check(&ci.root)),
     ("deny", |ci| {
         ci.deny(
@@ -99,18 +119,25 @@ impl Ci {
         cargo::cargo(&self.root, arguments, environment).map(|()| Outcome::Passed)
     }
 
-    /// Signatures against those of the official Python SDK, where there is a Python that has it.
+    /// Signatures against those of the official Python SDK.
     fn oracle(&self) -> Result<Outcome, Failures> {
-        let python = env::var_os("ORACLE_PYTHON").unwrap_or_else(|| "python3".into());
-        if !cargo::succeeds(Command::new(python).args(["-c", "import huaweicloudsdkcore"])) {
-            return Ok(Outcome::Skipped(
-                "no Python with huaweicloudsdkcore, see crates/huaweicloud-auth/tests/oracle"
-                    .to_owned(),
-            ));
-        }
+        let python = match python::with_sdk(&self.root) {
+            Ok(python) => python,
+            Err(reason) => return Ok(Outcome::Skipped(reason)),
+        };
+        let python = python.to_string_lossy();
         let test = ["test", "-p", "huaweicloud-auth", "--test", "oracle"];
         let all = ["--", "--ignored", "--nocapture"];
-        self.cargo(&[&test[..], &all].concat(), &[])
+        self.cargo(&[&test[..], &all].concat(), &[("ORACLE_PYTHON", &*python)])
+    }
+
+    /// Instructions of fixed workloads against the committed baseline.
+    fn instructions(&self) -> Result<Outcome, Failures> {
+        if !cargo::succeeds(Command::new("valgrind").arg("--version")) {
+            return Ok(Outcome::Skipped("valgrind is not installed".to_owned()));
+        }
+        let arguments = ["instructions".to_owned()];
+        bench::run(&self.root, &arguments).map(|()| Outcome::Passed)
     }
 
     fn conformance(&self, arguments: &[&str]) -> Result<Outcome, Failures> {

@@ -17,10 +17,12 @@ mod facts;
 mod failure;
 mod format;
 mod generate;
+mod kafka;
 mod lint;
 mod nightly;
 mod page;
 mod public_api;
+mod python;
 mod reference;
 mod reports;
 mod spec;
@@ -83,6 +85,9 @@ enum Command {
         check: bool,
     },
 
+    /// Run a real Apache Kafka on this machine, for tests.
+    Kafka(kafka::Kafka),
+
     /// Run what takes too long for every change: fuzzing, long loads.
     Nightly {
         /// Seconds for each fuzz target.
@@ -121,6 +126,10 @@ fn run(Cli { root, command }: &Cli) -> Result<(), Failures> {
         Command::Generate { check: false } => generate::write(root),
         Command::Generate { check: true } => generate::check(root),
         Command::Nightly { fuzz_seconds } => nightly::run(root, *fuzz_seconds),
+        Command::Kafka(kafka) => {
+            tell("kafka", &kafka::run(root, kafka)?);
+            Ok(())
+        }
         Command::Spec { page, lint } => {
             spec::contract(root)?;
             tell("page", &spec::page(root, page.as_deref())?);

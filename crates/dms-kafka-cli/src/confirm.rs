@@ -3,6 +3,7 @@
 use std::io::{BufRead, IsTerminal};
 
 use crate::exit::Failure;
+use crate::stderr;
 
 /// Whether there is an answer at all: `--yes`, or a terminal to ask at. Asked for before anything is sent.
 pub(crate) fn possible(yes: bool) -> Result<(), Failure> {
@@ -16,7 +17,7 @@ pub(crate) fn possible(yes: bool) -> Result<(), Failure> {
 
 /// Shows what will go, and returns only when `word` is typed at the terminal.
 pub(crate) fn ask(what: &str, word: &str) -> Result<(), Failure> {
-    eprint!("{what}\nType {word} to delete: ");
+    stderr::text(&format!("{what}\nType {word} to delete: "));
     let mut typed = String::new();
     std::io::stdin()
         .lock()

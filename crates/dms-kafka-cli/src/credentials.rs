@@ -11,5 +11,21 @@ pub(crate) fn provider() -> ChainProvider {
 
 /// Says which source they are from, without showing them.
 pub(crate) fn tell(credentials: &Credentials) {
-    tracing::info!("{credentials:?}");
+    let from = credentials.provider_name();
+    let what = credentials.access_key().map_or_else(
+        || "token".to_owned(),
+        |key| format!("access key …{}", tail(key)),
+    );
+    tracing::info!("{what} from {from}");
+}
+
+/// Enough to tell one key from another; nothing of a short one.
+fn tail(key: &str) -> &str {
+    const SHOWN: usize = 4;
+    let start = key.len().saturating_sub(SHOWN);
+    if start < SHOWN {
+        ""
+    } else {
+        key.get(start..).unwrap_or_default()
+    }
 }

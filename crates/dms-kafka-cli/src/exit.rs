@@ -6,6 +6,8 @@ use std::process::ExitCode;
 use dms_kafka::{Error, ErrorKind, Outcome};
 use serde_json::json;
 
+use crate::stderr;
+
 const INTERRUPTED: &str = "interrupted; it is not known whether records were deleted";
 
 /// The documented exit codes.
@@ -85,13 +87,13 @@ impl Failure {
     /// Tells people, or scripts that asked for JSON, on standard error.
     pub(crate) fn report(&self, json: bool) {
         match (json, self) {
-            (true, _) => eprintln!("{}", self.json()),
-            (false, Self::Call(error)) => eprintln!("error: {error}"),
+            (true, _) => stderr::line(&self.json().to_string()),
+            (false, Self::Call(error)) => stderr::line(&format!("error: {error}")),
             (false, Self::Usage(message) | Self::Credentials(message) | Self::Unshown(message)) => {
-                eprintln!("error: {message}");
+                stderr::line(&format!("error: {message}"));
             }
             (false, Self::AfterInterrupt(failure)) => failure.report(json),
-            (false, Self::Interrupted) => eprintln!("{INTERRUPTED}"),
+            (false, Self::Interrupted) => stderr::line(INTERRUPTED),
         }
     }
 

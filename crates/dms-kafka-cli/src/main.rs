@@ -1,8 +1,4 @@
 //! The command `dms-kafka`: deletes Kafka messages, and serves the API that deletes them.
-#![expect(
-    clippy::print_stderr,
-    reason = "a command speaks to people through standard error"
-)]
 
 mod arguments;
 mod commands;
@@ -12,44 +8,26 @@ mod exit;
 mod interrupt;
 mod output;
 mod setting;
+mod stderr;
 mod stdout;
 mod target;
 
-use std::io::IsTerminal as _;
+use std::ffi::OsString;
 use std::process::ExitCode;
 
+use anstream::{AutoStream, ColorChoice};
 use arguments::{Arguments, Command};
 use clap::Parser;
+use exit::{Exit, Failure};
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    log_to_stderr(arguments.verbose);
-    let runtime = match tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-    {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            eprintln!("error: cannot start: {error}");
-            return exit::Exit::Usage.into();
-        }
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return not_understood(&error),
     };
-    let (json, result) = match arguments.command {
-        Command::Delete(delete) => (
-            delete.output.is_json(),
-            runtime.block_on(commands::delete(delete)),
-        ),
-        Command::Purge(purge) => (
-            purge.output.is_json(),
-            runtime.block_on(commands::purge(purge)),
-        ),
-        Command::Serve(serve) => (false, runtime.block_on(commands::serve(serve))),
-        Command::Sign(sign) => (
-            sign.output.is_json(),
-            runtime.block_on(commands::sign(sign)),
-        ),
-    };
-    match result {
+    let json = arguments.command.is_json();
+    log_to_stderr(arguments.verbose, json);
+    match run(arguments.command) {
         Ok(exit) => exit.into(),
         Err(failure) => {
             failure.report(json);
@@ -58,16 +36,70 @@ fn main() -> ExitCode {
     }
 }
 
-fn log_to_stderr(verbosity: u8) {
+fn run(command: Command) -> Result<Exit, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::usage(format!("cannot start: {error}")))?;
+    match command {
+        Command::Delete(delete) => runtime.block_on(commands::delete(delete)),
+        Command::Purge(purge) => runtime.block_on(commands::purge(purge)),
+        Command::Serve(serve) => runtime.block_on(commands::serve(serve)),
+        Command::Sign(sign) => runtime.block_on(commands::sign(sign)),
+        Command::Regions(regions) => commands::regions(&regions),
+        Command::Completions(completions) => commands::completions(&completions),
+        Command::Man(man) => commands::man(&man),
+    }
+}
+
+/// Help goes to standard output; bad usage to standard error, in JSON where results would be.
+fn not_understood(error: &clap::Error) -> ExitCode {
+    if error.use_stderr() && asks_for_json(std::env::args_os()) {
+        let text = error.render().to_string();
+        let text = text.strip_prefix("error: ").unwrap_or(&text);
+        let (message, _usage) = text.split_once("\n\nUsage:").unwrap_or((text, ""));
+        let words: Vec<&str> = message.split_whitespace().collect();
+        Failure::usage(words.join(" ")).report(true);
+        return Exit::Usage.into();
+    }
+    // A closed standard output is no reason to panic.
+    let _ = error.print();
+    if error.use_stderr() {
+        Exit::Usage.into()
+    } else {
+        Exit::Done.into()
+    }
+}
+
+fn asks_for_json(arguments: impl Iterator<Item = OsString>) -> bool {
+    let words: Vec<OsString> = arguments.collect();
+    let is_json = |form: &str| matches!(form, "json" | "ndjson");
+    let apart = words
+        .windows(2)
+        .any(|pair| pair[0] == "--output" && pair[1].to_str().is_some_and(is_json));
+    let joined = words
+        .iter()
+        .filter_map(|word| word.to_str()?.strip_prefix("--output="))
+        .any(is_json);
+    apart || joined
+}
+
+fn log_to_stderr(verbosity: u8, json: bool) {
     let level = match verbosity {
         0 => tracing_subscriber::filter::LevelFilter::WARN,
         1 => tracing_subscriber::filter::LevelFilter::INFO,
         _ => tracing_subscriber::filter::LevelFilter::DEBUG,
     };
-    tracing_subscriber::fmt()
+    let log = tracing_subscriber::fmt()
         .with_max_level(level)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(|| stderr::Above)
+        .with_ansi(AutoStream::choice(&std::io::stderr()) != ColorChoice::Never)
         .with_target(false)
-        .init();
+        // They would be told by `eprintln!`, which panics where nobody listens.
+        .log_internal_errors(false);
+    if json {
+        log.json().init();
+    } else {
+        log.init();
+    }
 }

@@ -1,7 +1,9 @@
 //! Tables for people, JSON for scripts.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 
+use anstyle::{AnsiColor, Style};
 use clap::ValueEnum;
 use comfy_table::{CellAlignment, Table, presets};
 use dms_kafka::{Deletion, DeletionTarget, PartitionInfo};
@@ -12,9 +14,9 @@ use crate::exit::Failure;
 /// How results are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// A table with the partitions' state before and after
+    /// For people
     Table,
-    /// One JSON object
+    /// For programs: one JSON object
     Json,
 }
 
@@ -95,7 +97,7 @@ impl<'a> Rows<'a> {
                 number(after.map(|held| held.end_offset())),
             ]);
         }
-        lines(&table)
+        coloured_lines(&table, report.partitions.iter().map(|row| row.status))
     }
 }
 
@@ -184,7 +186,7 @@ pub(crate) fn table(header: &[&str]) -> Table {
         column.set_padding((0, 2));
         if !matches!(
             header.get(index),
-            Some(&("topic" | "delete" | "status" | "reason"))
+            Some(&("topic" | "delete" | "status" | "reason" | "region" | "endpoint"))
         ) {
             column.set_cell_alignment(CellAlignment::Right);
         }
@@ -199,6 +201,25 @@ pub(crate) fn lines(table: &Table) -> String {
         text.push('\n');
     }
     text
+}
+
+/// The same with colours: the header bold, and each row as its status calls for.
+pub(crate) fn coloured_lines<'a>(table: &Table, statuses: impl Iterator<Item = &'a str>) -> String {
+    let styles = std::iter::once(Style::new().bold()).chain(statuses.map(style));
+    let mut text = String::new();
+    for (line, style) in table.lines().zip(styles) {
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "{style}{}{style:#}", line.trim_end());
+    }
+    text
+}
+
+fn style(status: &str) -> Style {
+    match status {
+        "deleted" => Style::new(),
+        "failed" => AnsiColor::Red.on_default(),
+        _ => AnsiColor::Yellow.on_default(),
+    }
 }
 
 pub(crate) fn number(number: Option<i64>) -> String {

@@ -2,13 +2,25 @@
 
 use std::io::{self, ErrorKind, Write};
 
+use anstream::AutoStream;
+
 /// Writes `text`; a reader that has gone away (`| head`) is no failure.
 pub(crate) fn print(text: &str) -> io::Result<()> {
-    let mut stdout = io::stdout().lock();
-    match stdout
-        .write_all(text.as_bytes())
-        .and_then(|()| stdout.flush())
-    {
+    write(text.as_bytes())
+}
+
+/// The same for bytes.
+pub(crate) fn write(bytes: &[u8]) -> io::Result<()> {
+    write_to(io::stdout().lock(), bytes)
+}
+
+/// The same for a text with colours, which only a terminal gets, and none that `NO_COLOR` forbids.
+pub(crate) fn print_coloured(text: &str) -> io::Result<()> {
+    write_to(AutoStream::auto(io::stdout()).lock(), text.as_bytes())
+}
+
+fn write_to(mut stream: impl Write, bytes: &[u8]) -> io::Result<()> {
+    match stream.write_all(bytes).and_then(|()| stream.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error),
         _ => Ok(()),
     }

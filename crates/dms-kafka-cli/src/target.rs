@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::arguments::Service;
 use crate::exit::Failure;
 use crate::setting::Setting;
+use crate::stderr;
 
 const EMBEDDED_PARTITIONS: u32 = 3;
 const EMBEDDED_RECORDS: u64 = 1000;
@@ -31,9 +32,10 @@ pub(crate) struct Target {
 
 impl Target {
     /// The service that the arguments and the environment name. `topics`, each with its highest partition, are what an
-    /// embedded gateway is made with.
+    /// embedded gateway is made with; `json` is the form of warnings.
     pub(crate) async fn choose<'a>(
         service: &Service,
+        json: bool,
         topics: impl IntoIterator<Item = (&'a str, i32)>,
     ) -> Result<Self, Failure> {
         if service.embedded {
@@ -62,9 +64,12 @@ impl Target {
         }
         let client = builder.build().map_err(|error| place.explain(error))?;
         if service.allow_plaintext_http && client.endpoint().starts_with("http://") {
-            eprintln!(
-                "warning: {} is not encrypted: others can read what is sent",
-                client.endpoint()
+            stderr::warn(
+                &format!(
+                    "{} is not encrypted: others can read what is sent",
+                    client.endpoint()
+                ),
+                json,
             );
         }
         tracing::info!("endpoint {} from {}", client.endpoint(), place.source());
@@ -156,8 +161,13 @@ impl Target {
         }
     }
 
-    /// A request as it would be sent, without signature.
-    pub(crate) fn request_text(&self, topic: &str, targets: &[(i32, DeletionTarget)]) -> String {
+    /// A request as it would be sent, without signature: a line of JSON, or two lines for people.
+    pub(crate) fn request_text(
+        &self,
+        topic: &str,
+        targets: &[(i32, DeletionTarget)],
+        json: bool,
+    ) -> String {
         let partitions: Vec<Value> = targets
             .iter()
             .map(|(partition, what)| match what {
@@ -166,12 +176,16 @@ impl Target {
             })
             .collect();
         let project_id = self.project_id.as_deref().unwrap_or(PROJECT_TO_BE_FOUND);
-        format!(
-            "POST {}/v2/{project_id}/kafka/instances/{}/topics/{topic}/messages/delete\n{}\n",
-            self.endpoint,
-            self.instance_id,
-            json!({"partitions": partitions})
-        )
+        let url = format!(
+            "{}/v2/{project_id}/kafka/instances/{}/topics/{topic}/messages/delete",
+            self.endpoint, self.instance_id
+        );
+        let body = json!({"partitions": partitions});
+        if json {
+            format!("{}\n", json!({"method": "POST", "url": url, "body": body}))
+        } else {
+            format!("POST {url}\n{body}\n")
+        }
     }
 }
 

@@ -16,7 +16,8 @@
 //! # }
 //! ```
 //!
-//! [`Config`] describes a service: several instances, each with its cluster, several keys with what they may touch, HTTPS
+//! [`Config`] describes a service: several instances, each with its Kafka cluster (feature `kafka`, through librdkafka;
+//! `kafka-tls` for TLS to the cluster and every SASL mechanism but Kerberos), several keys with what they may touch, HTTPS
 //! (feature `tls`), limits, an audit log.
 //!
 //! # What a process keeps to itself
@@ -57,8 +58,8 @@ mod wire;
 
 pub use backend::{CleanupPolicy, PartitionOffsets, TopicSettings};
 pub use config::{
-    AccessKeyConfig, AuditFile, CheckedConfig, Config, InstanceConfig, MemoryConfig, TlsFiles,
-    TokenConfig,
+    AccessKeyConfig, AuditFile, CheckedConfig, Config, InstanceConfig, KafkaConfig, MemoryConfig,
+    TlsFiles, TokenConfig,
 };
 pub use error::{Error, ErrorKind};
 pub use faults::Faults;

@@ -224,8 +224,11 @@ impl Refusal {
         .after(Duration::from_secs(1))
     }
 
-    pub(crate) fn not_ready(instances: usize) -> Self {
-        let message = format!("The Kafka clusters of {instances} instances are not available.");
+    pub(crate) fn not_ready(instances: &[&str]) -> Self {
+        let message = format!(
+            "The Kafka clusters of these instances are not available: {}.",
+            instances.join(", ")
+        );
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "DMS.111501025", message)
             .after(Duration::from_secs(5))
     }

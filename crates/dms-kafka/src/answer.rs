@@ -211,7 +211,6 @@ fn has_array_for_object(json: &[u8]) -> bool {
     false
 }
 
-/// A key may be written with escapes; nobody who means well does.
 /// Whether there is but one `[`, behind a colon, as in every ordinary answer.
 fn has_one_array_as_value(json: &[u8]) -> bool {
     let mut brackets = memchr::memchr_iter(b'[', json);
@@ -221,6 +220,7 @@ fn has_one_array_as_value(json: &[u8]) -> bool {
     }
 }
 
+/// A key may be written with escapes; nobody who means well does.
 fn may_be_partitions(key: &[u8]) -> bool {
     key == b"partitions" || key.contains(&b'\\')
 }

@@ -2,9 +2,12 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::iter;
 use std::time::Duration;
 
 use http::StatusCode;
+use huaweicloud_auth::CredentialsError;
+use tokio::time::error::Elapsed;
 
 use crate::codes;
 use crate::deletion::Deletion;
@@ -291,8 +294,21 @@ impl Error {
             | ErrorKind::Timeout
             | ErrorKind::Throttled => true,
             ErrorKind::Server => matches!(self.status(), Some(502..=504)),
+            ErrorKind::Credentials | ErrorKind::ProjectId => self.source_may_answer_later(),
             _ => false,
         }
+    }
+
+    /// Whether a source of credentials or projects ran out of time, or could not be asked.
+    fn source_may_answer_later(&self) -> bool {
+        let first: Option<&(dyn StdError + 'static)> = self.source();
+        let mut causes = iter::successors(first, |&cause| cause.source());
+        causes.any(|cause| {
+            cause.is::<Elapsed>()
+                || cause
+                    .downcast_ref::<CredentialsError>()
+                    .is_some_and(CredentialsError::is_unavailable)
+        })
     }
 
     /// Whether records may have been deleted, over all attempts.

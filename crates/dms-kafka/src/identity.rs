@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use http::HeaderValue;
 use huaweicloud_auth::Credentials;
+use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout_at};
 
 use crate::client::Config;
@@ -76,7 +77,7 @@ impl Identity {
         let credentials = credentials(config, deadline).await?;
         let project = timeout_at(deadline, config.project.project(&credentials))
             .await
-            .map_err(|_| late(ErrorKind::ProjectId, "no project id"))??;
+            .map_err(|elapsed| late(ErrorKind::ProjectId, "no project id", elapsed))??;
         Ok(Self {
             credentials,
             project,
@@ -87,14 +88,14 @@ impl Identity {
 pub(crate) async fn credentials(config: &Config, deadline: Instant) -> Result<Credentials, Error> {
     timeout_at(deadline, config.credentials.provide_credentials())
         .await
-        .map_err(|_| late(ErrorKind::Credentials, "no credentials"))?
+        .map_err(|elapsed| late(ErrorKind::Credentials, "no credentials", elapsed))?
         .map_err(|error| {
             unsent(ErrorKind::Credentials, format!("no credentials: {error}")).with_source(error)
         })
 }
 
-fn late(kind: ErrorKind, what: &str) -> Error {
-    unsent(kind, format!("{what} within the call's time-out"))
+fn late(kind: ErrorKind, what: &str, elapsed: Elapsed) -> Error {
+    unsent(kind, format!("{what} within the call's time-out")).with_source(elapsed)
 }
 
 #[cfg(feature = "providers")]

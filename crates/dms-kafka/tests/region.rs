@@ -180,9 +180,46 @@ async fn what_is_not_one_usable_project_stops_the_call_before_it_is_sent() {
         );
         assert!(error.to_string().contains(words), "{error} lacks {words}");
         assert!(received(&cloud.service).await.is_empty());
+        assert_eq!(error.is_retryable(), words == "503", "{error}");
         assert_eq!(
             client.project_id().await.unwrap_err().kind(),
             ErrorKind::ProjectId
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_iam_that_repeats_the_request_tells_no_secret() {
+    let cloud = Cloud::with_projects(&[]).await;
+    let echo = |request: &Request| {
+        let headers: Vec<String> = request
+            .headers
+            .iter()
+            .map(|(name, value)| format!("{name}:{}", value.to_str().unwrap()))
+            .collect();
+        let body = json!({"error_code": "APIGW.0301", "error_msg": headers.join("|")});
+        ResponseTemplate::new(401).set_body_json(body)
+    };
+    Mock::given(any())
+        .respond_with(echo)
+        .with_priority(1)
+        .mount(&cloud.iam)
+        .await;
+    let key = Credentials::new("access-key", "canary-secret-key").unwrap();
+    let key = key.with_security_token("canary-security-token").unwrap();
+    let token = Credentials::token("canary-auth-token").unwrap();
+    for credentials in [key, token] {
+        let client = cloud.builder().credentials(credentials).build().unwrap();
+        let error = delete(&client).await.unwrap_err();
+        let shown = format!("{error} {error:?} {client:?}");
+        assert!(shown.contains("APIGW.0301"), "{shown}");
+        assert!(!shown.contains("canary"), "{shown}");
+        let signatures = shown.split("Signature=").skip(1);
+        assert!(
+            signatures
+                .into_iter()
+                .all(|behind| behind.starts_with("<redacted>")),
+            "{shown}"
         );
     }
 }
@@ -199,6 +236,7 @@ async fn an_iam_that_does_not_answer_ends_at_the_deadline() {
         (ErrorKind::ProjectId, Outcome::NotApplied)
     );
     assert!(error.to_string().contains("time-out"), "{error}");
+    assert!(error.is_retryable());
 }
 
 /// The endpoint is on this machine, so its own client has no way elsewhere.

@@ -6,11 +6,15 @@ mod support;
 
 use std::sync::Arc;
 
+#[cfg(feature = "providers")]
+use dms_kafka::{Client, Region, auth::Credentials};
 use dms_kafka::{ClientBuilder, ErrorKind, Outcome, RetryPolicy};
 use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
 use serde_json::json;
-use support::builder;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+#[cfg(feature = "providers")]
+use support::Echo;
+use support::{builder, read_request};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
@@ -19,7 +23,7 @@ use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-const DELETED: &str = "HTTP/1.1 200 OK\r\nContent-Length: 51\r\n\r\n{\"partitions\":[{\"partition\":0,\"result\":\"success\"}]}";
+const DELETED: &str = r#"{"partitions":[{"partition":0,"result":"success"}]}"#;
 
 type SelfSigned = CertifiedKey<KeyPair>;
 
@@ -27,8 +31,9 @@ fn self_signed() -> SelfSigned {
     generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap()
 }
 
-/// A server with this certificate that lets in only clients with one of `clients`, if there are any.
-async fn tls_server(own: &SelfSigned, clients: &[&SelfSigned]) -> String {
+/// A server with this certificate that lets in only clients with one of `clients`, if there are any, and answers
+/// each request with `body`.
+async fn tls_server(own: &SelfSigned, clients: &[&SelfSigned], body: &'static str) -> String {
     let mut roots = RootCertStore::empty();
     for client in clients {
         roots.add(client.cert.der().clone()).unwrap();
@@ -52,13 +57,10 @@ async fn tls_server(own: &SelfSigned, clients: &[&SelfSigned]) -> String {
             let acceptor = acceptor.clone();
             tokio::spawn(async move {
                 let mut stream = acceptor.accept(stream).await.ok()?;
-                let mut received = Vec::new();
-                while !received.ends_with(b"}]}") {
-                    if stream.read_buf(&mut received).await.ok()? == 0 {
-                        return None;
-                    }
-                }
-                stream.write_all(DELETED.as_bytes()).await.ok()
+                read_request(&mut stream).await?;
+                let length = body.len();
+                let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n");
+                stream.write_all((head + body).as_bytes()).await.ok()
             });
         }
     });
@@ -78,7 +80,7 @@ async fn delete(builder: ClientBuilder) -> Result<(), dms_kafka::Error> {
 
 #[tokio::test]
 async fn a_certificate_that_nobody_vouches_for_is_refused_before_anything_is_sent() {
-    let endpoint = tls_server(&self_signed(), &[]).await;
+    let endpoint = tls_server(&self_signed(), &[], DELETED).await;
     let error = delete(builder(&endpoint)).await.unwrap_err();
     assert_eq!(
         (error.kind(), error.outcome()),
@@ -90,7 +92,7 @@ async fn a_certificate_that_nobody_vouches_for_is_refused_before_anything_is_sen
 #[tokio::test]
 async fn root_certificates_of_ones_own_are_trusted() {
     let (own, other) = (self_signed(), self_signed());
-    let endpoint = tls_server(&own, &[]).await;
+    let endpoint = tls_server(&own, &[], DELETED).await;
     let pem = other.cert.pem() + &own.cert.pem();
     delete(builder(&endpoint).with_root_certificates(pem))
         .await
@@ -99,10 +101,33 @@ async fn root_certificates_of_ones_own_are_trusted() {
     assert_eq!(delete(wrong).await.unwrap_err().kind(), ErrorKind::Connect);
 }
 
+/// The endpoint is plain HTTP on loopback, for which no certificate is needed.
+#[cfg(feature = "providers")]
+#[tokio::test]
+async fn root_certificates_of_ones_own_are_trusted_for_iam_too() {
+    let own = self_signed();
+    let iam = tls_server(&own, &[], r#"{"projects":[{"id":"looked-up"}]}"#).await;
+    let service = Echo::start().await;
+    service.answer(DELETED.into());
+    let environment = [("HUAWEICLOUD_SDK_IAM_ENDPOINT", iam)];
+    let builder = Client::builder()
+        .region(Region::AP_SOUTHEAST_1)
+        .endpoint(&*service.endpoint)
+        .credentials(Credentials::new("access-key", "secret-key").unwrap())
+        .with_environment(environment.into_iter().collect());
+    delete(builder.clone().with_root_certificates(own.cert.pem()))
+        .await
+        .unwrap();
+    let error = delete(builder).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ProjectId, "{error}");
+    assert!(error.to_string().contains("certificate"), "{error}");
+    assert!(error.is_retryable());
+}
+
 #[tokio::test]
 async fn a_client_certificate_opens_the_door_and_its_lack_is_told_late() {
     let (own, client) = (self_signed(), self_signed());
-    let endpoint = tls_server(&own, &[&client]).await;
+    let endpoint = tls_server(&own, &[&client], DELETED).await;
     let trusting = || builder(&endpoint).with_root_certificates(own.cert.pem());
     let identity = client.cert.pem() + &client.signing_key.serialize_pem();
     delete(trusting().with_client_certificate(identity))

@@ -11,6 +11,10 @@ use crate::{
 };
 
 const PATH: &str = "/v3/projects";
+/// Real ones have 32 digits.
+const LONGEST_ID: usize = 64;
+/// So many projects are named in a message.
+const LISTED: usize = 10;
 
 /// Asks IAM for the project of an account in a region, and remembers the answer.
 ///
@@ -220,7 +224,12 @@ fn choose(
             format!("the account has no project in the region {region}{trace}: give a project id"),
         )),
         _ => {
-            let list = project_ids.join(", ");
+            let list = match project_ids.split_at_checked(LISTED) {
+                Some((first, more)) if !more.is_empty() => {
+                    format!("{} and {} more", first.join(", "), more.len())
+                }
+                _ => project_ids.join(", "),
+            };
             let message = format!(
                 "the account has several projects in the region {region}{trace}: give the id of one, {list}"
             );
@@ -237,6 +246,14 @@ fn project_ids(body: &[u8]) -> Option<Vec<String>> {
     let projects = body.get("projects")?.as_array()?;
     projects
         .iter()
-        .map(|project| project.get("id")?.as_str().map(str::to_owned))
+        .map(|project| {
+            let id = project.get("id")?.as_str()?;
+            is_id(id).then(|| id.to_owned())
+        })
         .collect()
+}
+
+/// It goes into URLs, headers and messages.
+fn is_id(id: &str) -> bool {
+    (1..=LONGEST_ID).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic())
 }

@@ -1,6 +1,6 @@
 //! Asking a service, and telling what it refused.
 
-use std::{error::Error as _, time::Duration};
+use std::{error::Error as _, iter, time::Duration};
 
 use http::{Request, Response, StatusCode, header};
 use serde_json::Value;
@@ -11,6 +11,8 @@ use crate::{CredentialsError, HttpTransport, TransportError};
 pub(crate) const CLOUD_TIMEOUT: Duration = Duration::from_secs(30);
 
 const MAX_MESSAGE: usize = 300;
+const REDACTED: &str = "<redacted>";
+const SIGNATURE: &str = "Signature=";
 
 /// A POST of JSON, as IAM and STS want it. `url` is an endpoint and a path, both checked before.
 pub(crate) fn post_json(url: String, body: &Value) -> Result<Request<Vec<u8>>, CredentialsError> {
@@ -41,9 +43,9 @@ pub(crate) async fn ask(
 }
 
 pub(crate) fn unanswered(address: &str, error: &TransportError) -> CredentialsError {
-    let cause = error
-        .source()
-        .map(|source| format!(": {source}"))
+    let cause = iter::successors(error.source(), |&cause| cause.source())
+        .last()
+        .map(|root| format!(": {root}"))
         .unwrap_or_default();
     CredentialsError::unavailable(format!("{address} {error}{cause}")).with_source(error.clone())
 }
@@ -92,9 +94,8 @@ fn message(body: &[u8], secrets: &[&str]) -> Option<String> {
     let message = secrets
         .iter()
         .filter(|secret| !secret.is_empty())
-        .fold(message, |message, secret| {
-            message.replace(secret, "<redacted>")
-        });
+        .fold(message, |message, secret| message.replace(secret, REDACTED));
+    let message = without_signatures(&message);
     let printable = |character: &char| !character.is_control();
     Some(
         message
@@ -103,6 +104,20 @@ fn message(body: &[u8], secrets: &[&str]) -> Option<String> {
             .take(MAX_MESSAGE)
             .collect(),
     )
+}
+
+/// A service that refuses a signature may repeat it, and for 15 minutes others could too.
+fn without_signatures(message: &str) -> String {
+    let mut parts = message.split_inclusive(SIGNATURE);
+    let mut shown = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let rest = part.trim_start_matches(|digit: char| digit.is_ascii_hexdigit());
+        if rest.len() < part.len() {
+            shown.push_str(REDACTED);
+        }
+        shown.push_str(rest);
+    }
+    shown
 }
 
 #[cfg(test)]
@@ -121,6 +136,10 @@ mod tests {
                 Some("401 bad <redacted>!"),
             ),
             (r#"{"code":"x","message":{}}"#.to_owned(), Some("x")),
+            (
+                r#"{"message":"Access=A, Signature=0aF9|Signature="}"#.to_owned(),
+                Some("Access=A, Signature=<redacted>|Signature="),
+            ),
             (r#"{"message":"only"}"#.to_owned(), Some("only")),
             ("<html>".to_owned(), None),
             ("[1]".to_owned(), None),

@@ -203,6 +203,18 @@ async fn what_is_not_one_project_is_an_error() {
         ),
         (200, json!("<html>"), Kind::Refused, ["no list", "", ""]),
         (
+            200,
+            json!({ "projects": [{ "id": "p\u{1b}[2J" }] }),
+            Kind::Refused,
+            ["no list", "", ""],
+        ),
+        (
+            200,
+            json!({ "projects": [{ "id": "p".repeat(65) }] }),
+            Kind::Refused,
+            ["no list", "", ""],
+        ),
+        (
             401,
             json!({ "error_code": "APIGW.0301", "error_msg": "bad TOKEN" }),
             Kind::Refused,
@@ -227,6 +239,23 @@ async fn what_is_not_one_project_is_an_error() {
             .project_id(&credentials, &Region::AP_SOUTHEAST_1)
             .await;
         assert_eq!(again.unwrap(), "p1", "failures are not remembered");
+    }
+}
+
+#[tokio::test]
+async fn a_message_lists_the_first_ten_and_the_error_all() {
+    for (count, end) in [(10, "p8, p9"), (12, "p8, p9 and 2 more")] {
+        let projects: Vec<_> = (0..count)
+            .map(|number| json!({ "id": format!("p{number}") }))
+            .collect();
+        let several = exchange(AP_1, 200, &json!({ "projects": projects }));
+        let (lookup, _) = lookup(json!([several]), &[]);
+        let error = lookup
+            .project_id(&credentials(), &Region::AP_SOUTHEAST_1)
+            .await
+            .unwrap_err();
+        assert!(error.to_string().ends_with(end), "{error}");
+        assert_eq!(error.project_ids().len(), count);
     }
 }
 

@@ -24,15 +24,15 @@ pub(crate) struct Delete {
     pub(crate) everything: Vec<i32>,
 
     /// Do not ask
-    #[arg(long, short)]
+    #[arg(long, short, help_heading = "Safety")]
     pub(crate) yes: bool,
 
     /// Show what would be sent and send nothing
-    #[arg(long)]
+    #[arg(long, help_heading = "Safety")]
     pub(crate) dry_run: bool,
 
     /// How to print the result
-    #[arg(long, value_enum, default_value_t = Format::Table)]
+    #[arg(long, value_enum, value_name = "FORM", default_value_t = Format::Table, help_heading = "Output")]
     pub(crate) output: Format,
 }
 

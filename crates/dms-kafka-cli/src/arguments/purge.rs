@@ -18,7 +18,7 @@ pub(crate) struct Purge {
     pub(crate) offsets_file: PathBuf,
 
     /// Allow rows with the offset -1, which delete all records of a partition
-    #[arg(long, help_heading = "What")]
+    #[arg(long, help_heading = "Safety")]
     pub(crate) allow_everything: bool,
 
     /// Requests under way at once
@@ -51,20 +51,20 @@ pub(crate) struct Purge {
         long,
         value_name = "SECONDS",
         default_value = "10",
-        help_heading = "Records"
+        help_heading = "Output"
     )]
     pub(crate) progress_every: NonZeroU64,
 
     /// Do not ask
-    #[arg(long, short)]
+    #[arg(long, short, help_heading = "Safety")]
     pub(crate) yes: bool,
 
     /// Show what would be sent and send nothing
-    #[arg(long)]
+    #[arg(long, help_heading = "Safety")]
     pub(crate) dry_run: bool,
 
     /// How to print the result
-    #[arg(long, value_enum, default_value_t = PurgeFormat::Table)]
+    #[arg(long, value_enum, value_name = "FORM", default_value_t = PurgeFormat::Table, help_heading = "Output")]
     pub(crate) output: PurgeFormat,
 }
 

@@ -48,6 +48,6 @@ pub(crate) struct Sign {
     pub(crate) compare: Option<String>,
 
     /// How to print the stages
-    #[arg(long, value_enum, default_value_t = Format::Table)]
+    #[arg(long, value_enum, value_name = "FORM", default_value_t = Format::Table)]
     pub(crate) output: Format,
 }

@@ -7,6 +7,7 @@ use crate::confirm;
 use crate::exit::{Exit, Failure};
 use crate::interrupt::Interrupts;
 use crate::output::{Format, Report, Rows};
+use crate::stderr;
 use crate::stdout;
 use crate::target::Target;
 
@@ -14,10 +15,16 @@ pub(crate) async fn delete(arguments: Box<Delete>) -> Result<Exit, Failure> {
     let topic = TopicName::new(arguments.topic.as_str()).map_err(Failure::usage)?;
     let targets = targets(&arguments)?;
     let highest = targets.last().map_or(0, |(partition, _)| *partition);
-    let target = Target::choose(&arguments.service, [(topic.as_str(), highest)]).await?;
+    let target = Target::choose(
+        &arguments.service,
+        arguments.output.is_json(),
+        [(topic.as_str(), highest)],
+    )
+    .await?;
     if arguments.dry_run {
-        stdout::print(&target.request_text(topic.as_str(), &targets)).map_err(Failure::usage)?;
-        eprintln!("Nothing was sent.");
+        stdout::print(&target.request_text(topic.as_str(), &targets, arguments.output.is_json()))
+            .map_err(Failure::usage)?;
+        stderr::note("Nothing was sent.", arguments.output.is_json());
         return Ok(Exit::Done);
     }
     confirm::possible(arguments.yes)?;
@@ -32,7 +39,8 @@ pub(crate) async fn delete(arguments: Box<Delete>) -> Result<Exit, Failure> {
         request = request.target(partition, what);
     }
     let mut interrupts = Interrupts::listen().map_err(Failure::usage)?;
-    let (sent, was_interrupted) = send(request, &mut interrupts).await?;
+    let json = arguments.output.is_json();
+    let (sent, was_interrupted) = send(request, &mut interrupts, json).await?;
     let shown = match sent {
         Ok(deletion) => show(&arguments, &target, &rows, deletion).await,
         Err(error) => Err(Failure::call(error)),
@@ -63,7 +71,7 @@ fn confirm(arguments: &Delete, topic: &TopicName, rows: &Rows<'_>) -> Result<(),
     match (arguments.yes, arguments.output) {
         (true, Format::Json) => Ok(()),
         (true, Format::Table) => {
-            eprint!("{plan}");
+            stderr::text(&plan);
             Ok(())
         }
         (false, _) if rows.has_everything() => confirm::ask(&plan, topic.as_str()),
@@ -75,6 +83,7 @@ fn confirm(arguments: &Delete, topic: &TopicName, rows: &Rows<'_>) -> Result<(),
 async fn send(
     request: DeleteMessages,
     interrupts: &mut Interrupts,
+    json: bool,
 ) -> Result<(Result<Deletion, Error>, bool), Failure> {
     let mut sent = std::pin::pin!(request.send());
     let mut was_interrupted = false;
@@ -86,7 +95,7 @@ async fn send(
                     return Err(Failure::Interrupted);
                 }
                 was_interrupted = true;
-                eprintln!("stopping: waiting for the answer; interrupt again to leave it");
+                stderr::note("stopping: waiting for the answer; interrupt again to leave it", json);
             }
         }
     }
@@ -101,14 +110,14 @@ async fn show(
 ) -> Result<(), Failure> {
     let report = Report::new(&deletion);
     let shown = match arguments.output {
-        Format::Json => report.json()?,
+        Format::Json => stdout::print(&report.json()?),
         // The deletion is done: that the state after cannot be had must not hide its result.
         Format::Table => {
             let after = target.partitions(&arguments.topic).await.ok().flatten();
-            rows.outcome(&report, after.as_deref())
+            stdout::print_coloured(&rows.outcome(&report, after.as_deref()))
         }
     };
-    stdout::print(&shown).map_err(Failure::unshown)?;
+    shown.map_err(Failure::unshown)?;
     deletion.into_result().map(drop).map_err(Failure::call)
 }
 

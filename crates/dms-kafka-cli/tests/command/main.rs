@@ -1,11 +1,19 @@
 //! The command from outside: what it prints, how it ends, and what it leaves behind.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![expect(clippy::panic, reason = "so does a helper of tests")]
 #![expect(clippy::print_stdout, reason = "a long test tells how far it is")]
 
 mod audited;
 mod delete;
+mod golden;
+mod https;
+mod pipes;
 mod purge;
 mod resume;
+mod schema;
+mod serve;
 mod sign;
+mod stopping;
 mod support;
+mod terminal;

@@ -1,5 +1,6 @@
 //! `dms-kafka purge` from outside: what is refused, what is printed, and what is left.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -24,6 +25,19 @@ impl Folder {
             folder,
             offsets: path,
         }
+    }
+
+    /// As many partitions of topic `t0`, each to be deleted below 7.
+    pub(crate) fn with_partitions(count: u32) -> Self {
+        let mut rows = String::new();
+        for partition in 0..count {
+            writeln!(
+                rows,
+                "{{\"topic\":\"t0\",\"partition\":{partition},\"offset\":7}}"
+            )
+            .unwrap();
+        }
+        Self::new(&rows)
     }
 
     pub(crate) fn path(&self, name: &str) -> String {
@@ -380,6 +394,63 @@ fn wrong_credentials_stop_at_the_first_request() {
 }
 
 #[test]
+fn a_service_out_of_reach_and_an_instance_that_is_not_there_stop_at_the_first_request() {
+    let served = Served::with_topics(&["t0:30:1000"]);
+    let folder = Folder::with_partitions(30);
+    // A port that was free a moment ago; nothing listens on it.
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let nowhere = format!("http://127.0.0.1:{port}");
+    let journal = folder.path("journal");
+    for more in [
+        ["--endpoint", nowhere.as_str()],
+        ["--instance-id", "nowhere"],
+    ] {
+        let mut purge = command();
+        purge.args([
+            "purge",
+            "--yes",
+            "--output",
+            "json",
+            "--project-id",
+            served.text("project_id"),
+        ]);
+        if more[0] == "--endpoint" {
+            purge.args(["--instance-id", "i"]);
+        } else {
+            purge.args(["--endpoint", served.text("endpoint"), "--journal", &journal]);
+        }
+        purge
+            .args(more)
+            .arg("--offsets-file")
+            .arg(&folder.offsets)
+            .env("HUAWEICLOUD_SDK_AK", served.text("access_key"))
+            .env("HUAWEICLOUD_SDK_SK", served.text("secret_key"));
+        let output = purge.output().unwrap();
+        assert_eq!(
+            output.status.code(),
+            Some(3),
+            "{more:?}: {}",
+            stderr(&output)
+        );
+        let told: Value = serde_json::from_str(&stdout(&output)).unwrap();
+        assert_eq!(
+            (&told["request_failed"], &told["not_sent"]),
+            (&json!(10), &json!(20)),
+            "{told}"
+        );
+    }
+    assert_eq!(
+        folder.read("journal").lines().count(),
+        1,
+        "rows were recorded"
+    );
+}
+
+#[test]
 fn too_many_failures_stop_it() {
     let served = Served::with_topics(&["orders:200:10"]);
     let all: Vec<_> = (0..200)
@@ -408,6 +479,98 @@ fn too_many_failures_stop_it() {
         "{}",
         stderr(&output)
     );
+}
+
+#[test]
+fn the_rows_left_replace_neither_the_offsets_nor_the_journal() {
+    let folder = Folder::with_partitions(1);
+    let offsets = folder.path("offsets");
+    let same = [folder.path("./offsets"), folder.path("journal")];
+    for failures in &same {
+        let output = command()
+            .args([
+                "purge",
+                "--endpoint",
+                "http://127.0.0.1:9",
+                "--project-id",
+                "p",
+                "--instance-id",
+                "i",
+                "--yes",
+            ])
+            .args([
+                "--offsets-file",
+                &offsets,
+                "--journal",
+                &same[1],
+                "--failures-file",
+                failures,
+            ])
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+        assert!(
+            stderr(&output).contains("would replace"),
+            "{}",
+            stderr(&output)
+        );
+        assert!(!PathBuf::from(&same[1]).exists(), "a journal was begun");
+    }
+}
+
+#[test]
+fn failures_of_earlier_runs_count_for_the_end_but_not_for_stopping() {
+    let served = Served::with_topics(&["t0:30:5"]);
+    let folder = Folder::with_partitions(30);
+    let journal = folder.path("journal");
+    let arguments = [
+        "--yes",
+        "--output",
+        "json",
+        "--max-failures",
+        "10",
+        "--concurrency",
+        "1",
+        "--journal",
+        &journal,
+    ];
+    for (not_sent, failed) in [(20, 10), (10, 20), (0, 30), (0, 30)] {
+        let output = served.purge(&folder.offsets, &arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+        let told: Value = serde_json::from_str(&stdout(&output)).unwrap();
+        assert_eq!(
+            (&told["not_sent"], &told["failed"]),
+            (&json!(not_sent), &json!(failed))
+        );
+    }
+}
+
+/// A service that is away for a while is no reason to give rows up.
+#[test]
+fn rows_that_never_reached_the_service_are_sent_when_the_purge_is_taken_up_again() {
+    let served = Served::with_topics(&["t0:30:1000"]);
+    let folder = Folder::with_partitions(30);
+    let (journal, left) = (folder.path("journal"), folder.path("left"));
+    let arguments = [
+        "--yes",
+        "--output",
+        "json",
+        "--journal",
+        &journal,
+        "--failures-file",
+        &left,
+    ];
+    let refused = served
+        .purge(&folder.offsets, &arguments)
+        .env("HUAWEICLOUD_SDK_SK", "wrong")
+        .output()
+        .unwrap();
+    assert_eq!(refused.status.code(), Some(3), "{}", stderr(&refused));
+    assert_eq!(folder.read("left").lines().count(), 30);
+    let again = served.purge(&folder.offsets, &arguments).output().unwrap();
+    assert_eq!(again.status.code(), Some(0), "{}", stderr(&again));
+    assert_eq!(folder.read("left"), "");
+    assert!(served.starts("t0", 30).iter().all(|start| *start == 7));
 }
 
 #[test]

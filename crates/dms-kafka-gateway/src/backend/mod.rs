@@ -3,9 +3,13 @@
 use std::{fmt, pin::Pin, time::Instant};
 
 mod error_code;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod memory;
 
 pub(crate) use error_code::KafkaErrorCode;
+#[cfg(feature = "kafka")]
+pub(crate) use kafka::KafkaBackend;
 pub(crate) use memory::MemoryBackend;
 pub use memory::{CleanupPolicy, TopicSettings};
 
@@ -62,7 +66,10 @@ pub(crate) enum BackendError {
     UnknownTopic,
     /// The cluster cannot be reached; nothing was deleted.
     #[error("the Kafka cluster is not available: {0}")]
-    #[cfg_attr(not(test), expect(dead_code, reason = "memory can always be reached"))]
+    #[cfg_attr(
+        not(any(test, feature = "kafka")),
+        expect(dead_code, reason = "memory can always be reached")
+    )]
     Unavailable(String),
 }
 

@@ -6,6 +6,7 @@ use huaweicloud_auth::Credentials;
 
 use super::{
     Config, InstanceConfig,
+    kafka::Property,
     secrets::{self, Environment},
 };
 use crate::{
@@ -46,7 +47,7 @@ impl Config {
         let instances = self
             .instances
             .iter()
-            .map(instance)
+            .map(|config| instance(config, environment))
             .collect::<Result<Vec<_>, _>>()?;
         let tls = self.tls.as_ref().map(crate::tls::acceptor).transpose()?;
         Ok(CheckedConfig(Settings {
@@ -196,23 +197,40 @@ fn scope(
     }
 }
 
-fn instance(config: &InstanceConfig) -> Result<Instance, Error> {
+fn instance(config: &InstanceConfig, environment: Environment<'_>) -> Result<Instance, Error> {
     names::check_id("id of an instance", &config.id)?;
     names::check_id("project_id of an instance", &config.project_id)?;
     Ok(Instance {
         project_id: config.project_id.clone(),
         id: config.id.clone(),
-        backend: backend(config)?,
+        backend: backend(config, environment)?,
     })
 }
 
-fn backend(config: &InstanceConfig) -> Result<Arc<dyn Backend>, Error> {
-    match &config.memory {
-        Some(memory) => Ok(Arc::new(MemoryBackend::with_topics(&memory.topics)?)),
-        None => Err(Error::invalid_setting(
+fn backend(
+    config: &InstanceConfig,
+    environment: Environment<'_>,
+) -> Result<Arc<dyn Backend>, Error> {
+    match (&config.memory, &config.kafka) {
+        (Some(memory), None) => Ok(Arc::new(MemoryBackend::with_topics(&memory.topics)?)),
+        (None, Some(kafka)) => {
+            kafka_backend(&config.id, &kafka.properties(&config.id, environment)?)
+        }
+        _ => Err(Error::invalid_setting(
             "instance",
             &config.id,
-            "it needs the table memory",
+            "it needs a table kafka or a table memory, and not both",
         )),
     }
+}
+
+#[cfg(feature = "kafka")]
+fn kafka_backend(id: &str, properties: &[Property]) -> Result<Arc<dyn Backend>, Error> {
+    Ok(Arc::new(crate::backend::KafkaBackend::new(id, properties)?))
+}
+
+#[cfg(not(feature = "kafka"))]
+fn kafka_backend(id: &str, _: &[Property]) -> Result<Arc<dyn Backend>, Error> {
+    let rule = "this program was built without Kafka; build it with the feature kafka, or give the instance a table memory";
+    Err(Error::invalid_setting("instance", id, rule))
 }

@@ -18,9 +18,11 @@ use crate::{
 };
 
 mod check;
+mod kafka;
 mod secrets;
 
 pub use check::CheckedConfig;
+pub use kafka::KafkaConfig;
 
 /// What a gateway serves, to whom, and within which bounds.
 ///
@@ -109,7 +111,7 @@ pub struct AuditFile {
     pub file: PathBuf,
 }
 
-/// One table `[[instance]]`.
+/// One table `[[instance]]`: it has either a table `kafka` or a table `memory`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
@@ -118,6 +120,8 @@ pub struct InstanceConfig {
     pub id: String,
     /// The `project_id` of requests: 1 to 64 of `A-Z a-z 0-9 . _ -`.
     pub project_id: String,
+    /// The Kafka cluster (feature `kafka`).
+    pub kafka: Option<KafkaConfig>,
     /// Topics in memory instead of a Kafka cluster.
     pub memory: Option<MemoryConfig>,
 }

@@ -1,4 +1,4 @@
-//! What is for the operator, not for clients; none of it needs a signature, and none of it tells an id.
+//! What is for the operator, not for clients; none of it needs a signature.
 
 use std::{
     sync::Arc,
@@ -35,7 +35,8 @@ pub(super) async fn readyz(State(app): State<Arc<App>>) -> Result<&'static str, 
     if not_ready.is_empty() {
         Ok("ready\n")
     } else {
-        Err(Refusal::not_ready(not_ready.len()))
+        let instances: Vec<&str> = not_ready.iter().map(|(instance, _)| *instance).collect();
+        Err(Refusal::not_ready(&instances))
     }
 }
 

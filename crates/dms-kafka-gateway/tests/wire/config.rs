@@ -129,3 +129,37 @@ async fn secrets_come_from_files_too() {
     .await;
     assert_eq!(answer.status, 200, "{answer:?}");
 }
+
+/// What only librdkafka knows; without it every table `kafka` is refused.
+#[test]
+fn properties_that_librdkafka_refuses() {
+    let refused = |property: &str| {
+        let toml = format!(
+            r#"
+            listen = "127.0.0.1:0"
+            anonymous = true
+            instance = [{{ id = "i", project_id = "p", kafka = {{ "bootstrap.servers" = "127.0.0.1:9", {property} }} }}]
+            "#
+        );
+        let config = Config::from_toml(&toml).expect("a configuration");
+        let error = config.check(&environment).map(drop).expect_err(property);
+        assert_eq!(error.kind(), ErrorKind::InvalidSetting);
+        error.to_string()
+    };
+    for (property, with_kafka) in [
+        (r#""no.such.property" = 1"#, "no such property"),
+        (r#""security.protocol" = "hidden""#, "this value"),
+        (r#""socket.timeout.ms" = -1"#, "this value"),
+    ] {
+        let error = refused(property);
+        let expected = if cfg!(feature = "kafka") {
+            with_kafka
+        } else {
+            "feature kafka"
+        };
+        assert!(
+            error.contains(expected) && !error.contains("hidden"),
+            "{error}"
+        );
+    }
+}

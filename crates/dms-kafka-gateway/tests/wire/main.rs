@@ -5,6 +5,7 @@
     clippy::panic,
     reason = "a test fails by panicking, and says what it expected"
 )]
+#![allow(clippy::print_stdout, reason = "numbers of a load are told")]
 
 mod access;
 mod audit;
@@ -12,8 +13,10 @@ mod config;
 mod connections;
 mod delete_records;
 mod delete_requests;
+mod deletion_table;
 mod faults;
 mod list_partitions;
+mod load;
 mod logs;
 mod operations;
 mod protection;

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use dms_kafka::auth::Credentials;
 use dms_kafka::{Client, ClientBuilder};
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
@@ -88,7 +88,7 @@ async fn serve(mut stream: TcpStream, body: Arc<Mutex<Vec<u8>>>) -> Option<()> {
 }
 
 /// Head and body of the next request; `None` when the client goes away.
-pub(crate) async fn read_request(stream: &mut TcpStream) -> Option<String> {
+pub(crate) async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> Option<String> {
     let mut received = Vec::new();
     let mut buffer = [0; 4096];
     loop {

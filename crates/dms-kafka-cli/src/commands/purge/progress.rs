@@ -1,14 +1,18 @@
 //! How far a purge is: a bar on a terminal, a line now and then elsewhere.
 
+use std::fmt::Write;
 use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 
-use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use serde_json::json;
+use indicatif::{
+    HumanCount, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle,
+};
+use serde_json::{Value, json};
 
 use super::states::Counts;
+use crate::stderr;
 
-const BAR: &str = "{bar:30} {human_pos} of {human_len} rows, {msg}, {per_sec:.0}, {eta} left";
+const BAR: &str = "{bar:30} {human_pos} of {human_len} rows, {msg}, {rate}, {eta} left";
 
 pub(super) struct Progress {
     total: u64,
@@ -26,16 +30,23 @@ enum Display {
 
 impl Progress {
     pub(super) fn new(total: u64, before: u64, json: bool) -> Self {
-        let display = if json {
-            Display::JsonLines
-        } else if std::io::stderr().is_terminal() {
+        let display = if std::io::stderr().is_terminal() {
             let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr())
                 .with_position(before);
             if let Ok(style) = ProgressStyle::with_template(BAR) {
-                bar.set_style(style);
+                // Writing to the line does not fail.
+                bar.set_style(style.with_key(
+                    "rate",
+                    |state: &ProgressState, line: &mut dyn Write| {
+                        _ = write!(line, "{:.0}/s", state.per_sec());
+                    },
+                ));
             }
             bar.reset_eta();
+            stderr::keep_above(&bar);
             Display::Bar(bar)
+        } else if json {
+            Display::JsonLines
         } else {
             Display::Lines
         };
@@ -70,14 +81,14 @@ impl Progress {
                 let left = left.map_or_else(String::new, |left| {
                     format!(", {} left", HumanDuration(left))
                 });
-                self.say(&format!(
+                stderr::line(&format!(
                     "{} of {} rows, {}, {rate:.0}/s{left}",
                     HumanCount(counts.finished()),
                     HumanCount(self.total),
                     failed(counts),
                 ));
             }
-            Display::JsonLines => self.say(
+            Display::JsonLines => stderr::line(
                 &json!({"progress": {
                     "rows": self.total,
                     "finished": counts.finished(),
@@ -90,25 +101,28 @@ impl Progress {
         }
     }
 
-    /// Says something on standard error, above the bar if there is one.
-    pub(super) fn say(&self, text: &str) {
-        match &self.display {
-            Display::Bar(bar) => bar.suspend(|| eprintln!("{text}")),
-            Display::Lines | Display::JsonLines => eprintln!("{text}"),
-        }
-    }
-
     /// A note for people, or for scripts that read JSON.
     pub(super) fn note(&self, text: &str) {
-        match &self.display {
-            Display::JsonLines => self.say(&json!({"note": text}).to_string()),
-            Display::Bar(_) | Display::Lines => self.say(text),
+        stderr::note(text, self.is_json());
+    }
+
+    /// An error that stops the purge: its text for people, its JSON for scripts.
+    pub(super) fn error(&self, text: &str, json: &Value) {
+        if self.is_json() {
+            stderr::line(&json.to_string());
+        } else {
+            stderr::line(text);
         }
     }
 
+    fn is_json(&self) -> bool {
+        matches!(self.display, Display::JsonLines)
+    }
+
+    /// Takes the bar away: the results follow.
     pub(super) fn end(&self) {
         if let Display::Bar(bar) = &self.display {
-            bar.abandon();
+            bar.finish_and_clear();
         }
     }
 }

@@ -11,6 +11,7 @@ use super::states::{Counts, RowState};
 use crate::arguments::PurgeFormat;
 use crate::exit;
 use crate::output;
+use crate::stderr;
 use crate::stdout;
 
 const SHOWN_IN_TABLE: usize = 50;
@@ -125,26 +126,23 @@ impl Report {
         Ok(())
     }
 
-    /// What was done, at the end.
+    /// What was done, at the end. Lines for each row leave standard output to the rows.
     pub(super) fn finish(&self, total: u64, counts: &Counts) -> io::Result<()> {
         match self.format {
-            PurgeFormat::Ndjson => Ok(()),
-            PurgeFormat::Table => stdout::print(&self.table(total, counts)),
+            PurgeFormat::Ndjson => {
+                stderr::line(&json!({"summary": summary(total, counts)}).to_string());
+                Ok(())
+            }
+            PurgeFormat::Table => stdout::print_coloured(&self.table(total, counts)),
             PurgeFormat::Json => stdout::print(&format!("{}\n", self.json(total, counts))),
         }
     }
 
     fn json(&self, total: u64, counts: &Counts) -> Value {
-        json!({
-            "rows": total,
-            "deleted": counts.deleted,
-            "failed": counts.failed,
-            "request_failed": counts.refused + counts.undone,
-            "unknown": counts.unknown + counts.under_way,
-            "not_sent": counts.waiting,
-            "failures": self.kept,
-            "failures_omitted": self.omitted,
-        })
+        let mut object = summary(total, counts);
+        object["failures"] = json!(self.kept);
+        object["failures_omitted"] = json!(self.omitted);
+        object
     }
 
     fn table(&self, total: u64, counts: &Counts) -> String {
@@ -167,7 +165,7 @@ impl Report {
             ]
             .map(|count| count.to_string()),
         );
-        let mut text = output::lines(&summary);
+        let mut text = output::coloured_lines(&summary, std::iter::once("deleted"));
         if self.kept.is_empty() {
             return text;
         }
@@ -182,13 +180,25 @@ impl Report {
             ]);
         }
         text.push('\n');
-        text.push_str(&output::lines(&failures));
+        let statuses = self.kept.iter().map(|line| line.status);
+        text.push_str(&output::coloured_lines(&failures, statuses));
         if self.omitted > 0 {
             // Writing to a string does not fail.
             let _ = writeln!(text, "and {} more", self.omitted);
         }
         text
     }
+}
+
+fn summary(total: u64, counts: &Counts) -> Value {
+    json!({
+        "rows": total,
+        "deleted": counts.deleted,
+        "failed": counts.failed,
+        "request_failed": counts.refused + counts.undone,
+        "unknown": counts.unknown + counts.under_way,
+        "not_sent": counts.waiting,
+    })
 }
 
 fn print_lines(lines: &[RowLine]) -> io::Result<()> {

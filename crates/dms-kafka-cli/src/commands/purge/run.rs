@@ -3,66 +3,16 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
-use dms_kafka::{PurgeRequest, PurgeResult, PurgeTarget};
+use dms_kafka::{Error, ErrorKind, PurgeRequest, PurgeResult, PurgeTarget};
 use futures_util::{Stream, StreamExt as _, future, stream};
 
 use super::journal::{Entry, Journal};
 use super::progress::Progress;
 use super::report::Report;
 use super::states::{Counts, RowState, States};
+use super::stop::{Stop, Stops};
 use super::verdict;
-use crate::exit::{self, Exit};
 use crate::interrupt::Interrupts;
-
-/// Why no more is sent although there are rows left.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Stop {
-    /// Asked to; `true` when not even the requests under way were waited for.
-    Interrupted(bool),
-    TooManyFailures,
-    /// Every further request would fail alike.
-    Hopeless {
-        text: String,
-        json: serde_json::Value,
-        exit: Exit,
-    },
-    /// The journal cannot be written.
-    Journal(String),
-    /// Standard output cannot be written.
-    Output(String),
-}
-
-impl Stop {
-    /// What to tell people.
-    pub(super) fn why(&self) -> String {
-        match self {
-            Self::Interrupted(false) => "interrupted".to_owned(),
-            Self::Interrupted(true) => {
-                "interrupted: the requests under way were left, and what they delete is not known"
-                    .to_owned()
-            }
-            Self::TooManyFailures => "stopped: too many rows have failed".to_owned(),
-            Self::Hopeless { text, .. } => format!("stopped: {text}"),
-            Self::Journal(error) => format!(
-                "stopped: the journal cannot be written: {error}; rows that it lacks will be sent again, but none that \
-                 deletes everything"
-            ),
-            Self::Output(error) => format!("stopped: the results cannot be written: {error}"),
-        }
-    }
-
-    /// The exit code, where the rows alone call for `exit`.
-    pub(super) fn exit(&self, exit: Exit, counts: &Counts) -> Exit {
-        match self {
-            Self::Interrupted(_) => Exit::Interrupted,
-            Self::Hopeless {
-                exit: Exit::Usage, ..
-            } if counts.finished() == counts.undone => Exit::Usage,
-            Self::TooManyFailures | Self::Hopeless { .. } => exit,
-            Self::Journal(_) | Self::Output(_) => Exit::Unknown,
-        }
-    }
-}
 
 /// How a purge is run.
 pub(super) struct Run<'a> {
@@ -71,12 +21,14 @@ pub(super) struct Run<'a> {
     pub(super) progress: &'a Progress,
     pub(super) concurrency: usize,
     pub(super) max_failures: Option<u64>,
+    /// Rows that failed in earlier runs.
+    pub(super) failed_before: u64,
     pub(super) tick: Duration,
-    pub(super) stop: RefCell<Option<Stop>>,
+    pub(super) stops: RefCell<Stops>,
 }
 
 impl Run<'_> {
-    /// Sends the rows; says why it stopped before their end, if it did.
+    /// Sends the rows; says why it stopped before their end, when it did.
     ///
     /// The first request goes alone: when it is refused for its credentials, no other makes the lock of the key nearer.
     pub(super) async fn send_all(
@@ -85,14 +37,14 @@ impl Run<'_> {
         rows: impl Stream<Item = PurgeTarget> + Send + 'static,
         report: &mut Report,
         interrupts: &mut Interrupts,
-    ) -> Option<Stop> {
+    ) -> Stops {
         let mut requests = Box::pin(purge.requests(rows));
         let first = requests.next().await;
         self.send_some(stream::iter(first), 1, report, interrupts)
             .await;
         self.send_some(requests, self.concurrency, report, interrupts)
             .await;
-        self.stop.into_inner()
+        self.stops.into_inner()
     }
 
     async fn send_some(
@@ -128,8 +80,8 @@ impl Run<'_> {
 
     /// Whether to give up even what is under way.
     fn interrupted(&self) -> bool {
-        let again = matches!(*self.stop.borrow(), Some(Stop::Interrupted(_)));
-        self.stop.replace(Some(Stop::Interrupted(again)));
+        let again = self.stops.borrow().was_interrupted();
+        self.stop(Stop::Interrupted { left: again });
         if !again {
             self.progress.note(
                 "stopping: waiting for the requests under way; interrupt again to leave them",
@@ -139,12 +91,11 @@ impl Run<'_> {
     }
 
     fn is_stopping(&self) -> bool {
-        self.stop.borrow().is_some()
+        !self.stops.borrow().is_empty()
     }
 
-    /// The first reason is the one that is told.
     fn stop(&self, reason: Stop) {
-        self.stop.borrow_mut().get_or_insert(reason);
+        self.stops.borrow_mut().add(reason);
     }
 
     /// Sends one request, after its intent is recorded if it deletes everything.
@@ -190,22 +141,23 @@ impl Run<'_> {
         if let Err(error) = report.add(result, &states) {
             self.stop(Stop::Output(error.to_string()));
         }
-        if let Err(error) = result.deletion()
-            && verdict::is_hopeless(error)
-        {
-            self.stop(Stop::Hopeless {
-                text: error.to_string(),
-                json: exit::error_json(error),
-                exit: exit::of_error(error),
-            });
-        }
         let counts = self.states.counts();
+        if let Err(error) = result.deletion()
+            && (verdict::is_hopeless(error) || is_out_of_reach(error, &counts))
+        {
+            self.stop(Stop::hopeless(error));
+        }
         if self
             .max_failures
-            .is_some_and(|most| counts.not_deleted() >= most)
+            .is_some_and(|most| counts.not_deleted() - self.failed_before >= most)
         {
             self.stop(Stop::TooManyFailures);
         }
         self.progress.update(&counts);
     }
+}
+
+/// Whether the service was never reached: then the address is wrong, or it is away.
+fn is_out_of_reach(error: &Error, counts: &Counts) -> bool {
+    error.kind() == ErrorKind::Connect && counts.finished() == counts.undone
 }

@@ -1,6 +1,6 @@
 //! What a request's result says of its rows.
 
-use dms_kafka::{Error, ErrorKind, Outcome, PartitionDeletion, PurgeResult};
+use dms_kafka::{Error, ErrorKind, Outcome, PartitionDeletion, PurgeResult, codes};
 
 use super::journal::Entry;
 use super::states::RowState;
@@ -24,6 +24,7 @@ fn of_partition(partition: &PartitionDeletion) -> RowState {
 /// A request without effect is finished only when the same rows would be refused again.
 fn of_error(error: &Error) -> RowState {
     match (error.outcome(), error.kind()) {
+        (Outcome::NotApplied, _) if is_hopeless(error) => RowState::Undone,
         (
             Outcome::NotApplied,
             ErrorKind::BadRequest | ErrorKind::InvalidInput | ErrorKind::NotFound,
@@ -35,13 +36,14 @@ fn of_error(error: &Error) -> RowState {
 
 /// Whether every further request would fail alike. More than five wrong signatures lock the key.
 pub(super) fn is_hopeless(error: &Error) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::Credentials
-            | ErrorKind::ProjectId
-            | ErrorKind::Unauthorized
-            | ErrorKind::Forbidden
-    )
+    error.code() == Some(codes::INSTANCE_NOT_FOUND)
+        || matches!(
+            error.kind(),
+            ErrorKind::Credentials
+                | ErrorKind::ProjectId
+                | ErrorKind::Unauthorized
+                | ErrorKind::Forbidden
+        )
 }
 
 /// What the journal keeps. Undone rows are kept only to take back their intent: they are to be sent again.

@@ -25,13 +25,14 @@ pub(crate) async fn sign(arguments: Sign) -> Result<Exit, Failure> {
             "a signature holds for one date: give the X-Sdk-Date of the request with --date",
         ));
     }
-    let credentials = credentials::provider()
+    let found = credentials::provider()
         .provide_credentials()
         .await
         .map_err(Failure::credentials)?;
+    credentials::tell(&found);
     let stages = match &compare {
-        Some(foreign) => Stages::compared(&credentials, &request, foreign)?,
-        None => Stages::new(&credentials, &request, list.as_deref(), SystemTime::now())?,
+        Some(foreign) => Stages::compared(&found, &request, foreign)?,
+        None => Stages::new(&found, &request, list.as_deref(), SystemTime::now())?,
     };
     let shown = match output {
         Format::Table => stages.to_string(),

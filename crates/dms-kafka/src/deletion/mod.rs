@@ -1,32 +1,13 @@
 //! The judged answer to a deletion.
 
+mod partition;
+
 use std::collections::HashMap;
 use std::fmt;
 
+pub use self::partition::{DeletionTarget, PartitionDeletion, PartitionStatus};
 use crate::error::Error;
 use crate::outcome::Outcome;
-
-/// Kafka's codes that are given before a leader changes anything.
-const REFUSED_BY_KAFKA: [&str; 5] = ["1", "3", "17", "29", "44"];
-
-/// What to delete in one partition.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum DeletionTarget {
-    /// Every record below this offset; the record at the offset stays.
-    Before(i64),
-    /// Every record that the partition holds when the request arrives (-1 on the wire).
-    Everything,
-}
-
-impl fmt::Display for DeletionTarget {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Before(offset) => write!(f, "before {offset}"),
-            Self::Everything => f.write_str("everything"),
-        }
-    }
-}
 
 /// The service's answer, judged partition by partition.
 ///
@@ -57,63 +38,12 @@ pub struct Deletion {
     attempts: u32,
 }
 
-/// What became of one partition that was asked for.
-///
-/// ```
-/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
-/// use dms_kafka::{Outcome, PartitionStatus};
-/// # let gateway = dms_kafka_gateway::Gateway::memory().topic("orders", 3, 1000).start().await.unwrap();
-/// # let client = dms_kafka::Client::builder().endpoint(gateway.endpoint()).project_id(gateway.project_id())
-/// #     .credentials(gateway.credentials()).build().unwrap();
-///
-/// let request = client.delete_messages(gateway.instance_id(), "orders").before(0, 5000);
-/// let deletion = request.send().await?;
-/// let beyond_the_end = &deletion.partitions()[0];
-/// assert_eq!(beyond_the_end.status(), PartitionStatus::Failed);
-/// assert_eq!(beyond_the_end.error_code(), Some("1"));
-/// assert_eq!(beyond_the_end.outcome(), Some(Outcome::NotApplied));
-/// # Ok::<(), dms_kafka::Error>(()) }).unwrap();
-/// ```
-#[derive(Clone, Debug)]
-pub struct PartitionDeletion {
-    partition: i32,
-    target: DeletionTarget,
-    status: PartitionStatus,
-    result: Option<String>,
-    error_code: Option<String>,
-    /// What the attempts before the answered one may have done.
-    earlier: Outcome,
-}
-
 /// An item of the answer that answers nothing that was asked.
 #[derive(Clone, Debug)]
 pub struct UnexpectedItem {
     partition: Option<i32>,
     result: Option<String>,
     error_code: Option<String>,
-}
-
-/// How the answer stands to a partition that was asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum PartitionStatus {
-    /// `result` is `success` and `error_code` absent, null or 0.
-    Deleted,
-    /// Anything else: a failure, or an answer that contradicts itself.
-    Failed,
-    /// The answer does not speak of the partition.
-    NotReported,
-}
-
-impl PartitionStatus {
-    /// The status's stable name for logs and scripts.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Deleted => "deleted",
-            Self::Failed => "failed",
-            Self::NotReported => "not_reported",
-        }
-    }
 }
 
 /// One item of the answer as the service gave it.
@@ -140,14 +70,7 @@ impl Deletion {
     ) -> Self {
         let mut partitions: Vec<_> = requested
             .iter()
-            .map(|&(partition, target)| PartitionDeletion {
-                partition,
-                target,
-                status: PartitionStatus::NotReported,
-                result: None,
-                error_code: None,
-                earlier: history.earlier,
-            })
+            .map(|&(partition, target)| PartitionDeletion::new(partition, target, history.earlier))
             .collect();
         let mut places = Places::of(requested);
         let mut unexpected = Vec::new();
@@ -277,101 +200,6 @@ impl<'a> Places<'a> {
     }
 }
 
-impl PartitionDeletion {
-    /// Takes an item in; a second one for the same partition is a contradiction.
-    fn report(&mut self, item: ReportedItem) {
-        let first = self.status == PartitionStatus::NotReported;
-        let deleted = first
-            && item.result.as_deref() == Some("success")
-            && matches!(item.error_code.as_deref(), None | Some("0"));
-        self.status = if deleted {
-            PartitionStatus::Deleted
-        } else {
-            PartitionStatus::Failed
-        };
-        self.result = item.result;
-        self.error_code = if first { item.error_code } else { None };
-    }
-
-    /// The partition's number.
-    pub fn partition(&self) -> i32 {
-        self.partition
-    }
-
-    /// What was asked for.
-    pub fn target(&self) -> DeletionTarget {
-        self.target
-    }
-
-    /// How the answer stands to it.
-    pub fn status(&self) -> PartitionStatus {
-        self.status
-    }
-
-    /// Whether the records are certainly deleted.
-    pub fn is_deleted(&self) -> bool {
-        self.status == PartitionStatus::Deleted
-    }
-
-    /// The service's word (Table 5, `result`).
-    pub fn result(&self) -> Option<&str> {
-        self.result.as_deref()
-    }
-
-    /// The service's code (Table 5, `error_code`) as text, whether it came as string or number. It is Kafka's
-    /// own where the service passes that on: 1 is an offset out of range, 3 an unknown partition.
-    pub fn error_code(&self) -> Option<&str> {
-        self.error_code.as_deref()
-    }
-
-    /// What a failure has done, over all attempts of the call; `None` for a deleted partition.
-    pub fn outcome(&self) -> Option<Outcome> {
-        match self.status {
-            PartitionStatus::Deleted => None,
-            PartitionStatus::NotReported => Some(Outcome::Unknown),
-            PartitionStatus::Failed => {
-                let refused = self.result.as_deref() != Some("success")
-                    && self
-                        .error_code
-                        .as_deref()
-                        .is_some_and(|code| REFUSED_BY_KAFKA.contains(&code));
-                let outcome = if refused {
-                    Outcome::NotApplied
-                } else {
-                    Outcome::Unknown
-                };
-                Some(outcome.after(self.earlier))
-            }
-        }
-    }
-
-    fn explain(&self) -> String {
-        let partition = self.partition;
-        match (self.status, self.error_code.as_deref()) {
-            (PartitionStatus::NotReported, _) => format!("partition {partition} was not reported"),
-            (_, Some(code)) => format!("partition {partition} has code {code}{}", meaning(code)),
-            (_, None) => format!("partition {partition} has no code"),
-        }
-    }
-}
-
-/// Kafka's names of the codes a deletion can meet.
-fn meaning(code: &str) -> &'static str {
-    match code {
-        "1" => " (offset out of range)",
-        "3" => " (unknown topic or partition)",
-        "6" => " (not leader or follower)",
-        "7" => " (request timed out; the leader may have deleted)",
-        "13" => " (network error)",
-        "17" => " (internal topic)",
-        "29" => " (no permission on the topic)",
-        "44" => " (the topic is compacted only)",
-        "56" => " (storage error)",
-        "-1" => " (unknown server error)",
-        _ => "",
-    }
-}
-
 impl UnexpectedItem {
     /// The partition, when the item names one.
     pub fn partition(&self) -> Option<i32> {
@@ -400,11 +228,11 @@ impl fmt::Display for Deletion {
             writeln!(
                 f,
                 "{:>9}  {:>26}  {:<12}  {:<8}  {}",
-                row.partition,
-                row.target.to_string(),
-                row.status.as_str(),
-                printable(row.result.as_deref()),
-                printable(row.error_code.as_deref()),
+                row.partition(),
+                row.target().to_string(),
+                row.status().as_str(),
+                printable(row.result()),
+                printable(row.error_code()),
             )?;
         }
         for item in &self.unexpected {

@@ -1,0 +1,128 @@
+use super::*;
+
+fn rows(text: &str) -> Result<(Layout, Vec<Row>), String> {
+    let mut rows = Vec::new();
+    let mut visit = |row| {
+        rows.push(row);
+        Ok(())
+    };
+    match read(text.as_bytes(), &mut visit) {
+        Ok(layout) => Ok((layout, rows)),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn row(topic: &str, partition: i32, offset: i64) -> Row {
+    Row {
+        topic: topic.to_owned(),
+        partition,
+        offset,
+    }
+}
+
+#[test]
+fn both_forms_give_the_same_rows() {
+    let expected = vec![row("a", 0, 400), row("b.c", 7, -1)];
+    let document = "{ \"partitions\" :\n [{\"topic\":\"a\",\"partition\":0,\"offset\":400},\n\
+                    {\"offset\":-1,\"partition\":7,\"topic\":\"b.c\"}],\"version\":1}\n";
+    assert_eq!(rows(document), Ok((Layout::Document, expected.clone())));
+    let without_version = "{\"partitions\":[]}";
+    assert_eq!(rows(without_version), Ok((Layout::Document, Vec::new())));
+    let lines = "\u{feff}{\"topic\":\"a\",\"partition\":0,\"offset\":400}\r\n\n\
+                 {\"topic\":\"b.c\",\"partition\":7,\"offset\":-1}";
+    assert_eq!(rows(lines), Ok((Layout::Lines, expected)));
+    assert_eq!(rows(""), Ok((Layout::Lines, Vec::new())));
+}
+
+#[test]
+fn what_breaks_a_rule_is_told_with_line_and_column() {
+    for (text, place, word) in [
+        (
+            "{\"version\":2,\"partitions\":[]}",
+            "line 1, column 13: ",
+            "it must be 1",
+        ),
+        ("{\"version\":1}", "line 1, column 13: ", "partitions"),
+        (
+            "{\"partitions\":[\n{\"topic\":\"a\",\"partition\":0}]}",
+            "line 2, column 27: ",
+            "missing field `offset`",
+        ),
+        (
+            "{\"partitions\":[\n{\"topic\":\"a/b\",\"partition\":0}]}",
+            "line 2, column 15: ",
+            "\"a/b\"",
+        ),
+        (
+            "{\"partitions\":[],\"more\":1}",
+            "line 1, column 24: ",
+            "unknown field `more`",
+        ),
+        (
+            "{\"partitions\":[],\"partitions\":[]}",
+            "line 1, column ",
+            "duplicate field",
+        ),
+        (
+            "{\"partitions\":[[\"a\",0,1]]}",
+            "line 1, column ",
+            "expected a row such as",
+        ),
+        (
+            "{\"partitions\":[]} x",
+            "line 1, column 19: ",
+            "trailing characters",
+        ),
+        ("{\"partitions\":[\n", "line 2, column ", "EOF"),
+        ("[]", "line 1, column ", "expected a row such as"),
+        (
+            "\n{\"topic\":\"a\",\"partition\":-1,\"offset\":1}",
+            "line 2, column 27: ",
+            r#"partition "-1" is negative"#,
+        ),
+        (
+            "{\"topic\":\"a\",\"partition\":0,\"offset\":-2}",
+            "line 1, column ",
+            "offset -2 is negative",
+        ),
+        (
+            "{\"topic\":\"a\",\"partition\":0,\"offset\":1.5}",
+            "line 1, column ",
+            "floating point",
+        ),
+        (
+            "{\"topic\":\"a\",\"partition\":3000000000,\"offset\":1}",
+            "line 1, column ",
+            "i32",
+        ),
+        (
+            "{\"topic\":\"a\",\"partition\":0,\"offset\":9223372036854775808}",
+            "line 1, column ",
+            "i64",
+        ),
+        (
+            "{\"topic\":\"a\",\"topic\":\"b\",\"partition\":0,\"offset\":1}",
+            "line 1, column ",
+            "duplicate field",
+        ),
+        (
+            "{\"topic\":\"a\",\"partition\":0,\"offset\":1} {}",
+            "line 1, column ",
+            "trailing",
+        ),
+        ("not json", "line 1, column ", "expected"),
+    ] {
+        let error = rows(text).unwrap_err();
+        assert!(error.starts_with(place), "{text}: {error}");
+        assert!(error.contains(word), "{text}: {error}");
+    }
+}
+
+#[test]
+fn a_line_without_end_is_not_read_to_its_end() {
+    let error = rows(&"x".repeat(1 << 20)).unwrap_err();
+    assert!(
+        error.starts_with("line 1, column 1: the line is longer"),
+        "{error}"
+    );
+}

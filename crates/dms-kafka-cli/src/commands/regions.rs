@@ -1,0 +1,39 @@
+//! `dms-kafka regions`.
+
+use dms_kafka::auth::{EndpointResolver, Environment, Region};
+use serde_json::{Value, json};
+
+use crate::arguments::Regions;
+use crate::exit::{Exit, Failure};
+use crate::output::{self, Format};
+use crate::stdout;
+
+/// The known regions, with the endpoints that the environment and the regions file say, or else the known ones.
+pub(crate) fn regions(arguments: &Regions) -> Result<Exit, Failure> {
+    let resolver = EndpointResolver::new(Environment::from_process());
+    let mut regions = Vec::new();
+    for region in Region::KNOWN {
+        let endpoints = resolver
+            .endpoints("kafka", region)
+            .map_err(Failure::usage)?;
+        regions.push((region, endpoints));
+    }
+    let text = match arguments.output {
+        Format::Table => {
+            let mut table = output::table(&["region", "endpoint"]);
+            for (region, endpoints) in &regions {
+                table.add_row([region.id(), &endpoints.join(", ")]);
+            }
+            output::lines(&table)
+        }
+        Format::Json => {
+            let listed: Vec<Value> = regions
+                .iter()
+                .map(|(region, endpoints)| json!({"region": region.id(), "endpoints": endpoints}))
+                .collect();
+            format!("{}\n", json!({"regions": listed}))
+        }
+    };
+    stdout::print(&text).map_err(Failure::usage)?;
+    Ok(Exit::Done)
+}

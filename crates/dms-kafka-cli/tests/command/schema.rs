@@ -1,0 +1,168 @@
+//! What is printed for programs has the form that `output.schema.json` describes.
+
+use std::fs;
+
+use jsonschema::Validator;
+use serde_json::{Value, json};
+
+use crate::purge::Folder;
+use crate::support::{Served, command, stderr, stdout};
+
+fn validator(definition: &str) -> Validator {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/output.schema.json");
+    let mut schema: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+    schema["$ref"] = json!(format!("#/$defs/{definition}"));
+    jsonschema::validator_for(&schema).unwrap()
+}
+
+fn check(definition: &str, text: &str) {
+    let validator = validator(definition);
+    assert!(!text.is_empty(), "{definition}: nothing was printed");
+    for line in text.lines() {
+        let value: Value =
+            serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+        if let Err(error) = validator.validate(&value) {
+            panic!("{definition}: {line}: {error}");
+        }
+    }
+}
+
+const MIXED: &str = r#"{"topic":"orders","partition":0,"offset":400}
+{"topic":"orders","partition":1,"offset":5000}
+{"topic":"nowhere","partition":1,"offset":5}
+{"topic":"orders","partition":2,"offset":-1}
+"#;
+
+#[test]
+fn results_have_the_documented_form() {
+    let served = Served::start();
+    let delete = [
+        "--partition",
+        "0:400",
+        "--partition",
+        "9:1",
+        "--everything",
+        "2",
+        "--yes",
+        "--output",
+        "json",
+    ];
+    let output = served.delete(served.text("secret_key"), &delete);
+    check("delete", &stdout(&output));
+    check("error", &stderr(&output));
+    let folder = Folder::new(MIXED);
+    for (form, definition) in [("json", "purge"), ("ndjson", "purge_row")] {
+        let arguments = ["--yes", "--allow-everything", "--output", form];
+        let output = served.purge(&folder.offsets, &arguments).output().unwrap();
+        check(definition, &stdout(&output));
+        if form == "ndjson" {
+            check("message", &stderr(&output));
+        }
+        let dry_run = served
+            .purge(&folder.offsets, &[&arguments[..], &["--dry-run"]].concat())
+            .output()
+            .unwrap();
+        check("request", &stdout(&dry_run));
+        check("message", &stderr(&dry_run));
+    }
+    check(
+        "regions",
+        &stdout(
+            &command()
+                .args(["regions", "--output", "json"])
+                .output()
+                .unwrap(),
+        ),
+    );
+    let mut sign = command();
+    sign.args([
+        "sign",
+        "--output",
+        "json",
+        "--date",
+        "20260102T030405Z",
+        "https://example.com/v1",
+    ]);
+    sign.envs([("HUAWEICLOUD_SDK_AK", "AK"), ("HUAWEICLOUD_SDK_SK", "SK")]);
+    check("sign", &stdout(&sign.output().unwrap()));
+    let authorization = format!(
+        "SDK-HMAC-SHA256 Access=AK, SignedHeaders=host;x-sdk-date, Signature={}",
+        "0".repeat(64)
+    );
+    check(
+        "sign",
+        &stdout(&sign.args(["--compare", &authorization]).output().unwrap()),
+    );
+}
+
+#[test]
+fn errors_and_messages_have_the_documented_form() {
+    let folder = Folder::new(MIXED);
+    let refused = command()
+        .args([
+            "purge",
+            "--embedded",
+            "--yes",
+            "--output",
+            "json",
+            "--offsets-file",
+        ])
+        .arg(&folder.offsets)
+        .output()
+        .unwrap();
+    check("error", &stderr(&refused));
+    let mistyped = command()
+        .args(["purge", "--output", "json"])
+        .output()
+        .unwrap();
+    check("error", &stderr(&mistyped));
+    let served = Served::start();
+    let stopped = served
+        .purge(
+            &folder.offsets,
+            &["--yes", "--allow-everything", "--output", "json"],
+        )
+        .env("HUAWEICLOUD_SDK_SK", "wrong")
+        .output()
+        .unwrap();
+    let told = stderr(&stopped);
+    let (error, notes) = told.split_once('\n').unwrap();
+    check("error", error);
+    check("message", notes);
+    let slow = format!("{}\n", r#"{"topic":"orders","partition":0,"offset":1}"#);
+    let slow = Folder::new(&slow);
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut process = command()
+        .args([
+            "purge",
+            "--yes",
+            "--output",
+            "json",
+            "--project-id",
+            "p",
+            "--instance-id",
+            "i",
+        ])
+        .args([
+            "--endpoint",
+            &format!("http://{}", listener.local_addr().unwrap()),
+            "--progress-every",
+            "1",
+        ])
+        .arg("--offsets-file")
+        .arg(&slow.offsets)
+        .envs([("HUAWEICLOUD_SDK_AK", "AK"), ("HUAWEICLOUD_SDK_SK", "SK")])
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    std::io::BufRead::read_line(
+        &mut std::io::BufReader::new(process.stderr.take().unwrap()),
+        &mut line,
+    )
+    .unwrap();
+    process.kill().unwrap();
+    process.wait().unwrap();
+    assert!(line.contains("progress"), "{line}");
+    check("message", &line);
+}

@@ -1,0 +1,118 @@
+//! `dms-kafka serve` with a file.
+
+use std::fs;
+
+use crate::purge::Folder;
+use crate::support::{Served, command, stderr, stdout};
+
+const CONFIG: &str = r#"
+listen = "192.0.2.1:1"
+[[access_key]]
+access_key = "AK"
+secret_key_env = "GATEWAY_SK"
+[[instance]]
+id = "i"
+project_id = "p"
+memory.topics = [{ name = "orders", partitions = 3, records = 1000 }]
+"#;
+
+fn config() -> (Folder, String) {
+    let folder = Folder::new("");
+    let path = folder.path("gateway.toml");
+    fs::write(&path, CONFIG).unwrap();
+    (folder, path)
+}
+
+/// The file listens on an address that this machine does not have.
+#[test]
+fn a_flag_goes_before_a_variable_and_a_variable_before_the_file() {
+    let (_folder, path) = config();
+    let serve = |flags: &[&str], variables: &[(&str, &str)]| {
+        let mut serve = command();
+        serve
+            .arg("serve")
+            .args(flags)
+            .envs(variables.iter().copied())
+            .env("GATEWAY_SK", "SK");
+        serve
+    };
+    let served = Served::ready(&mut serve(
+        &["--config", &path, "--listen", "127.0.0.1:0"],
+        &[
+            ("DMS_KAFKA_SERVE_LISTEN", "192.0.2.2:1"),
+            ("DMS_KAFKA_SERVE_CONFIG", "no/such/file"),
+        ],
+    ));
+    assert!(served.text("endpoint").starts_with("http://127.0.0.1:"));
+    let served = Served::ready(&mut serve(
+        &[],
+        &[
+            ("DMS_KAFKA_SERVE_LISTEN", "127.0.0.1:0"),
+            ("DMS_KAFKA_SERVE_CONFIG", &path),
+        ],
+    ));
+    assert!(served.text("endpoint").starts_with("http://127.0.0.1:"));
+    let from_file = serve(&["--config", &path], &[]).output().unwrap();
+    assert_eq!(from_file.status.code(), Some(2));
+    assert!(
+        stderr(&from_file).contains("192.0.2.1:1"),
+        "{}",
+        stderr(&from_file)
+    );
+    // Topics that are typed go before a file that the environment names.
+    let in_memory = Served::ready(&mut serve(
+        &["--topic", "orders:1:1"],
+        &[("DMS_KAFKA_SERVE_CONFIG", "no/such/file")],
+    ));
+    assert!(!in_memory.text("secret_key").is_empty());
+}
+
+#[test]
+fn a_file_is_checked_without_serving() {
+    let (folder, path) = config();
+    let check = || {
+        let mut check = command();
+        check.args(["serve", "--check-config", "--config", &path]);
+        check
+    };
+    let good = check().env("GATEWAY_SK", "SK").output().unwrap();
+    assert_eq!(good.status.code(), Some(0), "{}", stderr(&good));
+    assert_eq!(stdout(&good), format!("{path} holds together\n"));
+    let no_secret = check().output().unwrap();
+    assert_eq!(no_secret.status.code(), Some(2));
+    assert!(
+        stderr(&no_secret).contains("GATEWAY_SK"),
+        "{}",
+        stderr(&no_secret)
+    );
+    fs::write(
+        folder.path("gateway.toml"),
+        CONFIG.replace("listen", "listens"),
+    )
+    .unwrap();
+    let mistyped = check().output().unwrap();
+    assert_eq!(mistyped.status.code(), Some(2));
+    assert!(
+        stderr(&mistyped).contains("line 2"),
+        "{}",
+        stderr(&mistyped)
+    );
+}
+
+#[test]
+fn what_cannot_be_served_is_told() {
+    for (arguments, word) in [
+        (&["serve"][..], "--topic"),
+        (&["serve", "--check-config"], "--config"),
+        (&["serve", "--config", "no/such/file"], "no/such/file"),
+        (&["serve", "--config", "f", "--topic", "a:1:1"], "--topic"),
+    ] {
+        let output = command().args(arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(
+            stderr(&output).contains(word),
+            "{arguments:?}: {}",
+            stderr(&output)
+        );
+    }
+}

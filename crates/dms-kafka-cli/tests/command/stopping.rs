@@ -1,0 +1,219 @@
+//! Being asked to stop.
+
+#![cfg(unix)]
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::{Child, Stdio};
+
+use serde_json::Value;
+
+use crate::audited::Audited;
+use crate::purge::Folder;
+use crate::support::{command, signal, stderr, stdout};
+
+const TOPICS: u32 = 1;
+const PARTITIONS: u32 = 300;
+/// Each request takes a while, so that a signal finds some under way.
+const SLOW: &str = "[[faults.rule]]\nfault = { delay_seconds = 0.05 }\n";
+
+/// Starts a purge and waits for its first result.
+fn begun(
+    gateway: &Audited,
+    folder: &Folder,
+    arguments: &[&str],
+) -> (Child, BufReader<std::process::ChildStdout>) {
+    let mut process = gateway
+        .purge(&folder.path("offsets"), arguments)
+        .args(["--output", "ndjson"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut results = BufReader::new(process.stdout.take().unwrap());
+    results.read_line(&mut String::new()).unwrap();
+    (process, results)
+}
+
+#[test]
+fn a_signal_stops_sending_waits_for_what_is_under_way_and_tells_how_to_go_on() {
+    for name in ["-INT", "-TERM"] {
+        let folder = Folder::with_partitions(PARTITIONS);
+        let mut gateway = Audited::start(&folder.path(""), TOPICS, PARTITIONS, SLOW);
+        let journal = folder.path("journal");
+        let (process, mut results) = begun(&gateway, &folder, &["--journal", &journal]);
+        signal(&process, name);
+        let mut rest = String::new();
+        results.read_to_string(&mut rest).unwrap();
+        let output = process.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
+        let told = stderr(&output);
+        for words in [
+            "waiting for the requests under way",
+            "interrupted",
+            "give the same command again",
+            &journal,
+        ] {
+            assert!(told.contains(words), "{words}: {told}");
+        }
+        // The row that was read to see the purge begin belongs to it.
+        let shown = 1 + rest.lines().count();
+        assert_eq!(
+            gateway.asked().len(),
+            shown,
+            "each row that was sent has its result"
+        );
+        assert!(shown < PARTITIONS as usize);
+        let again = gateway
+            .purge(
+                &folder.path("offsets"),
+                &[
+                    "--journal",
+                    &journal,
+                    "--output",
+                    "json",
+                    "--concurrency",
+                    "16",
+                ],
+            )
+            .output()
+            .unwrap();
+        assert_eq!(again.status.code(), Some(0), "{}", stderr(&again));
+        assert_eq!(
+            gateway.asked().len(),
+            PARTITIONS as usize - shown,
+            "the rest and nothing else"
+        );
+        let told: Value = serde_json::from_str(&stdout(&again)).unwrap();
+        assert_eq!(told["deleted"], PARTITIONS);
+    }
+}
+
+#[test]
+fn without_a_journal_the_rows_left_are_what_to_go_on_with() {
+    let folder = Folder::with_partitions(PARTITIONS);
+    let mut gateway = Audited::start(&folder.path(""), TOPICS, PARTITIONS, SLOW);
+    let left = folder.path("left");
+    let (process, mut results) = begun(&gateway, &folder, &["--failures-file", &left]);
+    signal(&process, "-INT");
+    results.read_to_string(&mut String::new()).unwrap();
+    let output = process.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains(&format!("--offsets-file {left}")),
+        "{}",
+        stderr(&output)
+    );
+    let sent = gateway.asked().len();
+    assert_eq!(
+        folder.read("left").lines().count(),
+        PARTITIONS as usize - sent
+    );
+    let again = gateway
+        .purge(&left, &["--concurrency", "16"])
+        .output()
+        .unwrap();
+    assert_eq!(again.status.code(), Some(0), "{}", stderr(&again));
+    assert!(gateway.starts()[0].iter().all(|start| *start == 7));
+}
+
+#[test]
+fn the_second_signal_does_not_wait() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let folder = Folder::with_partitions(PARTITIONS);
+    let left = folder.path("left");
+    let mut process = command()
+        .args([
+            "purge",
+            "--endpoint",
+            &endpoint,
+            "--project-id",
+            "p",
+            "--instance-id",
+            "i",
+            "--yes",
+        ])
+        .args([
+            "--output",
+            "json",
+            "--failures-file",
+            &left,
+            "--offsets-file",
+        ])
+        .arg(&folder.offsets)
+        .envs([("HUAWEICLOUD_SDK_AK", "AK"), ("HUAWEICLOUD_SDK_SK", "SK")])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // A request was sent, to which nobody answers.
+    let (mut connection, _) = listener.accept().unwrap();
+    connection.read_exact(&mut [0]).unwrap();
+    let mut told = BufReader::new(process.stderr.take().unwrap());
+    let mut said = String::new();
+    signal(&process, "-INT");
+    told.read_line(&mut said).unwrap();
+    assert!(said.contains("interrupt again"), "{said}");
+    signal(&process, "-INT");
+    told.read_to_string(&mut said).unwrap();
+    let output = process.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{said}");
+    assert!(said.contains("is not known"), "{said}");
+    let summary: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!(
+        (&summary["unknown"], &summary["not_sent"]),
+        (&10.into(), &290.into()),
+        "{summary}"
+    );
+    // All of them can be sent again: an absolute offset does no harm twice.
+    assert_eq!(folder.read("left").lines().count(), PARTITIONS as usize);
+}
+
+#[test]
+fn a_single_deletion_is_waited_for_too() {
+    let folder = Folder::with_partitions(1);
+    let gateway = Audited::start(
+        &folder.path(""),
+        1,
+        1,
+        "[[faults.rule]]\noperation = \"delete\"\nfault = { delay_seconds = 1 }\n",
+    );
+    let mut process = command()
+        .args([
+            "delete",
+            "--endpoint",
+            gateway.endpoint(),
+            "--project-id",
+            "p",
+            "--instance-id",
+            "i",
+            "-vv",
+        ])
+        .args([
+            "--topic",
+            "t0",
+            "--partition",
+            "0:7",
+            "--yes",
+            "--output",
+            "json",
+        ])
+        .envs([("HUAWEICLOUD_SDK_AK", "AK"), ("HUAWEICLOUD_SDK_SK", "SK")])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut told = BufReader::new(process.stderr.take().unwrap());
+    let mut said = String::new();
+    // The log tells when the request goes out.
+    while !said.contains("connected to") {
+        assert!(told.read_line(&mut said).unwrap() > 0, "{said}");
+    }
+    signal(&process, "-INT");
+    told.read_to_string(&mut said).unwrap();
+    let output = process.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{said}");
+    assert!(said.contains("waiting for the answer"), "{said}");
+    let shown: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!(shown["partitions"][0]["status"], "deleted");
+}

@@ -1,0 +1,230 @@
+//! At a terminal: questions, progress and Ctrl-C.
+
+#![cfg(unix)]
+
+use std::process::{Command, Stdio};
+
+use rexpect::process::WaitStatus;
+use rexpect::session::{PtySession, spawn_command};
+
+use crate::audited::Audited;
+use crate::purge::Folder;
+use crate::support::{Served, command};
+
+const PATIENCE: Option<u64> = Some(20_000);
+
+fn at_a_terminal(mut command: Command) -> PtySession {
+    command
+        .env("TERM", "xterm")
+        .env_remove("NO_COLOR")
+        .stdin(Stdio::inherit());
+    spawn_command(command, PATIENCE).unwrap()
+}
+
+fn exit_code(session: &PtySession) -> i32 {
+    match session.process().wait().unwrap() {
+        WaitStatus::Exited(_, code) => code,
+        other => panic!("it ended by {other:?}"),
+    }
+}
+
+fn delete(served: &Served, what: &[&str]) -> Command {
+    let mut delete = command();
+    delete
+        .args([
+            "delete",
+            "--endpoint",
+            served.text("endpoint"),
+            "--topic",
+            "orders",
+        ])
+        .args([
+            "--project-id",
+            served.text("project_id"),
+            "--instance-id",
+            served.text("instance_id"),
+        ])
+        .args(what)
+        .env("HUAWEICLOUD_SDK_AK", served.text("access_key"))
+        .env("HUAWEICLOUD_SDK_SK", served.text("secret_key"));
+    delete
+}
+
+#[test]
+fn everything_is_deleted_when_the_topics_name_is_typed() {
+    let served = Served::start();
+    let mut session = at_a_terminal(delete(&served, &["--everything", "2"]));
+    session
+        .exp_string("Topic orders will lose, for good:")
+        .unwrap();
+    session.exp_regex(r"2 +everything +0 +1000 +1000").unwrap();
+    session.exp_string("Type orders to delete: ").unwrap();
+    session.send_line("orders").unwrap();
+    session.exp_string("deleted").unwrap();
+    session.exp_eof().unwrap();
+    assert_eq!(exit_code(&session), 0);
+    assert_eq!(served.starts("orders", 3), [0, 0, 1000]);
+}
+
+#[test]
+fn any_other_word_deletes_nothing() {
+    let served = Served::start();
+    for word in ["yes", "order", "", "ORDERS"] {
+        let mut session = at_a_terminal(delete(&served, &["--everything", "2"]));
+        session.exp_string("Type orders to delete: ").unwrap();
+        session.send_line(word).unwrap();
+        session.exp_string("nothing was deleted").unwrap();
+        session.exp_eof().unwrap();
+        assert_eq!(exit_code(&session), 2, "{word}");
+    }
+    let mut session = at_a_terminal(delete(&served, &["--partition", "0:400"]));
+    session.exp_string("Type yes to delete: ").unwrap();
+    session.send_control('d').unwrap();
+    session.exp_string("nothing was deleted").unwrap();
+    session.exp_eof().unwrap();
+    assert_eq!(exit_code(&session), 2);
+    assert_eq!(served.starts("orders", 3), [0, 0, 0]);
+}
+
+#[test]
+fn a_failure_is_red_unless_colours_are_not_wanted() {
+    for (no_color, is_red) in [(None, true), (Some("1"), false)] {
+        let mut failing = command();
+        failing.args([
+            "delete",
+            "--embedded",
+            "--yes",
+            "--topic",
+            "orders",
+            "--partition",
+            "0:5000",
+        ]);
+        failing.env("TERM", "xterm").env_remove("NO_COLOR");
+        if let Some(value) = no_color {
+            failing.env("NO_COLOR", value);
+        }
+        let mut session = spawn_command(failing, PATIENCE).unwrap();
+        let shown = session.exp_eof().unwrap();
+        assert!(shown.contains("failed"), "{shown}");
+        assert_eq!(
+            shown.contains("\u{1b}[31m"),
+            is_red,
+            "{no_color:?}: {shown:?}"
+        );
+        assert_eq!(shown.contains('\u{1b}'), is_red, "{no_color:?}: {shown:?}");
+        assert_eq!(exit_code(&session), 1);
+    }
+}
+
+/// A purge at a terminal, on its way: each request takes a while.
+fn purging(gateway: &Audited, folder: &Folder, more: &[&str]) -> PtySession {
+    let mut purge = gateway.purge(
+        &folder.path("offsets"),
+        &["--journal", &folder.path("journal")],
+    );
+    purge.args(more).env("COLUMNS", "100");
+    let mut session = at_a_terminal(purge);
+    session.exp_string("of 300 rows, 0 failed").unwrap();
+    session
+}
+
+#[test]
+fn a_bar_shows_rate_failures_and_time_left() {
+    let folder = Folder::with_partitions(300);
+    let slow = "[[faults.rule]]\nfault = { delay_seconds = 0.05 }\n";
+    let gateway = Audited::start(&folder.path(""), 1, 300, slow);
+    let mut session = purging(&gateway, &folder, &[]);
+    session
+        .exp_regex(r"[1-9][0-9]*/s, [0-9]+[a-z]+ left")
+        .unwrap();
+    session.exp_regex("300 +300 +0").unwrap();
+    session.exp_eof().unwrap();
+    assert_eq!(exit_code(&session), 0);
+}
+
+/// What is said stands on lines of its own, not behind the bar.
+#[test]
+fn the_log_and_the_bar_keep_apart() {
+    let folder = Folder::with_partitions(300);
+    let slow = "[[faults.rule]]\nfault = { delay_seconds = 0.05 }\n";
+    let gateway = Audited::start(&folder.path(""), 1, 300, slow);
+    let mut session = purging(&gateway, &folder, &["-vv"]);
+    let shown = session.exp_eof().unwrap();
+    let log: Vec<&str> = shown
+        .split(['\r', '\n'])
+        .filter(|line| line.contains("answered"))
+        .collect();
+    assert!(log.len() > 20, "{shown}");
+    assert!(
+        log.iter().all(|line| !line.contains("of 300 rows")),
+        "{log:?}"
+    );
+    assert_eq!(exit_code(&session), 0);
+}
+
+#[test]
+fn ctrl_c_stops_a_purge_and_tells_how_to_go_on() {
+    let folder = Folder::with_partitions(300);
+    let slow = "[[faults.rule]]\nfault = { delay_seconds = 0.05 }\n";
+    let mut gateway = Audited::start(&folder.path(""), 1, 300, slow);
+    let mut session = purging(&gateway, &folder, &[]);
+    session.send_control('c').unwrap();
+    session
+        .exp_string("waiting for the requests under way")
+        .unwrap();
+    session.exp_string("ROWS").unwrap();
+    session.exp_string("give the same command again").unwrap();
+    session.exp_eof().unwrap();
+    assert_eq!(exit_code(&session), 130);
+    let sent = gateway.asked().len();
+    assert!(sent < 300, "{sent}");
+    let again = gateway
+        .purge(
+            &folder.path("offsets"),
+            &["--journal", &folder.path("journal"), "--concurrency", "16"],
+        )
+        .output()
+        .unwrap();
+    assert_eq!(again.status.code(), Some(0));
+    assert_eq!(gateway.asked().len(), 300 - sent);
+}
+
+#[test]
+fn ctrl_c_at_the_question_deletes_nothing() {
+    let served = Served::start();
+    let mut session = at_a_terminal(delete(&served, &["--everything", "2"]));
+    session.exp_string("Type orders to delete: ").unwrap();
+    session.send_control('c').unwrap();
+    session.exp_eof().unwrap();
+    // The shell calls that 130.
+    let ended = session.process().wait().unwrap();
+    assert!(matches!(ended, WaitStatus::Signaled(..)), "{ended:?}");
+    assert_eq!(served.starts("orders", 3), [0, 0, 0]);
+}
+
+#[test]
+fn everything_of_one_topic_of_a_file_needs_its_name() {
+    let folder = Folder::new("{\"topic\":\"t0\",\"partition\":0,\"offset\":-1}\n");
+    let mut gateway = Audited::start(&folder.path(""), 1, 1, "");
+    let mut purge = command();
+    purge
+        .args([
+            "purge",
+            "--endpoint",
+            gateway.endpoint(),
+            "--project-id",
+            "p",
+            "--instance-id",
+            "i",
+        ])
+        .args(["--allow-everything", "--offsets-file"])
+        .arg(&folder.offsets)
+        .envs([("HUAWEICLOUD_SDK_AK", "AK"), ("HUAWEICLOUD_SDK_SK", "SK")]);
+    let mut session = at_a_terminal(purge);
+    session.exp_string("Type t0 to delete: ").unwrap();
+    assert!(gateway.asked().is_empty());
+    session.send_line("t0").unwrap();
+    session.exp_eof().unwrap();
+    assert_eq!(exit_code(&session), 0);
+    assert_eq!(gateway.asked(), [(0, 0, -1)]);
+}

@@ -1,0 +1,276 @@
+//! One deletion: attempts until each row is decided or the time is up.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, Instant},
+};
+
+use rdkafka::Offset;
+
+use super::{
+    admins::Lease,
+    cluster::{Cluster, Partition},
+    failure::Failure,
+};
+use crate::backend::{BackendError, BeforeOffset, DeletedRecords, KafkaErrorCode, RecordsToDelete};
+
+/// For how long a broker may keep an order to itself: meanwhile another one may have become the leader.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// What is to be deleted, and how far it has come.
+///
+/// The first attempt trusts what librdkafka knows of the topic; the others ask the cluster first. A row is sent again
+/// after whatever may pass, because it says the same both times: `-1` becomes a number once, before it is sent.
+pub(super) struct Deletion<'a> {
+    cluster: &'a Cluster,
+    topic: &'a str,
+    deadline: Instant,
+    rows: Vec<Row>,
+    /// Whether a broker may have got any row.
+    sent: bool,
+}
+
+struct Row {
+    partition: i32,
+    /// The first offset that stays; not known yet for the high watermark of the moment.
+    before: Option<i64>,
+    state: State,
+}
+
+enum State {
+    /// Not decided; the code says why not, once there is a reason.
+    Pending(Option<KafkaErrorCode>),
+    Decided(Result<i64, KafkaErrorCode>),
+}
+
+impl<'a> Deletion<'a> {
+    pub(super) fn new(
+        cluster: &'a Cluster,
+        topic: &'a str,
+        rows: &[RecordsToDelete],
+        deadline: Instant,
+    ) -> Self {
+        Self {
+            cluster,
+            topic,
+            deadline,
+            rows: rows.iter().map(Row::new).collect(),
+            sent: false,
+        }
+    }
+
+    /// # Errors
+    /// When there is no such topic, or no broker could be asked: then nothing was sent.
+    pub(super) async fn run(mut self) -> Result<Vec<DeletedRecords>, BackendError> {
+        let admin = self.cluster.admin(self.deadline).await?;
+        let mut ask_first = self.rows.iter().any(|row| row.before.is_none());
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let failure = self.attempt(&admin, ask_first).await.err();
+            let time_is_up = self.deadline <= Instant::now() + pause;
+            match failure {
+                Some(failure) if !self.sent && (time_is_up || is_unknown(&failure)) => {
+                    return Err(failure.into());
+                }
+                Some(failure) if is_unknown(&failure) => self.decide_all_unknown(),
+                _ => {}
+            }
+            if time_is_up || self.is_decided() {
+                return Ok(self.rows.iter().map(Row::answer).collect());
+            }
+            if ask_first {
+                tokio::time::sleep(pause).await;
+                pause = LONGEST_PAUSE.min(pause * 2);
+            }
+            ask_first = true;
+        }
+    }
+
+    /// # Errors
+    /// When there is no such topic, or nobody answers; then this attempt sent nothing.
+    async fn attempt(&mut self, admin: &Lease<'_>, ask_first: bool) -> Result<(), Failure> {
+        if ask_first {
+            let partitions = self
+                .cluster
+                .partitions_for(admin, self.topic, self.deadline);
+            let partitions = partitions.await?;
+            self.compare(&partitions);
+            self.resolve(&partitions).await;
+        }
+        match self.send(admin).await {
+            // librdkafka may know less than the cluster, which the next attempt asks.
+            Err(failure) if is_unknown(&failure) => Ok(()),
+            sent => sent,
+        }
+    }
+
+    /// Decides the rows whose partition does not exist.
+    fn compare(&mut self, partitions: &[Partition]) {
+        let leaders: BTreeMap<i32, bool> = partitions
+            .iter()
+            .map(|partition| (partition.id, partition.has_leader()))
+            .collect();
+        for row in self.rows.iter_mut().filter(|row| row.is_pending()) {
+            match leaders.get(&row.partition) {
+                Some(true) => {}
+                Some(false) => row.learn(KafkaErrorCode::LEADER_NOT_AVAILABLE),
+                None => row.decide_unknown(),
+            }
+        }
+    }
+
+    async fn resolve(&mut self, partitions: &[Partition]) {
+        let wanted: BTreeSet<i32> = self
+            .rows
+            .iter()
+            .filter(|row| row.is_pending() && row.before.is_none())
+            .map(|row| row.partition)
+            .collect();
+        if wanted.is_empty() {
+            return;
+        }
+        let wanted: Vec<Partition> = partitions
+            .iter()
+            .copied()
+            .filter(|partition| wanted.contains(&partition.id))
+            .collect();
+        let found = self
+            .cluster
+            .offsets(self.topic, &wanted, Offset::End, self.deadline);
+        let mut found = found.await;
+        if found.values().any(Result::is_err) {
+            // The reader may know less than the cluster; what it learns now helps the next attempt.
+            let refreshed = self.cluster.partitions(self.topic, self.deadline).await;
+            drop(refreshed);
+        }
+        for row in self.rows.iter_mut().filter(|row| row.before.is_none()) {
+            match found.remove(&row.partition) {
+                Some(Ok(high_watermark)) => row.before = Some(high_watermark),
+                Some(Err(failure)) => row.learn(failure.code),
+                None => {}
+            }
+        }
+    }
+
+    /// Sends every row that is not decided and has an offset.
+    ///
+    /// # Errors
+    /// When that could not be sent.
+    async fn send(&mut self, admin: &Lease<'_>) -> Result<(), Failure> {
+        let pending = self.rows.iter().filter(|row| row.is_pending());
+        let ready: Vec<(i32, i64)> = pending
+            .filter_map(|row| Some((row.partition, row.before?)))
+            .collect();
+        if ready.is_empty() {
+            return Ok(());
+        }
+        let time = PATIENCE.min(self.deadline.saturating_duration_since(Instant::now()));
+        let mut answers = admin.delete_records(self.topic, &ready, time).await?;
+        for row in self.rows.iter_mut().filter(|row| row.is_pending()) {
+            match answers.remove(&row.partition) {
+                Some(Ok(low_watermark)) => row.state = State::Decided(Ok(low_watermark)),
+                Some(Err(failure)) => row.learn(failure.code),
+                None => continue,
+            }
+            self.sent |= row.may_have_applied();
+        }
+        Ok(())
+    }
+
+    fn is_decided(&self) -> bool {
+        !self.rows.iter().any(Row::is_pending)
+    }
+
+    fn decide_all_unknown(&mut self) {
+        for row in self.rows.iter_mut().filter(|row| row.is_pending()) {
+            row.decide_unknown();
+        }
+    }
+}
+
+impl Row {
+    fn new(row: &RecordsToDelete) -> Self {
+        Self {
+            partition: row.partition,
+            before: match row.before {
+                BeforeOffset::Offset(offset) => Some(offset),
+                BeforeOffset::HighWatermark => None,
+            },
+            state: State::Pending(None),
+        }
+    }
+
+    fn is_pending(&self) -> bool {
+        matches!(self.state, State::Pending(_))
+    }
+
+    /// Takes down a failure: for good, or until the next attempt.
+    fn learn(&mut self, code: KafkaErrorCode) {
+        match self.state {
+            State::Pending(_) if !may_pass(code) => self.state = State::Decided(Err(code)),
+            // Whether an earlier attempt was applied is still not known.
+            State::Pending(Some(earlier)) if may_have_applied(earlier) => {}
+            State::Pending(_) => self.state = State::Pending(Some(code)),
+            State::Decided(_) => {}
+        }
+    }
+
+    /// There is no such partition, or there is none any more.
+    fn decide_unknown(&mut self) {
+        let code = match self.state {
+            State::Pending(Some(earlier)) if may_have_applied(earlier) => earlier,
+            _ => KafkaErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+        };
+        self.state = State::Decided(Err(code));
+    }
+
+    fn may_have_applied(&self) -> bool {
+        match self.state {
+            State::Pending(code) => code.is_some_and(may_have_applied),
+            State::Decided(outcome) => outcome.is_ok(),
+        }
+    }
+
+    fn answer(&self) -> DeletedRecords {
+        let outcome = match self.state {
+            State::Decided(outcome) => outcome,
+            State::Pending(code) => Err(code.unwrap_or(KafkaErrorCode::REQUEST_TIMED_OUT)),
+        };
+        DeletedRecords {
+            partition: self.partition,
+            outcome,
+            records: None,
+        }
+    }
+}
+
+fn is_unknown(failure: &Failure) -> bool {
+    failure.code == KafkaErrorCode::UNKNOWN_TOPIC_OR_PARTITION
+}
+
+/// Whether it is worth another attempt: these are about where things are and how long they take. An unknown partition is
+/// among them because a broker may not have heard yet of one that the cluster has.
+fn may_pass(code: KafkaErrorCode) -> bool {
+    [
+        KafkaErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+        KafkaErrorCode::LEADER_NOT_AVAILABLE,
+        KafkaErrorCode::NOT_LEADER_OR_FOLLOWER,
+        KafkaErrorCode::REQUEST_TIMED_OUT,
+        KafkaErrorCode::NETWORK_EXCEPTION,
+        KafkaErrorCode::KAFKA_STORAGE_ERROR,
+    ]
+    .contains(&code)
+}
+
+/// Whether records may be gone in spite of the failure. A leader that loses its office while it waits for its followers
+/// says so with `NOT_LEADER_OR_FOLLOWER`.
+fn may_have_applied(code: KafkaErrorCode) -> bool {
+    ![
+        KafkaErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+        KafkaErrorCode::LEADER_NOT_AVAILABLE,
+    ]
+    .contains(&code)
+}

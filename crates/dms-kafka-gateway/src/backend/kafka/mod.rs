@@ -1,0 +1,110 @@
+//! A real Kafka cluster, through librdkafka.
+
+use std::{fmt, time::Instant};
+
+use rdkafka::Offset;
+use zeroize::Zeroizing;
+
+use super::{
+    Backend, BackendFuture, DeletedRecords, KafkaErrorCode, PartitionOffsets, RecordsToDelete,
+};
+use crate::error::Error;
+
+mod admins;
+mod answers;
+mod cluster;
+mod deletion;
+mod failure;
+mod log;
+
+use answers::Answers;
+use cluster::{Cluster, Partition};
+use deletion::Deletion;
+use failure::Failure;
+
+/// The cluster behind one instance. It is connected to when the first request needs it.
+pub(crate) struct KafkaBackend {
+    cluster: Cluster,
+}
+
+impl KafkaBackend {
+    /// The cluster that these properties of librdkafka describe, for the instance of this id.
+    ///
+    /// # Errors
+    /// [`Error`] when librdkafka refuses a property.
+    pub(crate) fn new(
+        instance: &str,
+        properties: &[(String, Zeroizing<String>)],
+    ) -> Result<Self, Error> {
+        Cluster::new(instance, properties).map(|cluster| Self { cluster })
+    }
+}
+
+impl KafkaBackend {
+    async fn offsets(
+        &self,
+        topic: &str,
+        deadline: Instant,
+    ) -> Result<Vec<PartitionOffsets>, Failure> {
+        let partitions = self.cluster.partitions(topic, deadline).await?;
+        let list = async |which| {
+            self.cluster
+                .offsets(topic, &partitions, which, deadline)
+                .await
+        };
+        // The start first: it may move meanwhile, but not beyond the end.
+        let (mut starts, mut ends) = (list(Offset::Beginning).await, list(Offset::End).await);
+        let offsets = partitions.iter().map(|Partition { id, .. }| {
+            Ok(PartitionOffsets {
+                partition: *id,
+                log_start_offset: take(&mut starts, *id)?,
+                high_watermark: take(&mut ends, *id)?,
+                last_update_time: 0,
+            })
+        });
+        offsets.collect()
+    }
+}
+
+fn take(answers: &mut Answers, partition: i32) -> Result<i64, Failure> {
+    answers
+        .remove(&partition)
+        .unwrap_or_else(|| Err(Failure::time_is_up()))
+}
+
+impl fmt::Debug for KafkaBackend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KafkaBackend").finish_non_exhaustive()
+    }
+}
+
+impl Backend for KafkaBackend {
+    fn delete<'a>(
+        &'a self,
+        topic: &'a str,
+        rows: &'a [RecordsToDelete],
+        deadline: Instant,
+    ) -> BackendFuture<'a, Vec<DeletedRecords>> {
+        Box::pin(Deletion::new(&self.cluster, topic, rows, deadline).run())
+    }
+
+    fn partitions<'a>(
+        &'a self,
+        topic: &'a str,
+        deadline: Instant,
+    ) -> BackendFuture<'a, Vec<PartitionOffsets>> {
+        Box::pin(async move {
+            match self.offsets(topic, deadline).await {
+                // The leaders may not be where they were.
+                Err(failure) if failure.code != KafkaErrorCode::UNKNOWN_TOPIC_OR_PARTITION => {
+                    Ok(self.offsets(topic, deadline).await?)
+                }
+                offsets => Ok(offsets?),
+            }
+        })
+    }
+
+    fn ready(&self, deadline: Instant) -> BackendFuture<'_, ()> {
+        Box::pin(async move { Ok(self.cluster.answers(deadline).await?) })
+    }
+}

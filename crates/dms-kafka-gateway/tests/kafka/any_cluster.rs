@@ -1,0 +1,200 @@
+//! What a cluster of any size shows.
+
+use std::time::Duration;
+
+use rdkafka::producer::Producer as _;
+use reqwest::Method;
+use serde_json::json;
+
+use crate::{
+    brokers::Brokers,
+    command,
+    front::{Front, INSTANCE, send},
+};
+
+/// Rows of the command's answer, as pairs of text.
+fn rows(expected: &[(&str, &str)]) -> Vec<(String, String)> {
+    let owned = |(status, code): &(&str, &str)| ((*status).to_owned(), (*code).to_owned());
+    expected.iter().map(owned).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn exactly_the_records_below_each_offset_are_gone() {
+    let Some(brokers) = Brokers::take(&[1, 3]).await else {
+        return;
+    };
+    let front = Front::of(&brokers).await;
+    let topic = front.topics.create(4, 100, "delete").await;
+    let ended = command::delete(
+        &front.service,
+        &topic,
+        &[
+            "--partition",
+            "0:40",
+            "--partition",
+            "1:100",
+            "--everything",
+            "2",
+        ],
+    );
+    assert_eq!(ended.exit_code, 0);
+    assert_eq!(ended.rows, rows(&[("deleted", "0"); 3]));
+    for (partition, left) in [(0, 40..100), (1, 100..100), (2, 100..100), (3, 0..100)] {
+        let expected: Vec<i64> = left.clone().collect();
+        assert_eq!(
+            front.topics.read(&topic, partition),
+            expected,
+            "partition {partition}"
+        );
+        println!("partition {partition}: a consumer reads {left:?}");
+    }
+    front.topics.append(&topic, 2, 5);
+    assert_eq!(front.topics.read(&topic, 2), [100, 101, 102, 103, 104]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_is_up_to_the_high_watermark_whatever_transaction_is_open() {
+    let Some(brokers) = Brokers::take(&[1, 3]).await else {
+        return;
+    };
+    let front = Front::of(&brokers).await;
+    let topic = front.topics.create(1, 10, "delete").await;
+    let open = front.topics.append_in_transaction(&topic, 0, 5);
+    assert_eq!(front.topics.offsets(&topic, 0), (0, 15));
+    let ended = command::delete(&front.service, &topic, &["--everything", "0"]);
+    assert_eq!(
+        (ended.exit_code, ended.rows),
+        (0, rows(&[("deleted", "0")]))
+    );
+    assert_eq!(front.topics.offsets(&topic, 0), (15, 15));
+    open.commit_transaction(Duration::from_secs(30))
+        .expect("a committed transaction");
+    assert!(front.topics.read(&topic, 0).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_refusal_reaches_the_client_with_its_code() {
+    let Some(brokers) = Brokers::take(&[1, 3]).await else {
+        return;
+    };
+    let front = Front::of(&brokers).await;
+    front.topics.commit_something().await;
+    let plain = front.topics.create(1, 10, "delete").await;
+    let compacted = front.topics.create(1, 10, "compact").await;
+    let (failed, fine) = (|code| ("failed", code), ("deleted", "0"));
+    for (what, topic, arguments, expected) in [
+        (
+            "out of range",
+            &*plain,
+            &["--partition", "0:11"][..],
+            &[failed("1")][..],
+        ),
+        (
+            "unknown partition",
+            &plain,
+            &["--partition", "7:1", "--partition", "0:1"],
+            &[fine, failed("3")],
+        ),
+        (
+            "compacted only",
+            &compacted,
+            &["--partition", "0:4"],
+            &[failed("44")],
+        ),
+        (
+            "compacted only, everything",
+            &compacted,
+            &["--everything", "0"],
+            &[failed("44")],
+        ),
+        (
+            "internal topic",
+            "__consumer_offsets",
+            &["--partition", "0:0"],
+            &[failed("17")],
+        ),
+    ] {
+        println!("{what}");
+        let ended = command::delete(&front.service, topic, arguments);
+        assert_eq!((ended.exit_code, ended.rows), (1, rows(expected)), "{what}");
+    }
+    println!("unknown topic");
+    let ended = command::delete(&front.service, "no-such-topic", &["--partition", "0:1"]);
+    assert_eq!(
+        (ended.exit_code, ended.error["code"].as_str()),
+        (3, Some("DMS.00400062"))
+    );
+    assert_eq!(front.topics.offsets(&plain, 0), (1, 10));
+    assert_eq!(front.topics.offsets(&compacted, 0), (0, 10));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn partitions_are_listed_as_a_consumer_sees_them() {
+    let Some(brokers) = Brokers::take(&[1, 3]).await else {
+        return;
+    };
+    let front = Front::of(&brokers).await;
+    let topic = front.topics.create(3, 10, "delete").await;
+    assert_eq!(front.codes(&topic, &[(0, 4), (2, -1)]).await, ["0", "0"]);
+    let open = front.topics.append_in_transaction(&topic, 1, 2);
+    let answer = front.partitions(&topic).await;
+    let offsets = |partition, start, end| {
+        json!({
+            "partition": partition, "start_offset": start, "last_offset": end,
+            "message_count": end - start, "last_update_time": 0,
+        })
+    };
+    let expected = json!({"total": 3, "partitions": [offsets(0, 4, 10), offsets(1, 0, 12), offsets(2, 10, 10)]});
+    assert_eq!((answer.status, &answer.body), (200, &expected));
+    drop(open);
+    front
+        .partitions("no-such-topic")
+        .await
+        .assert_refused(400, "DMS.00400062");
+    assert!(
+        !front.topics.exists("no-such-topic"),
+        "a question created a topic"
+    );
+    let other = send(
+        &front.service,
+        Method::GET,
+        "other",
+        &topic,
+        "partitions",
+        "",
+    )
+    .await;
+    other.assert_refused(404, "DMS.00404022");
+}
+
+/// librdkafka keeps what it knows of a topic for minutes.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_that_changes_is_seen_as_it_is() {
+    let Some(brokers) = Brokers::take(&[1, 3]).await else {
+        return;
+    };
+    let front = Front::of(&brokers).await;
+    let topic = front.topics.create(1, 10, "delete").await;
+    assert_eq!(front.codes(&topic, &[(0, 1), (2, 1)]).await, ["0", "3"]);
+    front.topics.grow(&topic, 3).await;
+    front.topics.append(&topic, 2, 10);
+    assert_eq!(front.codes(&topic, &[(0, 2), (2, 5)]).await, ["0", "0"]);
+    assert_eq!(front.codes(&topic, &[(1, -1), (2, -1)]).await, ["0", "0"]);
+    assert_eq!(front.partitions(&topic).await.body["total"], 3);
+    front.topics.drop(&topic).await;
+    let gone = send(
+        &front.service,
+        Method::POST,
+        INSTANCE,
+        &topic,
+        "messages/delete",
+        r#"{"partitions":[{"partition":0,"offset":3}]}"#,
+    );
+    gone.await.assert_refused(400, "DMS.00400062");
+    front.topics.create_as(&topic, 2, 10, "delete").await;
+    assert_eq!(
+        front.codes(&topic, &[(0, 3), (1, -1), (2, 1)]).await,
+        ["0", "0", "3"]
+    );
+    assert_eq!(front.topics.offsets(&topic, 0), (3, 10));
+}

@@ -1,0 +1,101 @@
+//! The brokers that `cargo xtask kafka test` started.
+
+use std::{
+    cell::RefCell,
+    collections::BTreeMap,
+    env, fs,
+    path::PathBuf,
+    process::{Command, ExitStatus},
+};
+
+use serde_json::Value;
+use tokio::sync::{Mutex, MutexGuard};
+
+/// The state file of `cargo xtask kafka`.
+const STATE: &str = "DMS_KAFKA_TEST_CLUSTER";
+/// The program behind `cargo xtask`.
+const XTASK: &str = "DMS_KAFKA_TEST_XTASK";
+
+/// A test may kill brokers, so there is one test at a time.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
+
+/// The cluster, for as long as one test has it, on one thread.
+pub(crate) struct Brokers {
+    state: PathBuf,
+    /// What brings each broker back that something was done to.
+    to_mend: RefCell<BTreeMap<i32, &'static str>>,
+    pub(crate) bootstrap_servers: String,
+    pub(crate) count: usize,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl Brokers {
+    /// The cluster, if there is one with so many brokers; otherwise it says that the test is skipped.
+    pub(crate) async fn take(counts: &[usize]) -> Option<Self> {
+        let Some(state) = env::var_os(STATE).map(PathBuf::from) else {
+            eprintln!("skipped: no Apache Kafka; `cargo xtask kafka test` runs this");
+            return None;
+        };
+        let turn = ONE_AT_A_TIME.lock().await;
+        let text = fs::read_to_string(&state).expect("the state of a cluster");
+        let cluster: Value = serde_json::from_str(&text).expect("JSON");
+        let brokers = cluster["brokers"].as_array().expect("brokers");
+        if !counts.contains(&brokers.len()) {
+            eprintln!(
+                "skipped: this is for {counts:?} brokers, not for {}",
+                brokers.len()
+            );
+            return None;
+        }
+        let servers = brokers
+            .iter()
+            .map(|broker| format!("127.0.0.1:{}", broker["port"]));
+        Some(Self {
+            bootstrap_servers: servers.collect::<Vec<_>>().join(","),
+            count: brokers.len(),
+            state,
+            to_mend: RefCell::default(),
+            _turn: turn,
+        })
+    }
+
+    /// Ends a broker without warning.
+    pub(crate) fn kill(&self, broker: i32) {
+        self.act(broker, "kill");
+        self.to_mend.borrow_mut().insert(broker, "start");
+    }
+
+    /// Lets a broker hang.
+    pub(crate) fn pause(&self, broker: i32) {
+        self.act(broker, "pause");
+        self.to_mend.borrow_mut().insert(broker, "resume");
+    }
+
+    /// Brings back every broker that was killed or paused.
+    pub(crate) fn mend(&self) {
+        for (broker, action) in self.to_mend.take() {
+            self.act(broker, action);
+        }
+    }
+
+    fn act(&self, broker: i32, action: &str) {
+        let status = self.xtask(broker, action);
+        assert!(status.success(), "{action} broker {broker}");
+        println!("{action} broker {broker}");
+    }
+
+    fn xtask(&self, broker: i32, action: &str) -> ExitStatus {
+        let mut xtask = Command::new(env::var_os(XTASK).expect("the program behind cargo xtask"));
+        xtask.args(["kafka", "broker", &broker.to_string(), action, "--state"]);
+        xtask.arg(&self.state).status().expect("cargo xtask")
+    }
+}
+
+/// The next test has whole brokers, however this one ended.
+impl Drop for Brokers {
+    fn drop(&mut self) {
+        for (broker, action) in self.to_mend.take() {
+            self.xtask(broker, action);
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! The command `dms-kafka`, as a person or a script runs it.
+
+use std::{env, process::Command};
+
+use dms_kafka_gateway::Service;
+use serde_json::Value;
+
+use crate::front::{ACCESS_KEY, INSTANCE, PROJECT, SECRET_KEY};
+
+/// The program `dms-kafka`.
+const COMMAND: &str = "DMS_KAFKA_TEST_COMMAND";
+
+/// The program `dms-kafka`, with nothing to do yet.
+pub(crate) fn program() -> Command {
+    Command::new(env::var_os(COMMAND).expect("the program dms-kafka"))
+}
+
+/// How the command ended.
+pub(crate) struct Ended {
+    pub(crate) exit_code: i32,
+    /// `status` and `error_code` of each row.
+    pub(crate) rows: Vec<(String, String)>,
+    /// What it says when the whole request failed.
+    pub(crate) error: Value,
+}
+
+/// Runs `dms-kafka delete` against a gateway.
+pub(crate) fn delete(service: &Service, topic: &str, arguments: &[&str]) -> Ended {
+    let mut command = program();
+    command.args([
+        "delete",
+        "--endpoint",
+        service.endpoint(),
+        "--project-id",
+        PROJECT,
+    ]);
+    command.args([
+        "--instance-id",
+        INSTANCE,
+        "--topic",
+        topic,
+        "--output",
+        "json",
+        "--yes",
+    ]);
+    command.args(arguments);
+    command
+        .env("HUAWEICLOUD_SDK_AK", ACCESS_KEY)
+        .env("HUAWEICLOUD_SDK_SK", SECRET_KEY);
+    let output = command.output().expect("the program dms-kafka runs");
+    let json = |bytes: &[u8]| serde_json::from_slice(bytes).unwrap_or(Value::Null);
+    let (answer, error) = (json(&output.stdout), json(&output.stderr));
+    let ended = Ended {
+        exit_code: output.status.code().expect("an exit code"),
+        rows: answer["partitions"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(row)
+            .collect(),
+        error,
+    };
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        !ended.rows.is_empty() || !ended.error.is_null(),
+        "neither rows nor an error: {stderr}"
+    );
+    let said = ended.error["code"]
+        .as_str()
+        .map(|code| vec![("request".to_owned(), code.to_owned())]);
+    println!(
+        "dms-kafka delete {}: exit {}, {:?}",
+        arguments.join(" "),
+        ended.exit_code,
+        said.as_ref().unwrap_or(&ended.rows)
+    );
+    ended
+}
+
+fn row(row: &Value) -> (String, String) {
+    let text = |name: &str| match &row[name] {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    (text("status"), text("error_code"))
+}

@@ -1,0 +1,127 @@
+//! A gateway in front of the brokers.
+
+use std::time::Duration;
+
+use dms_kafka_gateway::{Config, Service};
+use reqwest::Method;
+
+use crate::{
+    brokers::Brokers,
+    deletion_table::{Target, deletion_of},
+    support::{Answer, credentials, execute, path, request, sign},
+    topics::Topics,
+};
+
+pub(crate) const PROJECT: &str = "project";
+pub(crate) const INSTANCE: &str = "instance";
+pub(crate) const ACCESS_KEY: &str = "AK";
+pub(crate) const SECRET_KEY: &str = "sk";
+pub(crate) const SECRET_KEY_ENV: &str = "DMS_KAFKA_TEST_SECRET_KEY";
+
+/// A running gateway, and the topics behind it.
+pub(crate) struct Front {
+    pub(crate) service: Service,
+    pub(crate) topics: Topics,
+}
+
+impl Front {
+    /// A gateway that gives Kafka as long as it does when nothing is said.
+    pub(crate) async fn of(brokers: &Brokers) -> Self {
+        Self::with_patience(brokers, 30.0).await
+    }
+
+    /// A gateway that gives Kafka so many seconds.
+    pub(crate) async fn with_patience(brokers: &Brokers, seconds: f64) -> Self {
+        Self {
+            service: serve(&brokers.bootstrap_servers, seconds).await,
+            topics: Topics::of(brokers),
+        }
+    }
+
+    /// Deletes, and gives back each row's `error_code`.
+    pub(crate) async fn codes(&self, topic: &str, rows: &[(i32, i64)]) -> Vec<String> {
+        let answer = self.delete(topic, deletion_of(rows)).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let answered = answer.body["partitions"].as_array().expect("rows");
+        let code = |row: &serde_json::Value| row["error_code"].as_str().expect("text").to_owned();
+        answered.iter().map(code).collect()
+    }
+
+    pub(crate) async fn partitions(&self, topic: &str) -> Answer {
+        send(
+            &self.service,
+            Method::GET,
+            INSTANCE,
+            topic,
+            "partitions?limit=50",
+            "",
+        )
+        .await
+    }
+}
+
+impl Target for Front {
+    async fn delete(&self, topic: &str, body: String) -> Answer {
+        send(
+            &self.service,
+            Method::POST,
+            INSTANCE,
+            topic,
+            "messages/delete",
+            &body,
+        )
+        .await
+    }
+
+    async fn append(&self, topic: &str, partition: i32, records: u64) {
+        self.topics.append(topic, partition, records);
+    }
+
+    async fn offsets(&self, topic: &str, partition: i32) -> (i64, i64) {
+        self.topics.offsets(topic, partition)
+    }
+}
+
+/// The configuration of a gateway in front of these servers, with more lines at its beginning.
+pub(crate) fn config(bootstrap_servers: &str, seconds: f64, more: &str) -> String {
+    format!(
+        r#"
+        listen = "127.0.0.1:0"
+        limits.backend_seconds = {seconds:?}
+        {more}
+        [[access_key]]
+        access_key = "{ACCESS_KEY}"
+        secret_key_env = "{SECRET_KEY_ENV}"
+        [[instance]]
+        id = "{INSTANCE}"
+        project_id = "{PROJECT}"
+        [instance.kafka]
+        "bootstrap.servers" = "{bootstrap_servers}"
+        "#
+    )
+}
+
+/// A gateway in this process, in front of these servers.
+pub(crate) async fn serve(bootstrap_servers: &str, seconds: f64) -> Service {
+    let config = Config::from_toml(&config(bootstrap_servers, seconds, ""));
+    let environment = |name: &str| (name == SECRET_KEY_ENV).then(|| SECRET_KEY.to_owned());
+    let checked = config.expect("a configuration").check(&environment);
+    let checked = checked.expect("it holds together");
+    checked.start().await.expect("a service")
+}
+
+/// Sends a signed request, and waits for its answer much longer than it takes.
+pub(crate) async fn send(
+    service: &Service,
+    method: Method,
+    instance: &str,
+    topic: &str,
+    operation: &str,
+    body: &str,
+) -> Answer {
+    let path = path(PROJECT, instance, topic, operation);
+    let request = request(method, &format!("{}{path}", service.endpoint()), body);
+    let request = sign(request, &credentials(ACCESS_KEY, SECRET_KEY));
+    let answer = tokio::time::timeout(Duration::from_secs(90), execute(request));
+    answer.await.expect("an answer in time")
+}

@@ -1,0 +1,122 @@
+//! What only a cluster of one broker shows: that it is away, and how fast it can be.
+
+use std::time::{Duration, Instant};
+
+use reqwest::Method;
+use serde_json::json;
+
+use crate::{
+    brokers::Brokers,
+    front::{Front, INSTANCE, PROJECT, send, serve},
+    load::{Load, PARTITIONS},
+    process::Gateway,
+    support::{execute, request},
+    topics::Topics,
+};
+
+/// Records in each partition, more than the load deletes.
+const RECORDS: u64 = 400;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_starts_before_its_cluster_and_says_what_it_waits_for() {
+    let Some(brokers) = Brokers::take(&[1]).await else {
+        return;
+    };
+    let front = Front::with_patience(&brokers, 6.0).await;
+    let topic = front.topics.create(1, 10, "delete").await;
+    brokers.kill(1);
+    let late = serve(&brokers.bootstrap_servers, 6.0).await;
+    for service in [&front.service, &late] {
+        let started = Instant::now();
+        let ready = execute(request(
+            Method::GET,
+            &format!("{}/readyz", service.endpoint()),
+            "",
+        ));
+        let ready = ready.await;
+        ready.assert_refused(503, "DMS.111501025");
+        assert!(ready.error_msg().contains(INSTANCE), "{ready:?}");
+        assert!(
+            started.elapsed() < Duration::from_secs(8),
+            "{:?}",
+            started.elapsed()
+        );
+        println!("/readyz without the broker: 503, {}", ready.error_msg());
+    }
+    for (service, offset) in [(&late, 4), (&late, -1), (&front.service, -1)] {
+        let body = json!({"partitions": [{"partition": 0, "offset": offset}]}).to_string();
+        let started = Instant::now();
+        let answer = send(
+            service,
+            Method::POST,
+            INSTANCE,
+            &topic,
+            "messages/delete",
+            &body,
+        )
+        .await;
+        answer.assert_refused(503, "DMS.111501025");
+        assert!(
+            started.elapsed() < Duration::from_secs(9),
+            "{:?}",
+            started.elapsed()
+        );
+        println!(
+            "offset {offset} without the broker: 503, {}",
+            answer.error_msg()
+        );
+    }
+    brokers.mend();
+    for service in [&front.service, &late] {
+        let ready = execute(request(
+            Method::GET,
+            &format!("{}/readyz", service.endpoint()),
+            "",
+        ));
+        assert_eq!(ready.await.status, 200);
+        let body = r#"{"partitions":[{"partition":0,"offset":4}]}"#;
+        let answer = send(
+            service,
+            Method::POST,
+            INSTANCE,
+            &topic,
+            "messages/delete",
+            body,
+        )
+        .await;
+        assert_eq!(
+            answer.body["partitions"][0]["error_code"], "0",
+            "{answer:?}"
+        );
+    }
+    assert_eq!(front.topics.offsets(&topic, 0), (4, 10));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_busy_process_stops_without_losing_an_answer() {
+    let Some(brokers) = Brokers::take(&[1]).await else {
+        return;
+    };
+    let topics = Topics::of(&brokers);
+    let topic = topics
+        .create(PARTITIONS.unsigned_abs(), RECORDS, "delete")
+        .await;
+    let gateway = Gateway::serve(&brokers);
+    let load = Load {
+        endpoint: &gateway.endpoint,
+        ids: [PROJECT, INSTANCE, &topic],
+    };
+    let learnt = load.run(|| gateway.ask_to_stop()).await;
+    let starts = learnt.assert_audited(&gateway.audit_file());
+    gateway.wait();
+    for (partition, start) in &starts {
+        let left = topics.offsets(&topic, *partition);
+        assert_eq!(
+            left,
+            (*start, RECORDS.cast_signed()),
+            "partition {partition}"
+        );
+    }
+    assert_eq!(i32::try_from(starts.len()), Ok(PARTITIONS));
+    println!("the audit log and the log starts of {PARTITIONS} partitions agree");
+}

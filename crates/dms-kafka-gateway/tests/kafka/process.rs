@@ -1,0 +1,72 @@
+//! The gateway as operators run it: `dms-kafka serve --config FILE`.
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::{brokers::Brokers, command, front};
+
+/// A process that serves until it is asked to stop.
+pub(crate) struct Gateway {
+    pub(crate) endpoint: String,
+    process: Child,
+    folder: TempDir,
+}
+
+impl Gateway {
+    /// Starts it in front of the brokers, with an audit log.
+    pub(crate) fn serve(brokers: &Brokers) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let audit_file = folder.path().join("audit.jsonl");
+        let config = front::config(
+            &brokers.bootstrap_servers,
+            30.0,
+            &format!("audit.file = '{}'", audit_file.display()),
+        );
+        let file = folder.path().join("gateway.toml");
+        fs::write(&file, config).expect("a file");
+        let mut command = command::program();
+        command.arg("serve").arg("--config").arg(&file);
+        command.env(front::SECRET_KEY_ENV, front::SECRET_KEY);
+        let mut process = command.stdout(Stdio::piped()).spawn().expect("a process");
+        let stdout = process.stdout.take().expect("its output");
+        let mut line = String::new();
+        BufReader::new(stdout).read_line(&mut line).expect("a line");
+        let ready: Value = serde_json::from_str(&line).expect("the line that says where it serves");
+        Self {
+            endpoint: ready["endpoint"].as_str().expect("a URL").to_owned(),
+            process,
+            folder,
+        }
+    }
+
+    pub(crate) fn audit_file(&self) -> PathBuf {
+        self.folder.path().join("audit.jsonl")
+    }
+
+    /// Sends SIGTERM.
+    pub(crate) fn ask_to_stop(&self) {
+        let kill = format!("kill -TERM {}", self.process.id());
+        let status = Command::new("sh").args(["-c", &kill]).status();
+        assert!(status.expect("a shell").success(), "{kill}");
+    }
+
+    /// Waits until it is gone.
+    pub(crate) fn wait(mut self) {
+        let status = self.process.wait().expect("an end");
+        assert!(status.success(), "{status}");
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        // One that was waited for is gone already.
+        let _ = self.process.kill();
+    }
+}

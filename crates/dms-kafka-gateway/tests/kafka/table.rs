@@ -1,0 +1,31 @@
+//! The table of Kafka's rules, which the memory backend keeps too, under Kafka itself.
+
+use crate::{brokers::Brokers, deletion_table::table, front::Front};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kafka_answers_as_the_table_says() {
+    let Some(brokers) = Brokers::take(&[1, 3]).await else {
+        return;
+    };
+    let front = Front::of(&brokers).await;
+    front.topics.commit_something().await;
+    let cases = table();
+    for case in &cases {
+        let topic = if case.create {
+            let policy = case.cleanup_policy.as_deref().unwrap_or("delete");
+            front
+                .topics
+                .create(case.partitions, case.records, policy)
+                .await
+        } else {
+            case.topic_or("").to_owned()
+        };
+        case.run(&topic, &front).await;
+        println!("case: {}", case.name);
+    }
+    assert!(
+        !front.topics.exists("no-such-topic"),
+        "a deletion created a topic"
+    );
+    println!("{} cases of the shared table", cases.len());
+}

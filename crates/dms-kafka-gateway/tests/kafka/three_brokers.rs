@@ -1,0 +1,99 @@
+//! What takes replicas: leaders that die or hang, followers that do not follow.
+
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::{Duration, Instant},
+};
+
+use futures_util::{StreamExt as _, stream};
+
+use crate::{brokers::Brokers, front::Front};
+
+/// Partitions led by brokers 2, 3 and 1: broker 1 is the controller too, and is left alone.
+const REPLICAS: [&[i32]; 3] = [&[2, 3, 1], &[3, 2, 1], &[1, 2, 3]];
+
+const RECORDS: i64 = 300;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leader_that_dies_in_the_middle_of_a_run_of_deletions() {
+    let Some(brokers) = Brokers::take(&[3]).await else {
+        return;
+    };
+    let front = Front::of(&brokers).await;
+    let topic = front
+        .topics
+        .create_led_by(&REPLICAS, RECORDS.unsigned_abs())
+        .await;
+    assert_eq!(front.topics.leaders(&topic), [2, 3, 1]);
+    let (begun, slowest) = (AtomicUsize::new(0), std::sync::Mutex::new(Duration::ZERO));
+    let deletions = (1..=RECORDS).map(async |offset| {
+        if begun.fetch_add(1, Ordering::Relaxed) == 100 {
+            // The signal is sent while other deletions are on their way.
+            tokio::task::block_in_place(|| brokers.kill(2));
+        }
+        let started = Instant::now();
+        let everything = if offset == RECORDS { -1 } else { offset };
+        let codes = front
+            .codes(&topic, &[(0, everything), (1, offset), (2, offset)])
+            .await;
+        let mut slowest = slowest.lock().expect("no panic");
+        *slowest = started.elapsed().max(*slowest);
+        assert_eq!(codes, ["0", "0", "0"], "offset {offset}");
+    });
+    let answered = stream::iter(deletions).buffered(8).count().await;
+    assert_eq!(answered, 300);
+    for partition in 0..3 {
+        assert_eq!(front.topics.offsets(&topic, partition), (RECORDS, RECORDS));
+    }
+    assert_ne!(front.topics.leaders(&topic)[0], 2, "nobody took over");
+    let slowest = slowest.into_inner().expect("no panic");
+    assert!(slowest < Duration::from_secs(30), "{slowest:?}");
+    println!(
+        "300 deletions answered, each with code 0, though the leader of partition 0 died after 100"
+    );
+    brokers.mend();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leader_that_hangs_is_replaced_within_the_deadline() {
+    let Some(brokers) = Brokers::take(&[3]).await else {
+        return;
+    };
+    let front = Front::of(&brokers).await;
+    let topic = front.topics.create_led_by(&REPLICAS, 10).await;
+    assert_eq!(
+        front.codes(&topic, &[(0, 1), (1, 1), (2, 1)]).await,
+        ["0", "0", "0"]
+    );
+    brokers.pause(3);
+    let codes = front.codes(&topic, &[(0, 4), (1, 5), (2, -1)]).await;
+    println!("codes while the leader of partition 1 hangs: {codes:?}");
+    assert_eq!(codes, ["0", "0", "0"]);
+    assert_eq!(front.codes(&topic, &[(1, -1)]).await, ["0"]);
+    assert_eq!(front.topics.offsets(&topic, 1), (10, 10));
+    brokers.mend();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_follower_that_hangs_makes_the_outcome_unknown() {
+    let Some(brokers) = Brokers::take(&[3]).await else {
+        return;
+    };
+    let front = Front::with_patience(&brokers, 3.0).await;
+    let topic = front.topics.create_led_by(&REPLICAS[..1], 10).await;
+    assert_eq!(front.codes(&topic, &[(0, 1)]).await, ["0"]);
+    brokers.pause(3);
+    let started = Instant::now();
+    let codes = front.codes(&topic, &[(0, 4)]).await;
+    assert!(
+        started.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        started.elapsed()
+    );
+    println!("code while a follower hangs, and Kafka is given 3 s: {codes:?}");
+    assert_eq!(codes, ["7"]);
+    // The leader has gone ahead: that is why nobody may say that nothing was deleted.
+    assert_eq!(front.topics.offsets(&topic, 0), (4, 10));
+    brokers.mend();
+    assert_eq!(front.codes(&topic, &[(0, 5)]).await, ["0"]);
+}

@@ -1,0 +1,223 @@
+//! Topics as ordinary programs use them: created, written to and read through a Kafka client.
+
+use std::time::{Duration, Instant};
+
+use rdkafka::{
+    ClientConfig, Message as _, Offset, TopicPartitionList,
+    admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication},
+    client::DefaultClientContext,
+    consumer::{BaseConsumer, CommitMode, Consumer as _},
+    producer::{BaseProducer, BaseRecord, Producer as _},
+};
+use uuid::Uuid;
+
+use crate::brokers::Brokers;
+
+/// More than any of this takes.
+const LONG: Duration = Duration::from_secs(60);
+
+/// An ordinary client of the cluster.
+pub(crate) struct Topics {
+    config: ClientConfig,
+    admin: AdminClient<DefaultClientContext>,
+    consumer: BaseConsumer,
+    replicas: i32,
+}
+
+impl Topics {
+    pub(crate) fn of(brokers: &Brokers) -> Self {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", &brokers.bootstrap_servers);
+        // Asking for a topic is not creating it: whether the gateway does is to be seen.
+        config.set("allow.auto.create.topics", "false");
+        let replicas = i32::try_from(brokers.count).expect("few brokers");
+        let topics = Self {
+            admin: config.create().expect("an admin client"),
+            consumer: config.create().expect("a consumer"),
+            config,
+            replicas,
+        };
+        // The test before this one may have killed some.
+        let deadline = Instant::now() + LONG;
+        while topics.brokers() < brokers.count {
+            assert!(Instant::now() < deadline, "brokers are missing");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        topics
+    }
+
+    /// Brokers that take part in the cluster now.
+    fn brokers(&self) -> usize {
+        let metadata = self.consumer.fetch_metadata(None, LONG);
+        metadata.expect("metadata").brokers().len()
+    }
+
+    /// Creates a topic with a name of its own, and so many records in each partition.
+    pub(crate) async fn create(&self, partitions: u32, records: u64, policy: &str) -> String {
+        let name = format!("topic-{}", Uuid::new_v4().simple());
+        self.create_as(&name, partitions, records, policy).await;
+        name
+    }
+
+    pub(crate) async fn create_as(&self, name: &str, partitions: u32, records: u64, policy: &str) {
+        let count = i32::try_from(partitions).expect("few partitions");
+        let replication = TopicReplication::Fixed(self.replicas);
+        let topic = NewTopic::new(name, count, replication).set("cleanup.policy", policy);
+        self.create_topic(topic).await;
+        for partition in 0..count {
+            self.append(name, partition, records);
+        }
+    }
+
+    /// Creates a topic whose first replica, the leader, is the given broker for each partition.
+    pub(crate) async fn create_led_by(&self, replicas: &[&[i32]], records: u64) -> String {
+        let name = format!("topic-{}", Uuid::new_v4().simple());
+        let partitions = i32::try_from(replicas.len()).expect("few partitions");
+        let topic = NewTopic::new(&name, partitions, TopicReplication::Variable(replicas));
+        self.create_topic(topic).await;
+        for partition in 0..partitions {
+            self.append(&name, partition, records);
+        }
+        name
+    }
+
+    async fn create_topic(&self, topic: NewTopic<'_>) {
+        let created = self.admin.create_topics([&topic], &AdminOptions::new());
+        let created = created.await.expect("an answer");
+        for result in created {
+            result.expect("a new topic");
+        }
+    }
+
+    pub(crate) async fn drop(&self, name: &str) {
+        let dropped = self
+            .admin
+            .delete_topics(&[name], &AdminOptions::new())
+            .await;
+        for result in dropped.expect("an answer") {
+            result.expect("the topic is gone");
+        }
+    }
+
+    /// Gives a topic more partitions.
+    pub(crate) async fn grow(&self, name: &str, partitions: usize) {
+        let more = NewPartitions::new(name, partitions);
+        let grown = self.admin.create_partitions([&more], &AdminOptions::new());
+        for result in grown.await.expect("an answer") {
+            result.expect("more partitions");
+        }
+    }
+
+    /// Writes records, and waits until every one is on every replica.
+    pub(crate) fn append(&self, topic: &str, partition: i32, records: u64) {
+        // One that never heard of the topic, so that it does not remember what is no longer so.
+        let producer: BaseProducer = self.config.create().expect("a producer");
+        for number in 0..records {
+            write(&producer, topic, partition, number);
+        }
+        producer.flush(LONG).expect("written records");
+    }
+
+    /// Writes records in a transaction that stays open as long as what is returned.
+    pub(crate) fn append_in_transaction(
+        &self,
+        topic: &str,
+        partition: i32,
+        records: u64,
+    ) -> BaseProducer {
+        let mut config = self.config.clone();
+        config.set("transactional.id", Uuid::new_v4().to_string());
+        let producer: BaseProducer = config.create().expect("a producer");
+        producer.init_transactions(LONG).expect("a producer id");
+        producer.begin_transaction().expect("a transaction");
+        for number in 0..records {
+            write(&producer, topic, partition, number);
+        }
+        producer.flush(LONG).expect("written records");
+        producer
+    }
+
+    /// Log start offset and high watermark.
+    pub(crate) fn offsets(&self, topic: &str, partition: i32) -> (i64, i64) {
+        let mut config = self.config.clone();
+        config.set("isolation.level", "read_uncommitted");
+        let consumer: BaseConsumer = config.create().expect("a consumer");
+        let deadline = Instant::now() + LONG;
+        loop {
+            match consumer.fetch_watermarks(topic, partition, Duration::from_secs(5)) {
+                Ok(offsets) => return offsets,
+                Err(error) => assert!(Instant::now() < deadline, "{topic} {partition}: {error}"),
+            }
+        }
+    }
+
+    /// The offsets of every record that a consumer gets which starts at the beginning of a partition.
+    pub(crate) fn read(&self, topic: &str, partition: i32) -> Vec<i64> {
+        let mut config = self.config.clone();
+        config.set("group.id", Uuid::new_v4().to_string());
+        config.set("enable.partition.eof", "true");
+        config.set("enable.auto.commit", "false");
+        let consumer: BaseConsumer = config.create().expect("a consumer");
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(topic, partition, Offset::Beginning)
+            .expect("an offset");
+        consumer.assign(&list).expect("an assignment");
+        let mut offsets = Vec::new();
+        let deadline = Instant::now() + LONG;
+        loop {
+            assert!(Instant::now() < deadline, "the end was not reached");
+            match consumer.poll(Duration::from_secs(1)) {
+                Some(Ok(record)) => offsets.push(record.offset()),
+                Some(Err(rdkafka::error::KafkaError::PartitionEOF(_))) => return offsets,
+                Some(Err(error)) => panic!("{error}"),
+                None => {}
+            }
+        }
+    }
+
+    pub(crate) fn exists(&self, topic: &str) -> bool {
+        let metadata = self.consumer.fetch_metadata(None, LONG).expect("metadata");
+        metadata.topics().iter().any(|found| found.name() == topic)
+    }
+
+    /// The brokers that lead the partitions of a topic.
+    pub(crate) fn leaders(&self, topic: &str) -> Vec<i32> {
+        let metadata = self
+            .consumer
+            .fetch_metadata(Some(topic), LONG)
+            .expect("metadata");
+        let topic = &metadata.topics()[0];
+        topic
+            .partitions()
+            .iter()
+            .map(rdkafka::metadata::MetadataPartition::leader)
+            .collect()
+    }
+
+    /// Has the cluster create its topic of committed offsets.
+    pub(crate) async fn commit_something(&self) {
+        let topic = self.create(1, 1, "delete").await;
+        let mut config = self.config.clone();
+        config.set("group.id", Uuid::new_v4().to_string());
+        let consumer: BaseConsumer = config.create().expect("a consumer");
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(&topic, 0, Offset::Offset(1))
+            .expect("an offset");
+        let deadline = Instant::now() + LONG;
+        while let Err(error) = consumer.commit(&list, CommitMode::Sync) {
+            assert!(Instant::now() < deadline, "{error}");
+        }
+    }
+}
+
+fn write(producer: &BaseProducer, topic: &str, partition: i32, number: u64) {
+    let (key, payload) = (number.to_string(), format!("record {number}"));
+    let record = BaseRecord::to(topic)
+        .partition(partition)
+        .key(&key)
+        .payload(&payload);
+    producer
+        .send(record)
+        .map_err(|(error, _)| error)
+        .expect("room for a record");
+}

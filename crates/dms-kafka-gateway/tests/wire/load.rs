@@ -1,0 +1,232 @@
+//! Many requests at once to a gateway that is asked to stop meanwhile: nothing is lost, and nothing is said that is not so.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    io::ErrorKind,
+    path::Path,
+};
+
+use futures_util::{StreamExt as _, stream};
+use reqwest::{Method, Request};
+use serde_json::{Value, json};
+
+use crate::support::{Answer, credentials, http, io_error, path, request, sign};
+
+const REQUESTS: i64 = 10_000;
+const IN_FLIGHT: usize = 256;
+/// After so many answers the gateway is asked to stop.
+const STOP_AFTER: usize = 6_000;
+
+pub(crate) const PARTITIONS: i32 = 16;
+/// Where to send the requests: the URL, and project, instance and topic.
+pub(crate) struct Load<'a> {
+    pub(crate) endpoint: &'a str,
+    pub(crate) ids: [&'a str; 3],
+}
+
+/// What the clients learnt.
+#[derive(Debug, Default)]
+pub(crate) struct Learnt {
+    /// Deletions that were answered, by request id.
+    deleted: BTreeMap<String, Deletion>,
+    listed: usize,
+    unauthorized: usize,
+    /// Answered with 503, or refused before a connection was made.
+    refused: usize,
+}
+
+/// What one request deletes, and `error_code` of its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Deletion {
+    partition: i32,
+    offset: i64,
+    error_code: i64,
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Delete { partition: i32, offset: i64 },
+    List,
+    WronglySigned,
+}
+
+impl Kind {
+    fn of(n: i64) -> Self {
+        // Half of the requests delete.
+        let nth = n / 4 * 2 + n % 4;
+        let delete = Self::Delete {
+            partition: i32::try_from(nth % i64::from(PARTITIONS)).expect("few partitions"),
+            offset: 1 + nth / i64::from(PARTITIONS),
+        };
+        match n % 4 {
+            0 | 1 => delete,
+            2 => Self::List,
+            _ => Self::WronglySigned,
+        }
+    }
+}
+
+impl Load<'_> {
+    /// Sends them all, and has the gateway stopped while it answers.
+    pub(crate) async fn run(&self, stop: impl FnOnce()) -> Learnt {
+        let http = http();
+        let requests = (0..REQUESTS).map(|n| (Kind::of(n), self.request(Kind::of(n))));
+        let answers = stream::iter(requests)
+            .map(|(kind, request)| send(&http, kind, request))
+            .buffer_unordered(IN_FLIGHT);
+        let mut answers = std::pin::pin!(answers);
+        let (mut learnt, mut stop, mut answered) = (Learnt::default(), Some(stop), 0);
+        while let Some((kind, answer)) = answers.next().await {
+            learnt.note(kind, answer);
+            answered += 1;
+            if answered == STOP_AFTER
+                && let Some(stop) = stop.take()
+            {
+                stop();
+            }
+        }
+        learnt
+    }
+
+    fn request(&self, kind: Kind) -> Request {
+        let [project, instance, topic] = self.ids;
+        let url = |operation| {
+            format!(
+                "{}{}",
+                self.endpoint,
+                path(project, instance, topic, operation)
+            )
+        };
+        let delete = |partition, offset| {
+            let body = json!({"partitions": [{"partition": partition, "offset": offset}]});
+            request(Method::POST, &url("messages/delete"), body.to_string())
+        };
+        let (request, secret_key) = match kind {
+            Kind::Delete { partition, offset } => (delete(partition, offset), "sk"),
+            Kind::List => (request(Method::GET, &url("partitions"), ""), "sk"),
+            // Everything: it would be seen.
+            Kind::WronglySigned => (delete(0, -1), "wrong"),
+        };
+        sign(request, &credentials("AK", secret_key))
+    }
+}
+
+/// The answer, or `None` when the request was not sent.
+async fn send(http: &reqwest::Client, kind: Kind, request: Request) -> (Kind, Option<Answer>) {
+    match http.execute(request).await {
+        Ok(response) => (kind, Some(Answer::read(response).await)),
+        Err(error) if io_error(&error) == Some(ErrorKind::ConnectionRefused) => (kind, None),
+        Err(error) => panic!("neither an answer nor a clean refusal: {error:?}"),
+    }
+}
+
+impl Learnt {
+    fn note(&mut self, kind: Kind, answer: Option<Answer>) {
+        let Some(answer) = answer else {
+            self.refused += 1;
+            return;
+        };
+        match (kind, answer.status) {
+            (_, 503) => {
+                answer.assert_refused(503, "DMS.111501025");
+                self.refused += 1;
+            }
+            (Kind::WronglySigned, 401) => {
+                answer.assert_refused(401, "APIGW.0301");
+                self.unauthorized += 1;
+            }
+            (Kind::List, 200) => {
+                assert_eq!(answer.body["total"], PARTITIONS, "{answer:?}");
+                self.listed += 1;
+            }
+            (Kind::Delete { partition, offset }, 200) => {
+                let row = &answer.body["partitions"][0];
+                assert_eq!(row["partition"], partition, "{answer:?}");
+                let error_code = row["error_code"]
+                    .as_str()
+                    .and_then(|code| code.parse().ok());
+                let deletion = Deletion {
+                    partition,
+                    offset,
+                    error_code: error_code.expect("a number"),
+                };
+                let id = answer.header("x-request-id").expect("an id").to_owned();
+                assert!(self.deleted.insert(id, deletion).is_none(), "an id twice");
+            }
+            _ => panic!("{answer:?}"),
+        }
+    }
+
+    /// Holds the audit log against what the clients learnt, and gives the log start that each partition must have now.
+    pub(crate) fn assert_audited(&self, file: &Path) -> BTreeMap<i32, i64> {
+        let Self {
+            deleted,
+            listed,
+            unauthorized,
+            refused,
+        } = self;
+        let told = format!(
+            "{} deletions and {listed} listings answered, {unauthorized} wrong signatures refused, {refused} requests refused",
+            deleted.len()
+        );
+        assert!(
+            deleted.len() > 1000 && *listed > 500 && *unauthorized > 500 && *refused > 500,
+            "{told}"
+        );
+        println!("{told}");
+        let audit = Audit::read(file);
+        let results: BTreeSet<&String> = audit.results.keys().collect();
+        assert_eq!(
+            audit.intents.iter().collect::<BTreeSet<_>>(),
+            results,
+            "each intent has its result"
+        );
+        assert_eq!(audit.results, *deleted, "the clients know of each result");
+        let mut starts: BTreeMap<i32, i64> = BTreeMap::new();
+        for deletion in deleted.values() {
+            assert_eq!(deletion.error_code, 0, "{deletion:?}");
+            let start = starts.entry(deletion.partition).or_default();
+            *start = deletion.offset.max(*start);
+        }
+        starts
+    }
+}
+
+/// The audit log of deletions of one partition each.
+struct Audit {
+    intents: BTreeSet<String>,
+    results: BTreeMap<String, Deletion>,
+}
+
+impl Audit {
+    fn read(file: &Path) -> Self {
+        let text = fs::read_to_string(file).expect("an audit log");
+        let (mut intents, mut results) = (BTreeSet::new(), BTreeMap::new());
+        for line in text.lines() {
+            let line: Value = serde_json::from_str(line).expect("a line of JSON");
+            let id = line["request_id"].as_str().expect("an id").to_owned();
+            if line["event"] == "intent" {
+                assert!(intents.insert(id), "an intent twice: {line}");
+                continue;
+            }
+            let row = &line["partitions"][0];
+            let number = |name: &str| {
+                row[name]
+                    .as_i64()
+                    .unwrap_or_else(|| panic!("{name}: {line}"))
+            };
+            assert!(number("low_watermark") >= number("offset"), "{line}");
+            let deletion = Deletion {
+                partition: i32::try_from(number("partition")).expect("a partition"),
+                offset: number("offset"),
+                error_code: number("error_code"),
+            };
+            assert!(
+                results.insert(id, deletion).is_none(),
+                "a result twice: {line}"
+            );
+        }
+        Self { intents, results }
+    }
+}

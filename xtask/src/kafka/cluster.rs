@@ -1,0 +1,165 @@
+//! The brokers that run together, and the file that says so.
+
+use std::fs;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::broker::Broker;
+use super::jars::Java;
+use crate::failure::{Failure, Result};
+
+/// 16 bytes in URL-safe base64: what Kafka calls the cluster, in which nobody else takes part.
+const CLUSTER_ID: &str = "ZG1zLWthZmthLXRlc3RzLg";
+
+/// Another program may take a port between its being found free and its being listened on.
+const ATTEMPTS: usize = 3;
+
+/// What the state file says.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Cluster {
+    pub(super) brokers: Vec<Broker>,
+    /// Properties, logs and data of the brokers.
+    folder: PathBuf,
+}
+
+/// Starts a cluster, and writes its state file once every broker serves.
+pub(super) fn start(java: &Java, state: &Path, brokers: u16) -> Result<Cluster> {
+    let mut attempt = 1;
+    loop {
+        let mut cluster = Cluster::new(brokers)?;
+        // Written before anything runs, so that `down` always finds it.
+        match cluster
+            .write(state)
+            .and_then(|()| cluster.start(java, state))
+        {
+            Ok(()) => return Ok(cluster),
+            Err(failure) => {
+                cluster.stop(state)?;
+                if attempt == ATTEMPTS {
+                    return Err(failure);
+                }
+                eprintln!("another attempt, because of\n{failure}");
+                attempt += 1;
+            }
+        }
+    }
+}
+
+impl Cluster {
+    /// A cluster that does not run yet.
+    fn new(brokers: u16) -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix("dms-kafka-").tempdir();
+        let folder = folder
+            .map_err(|error| Failure::file("temporary folder", error))?
+            .keep();
+        let [controller, ports @ ..] = &*free_ports(1 + brokers)? else {
+            return Err(Failure::file("ports", "there are none"));
+        };
+        let described = (1..)
+            .zip(ports)
+            .map(|(id, port)| Broker::new(&folder, (id, *port), *controller, brokers));
+        Ok(Self {
+            brokers: described.collect::<Result<_>>()?,
+            folder,
+        })
+    }
+
+    fn start(&mut self, java: &Java, state: &Path) -> Result<()> {
+        for broker in &mut self.brokers {
+            broker.format(java, CLUSTER_ID)?;
+            broker.spawn(java)?;
+        }
+        self.write(state)?;
+        self.brokers.iter().try_for_each(Broker::wait)
+    }
+
+    /// What the file says, or nothing when there is no file.
+    pub(super) fn read(state: &Path) -> Result<Option<Self>> {
+        if !state.exists() {
+            return Ok(None);
+        }
+        let text = fs::read(state).map_err(|error| Failure::file(state.display(), error))?;
+        let cluster = serde_json::from_slice(&text);
+        cluster
+            .map(Some)
+            .map_err(|error| Failure::file(state.display(), error))
+    }
+
+    pub(super) fn write(&self, state: &Path) -> Result<()> {
+        let failure = |error: std::io::Error| Failure::file(state.display(), error);
+        if let Some(folder) = state.parent() {
+            fs::create_dir_all(folder).map_err(failure)?;
+        }
+        let text = serde_json::to_vec_pretty(self).map_err(|error| failure(error.into()))?;
+        fs::write(state, text).map_err(failure)
+    }
+
+    /// Whether it has so many brokers, and every one of them runs.
+    pub(super) fn is_whole(&self, brokers: u16) -> bool {
+        self.brokers.len() == usize::from(brokers) && self.brokers.iter().all(Broker::runs)
+    }
+
+    /// Whether any broker runs.
+    pub(super) fn is_running(&self) -> bool {
+        self.brokers.iter().any(Broker::runs)
+    }
+
+    pub(super) fn bootstrap_servers(&self) -> String {
+        let servers = self
+            .brokers
+            .iter()
+            .map(|broker| format!("127.0.0.1:{}", broker.port));
+        servers.collect::<Vec<_>>().join(",")
+    }
+
+    pub(super) fn broker(&self, id: u16) -> Result<&Broker> {
+        let found = self.brokers.iter().find(|broker| broker.id == id);
+        found.ok_or_else(|| {
+            Failure::file(
+                format_args!("broker {id}"),
+                "the cluster has none of this id",
+            )
+        })
+    }
+
+    /// Starts a broker unless it runs, and waits until it serves.
+    pub(super) fn start_broker(&mut self, java: &Java, state: &Path, id: u16) -> Result<()> {
+        if let Some(broker) = self
+            .brokers
+            .iter_mut()
+            .find(|broker| broker.id == id && !broker.runs())
+        {
+            broker.spawn(java)?;
+            self.write(state)?;
+        }
+        self.broker(id)?.wait()
+    }
+
+    /// Stops every broker, and removes data and state file. The controller goes last: the others ask it.
+    pub(super) fn stop(&self, state: &Path) -> Result<()> {
+        self.brokers.iter().rev().for_each(Broker::stop);
+        let removed = fs::remove_dir_all(&self.folder);
+        if let Err(error) = removed
+            && self.folder.exists()
+        {
+            return Err(Failure::file(self.folder.display(), error));
+        }
+        fs::remove_file(state).map_err(|error| Failure::file(state.display(), error))
+    }
+}
+
+/// Ports of 127.0.0.1 that nobody listens on.
+fn free_ports(count: u16) -> Result<Vec<u16>> {
+    let failure = |error| Failure::file("127.0.0.1", error);
+    // All of them are held until the last one is found: they must differ.
+    let bound = (0..count).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)));
+    let bound = bound
+        .collect::<std::io::Result<Vec<_>>>()
+        .map_err(failure)?;
+    let ports = bound
+        .iter()
+        .map(|listener| Ok(listener.local_addr().map_err(failure)?.port()));
+    ports.collect()
+}
