@@ -25,6 +25,7 @@ mod page;
 mod public_api;
 mod python;
 mod reference;
+mod reports;
 mod spec;
 mod steps;
 mod yaml;
@@ -73,7 +74,7 @@ enum Command {
 
     /// Judge an implementation: the conformance kit, with its arguments (see `-- --help`).
     Conformance {
-        /// Such as --coverage, --endpoint URL, --listen ADDRESS, or --faults.
+        /// Such as --coverage, --endpoint URL, --listen ADDRESS; of its own --faults and --reports.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
