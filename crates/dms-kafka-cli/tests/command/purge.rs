@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::PathBuf;
 use std::process::Stdio;
 
@@ -364,6 +365,87 @@ POST https://192.0.2.1/v2/p/kafka/instances/i/topics/a/messages/delete
 {\"partitions\":[{\"offset\":7,\"partition\":2}]}
 ";
     assert_eq!(stdout(&output), expected);
+}
+
+#[test]
+fn a_topic_that_is_not_there_hides_no_other_in_the_plan() {
+    let served = Served::start();
+    let folder = Folder::new(&rows(&[("absent", 0, 5), ("orders", 0, 5)]));
+    let output = served.purge(&folder.offsets, &["--yes"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+    let plan = "\
+TOPIC   PARTITION  DELETE    START   END  RECORDS TO DELETE
+absent          0  before 5      -     -                  -
+orders          0  before 5      0  1000                  5
+";
+    assert!(stderr(&output).contains(plan), "{}", stderr(&output));
+}
+
+/// A service with nothing but the deletion, as the vendor's page has it.
+#[test]
+fn without_the_companion_there_is_no_preview_and_the_deletion_goes_on() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        while let Ok((connection, _)) = listener.accept() {
+            std::thread::spawn(move || answer_deletions_only(&connection));
+        }
+    });
+    let folder = Folder::new(&rows(&[("a", 0, 5)]));
+    let output = command()
+        .args([
+            "purge",
+            "--endpoint",
+            &endpoint,
+            "--project-id",
+            "p",
+            "--instance-id",
+            "i",
+            "--yes",
+        ])
+        .arg("--offsets-file")
+        .arg(&folder.offsets)
+        .envs([
+            ("HUAWEICLOUD_SDK_AK", "key"),
+            ("HUAWEICLOUD_SDK_SK", "secret"),
+        ])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("before 5      -    -                  -"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+fn answer_deletions_only(connection: &std::net::TcpStream) -> Option<()> {
+    let mut lines = BufReader::new(connection);
+    loop {
+        let (mut head, mut length) = (String::new(), 0);
+        while !head.ends_with("\r\n\r\n") {
+            let start = head.len();
+            (lines.read_line(&mut head).ok()? > 0).then_some(())?;
+            let line = head[start..].to_ascii_lowercase();
+            length = line
+                .strip_prefix("content-length:")
+                .map_or(length, |text| text.trim().parse().unwrap());
+        }
+        lines.read_exact(&mut vec![0; length]).ok()?;
+        let (status, body) = if head.starts_with("POST") {
+            (
+                "200 OK",
+                r#"{"partitions":[{"partition":0,"error_code":0,"result":"success"}]}"#,
+            )
+        } else {
+            ("405 Method Not Allowed", "")
+        };
+        let answer = format!(
+            "HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        std::io::Write::write_all(&mut &*connection, answer.as_bytes()).ok()?;
+    }
 }
 
 #[test]

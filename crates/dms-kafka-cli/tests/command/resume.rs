@@ -125,8 +125,8 @@ fn kill_and_resume(rows: &Rows, kills: u32, more: &[&str]) -> u64 {
     let arguments = [&["--journal", &journal, "--output", "json"], more].concat();
     let (mut peak, mut killed) = (0, 0);
     let mut finished = HashMap::new();
-    // A line of the journal names about ten rows in about sixty bytes.
-    let share = rows.count() * 6 / u64::from(kills + 1);
+    // A line of the journal names about ten rows in more than sixty bytes.
+    let share = rows.count() * 8 / u64::from(kills + 1);
     for _ in 0..kills {
         let mut process = gateway
             .purge(&offsets, &arguments)

@@ -87,6 +87,27 @@ fn any_other_word_deletes_nothing() {
 }
 
 #[test]
+fn a_question_that_nobody_sees_is_not_asked() {
+    let served = Served::start();
+    let inner = delete(&served, &["--everything", "2"]);
+    let mut unseen = Command::new("sh");
+    unseen
+        .args(["-c", "exec \"$0\" \"$@\" 2>/dev/null"])
+        .arg(inner.get_program())
+        .args(inner.get_args());
+    for (name, value) in inner.get_envs() {
+        match value {
+            Some(value) => unseen.env(name, value),
+            None => unseen.env_remove(name),
+        };
+    }
+    let mut session = at_a_terminal(unseen);
+    session.exp_eof().unwrap();
+    assert_eq!(exit_code(&session), 2);
+    assert_eq!(served.starts("orders", 3), [0, 0, 0]);
+}
+
+#[test]
 fn a_failure_is_red_unless_colours_are_not_wanted() {
     for (no_color, is_red) in [(None, true), (Some("1"), false)] {
         let mut failing = command();
