@@ -7,12 +7,16 @@ use std::{fs, io};
 
 use crate::cargo;
 use crate::failure::{Failure, Failures};
+use crate::reports;
 
-const KIT: &str = "dms-kafka-conformance";
+pub(crate) const KIT: &str = "dms-kafka-conformance";
 const PATCHES: &str = "tests/conformance/faults";
 
-/// Runs the kit. `--faults` has it judge a build of itself with every seeded fault.
+/// Runs the kit. `--faults` has it judge a build of itself with every seeded fault, `--reports` makes the reports anew.
 pub(crate) fn run(root: &Path, arguments: &[String]) -> Result<(), Failures> {
+    if arguments == ["--reports"] {
+        return reports::run(root);
+    }
     let mut command = Command::new(cargo::program());
     command.current_dir(root);
     command
@@ -39,9 +43,9 @@ fn program_with_faults(root: &Path) -> Result<PathBuf, Failures> {
     command
         .current_dir(&tree)
         .args(["build", "--package", KIT])
-        // The dependencies are those of the checkout, and built.
-        .env("CARGO_BUILD_BUILD_DIR", root.join("target"))
-        .env("CARGO_TARGET_DIR", faults.join("target"));
+        // Cargo cannot tell a package from its copy elsewhere, so nothing is shared with the checkout.
+        .env("CARGO_TARGET_DIR", faults.join("target"))
+        .env("CARGO_PROFILE_DEV_DEBUG", "none");
     succeed(&mut command)?;
     let program = faults.join("target/debug").join(KIT);
     Ok(program.with_extension(std::env::consts::EXE_EXTENSION))

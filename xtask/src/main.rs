@@ -17,6 +17,7 @@ mod facts;
 mod failure;
 mod format;
 mod generate;
+mod interop;
 mod kafka;
 mod lint;
 mod nightly;
@@ -24,6 +25,7 @@ mod page;
 mod public_api;
 mod python;
 mod reference;
+mod reports;
 mod spec;
 mod steps;
 mod yaml;
@@ -72,7 +74,7 @@ enum Command {
 
     /// Judge an implementation: the conformance kit, with its arguments (see `-- --help`).
     Conformance {
-        /// Such as --coverage, --endpoint URL, --listen ADDRESS, or --faults.
+        /// Such as --coverage, --endpoint URL, --listen ADDRESS; of its own --faults and --reports.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
@@ -83,6 +85,10 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
+
+    /// Run clients that others wrote against a gateway.
+    #[command(subcommand)]
+    Interop(interop::Client),
 
     /// Run a real Apache Kafka on this machine, for tests.
     Kafka(kafka::Kafka),
@@ -124,11 +130,15 @@ fn run(Cli { root, command }: &Cli) -> Result<(), Failures> {
         Command::Conformance { arguments } => conformance::run(root, arguments),
         Command::Generate { check: false } => generate::write(root),
         Command::Generate { check: true } => generate::check(root),
-        Command::Nightly { fuzz_seconds } => nightly::run(root, *fuzz_seconds),
+        Command::Interop(client) => {
+            tell("interop", &interop::run(root, *client)?);
+            Ok(())
+        }
         Command::Kafka(kafka) => {
             tell("kafka", &kafka::run(root, kafka)?);
             Ok(())
         }
+        Command::Nightly { fuzz_seconds } => nightly::run(root, *fuzz_seconds),
         Command::Spec { page, lint } => {
             spec::contract(root)?;
             tell("page", &spec::page(root, page.as_deref())?);

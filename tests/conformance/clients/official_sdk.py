@@ -1,6 +1,6 @@
-"""The vendor's Python SDK, pointed at the recording server of the conformance kit.
+"""The vendor's Python SDK as a client of the recording server: deletes, and lists partitions.
 
-    dms-kafka-conformance --listen 127.0.0.1:4011 --requests 3
+    dms-kafka-conformance --listen 127.0.0.1:4011 --requests 5
     python official_sdk.py http://127.0.0.1:4011
 
 Needs huaweicloudsdkkafka. The key comes from the environment, as for the kit.
@@ -14,6 +14,37 @@ from huaweicloudsdkkafka.v2 import (
     DeleteKafkaMessageRequestBody,
     DeleteKafkaTopicMessagesRequest,
     KafkaClient,
+    ListTopicPartitionsRequest,
     PartitionOffsetEntity,
-    ShowTopicPartitionsRequest if False else DeleteKafkaTopicMessagesRequest,
 )
+
+PROJECT_ID = "0123456789abcdef0123456789abcdef"
+INSTANCE_ID = "11111111-2222-3333-4444-555555555555"
+
+
+def main(endpoint: str) -> None:
+    credentials = BasicCredentials(
+        os.environ["HUAWEICLOUD_SDK_AK"], os.environ["HUAWEICLOUD_SDK_SK"], PROJECT_ID
+    )
+    client = KafkaClient.new_builder().with_credentials(credentials).with_endpoint(endpoint).build()
+
+    def delete(topic, partitions):
+        rows = [PartitionOffsetEntity(partition=p, offset=o) for p, o in partitions]
+        body = DeleteKafkaMessageRequestBody(partitions=rows)
+        answer = client.delete_kafka_topic_messages(
+            DeleteKafkaTopicMessagesRequest(instance_id=INSTANCE_ID, topic=topic, body=body)
+        )
+        print(topic, [(row.partition, row.result, row.error_code) for row in answer.partitions])
+
+    delete("orders", [(0, 1)])
+    delete("orders", [(0, 9007199254740993), (1, -1), (2147483647, 0)])
+    delete("a.b_c-1", [(0, 0)])
+    delete("a b", [(0, 0)])
+    answer = client.list_topic_partitions(
+        ListTopicPartitionsRequest(instance_id=INSTANCE_ID, topic="orders", offset=0, limit=10)
+    )
+    print("partitions", answer.total)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -111,14 +111,12 @@ impl fmt::Display for Report {
             .max()
             .unwrap_or_default();
         for case in &self.cases {
-            let rows = case.proves.join("; ");
-            writeln!(
-                f,
-                "{:<12}  {:<width$}  {} [{rows}]",
-                case.verdict.word(),
-                case.name,
-                case.title
-            )?;
+            let rows = match case.proves.join("; ") {
+                rows if rows.is_empty() => rows,
+                rows => format!(" [{rows}]"),
+            };
+            let (word, name, title) = (case.verdict.word(), &case.name, &case.title);
+            writeln!(f, "{word:<12}  {name:<width$}  {title}{rows}")?;
             for remark in case.verdict.remarks() {
                 writeln!(f, "{:14}{remark}", "")?;
             }
