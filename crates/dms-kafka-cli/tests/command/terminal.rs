@@ -8,7 +8,7 @@ use rexpect::process::WaitStatus;
 use rexpect::session::{PtySession, spawn_command};
 
 use crate::audited::Audited;
-use crate::purge::Folder;
+use crate::folder::Folder;
 use crate::support::{Served, command};
 
 const PATIENCE: Option<u64> = Some(20_000);
