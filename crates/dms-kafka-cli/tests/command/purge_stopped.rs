@@ -219,3 +219,32 @@ fn an_unknown_outcome_ends_with_4_and_everything_is_not_left_to_be_repeated() {
     assert_eq!(json_lines(&stdout(&output))[0]["outcome"], "unknown");
     assert_eq!(folder.read("left"), "");
 }
+
+#[test]
+fn a_service_that_is_gone_when_the_purge_is_taken_up_again_stops_it_too() {
+    let served = Served::with_topics(&["t0:30:5"]);
+    let folder = Folder::with_partitions(30);
+    let journal = folder.path("journal");
+    let arguments = [
+        "--yes",
+        "--output",
+        "json",
+        "--concurrency",
+        "1",
+        "--journal",
+        &journal,
+    ];
+    let mut first = served.purge(&folder.offsets, &arguments);
+    let mut second = served.purge(&folder.offsets, &arguments);
+    let first = first.args(["--max-failures", "10"]).output().unwrap();
+    assert_eq!(first.status.code(), Some(1), "{}", stderr(&first));
+    drop(served);
+    let second = second.output().unwrap();
+    assert_eq!(second.status.code(), Some(3), "{}", stderr(&second));
+    let told: Value = serde_json::from_str(&stdout(&second)).unwrap();
+    assert_eq!(
+        (&told["failed"], &told["request_failed"], &told["not_sent"]),
+        (&json!(10), &json!(10), &json!(10)),
+        "{told}"
+    );
+}
