@@ -8,7 +8,7 @@ use rexpect::process::WaitStatus;
 use rexpect::session::{PtySession, spawn_command};
 
 use crate::audited::Audited;
-use crate::purge::Folder;
+use crate::folder::Folder;
 use crate::support::{Served, command};
 
 const PATIENCE: Option<u64> = Some(20_000);
@@ -248,4 +248,42 @@ fn everything_of_one_topic_of_a_file_needs_its_name() {
     session.exp_eof().unwrap();
     assert_eq!(exit_code(&session), 0);
     assert_eq!(gateway.asked(), [(0, 0, -1)]);
+}
+
+#[test]
+fn a_file_that_changes_while_the_question_stands_is_not_carried_out() {
+    let folder = Folder::with_partitions(2);
+    let mut gateway = Audited::start(&folder.path(""), 1, 2, "");
+    let mut purge = command();
+    purge
+        .args([
+            "purge",
+            "--endpoint",
+            gateway.endpoint(),
+            "--project-id",
+            "p",
+            "--instance-id",
+            "i",
+        ])
+        .arg("--offsets-file")
+        .arg(&folder.offsets)
+        .envs([("HUAWEICLOUD_SDK_AK", "AK"), ("HUAWEICLOUD_SDK_SK", "SK")]);
+    let mut session = at_a_terminal(purge);
+    session.exp_string("Type yes to delete: ").unwrap();
+    let mut file = std::fs::OpenOptions::new()
+        .append(true)
+        .open(&folder.offsets)
+        .unwrap();
+    std::io::Write::write_all(
+        &mut file,
+        b"{\"topic\":\"t0\",\"partition\":9,\"offset\":1}\n",
+    )
+    .unwrap();
+    session.send_line("yes").unwrap();
+    session
+        .exp_string("it was changed while it was read")
+        .unwrap();
+    session.exp_eof().unwrap();
+    assert_eq!(exit_code(&session), 2);
+    assert_eq!(gateway.asked(), []);
 }
