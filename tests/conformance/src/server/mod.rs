@@ -184,7 +184,12 @@ impl<'a> Server<'a> {
             &answer,
             &self.credentials,
         );
-        faults.extend(check::case_faults(&step.expect, &answer, values));
+        faults.extend(check::case_faults(
+            &step.expect,
+            &answer,
+            values,
+            &self.credentials,
+        ));
         Ok(faults)
     }
 
@@ -211,7 +216,7 @@ impl<'a> Server<'a> {
         let request = request::build(step, &self.values, &self.credentials)?;
         let answer = self.wire.send(request).await?;
         if answer.status == 401 {
-            let said = String::from_utf8_lossy(&answer.body).into_owned();
+            let said = check::shown(&answer.body, &self.credentials);
             return Err(format!(
                 "the service refuses the key, so no case is tried with it: {said}"
             )
@@ -228,10 +233,11 @@ fn lacks(case: &Case, topic: Option<&Topic>) -> Option<String> {
         let needed = offsets || case.records > 0 || case.partitions > 0;
         return needed.then(|| "the service does not list partitions".to_owned());
     };
-    if topic.records() < case.records {
+    let partitions = case.partitions.max(1);
+    if topic.records(partitions) < case.records {
         return Some(format!(
-            "partition 0 holds {} records, and {} are needed",
-            topic.records(),
+            "one of the partitions holds {} records, and {} are needed",
+            topic.records(partitions),
             case.records
         ));
     }
