@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::failure::{Failures, Outcome};
+use crate::interop::{self, Client};
 use crate::steps::{self, Step};
 use crate::{bench, cargo, conformance, generate, kafka, lint, public_api, python, spec};
 
@@ -81,6 +82,12 @@ const STEPS: &[Step<Ci>] = &[
             &["test", "-p", "dms-kafka-gateway", "--features=kafka,tls"],
             &[],
         )
+    }),
+    ("interop python", |ci| {
+        interop::run(&ci.root, Client::Python)
+    }),
+    ("interop schemathesis", |ci| {
+        interop::run(&ci.root, Client::Schemathesis)
     }),
     ("kafka", |ci| kafka::test(&ci.root, false)),
     ("oracle", Ci::oracle),

@@ -17,6 +17,7 @@ mod facts;
 mod failure;
 mod format;
 mod generate;
+mod interop;
 mod kafka;
 mod lint;
 mod nightly;
@@ -85,6 +86,10 @@ enum Command {
         check: bool,
     },
 
+    /// Run clients that others wrote against a gateway.
+    #[command(subcommand)]
+    Interop(interop::Client),
+
     /// Run a real Apache Kafka on this machine, for tests.
     Kafka(kafka::Kafka),
 
@@ -125,11 +130,15 @@ fn run(Cli { root, command }: &Cli) -> Result<(), Failures> {
         Command::Conformance { arguments } => conformance::run(root, arguments),
         Command::Generate { check: false } => generate::write(root),
         Command::Generate { check: true } => generate::check(root),
-        Command::Nightly { fuzz_seconds } => nightly::run(root, *fuzz_seconds),
+        Command::Interop(client) => {
+            tell("interop", &interop::run(root, *client)?);
+            Ok(())
+        }
         Command::Kafka(kafka) => {
             tell("kafka", &kafka::run(root, kafka)?);
             Ok(())
         }
+        Command::Nightly { fuzz_seconds } => nightly::run(root, *fuzz_seconds),
         Command::Spec { page, lint } => {
             spec::contract(root)?;
             tell("page", &spec::page(root, page.as_deref())?);

@@ -7,6 +7,7 @@ mod credentials;
 mod exit;
 mod interrupt;
 mod output;
+mod place;
 mod setting;
 mod stderr;
 mod stdout;

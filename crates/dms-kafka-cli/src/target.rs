@@ -1,14 +1,14 @@
 //! The service that a command talks to.
 
-use dms_kafka::auth::Region;
 use dms_kafka::{
-    Client, ClientBuilder, DeletionTarget, ErrorKind, InstanceId, PartitionInfo, ProjectId,
+    Client, ClientBuilder, DeletionTarget, Error, ErrorKind, InstanceId, PartitionInfo, ProjectId,
 };
 use dms_kafka_gateway::Gateway;
 use serde_json::{Value, json};
 
 use crate::arguments::Service;
 use crate::exit::Failure;
+use crate::place::Place;
 use crate::setting::Setting;
 use crate::stderr;
 
@@ -59,25 +59,12 @@ impl Target {
             builder = builder.project_id(&project.value);
         }
         builder = with_certificates(builder, service)?;
-        if service.allow_plaintext_http {
-            builder = builder.allow_plaintext_http();
-        }
-        let client = builder.build().map_err(|error| place.explain(error))?;
-        if service.allow_plaintext_http && client.endpoint().starts_with("http://") {
-            stderr::warn(
-                &format!(
-                    "{} is not encrypted: others can read what is sent",
-                    client.endpoint()
-                ),
-                json,
-            );
-        }
+        let client = build(builder, service.allow_plaintext_http, json)
+            .map_err(|error| place.explain(error))?;
         tracing::info!("endpoint {} from {}", client.endpoint(), place.source());
-        let project_from = project.as_ref().map_or_else(
-            || "project of the credentials, or else the region's own".to_owned(),
-            |project| format!("project {} from {}", project.value, project.source),
-        );
-        tracing::info!("{project_from}");
+        if let Some(project) = &project {
+            tracing::info!("project {} from {}", project.value, project.source);
+        }
         tracing::info!("instance {} from {}", instance.value, instance.source);
         Ok(Self {
             endpoint: client.endpoint().to_owned(),
@@ -123,14 +110,21 @@ impl Target {
         })
     }
 
-    /// Says where the credentials came from, for people who asked for that.
-    pub(crate) async fn tell_credentials(&self) {
+    /// Says where credentials and project came from, for people who asked for that.
+    pub(crate) async fn tell_identity(&self) {
         if !tracing::enabled!(tracing::Level::INFO) {
             return;
         }
         // A failure is told by the call that needs them.
         if let Ok(credentials) = self.client.credentials().await {
             crate::credentials::tell(&credentials);
+        }
+        if self.project_id.is_none()
+            && let Ok(project_id) = self.client.project_id().await
+        {
+            tracing::info!(
+                "project {project_id} is the one of the credentials, or else the region's own"
+            );
         }
     }
 
@@ -189,85 +183,19 @@ impl Target {
     }
 }
 
-/// How the endpoint is found.
-struct Place {
-    endpoint: Option<Setting>,
-    region: Option<(Region, Setting)>,
-}
-
-impl Place {
-    /// What is typed goes before what is in the environment: a region that is typed is not overruled by a variable
-    /// with an endpoint.
-    fn find(service: &Service) -> Result<Self, Failure> {
-        let mut endpoint = Setting::optional(
-            service.endpoint.as_ref(),
-            "--endpoint",
-            "DMS_KAFKA_ENDPOINT",
-        )?;
-        let region = Setting::optional(service.region.as_ref(), "--region", "DMS_KAFKA_REGION")?;
-        if region.as_ref().is_some_and(|region| region.is_typed)
-            && endpoint.as_ref().is_some_and(|endpoint| !endpoint.is_typed)
-        {
-            endpoint = None;
-        }
-        if endpoint.is_none() && region.is_none() {
-            return Err(Failure::usage(
-                "neither --endpoint nor --region is given, nor is DMS_KAFKA_ENDPOINT or DMS_KAFKA_REGION set; to try \
-                 without a service use --embedded",
-            ));
-        }
-        let region = match region {
-            Some(setting) => Some((
-                Region::new(setting.value.as_str()).map_err(Failure::usage)?,
-                setting,
-            )),
-            None => None,
-        };
-        Ok(Self { endpoint, region })
+/// Uses the permission for plaintext only where it is needed, and then warns.
+fn build(builder: ClientBuilder, allow_plaintext: bool, json: bool) -> Result<Client, Error> {
+    let encrypted = builder.clone().build();
+    if encrypted.is_ok() || !allow_plaintext {
+        return encrypted;
     }
-
-    fn tell(&self, mut builder: ClientBuilder) -> ClientBuilder {
-        if let Some((region, _)) = &self.region {
-            builder = builder.region(region.clone());
-        }
-        if let Some(endpoint) = &self.endpoint {
-            builder = builder.endpoint(&endpoint.value);
-        }
-        builder
-    }
-
-    fn source(&self) -> String {
-        match (&self.endpoint, &self.region) {
-            (Some(endpoint), _) => endpoint.source.clone(),
-            (None, Some((region, setting))) => format!("the region {region} ({})", setting.source),
-            (None, None) => String::new(),
-        }
-    }
-
-    /// The library names its own methods: people need the flags.
-    fn explain(&self, error: dms_kafka::Error) -> Failure {
-        let is_plaintext = self
-            .endpoint
-            .as_ref()
-            .is_some_and(|endpoint| endpoint.value.starts_with("http://"));
-        match (
-            error.message().contains("allow_plaintext_http"),
-            self.region.is_none(),
-        ) {
-            (true, _) if is_plaintext => Failure::usage(format!(
-                "the endpoint {:?} is not encrypted: use https, or give --allow-plaintext-http",
-                self.endpoint
-                    .as_ref()
-                    .map(|endpoint| endpoint.value.as_str())
-                    .unwrap_or_default()
-            )),
-            (false, true) if error.message().starts_with("no project id") => Failure::usage(
-                "--project-id is missing: give it, or set HUAWEICLOUD_SDK_PROJECT_ID, or give a --region, whose own \
-                 project is then looked up",
-            ),
-            _ => Failure::call(error),
-        }
-    }
+    let client = builder.allow_plaintext_http().build()?;
+    let warning = format!(
+        "{} is not encrypted: others can read what is sent",
+        client.endpoint()
+    );
+    stderr::warn(&warning, json);
+    Ok(client)
 }
 
 fn with_certificates(builder: ClientBuilder, service: &Service) -> Result<ClientBuilder, Failure> {

@@ -1,9 +1,13 @@
 //! The project of a region, when nobody named it.
 
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use http::{HeaderMap, Method, Request};
 use serde_json::Value;
+use tokio::sync::OnceCell;
 
 use crate::{
     Credentials, CredentialsError, ProviderContext, Region, service,
@@ -39,8 +43,8 @@ const LISTED: usize = 10;
 #[derive(Debug)]
 pub struct ProjectLookup {
     context: ProviderContext,
-    /// Locked while IAM is asked, so that it is asked once.
-    known: tokio::sync::Mutex<HashMap<Account, String>>,
+    /// A cell lets one caller ask IAM and the others wait, but only those of the same account.
+    known: Mutex<HashMap<Account, Arc<OnceCell<String>>>>,
 }
 
 /// An access key or the hash of a token, and a region.
@@ -111,7 +115,7 @@ impl ProjectLookup {
     pub fn new(context: &ProviderContext) -> Self {
         Self {
             context: context.clone(),
-            known: tokio::sync::Mutex::default(),
+            known: Mutex::default(),
         }
     }
 
@@ -132,14 +136,14 @@ impl ProjectLookup {
         if let Some(project_id) = credentials.project_id() {
             return Ok(project_id.to_owned());
         }
-        let account = (account_of(credentials), region.clone());
-        let mut known = self.known.lock().await;
-        if let Some(project_id) = known.get(&account) {
-            return Ok(project_id.clone());
-        }
-        let project_id = self.ask(credentials, region).await?;
-        known.insert(account, project_id.clone());
-        Ok(project_id)
+        let known = self.known((account_of(credentials), region.clone()));
+        let project_id = known.get_or_try_init(|| self.ask(credentials, region));
+        project_id.await.cloned()
+    }
+
+    fn known(&self, account: Account) -> Arc<OnceCell<String>> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(known.entry(account).or_default())
     }
 
     async fn ask(

@@ -12,12 +12,14 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use http::{Request, Response};
 use huaweicloud_auth::{
-    Clock, Credentials, Environment, ProjectErrorKind as Kind, ProjectLookup, ProviderContext,
-    Region,
+    Clock, Credentials, Environment, HttpFuture, HttpTransport, ProjectErrorKind as Kind,
+    ProjectLookup, ProviderContext, Region,
 };
 use serde_json::{Value, json};
 use support::recorded::Recorded;
+use tokio::time::timeout;
 
 const AP_1: &str = "https://iam.ap-southeast-1.myhuaweicloud.com/v3/projects?name=ap-southeast-1";
 
@@ -272,4 +274,39 @@ async fn secrets_do_not_go_to_an_iam_in_the_clear() {
         error.to_string().contains("HUAWEICLOUD_SDK_IAM_ENDPOINT"),
         "{error}"
     );
+}
+
+/// Never answers for one region, and at once for every other.
+#[derive(Debug)]
+struct DeadIn(Region);
+
+impl HttpTransport for DeadIn {
+    fn send(&self, request: Request<Vec<u8>>, _: Duration) -> HttpFuture<'_> {
+        let is_dead = request.uri().query() == Some(&format!("name={}", self.0));
+        Box::pin(async move {
+            if is_dead {
+                std::future::pending::<()>().await;
+            }
+            Ok(Response::new(br#"{"projects":[{"id":"p"}]}"#.to_vec()))
+        })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_region_whose_iam_is_silent_holds_up_no_other() {
+    let dead = Region::AP_SOUTHEAST_1;
+    let transport = Arc::new(DeadIn(dead.clone()));
+    let nothing = Environment::from_iter::<[(&str, &str); 0]>([]);
+    let lookup = ProjectLookup::new(&ProviderContext::new(transport).with_environment(nothing));
+    let credentials = credentials();
+    let silent = lookup.project_id(&credentials, &dead);
+    let other = async {
+        let asked = lookup.project_id(&credentials, &Region::AP_SOUTHEAST_2);
+        timeout(Duration::from_secs(60), asked).await
+    };
+    tokio::select! {
+        biased;
+        _ = silent => unreachable!("nobody answers"),
+        found = other => assert_eq!(found.unwrap().unwrap(), "p"),
+    }
 }

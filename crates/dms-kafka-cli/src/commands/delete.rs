@@ -28,7 +28,7 @@ pub(crate) async fn delete(arguments: Box<Delete>) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     confirm::possible(arguments.yes)?;
-    target.tell_credentials().await;
+    target.tell_identity().await;
     let before = shown_before(&arguments, &target, &topic).await?;
     let rows = Rows::new(&targets, before.as_deref());
     confirm(&arguments, &topic, &rows)?;

@@ -1,7 +1,10 @@
 //! `dms-kafka completions` and `dms-kafka man`: made from the same description as the help.
 
-use clap::CommandFactory as _;
+use std::io;
+
+use clap::{Command, CommandFactory as _};
 use clap_mangen::Man as Page;
+use clap_mangen::roff::{Roff, roman};
 
 use crate::arguments::{Arguments, Completions, Man};
 use crate::exit::{Exit, Failure};
@@ -21,21 +24,63 @@ pub(crate) fn completions(arguments: &Completions) -> Result<Exit, Failure> {
 
 pub(crate) fn man(arguments: &Man) -> Result<Exit, Failure> {
     let mut command = Arguments::command();
+    command.build();
     if let Some(folder) = &arguments.dir {
-        clap_mangen::generate_to(command, folder)
-            .map_err(|error| Failure::usage(format!("--dir {}: {error}", folder.display())))?;
+        for command in std::iter::once(&command).chain(command.get_subcommands()) {
+            let path = folder.join(Page::new(command.clone()).get_filename());
+            page(command)
+                .and_then(|page| std::fs::write(&path, page))
+                .map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
+        }
         return Ok(Exit::Done);
     }
-    command.build();
-    let page = match &arguments.page {
-        None => command,
+    let wanted = match &arguments.page {
+        None => &command,
         Some(name) => command
             .find_subcommand(name)
-            .cloned()
             .ok_or_else(|| Failure::usage(format!("there is no command {name}")))?,
     };
-    let mut roff = Vec::new();
-    Page::new(page).render(&mut roff).map_err(Failure::usage)?;
-    stdout::write(&roff).map_err(Failure::usage)?;
+    let page = page(wanted).map_err(Failure::usage)?;
+    stdout::write(&page).map_err(Failure::usage)?;
     Ok(Exit::Done)
+}
+
+/// A page whose lines below the options stay as they are.
+fn page(command: &Command) -> io::Result<Vec<u8>> {
+    let mut roff = Vec::new();
+    let page = Page::new(command.clone());
+    page.render_title(&mut roff)?;
+    page.render_name_section(&mut roff)?;
+    page.render_synopsis_section(&mut roff)?;
+    page.render_description_section(&mut roff)?;
+    page.render_options_section(&mut roff)?;
+    if command.has_subcommands() {
+        page.render_subcommands_section(&mut roff)?;
+    }
+    let text = command.get_after_long_help().or(command.get_after_help());
+    if let Some(text) = text {
+        below_options(&text.to_string()).to_writer(&mut roff)?;
+    }
+    Ok(roff)
+}
+
+/// A line such as `Examples:` begins a section.
+fn below_options(text: &str) -> Roff {
+    let mut roff = Roff::new();
+    let is_heading = |line: &str| line.ends_with(':') && !line.starts_with(' ');
+    if !text.lines().next().is_some_and(is_heading) {
+        roff.control("SH", ["NOTES"]);
+        roff.control("nf", []);
+    }
+    for line in text.lines() {
+        if is_heading(line) {
+            roff.control("fi", []);
+            roff.control("SH", [line.trim_end_matches(':').to_uppercase().as_str()]);
+            roff.control("nf", []);
+        } else {
+            roff.text([roman(line)]);
+        }
+    }
+    roff.control("fi", []);
+    roff
 }

@@ -111,6 +111,7 @@ fn plaintext_beyond_this_machine_is_warned_of_each_time() {
     let to_itself = command()
         .args([
             "delete",
+            "--allow-plaintext-http",
             "--endpoint",
             "http://127.0.0.1:9",
             "--project-id",

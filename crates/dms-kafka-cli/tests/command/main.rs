@@ -9,6 +9,7 @@ mod delete;
 mod golden;
 mod https;
 mod pipes;
+mod place;
 mod purge;
 mod resume;
 mod schema;

@@ -40,8 +40,9 @@ impl ContainerProvider {
                 "neither {URI} nor {TOKEN_FILE} is set"
             )));
         };
-        let request = request(&uri, Path::new(&token_file))?;
-        let answer = service::ask(&*self.context.transport, request, TIMEOUT, &[]).await?;
+        let token = files::read_token(Path::new(&token_file))?;
+        let request = request(&uri, &token, &token_file)?;
+        let answer = service::ask(&*self.context.transport, request, TIMEOUT, &[&token]).await?;
         temporary_key::parse(answer.body()).map_err(|error| error.at(&uri))
     }
 }
@@ -55,13 +56,9 @@ impl ProvideCredentials for ContainerProvider {
     }
 }
 
-fn request(uri: &str, token_file: &Path) -> Result<Request<Vec<u8>>, CredentialsError> {
-    let token = files::read_token(token_file)?;
-    let mut token = HeaderValue::from_str(&token).map_err(|_| {
-        CredentialsError::invalid(format!(
-            "the token in {} fits no header",
-            token_file.display()
-        ))
+fn request(uri: &str, token: &str, token_file: &str) -> Result<Request<Vec<u8>>, CredentialsError> {
+    let mut token = HeaderValue::from_str(token).map_err(|_| {
+        CredentialsError::invalid(format!("the token in {token_file} fits no header"))
     })?;
     token.set_sensitive(true);
     Request::post(uri)

@@ -49,6 +49,15 @@ enum Session {
     },
 }
 
+impl Session {
+    fn token(&self) -> Option<&str> {
+        match self {
+            Self::Version2 { token } => token.to_str().ok(),
+            Self::Version1 { .. } | Self::New => None,
+        }
+    }
+}
+
 impl MetadataProvider {
     /// A provider that uses the transport and the clock of the context.
     pub fn new(context: &ProviderContext) -> Self {
@@ -59,14 +68,16 @@ impl MetadataProvider {
     }
 
     async fn fetch(&self) -> Result<Credentials, CredentialsError> {
-        let mut answer = self.get_key(&self.session().await?).await?;
-        if answer.status() == StatusCode::UNAUTHORIZED && !is_without_agency(&answer) {
-            let session = self.open_session().await?;
-            if let Session::Version2 { .. } = session {
-                answer = self.get_key(&session).await?;
-            }
+        let mut session = self.session().await?;
+        let mut answer = self.get_key(&session).await?;
+        if answer.status() == StatusCode::UNAUTHORIZED
+            && !is_without_agency(&answer)
+            && let renewed @ Session::Version2 { .. } = self.open_session().await?
+        {
+            answer = self.get_key(&renewed).await?;
+            session = renewed;
         }
-        read_key(&answer)
+        read_key(&answer, &session)
     }
 
     async fn session(&self) -> Result<Session, CredentialsError> {
@@ -158,7 +169,10 @@ fn read_token(body: Vec<u8>) -> Result<HeaderValue, CredentialsError> {
     Ok(token)
 }
 
-fn read_key(answer: &Response<Vec<u8>>) -> Result<Credentials, CredentialsError> {
+fn read_key(
+    answer: &Response<Vec<u8>>,
+    session: &Session,
+) -> Result<Credentials, CredentialsError> {
     match answer.status() {
         StatusCode::OK => temporary_key::parse(answer.body()).map_err(|error| error.at(KEY_URL)),
         StatusCode::NOT_FOUND => Err(CredentialsError::not_found(format!(
@@ -169,7 +183,11 @@ fn read_key(answer: &Response<Vec<u8>>) -> Result<Credentials, CredentialsError>
                 "this ECS has no agency: choose one in its settings if it is to have credentials",
             ))
         }
-        _ => Err(service::refused(KEY_URL, answer, &[])),
+        _ => Err(service::refused(
+            KEY_URL,
+            answer,
+            session.token().as_slice(),
+        )),
     }
 }
 

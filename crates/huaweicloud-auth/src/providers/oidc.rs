@@ -28,8 +28,8 @@ const DEFAULT_DURATION_SECONDS: u32 = 3600;
 /// `HUAWEICLOUD_OIDC_SESSION_NAME` (`oidc-sts-session`), `HUAWEICLOUD_OIDC_DURATION_SECONDS` (3600),
 /// `HUAWEICLOUD_OIDC_POLICY` and `HUAWEICLOUD_OIDC_POLICY_IDS` (with commas between them).
 ///
-/// Wrap it in a [`CachedProvider`](crate::CachedProvider), else every call asks STS. Neither URN set means "nothing here";
-/// anything missing once one is set is an error.
+/// Wrap it in a [`CachedProvider`](crate::CachedProvider), else every call asks STS. Neither URN nor a token set
+/// means "nothing here"; anything missing once one of them is set is an error.
 #[derive(Clone, Debug)]
 pub struct OidcProvider {
     context: ProviderContext,
@@ -46,9 +46,7 @@ impl OidcProvider {
     async fn fetch(&self) -> Result<Credentials, CredentialsError> {
         let environment = self.context.environment();
         let Some((provider, agency)) = environment.get_both(PROVIDER_URN, AGENCY_URN)? else {
-            return Err(CredentialsError::not_found(format!(
-                "neither {PROVIDER_URN} nor {AGENCY_URN} is set"
-            )));
+            return Err(self.without_urns()?);
         };
         let token = self.token()?;
         let mut body = json!({
@@ -81,6 +79,20 @@ impl OidcProvider {
         )
         .await?;
         environment.scope(temporary_key::parse(answer.body()).map_err(|error| error.at(url))?)
+    }
+
+    /// A token is set for nothing but this, so alone it is a mistake.
+    fn without_urns(&self) -> Result<CredentialsError, CredentialsError> {
+        for token in [ID_TOKEN, TOKEN_FILE] {
+            if self.context.environment().get(token)?.is_some() {
+                return Ok(CredentialsError::invalid(format!(
+                    "{token} is set but neither {PROVIDER_URN} nor {AGENCY_URN} is: set all or none"
+                )));
+            }
+        }
+        Ok(CredentialsError::not_found(format!(
+            "neither {PROVIDER_URN} nor {AGENCY_URN} is set"
+        )))
     }
 
     fn token(&self) -> Result<Zeroizing<String>, CredentialsError> {

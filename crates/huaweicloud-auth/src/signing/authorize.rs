@@ -69,10 +69,8 @@ pub(super) fn authorize_in_stages(
         headers.insert(X_SECURITY_TOKEN, sensitive(token));
     }
     if let Payload::Unsigned = payload {
-        headers.insert(
-            X_SDK_CONTENT_SHA256,
-            HeaderValue::from_static(UNSIGNED_PAYLOAD),
-        );
+        let unsigned = HeaderValue::from_static(UNSIGNED_PAYLOAD);
+        headers.insert(X_SDK_CONTENT_SHA256, unsigned);
     }
     headers.entry(X_SDK_DATE).or_insert_with(|| plain(&date));
     let signed_headers = SignedHeaders::standard(headers);
@@ -86,7 +84,21 @@ pub(super) fn authorize_in_stages(
     );
     let string_to_sign = string_to_sign(&date, &canonical_request);
     let signature = signing_key.sign(&string_to_sign);
-    let authorization = [
+    let authorization = sensitive(&authorization(access_key, &signed_headers, &signature));
+    headers.insert(header::AUTHORIZATION, authorization);
+    Ok(Some(Stages {
+        canonical_request,
+        string_to_sign,
+        signature,
+    }))
+}
+
+fn authorization(
+    access_key: &str,
+    signed_headers: &SignedHeaders<'_>,
+    signature: &Signature,
+) -> String {
+    [
         ALGORITHM,
         " Access=",
         access_key,
@@ -95,13 +107,7 @@ pub(super) fn authorize_in_stages(
         ", Signature=",
         signature.as_str(),
     ]
-    .concat();
-    headers.insert(header::AUTHORIZATION, sensitive(&authorization));
-    Ok(Some(Stages {
-        canonical_request,
-        string_to_sign,
-        signature,
-    }))
+    .concat()
 }
 
 fn require_host(host: &str) -> Result<(), SigningError> {

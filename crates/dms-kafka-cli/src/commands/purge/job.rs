@@ -47,7 +47,7 @@ impl Job<'_> {
             .as_deref()
             .map(FailuresFile::create)
             .transpose()?;
-        self.target.tell_credentials().await;
+        self.target.tell_identity().await;
         self.confirm().await?;
         let mut report = Report::new(arguments.output);
         self.settle_intents(journal.as_ref(), &mut report)?;

@@ -31,28 +31,23 @@ impl Source {
         } else {
             path.display().to_string()
         };
-        let opened = if from_stdin {
-            spool(io::stdin().lock())
+        let file = if from_stdin {
+            spool(io::stdin().lock(), &name)?
         } else {
-            File::open(path).and_then(|file| {
-                if file.metadata()?.is_file() {
-                    Ok(file)
-                } else {
-                    spool(file)
-                }
-            })
+            let file = File::open(path).map_err(|error| unreadable(&name, &error))?;
+            let metadata = file.metadata().map_err(|error| unreadable(&name, &error))?;
+            if metadata.is_file() {
+                file
+            } else {
+                spool(file, &name)?
+            }
         };
-        opened
-            .and_then(|file| {
-                let stamp = Stamp::of(&file.metadata()?);
-                Ok((file, stamp))
-            })
-            .map(|(file, stamp)| Self {
-                file,
-                stamp,
-                name: name.clone(),
-            })
-            .map_err(|error| Failure::usage(format!("{name} cannot be read: {error}")))
+        let metadata = file.metadata().map_err(|error| unreadable(&name, &error))?;
+        Ok(Self {
+            stamp: Stamp::of(&metadata),
+            file,
+            name,
+        })
     }
 
     /// How messages call it.
@@ -83,9 +78,22 @@ impl Stamp {
 }
 
 /// Copies to a file without a name, which goes away with the process.
-fn spool(mut from: impl Read) -> io::Result<File> {
-    let mut file = tempfile::tempfile()?;
-    io::copy(&mut from, &mut file)?;
-    file.flush()?;
-    Ok(file)
+fn spool(mut from: impl Read, name: &str) -> Result<File, Failure> {
+    let mut copy = || {
+        let mut file = tempfile::tempfile()?;
+        io::copy(&mut from, &mut file)?;
+        file.flush()?;
+        Ok(file)
+    };
+    let copied: io::Result<File> = copy();
+    copied.map_err(|error| {
+        Failure::usage(format!(
+            "{name} cannot be copied to a temporary file in {}: {error}; nothing was sent",
+            std::env::temp_dir().display()
+        ))
+    })
+}
+
+fn unreadable(name: &str, error: &io::Error) -> Failure {
+    Failure::usage(format!("{name} cannot be read: {error}; nothing was sent"))
 }

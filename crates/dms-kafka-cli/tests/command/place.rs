@@ -1,0 +1,111 @@
+//! Regions, projects, and what goes before what.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpListener;
+use std::process::{Command, Output};
+
+use crate::support::{Served, command, stderr};
+
+/// `delete` in a region whose endpoint the environment tells.
+fn in_a_region(served: &Served) -> Command {
+    let mut delete = command();
+    delete
+        .args([
+            "delete",
+            "-v",
+            "--region",
+            "my-own-1",
+            "--instance-id",
+            served.text("instance_id"),
+        ])
+        .args(["--topic", "orders", "--partition", "0:1", "--yes"])
+        .env(
+            "HUAWEICLOUD_SDK_REGION_KAFKA_MY_OWN_1",
+            served.text("endpoint"),
+        )
+        .env("HUAWEICLOUD_SDK_AK", served.text("access_key"))
+        .env("HUAWEICLOUD_SDK_SK", served.text("secret_key"));
+    delete
+}
+
+fn done_and_told(output: &Output, words: &str) {
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(output));
+    assert!(
+        stderr(output).contains(words),
+        "{words}: {}",
+        stderr(output)
+    );
+}
+
+#[test]
+fn a_region_tells_the_endpoint() {
+    let served = Served::start();
+    let output = in_a_region(&served)
+        .args(["--project-id", served.text("project_id")])
+        .output()
+        .unwrap();
+    done_and_told(
+        &output,
+        &format!(
+            "endpoint {} from the region my-own-1 (--region)",
+            served.text("endpoint")
+        ),
+    );
+}
+
+#[test]
+fn what_is_typed_goes_before_what_is_in_the_environment() {
+    let served = Served::start();
+    let project = ["--project-id", served.text("project_id")];
+    let output = in_a_region(&served)
+        .args(project)
+        .env("DMS_KAFKA_ENDPOINT", "https://192.0.2.1")
+        .env("HUAWEICLOUD_SDK_PROJECT_ID", "another")
+        .env("DMS_KAFKA_INSTANCE_ID", "another")
+        .output()
+        .unwrap();
+    done_and_told(&output, "from the region my-own-1 (--region)");
+    let output = in_a_region(&served)
+        .args(project)
+        .args(["--endpoint", served.text("endpoint")])
+        .env("HUAWEICLOUD_SDK_REGION_KAFKA_MY_OWN_1", "https://192.0.2.1")
+        .output()
+        .unwrap();
+    done_and_told(&output, "from --endpoint");
+}
+
+/// An identity service that knows one project.
+#[test]
+fn the_regions_own_project_is_looked_up() {
+    let served = Served::start();
+    let iam = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", iam.local_addr().unwrap());
+    let body = format!(
+        r#"{{"projects":[{{"id":"{}","name":"my-own-1"}}]}}"#,
+        served.text("project_id")
+    );
+    let answering = std::thread::spawn(move || {
+        let (connection, _) = iam.accept().unwrap();
+        let mut lines = BufReader::new(&connection).lines();
+        let request = lines.next().unwrap().unwrap();
+        while !lines.next().unwrap().unwrap().is_empty() {}
+        let head = format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        (&connection).write_all((head + &body).as_bytes()).unwrap();
+        request
+    });
+    let output = in_a_region(&served)
+        .env("HUAWEICLOUD_SDK_IAM_ENDPOINT", endpoint)
+        .output()
+        .unwrap();
+    done_and_told(
+        &output,
+        &format!(
+            "project {} is the one of the credentials",
+            served.text("project_id")
+        ),
+    );
+    assert!(answering.join().unwrap().contains("name=my-own-1"));
+}
