@@ -230,6 +230,36 @@ async fn a_refused_key_is_not_tried_any_further() {
     assert!(error.to_string().contains("refuses the key"), "{error}");
 }
 
+#[tokio::test]
+async fn an_instance_or_topic_that_cannot_be_is_told_at_once() {
+    let gateway = Gateway::memory()
+        .topic("orders", 1, 10)
+        .start()
+        .await
+        .unwrap();
+    let contract = Contract::read().unwrap();
+    for (instance_id, topic, says) in [
+        ("another", "orders", "DMS.00404022"),
+        (gateway.instance_id(), "../orders", "topic"),
+        ("..", "orders", "instance id"),
+    ] {
+        let target = Target {
+            project_id: gateway.project_id().to_owned(),
+            instance_id: instance_id.to_owned(),
+            topic: topic.to_owned(),
+        };
+        let server = Server::connect(
+            &contract,
+            gateway.endpoint(),
+            &target,
+            gateway.credentials(),
+            false,
+        );
+        let error = server.await.unwrap_err().to_string();
+        assert!(error.contains(says), "{error}");
+    }
+}
+
 #[test]
 fn every_row_of_the_page_has_a_case() {
     let contract = Contract::read().unwrap();
