@@ -168,7 +168,7 @@ async fn a_secret_that_the_service_repeats_is_not_reported() {
     let credentials = Credentials::new("AccessKey", "a-secret-that-is-repeated").unwrap();
     let contract = Arc::new(Contract::read().unwrap());
     let answer = Answer {
-        status: 403,
+        status: 429,
         headers: [].into(),
         body: r#"{"error_msg":"your key is a-secret-that-is-repeated"}"#.to_owned(),
         breaks_contract: false,
