@@ -4,9 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::cargo;
 use crate::failure::{Failure, Failures, Outcome};
 use crate::steps::{self, Step};
+use crate::{cargo, reports};
 
 /// What the steps work on.
 struct Nightly {
@@ -15,6 +15,9 @@ struct Nightly {
 }
 
 const STEPS: &[Step<Nightly>] = &[
+    ("conformance reports", |nightly| {
+        reports::run(&nightly.root).map(|()| Outcome::Passed)
+    }),
     ("fuzz", Nightly::fuzz),
     ("long run", |nightly| {
         nightly.cargo(&[

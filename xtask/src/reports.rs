@@ -7,16 +7,15 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::cargo;
 use crate::conformance::KIT;
 use crate::failure::{Failure, Failures, Outcome};
 use crate::steps::{self, Step};
+use crate::{cargo, kafka, python};
 
 const REPORTS: &str = "tests/conformance/reports";
 /// Where the others' products are installed.
 const PEERS: &str = "target/peers";
 const PRISM: &str = "@stoplight/prism-cli@5.14.2";
-const SDK: &str = "huaweicloudsdkkafka==3.1.219";
 const SDK_CLIENT: &str = "tests/conformance/clients/official_sdk.py";
 /// How many requests that client sends.
 const SDK_REQUESTS: &str = "5";
@@ -29,6 +28,7 @@ struct Reports {
 
 const STEPS: &[Step<Reports>] = &[
     ("own products", own),
+    ("gateway before Kafka", kafka_gateway),
     ("prism", prism),
     ("official sdk", official_sdk),
 ];
@@ -49,6 +49,60 @@ fn own(Reports { root }: &Reports) -> Result<Outcome, Failures> {
             "--subject",
             "clients of this project, and its gateway with topics in memory",
         ],
+    )
+}
+
+const TOPIC: &str = "conformance";
+
+/// The gateway in front of a Kafka that was started for it.
+fn kafka_gateway(Reports { root }: &Reports) -> Result<Outcome, Failures> {
+    let program = ["build", "--package", "dms-kafka-cli", "--features", "kafka"];
+    kafka::with_topic(root, TOPIC, |bootstrap| {
+        cargo::cargo(root, &program, &[])?;
+        let address = free_address()?;
+        let folder =
+            tempfile::tempdir().map_err(|error| Failure::file("temporary folder", error))?;
+        let config = folder.path().join("gateway.toml");
+        fs::write(&config, gateway_config(address, bootstrap))
+            .map_err(|error| Failure::file(config.display(), error))?;
+        let name = format!("dms-kafka{}", std::env::consts::EXE_SUFFIX);
+        let mut gateway = Command::new(cargo::target(root).join("debug").join(name));
+        gateway.args(["serve", "--config"]).arg(&config).envs(KEY);
+        let _server = Running::start(gateway.stdout(Stdio::null()).stderr(Stdio::null()))?;
+        wait_for(address)?;
+        let endpoint = format!("http://{address}");
+        let subject = "gateway of this project in front of Apache Kafka";
+        let target = [
+            "--project-id",
+            "p",
+            "--instance-id",
+            "i",
+            "--topic",
+            TOPIC,
+            "--destructive",
+        ];
+        let arguments = ["--endpoint", &endpoint, "--subject", subject];
+        write(root, "gateway-kafka", &[&arguments[..], &target].concat())
+    })
+}
+
+fn gateway_config(address: SocketAddr, bootstrap: &str) -> String {
+    let [(_, access_key), (secret_key_env, _)] = KEY;
+    format!(
+        r#"listen = "{address}"
+
+[[instance]]
+id = "i"
+project_id = "p"
+
+[instance.kafka]
+"bootstrap.servers" = "{bootstrap}"
+
+[[access_key]]
+access_key = "{access_key}"
+secret_key_env = "{secret_key_env}"
+projects = ["p"]
+"#
     )
 }
 
@@ -106,27 +160,20 @@ fn prism(Reports { root }: &Reports) -> Result<Outcome, Failures> {
 
 /// The vendor's Python SDK as a client.
 fn official_sdk(Reports { root }: &Reports) -> Result<Outcome, Failures> {
-    let venv = root.join(PEERS).join("python");
-    let python = venv.join(if cfg!(windows) {
-        "Scripts/python.exe"
-    } else {
-        "bin/python"
-    });
-    let installed = cargo::succeeds(Command::new("python3").args(["-m", "venv"]).arg(&venv))
-        && cargo::succeeds(Command::new(&python).args(["-m", "pip", "install", SDK]));
-    if !installed {
-        return Ok(Outcome::Skipped(format!("pip cannot install {SDK}")));
-    }
+    let python = match python::with_sdk(root) {
+        Ok(python) => python,
+        Err(reason) => return Ok(Outcome::Skipped(reason)),
+    };
     let address = free_address()?;
     let listen = address.to_string();
-    let subject = format!("{SDK}, the vendor's Python SDK, as a client");
+    let subject = "the vendor's Python SDK, huaweicloudsdkkafka 3.1.219, as a client";
     let arguments = [
         "--listen",
         &listen,
         "--requests",
         SDK_REQUESTS,
         "--subject",
-        &subject,
+        subject,
     ];
     let mut server = Running::start(&mut kit(root, "official-sdk", &arguments)?)?;
     wait_for(address)?;

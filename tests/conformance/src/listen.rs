@@ -32,8 +32,8 @@ const LONGEST_BODY: usize = 12_000_000;
 /// A request and what is wrong with it.
 #[derive(Clone, Debug)]
 pub struct Heard {
-    /// The request as it stood on the wire.
-    pub request: Recorded,
+    /// The request as it stood on the wire; `None` when it was no HTTP.
+    pub request: Option<Recorded>,
     /// What is wrong; empty when nothing is.
     pub faults: Vec<String>,
 }
@@ -133,14 +133,24 @@ async fn accept(listener: TcpListener, judge: Arc<Judge>) {
 }
 
 async fn serve(stream: TcpStream, judge: Arc<Judge>) {
+    let hearing = judge.clone();
     let service = service_fn(move |request| {
-        let judge = judge.clone();
+        let judge = hearing.clone();
         async move { Ok::<_, Infallible>(judge.hear(request).await) }
     });
-    // What is no HTTP gets hyper's own answer.
-    let _ = http1::Builder::new()
+    let served = http1::Builder::new()
         .serve_connection(TokioIo::new(stream), service)
         .await;
+    if let Err(error) = served
+        && error.is_parse()
+    {
+        let faults = vec![format!("no HTTP/1.1: {error}")];
+        // Nobody listens any more when the run is over.
+        let _ = judge.said.send(Heard {
+            request: None,
+            faults,
+        });
+    }
 }
 
 impl Judge {
@@ -164,7 +174,10 @@ impl Judge {
         faults.extend(unreadable);
         let answer = self.answer(&request);
         // Nobody listens any more when the run is over.
-        let _ = self.said.send(Heard { request, faults });
+        let _ = self.said.send(Heard {
+            request: Some(request),
+            faults,
+        });
         response(&answer)
     }
 

@@ -248,7 +248,10 @@ fn judged_request(number: usize, heard: Heard) -> Judged {
     Judged {
         suite: "listen",
         name: format!("request-{number}"),
-        title: format!("{} {}", heard.request.method, heard.request.path),
+        title: heard.request.map_or_else(
+            || "unreadable".to_owned(),
+            |request| format!("{} {}", request.method, request.path),
+        ),
         proves: Vec::new(),
         verdict: Verdict::of(heard.faults),
         elapsed: Duration::ZERO,

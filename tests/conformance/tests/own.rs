@@ -4,13 +4,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use dms_kafka_conformance::client::{self, Runner};
+use dms_kafka_conformance::client::{self, Answer, Runner};
 use dms_kafka_conformance::contract::Contract;
 use dms_kafka_conformance::coverage::Coverage;
 use dms_kafka_conformance::deviations::KnownDeviations;
 use dms_kafka_conformance::faults;
 use dms_kafka_conformance::listen::Recorder;
 use dms_kafka_conformance::page::Rows;
+use dms_kafka_conformance::report::Report;
 use dms_kafka_conformance::server::{self, Server, Target};
 use dms_kafka_conformance::source::Source;
 use dms_kafka_conformance::verdict::{Judged, Verdict};
@@ -143,9 +144,12 @@ async fn wrong_signatures_of_the_own_key_alternate_with_right_ones() {
     while let Ok(Some(heard)) =
         tokio::time::timeout(std::time::Duration::from_millis(100), recorder.next()).await
     {
-        if heard.request.authenticate(&credentials).is_ok() {
+        let Some(request) = heard.request else {
+            continue;
+        };
+        if request.authenticate(&credentials).is_ok() {
             in_a_row = 0;
-        } else if names_key(&heard.request.headers, "AccessKey") {
+        } else if names_key(&request.headers, "AccessKey") {
             in_a_row += 1;
             wrong += 1;
         }
@@ -156,6 +160,47 @@ async fn wrong_signatures_of_the_own_key_alternate_with_right_ones() {
         "only {wrong} wrong signatures of the own key were sent"
     );
     assert!(most <= 3, "{most} in a row");
+}
+
+/// What a faulty service repeats must not get into a report that people pass on.
+#[tokio::test]
+async fn a_secret_that_the_service_repeats_is_not_reported() {
+    let credentials = Credentials::new("AccessKey", "a-secret-that-is-repeated").unwrap();
+    let contract = Arc::new(Contract::read().unwrap());
+    let answer = Answer {
+        status: 429,
+        headers: [].into(),
+        body: r#"{"error_msg":"your key is a-secret-that-is-repeated"}"#.to_owned(),
+        breaks_contract: false,
+    };
+    let loopback = "127.0.0.1:0".parse().unwrap();
+    let recorder = Recorder::start(
+        loopback,
+        contract.clone(),
+        credentials.clone(),
+        vec![answer],
+    );
+    let recorder = recorder.await.unwrap();
+    let target = Target {
+        project_id: "p".to_owned(),
+        instance_id: "i".to_owned(),
+        topic: "orders".to_owned(),
+    };
+    let endpoint = format!("http://{}", recorder.address());
+    let server = Server::connect(&contract, &endpoint, &target, credentials, false);
+    let judged = server
+        .await
+        .unwrap()
+        .run_all(&server_cases())
+        .await
+        .unwrap();
+    let report = Report::new("a service", judged).to_string();
+    assert!(
+        report.contains("the answer holds the secret key"),
+        "{report}"
+    );
+    assert!(report.contains("<redacted>"), "{report}");
+    assert!(!report.contains("a-secret-that-is-repeated"), "{report}");
 }
 
 fn names_key(headers: &http::HeaderMap, access_key: &str) -> bool {
@@ -183,6 +228,36 @@ async fn a_refused_key_is_not_tried_any_further() {
         .await
         .unwrap_err();
     assert!(error.to_string().contains("refuses the key"), "{error}");
+}
+
+#[tokio::test]
+async fn an_instance_or_topic_that_cannot_be_is_told_at_once() {
+    let gateway = Gateway::memory()
+        .topic("orders", 1, 10)
+        .start()
+        .await
+        .unwrap();
+    let contract = Contract::read().unwrap();
+    for (instance_id, topic, says) in [
+        ("another", "orders", "DMS.00404022"),
+        (gateway.instance_id(), "../orders", "topic"),
+        ("..", "orders", "instance id"),
+    ] {
+        let target = Target {
+            project_id: gateway.project_id().to_owned(),
+            instance_id: instance_id.to_owned(),
+            topic: topic.to_owned(),
+        };
+        let server = Server::connect(
+            &contract,
+            gateway.endpoint(),
+            &target,
+            gateway.credentials(),
+            false,
+        );
+        let error = server.await.unwrap_err().to_string();
+        assert!(error.contains(says), "{error}");
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod jars;
 mod protocol;
 mod signal;
 mod suite;
+mod topic;
 mod transcript;
 
 use std::path::{Path, PathBuf};
@@ -91,6 +92,29 @@ pub(crate) fn test(root: &Path, transcript: bool) -> Result<Outcome, Failures> {
         Ok(java) => suite::run(root, &java, transcript).map(|()| Outcome::Passed),
         Err(jars::Absent(reason)) => Ok(Outcome::Skipped(reason)),
     }
+}
+
+/// Runs one broker that has a topic of three partitions with a thousand records in each, for as long as
+/// `judge` takes; it is told the bootstrap servers.
+pub(crate) fn with_topic(
+    root: &Path,
+    name: &str,
+    judge: impl FnOnce(&str) -> Result<Outcome, Failures>,
+) -> Result<Outcome, Failures> {
+    let java = match Java::find(root) {
+        Ok(java) => java,
+        Err(jars::Absent(reason)) => return Ok(Outcome::Skipped(reason)),
+    };
+    let state = folder(root).join("topic.json");
+    down(&state)?;
+    let cluster = cluster::start(&java, &state, 1)?;
+    let bootstrap = cluster.bootstrap_servers();
+    let judged = match topic::create(root, &java, &bootstrap, (name, 3, 1000)) {
+        Ok(()) => judge(&bootstrap),
+        Err(failure) => Err(failure.into()),
+    };
+    down(&state)?;
+    judged
 }
 
 fn up(root: &Path, state: &Path, brokers: u16) -> Result<(), Failure> {

@@ -15,12 +15,12 @@ pub struct Case {
     /// Whether it deletes records, or a faulty server might.
     #[serde(default)]
     pub destructive: bool,
-    /// How many records partition 0 must hold.
-    #[serde(default)]
-    pub records: i64,
     /// How many partitions the topic must have.
     #[serde(default)]
     pub partitions: usize,
+    /// How many records each of these must hold; partition 0 alone when none are asked for.
+    #[serde(default)]
+    pub records: i64,
     /// Whether nothing is left to delete afterwards.
     #[serde(default)]
     pub runs_last: bool,

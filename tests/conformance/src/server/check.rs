@@ -29,22 +29,26 @@ pub(super) fn contract_faults(
             media.unwrap_or("absent")
         ));
     }
-    let secrets = [credentials.secret_key(), credentials.security_token()];
-    let shown = |secret: &str| {
+    let shows = |secret: &str| {
         holds(&answer.body, secret)
             || answer
                 .headers
                 .values()
                 .any(|value| holds(value.as_bytes(), secret))
     };
-    if secrets.into_iter().flatten().any(shown) {
+    if secrets(credentials).any(shows) {
         faults.push("the answer holds the secret key or the security token".to_owned());
     }
     faults
 }
 
 /// What is wrong with an answer by a case.
-pub(super) fn case_faults(expect: &Expect, answer: &Answer, values: &Values) -> Vec<String> {
+pub(super) fn case_faults(
+    expect: &Expect,
+    answer: &Answer,
+    values: &Values,
+    credentials: &Credentials,
+) -> Vec<String> {
     let mut faults = status_fault(&expect.status, answer.status)
         .into_iter()
         .collect::<Vec<_>>();
@@ -79,7 +83,7 @@ pub(super) fn case_faults(expect: &Expect, answer: &Answer, values: &Values) -> 
         faults.push(format!(
             "the answer was {} {}",
             answer.status,
-            shortened(&answer.body)
+            shown(&answer.body, credentials)
         ));
     }
     faults
@@ -165,13 +169,20 @@ pub(super) fn left_faults(
     faults
 }
 
-fn shortened(body: &[u8]) -> String {
+/// The beginning of an answer's body, without the secrets that a faulty service may repeat in it.
+pub(super) fn shown(body: &[u8], credentials: &Credentials) -> String {
     const SHOWN: usize = 300;
-    let text = String::from_utf8_lossy(body);
-    let shown: String = text.chars().take(SHOWN).collect();
-    if shown.len() < text.len() {
-        shown + "…"
-    } else {
-        shown
+    let mut text = String::from_utf8_lossy(body).into_owned();
+    for secret in secrets(credentials) {
+        text = text.replace(secret, "<redacted>");
     }
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
+fn secrets(credentials: &Credentials) -> impl Iterator<Item = &str> {
+    let secrets = [credentials.secret_key(), credentials.security_token()];
+    secrets.into_iter().flatten()
 }

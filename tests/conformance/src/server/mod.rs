@@ -47,6 +47,23 @@ pub struct Target {
     pub topic: String,
 }
 
+impl Target {
+    /// Whether each id is what the API can have, so that no request leads to another path.
+    fn check(&self) -> Result<(), Error> {
+        let ids = [&self.project_id, &self.instance_id, &self.topic];
+        let names = ["project id", "instance id", "topic"];
+        let may_stand_there = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+        for (name, id) in names.into_iter().zip(ids) {
+            let dots = matches!(id.as_str(), "" | "." | "..");
+            if dots || !id.bytes().all(may_stand_there) {
+                let rule = "it takes ASCII letters, digits, '.', '_' and '-', and more than dots";
+                return Err(format!("{name} {id:?} is not usable: {rule}").into());
+            }
+        }
+        Ok(())
+    }
+}
+
 /// A service under test.
 #[derive(Debug)]
 pub struct Server<'a> {
@@ -72,7 +89,7 @@ impl<'a> Server<'a> {
     /// does not: every further request would be one more that may lock the key.
     ///
     /// # Errors
-    /// When the endpoint is none, does not answer, or refuses the key.
+    /// When an id cannot stand in a path, or the endpoint is none, does not answer, or refuses the key or the instance.
     pub async fn connect(
         contract: &'a Contract,
         endpoint: &str,
@@ -80,6 +97,7 @@ impl<'a> Server<'a> {
         credentials: Credentials,
         destructive: bool,
     ) -> Result<Self, Error> {
+        target.check()?;
         let wire = Wire::new(endpoint)?;
         let Case { steps, .. } = toml::from_str(HARMLESS)?;
         let [delete_nothing, list] = steps.try_into().map_err(|_| "two steps")?;
@@ -94,7 +112,13 @@ impl<'a> Server<'a> {
             list,
             lists: false,
         };
-        server.check_key(&server.delete_nothing).await?;
+        let answer = server.check_key(&server.delete_nothing).await?;
+        if let 403 | 404 = answer.status {
+            let said = check::shown(&answer.body, &server.credentials);
+            return Err(
+                format!("the service does not serve this instance to this key: {said}").into(),
+            );
+        }
         let answer = server.check_key(&server.list).await?;
         server.lists = answer.status == 200 && Topic::parse(&answer.body).is_some();
         Ok(server)
@@ -184,7 +208,12 @@ impl<'a> Server<'a> {
             &answer,
             &self.credentials,
         );
-        faults.extend(check::case_faults(&step.expect, &answer, values));
+        faults.extend(check::case_faults(
+            &step.expect,
+            &answer,
+            values,
+            &self.credentials,
+        ));
         Ok(faults)
     }
 
@@ -211,7 +240,7 @@ impl<'a> Server<'a> {
         let request = request::build(step, &self.values, &self.credentials)?;
         let answer = self.wire.send(request).await?;
         if answer.status == 401 {
-            let said = String::from_utf8_lossy(&answer.body).into_owned();
+            let said = check::shown(&answer.body, &self.credentials);
             return Err(format!(
                 "the service refuses the key, so no case is tried with it: {said}"
             )
@@ -228,10 +257,11 @@ fn lacks(case: &Case, topic: Option<&Topic>) -> Option<String> {
         let needed = offsets || case.records > 0 || case.partitions > 0;
         return needed.then(|| "the service does not list partitions".to_owned());
     };
-    if topic.records() < case.records {
+    let partitions = case.partitions.max(1);
+    if topic.records(partitions) < case.records {
         return Some(format!(
-            "partition 0 holds {} records, and {} are needed",
-            topic.records(),
+            "one of the partitions holds {} records, and {} are needed",
+            topic.records(partitions),
             case.records
         ));
     }

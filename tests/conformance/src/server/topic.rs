@@ -50,10 +50,10 @@ impl Topic {
         })
     }
 
-    /// How many records partition 0 holds.
-    pub(super) fn records(&self) -> i64 {
-        self.partitions
-            .get(&0)
-            .map_or(0, |offsets| offsets.end - offsets.start)
+    /// How many records each of the first partitions holds at least.
+    pub(super) fn records(&self, partitions: usize) -> i64 {
+        let first = self.partitions.values().take(partitions);
+        let records = first.map(|offsets| offsets.end - offsets.start);
+        records.min().unwrap_or_default()
     }
 }
