@@ -3,30 +3,56 @@
 use std::path::Path;
 
 use crate::cargo::cargo;
-use crate::failure::Failures;
-use crate::python;
+use crate::failure::{Failures, Outcome};
+use crate::{kafka, python};
 
-const BENCH: [&str; 6] = ["run", "--quiet", "--release", "-p", "dms-kafka-bench", "--"];
+const PACKAGE: [&str; 5] = [
+    "run",
+    "--quiet",
+    "--release",
+    "--package",
+    "dms-kafka-bench",
+];
+const TOPIC: &str = "bench";
 
 /// Measures everything and writes the report; with arguments, what they ask for.
-pub(crate) fn run(root: &Path, arguments: &[String]) -> Result<(), Failures> {
+pub(crate) fn run(root: &Path, arguments: &[String]) -> Result<Outcome, Failures> {
     let given: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    if given.first().is_some_and(|first| *first != "run") {
-        return bench(root, &given);
+    match given.first() {
+        None => everything(root),
+        Some(&"run") => interleaved(root, &given).map(|()| Outcome::Passed),
+        Some(&"kafka") => in_front_of_kafka(root),
+        Some(_) => bench(root, &given).map(|()| Outcome::Passed),
     }
-    cargo(root, &["build", "--release", "-p", "dms-kafka-cli"], &[])?;
-    let mut run = if given.is_empty() { vec!["run"] } else { given };
-    let sdk = python::with_sdk(root).map(|python| format!("--python={}", python.display()));
-    run.extend(sdk.as_deref());
-    bench(root, &run)?;
-    bench(
-        root,
-        &["instructions", "--json", "target/bench/instructions.json"],
-    )?;
+}
+
+fn everything(root: &Path) -> Result<Outcome, Failures> {
+    let kafka = in_front_of_kafka(root)?;
+    interleaved(root, &["run"])?;
+    let counts = "target/bench/instructions.json";
+    bench(root, &["instructions", "--json", counts])?;
     bench(root, &["build-cost", "--count"])?;
-    bench(root, &["report"])
+    bench(root, &["report"])?;
+    Ok(kafka)
+}
+
+/// The command is one of what is measured; the vendor's SDK is, where it can be had.
+fn interleaved(root: &Path, arguments: &[&str]) -> Result<(), Failures> {
+    cargo(root, &["build", "--release", "-p", "dms-kafka-cli"], &[])?;
+    let python = python::with_sdk(root).map(|python| format!("--python={}", python.display()));
+    let python: Vec<&str> = python.as_deref().into_iter().collect();
+    bench(root, &[arguments, &python].concat())
+}
+
+fn in_front_of_kafka(root: &Path) -> Result<Outcome, Failures> {
+    kafka::with_topic(root, TOPIC, |bootstrap_servers| {
+        let feature = ["--features", "kafka", "--", "kafka"];
+        let cluster = ["--bootstrap-servers", bootstrap_servers, "--topic", TOPIC];
+        cargo(root, &[&PACKAGE[..], &feature, &cluster].concat(), &[])?;
+        Ok(Outcome::Passed)
+    })
 }
 
 fn bench(root: &Path, arguments: &[&str]) -> Result<(), Failures> {
-    cargo(root, &[&BENCH, arguments].concat(), &[])
+    cargo(root, &[&PACKAGE, &["--"][..], arguments].concat(), &[])
 }

@@ -125,7 +125,10 @@ fn main() -> ExitCode {
 
 fn run(Cli { root, command }: &Cli) -> Result<(), Failures> {
     match command {
-        Command::Bench { arguments } => bench::run(root, arguments),
+        Command::Bench { arguments } => {
+            tell("kafka", &bench::run(root, arguments)?);
+            Ok(())
+        }
         Command::Ci { page } => ci::run(root, page.as_deref()),
         Command::Conformance { arguments } => conformance::run(root, arguments),
         Command::Generate { check: false } => generate::write(root),

@@ -30,6 +30,23 @@ pub(crate) struct Target {
     _gateway: Option<Gateway>,
 }
 
+/// What the service says of a topic's partitions.
+pub(crate) enum Listing {
+    Partitions(Vec<PartitionInfo>),
+    NoSuchTopic,
+    /// The service lacks this call, or it failed: that costs a preview, never a deletion.
+    NotOffered,
+}
+
+impl Listing {
+    pub(crate) fn partitions(self) -> Option<Vec<PartitionInfo>> {
+        match self {
+            Self::Partitions(partitions) => Some(partitions),
+            Self::NoSuchTopic | Self::NotOffered => None,
+        }
+    }
+}
+
 impl Target {
     /// The service that the arguments and the environment name. `topics`, each with its highest partition, are what an
     /// embedded gateway is made with; `json` is the form of warnings.
@@ -128,30 +145,29 @@ impl Target {
         }
     }
 
-    /// What the partitions hold; `None` when the service does not say.
+    /// What the partitions hold.
     ///
     /// Refused credentials end the command here: each further try counts towards the lock of the key.
-    pub(crate) async fn partitions(
-        &self,
-        topic: &str,
-    ) -> Result<Option<Vec<PartitionInfo>>, Failure> {
-        match self
+    pub(crate) async fn partitions(&self, topic: &str) -> Result<Listing, Failure> {
+        let listed = self
             .client
             .list_partitions(self.instance_id.as_str(), topic)
-            .await
-        {
-            Ok(partitions) => Ok(Some(partitions)),
-            Err(error) => match error.kind() {
-                ErrorKind::InvalidInput
-                | ErrorKind::Credentials
-                | ErrorKind::ProjectId
-                | ErrorKind::Unauthorized
-                | ErrorKind::Connect => Err(Failure::call(error)),
-                _ => {
-                    tracing::info!(%error, "the service does not show its partitions");
-                    Ok(None)
-                }
-            },
+            .await;
+        let error = match listed {
+            Ok(partitions) => return Ok(Listing::Partitions(partitions)),
+            Err(error) => error,
+        };
+        match error.kind() {
+            ErrorKind::InvalidInput
+            | ErrorKind::Credentials
+            | ErrorKind::ProjectId
+            | ErrorKind::Unauthorized
+            | ErrorKind::Connect => Err(Failure::call(error)),
+            ErrorKind::BadRequest => Ok(Listing::NoSuchTopic),
+            _ => {
+                tracing::info!(%error, "the service does not show its partitions");
+                Ok(Listing::NotOffered)
+            }
         }
     }
 

@@ -70,3 +70,8 @@ pub use protection::{LockOut, RateLimit};
 pub use ready_line::ReadyLine;
 pub use service::Service;
 pub use wire::ErrorCodeStyle;
+
+/// The example of the crate's README, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -47,6 +47,7 @@ pub(crate) struct Answered<T> {
 /// `send` makes one request with the client it is given, for the project.
 pub(crate) async fn run<T, F, S>(
     config: &Config,
+    deadline: Instant,
     operation: Operation,
     effect: Effect,
     send: S,
@@ -55,7 +56,7 @@ where
     S: Fn(raw::Client, Arc<Project>) -> F,
     F: Future<Output = RawResult<T>>,
 {
-    let mut call = Call::new(config, effect);
+    let mut call = Call::new(config, deadline, effect);
     loop {
         let identity = call.identity().await?;
         let span = attempt_span(config, operation, call.attempts);
@@ -93,11 +94,11 @@ struct Call<'a> {
 }
 
 impl<'a> Call<'a> {
-    fn new(config: &'a Config, effect: Effect) -> Self {
+    fn new(config: &'a Config, deadline: Instant, effect: Effect) -> Self {
         Self {
             config,
             effect,
-            deadline: after(config.call_timeout),
+            deadline,
             attempts: 0,
             outcome: Outcome::NotApplied,
             renewed: None,

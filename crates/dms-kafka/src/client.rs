@@ -88,7 +88,8 @@ impl Client {
         Purge::new(self.clone(), instance_id.into())
     }
 
-    /// Which records each partition of a topic holds, over all pages, by partition number.
+    /// Which records each partition of a topic holds, over all pages, by partition number. The call's time-out
+    /// bounds all pages together.
     ///
     /// # Errors
     /// Any [`ErrorKind`](crate::ErrorKind). A service without this companion call answers 404 or 405.

@@ -106,7 +106,8 @@ impl DeleteMessages {
         };
         let config = self.client.config();
         let request = Arc::new((instance_id, topic, body));
-        let answer = call::run(config, OPERATION, effect, |client, project| {
+        let deadline = call::after(config.call_timeout);
+        let answer = call::run(config, deadline, OPERATION, effect, |client, project| {
             let request = Arc::clone(&request);
             async move {
                 let (instance_id, topic, body) = &*request;

@@ -1,8 +1,9 @@
 use std::collections::BTreeMap;
 
 use dms_kafka_client::types;
+use tokio::time::Instant;
 
-use crate::call::{self, Effect, Operation};
+use crate::call::{self, Answered, Effect, Operation};
 use crate::client::Config;
 use crate::error::{Error, ErrorKind};
 use crate::ids::{InstanceId, TopicName};
@@ -60,7 +61,9 @@ impl PartitionInfo {
     }
 }
 
-/// Reads page after page until the service's total is reached.
+type Partitions = BTreeMap<i32, PartitionInfo>;
+
+/// Reads page after page until the service's total is reached, all of them under one deadline.
 pub(crate) async fn all_pages(
     config: &Config,
     instance_id: String,
@@ -68,40 +71,50 @@ pub(crate) async fn all_pages(
 ) -> Result<Vec<PartitionInfo>, Error> {
     let instance_id = InstanceId::new(instance_id)?;
     let topic = TopicName::new(topic)?;
-    let mut partitions = BTreeMap::new();
+    let deadline = call::after(config.call_timeout);
+    let mut partitions = Partitions::new();
     for _ in 0..MAX_PAGES {
-        let page = page(config, &instance_id, &topic, partitions.len()).await?;
-        let at_its_end = page.partitions.is_empty();
-        for item in &page.partitions {
-            let item = partition_info(item)?;
-            if partitions.insert(item.partition, item).is_some() {
-                return Err(untrusted("a partition stands on it twice"));
-            }
-        }
-        let total = page.total.and_then(|total| usize::try_from(total).ok());
-        match total {
-            Some(total) if partitions.len() >= total => return Ok(in_order(partitions)),
-            Some(_) if at_its_end => return Err(untrusted("it is shorter than it says")),
-            None if at_its_end => return Ok(in_order(partitions)),
-            _ => {}
+        let page = page(config, deadline, &instance_id, &topic, partitions.len()).await?;
+        let is_whole = add(&mut partitions, &page.value)
+            .map_err(|error| error.with_history(page.history.attempts, Outcome::NotApplied))?;
+        if is_whole {
+            return Ok(partitions.into_values().collect());
         }
     }
     Err(untrusted("it has no end"))
 }
 
-fn in_order(partitions: BTreeMap<i32, PartitionInfo>) -> Vec<PartitionInfo> {
-    partitions.into_values().collect()
+/// Whether the list is whole with this page.
+fn add(
+    partitions: &mut Partitions,
+    page: &types::ListTopicPartitionsResponse,
+) -> Result<bool, Error> {
+    for item in &page.partitions {
+        let item = partition_info(item)?;
+        if partitions.insert(item.partition, item).is_some() {
+            return Err(untrusted("a partition stands on it twice"));
+        }
+    }
+    let at_its_end = page.partitions.is_empty();
+    let total = page.total.and_then(|total| usize::try_from(total).ok());
+    match total {
+        Some(total) if partitions.len() >= total => Ok(true),
+        Some(_) if at_its_end => Err(untrusted("it is shorter than it says")),
+        _ => Ok(at_its_end),
+    }
 }
 
 async fn page(
     config: &Config,
+    deadline: Instant,
     instance_id: &InstanceId,
     topic: &TopicName,
     skip: usize,
-) -> Result<types::ListTopicPartitionsResponse, Error> {
+) -> Result<Answered<types::ListTopicPartitionsResponse>, Error> {
     let skip = i32::try_from(skip).map_err(|_| untrusted("it is too long"))?;
-    let answer = call::run(
+    call::run(
         config,
+        deadline,
         OPERATION,
         Effect::Reads,
         |client, project| async move {
@@ -116,8 +129,7 @@ async fn page(
                 .await
         },
     )
-    .await?;
-    Ok(answer.value)
+    .await
 }
 
 fn untrusted(what: &str) -> Error {

@@ -7,7 +7,8 @@ use crate::outcome::Outcome;
 /// How often and how soon a failed attempt is repeated. The call's deadline bounds all of it.
 ///
 /// Only what is worth repeating is repeated: 429, 502, 503, 504, flow control (`DMS.10240407`), failed
-/// connections and, where repeating cannot delete more than was named, broken ones. The pause doubles
+/// connections and, where repeating cannot delete more than was named, 408, time-outs of an attempt and
+/// broken connections. The pause doubles
 /// from `base` to `cap` and is drawn at random from zero up to that (full jitter), but is never
 /// shorter than the service's `Retry-After`. A pause that would end after the deadline ends the call at once.
 ///

@@ -3,10 +3,14 @@
 
 mod support;
 
+use std::time::Duration;
+
 use dms_kafka::{ErrorKind, Outcome, RetryPolicy};
 use serde_json::{Value, json};
 use support::{builder, requests, server};
-use wiremock::ResponseTemplate;
+use tokio::time::timeout;
+use wiremock::matchers::any;
+use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
 #[tokio::test]
 async fn a_call_that_only_reads_never_speaks_of_unknown_deletions() {
@@ -67,6 +71,7 @@ async fn a_list_that_contradicts_itself_is_refused() {
             .await
             .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidAnswer);
+        assert_eq!(error.attempts(), 1, "a page was asked for");
         assert!(error.to_string().contains(rule), "{error}");
     }
 }
@@ -88,4 +93,28 @@ async fn a_list_is_read_page_by_page_and_sorted() {
     assert_eq!(partitions, [0, 1, 2]);
     let sent = requests(&server).await;
     assert!(sent[1].url.query().unwrap().contains("offset=2"));
+}
+
+#[tokio::test]
+async fn a_list_without_end_ends_at_the_deadline() {
+    let one_more = |request: &Request| {
+        let pairs = request.url.query_pairs();
+        let mut offsets = pairs.filter(|(name, _)| name == "offset");
+        let partition: i32 = offsets.next().unwrap().1.parse().unwrap();
+        ResponseTemplate::new(200)
+            .set_body_json(json!({"total": i32::MAX, "partitions": [row(partition)]}))
+            .set_delay(Duration::from_millis(20))
+    };
+    let server = MockServer::start().await;
+    Mock::given(any())
+        .respond_with(one_more)
+        .mount(&server)
+        .await;
+    let client = builder(&server.uri())
+        .with_call_timeout(Duration::from_millis(500))
+        .build()
+        .unwrap();
+    let list = client.list_partitions("instance", "orders");
+    let ended = timeout(Duration::from_secs(20), list).await;
+    assert_eq!(ended.unwrap().unwrap_err().kind(), ErrorKind::Timeout);
 }

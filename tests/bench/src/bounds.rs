@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::Result;
+use crate::kafka_cost::KafkaCost;
 use crate::peers::Peer;
 use crate::report::Measured;
 use crate::results::{PeerRow, Results};
@@ -158,7 +159,7 @@ fn command(results: &Results) -> [Promise; 4] {
     ]
 }
 
-fn others(measured: &Measured) -> [Promise; 4] {
+fn others(measured: &Measured) -> [Promise; 5] {
     let results = &measured.results;
     let gateway = results.gateway.iter().find(|row| row.server == "gateway");
     #[expect(clippy::cast_precision_loss, reason = "a count of crates")]
@@ -187,6 +188,13 @@ fn others(measured: &Measured) -> [Promise; 4] {
             AtLeast(0.6),
             gateway.map(|row| row.ratio.median),
             "x",
+        ),
+        Promise::new(
+            "gateway in front of Kafka: added to the same deletion made directly, at the median",
+            "<= 1 ms",
+            AtMost(1.0),
+            measured.kafka.as_ref().map(KafkaCost::added),
+            " ms",
         ),
         Promise::new(
             "crates that the facade adds to reqwest with rustls",

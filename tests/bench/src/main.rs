@@ -14,6 +14,9 @@ mod build_cost;
 mod cold_start;
 mod gateway_load;
 mod instructions;
+#[cfg(feature = "kafka")]
+mod kafka;
+mod kafka_cost;
 mod load;
 mod long_run;
 mod peers;
@@ -54,6 +57,9 @@ enum Command {
     Instructions(instructions::Options),
     /// Count crates and time clean release builds of a program on the facade and of one on reqwest.
     BuildCost(build_cost::Options),
+    /// What the gateway adds to a deletion on a real Kafka.
+    #[cfg(feature = "kafka")]
+    Kafka(kafka::Options),
     /// A million calls, and five minutes of full load on the gateway: memory and cost must stay.
     LongRun(long_run::Options),
 
@@ -81,6 +87,8 @@ fn main() -> ExitCode {
         Command::Report(options) => report::write(&options),
         Command::Instructions(options) => instructions::run(&options),
         Command::BuildCost(options) => build_cost::run(&options),
+        #[cfg(feature = "kafka")]
+        Command::Kafka(options) => kafka::run(&options),
         Command::LongRun(options) => long_run::run(&options),
         Command::Serve(options) => server::run(&options),
         Command::Peer(options) => peers::run(&options),

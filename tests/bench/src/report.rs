@@ -2,12 +2,14 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
+use serde::de::DeserializeOwned;
 
 use crate::bounds::megabytes;
 use crate::build_cost::BuildCost;
+use crate::kafka_cost::KafkaCost;
 use crate::results::{Results, Workload};
 use crate::{Result, bounds, plot, root};
 
@@ -30,6 +32,9 @@ pub(crate) struct Options {
         default_value = "target/bench/build-cost.json"
     )]
     build_cost: PathBuf,
+    /// What `kafka` has written.
+    #[arg(long, value_name = "FILE", default_value = "target/bench/kafka.json")]
+    kafka: PathBuf,
 }
 
 /// Everything that the report tells.
@@ -37,6 +42,7 @@ pub(crate) struct Measured {
     pub(crate) results: Results,
     pub(crate) instructions: Option<u64>,
     pub(crate) build: Option<BuildCost>,
+    pub(crate) kafka: Option<KafkaCost>,
 }
 
 const PLOTS: &str = "tests/bench/plots";
@@ -45,10 +51,8 @@ pub(crate) fn write(options: &Options) -> Result<()> {
     let measured = Measured {
         results: Results::read(&root().join(&options.results))?,
         instructions: instructions(&root().join(&options.instructions)),
-        build: fs::read_to_string(root().join(&options.build_cost))
-            .ok()
-            .map(|text| serde_json::from_str(&text))
-            .transpose()?,
+        build: read(&options.build_cost)?,
+        kafka: read(&options.kafka)?,
     };
     let plots = root().join(PLOTS);
     fs::create_dir_all(&plots)?;
@@ -58,7 +62,13 @@ pub(crate) fn write(options: &Options) -> Result<()> {
     Ok(())
 }
 
-fn instructions(path: &std::path::Path) -> Option<u64> {
+/// What was measured, when it was.
+fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
+    let text = fs::read_to_string(root().join(path)).ok();
+    Ok(text.map(|text| serde_json::from_str(&text)).transpose()?)
+}
+
+fn instructions(path: &Path) -> Option<u64> {
     let text = fs::read_to_string(path).ok()?;
     let counted: serde_json::Value = serde_json::from_str(&text).ok()?;
     counted["per_call"]["facade, 1 partition"].as_u64()

@@ -18,11 +18,17 @@ const START: Duration = Duration::from_secs(120);
 const STOP: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(50);
 
+/// What checks passwords, and the one user that it knows.
+const LOGIN: &str = "org.apache.kafka.common.security.plain.PlainLoginModule";
+const USER: &str = "gateway";
+
 /// One broker of a cluster.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Broker {
     pub(super) id: u16,
     pub(super) port: u16,
+    /// The port on which users have to say who they are, with SASL PLAIN.
+    sasl_port: u16,
     pid: u32,
     properties: PathBuf,
 }
@@ -33,16 +39,18 @@ impl Broker {
     /// The first one is the controller too, at `controller_port`.
     pub(super) fn new(
         folder: &Path,
-        (id, port): (u16, u16),
+        id: u16,
+        (port, sasl_port): (u16, u16),
         controller_port: u16,
         brokers: u16,
     ) -> Result<Self> {
         let properties = folder.join(format!("{id}.properties"));
-        let text = settings(folder, (id, port), controller_port, brokers);
+        let text = settings(folder, id, (port, sasl_port), controller_port, brokers);
         fs::write(&properties, text).map_err(|error| Failure::file(properties.display(), error))?;
         Ok(Self {
             id,
             port,
+            sasl_port,
             pid: 0,
             properties,
         })
@@ -160,7 +168,13 @@ fn apart(command: &mut Command) {
 }
 
 /// A broker's properties. What is not here has Kafka's default, the creation of topics that somebody asks about too.
-fn settings(folder: &Path, (id, port): (u16, u16), controller_port: u16, brokers: u16) -> String {
+fn settings(
+    folder: &Path,
+    id: u16,
+    (port, sasl_port): (u16, u16),
+    controller_port: u16,
+    brokers: u16,
+) -> String {
     let data = folder.join(id.to_string());
     let data = data.display();
     let replicas = brokers.min(3);
@@ -176,11 +190,13 @@ fn settings(folder: &Path, (id, port): (u16, u16), controller_port: u16, brokers
         "process.roles={roles}
 node.id={id}
 controller.quorum.voters=1@127.0.0.1:{controller_port}
-listeners=PLAINTEXT://127.0.0.1:{port}{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+listeners=PLAINTEXT://127.0.0.1:{port},SASL://127.0.0.1:{sasl_port}{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port},SASL://127.0.0.1:{sasl_port}
 inter.broker.listener.name=PLAINTEXT
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL:SASL_PLAINTEXT
+listener.name.sasl.sasl.enabled.mechanisms=PLAIN
+listener.name.sasl.plain.sasl.jaas.config={LOGIN} required user_{USER}=\"{USER}-password\";
 log.dirs={data}
 offsets.topic.replication.factor={replicas}
 transaction.state.log.replication.factor={replicas}

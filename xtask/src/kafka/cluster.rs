@@ -54,12 +54,13 @@ impl Cluster {
         let folder = folder
             .map_err(|error| Failure::file("temporary folder", error))?
             .keep();
-        let [controller, ports @ ..] = &*free_ports(1 + brokers)? else {
+        let ports = free_ports(1 + 2 * brokers)?;
+        let [controller, ports @ ..] = &*ports else {
             return Err(Failure::file("ports", "there are none"));
         };
-        let described = (1..)
-            .zip(ports)
-            .map(|(id, port)| Broker::new(&folder, (id, *port), *controller, brokers));
+        let described = (1..).zip(ports.chunks_exact(2)).map(|(id, ports)| {
+            Broker::new(&folder, id, (ports[0], ports[1]), *controller, brokers)
+        });
         Ok(Self {
             brokers: described.collect::<Result<_>>()?,
             folder,

@@ -9,7 +9,7 @@ use crate::interrupt::Interrupts;
 use crate::output::{Format, Report, Rows};
 use crate::stderr;
 use crate::stdout;
-use crate::target::Target;
+use crate::target::{Listing, Target};
 
 pub(crate) async fn delete(arguments: Box<Delete>) -> Result<Exit, Failure> {
     let topic = TopicName::new(arguments.topic.as_str()).map_err(Failure::usage)?;
@@ -61,7 +61,7 @@ async fn shown_before(
 ) -> Result<Option<Vec<PartitionInfo>>, Failure> {
     match (arguments.output, arguments.yes) {
         (Format::Json, true) => Ok(None),
-        _ => target.partitions(topic.as_str()).await,
+        _ => Ok(target.partitions(topic.as_str()).await?.partitions()),
     }
 }
 
@@ -113,7 +113,8 @@ async fn show(
         Format::Json => stdout::print(&report.json()?),
         // The deletion is done: that the state after cannot be had must not hide its result.
         Format::Table => {
-            let after = target.partitions(&arguments.topic).await.ok().flatten();
+            let after = target.partitions(&arguments.topic).await.ok();
+            let after = after.and_then(Listing::partitions);
             stdout::print_coloured(&rows.outcome(&report, after.as_deref()))
         }
     };

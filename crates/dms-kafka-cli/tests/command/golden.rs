@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 
 use expect_test::{ExpectFile, expect_file};
 
-use crate::purge::Folder;
+use crate::folder::Folder;
 use crate::support::{command, stderr, stdout};
 
 const COMMANDS: [&str; 7] = [

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::purge::Folder;
+use crate::folder::Folder;
 use crate::support::{Served, command, stderr};
 
 #[test]

@@ -6,11 +6,15 @@
 
 mod audited;
 mod delete;
+mod folder;
 mod golden;
 mod https;
+mod journal;
 mod pipes;
 mod place;
 mod purge;
+mod purge_refused;
+mod purge_stopped;
 mod resume;
 mod schema;
 mod serve;

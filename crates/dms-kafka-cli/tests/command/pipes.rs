@@ -8,7 +8,7 @@ use std::process::{Command, Output, Stdio};
 use serde_json::Value;
 
 use crate::audited::Audited;
-use crate::purge::Folder;
+use crate::folder::Folder;
 use crate::support::{Served, command, stderr, stdout};
 
 /// Runs a line of shell in which `$DMS` is the command.

@@ -5,7 +5,7 @@ use std::fs;
 use jsonschema::Validator;
 use serde_json::{Value, json};
 
-use crate::purge::Folder;
+use crate::folder::Folder;
 use crate::support::{Served, command, stderr, stdout};
 
 fn validator(definition: &str) -> Validator {

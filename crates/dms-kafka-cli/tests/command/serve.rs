@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::purge::Folder;
+use crate::folder::Folder;
 use crate::support::{Served, command, stderr, stdout};
 
 const CONFIG: &str = r#"

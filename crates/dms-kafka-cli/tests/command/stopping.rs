@@ -8,7 +8,7 @@ use std::process::{Child, Stdio};
 use serde_json::Value;
 
 use crate::audited::Audited;
-use crate::purge::Folder;
+use crate::folder::Folder;
 use crate::support::{command, signal, stderr, stdout};
 
 const TOPICS: u32 = 1;

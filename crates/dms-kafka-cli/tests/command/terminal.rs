@@ -8,7 +8,7 @@ use rexpect::process::WaitStatus;
 use rexpect::session::{PtySession, spawn_command};
 
 use crate::audited::Audited;
-use crate::purge::Folder;
+use crate::folder::Folder;
 use crate::support::{Served, command};
 
 const PATIENCE: Option<u64> = Some(20_000);
@@ -81,6 +81,27 @@ fn any_other_word_deletes_nothing() {
     session.exp_string("Type yes to delete: ").unwrap();
     session.send_control('d').unwrap();
     session.exp_string("nothing was deleted").unwrap();
+    session.exp_eof().unwrap();
+    assert_eq!(exit_code(&session), 2);
+    assert_eq!(served.starts("orders", 3), [0, 0, 0]);
+}
+
+#[test]
+fn a_question_that_nobody_sees_is_not_asked() {
+    let served = Served::start();
+    let inner = delete(&served, &["--everything", "2"]);
+    let mut unseen = Command::new("sh");
+    unseen
+        .args(["-c", "exec \"$0\" \"$@\" 2>/dev/null"])
+        .arg(inner.get_program())
+        .args(inner.get_args());
+    for (name, value) in inner.get_envs() {
+        match value {
+            Some(value) => unseen.env(name, value),
+            None => unseen.env_remove(name),
+        };
+    }
+    let mut session = at_a_terminal(unseen);
     session.exp_eof().unwrap();
     assert_eq!(exit_code(&session), 2);
     assert_eq!(served.starts("orders", 3), [0, 0, 0]);
@@ -189,8 +210,22 @@ fn ctrl_c_stops_a_purge_and_tells_how_to_go_on() {
     assert_eq!(gateway.asked().len(), 300 - sent);
 }
 
+/// Whoever starts a command with SIGINT ignored, as a shell does behind `&`, wants it to stay so.
+fn interrupts_are_ignored() -> bool {
+    const SIGINT: u64 = 1 << 1;
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    ignored.is_some_and(|mask| {
+        u64::from_str_radix(mask.trim(), 16).is_ok_and(|mask| mask & SIGINT != 0)
+    })
+}
+
 #[test]
 fn ctrl_c_at_the_question_deletes_nothing() {
+    if interrupts_are_ignored() {
+        eprintln!("skipped: this process was started with SIGINT ignored");
+        return;
+    }
     let served = Served::start();
     let mut session = at_a_terminal(delete(&served, &["--everything", "2"]));
     session.exp_string("Type orders to delete: ").unwrap();
@@ -227,4 +262,42 @@ fn everything_of_one_topic_of_a_file_needs_its_name() {
     session.exp_eof().unwrap();
     assert_eq!(exit_code(&session), 0);
     assert_eq!(gateway.asked(), [(0, 0, -1)]);
+}
+
+#[test]
+fn a_file_that_changes_while_the_question_stands_is_not_carried_out() {
+    let folder = Folder::with_partitions(2);
+    let mut gateway = Audited::start(&folder.path(""), 1, 2, "");
+    let mut purge = command();
+    purge
+        .args([
+            "purge",
+            "--endpoint",
+            gateway.endpoint(),
+            "--project-id",
+            "p",
+            "--instance-id",
+            "i",
+        ])
+        .arg("--offsets-file")
+        .arg(&folder.offsets)
+        .envs([("HUAWEICLOUD_SDK_AK", "AK"), ("HUAWEICLOUD_SDK_SK", "SK")]);
+    let mut session = at_a_terminal(purge);
+    session.exp_string("Type yes to delete: ").unwrap();
+    let mut file = std::fs::OpenOptions::new()
+        .append(true)
+        .open(&folder.offsets)
+        .unwrap();
+    std::io::Write::write_all(
+        &mut file,
+        b"{\"topic\":\"t0\",\"partition\":9,\"offset\":1}\n",
+    )
+    .unwrap();
+    session.send_line("yes").unwrap();
+    session
+        .exp_string("it was changed while it was read")
+        .unwrap();
+    session.exp_eof().unwrap();
+    assert_eq!(exit_code(&session), 2);
+    assert_eq!(gateway.asked(), []);
 }

@@ -9,7 +9,9 @@ use serde_json::json;
 use crate::{
     brokers::Brokers,
     command,
-    front::{Front, INSTANCE, send},
+    front::{Front, INSTANCE, config, sasl, send, start},
+    support::{execute, request},
+    topics::Topics,
 };
 
 /// Rows of the command's answer, as pairs of text.
@@ -197,4 +199,36 @@ async fn a_topic_that_changes_is_seen_as_it_is() {
         ["0", "0", "3"]
     );
     assert_eq!(front.topics.offsets(&topic, 0), (3, 10));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_that_wants_a_password() {
+    let Some(brokers) = Brokers::take(&[1, 3]).await else {
+        return;
+    };
+    let topics = Topics::of(&brokers);
+    let topic = topics.create(1, 10, "delete").await;
+    for (variable, status) in [("RIGHT", 200), ("WRONG", 503)] {
+        let config = config(&brokers.sasl_servers, 4.0, "") + &sasl(variable);
+        let service = start(&config).await;
+        let ready = execute(request(
+            Method::GET,
+            &format!("{}/readyz", service.endpoint()),
+            "",
+        ));
+        assert_eq!(ready.await.status, status, "{variable}");
+        let body = r#"{"partitions":[{"partition":0,"offset":-1}]}"#;
+        let answer = send(
+            &service,
+            Method::POST,
+            INSTANCE,
+            &topic,
+            "messages/delete",
+            body,
+        )
+        .await;
+        assert_eq!(answer.status, status, "{variable}: {answer:?}");
+        println!("the {} password: {status}", variable.to_lowercase());
+    }
+    assert_eq!(topics.offsets(&topic, 0), (10, 10));
 }

@@ -25,6 +25,8 @@ pub(crate) struct Brokers {
     /// What brings each broker back that something was done to.
     to_mend: RefCell<BTreeMap<i32, &'static str>>,
     pub(crate) bootstrap_servers: String,
+    /// Where users have to say who they are: `gateway`, with SASL PLAIN.
+    pub(crate) sasl_servers: String,
     pub(crate) count: usize,
     _turn: MutexGuard<'static, ()>,
 }
@@ -47,11 +49,15 @@ impl Brokers {
             );
             return None;
         }
-        let servers = brokers
-            .iter()
-            .map(|broker| format!("127.0.0.1:{}", broker["port"]));
+        let servers = |port: &str| {
+            let servers = brokers
+                .iter()
+                .map(|broker| format!("127.0.0.1:{}", broker[port]));
+            servers.collect::<Vec<_>>().join(",")
+        };
         Some(Self {
-            bootstrap_servers: servers.collect::<Vec<_>>().join(","),
+            bootstrap_servers: servers("port"),
+            sasl_servers: servers("sasl_port"),
             count: brokers.len(),
             state,
             to_mend: RefCell::default(),

@@ -101,11 +101,33 @@ pub(crate) fn config(bootstrap_servers: &str, seconds: f64, more: &str) -> Strin
     )
 }
 
+/// What is to be added to a configuration for servers that want a password, which is in this environment variable.
+pub(crate) fn sasl(variable: &str) -> String {
+    format!(
+        r#"
+        "security.protocol" = "SASL_PLAINTEXT"
+        "sasl.mechanisms" = "PLAIN"
+        "sasl.username" = "gateway"
+        "sasl.password" = {{ env = "{variable}" }}
+        "#
+    )
+}
+
 /// A gateway in this process, in front of these servers.
 pub(crate) async fn serve(bootstrap_servers: &str, seconds: f64) -> Service {
-    let config = Config::from_toml(&config(bootstrap_servers, seconds, ""));
-    let environment = |name: &str| (name == SECRET_KEY_ENV).then(|| SECRET_KEY.to_owned());
-    let checked = config.expect("a configuration").check(&environment);
+    start(&config(bootstrap_servers, seconds, "")).await
+}
+
+/// A gateway in this process with this configuration.
+pub(crate) async fn start(config: &str) -> Service {
+    let config = Config::from_toml(config).expect("a configuration");
+    let environment = |name: &str| match name {
+        SECRET_KEY_ENV => Some(SECRET_KEY.to_owned()),
+        "RIGHT" => Some("gateway-password".to_owned()),
+        "WRONG" => Some("another-password".to_owned()),
+        _ => None,
+    };
+    let checked = config.check(&environment);
     let checked = checked.expect("it holds together");
     checked.start().await.expect("a service")
 }

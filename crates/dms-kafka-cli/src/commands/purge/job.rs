@@ -88,7 +88,7 @@ impl Job<'_> {
             concurrency: arguments.concurrency.get(),
             max_failures: arguments.max_failures.map(NonZeroU64::get),
             tick: Duration::from_secs(arguments.progress_every.get()),
-            failed_before: self.states.counts().not_deleted(),
+            before: self.states.counts(),
             stops: RefCell::default(),
         };
         let purge = super::settings(arguments, self.target);

@@ -10,7 +10,7 @@ use super::rows;
 use super::source::Source;
 use crate::exit::Failure;
 use crate::output;
-use crate::target::Target;
+use crate::target::{Listing, Target};
 
 /// The service is asked about so many topics at most, and so many are shown.
 const ASKED_TOPICS: usize = 20;
@@ -43,9 +43,12 @@ async fn held(target: &Target, checked: &Checked) -> Result<Option<Held>, Failur
     let mut held = Held::new();
     for topic in checked.topics.keys() {
         match target.partitions(topic).await? {
-            Some(partitions) => held.insert(topic.clone(), output::by_partition(&partitions)),
-            None => return Ok(None),
-        };
+            Listing::Partitions(partitions) => {
+                held.insert(topic.clone(), output::by_partition(&partitions));
+            }
+            Listing::NoSuchTopic => {}
+            Listing::NotOffered => return Ok(None),
+        }
     }
     Ok(Some(held))
 }

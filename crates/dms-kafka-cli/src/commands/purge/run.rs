@@ -21,8 +21,8 @@ pub(super) struct Run<'a> {
     pub(super) progress: &'a Progress,
     pub(super) concurrency: usize,
     pub(super) max_failures: Option<u64>,
-    /// Rows that failed in earlier runs.
-    pub(super) failed_before: u64,
+    /// What earlier runs have done.
+    pub(super) before: Counts,
     pub(super) tick: Duration,
     pub(super) stops: RefCell<Stops>,
 }
@@ -143,21 +143,22 @@ impl Run<'_> {
         }
         let counts = self.states.counts();
         if let Err(error) = result.deletion()
-            && (verdict::is_hopeless(error) || is_out_of_reach(error, &counts))
+            && (verdict::is_hopeless(error) || self.is_out_of_reach(error, &counts))
         {
             self.stop(Stop::hopeless(error));
         }
         if self
             .max_failures
-            .is_some_and(|most| counts.not_deleted() - self.failed_before >= most)
+            .is_some_and(|most| counts.not_deleted() - self.before.not_deleted() >= most)
         {
             self.stop(Stop::TooManyFailures);
         }
         self.progress.update(&counts);
     }
-}
 
-/// Whether the service was never reached: then the address is wrong, or it is away.
-fn is_out_of_reach(error: &Error, counts: &Counts) -> bool {
-    error.kind() == ErrorKind::Connect && counts.finished() == counts.undone
+    /// Whether this run never reached the service: then the address is wrong, or the service is away.
+    fn is_out_of_reach(&self, error: &Error, counts: &Counts) -> bool {
+        let finished = counts.finished() - self.before.finished();
+        error.kind() == ErrorKind::Connect && finished == counts.undone
+    }
 }

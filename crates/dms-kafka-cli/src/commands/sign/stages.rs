@@ -4,8 +4,12 @@ use std::fmt;
 use std::time::SystemTime;
 
 use dms_kafka::auth::Credentials;
-use dms_kafka::auth::signing::{self, ALGORITHM, SignedHeaders, SigningRequest};
+use dms_kafka::auth::signing::{
+    self, ALGORITHM, CanonicalRequest, Explanation, Signature, SignedHeaders, SigningRequest,
+    X_SDK_DATE,
+};
 use dms_kafka::auth::verification::Authorization;
+use http::HeaderMap;
 use serde::Serialize;
 
 use super::Request;
@@ -47,11 +51,10 @@ impl Stages {
         list: Option<&str>,
         now: SystemTime,
     ) -> Result<Self, Failure> {
-        let mut headers = request.headers.clone();
         let explanation = signing::explain(
             credentials,
             request.target(),
-            &headers,
+            &request.headers,
             request.payload(),
             now,
         )
@@ -61,34 +64,21 @@ impl Stages {
             value: value.into_owned(),
         });
         let mut stages = Self::unsigned(request.host(), shown);
-        let (Some(canonical_request), Some(string_to_sign), Some(signature)) = (
-            explanation.canonical_request(),
-            explanation.string_to_sign(),
-            explanation.signature(),
-        ) else {
-            return Ok(stages);
-        };
-        let Some(list) = list else {
-            stages.authorization = stages.shown_authorization();
-            stages.canonical_request_sha256 = Some(canonical_request.sha256());
-            stages.canonical_request = Some(canonical_request.to_string());
-            stages.string_to_sign = Some(string_to_sign.to_owned());
-            stages.signature = Some(signature.to_string());
-            return Ok(stages);
-        };
-        // The date that was just signed, also when the list leaves it out.
-        let date = string_to_sign.lines().nth(1).unwrap_or_default();
-        signing::authorize(
-            credentials,
-            request.target(),
-            &mut headers,
-            request.payload(),
-            now,
-        )
-        .map_err(Failure::usage)?;
-        headers.remove(http::header::AUTHORIZATION);
-        stages.sign_listed(credentials, request, &headers, date, list)?;
+        match (explanation.signature(), list) {
+            (None, _) => {}
+            (Some(signature), None) => stages.take(&explanation, signature),
+            (Some(_), Some(list)) => stages.sign_listed(credentials, request, now, list)?,
+        }
         Ok(stages)
+    }
+
+    fn take(&mut self, explanation: &Explanation, signature: &Signature) {
+        let canonical_request = explanation.canonical_request();
+        self.authorization = self.shown_authorization();
+        self.canonical_request_sha256 = canonical_request.map(CanonicalRequest::sha256);
+        self.canonical_request = canonical_request.map(ToString::to_string);
+        self.string_to_sign = explanation.string_to_sign().map(str::to_owned);
+        self.signature = Some(signature.to_string());
     }
 
     /// Signs what the other signer signed, and holds the results against each other.
@@ -145,10 +135,10 @@ impl Stages {
         &mut self,
         credentials: &Credentials,
         request: &Request,
-        headers: &http::HeaderMap,
-        date: &str,
+        now: SystemTime,
         list: &str,
     ) -> Result<(), Failure> {
+        let headers = &authorized(credentials, request, now)?;
         let Some(listed) = SignedHeaders::parse(list) else {
             return Err(Failure::usage(format!(
                 "{list:?} is no list of signed headers: lower-case names in ascending order with ';' between them"
@@ -166,7 +156,7 @@ impl Stages {
             payload: request.payload(),
         };
         let canonical_request = signing::canonical_request(&signed, &listed);
-        let string_to_sign = signing::string_to_sign(date, &canonical_request);
+        let string_to_sign = signing::string_to_sign(date(headers), &canonical_request);
         let signature = signing::signature(
             credentials.secret_key().unwrap_or_default(),
             &string_to_sign,
@@ -206,6 +196,25 @@ impl Stages {
         let text = serde_json::to_string(self).map_err(Failure::usage)?;
         Ok(text + "\n")
     }
+}
+
+/// The headers with all that signing adds, but without the signature.
+fn authorized(
+    credentials: &Credentials,
+    request: &Request,
+    now: SystemTime,
+) -> Result<HeaderMap, Failure> {
+    let mut headers = request.headers.clone();
+    let (target, payload) = (request.target(), request.payload());
+    signing::authorize(credentials, target, &mut headers, payload, now).map_err(Failure::usage)?;
+    headers.remove(http::header::AUTHORIZATION);
+    Ok(headers)
+}
+
+/// The date that was signed, also where the list of signed headers leaves it out.
+fn date(headers: &HeaderMap) -> &str {
+    let date = headers.get(X_SDK_DATE).and_then(|date| date.to_str().ok());
+    date.unwrap_or_default().trim()
 }
 
 impl fmt::Display for Stages {

@@ -10,7 +10,6 @@ use rdkafka::{
     admin::{AdminClient, AdminOptions},
     client::DefaultClientContext,
     config::RDKafkaLogLevel,
-    error::KafkaResult,
 };
 use tokio::{
     sync::{Semaphore, SemaphorePermit},
@@ -45,17 +44,15 @@ pub(super) struct Lease<'a> {
 }
 
 impl Admins {
-    /// # Errors
-    /// When librdkafka refuses a property.
-    pub(super) fn new(mut config: ClientConfig) -> KafkaResult<Self> {
+    /// None yet: a client connects to the cluster when it is made.
+    pub(super) fn new(mut config: ClientConfig) -> Self {
         // Lines of a log that nobody reads would pile up.
         config.set_log_level(RDKafkaLogLevel::Emerg);
-        let first = config.create()?;
-        Ok(Self {
+        Self {
             config,
-            idle: Mutex::new(vec![Arc::new(first)]),
+            idle: Mutex::default(),
             permits: Semaphore::new(MOST),
-        })
+        }
     }
 
     /// # Errors

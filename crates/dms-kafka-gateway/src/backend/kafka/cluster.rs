@@ -10,13 +10,19 @@ use std::{
 use futures_util::future::join_all;
 use rdkafka::{
     ClientConfig, Offset, TopicPartitionList,
+    admin::AdminClient,
+    client::DefaultClientContext,
     config::RDKafkaLogLevel,
     consumer::{BaseConsumer, Consumer as _},
     error::{KafkaError, KafkaResult},
     metadata::Metadata,
     types::{RDKafkaConfRes, RDKafkaErrorCode},
 };
-use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout_at};
+use tokio::{
+    sync::{OnceCell, Semaphore},
+    task::spawn_blocking,
+    time::timeout_at,
+};
 use zeroize::Zeroizing;
 
 use super::{
@@ -43,13 +49,17 @@ const ANY_TOPIC: &str = "__consumer_offsets";
 pub(super) struct Cluster {
     /// Delete.
     admins: Admins,
+    config: ClientConfig,
+    instance: String,
     /// Answers questions about offsets, and writes the log: nobody reads that of an `AdminClient`.
-    reader: Arc<BaseConsumer<LogContext>>,
+    reader: OnceCell<Arc<Reader>>,
     questions: Arc<Semaphore>,
     /// Topics that have existed. librdkafka never forgets a topic that it was asked for by name, so it is asked for no
     /// others.
     seen: Mutex<HashSet<String>>,
 }
+
+type Reader = BaseConsumer<LogContext>;
 
 /// A partition, and the broker that leads it.
 #[derive(Clone, Copy, Debug)]
@@ -74,21 +84,36 @@ impl Cluster {
         for (name, value) in properties {
             config.set(name, value.as_str());
         }
-        let refuse = |error| refused(instance, &error);
-        config.set_log_level(RDKafkaLogLevel::Notice);
-        let context = LogContext {
-            instance: instance.to_owned(),
-        };
-        let reader: BaseConsumer<_> = config.create_with_context(context).map_err(refuse)?;
-        let reader = Arc::new(reader);
-        write_log(&reader)
-            .map_err(|error| Error::invalid_setting("thread", instance, &error.to_string()))?;
+        check(instance, &config)?;
         Ok(Self {
-            admins: Admins::new(config).map_err(refuse)?,
-            reader,
+            admins: Admins::new(config.clone()),
+            config,
+            instance: instance.to_owned(),
+            reader: OnceCell::new(),
             questions: Arc::new(Semaphore::new(QUESTIONS)),
             seen: Mutex::default(),
         })
+    }
+
+    /// The reader, which connects to the cluster when it is made.
+    async fn reader(&self) -> Result<Arc<Reader>, Failure> {
+        let reader = self.reader.get_or_try_init(async || {
+            let mut config = self.config.clone();
+            config.set_log_level(RDKafkaLogLevel::Notice);
+            let context = LogContext {
+                instance: self.instance.clone(),
+            };
+            // It starts threads, and may read certificates.
+            let created = spawn_blocking(move || {
+                let reader: Arc<Reader> = Arc::new(config.create_with_context(context)?);
+                write_log(&reader)
+                    .map_err(|error| KafkaError::ClientCreation(error.to_string()))?;
+                Ok::<_, KafkaError>(reader)
+            });
+            let created = created.await.map_err(|error| Failure::unknown(&error))?;
+            created.map_err(Failure::from)
+        });
+        reader.await.cloned()
     }
 
     /// A client to delete with, for one deletion alone.
@@ -101,7 +126,7 @@ impl Cluster {
     /// Asks any broker anything, and waits for its answer.
     pub(super) async fn answers(&self, deadline: Instant) -> Result<(), Failure> {
         loop {
-            let reader = self.reader.clone();
+            let reader = self.reader().await?;
             let asked = self.ask(deadline, move |time| {
                 reader.fetch_metadata(Some(ANY_TOPIC), time).map(drop)
             });
@@ -121,7 +146,7 @@ impl Cluster {
         topic: &str,
         deadline: Instant,
     ) -> Result<Vec<Partition>, Failure> {
-        let reader = self.reader.clone();
+        let reader = self.reader().await?;
         self.find(topic, deadline, move |topic, time| {
             reader.fetch_metadata(topic, time)
         })
@@ -198,7 +223,7 @@ impl Cluster {
         which: Offset,
         deadline: Instant,
     ) -> Result<Answers, Failure> {
-        let (reader, topic) = (self.reader.clone(), topic.to_owned());
+        let (reader, topic) = (self.reader().await?, topic.to_owned());
         let answers = self.ask(deadline, move |time| {
             let mut list = TopicPartitionList::with_capacity(partitions.len());
             for partition in partitions {
@@ -268,7 +293,7 @@ fn partitions_of(metadata: &Metadata, topic: &str) -> KafkaResult<Vec<Partition>
 }
 
 /// Serves the reader's queue of log lines as long as there is a reader.
-fn write_log(reader: &Arc<BaseConsumer<LogContext>>) -> std::io::Result<()> {
+fn write_log(reader: &Arc<Reader>) -> std::io::Result<()> {
     let reader = Arc::downgrade(reader);
     let writer = thread::Builder::new().name("librdkafka log".to_owned());
     writer
@@ -279,6 +304,15 @@ fn write_log(reader: &Arc<BaseConsumer<LogContext>>) -> std::io::Result<()> {
             }
         })
         .map(drop)
+}
+
+/// Has librdkafka look at everything, certificates too, without a server that it could connect to.
+fn check(instance: &str, config: &ClientConfig) -> Result<(), Error> {
+    let mut config = config.clone();
+    config.remove("bootstrap.servers");
+    config.set_log_level(RDKafkaLogLevel::Emerg);
+    let client: KafkaResult<AdminClient<DefaultClientContext>> = config.create();
+    client.map(drop).map_err(|error| refused(instance, &error))
 }
 
 /// Names the property, but not its value: it may be a secret.

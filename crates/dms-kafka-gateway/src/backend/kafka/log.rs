@@ -24,7 +24,8 @@ impl ClientContext for LogContext {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        tracing::warn!(instance = &*self.instance, %error, reason, "librdkafka");
+        // The log has a line about it already.
+        tracing::debug!(instance = &*self.instance, %error, reason, "librdkafka");
     }
 }
 

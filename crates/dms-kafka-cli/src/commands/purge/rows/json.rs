@@ -4,7 +4,9 @@ use std::fmt;
 
 use dms_kafka::{PartitionId, TopicName};
 use serde::Deserialize;
-use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::de::{
+    DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Unexpected, Visitor,
+};
 
 use super::{EVERYTHING, Row, Visit};
 
@@ -116,11 +118,15 @@ impl<'de> Visitor<'de> for RowSeed<'_, '_> {
                     once(
                         &mut partition,
                         "partition",
-                        checked_partition(map.next_value()?)?,
+                        checked_partition(map.next_value_seed(PARTITION)?)?,
                     )?;
                 }
                 RowField::Offset => {
-                    once(&mut offset, "offset", checked_offset(map.next_value()?)?)?;
+                    once(
+                        &mut offset,
+                        "offset",
+                        checked_offset(map.next_value_seed(OFFSET)?)?,
+                    )?;
                 }
             }
         }
@@ -151,8 +157,10 @@ fn checked_topic<E: serde::de::Error>(topic: String) -> Result<String, E> {
     }
 }
 
-fn checked_partition<E: serde::de::Error>(partition: i32) -> Result<i32, E> {
-    PartitionId::new(partition)
+fn checked_partition<E: serde::de::Error>(partition: i64) -> Result<i32, E> {
+    let number = i32::try_from(partition)
+        .map_err(|_| E::invalid_value(Unexpected::Signed(partition), &PARTITION))?;
+    PartitionId::new(number)
         .map(PartitionId::get)
         .map_err(E::custom)
 }
@@ -164,4 +172,36 @@ fn checked_offset<E: serde::de::Error>(offset: i64) -> Result<i64, E> {
         )));
     }
     Ok(offset)
+}
+
+/// A whole number, and how errors call it.
+#[derive(Clone, Copy)]
+struct Number(&'static str);
+
+const PARTITION: Number = Number("a partition, a whole number from 0 to 2147483647");
+const OFFSET: Number =
+    Number("an offset, a whole number from 0 to 9223372036854775807, or -1 for all records");
+
+impl<'de> DeserializeSeed<'de> for Number {
+    type Value = i64;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<i64, D::Error> {
+        deserializer.deserialize_i64(self)
+    }
+}
+
+impl Visitor<'_> for Number {
+    type Value = i64;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+
+    fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<i64, E> {
+        Ok(number)
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<i64, E> {
+        i64::try_from(number).map_err(|_| E::invalid_value(Unexpected::Unsigned(number), &self))
+    }
 }

@@ -104,7 +104,7 @@ fn read_document(reader: impl Read, visit: &mut Visit<'_>) -> Result<(), RowErro
     deserializer
         .deserialize_map(Document(visit))
         .and_then(|()| deserializer.end())
-        .map_err(|error| RowError::json(&error, None))
+        .map_err(|error| RowError::of_document(&error))
 }
 
 fn read_lines(mut reader: impl BufRead, visit: &mut Visit<'_>) -> Result<(), RowError> {
@@ -133,7 +133,7 @@ fn read_lines(mut reader: impl BufRead, visit: &mut Visit<'_>) -> Result<(), Row
         RowSeed(&mut *visit)
             .deserialize(&mut deserializer)
             .and_then(|()| deserializer.end())
-            .map_err(|error| RowError::json(&error, Some(line)))?;
+            .map_err(|error| RowError::of_line(&error, line))?;
     }
     Ok(())
 }
@@ -146,14 +146,21 @@ impl RowError {
         }
     }
 
-    /// `line` when the JSON is one line of a file.
-    fn json(error: &serde_json::Error, line: Option<usize>) -> Self {
+    fn of_document(error: &serde_json::Error) -> Self {
         let text = error.to_string();
         let suffix = format!(" at line {} column {}", error.line(), error.column());
         Self {
-            place: (error.line() > 0)
-                .then(|| (line.unwrap_or(error.line()), error.column().max(1))),
+            place: (error.line() > 0).then(|| (error.line(), error.column().max(1))),
             message: text.strip_suffix(&suffix).unwrap_or(&text).to_owned(),
         }
+    }
+
+    fn of_line(error: &serde_json::Error, line: usize) -> Self {
+        let mut error = Self::of_document(error);
+        error.place = error.place.map(|(_, column)| (line, column));
+        if error.message == "trailing characters" {
+            error.message.push_str(": write one row on each line");
+        }
+        error
     }
 }

@@ -88,17 +88,17 @@ fn what_breaks_a_rule_is_told_with_line_and_column() {
         (
             "{\"topic\":\"a\",\"partition\":0,\"offset\":1.5}",
             "line 1, column ",
-            "floating point",
+            "floating point `1.5`, expected an offset",
         ),
         (
             "{\"topic\":\"a\",\"partition\":3000000000,\"offset\":1}",
             "line 1, column ",
-            "i32",
+            "a partition, a whole number from 0 to 2147483647",
         ),
         (
             "{\"topic\":\"a\",\"partition\":0,\"offset\":9223372036854775808}",
             "line 1, column ",
-            "i64",
+            "an offset, a whole number from 0 to 9223372036854775807",
         ),
         (
             "{\"topic\":\"a\",\"topic\":\"b\",\"partition\":0,\"offset\":1}",
@@ -108,7 +108,7 @@ fn what_breaks_a_rule_is_told_with_line_and_column() {
         (
             "{\"topic\":\"a\",\"partition\":0,\"offset\":1} {}",
             "line 1, column ",
-            "trailing",
+            "one row on each line",
         ),
         ("not json", "line 1, column ", "expected"),
     ] {

@@ -1,0 +1,218 @@
+//! Journals that are torn, foreign, held or full.
+
+use std::fs;
+use std::process::Stdio;
+
+use serde_json::Value;
+
+use crate::audited::Audited;
+use crate::folder::Folder;
+use crate::resume::{Rows, none_sent_again, recorded};
+use crate::support::{stderr, stdout};
+
+const TWO_ROWS: Rows = Rows {
+    topics: 2,
+    partitions: 1,
+    everything: 0,
+};
+
+#[test]
+fn a_torn_last_line_is_cut_off() {
+    let folder = Folder::new(&TWO_ROWS.document());
+    let mut gateway = Audited::start(&folder.path(""), 2, 1, "");
+    let (offsets, journal) = (folder.path("offsets"), folder.path("journal"));
+    let purge = gateway
+        .purge(&offsets, &["--journal", &journal])
+        .output()
+        .unwrap();
+    assert_eq!(purge.status.code(), Some(0), "{}", stderr(&purge));
+    assert_eq!(gateway.asked().len(), 2);
+    let whole = fs::read_to_string(&journal).unwrap();
+    let header = whole.split_inclusive('\n').next().unwrap();
+    // Torn anywhere, in the header too: what is not recorded is sent, and the journal is whole again.
+    for (kept, sent) in [
+        (0, 2),
+        (header.len() / 2, 2),
+        (header.len(), 2),
+        (header.len() + 3, 2),
+        (whole.len() - 1, 1),
+        (whole.len(), 0),
+    ] {
+        fs::write(&journal, &whole[..kept]).unwrap();
+        let purge = gateway
+            .purge(&offsets, &["--journal", &journal])
+            .output()
+            .unwrap();
+        assert_eq!(purge.status.code(), Some(0), "{kept}: {}", stderr(&purge));
+        assert_eq!(gateway.asked().len(), sent, "{kept}");
+        assert_eq!(recorded(&journal).len(), 2, "{kept}");
+    }
+}
+
+#[test]
+fn a_journal_of_something_else_is_refused() {
+    let folder = Folder::new(&TWO_ROWS.document());
+    let mut gateway = Audited::start(&folder.path(""), 2, 1, "");
+    let (offsets, journal) = (folder.path("offsets"), folder.path("journal"));
+    let first = gateway
+        .purge(&offsets, &["--journal", &journal])
+        .output()
+        .unwrap();
+    assert_eq!(first.status.code(), Some(0), "{}", stderr(&first));
+    gateway.asked();
+    let good = fs::read_to_string(&journal).unwrap();
+    fs::write(folder.path("other"), TWO_ROWS.document() + " ").unwrap();
+    let other = folder.path("other");
+    let endpoint = gateway.endpoint();
+    for (content, offsets, word) in [
+        (good.clone(), &other, "another offsets file"),
+        (
+            good.replace(endpoint, "http://127.0.0.1:9"),
+            &offsets,
+            "the endpoint http://127.0.0.1:9",
+        ),
+        (
+            good.replace("\"instance_id\":\"i\"", "\"instance_id\":\"j\""),
+            &offsets,
+            "the instance j",
+        ),
+        (
+            good.replace("\"version\":1", "\"version\":9"),
+            &offsets,
+            "another version",
+        ),
+        ("precious notes".to_owned(), &offsets, "is not a journal"),
+        ("precious notes\n".to_owned(), &offsets, "is not a journal"),
+        (
+            good.clone() + "[]\n",
+            &offsets,
+            "line 4 cannot be understood",
+        ),
+        (
+            good.clone() + "{\"deleted\":[2]}\n",
+            &offsets,
+            "line 4 cannot be understood",
+        ),
+    ] {
+        fs::write(&journal, &content).unwrap();
+        let output = gateway
+            .purge(offsets, &["--journal", &journal])
+            .output()
+            .unwrap();
+        assert_eq!(
+            output.status.code(),
+            Some(2),
+            "{content}: {}",
+            stderr(&output)
+        );
+        assert!(
+            stderr(&output).contains(word),
+            "{content}: {}",
+            stderr(&output)
+        );
+        assert_eq!(
+            fs::read_to_string(&journal).unwrap(),
+            content,
+            "the file was touched"
+        );
+    }
+    assert_eq!(gateway.asked(), []);
+}
+
+#[test]
+fn a_journal_is_held_by_one_process() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let folder = Folder::new(&TWO_ROWS.document());
+    let journal = folder.path("journal");
+    let purge = || {
+        let mut purge = crate::support::command();
+        purge
+            .args([
+                "purge",
+                "--endpoint",
+                &endpoint,
+                "--project-id",
+                "p",
+                "--instance-id",
+                "i",
+            ])
+            .args([
+                "--yes",
+                "--output",
+                "json",
+                "--journal",
+                &journal,
+                "--offsets-file",
+            ])
+            .arg(&folder.offsets)
+            .envs([("HUAWEICLOUD_SDK_AK", "AK"), ("HUAWEICLOUD_SDK_SK", "SK")]);
+        purge
+    };
+    let mut first = purge().stderr(Stdio::null()).spawn().unwrap();
+    // It has sent a request, to which nobody answers.
+    let (_connection, _) = listener.accept().unwrap();
+    let second = purge().output().unwrap();
+    first.kill().unwrap();
+    first.wait().unwrap();
+    assert_eq!(second.status.code(), Some(2), "{}", stderr(&second));
+    assert!(
+        stderr(&second).contains("in use by another process"),
+        "{}",
+        stderr(&second)
+    );
+}
+
+/// Files may not grow beyond a limit: the system's answer to a write is an error, as on a full disk.
+#[test]
+#[cfg(unix)]
+fn a_journal_that_cannot_grow_stops_the_purge_and_loses_nothing() {
+    let rows = Rows {
+        topics: 10,
+        partitions: 100,
+        everything: 0,
+    };
+    let folder = Folder::new(&rows.document());
+    let mut gateway = Audited::start(&folder.path(""), rows.topics, rows.partitions, "");
+    let (offsets, journal) = (folder.path("offsets"), folder.path("journal"));
+    let purge = gateway.purge(&offsets, &["--journal", &journal, "--output", "json"]);
+    // One block of 512 bytes or 1024, as the shell counts, and the signal that comes with the limit ignored.
+    let mut limited = std::process::Command::new("sh");
+    limited
+        .args(["-c", "trap '' XFSZ; ulimit -f 1; exec \"$0\" \"$@\""])
+        .arg(purge.get_program())
+        .args(purge.get_args());
+    for (name, value) in purge.get_envs() {
+        match value {
+            Some(value) => limited.env(name, value),
+            None => limited.env_remove(name),
+        };
+    }
+    let output = limited.output().unwrap();
+    assert_eq!(output.status.code(), Some(4), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("the journal cannot be written"),
+        "{}",
+        stderr(&output)
+    );
+    let told: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert!(told["not_sent"].as_u64().unwrap() > 0, "{told}");
+    assert!(
+        fs::read_to_string(&journal).unwrap().ends_with('\n'),
+        "half a line was left"
+    );
+    let finished = recorded(&journal);
+    assert!(
+        !finished.is_empty() && (finished.len() as u64) < rows.count(),
+        "{}",
+        finished.len()
+    );
+    gateway.asked();
+    let again = gateway
+        .purge(&offsets, &["--journal", &journal])
+        .output()
+        .unwrap();
+    assert_eq!(again.status.code(), Some(0), "{}", stderr(&again));
+    none_sent_again(&rows, &mut gateway, &finished);
+    assert_eq!(gateway.starts(), rows.starts());
+}
