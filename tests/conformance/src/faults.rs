@@ -212,7 +212,7 @@ impl Suites<'_> {
             Server::connect(self.contract, &gateway.endpoint, &target, credentials, true).await?;
         let judged = server.run_all(self.servers).await;
         process.kill().await?;
-        judged
+        Ok(judged)
     }
 }
 

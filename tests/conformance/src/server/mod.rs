@@ -124,19 +124,27 @@ impl<'a> Server<'a> {
         Ok(server)
     }
 
-    /// Tries every case, those that leave nothing behind last.
-    ///
-    /// # Errors
-    /// When the service stops taking the key.
-    pub async fn run_all(&self, cases: &[(String, Case)]) -> Result<Vec<Judged>, Error> {
+    /// Tries every case, those that leave nothing behind last. When the service stops taking the key nothing more is sent:
+    /// the case at hand fails, and those after it cannot be tested.
+    pub async fn run_all(&self, cases: &[(String, Case)]) -> Vec<Judged> {
         let mut ordered: Vec<_> = cases.iter().collect();
         ordered.sort_by_key(|(_, case)| case.runs_last);
         let mut judged = Vec::new();
+        let mut stopped = false;
         for (name, case) in ordered {
             let begin = Instant::now();
-            let verdict = match self.run(case).await? {
-                Tried::Judged(faults) => Verdict::of(faults),
-                Tried::NotTestable(reason) => Verdict::NotTestable { reason },
+            let verdict = if stopped {
+                let reason = "the service stopped taking the key".to_owned();
+                Verdict::NotTestable { reason }
+            } else {
+                match self.run(case).await {
+                    Ok(Tried::Judged(faults)) => Verdict::of(faults),
+                    Ok(Tried::NotTestable(reason)) => Verdict::NotTestable { reason },
+                    Err(error) => {
+                        stopped = true;
+                        Verdict::of(vec![described(&*error)])
+                    }
+                }
             };
             judged.push(Judged {
                 suite: "server",
@@ -147,7 +155,7 @@ impl<'a> Server<'a> {
                 elapsed: begin.elapsed(),
             });
         }
-        Ok(judged)
+        judged
     }
 
     async fn run(&self, case: &Case) -> Result<Tried, Error> {
