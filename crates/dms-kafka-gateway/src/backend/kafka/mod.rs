@@ -38,9 +38,7 @@ impl KafkaBackend {
     ) -> Result<Self, Error> {
         Cluster::new(instance, properties).map(|cluster| Self { cluster })
     }
-}
 
-impl KafkaBackend {
     async fn offsets(
         &self,
         topic: &str,
