@@ -236,6 +236,21 @@ impl<'a> Server<'a> {
         })
     }
 
+    /// The log start offsets of the topic's partitions, when the service lists them.
+    ///
+    /// # Errors
+    /// When the service does not answer, or no longer takes the key.
+    pub async fn log_starts(&self) -> Result<Option<Vec<i64>>, Error> {
+        let starts = |topic: Topic| {
+            topic
+                .partitions
+                .values()
+                .map(|offsets| offsets.start)
+                .collect()
+        };
+        Ok(self.topic().await?.map(starts))
+    }
+
     async fn topic(&self) -> Result<Option<Topic>, Error> {
         if !self.lists {
             return Ok(None);
