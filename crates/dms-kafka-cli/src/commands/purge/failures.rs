@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
+use super::feed::CHANGED;
 use super::rows::{self, Layout};
 use super::source::Source;
 use super::states::{RowState, States};
@@ -87,6 +88,9 @@ fn write_rows(
             .map_err(|error| error.to_string())
     });
     written.map_err(|error| io::Error::other(error.to_string()))?;
+    if !source.is_unchanged() {
+        return Err(io::Error::other(format!("{}: {CHANGED}", source.name())));
+    }
     if !is_first {
         file.write_all(b"\n")?;
     }
