@@ -160,8 +160,9 @@ fn without_a_terminal_nothing_is_sent_unless_yes_is_given() {
 fn the_rows_left_replace_neither_the_offsets_nor_the_journal() {
     let folder = Folder::with_partitions(1);
     let offsets = folder.path("offsets");
-    let same = [folder.path("./offsets"), folder.path("journal")];
-    for failures in &same {
+    let journal = folder.path("journal");
+    std::fs::create_dir(folder.path("more")).unwrap();
+    for failures in ["./offsets", "journal", "more/../journal"].map(|name| folder.path(name)) {
         let output = command()
             .args([
                 "purge",
@@ -177,9 +178,9 @@ fn the_rows_left_replace_neither_the_offsets_nor_the_journal() {
                 "--offsets-file",
                 &offsets,
                 "--journal",
-                &same[1],
+                &journal,
                 "--failures-file",
-                failures,
+                &failures,
             ])
             .output()
             .unwrap();
@@ -189,7 +190,7 @@ fn the_rows_left_replace_neither_the_offsets_nor_the_journal() {
             "{}",
             stderr(&output)
         );
-        assert!(!PathBuf::from(&same[1]).exists(), "a journal was begun");
+        assert!(!PathBuf::from(&journal).exists(), "a journal was begun");
     }
 }
 
