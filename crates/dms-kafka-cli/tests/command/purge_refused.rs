@@ -65,6 +65,11 @@ const REFUSED: &[(&str, &[&str], &[&str])] = &[
         &["--failures", "f"],
         &["--failures-file"],
     ),
+    (
+        "{\"topic\":\"a\",\"partition\":0,\"offset\":1}",
+        &["--progress-every", "18446744073709551615"],
+        &["--progress-every"],
+    ),
 ];
 
 #[test]

@@ -87,7 +87,7 @@ impl Job<'_> {
             progress,
             concurrency: arguments.concurrency.get(),
             max_failures: arguments.max_failures.map(NonZeroU64::get),
-            tick: Duration::from_secs(arguments.progress_every.get()),
+            tick: Duration::from_secs(arguments.progress_every.get().into()),
             before: self.states.counts(),
             stops: RefCell::default(),
         };
