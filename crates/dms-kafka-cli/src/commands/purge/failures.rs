@@ -22,6 +22,8 @@ pub(super) enum FailuresFile {
 
 impl FailuresFile {
     pub(super) fn create(path: &Path) -> Result<Self, Failure> {
+        // The file behind a link is replaced, not the link: it may be /dev/stdout.
+        let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
         let created = if path.exists() && !path.is_file() {
             OpenOptions::new().write(true).open(path).map(Self::Stream)
         } else {
