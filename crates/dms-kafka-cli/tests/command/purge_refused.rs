@@ -70,6 +70,11 @@ const REFUSED: &[(&str, &[&str], &[&str])] = &[
         &["--progress-every", "18446744073709551615"],
         &["--progress-every"],
     ),
+    (
+        "{\"topic\":\"a\",\"\\u001b[31m\":0,\"offset\":1}",
+        &[],
+        &["line 1, column ", "unknown field `\\u{1b}[31m`"],
+    ),
 ];
 
 #[test]
