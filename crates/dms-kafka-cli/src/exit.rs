@@ -88,9 +88,9 @@ impl Failure {
     pub(crate) fn report(&self, json: bool) {
         match (json, self) {
             (true, _) => stderr::line(&self.json().to_string()),
-            (false, Self::Call(error)) => stderr::line(&format!("error: {error}")),
+            (false, Self::Call(error)) => stderr::line(&visible(&format!("error: {error}"))),
             (false, Self::Usage(message) | Self::Credentials(message) | Self::Unshown(message)) => {
-                stderr::line(&format!("error: {message}"));
+                stderr::line(&visible(&format!("error: {message}")));
             }
             (false, Self::AfterInterrupt(failure)) => failure.report(json),
             (false, Self::Interrupted) => stderr::line(INTERRUPTED),
@@ -109,6 +109,19 @@ impl Failure {
             Self::Call(error) => error_json(error),
         }
     }
+}
+
+/// Messages quote files, and go to a terminal: control characters but line breaks are escaped.
+fn visible(message: &str) -> String {
+    let mut visible = String::with_capacity(message.len());
+    for character in message.chars() {
+        if character.is_control() && character != '\n' {
+            visible.extend(character.escape_debug());
+        } else {
+            visible.push(character);
+        }
+    }
+    visible
 }
 
 /// How a call that failed so ends the command.

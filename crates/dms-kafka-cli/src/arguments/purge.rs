@@ -1,6 +1,6 @@
 //! What `purge` takes.
 
-use std::num::{NonZeroU64, NonZeroUsize};
+use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -53,7 +53,7 @@ pub(crate) struct Purge {
         default_value = "10",
         help_heading = "Output"
     )]
-    pub(crate) progress_every: NonZeroU64,
+    pub(crate) progress_every: NonZeroU32,
 
     /// Do not ask
     #[arg(long, short, help_heading = "Safety")]

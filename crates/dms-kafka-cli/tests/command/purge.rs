@@ -255,3 +255,27 @@ fn answer_deletions_only(connection: &std::net::TcpStream) -> Option<()> {
         std::io::Write::write_all(&mut &*connection, answer.as_bytes()).ok()?;
     }
 }
+
+#[test]
+#[cfg(unix)]
+fn a_link_to_the_failures_file_stays_a_link() {
+    let folder = Folder::new(&rows(&[("orders", 0, 5000)]));
+    let (link, left) = (folder.path("link"), folder.path("left"));
+    std::fs::write(&left, "of the run before").unwrap();
+    std::os::unix::fs::symlink(&left, &link).unwrap();
+    let output = command()
+        .args([
+            "purge",
+            "--embedded",
+            "--yes",
+            "--failures-file",
+            &link,
+            "--offsets-file",
+        ])
+        .arg(&folder.offsets)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert_eq!(json_lines(&folder.read("left"))[0]["offset"], 5000);
+}

@@ -65,6 +65,16 @@ const REFUSED: &[(&str, &[&str], &[&str])] = &[
         &["--failures", "f"],
         &["--failures-file"],
     ),
+    (
+        "{\"topic\":\"a\",\"partition\":0,\"offset\":1}",
+        &["--progress-every", "18446744073709551615"],
+        &["--progress-every"],
+    ),
+    (
+        "{\"topic\":\"a\",\"\\u001b[31m\":0,\"offset\":1}",
+        &[],
+        &["line 1, column ", "unknown field `\\u{1b}[31m`"],
+    ),
 ];
 
 #[test]
@@ -160,8 +170,9 @@ fn without_a_terminal_nothing_is_sent_unless_yes_is_given() {
 fn the_rows_left_replace_neither_the_offsets_nor_the_journal() {
     let folder = Folder::with_partitions(1);
     let offsets = folder.path("offsets");
-    let same = [folder.path("./offsets"), folder.path("journal")];
-    for failures in &same {
+    let journal = folder.path("journal");
+    std::fs::create_dir(folder.path("more")).unwrap();
+    for failures in ["./offsets", "journal", "more/../journal"].map(|name| folder.path(name)) {
         let output = command()
             .args([
                 "purge",
@@ -177,9 +188,9 @@ fn the_rows_left_replace_neither_the_offsets_nor_the_journal() {
                 "--offsets-file",
                 &offsets,
                 "--journal",
-                &same[1],
+                &journal,
                 "--failures-file",
-                failures,
+                &failures,
             ])
             .output()
             .unwrap();
@@ -189,7 +200,7 @@ fn the_rows_left_replace_neither_the_offsets_nor_the_journal() {
             "{}",
             stderr(&output)
         );
-        assert!(!PathBuf::from(&same[1]).exists(), "a journal was begun");
+        assert!(!PathBuf::from(&journal).exists(), "a journal was begun");
     }
 }
 

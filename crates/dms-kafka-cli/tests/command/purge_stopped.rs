@@ -1,5 +1,9 @@
 //! What stops a purge before its end, and how it ends then.
 
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
+
 use serde_json::{Value, json};
 
 use crate::folder::Folder;
@@ -246,5 +250,48 @@ fn a_service_that_is_gone_when_the_purge_is_taken_up_again_stops_it_too() {
         (&told["failed"], &told["request_failed"], &told["not_sent"]),
         (&json!(10), &json!(10), &json!(10)),
         "{told}"
+    );
+}
+
+/// What was checked and agreed to is what is sent, however long that takes.
+#[test]
+fn rows_written_over_the_file_meanwhile_are_not_sent() {
+    let served = Served::with_topics(&["t0:3:1000"]);
+    let folder = Folder::with_partitions(50_000);
+    let left = folder.path("left");
+    let arguments = [
+        "--yes",
+        "--output",
+        "ndjson",
+        "--partitions-per-request",
+        "1000",
+        "--failures-file",
+        &left,
+    ];
+    let mut process = served
+        .purge(&folder.offsets, &arguments)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut results = BufReader::new(process.stdout.take().unwrap()).lines();
+    results.next().unwrap().unwrap();
+    // It waits for the results to be read, and has not read its file to the end.
+    let changed = folder.read("offsets").replace(":7}", ":8}");
+    fs::write(&folder.offsets, changed).unwrap();
+    let offsets: Vec<_> = results
+        .map(|line| serde_json::from_str::<Value>(&line.unwrap()).unwrap()["offset"].clone())
+        .collect();
+    let output = process.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(4), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("it was changed while it was read"),
+        "{}",
+        stderr(&output)
+    );
+    assert!(offsets.iter().all(|offset| *offset == 7));
+    assert!(
+        !fs::exists(&left).unwrap(),
+        "rows that were never checked would be fed back"
     );
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
+use super::feed::CHANGED;
 use super::rows::{self, Layout};
 use super::source::Source;
 use super::states::{RowState, States};
@@ -21,6 +22,8 @@ pub(super) enum FailuresFile {
 
 impl FailuresFile {
     pub(super) fn create(path: &Path) -> Result<Self, Failure> {
+        // The file behind a link is replaced, not the link: it may be /dev/stdout.
+        let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
         let created = if path.exists() && !path.is_file() {
             OpenOptions::new().write(true).open(path).map(Self::Stream)
         } else {
@@ -87,6 +90,9 @@ fn write_rows(
             .map_err(|error| error.to_string())
     });
     written.map_err(|error| io::Error::other(error.to_string()))?;
+    if !source.is_unchanged() {
+        return Err(io::Error::other(format!("{}: {CHANGED}", source.name())));
+    }
     if !is_first {
         file.write_all(b"\n")?;
     }

@@ -1,6 +1,5 @@
 //! The second reading of an offsets file: rows on their way to be sent.
 
-use std::io::Read;
 use std::thread::JoinHandle;
 
 use dms_kafka::PurgeTarget;
@@ -16,7 +15,7 @@ use crate::exit::Failure;
 /// Rows of a topic are gathered within so many rows of the file.
 pub(super) const WINDOW: usize = 10_000;
 
-const CHANGED: &str = "it was changed while it was read";
+pub(super) const CHANGED: &str = "it was changed while it was read";
 
 /// The thread that reads. It ends with the rows, or when the stream is dropped.
 pub(super) struct Feed(JoinHandle<Result<(), String>>);
@@ -27,20 +26,20 @@ pub(super) fn start(
     checked: &Checked,
     states: &States,
 ) -> Result<(Feed, impl Stream<Item = PurgeTarget> + Send + use<>), Failure> {
-    let reader = source
-        .reader()
-        .map_err(|error| unreadable(source, &error))?;
-    if !source.is_unchanged().unwrap_or_default() {
+    if !source.is_unchanged() {
         return Err(Failure::usage(format!(
             "{}: {CHANGED}; nothing was sent",
             source.name()
         )));
     }
+    let file = source
+        .try_clone()
+        .map_err(|error| unreadable(source, &error))?;
     let (batches, receiver) = mpsc::channel(1);
     let (states, sha256) = (states.clone(), checked.sha256.clone());
     let thread = std::thread::Builder::new()
         .name("rows".to_owned())
-        .spawn(move || read(reader, &states, &sha256, &batches))
+        .spawn(move || read(&file, &states, &sha256, &batches))
         .map_err(Failure::usage)?;
     let rows = stream::unfold(receiver, |mut receiver| async {
         receiver.recv().await.map(|batch| (batch, receiver))
@@ -57,13 +56,14 @@ impl Feed {
     }
 }
 
+/// Each batch was read from the file that was checked: one changed since is noticed before the batch is handed on.
 fn read(
-    reader: impl Read,
+    source: &Source,
     states: &States,
     sha256: &str,
     batches: &mpsc::Sender<Vec<PurgeTarget>>,
 ) -> Result<(), String> {
-    let mut reader = Hashing::new(reader);
+    let mut reader = Hashing::new(source.reader().map_err(|error| error.to_string())?);
     let mut batch = Vec::with_capacity(WINDOW);
     let mut number = 0;
     let mut is_wanted = true;
@@ -78,6 +78,9 @@ fn read(
         }
         number += 1;
         if batch.len() == WINDOW {
+            if !source.is_unchanged() {
+                return Err(CHANGED.to_owned());
+            }
             let full = std::mem::replace(&mut batch, Vec::with_capacity(WINDOW));
             is_wanted = batches.blocking_send(full).is_ok();
         }

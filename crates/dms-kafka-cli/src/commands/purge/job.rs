@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::num::NonZeroU64;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use dms_kafka::PurgeTarget;
@@ -87,7 +87,7 @@ impl Job<'_> {
             progress,
             concurrency: arguments.concurrency.get(),
             max_failures: arguments.max_failures.map(NonZeroU64::get),
-            tick: Duration::from_secs(arguments.progress_every.get()),
+            tick: Duration::from_secs(arguments.progress_every.get().into()),
             before: self.states.counts(),
             stops: RefCell::default(),
         };
@@ -122,10 +122,8 @@ impl Job<'_> {
             return Ok(());
         };
         let others = [Some(&arguments.offsets_file), arguments.journal.as_ref()];
-        let is_same = |other: &PathBuf| {
-            other == failures
-                || matches!((other.canonicalize(), failures.canonicalize()), (Ok(a), Ok(b)) if a == b)
-        };
+        let failures = real_path(failures);
+        let is_same = |other: &PathBuf| failures.is_some() && real_path(other) == failures;
         if let Some(other) = others.into_iter().flatten().find(|other| is_same(other)) {
             return Err(Failure::usage(format!(
                 "--failures-file would replace {}: name another file; nothing was sent",
@@ -203,6 +201,18 @@ impl Job<'_> {
         .map(drop)
         .map_err(Failure::unshown)
     }
+}
+
+/// Without links and detours, for a file that is yet to be made too; `None` when not even its folder is there.
+fn real_path(path: &Path) -> Option<PathBuf> {
+    if let Ok(path) = path.canonicalize() {
+        return Some(path);
+    }
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    Some(folder.canonicalize().ok()?.join(path.file_name()?))
 }
 
 /// What to type: the topic's name where a topic loses everything.

@@ -17,7 +17,7 @@ pub(super) struct Source {
 }
 
 /// What changes when a file does.
-#[derive(PartialEq)]
+#[derive(Clone, PartialEq)]
 struct Stamp {
     length: u64,
     modified: Option<SystemTime>,
@@ -50,6 +50,15 @@ impl Source {
         })
     }
 
+    /// The same open file, for another thread.
+    pub(super) fn try_clone(&self) -> io::Result<Self> {
+        Ok(Self {
+            file: self.file.try_clone()?,
+            name: self.name.clone(),
+            stamp: self.stamp.clone(),
+        })
+    }
+
     /// How messages call it.
     pub(super) fn name(&self) -> &str {
         &self.name
@@ -62,9 +71,11 @@ impl Source {
         Ok(BufReader::with_capacity(BUFFER, file))
     }
 
-    /// Whether the file looks as it did when it was opened.
-    pub(super) fn is_unchanged(&self) -> io::Result<bool> {
-        Ok(Stamp::of(&self.file.metadata()?) == self.stamp)
+    /// Whether the file looks as it did when it was opened: then so does what was read from it.
+    pub(super) fn is_unchanged(&self) -> bool {
+        self.file
+            .metadata()
+            .is_ok_and(|metadata| Stamp::of(&metadata) == self.stamp)
     }
 }
 
