@@ -12,7 +12,7 @@ use super::check::{self, Checked};
 use super::conclusion::Conclusion;
 use super::failures::FailuresFile;
 use super::feed::{self, Feed};
-use super::journal::{self, Header, Journal};
+use super::journal::{self, Journal};
 use super::plan;
 use super::progress::Progress;
 use super::report::Report;
@@ -137,12 +137,7 @@ impl Job<'_> {
         let Some(path) = &self.arguments.journal else {
             return Ok(None);
         };
-        let header = Header::new(
-            &self.checked.sha256,
-            self.checked.rows,
-            &self.target.endpoint,
-            &self.target.instance_id,
-        );
+        let header = super::header(self.target, self.checked);
         Journal::open(path, &header, &self.states).map(Some)
     }
 
