@@ -156,8 +156,8 @@ fn begin(path: &Path, mut file: &File, header: &Header) -> io::Result<u64> {
     Ok(line.len() as u64)
 }
 
-/// Rows whose deletion of everything was begun and never finished: it is not known whether it was carried out.
-pub(super) fn settle_intents(journal: &Journal, states: &States) -> io::Result<Vec<u64>> {
+/// Rows whose deletion of everything was begun and never finished: from now on they are unknown.
+pub(super) fn settle_intents(journal: &Journal, states: &States) -> io::Result<()> {
     let rows = states.rows_in(RowState::UnderWay);
     if !rows.is_empty() {
         journal.record(&Entry {
@@ -166,5 +166,5 @@ pub(super) fn settle_intents(journal: &Journal, states: &States) -> io::Result<V
         })?;
         states.set_all(&rows, RowState::Unknown);
     }
-    Ok(rows)
+    Ok(())
 }
