@@ -9,23 +9,48 @@ use crate::cargo;
 use crate::failure::{Failure, Failures};
 use crate::reports;
 
-pub(crate) const KIT: &str = "dms-kafka-conformance";
+const KIT: &str = "dms-kafka-conformance";
 const PATCHES: &str = "tests/conformance/faults";
 
-/// Runs the kit. `--faults` has it judge a build of itself with every seeded fault, `--reports` makes the reports anew.
+/// Does what was asked for on the command line. The kit itself takes the place of this process: signals and how it
+/// ends are its own affair.
 pub(crate) fn run(root: &Path, arguments: &[String]) -> Result<(), Failures> {
-    if arguments == ["--reports"] {
-        return reports::run(root);
+    match arguments {
+        [only] if only == "--reports" => reports::run(root),
+        [only] if only == "--faults" => faults(root),
+        _ => Ok(replace_by(kit(root).args(arguments))?),
     }
+}
+
+/// Runs the kit and comes back.
+pub(crate) fn judge(root: &Path, arguments: &[&str]) -> Result<(), Failures> {
+    Ok(succeed(kit(root).args(arguments))?)
+}
+
+/// Has the kit judge a build of itself with every seeded fault.
+pub(crate) fn faults(root: &Path) -> Result<(), Failures> {
+    let program = program_with_faults(root)?;
+    Ok(succeed(kit(root).arg("--faults").arg(program))?)
+}
+
+/// The kit, whose arguments are to follow.
+pub(crate) fn kit(root: &Path) -> Command {
     let mut command = Command::new(cargo::program());
-    command.current_dir(root);
     command
-        .args(["run", "--quiet", "--package", KIT, "--"])
-        .args(arguments);
-    if arguments.last().is_some_and(|last| last == "--faults") {
-        command.arg(program_with_faults(root)?);
-    }
-    Ok(succeed(&mut command)?)
+        .current_dir(root)
+        .args(["run", "--quiet", "--package", KIT, "--"]);
+    command
+}
+
+#[cfg(unix)]
+fn replace_by(command: &mut Command) -> Result<(), Failure> {
+    use std::os::unix::process::CommandExt as _;
+    Err(Failure::file("cargo", command.exec()))
+}
+
+#[cfg(not(unix))]
+fn replace_by(command: &mut Command) -> Result<(), Failure> {
+    succeed(command)
 }
 
 /// Builds the kit from a copy of the checkout to which every patch is applied.

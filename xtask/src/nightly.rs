@@ -19,6 +19,18 @@ const STEPS: &[Step<Nightly>] = &[
         reports::run(&nightly.root).map(|()| Outcome::Passed)
     }),
     ("fuzz", Nightly::fuzz),
+    ("ten kills", |nightly| {
+        let test = [
+            "test",
+            "--release",
+            "-p",
+            "dms-kafka-cli",
+            "--test",
+            "command",
+        ];
+        let long = ["--", "--ignored", "--nocapture", "a_million_rows"];
+        nightly.cargo(&[&test[..], &long].concat())
+    }),
     ("long run", |nightly| {
         nightly.cargo(&[
             "run",

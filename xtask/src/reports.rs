@@ -7,10 +7,9 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::conformance::KIT;
 use crate::failure::{Failure, Failures, Outcome};
 use crate::steps::{self, Step};
-use crate::{cargo, kafka, python};
+use crate::{cargo, conformance, kafka, python};
 
 const REPORTS: &str = "tests/conformance/reports";
 /// Where the others' products are installed.
@@ -190,7 +189,8 @@ fn official_sdk(Reports { root }: &Reports) -> Result<Outcome, Failures> {
     if !status.success() {
         return Err(Failure::file(SDK_CLIENT, status).into());
     }
-    server.succeed("the recording server")
+    server.succeed("the recording server")?;
+    keep(root, "official-sdk")
 }
 
 /// A key that nobody has.
@@ -199,23 +199,33 @@ const KEY: [(&str, &str); 2] = [
     ("HUAWEICLOUD_SDK_SK", "conformance-secret-key-of-nobody"),
 ];
 
-/// The kit, with its report going into a file.
+/// The kit, with its report going into a file that is not yet the one that is kept.
 fn kit(root: &Path, name: &str, arguments: &[&str]) -> Result<Command, Failure> {
-    let file = root.join(REPORTS).join(name).with_extension("txt");
+    let file = draft(root, name);
     let failed = |error: std::io::Error| Failure::file(file.display(), error);
-    fs::create_dir_all(root.join(REPORTS)).map_err(failed)?;
-    let mut command = Command::new(cargo::program());
+    fs::create_dir_all(root.join(PEERS)).map_err(failed)?;
+    let mut command = conformance::kit(root);
     command
-        .current_dir(root)
-        .args(["run", "--quiet", "--package", KIT, "--"])
         .args(arguments)
         .envs(KEY)
         .stdout(File::create(&file).map_err(failed)?);
     Ok(command)
 }
 
+fn draft(root: &Path, name: &str) -> PathBuf {
+    root.join(PEERS).join(name).with_extension("txt")
+}
+
+/// Keeps the report of a run that has ended well.
+fn keep(root: &Path, name: &str) -> Result<Outcome, Failures> {
+    let file = root.join(REPORTS).join(name).with_extension("txt");
+    fs::copy(draft(root, name), &file).map_err(|error| Failure::file(file.display(), error))?;
+    Ok(Outcome::Passed)
+}
+
 fn write(root: &Path, name: &str, arguments: &[&str]) -> Result<Outcome, Failures> {
-    Running::start(&mut kit(root, name, arguments)?)?.succeed(name)
+    Running::start(&mut kit(root, name, arguments)?)?.succeed(name)?;
+    keep(root, name)
 }
 
 /// A process that does not outlive the step.
@@ -230,12 +240,12 @@ impl Running {
             .map_err(|error| Failure::file(program.display(), error))
     }
 
-    fn succeed(&mut self, what: &str) -> Result<Outcome, Failures> {
+    fn succeed(&mut self, what: &str) -> Result<(), Failure> {
         let status = self.0.wait().map_err(|error| Failure::file(what, error))?;
         if status.success() {
-            return Ok(Outcome::Passed);
+            return Ok(());
         }
-        Err(Failure::file(what, status).into())
+        Err(Failure::file(what, status))
     }
 }
 

@@ -27,7 +27,9 @@ fn main() -> ExitCode {
         Err(error) => return not_understood(&error),
     };
     let json = arguments.command.is_json();
-    log_to_stderr(arguments.verbose, json);
+    // A service's log is read by programs.
+    let json_log = json || matches!(arguments.command, Command::Serve(_));
+    log_to_stderr(arguments.verbose, json_log);
     match run(arguments.command) {
         Ok(exit) => exit.into(),
         Err(failure) => {

@@ -79,6 +79,8 @@ fn fault(file: &'static str, text: &'static str) -> Result<Fault, Error> {
 pub struct Caught {
     fault: Fault,
     failing: Vec<String>,
+    /// How many records the server suite has cost without `--destructive`; `None` when that does not show.
+    lost: Option<i64>,
 }
 
 impl Caught {
@@ -92,9 +94,11 @@ impl Caught {
 pub struct Faults(Vec<Caught>);
 
 impl Faults {
-    /// Whether each fault makes the case fail that is named for it.
+    /// Whether each fault makes the case fail that is named for it, and none costs a record without `--destructive`.
     pub fn all_caught(&self) -> bool {
-        self.0.iter().all(Caught::is_caught)
+        self.0
+            .iter()
+            .all(|one| one.is_caught() && one.lost.is_none_or(|lost| lost == 0))
     }
 }
 
@@ -110,9 +114,14 @@ impl fmt::Display for Faults {
                 "what is wrong",
                 "named case",
                 "cases failing",
+                "records lost in read-only mode",
             ]);
         for one in &self.0 {
-            let Caught { fault, failing } = one;
+            let Caught {
+                fault,
+                failing,
+                lost,
+            } = one;
             let named = if one.is_caught() {
                 fault.caught_by.to_owned()
             } else {
@@ -124,6 +133,7 @@ impl fmt::Display for Faults {
                 fault.what,
                 &named,
                 &failing.len().to_string(),
+                &lost.map_or_else(|| "-".to_owned(), |lost| lost.to_string()),
             ]);
         }
         let caught = self.0.iter().filter(|one| one.is_caught()).count();
@@ -148,7 +158,7 @@ pub async fn run(
         servers,
     };
     for side in ["client", "server"] {
-        let failing = suites.failing(side, "").await?;
+        let Tried { failing, .. } = suites.run(side, "").await?;
         if !failing.is_empty() {
             return Err(format!("without a fault these cases fail: {}", failing.join(", ")).into());
         }
@@ -165,30 +175,43 @@ struct Suites<'a> {
     servers: &'a [(String, server::Case)],
 }
 
+/// Which cases fail, and what the careful ones cost.
+#[derive(Default)]
+struct Tried {
+    failing: Vec<String>,
+    lost: Option<i64>,
+}
+
 impl Suites<'_> {
     async fn try_to_catch(&self, fault: Fault) -> Result<Caught, Error> {
-        let failing = self.failing(fault.side, fault.name).await?;
-        Ok(Caught { fault, failing })
+        let Tried { failing, lost } = self.run(fault.side, fault.name).await?;
+        Ok(Caught {
+            fault,
+            failing,
+            lost,
+        })
     }
 
-    /// The cases that fail with a fault switched on.
-    async fn failing(&self, side: &str, fault: &str) -> Result<Vec<String>, Error> {
-        let judged = match side {
-            "client" => self.client(fault).await,
-            _ => match self.server(fault).await {
-                Ok(judged) => judged,
-                Err(error) if fault.is_empty() => return Err(error),
+    /// Runs the suite of a side with a fault switched on.
+    async fn run(&self, side: &str, fault: &str) -> Result<Tried, Error> {
+        if side == "client" {
+            let failing = names_of_failures(self.client(fault).await);
+            return Ok(Tried {
+                failing,
+                lost: None,
+            });
+        }
+        match self.server(fault).await {
+            Err(error) if !fault.is_empty() => {
                 // It stopped before the named case could fail.
-                Err(error) => return Ok(vec![error.to_string()]),
-            },
-        };
-        let failed = judged
-            .into_iter()
-            .filter(Judged::is_failure)
-            .map(|one| one.name);
-        // A client case is run for each client; its name is what counts.
-        let names = failed.map(|name| name.split(' ').next().unwrap_or_default().to_owned());
-        Ok(names.collect::<BTreeSet<_>>().into_iter().collect())
+                let failing = vec![error.to_string()];
+                Ok(Tried {
+                    failing,
+                    lost: None,
+                })
+            }
+            tried => tried,
+        }
     }
 
     async fn client(&self, fault: &str) -> Vec<Judged> {
@@ -200,20 +223,31 @@ impl Suites<'_> {
         client::run_all(self.contract, self.clients, &runner).await
     }
 
-    async fn server(&self, fault: &str) -> Result<Vec<Judged>, Error> {
+    /// First without `--destructive`, which must cost no record whatever the fault, then with it.
+    async fn server(&self, fault: &str) -> Result<Tried, Error> {
         let (gateway, mut process) = Ready::start(self.program, fault).await?;
-        let credentials = Credentials::new(gateway.access_key, gateway.secret_key)?;
-        let target = Target {
-            project_id: gateway.project_id,
-            instance_id: gateway.instance_id,
-            topic: TOPIC.to_owned(),
-        };
-        let server =
-            Server::connect(self.contract, &gateway.endpoint, &target, credentials, true).await?;
-        let judged = server.run_all(self.servers).await;
+        let careful = gateway.connect(self.contract, false).await?;
+        careful.run_all(self.servers).await;
+        // The gateway is new, so each log began at 0.
+        let lost = careful
+            .log_starts()
+            .await?
+            .map(|starts| starts.iter().sum());
+        let server = gateway.connect(self.contract, true).await?;
+        let failing = names_of_failures(server.run_all(self.servers).await);
         process.kill().await?;
-        judged
+        Ok(Tried { failing, lost })
     }
+}
+
+fn names_of_failures(judged: Vec<Judged>) -> Vec<String> {
+    let failed = judged
+        .into_iter()
+        .filter(Judged::is_failure)
+        .map(|one| one.name);
+    // A client case is run for each client; its name is what counts.
+    let names = failed.map(|name| name.split(' ').next().unwrap_or_default().to_owned());
+    names.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// The topic of the gateway in memory that server cases are about.
@@ -242,5 +276,19 @@ impl Ready {
         let mut line = String::new();
         BufReader::new(stdout).read_line(&mut line).await?;
         Ok((serde_json::from_str(&line)?, process))
+    }
+
+    async fn connect<'a>(
+        &self,
+        contract: &'a Contract,
+        destructive: bool,
+    ) -> Result<Server<'a>, Error> {
+        let credentials = Credentials::new(self.access_key.clone(), self.secret_key.clone())?;
+        let target = Target {
+            project_id: self.project_id.clone(),
+            instance_id: self.instance_id.clone(),
+            topic: TOPIC.to_owned(),
+        };
+        Server::connect(contract, &self.endpoint, &target, credentials, destructive).await
     }
 }

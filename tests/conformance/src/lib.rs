@@ -5,6 +5,7 @@
 //! rows of the vendor's page that it proves. The program is `dms-kafka-conformance`; `README.md` tells how to use it and
 //! how to add a case.
 
+pub mod causes;
 pub mod client;
 pub mod contract;
 pub mod coverage;

@@ -54,7 +54,7 @@ fn run_on(
         "--package",
         "dms-kafka-gateway",
         "--features",
-        "kafka",
+        "kafka,tls",
     ]);
     test.args([
         "--test",

@@ -6,7 +6,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore, watch},
     task::{JoinHandle, JoinSet},
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout_at},
 };
 
 use crate::{app::App, tls::TlsAcceptor};
@@ -19,8 +19,9 @@ pub(crate) use connection::Peer;
 /// How long to wait before accepting again when the process has run out of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// How long to look for connections that were made before the listener closes.
-const BACKLOG_PAUSE: Duration = Duration::from_millis(1);
+/// After so long without a new connection the listener closes. A connection that is made just then is reset, so there must
+/// have been none for much longer than a busy machine takes from one to the next.
+const QUIET: Duration = Duration::from_millis(100);
 
 /// A listener and everything it has accepted; dropping it asks it to stop.
 #[derive(Debug)]
@@ -90,19 +91,25 @@ impl Acceptor {
             }
         }
         self.app.drain();
-        // Whoever is connected already is told that it is over; closing the listener would only reset them.
-        while let Ok(accepted) = timeout(BACKLOG_PAUSE, accept(&listener, &self.slots)).await {
-            self.take(accepted).await;
-        }
+        let end = Instant::now() + self.app.limits.shutdown_timeout;
+        self.refuse_until_quiet(&listener, end).await;
         drop(listener);
         let finish = async { while self.connections.join_next().await.is_some() {} };
-        if timeout(self.app.limits.shutdown_timeout, finish)
-            .await
-            .is_err()
-        {
+        if timeout_at(end, finish).await.is_err() {
             tracing::warn!(
                 "connections still open at the end of the time for shutting down are cut"
             );
+        }
+    }
+
+    /// Whoever still comes is told that it is over; closing the listener would only reset them.
+    async fn refuse_until_quiet(&mut self, listener: &TcpListener, end: Instant) {
+        while Instant::now() < end {
+            let quiet = end.min(Instant::now() + QUIET);
+            let Ok(accepted) = timeout_at(quiet, accept(listener, &self.slots)).await else {
+                return;
+            };
+            self.take(accepted).await;
         }
     }
 

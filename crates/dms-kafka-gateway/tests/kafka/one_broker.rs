@@ -1,6 +1,9 @@
 //! What only a cluster of one broker shows: that it is away, and how fast it can be.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::HashSet,
+    time::{Duration, Instant},
+};
 
 use reqwest::Method;
 use serde_json::json;
@@ -108,7 +111,21 @@ async fn a_busy_process_stops_without_losing_an_answer() {
     };
     let learnt = load.run(|| gateway.ask_to_stop()).await;
     let starts = learnt.assert_audited(&gateway.audit_file());
-    gateway.wait();
+    let log = gateway.wait();
+    let logged = log
+        .iter()
+        .filter(|line| line["fields"]["message"] == "request");
+    let ids: HashSet<&str> = logged
+        .map(|line| line["span"]["request_id"].as_str().expect("an id"))
+        .collect();
+    assert!(
+        learnt.deleted_ids().all(|id| ids.contains(id)),
+        "a deletion is missing from the log"
+    );
+    println!(
+        "the log has a line of JSON for each of {} requests",
+        ids.len()
+    );
     for (partition, start) in &starts {
         let left = topics.offsets(&topic, *partition);
         assert_eq!(
@@ -119,4 +136,22 @@ async fn a_busy_process_stops_without_losing_an_answer() {
     }
     assert_eq!(i32::try_from(starts.len()), Ok(PARTITIONS));
     println!("the audit log and the log starts of {PARTITIONS} partitions agree");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_partitions_in_one_request() {
+    let Some(brokers) = Brokers::take(&[1]).await else {
+        return;
+    };
+    let front = Front::of(&brokers).await;
+    let topic = front.topics.create(1000, 0, "delete").await;
+    front.topics.append(&topic, 777, 5);
+    let everything: Vec<(i32, i64)> = (0..1000).map(|partition| (partition, -1)).collect();
+    let codes = front.codes(&topic, &everything).await;
+    assert_eq!(
+        (codes.len(), codes.iter().find(|code| *code != "0")),
+        (1000, None)
+    );
+    assert_eq!(front.topics.offsets(&topic, 777), (5, 5));
+    assert_eq!(front.partitions(&topic).await.body["total"], 1000);
 }

@@ -32,7 +32,9 @@ impl Gateway {
         let file = folder.path().join("gateway.toml");
         fs::write(&file, config).expect("a file");
         let mut command = command::program();
-        command.arg("serve").arg("--config").arg(&file);
+        command.args(["serve", "-v", "--config"]).arg(&file);
+        let log = fs::File::create(folder.path().join("log.jsonl")).expect("a file");
+        command.stderr(log);
         command.env(front::SECRET_KEY_ENV, front::SECRET_KEY);
         let mut process = command.stdout(Stdio::piped()).spawn().expect("a process");
         let stdout = process.stdout.take().expect("its output");
@@ -57,10 +59,15 @@ impl Gateway {
         assert!(status.expect("a shell").success(), "{kill}");
     }
 
-    /// Waits until it is gone.
-    pub(crate) fn wait(mut self) {
+    /// Waits until it is gone, and gives its log.
+    pub(crate) fn wait(mut self) -> Vec<Value> {
         let status = self.process.wait().expect("an end");
         assert!(status.success(), "{status}");
+        let log = fs::read_to_string(self.folder.path().join("log.jsonl")).expect("a log");
+        let line = |line: &str| {
+            serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"))
+        };
+        log.lines().map(line).collect()
     }
 }
 

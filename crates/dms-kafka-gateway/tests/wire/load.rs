@@ -158,6 +158,15 @@ impl Learnt {
         }
     }
 
+    /// The ids of the requests whose deletion was answered.
+    #[allow(
+        dead_code,
+        reason = "only a process of its own has a log to hold this against"
+    )]
+    pub(crate) fn deleted_ids(&self) -> impl Iterator<Item = &str> {
+        self.deleted.keys().map(String::as_str)
+    }
+
     /// Holds the audit log against what the clients learnt, and gives the log start that each partition must have now.
     pub(crate) fn assert_audited(&self, file: &Path) -> BTreeMap<i32, i64> {
         let Self {

@@ -15,6 +15,7 @@ use huaweicloud_auth::Credentials;
 pub use case::{Case, Changes, Expect, Key, Signing, Step};
 pub use values::Values;
 
+use crate::causes::with_causes;
 use crate::contract::Contract;
 use crate::verdict::{Judged, Verdict};
 use topic::Topic;
@@ -124,19 +125,27 @@ impl<'a> Server<'a> {
         Ok(server)
     }
 
-    /// Tries every case, those that leave nothing behind last.
-    ///
-    /// # Errors
-    /// When the service stops taking the key.
-    pub async fn run_all(&self, cases: &[(String, Case)]) -> Result<Vec<Judged>, Error> {
+    /// Tries every case, those that leave nothing behind last. When the service stops taking the key nothing more is sent:
+    /// the case at hand fails, and those after it cannot be tested.
+    pub async fn run_all(&self, cases: &[(String, Case)]) -> Vec<Judged> {
         let mut ordered: Vec<_> = cases.iter().collect();
         ordered.sort_by_key(|(_, case)| case.runs_last);
         let mut judged = Vec::new();
+        let mut stopped = false;
         for (name, case) in ordered {
             let begin = Instant::now();
-            let verdict = match self.run(case).await? {
-                Tried::Judged(faults) => Verdict::of(faults),
-                Tried::NotTestable(reason) => Verdict::NotTestable { reason },
+            let verdict = if stopped {
+                let reason = "the service stopped taking the key".to_owned();
+                Verdict::NotTestable { reason }
+            } else {
+                match self.run(case).await {
+                    Ok(Tried::Judged(faults)) => Verdict::of(faults),
+                    Ok(Tried::NotTestable(reason)) => Verdict::NotTestable { reason },
+                    Err(error) => {
+                        stopped = true;
+                        Verdict::of(vec![with_causes(&*error)])
+                    }
+                }
             };
             judged.push(Judged {
                 suite: "server",
@@ -147,7 +156,7 @@ impl<'a> Server<'a> {
                 elapsed: begin.elapsed(),
             });
         }
-        Ok(judged)
+        judged
     }
 
     async fn run(&self, case: &Case) -> Result<Tried, Error> {
@@ -177,7 +186,7 @@ impl<'a> Server<'a> {
             }
             match self.step(step, &values).await {
                 Ok(of_step) => faults.extend(of_step),
-                Err(error) => faults.push(described(&*error)),
+                Err(error) => faults.push(with_causes(&*error)),
             }
             if step.is_bad_signature_of_own_key() {
                 self.check_key(&self.delete_nothing).await?;
@@ -226,6 +235,21 @@ impl<'a> Server<'a> {
             None if step.expect.may_close => Vec::new(),
             None => vec!["the connection was closed without an answer".to_owned()],
         })
+    }
+
+    /// The log start offsets of the topic's partitions, when the service lists them.
+    ///
+    /// # Errors
+    /// When the service does not answer, or no longer takes the key.
+    pub async fn log_starts(&self) -> Result<Option<Vec<i64>>, Error> {
+        let starts = |topic: Topic| {
+            topic
+                .partitions
+                .values()
+                .map(|offsets| offsets.start)
+                .collect()
+        };
+        Ok(self.topic().await?.map(starts))
     }
 
     async fn topic(&self) -> Result<Option<Topic>, Error> {
@@ -307,16 +331,6 @@ fn may_be_sent(step: &Step, values: &Values) -> bool {
         return false;
     };
     harmless::is_harmless(method, &path, &body)
-}
-
-fn described(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(one) = cause {
-        text = format!("{text}: {one}");
-        cause = one.source();
-    }
-    text
 }
 
 /// The cases that are not marked as destructive although a faulty server could delete records because of them.

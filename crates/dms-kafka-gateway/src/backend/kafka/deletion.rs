@@ -274,3 +274,64 @@ fn may_have_applied(code: KafkaErrorCode) -> bool {
     ]
     .contains(&code)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a row says after these failures, one after the other, and whether it may be sent again.
+    fn learnt(codes: &[i16]) -> (i16, bool) {
+        let mut row = row();
+        for code in codes {
+            row.learn(KafkaErrorCode::new(*code));
+        }
+        (code_of(&row), row.is_pending())
+    }
+
+    fn row() -> Row {
+        Row::new(&RecordsToDelete {
+            partition: 0,
+            before: BeforeOffset::Offset(1),
+        })
+    }
+
+    fn code_of(row: &Row) -> i16 {
+        row.answer().outcome.expect_err("a failure").value()
+    }
+
+    #[test]
+    fn what_may_pass_is_sent_again_and_what_may_have_been_applied_is_not_forgotten() {
+        for (codes, expected) in [
+            (&[][..], (7, true)),
+            (&[3], (3, true)),
+            (&[3, 5], (5, true)),
+            (&[5, 6], (6, true)),
+            (&[6, 5], (6, true)),
+            (&[7, 3], (7, true)),
+            (&[13, 6], (13, true)),
+            (&[1], (1, false)),
+            (&[5, 44], (44, false)),
+            (&[17, 7], (17, false)),
+            (&[29], (29, false)),
+            (&[-1, 7], (-1, false)),
+        ] {
+            assert_eq!(learnt(codes), expected, "{codes:?}");
+        }
+    }
+
+    #[test]
+    fn a_partition_that_is_gone_is_unknown_unless_records_may_have_gone_before() {
+        for (earlier, expected) in [(None, 3), (Some(5), 3), (Some(13), 13), (Some(7), 7)] {
+            let mut row = row();
+            if let Some(code) = earlier {
+                row.learn(KafkaErrorCode::new(code));
+            }
+            row.decide_unknown();
+            assert_eq!(
+                (code_of(&row), row.is_pending()),
+                (expected, false),
+                "{earlier:?}"
+            );
+        }
+    }
+}

@@ -67,9 +67,14 @@ impl KafkaBackend {
 }
 
 fn take(answers: &mut Answers, partition: i32) -> Result<i64, Failure> {
-    answers
-        .remove(&partition)
-        .unwrap_or_else(|| Err(Failure::time_is_up()))
+    match answers.remove(&partition) {
+        // The topic exists: a broker that does not know the partition has not heard of it yet.
+        Some(Err(failure)) if failure.code == KafkaErrorCode::UNKNOWN_TOPIC_OR_PARTITION => {
+            Err(Failure::no_leader())
+        }
+        Some(answer) => answer,
+        None => Err(Failure::time_is_up()),
+    }
 }
 
 impl fmt::Debug for KafkaBackend {
