@@ -44,7 +44,7 @@ fn run(command: Command) -> Result<Exit, Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::usage(format!("cannot start: {error}")))?;
-    match command {
+    let ended = match command {
         Command::Delete(delete) => runtime.block_on(commands::delete(delete)),
         Command::Purge(purge) => runtime.block_on(commands::purge(purge)),
         Command::Serve(serve) => runtime.block_on(commands::serve(serve)),
@@ -52,7 +52,10 @@ fn run(command: Command) -> Result<Exit, Failure> {
         Command::Regions(regions) => commands::regions(&regions),
         Command::Completions(completions) => commands::completions(&completions),
         Command::Man(man) => commands::man(&man),
-    }
+    };
+    // A name that is still being looked up would be waited for.
+    runtime.shutdown_background();
+    ended
 }
 
 /// Help goes to standard output; bad usage to standard error, in JSON where results would be.

@@ -6,6 +6,7 @@
 
 mod audited;
 mod delete;
+mod delete_refused;
 mod folder;
 mod golden;
 mod https;

@@ -279,3 +279,30 @@ fn a_link_to_the_failures_file_stays_a_link() {
     assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
     assert_eq!(json_lines(&folder.read("left"))[0]["offset"], 5000);
 }
+
+#[test]
+fn a_dry_run_leaves_out_what_the_journal_records() {
+    let served = Served::start();
+    let folder = Folder::new(&rows(&[("orders", 0, 7), ("orders", 1, 7)]));
+    let journal = folder.path("journal");
+    let dry = || {
+        let arguments = ["--dry-run", "--journal", &journal];
+        let output = served.purge(&folder.offsets, &arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        stdout(&output)
+    };
+    assert!(dry().contains(r#"{"offset":7,"partition":1}"#));
+    assert!(!std::fs::exists(&journal).unwrap(), "a journal was begun");
+    let purge = served
+        .purge(&folder.offsets, &["--yes", "--journal", &journal])
+        .output()
+        .unwrap();
+    assert_eq!(purge.status.code(), Some(0), "{}", stderr(&purge));
+    let recorded = folder.read("journal");
+    assert_eq!(dry(), "");
+    // Torn, as a crash leaves it: a dry run repairs nothing.
+    let torn = &recorded[..recorded.len() - 3];
+    std::fs::write(&journal, torn).unwrap();
+    assert!(dry().contains(r#"{"offset":7,"partition":1}"#));
+    assert_eq!(folder.read("journal"), torn);
+}

@@ -294,4 +294,9 @@ fn rows_written_over_the_file_meanwhile_are_not_sent() {
         !fs::exists(&left).unwrap(),
         "rows that were never checked would be fed back"
     );
+    assert!(
+        !stderr(&output).contains("give --offsets-file"),
+        "there is no such file: {}",
+        stderr(&output)
+    );
 }

@@ -43,7 +43,10 @@ impl Conclusion<'_> {
             "{} of {} rows are deleted, {} were not sent",
             self.counts.deleted, self.total, self.counts.waiting
         );
-        let next = match (&self.arguments.journal, &self.arguments.failures_file) {
+        // With troubles there may be no such file, or one of an earlier run.
+        let failures = self.arguments.failures_file.as_ref();
+        let failures = failures.filter(|_| self.troubles.is_empty());
+        let next = match (&self.arguments.journal, failures) {
             (Some(journal), _) => format!(
                 "to go on, give the same command again: what {} records is not sent again",
                 journal.display()

@@ -12,14 +12,14 @@ use super::check::{self, Checked};
 use super::conclusion::Conclusion;
 use super::failures::FailuresFile;
 use super::feed::{self, Feed};
-use super::journal::{self, Header, Journal};
+use super::journal::{self, Journal};
 use super::plan;
 use super::progress::Progress;
 use super::report::Report;
 use super::rows;
 use super::run::Run;
 use super::source::Source;
-use super::states::States;
+use super::states::{RowState, States};
 use super::stop::Stops;
 use crate::arguments::Purge;
 use crate::confirm;
@@ -137,12 +137,7 @@ impl Job<'_> {
         let Some(path) = &self.arguments.journal else {
             return Ok(None);
         };
-        let header = Header::new(
-            &self.checked.sha256,
-            self.checked.rows,
-            &self.target.endpoint,
-            &self.target.instance_id,
-        );
+        let header = super::header(self.target, self.checked);
         Journal::open(path, &header, &self.states).map(Some)
     }
 
@@ -166,7 +161,8 @@ impl Job<'_> {
         confirm::ask(&plan, word(self.checked))
     }
 
-    /// Deletions of everything that an earlier run has begun are told, not repeated.
+    /// Deletions of everything that earlier runs may have carried out are told each time, as no failures file names them,
+    /// and not repeated.
     fn settle_intents(
         &self,
         journal: Option<&Journal>,
@@ -175,12 +171,13 @@ impl Job<'_> {
         let Some(journal) = journal else {
             return Ok(());
         };
-        let begun = journal::settle_intents(journal, &self.states).map_err(|error| {
+        journal::settle_intents(journal, &self.states).map_err(|error| {
             Failure::usage(format!(
                 "the journal cannot be written: {error}; nothing was sent"
             ))
         })?;
-        if begun.is_empty() {
+        let unknown = self.states.rows_in(RowState::Unknown);
+        if unknown.is_empty() {
             return Ok(());
         }
         let mut number = 0;
@@ -189,9 +186,9 @@ impl Job<'_> {
             .reader()
             .map_err(|error| check::unreadable(self.source, &error))?;
         rows::read(reader, &mut |row| {
-            let was_begun = begun.binary_search(&number).is_ok();
+            let is_unknown = unknown.binary_search(&number).is_ok();
             number += 1;
-            if was_begun {
+            if is_unknown && row.is_everything() {
                 return report
                     .add_unknown(&row.topic, row.partition)
                     .map_err(|error| error.to_string());

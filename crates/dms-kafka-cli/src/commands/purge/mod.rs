@@ -29,6 +29,7 @@ use crate::stdout;
 use crate::target::Target;
 use check::Checked;
 use job::Job;
+use journal::{Header, Journal};
 use source::Source;
 use states::States;
 
@@ -75,6 +76,16 @@ fn settings(arguments: &Purge, target: &Target) -> dms_kafka::Purge {
         .with_window(feed::WINDOW)
 }
 
+/// What the journal belongs to.
+fn header(target: &Target, checked: &Checked) -> Header {
+    Header::new(
+        &checked.sha256,
+        checked.rows,
+        &target.endpoint,
+        &target.instance_id,
+    )
+}
+
 /// Prints each request, as `delete --dry-run` does.
 async fn dry_run(
     arguments: &Purge,
@@ -82,7 +93,11 @@ async fn dry_run(
     source: &Source,
     checked: &Checked,
 ) -> Result<Exit, Failure> {
-    let (feed, rows) = feed::start(source, checked, &States::new(checked.rows))?;
+    let states = States::new(checked.rows);
+    if let Some(journal) = &arguments.journal {
+        Journal::look(journal, &header(target, checked), &states)?;
+    }
+    let (feed, rows) = feed::start(source, checked, &states)?;
     let mut requests = pin!(settings(arguments, target).requests(rows));
     while let Some(request) = requests.next().await {
         let text = target.request_text(

@@ -8,6 +8,7 @@
 mod durable;
 mod entry;
 
+use std::fmt::Display;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::path::Path;
@@ -31,14 +32,9 @@ impl Journal {
     /// # Errors
     /// Usage: the file is no journal, or one of another purge, or in use.
     pub(super) fn open(path: &Path, header: &Header, states: &States) -> Result<Self, Failure> {
-        let refuse = |cause: String| {
-            Failure::usage(format!(
-                "the journal {}: {cause}; nothing was sent",
-                path.display()
-            ))
-        };
-        let file = open_locked(path).map_err(&refuse)?;
-        let length = match replay(&file, header, states).map_err(&refuse)? {
+        let refuse = |cause: String| refused(path, cause);
+        let file = open_locked(path).map_err(refuse)?;
+        let length = match replay(&file, header, states).map_err(refuse)? {
             0 => begin(path, &file, header)
                 .map_err(|error| refuse(format!("cannot be begun: {error}")))?,
             length => length,
@@ -48,6 +44,18 @@ impl Journal {
             .and_then(|()| DurableFile::new(file, length))
             .map(|file| Self { file })
             .map_err(|error| refuse(format!("cannot be continued: {error}")))
+    }
+
+    /// Sets the states of the rows as [`open`](Self::open) does, and changes nothing; a journal that is yet to be begun
+    /// records nothing.
+    pub(super) fn look(path: &Path, header: &Header, states: &States) -> Result<(), Failure> {
+        if !path.exists() {
+            return Ok(());
+        }
+        open_with(path, OpenOptions::new().read(true))
+            .and_then(|file| replay(&file, header, states))
+            .map(drop)
+            .map_err(|cause| refused(path, cause))
     }
 
     /// Records that these rows are about to be sent; returns when a crash cannot undo that any more.
@@ -70,18 +78,32 @@ impl Journal {
     }
 }
 
-fn open_locked(path: &Path) -> Result<File, String> {
+fn refused(path: &Path, cause: impl Display) -> Failure {
+    Failure::usage(format!(
+        "the journal {}: {cause}; nothing was sent",
+        path.display()
+    ))
+}
+
+fn open_with(path: &Path, options: &OpenOptions) -> Result<File, String> {
     // Opening a pipe would wait for its other end.
     if path.exists() && !path.is_file() {
         return Err("is not a regular file".to_owned());
     }
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
+    options
         .open(path)
-        .map_err(|error| format!("cannot be opened: {error}"))?;
+        .map_err(|error| format!("cannot be opened: {error}"))
+}
+
+fn open_locked(path: &Path) -> Result<File, String> {
+    let file = open_with(
+        path,
+        OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false),
+    )?;
     match FileExt::try_lock(&file) {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err("is in use by another process".to_owned()),
@@ -134,8 +156,8 @@ fn begin(path: &Path, mut file: &File, header: &Header) -> io::Result<u64> {
     Ok(line.len() as u64)
 }
 
-/// Rows whose deletion of everything was begun and never finished: it is not known whether it was carried out.
-pub(super) fn settle_intents(journal: &Journal, states: &States) -> io::Result<Vec<u64>> {
+/// Rows whose deletion of everything was begun and never finished: from now on they are unknown.
+pub(super) fn settle_intents(journal: &Journal, states: &States) -> io::Result<()> {
     let rows = states.rows_in(RowState::UnderWay);
     if !rows.is_empty() {
         journal.record(&Entry {
@@ -144,5 +166,5 @@ pub(super) fn settle_intents(journal: &Journal, states: &States) -> io::Result<V
         })?;
         states.set_all(&rows, RowState::Unknown);
     }
-    Ok(rows)
+    Ok(())
 }

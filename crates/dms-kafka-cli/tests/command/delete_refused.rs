@@ -1,0 +1,163 @@
+//! What `dms-kafka delete` refuses before anything is sent.
+
+use crate::support::{command, stderr, stdout};
+
+/// Arguments after `delete`, and words of the message. Exit code 2: nothing was sent.
+const REFUSED: &[(&[&str], &[&str])] = &[
+    (
+        &["--embedded", "--topic", "..", "--partition", "0:1", "--yes"],
+        &["\"..\"", "is neither '.' nor '..'"],
+    ),
+    (
+        &["--embedded", "--topic", ".", "--partition", "0:1", "--yes"],
+        &["\".\""],
+    ),
+    (
+        &["--embedded", "--topic", "", "--partition", "0:1", "--yes"],
+        &["1 to 249"],
+    ),
+    (
+        &[
+            "--embedded",
+            "--topic",
+            "a/b",
+            "--partition",
+            "0:1",
+            "--yes",
+        ],
+        &["\"a/b\""],
+    ),
+    (
+        &[
+            "--embedded",
+            "--topic",
+            "a\nb",
+            "--partition",
+            "0:1",
+            "--yes",
+        ],
+        &[r#""a\nb""#],
+    ),
+    (
+        &[
+            "--embedded",
+            "--topic",
+            "orders",
+            "--partition",
+            "0:-1",
+            "--yes",
+        ],
+        &["--everything"],
+    ),
+    (
+        &[
+            "--embedded",
+            "--topic",
+            "orders",
+            "--partition",
+            "0",
+            "--yes",
+        ],
+        &["P:OFFSET"],
+    ),
+    (
+        &[
+            "--embedded",
+            "--topic",
+            "orders",
+            "--partition",
+            "0:9223372036854775808",
+            "--yes",
+        ],
+        &["9223372036854775807"],
+    ),
+    (
+        &[
+            "--embedded",
+            "--topic",
+            "orders",
+            "--partition",
+            "-1:5",
+            "--yes",
+        ],
+        &["2147483647"],
+    ),
+    (
+        &[
+            "--embedded",
+            "--topic",
+            "orders",
+            "--partition",
+            "0:1",
+            "--everything",
+            "0",
+            "--yes",
+        ],
+        &["partition 0 is named twice"],
+    ),
+    (
+        &["--embedded", "--topic", "orders", "--yes"],
+        &["--partition"],
+    ),
+    (
+        &["--embedded", "--topic", "orders", "--partition", "0:1"],
+        &["--yes", "nothing was deleted"],
+    ),
+    (
+        &["--topic", "orders", "--partition", "0:1", "--yes"],
+        &["--endpoint"],
+    ),
+    (
+        &[
+            "--endpoint",
+            "http://192.0.2.1",
+            "--project-id",
+            "p",
+            "--instance-id",
+            "i",
+            "--topic",
+            "orders",
+            "--partition",
+            "0:1",
+            "--yes",
+        ],
+        &["not encrypted"],
+    ),
+    (
+        &[
+            "--endpoint",
+            "http://127.0.0.1:9",
+            "--project-id",
+            "p",
+            "--instance-id",
+            "i",
+            "--topic",
+            "orders",
+            "--partition",
+            "0:1",
+            "--yes",
+        ],
+        &["HUAWEICLOUD_SDK_CREDENTIALS_FILE"],
+    ),
+];
+
+#[test]
+fn bad_input_is_refused_before_anything_is_sent() {
+    for (arguments, words) in REFUSED {
+        let output = command().arg("delete").args(*arguments).output().unwrap();
+        assert_eq!(
+            output.status.code(),
+            Some(2),
+            "{arguments:?}: {}",
+            stderr(&output)
+        );
+        for word in *words {
+            assert!(
+                stderr(&output).contains(word),
+                "{arguments:?}: {} lacks {word}",
+                stderr(&output)
+            );
+        }
+        assert_eq!(stdout(&output), "", "{arguments:?}");
+    }
+}
