@@ -188,7 +188,8 @@ impl<'a> Server<'a> {
                 Ok(of_step) => faults.extend(of_step),
                 Err(error) => faults.push(with_causes(&*error)),
             }
-            if step.is_bad_signature_of_own_key() {
+            // Any of them may have been refused, and the listing below is the right one where there is one.
+            if step.names_own_key() && !self.lists {
                 self.check_key(&self.delete_nothing).await?;
             }
             let after = self.topic().await?;
