@@ -69,3 +69,24 @@ async fn a_service_that_refuses_most_signatures_is_not_led_to_lock_the_key() {
     assert!(requests.len() > 100, "only {} requests", requests.len());
     assert!(most <= 3, "{most} in a row");
 }
+
+/// Wherever the service repeats it: in a code, in a row, in a value that breaks its schema.
+#[tokio::test]
+async fn a_repeated_secret_is_in_no_part_of_the_report() {
+    let body = format!(
+        r#"{{"error_code":"{SECRET_KEY}","error_msg":7,"partitions":[{{"partition":"{SECRET_KEY}"}}]}}"#
+    );
+    for status in [200, 401] {
+        let answer = answer(status, &body).insert_header("content-type", SECRET_KEY);
+        let report = judge(&service(answer).await).await;
+        let texts = [
+            report.to_string(),
+            report.junit().unwrap(),
+            serde_json::to_string(&report).unwrap(),
+        ];
+        for text in texts {
+            assert!(text.contains("redacted"), "{text}");
+            assert!(!text.contains(SECRET_KEY), "{text}");
+        }
+    }
+}
