@@ -15,6 +15,7 @@ pub mod judge;
 pub mod listen;
 pub mod page;
 pub mod report;
+pub mod secrets;
 pub mod server;
 pub mod source;
 pub mod verdict;

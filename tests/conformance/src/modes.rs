@@ -15,6 +15,7 @@ use dms_kafka_conformance::faults::{self, TOPIC};
 use dms_kafka_conformance::listen::{self, Heard, Recorder};
 use dms_kafka_conformance::page::Rows;
 use dms_kafka_conformance::report::Report;
+use dms_kafka_conformance::secrets::redacted;
 use dms_kafka_conformance::server::{self, Server, Target};
 use dms_kafka_conformance::source::Source;
 use dms_kafka_conformance::verdict::{Judged, Verdict};
@@ -218,8 +219,9 @@ async fn listen(
         Some(file) => listen::read_answers(file)?,
         None => Vec::new(),
     };
+    let credentials = credentials()?;
     let mut recorder =
-        Recorder::start(address, Arc::new(contract), credentials()?, answers).await?;
+        Recorder::start(address, Arc::new(contract), credentials.clone(), answers).await?;
     eprintln!("listening on http://{}", recorder.address());
     let mut judged: Vec<Judged> = Vec::new();
     let mut stopped = Box::pin(until_stopped());
@@ -232,7 +234,7 @@ async fn listen(
             () = &mut stopped => None,
         };
         let Some(heard) = heard else { break };
-        let one = judged_request(judged.len() + 1, heard);
+        let one = judged_request(judged.len() + 1, heard, &credentials);
         eprintln!("{} {}", one.verdict.word(), one.title);
         judged.push(one);
     }
@@ -244,16 +246,17 @@ async fn listen(
     Ok(judged)
 }
 
-fn judged_request(number: usize, heard: Heard) -> Judged {
+fn judged_request(number: usize, heard: Heard, credentials: &Credentials) -> Judged {
+    let shown = |text: &str| redacted(text, credentials);
     Judged {
         suite: "listen",
         name: format!("request-{number}"),
         title: heard.request.map_or_else(
             || "unreadable".to_owned(),
-            |request| format!("{} {}", request.method, request.path),
+            |request| shown(&format!("{} {}", request.method, request.path)),
         ),
         proves: Vec::new(),
-        verdict: Verdict::of(heard.faults),
+        verdict: Verdict::of(heard.faults.iter().map(|one| shown(one)).collect()),
         elapsed: Duration::ZERO,
     }
 }

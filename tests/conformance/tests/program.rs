@@ -153,6 +153,24 @@ fn another_client_gets_a_verdict_for_each_request() {
     }
 }
 
+#[test]
+fn a_secret_that_a_client_sends_is_not_reported() {
+    let (child, address) = listen(&["--requests", "1"]);
+    let body = format!(r#"{{"partitions":"{SECRET}"}}"#);
+    let length = body.len();
+    exchange(
+        &address,
+        &format!(
+            "POST /v2/{SECRET}/kafka/instances/i/topics/t/messages/delete HTTP/1.1\r\nHost: {address}\r\n\
+             X-Project-Id: {SECRET}s\r\nContent-Type: {SECRET}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
+        ),
+    );
+    let output = child.wait_with_output().unwrap();
+    let report = text(&output.stdout);
+    assert!(report.contains("the secret key was sent"), "{report}");
+    assert!(!report.contains(SECRET), "{report}");
+}
+
 #[cfg(unix)]
 #[test]
 fn a_signal_ends_listening_with_the_report() {

@@ -141,13 +141,9 @@ pub struct Expect {
 }
 
 impl Step {
-    /// Whether it is refused for its signature under the access key that the kit was given: the kind of request that
-    /// locks a key when there are too many in a row.
-    pub(super) fn is_bad_signature_of_own_key(&self) -> bool {
-        match self.signing.key {
-            Key::WrongSecret => true,
-            Key::Own => self.raw.is_none() && self.expect.status.contains("401"),
-            Key::Unknown | Key::Nobody => false,
-        }
+    /// Whether it is sent under the access key that the kit was given: the kind of request that locks a key when too many
+    /// in a row are refused for their signatures.
+    pub(super) fn names_own_key(&self) -> bool {
+        self.raw.is_none() && matches!(self.signing.key, Key::Own | Key::WrongSecret)
     }
 }

@@ -10,6 +10,7 @@ use super::values::Values;
 use super::wire::Answer;
 use crate::contract::Contract;
 use crate::judge::{holds, is_json};
+use crate::secrets::{redacted, secrets};
 
 /// What is wrong with any answer, whatever was asked; `operation` is what was asked for, if the contract knows it.
 pub(super) fn contract_faults(
@@ -172,17 +173,9 @@ pub(super) fn left_faults(
 /// The beginning of an answer's body, without the secrets that a faulty service may repeat in it.
 pub(super) fn shown(body: &[u8], credentials: &Credentials) -> String {
     const SHOWN: usize = 300;
-    let mut text = String::from_utf8_lossy(body).into_owned();
-    for secret in secrets(credentials) {
-        text = text.replace(secret, "<redacted>");
-    }
+    let text = redacted(&String::from_utf8_lossy(body), credentials);
     match text.char_indices().nth(SHOWN) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text,
     }
-}
-
-fn secrets(credentials: &Credentials) -> impl Iterator<Item = &str> {
-    let secrets = [credentials.secret_key(), credentials.security_token()];
-    secrets.into_iter().flatten()
 }

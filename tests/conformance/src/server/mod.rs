@@ -17,6 +17,7 @@ pub use values::Values;
 
 use crate::causes::with_causes;
 use crate::contract::Contract;
+use crate::secrets::redacted;
 use crate::verdict::{Judged, Verdict};
 use topic::Topic;
 use wire::{Answer, Wire};
@@ -139,11 +140,11 @@ impl<'a> Server<'a> {
                 Verdict::NotTestable { reason }
             } else {
                 match self.run(case).await {
-                    Ok(Tried::Judged(faults)) => Verdict::of(faults),
+                    Ok(Tried::Judged(faults)) => self.verdict(&faults),
                     Ok(Tried::NotTestable(reason)) => Verdict::NotTestable { reason },
                     Err(error) => {
                         stopped = true;
-                        Verdict::of(vec![with_causes(&*error)])
+                        self.verdict(&[with_causes(&*error)])
                     }
                 }
             };
@@ -157,6 +158,11 @@ impl<'a> Server<'a> {
             });
         }
         judged
+    }
+
+    fn verdict(&self, faults: &[String]) -> Verdict {
+        let shown = faults.iter().map(|one| redacted(one, &self.credentials));
+        Verdict::of(shown.collect())
     }
 
     async fn run(&self, case: &Case) -> Result<Tried, Error> {
@@ -188,7 +194,8 @@ impl<'a> Server<'a> {
                 Ok(of_step) => faults.extend(of_step),
                 Err(error) => faults.push(with_causes(&*error)),
             }
-            if step.is_bad_signature_of_own_key() {
+            // Any of them may have been refused, and the listing below is the right one where there is one.
+            if step.names_own_key() && !self.lists {
                 self.check_key(&self.delete_nothing).await?;
             }
             let after = self.topic().await?;

@@ -1,0 +1,92 @@
+//! The server suite against services that are not sound: the key of the user and the report must stand it.
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+use dms_kafka_conformance::contract::Contract;
+use dms_kafka_conformance::report::Report;
+use dms_kafka_conformance::server::{self, Server, Target};
+use dms_kafka_conformance::source::Source;
+use huaweicloud_auth::Credentials;
+use wiremock::matchers::{any, body_string, method};
+use wiremock::{Mock, MockServer, Request, ResponseTemplate};
+
+const ACCESS_KEY: &str = "AccessKey";
+const SECRET_KEY: &str = "a-secret-that-is-repeated";
+/// Deletes nothing, and is what the kit tries the key with.
+const HARMLESS: &str = r#"{"partitions":[{"partition":2147483647,"offset":0}]}"#;
+
+fn answer(status: u16, body: &str) -> ResponseTemplate {
+    ResponseTemplate::new(status).set_body_raw(body, "application/json")
+}
+
+/// Takes the request that the kit tries the key with, and answers anything else with `others`.
+async fn service(others: ResponseTemplate) -> MockServer {
+    let service = MockServer::start().await;
+    let taken =
+        Mock::given(body_string(HARMLESS)).respond_with(answer(200, r#"{"partitions":[]}"#));
+    taken.with_priority(1).mount(&service).await;
+    let not_there = Mock::given(method("GET")).respond_with(answer(404, "{}"));
+    not_there.with_priority(2).mount(&service).await;
+    Mock::given(any())
+        .respond_with(others)
+        .mount(&service)
+        .await;
+    service
+}
+
+async fn judge(service: &MockServer) -> Report {
+    let contract = Contract::read().unwrap();
+    let credentials = Credentials::new(ACCESS_KEY, SECRET_KEY).unwrap();
+    let target = Target {
+        project_id: "p".to_owned(),
+        instance_id: "i".to_owned(),
+        topic: "orders".to_owned(),
+    };
+    let uri = service.uri();
+    let server = Server::connect(&contract, &uri, &target, credentials, false);
+    let mut cases: Vec<(String, server::Case)> = Source::default().read("server").unwrap();
+    // A mock server cannot read what is no HTTP.
+    cases.retain(|(_, case)| case.steps.iter().all(|step| step.raw.is_none()));
+    Report::new("a service", server.await.unwrap().run_all(&cases).await)
+}
+
+fn names_own_key(request: &&Request) -> bool {
+    let authorization = request.headers.get("authorization");
+    authorization.is_some_and(|value| value.to_str().unwrap().contains("Access=AccessKey,"))
+}
+
+/// More than five in a row lock a key, and a service may refuse signatures that are right.
+#[tokio::test]
+async fn a_service_that_refuses_most_signatures_is_not_led_to_lock_the_key() {
+    let service = service(answer(401, r#"{"error_code":"APIGW.0301"}"#)).await;
+    judge(&service).await;
+    let requests = service.received_requests().await.unwrap();
+    let (mut in_a_row, mut most) = (0, 0);
+    for request in requests.iter().filter(names_own_key) {
+        let refused = request.method != "GET" && request.body != HARMLESS.as_bytes();
+        in_a_row = if refused { in_a_row + 1 } else { 0 };
+        most = most.max(in_a_row);
+    }
+    assert!(requests.len() > 100, "only {} requests", requests.len());
+    assert!(most <= 3, "{most} in a row");
+}
+
+/// Wherever the service repeats it: in a code, in a row, in a value that breaks its schema.
+#[tokio::test]
+async fn a_repeated_secret_is_in_no_part_of_the_report() {
+    let body = format!(
+        r#"{{"error_code":"{SECRET_KEY}","error_msg":7,"partitions":[{{"partition":"{SECRET_KEY}"}}]}}"#
+    );
+    for status in [200, 401] {
+        let answer = answer(status, &body).insert_header("content-type", SECRET_KEY);
+        let report = judge(&service(answer).await).await;
+        let texts = [
+            report.to_string(),
+            report.junit().unwrap(),
+            serde_json::to_string(&report).unwrap(),
+        ];
+        for text in texts {
+            assert!(text.contains("redacted"), "{text}");
+            assert!(!text.contains(SECRET_KEY), "{text}");
+        }
+    }
+}
