@@ -126,6 +126,24 @@ async fn an_unexpected_pass_fails() {
 }
 
 #[test]
+fn an_endpoint_with_a_password_is_refused_and_not_shown() {
+    for endpoint in [
+        "http://me:open-sesame@127.0.0.1:9",
+        "http://127.0.0.1:9/?key=open-sesame",
+        "http://127.0.0.1:9/#open-sesame",
+    ] {
+        let target = ["--project-id", "p", "--instance-id", "i", "--topic", "t"];
+        let output = program(&[&["--endpoint", endpoint], &target[..]].concat())
+            .output()
+            .unwrap();
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(said.contains("scheme, host and port"), "{said}");
+        assert!(!said.contains("open-sesame"), "{said}");
+    }
+}
+
+#[test]
 fn another_client_gets_a_verdict_for_each_request() {
     let (child, address) = listen(&["--requests", "2"]);
     let path = "/v2/p/kafka/instances/i/topics/orders/messages/delete";

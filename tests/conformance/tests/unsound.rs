@@ -90,3 +90,24 @@ async fn a_repeated_secret_is_in_no_part_of_the_report() {
         }
     }
 }
+
+/// Whether a refused request changed nothing cannot be told any more then, so nothing may pass for that reason.
+#[tokio::test]
+async fn a_service_that_stops_listing_partitions_does_not_pass() {
+    let service = MockServer::start().await;
+    let list = r#"{"total":1,"partitions":[{"partition":0,"start_offset":0,"last_offset":1000,"message_count":1000,"last_update_time":0}]}"#;
+    let listed = Mock::given(method("GET")).respond_with(answer(200, list));
+    listed
+        .up_to_n_times(2)
+        .with_priority(1)
+        .mount(&service)
+        .await;
+    let refusal = r#"{"error_code":"DMS.00400062","error_msg":"no","request_id":"r"}"#;
+    Mock::given(any())
+        .respond_with(answer(400, refusal))
+        .mount(&service)
+        .await;
+    let report = judge(&service).await;
+    assert_eq!(report.totals.pass, 0, "{report}");
+    assert!(report.to_string().contains("no longer lists"), "{report}");
+}

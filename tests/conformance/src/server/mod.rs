@@ -38,6 +38,9 @@ const HARMLESS: &str = r#"
     expect = { status = "200" }
 "#;
 
+const LISTS_NO_LONGER: &str =
+    "the service listed the partitions and no longer lists them, so what is left cannot be told";
+
 /// The topic that the cases are about.
 #[derive(Clone, Debug)]
 pub struct Target {
@@ -175,6 +178,9 @@ impl<'a> Server<'a> {
             ));
         }
         let before = self.topic().await?;
+        if self.lists && before.is_none() {
+            return Ok(Tried::Judged(vec![LISTS_NO_LONGER.to_owned()]));
+        }
         if let Some(reason) = lacks(case, before.as_ref()) {
             return Ok(Tried::NotTestable(reason));
         }
@@ -199,8 +205,12 @@ impl<'a> Server<'a> {
                 self.check_key(&self.delete_nothing).await?;
             }
             let after = self.topic().await?;
-            if let (Some(before), Some(after)) = (&before, &after) {
-                faults.extend(check::left_faults(&step.expect, before, after, &values));
+            match (&before, &after) {
+                (Some(before), Some(after)) => {
+                    faults.extend(check::left_faults(&step.expect, before, after, &values));
+                }
+                (Some(_), None) => faults.push(LISTS_NO_LONGER.to_owned()),
+                (None, _) => {}
             }
             before = after;
         }

@@ -36,12 +36,12 @@ impl Wire {
         let base: url::Url = endpoint
             .parse()
             .map_err(|error| format!("{endpoint} is no URL: {error}"))?;
-        if !matches!(base.scheme(), "http" | "https") || base.host().is_none() || base.path() != "/"
-        {
-            return Err(format!(
-                "{endpoint} is not scheme, host and port of a service, such as https://example.com"
-            )
-            .into());
+        if !matches!(base.scheme(), "http" | "https") || base.host().is_none() || has_more(&base) {
+            // What else stands there may be secret.
+            return Err(
+                "the endpoint is not scheme, host and port alone, such as https://example.com"
+                    .into(),
+            );
         }
         let builder = reqwest::Client::builder()
             .user_agent(concat!("dms-kafka-conformance/", env!("CARGO_PKG_VERSION")))
@@ -116,6 +116,14 @@ impl Wire {
         .await?;
         Ok(status(&answer))
     }
+}
+
+fn has_more(url: &url::Url) -> bool {
+    url.path() != "/"
+        || url.query().is_some()
+        || url.fragment().is_some()
+        || !url.username().is_empty()
+        || url.password().is_some()
 }
 
 fn is_loopback(url: &url::Url) -> bool {
