@@ -2,6 +2,7 @@
 
 use std::env;
 use std::ffi::OsString;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -41,4 +42,13 @@ pub(crate) fn target(root: &Path) -> PathBuf {
 pub(crate) fn succeeds(probe: &mut Command) -> bool {
     let quiet = probe.stdout(Stdio::null()).stderr(Stdio::null());
     quiet.status().is_ok_and(|status| status.success())
+}
+
+/// This program, also when it has been built anew since it was started, as other steps of one run may do.
+pub(crate) fn this_program() -> io::Result<PathBuf> {
+    // What Linux puts behind the path of a file that is gone, or has been replaced.
+    const GONE: &str = " (deleted)";
+    let program = env::current_exe()?;
+    let path = program.to_str().and_then(|path| path.strip_suffix(GONE));
+    Ok(path.map_or_else(|| program.clone(), PathBuf::from))
 }

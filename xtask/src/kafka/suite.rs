@@ -66,7 +66,10 @@ fn run_on(
         skip,
     ]);
     test.env("DMS_KAFKA_TEST_CLUSTER", state);
-    test.env("DMS_KAFKA_TEST_XTASK", env::current_exe().map_err(failure)?);
+    test.env(
+        "DMS_KAFKA_TEST_XTASK",
+        cargo::this_program().map_err(failure)?,
+    );
     let program = format!("dms-kafka{}", env::consts::EXE_SUFFIX);
     test.env(
         "DMS_KAFKA_TEST_COMMAND",
