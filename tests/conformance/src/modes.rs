@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use std::{fs, io};
@@ -140,12 +141,16 @@ fn known_deviations(
 fn finish(arguments: &Arguments, report: &Report) -> Result<bool, Error> {
     println!("{report}");
     if let Some(file) = &arguments.json {
-        fs::write(file, serde_json::to_string_pretty(report)? + "\n")?;
+        write(file, &(serde_json::to_string_pretty(report)? + "\n"))?;
     }
     if let Some(file) = &arguments.junit {
-        fs::write(file, report.junit()?)?;
+        write(file, &report.junit()?)?;
     }
     Ok(report.passed())
+}
+
+fn write(file: &Path, text: &str) -> Result<(), Error> {
+    Ok(fs::write(file, text).map_err(|error| format!("{}: {error}", file.display()))?)
 }
 
 /// The contract's own examples, this project's clients, and its gateway in memory.

@@ -126,6 +126,24 @@ async fn an_unexpected_pass_fails() {
 }
 
 #[test]
+fn a_report_that_cannot_be_written_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("none/verdicts.json");
+    let file = file.to_str().unwrap();
+    for option in ["--json", "--junit"] {
+        let output = program(&["--case", "offset-zero", option, file])
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        assert!(
+            text(&output.stderr).contains(file),
+            "{}",
+            text(&output.stderr)
+        );
+    }
+}
+
+#[test]
 fn an_endpoint_with_a_password_is_refused_and_not_shown() {
     for endpoint in [
         "http://me:open-sesame@127.0.0.1:9",
