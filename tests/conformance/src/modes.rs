@@ -55,11 +55,25 @@ impl Cases {
             let known = self.client.iter().any(|(one, _)| one == name)
                 || self.server.iter().any(|(one, _)| one == name);
             if !known {
-                return Err(format!("there is no case {name:?}").into());
+                let kind = if self.client.is_empty() {
+                    "server case"
+                } else {
+                    "case"
+                };
+                return Err(format!("there is no {kind} {name:?}").into());
             }
         }
         self.client.retain(|(name, _)| names.contains(name));
         self.server.retain(|(name, _)| names.contains(name));
+        Ok(self)
+    }
+
+    /// Leaves only the cases that a server can be judged by.
+    fn of_servers(mut self) -> Result<Self, Error> {
+        self.client.clear();
+        if self.server.is_empty() {
+            return Err("there is no server case".into());
+        }
         Ok(self)
     }
 
@@ -91,6 +105,10 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<bool, Error> {
         return Ok(faults.all_caught());
     }
     let names = cases.names();
+    let cases = match arguments.mode.endpoint {
+        Some(_) => cases.of_servers()?,
+        None => cases,
+    };
     let cases = cases.only(&arguments.case)?;
     let (subject, mut judged) = if let Some(address) = arguments.mode.listen {
         (

@@ -125,6 +125,20 @@ async fn an_unexpected_pass_fails() {
     assert!(said.contains("FAIL          signature-stale"), "{said}");
 }
 
+#[tokio::test]
+async fn a_run_without_a_case_does_not_pass() {
+    let output = judge_gateway(SECRET, &["--case", "offset-zero"]).await;
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output.stdout));
+    assert!(text(&output.stderr).contains("no server case \"offset-zero\""));
+
+    let folder = tempfile::tempdir().unwrap();
+    for suite in ["client", "server"] {
+        fs::create_dir(folder.path().join(suite)).unwrap();
+    }
+    let output = judge_gateway(SECRET, &["--cases", folder.path().to_str().unwrap()]).await;
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output.stdout));
+}
+
 #[test]
 fn a_report_that_cannot_be_written_is_named() {
     let folder = tempfile::tempdir().unwrap();
