@@ -146,7 +146,16 @@ pub(super) fn left_faults(
     after: &Topic,
     values: &Values,
 ) -> Vec<String> {
+    let is_listed = |name: &str| {
+        name.parse()
+            .is_ok_and(|it| before.partitions.contains_key(&it))
+    };
     let mut faults = Vec::new();
+    for name in expect.log_start.keys().filter(|name| !is_listed(name)) {
+        faults.push(format!(
+            "the log start offset of partition {name} is not listed"
+        ));
+    }
     for (partition, offsets) in &before.partitions {
         let wanted = match expect.log_start.get(&partition.to_string()) {
             Some(wanted) => values.fill(wanted),

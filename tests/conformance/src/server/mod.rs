@@ -316,6 +316,9 @@ fn lacks(case: &Case, topic: Option<&Topic>) -> Option<String> {
 }
 
 fn needs_offsets(step: &Step) -> bool {
+    if !step.expect.log_start.is_empty() {
+        return true;
+    }
     let texts = [
         Some(&step.path),
         step.body.as_ref(),
