@@ -140,6 +140,29 @@ async fn a_run_without_a_case_does_not_pass() {
 }
 
 #[test]
+fn a_case_that_tries_nothing_is_refused() {
+    let server = "title = \"t\"\nproves = [\"URI\"]\nstep = []\n";
+    let client = "title = \"t\"\nproves = [\"URI\"]\nclients = []\n\n[given]\nproject_id = \"p\"\n\
+        instance_id = \"i\"\ntopic = \"t\"\npartitions = []\n\n[expect]\noutcome = \"not_applied\"\nraw_decodes = false\n";
+    for (suite, case) in [("client", client), ("server", server)] {
+        let folder = tempfile::tempdir().unwrap();
+        for suite in ["client", "server"] {
+            fs::create_dir(folder.path().join(suite)).unwrap();
+        }
+        fs::write(folder.path().join(suite).join("idle.toml"), case).unwrap();
+        let output = program(&["--cases", folder.path().to_str().unwrap()])
+            .output()
+            .unwrap();
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(
+            said.contains("idle.toml") && said.contains("must not be empty"),
+            "{said}"
+        );
+    }
+}
+
+#[test]
 fn a_report_that_cannot_be_written_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("none/verdicts.json");
