@@ -53,7 +53,7 @@ async fn judge_by(service: &MockServer, cases: &[(String, server::Case)]) -> Rep
     Report::new("a service", server.await.unwrap().run_all(cases).await)
 }
 
-fn names_own_key(request: &&Request) -> bool {
+fn names_own_key(request: &Request) -> bool {
     let authorization = request.headers.get("authorization");
     authorization.is_some_and(|value| value.to_str().unwrap().contains("Access=AccessKey,"))
 }
@@ -65,7 +65,7 @@ async fn a_service_that_refuses_most_signatures_is_not_led_to_lock_the_key() {
     judge(&service).await;
     let requests = service.received_requests().await.unwrap();
     let (mut in_a_row, mut most) = (0, 0);
-    for request in requests.iter().filter(names_own_key) {
+    for request in requests.iter().filter(|one| names_own_key(one)) {
         let refused = request.method != "GET" && request.body != HARMLESS.as_bytes();
         in_a_row = if refused { in_a_row + 1 } else { 0 };
         most = most.max(in_a_row);
@@ -106,7 +106,7 @@ async fn a_service_that_stops_listing_partitions_does_not_pass() {
         .with_priority(1)
         .mount(&service)
         .await;
-    let refusal = r#"{"error_code":"DMS.00400062","error_msg":"no","request_id":"r"}"#;
+    let refusal = r#"{"error_code":"DMS.00400002","error_msg":"no","request_id":"r"}"#;
     Mock::given(any())
         .respond_with(answer(400, refusal))
         .mount(&service)
