@@ -143,3 +143,20 @@ async fn a_log_start_that_cannot_be_seen_is_no_pass() {
     assert_eq!(report.totals.fail, 1, "{report}");
     assert!(report.to_string().contains("partition 7"), "{report}");
 }
+
+/// Every malformed body would be refused for the topic, and pass for that.
+#[tokio::test]
+async fn a_topic_that_is_not_there_is_told_at_once() {
+    let gateway = dms_kafka_gateway::Gateway::memory().topic("orders", 1, 1);
+    let gateway = gateway.start().await.unwrap();
+    let target = Target {
+        project_id: gateway.project_id().to_owned(),
+        instance_id: gateway.instance_id().to_owned(),
+        topic: "others".to_owned(),
+    };
+    let contract = Contract::read().unwrap();
+    let (uri, credentials) = (gateway.endpoint(), gateway.credentials());
+    let refused = Server::connect(&contract, uri, &target, credentials, false).await;
+    let error = refused.unwrap_err().to_string();
+    assert!(error.contains("does not serve this topic"), "{error}");
+}

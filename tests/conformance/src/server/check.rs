@@ -43,6 +43,12 @@ pub(super) fn contract_faults(
     faults
 }
 
+/// Whether the answer is the vendor's for a topic that the instance does not have.
+pub(super) fn says_no_topic(answer: &Answer) -> bool {
+    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    answer.status == 400 && body["error_code"] == "DMS.00400062"
+}
+
 /// What is wrong with an answer by a case.
 pub(super) fn case_faults(
     expect: &Expect,
