@@ -24,7 +24,7 @@ use tokio::task::JoinHandle;
 use crate::client::Answer;
 use crate::contract::{Contract, DELETE};
 use crate::judge::{self, Recorded};
-use crate::source::CaseError;
+use crate::source::{CaseError, not_empty};
 
 /// The service takes no longer bodies.
 const LONGEST_BODY: usize = 12_000_000;
@@ -101,6 +101,7 @@ pub fn read_answers(file: &Path) -> Result<Vec<Answer>, CaseError> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Answers {
+        #[serde(deserialize_with = "not_empty")]
         answer: Vec<Answer>,
     }
     let failed = |cause: Box<dyn std::error::Error + Send + Sync>| {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use std::{fs, io};
@@ -54,11 +55,25 @@ impl Cases {
             let known = self.client.iter().any(|(one, _)| one == name)
                 || self.server.iter().any(|(one, _)| one == name);
             if !known {
-                return Err(format!("there is no case {name:?}").into());
+                let kind = if self.client.is_empty() {
+                    "server case"
+                } else {
+                    "case"
+                };
+                return Err(format!("there is no {kind} {name:?}").into());
             }
         }
         self.client.retain(|(name, _)| names.contains(name));
         self.server.retain(|(name, _)| names.contains(name));
+        Ok(self)
+    }
+
+    /// Leaves only the cases that a server can be judged by.
+    fn of_servers(mut self) -> Result<Self, Error> {
+        self.client.clear();
+        if self.server.is_empty() {
+            return Err("there is no server case".into());
+        }
         Ok(self)
     }
 
@@ -90,6 +105,10 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<bool, Error> {
         return Ok(faults.all_caught());
     }
     let names = cases.names();
+    let cases = match arguments.mode.endpoint {
+        Some(_) => cases.of_servers()?,
+        None => cases,
+    };
     let cases = cases.only(&arguments.case)?;
     let (subject, mut judged) = if let Some(address) = arguments.mode.listen {
         (
@@ -140,12 +159,16 @@ fn known_deviations(
 fn finish(arguments: &Arguments, report: &Report) -> Result<bool, Error> {
     println!("{report}");
     if let Some(file) = &arguments.json {
-        fs::write(file, serde_json::to_string_pretty(report)? + "\n")?;
+        write(file, &(serde_json::to_string_pretty(report)? + "\n"))?;
     }
     if let Some(file) = &arguments.junit {
-        fs::write(file, report.junit()?)?;
+        write(file, &report.junit()?)?;
     }
     Ok(report.passed())
+}
+
+fn write(file: &Path, text: &str) -> Result<(), Error> {
+    Ok(fs::write(file, text).map_err(|error| format!("{}: {error}", file.display()))?)
 }
 
 /// The contract's own examples, this project's clients, and its gateway in memory.

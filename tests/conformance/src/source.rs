@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use serde::de::DeserializeOwned;
+use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error as _};
 
 /// Every case file as it was when the program was built: `client/NAME` or `server/NAME`, and its text.
 const EMBEDDED: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/cases.rs"));
@@ -56,6 +56,19 @@ impl Source {
             })
             .collect()
     }
+}
+
+/// Reads a list that a case without entries would try nothing of, and so pass.
+pub(crate) fn not_empty<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    let list = Vec::deserialize(deserializer)?;
+    if list.is_empty() {
+        return Err(D::Error::custom("this list must not be empty"));
+    }
+    Ok(list)
 }
 
 fn embedded(folder: &str) -> Vec<(String, String)> {

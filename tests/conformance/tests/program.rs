@@ -125,6 +125,61 @@ async fn an_unexpected_pass_fails() {
     assert!(said.contains("FAIL          signature-stale"), "{said}");
 }
 
+#[tokio::test]
+async fn a_run_without_a_case_does_not_pass() {
+    let output = judge_gateway(SECRET, &["--case", "offset-zero"]).await;
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output.stdout));
+    assert!(text(&output.stderr).contains("no server case \"offset-zero\""));
+
+    let folder = tempfile::tempdir().unwrap();
+    for suite in ["client", "server"] {
+        fs::create_dir(folder.path().join(suite)).unwrap();
+    }
+    let output = judge_gateway(SECRET, &["--cases", folder.path().to_str().unwrap()]).await;
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output.stdout));
+}
+
+#[test]
+fn a_case_that_tries_nothing_is_refused() {
+    let server = "title = \"t\"\nproves = [\"URI\"]\nstep = []\n";
+    let client = "title = \"t\"\nproves = [\"URI\"]\nclients = []\n\n[given]\nproject_id = \"p\"\n\
+        instance_id = \"i\"\ntopic = \"t\"\npartitions = []\n\n[expect]\noutcome = \"not_applied\"\nraw_decodes = false\n";
+    for (suite, case) in [("client", client), ("server", server)] {
+        let folder = tempfile::tempdir().unwrap();
+        for suite in ["client", "server"] {
+            fs::create_dir(folder.path().join(suite)).unwrap();
+        }
+        fs::write(folder.path().join(suite).join("idle.toml"), case).unwrap();
+        let output = program(&["--cases", folder.path().to_str().unwrap()])
+            .output()
+            .unwrap();
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(
+            said.contains("idle.toml") && said.contains("must not be empty"),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn a_report_that_cannot_be_written_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("none/verdicts.json");
+    let file = file.to_str().unwrap();
+    for option in ["--json", "--junit"] {
+        let output = program(&["--case", "offset-zero", option, file])
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        assert!(
+            text(&output.stderr).contains(file),
+            "{}",
+            text(&output.stderr)
+        );
+    }
+}
+
 #[test]
 fn an_endpoint_with_a_password_is_refused_and_not_shown() {
     for endpoint in [

@@ -34,6 +34,13 @@ async fn service(others: ResponseTemplate) -> MockServer {
 }
 
 async fn judge(service: &MockServer) -> Report {
+    let mut cases: Vec<(String, server::Case)> = Source::default().read("server").unwrap();
+    // A mock server cannot read what is no HTTP.
+    cases.retain(|(_, case)| case.steps.iter().all(|step| step.raw.is_none()));
+    judge_by(service, &cases).await
+}
+
+async fn judge_by(service: &MockServer, cases: &[(String, server::Case)]) -> Report {
     let contract = Contract::read().unwrap();
     let credentials = Credentials::new(ACCESS_KEY, SECRET_KEY).unwrap();
     let target = Target {
@@ -43,10 +50,7 @@ async fn judge(service: &MockServer) -> Report {
     };
     let uri = service.uri();
     let server = Server::connect(&contract, &uri, &target, credentials, false);
-    let mut cases: Vec<(String, server::Case)> = Source::default().read("server").unwrap();
-    // A mock server cannot read what is no HTTP.
-    cases.retain(|(_, case)| case.steps.iter().all(|step| step.raw.is_none()));
-    Report::new("a service", server.await.unwrap().run_all(&cases).await)
+    Report::new("a service", server.await.unwrap().run_all(cases).await)
 }
 
 fn names_own_key(request: &Request) -> bool {
@@ -61,7 +65,7 @@ async fn a_service_that_refuses_most_signatures_is_not_led_to_lock_the_key() {
     judge(&service).await;
     let requests = service.received_requests().await.unwrap();
     let (mut in_a_row, mut most) = (0, 0);
-    for request in requests.iter().filter(|request| names_own_key(request)) {
+    for request in requests.iter().filter(|one| names_own_key(one)) {
         let refused = request.method != "GET" && request.body != HARMLESS.as_bytes();
         in_a_row = if refused { in_a_row + 1 } else { 0 };
         most = most.max(in_a_row);
@@ -102,7 +106,7 @@ async fn a_service_that_stops_listing_partitions_does_not_pass() {
         .with_priority(1)
         .mount(&service)
         .await;
-    let refusal = r#"{"error_code":"DMS.00400062","error_msg":"no","request_id":"r"}"#;
+    let refusal = r#"{"error_code":"DMS.00400002","error_msg":"no","request_id":"r"}"#;
     Mock::given(any())
         .respond_with(answer(400, refusal))
         .mount(&service)
@@ -110,4 +114,49 @@ async fn a_service_that_stops_listing_partitions_does_not_pass() {
     let report = judge(&service).await;
     assert_eq!(report.totals.pass, 0, "{report}");
     assert!(report.to_string().contains("no longer lists"), "{report}");
+}
+
+/// A case must not pass by what was never looked at.
+#[tokio::test]
+async fn a_log_start_that_cannot_be_seen_is_no_pass() {
+    let text = r#"
+        title = "a partition that is not there"
+        proves = ["Table 3, offset"]
+        [[step]]
+        body = '{"partitions":[{"partition":2147483647,"offset":0}]}'
+        [step.expect]
+        status = "200"
+        log_start = { 7 = "1" }
+    "#;
+    let cases = [("unseen".to_owned(), toml::from_str(text).unwrap())];
+
+    let report = judge_by(&service(answer(500, "{}")).await, &cases).await;
+    assert_eq!(report.totals.not_testable, 1, "{report}");
+
+    let lists = MockServer::start().await;
+    let list = r#"{"total":1,"partitions":[{"partition":0,"start_offset":0,"last_offset":9}]}"#;
+    let listed = Mock::given(method("GET")).respond_with(answer(200, list));
+    listed.with_priority(1).mount(&lists).await;
+    let deleted = Mock::given(any()).respond_with(answer(200, r#"{"partitions":[]}"#));
+    deleted.mount(&lists).await;
+    let report = judge_by(&lists, &cases).await;
+    assert_eq!(report.totals.fail, 1, "{report}");
+    assert!(report.to_string().contains("partition 7"), "{report}");
+}
+
+/// Every malformed body would be refused for the topic, and pass for that.
+#[tokio::test]
+async fn a_topic_that_is_not_there_is_told_at_once() {
+    let gateway = dms_kafka_gateway::Gateway::memory().topic("orders", 1, 1);
+    let gateway = gateway.start().await.unwrap();
+    let target = Target {
+        project_id: gateway.project_id().to_owned(),
+        instance_id: gateway.instance_id().to_owned(),
+        topic: "others".to_owned(),
+    };
+    let contract = Contract::read().unwrap();
+    let (uri, credentials) = (gateway.endpoint(), gateway.credentials());
+    let refused = Server::connect(&contract, uri, &target, credentials, false).await;
+    let error = refused.unwrap_err().to_string();
+    assert!(error.contains("does not serve this topic"), "{error}");
 }

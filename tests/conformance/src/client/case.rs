@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::Subject;
+use crate::source::not_empty;
 
 /// One case, read from a file of its own.
 #[derive(Debug, Deserialize)]
@@ -16,7 +17,7 @@ pub struct Case {
     /// The rows of the vendor's page that it proves.
     pub proves: Vec<String>,
     /// The clients that can be asked for it; all when absent.
-    #[serde(default = "Subject::all")]
+    #[serde(default = "Subject::all", deserialize_with = "not_empty")]
     pub clients: Vec<Subject>,
     /// What the caller asks for.
     pub given: Given,

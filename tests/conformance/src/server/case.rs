@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use crate::source::not_empty;
+
 /// One case, read from a file of its own.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -25,7 +27,7 @@ pub struct Case {
     #[serde(default)]
     pub runs_last: bool,
     /// One request after the other.
-    #[serde(rename = "step")]
+    #[serde(rename = "step", deserialize_with = "not_empty")]
     pub steps: Vec<Step>,
 }
 

@@ -43,6 +43,12 @@ pub(super) fn contract_faults(
     faults
 }
 
+/// Whether the answer is the vendor's for a topic that the instance does not have.
+pub(super) fn says_no_topic(answer: &Answer) -> bool {
+    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    answer.status == 400 && body["error_code"] == "DMS.00400062"
+}
+
 /// What is wrong with an answer by a case.
 pub(super) fn case_faults(
     expect: &Expect,
@@ -146,7 +152,16 @@ pub(super) fn left_faults(
     after: &Topic,
     values: &Values,
 ) -> Vec<String> {
+    let is_listed = |name: &str| {
+        name.parse()
+            .is_ok_and(|it| before.partitions.contains_key(&it))
+    };
     let mut faults = Vec::new();
+    for name in expect.log_start.keys().filter(|name| !is_listed(name)) {
+        faults.push(format!(
+            "the log start offset of partition {name} is not listed"
+        ));
+    }
     for (partition, offsets) in &before.partitions {
         let wanted = match expect.log_start.get(&partition.to_string()) {
             Some(wanted) => values.fill(wanted),
