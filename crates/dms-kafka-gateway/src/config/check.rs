@@ -14,6 +14,7 @@ use crate::{
     app::Instance,
     backend::{Backend, MemoryBackend},
     error::Error,
+    limits::check_time,
     names,
     service::{Service, Settings},
 };
@@ -42,6 +43,9 @@ impl Config {
         environment: &dyn Fn(&str) -> Option<String>,
     ) -> Result<CheckedConfig, Error> {
         self.limits.check()?;
+        if let Some(lock_out) = &self.lock_out {
+            check_time("lock_out.seconds", lock_out.duration)?;
+        }
         self.check_faults()?;
         let access = self.access(environment)?;
         let instances = self
