@@ -5,13 +5,14 @@ use std::{collections::HashSet, sync::Arc};
 use huaweicloud_auth::Credentials;
 
 use super::{
-    Config, InstanceConfig,
+    AuditFile, Config, InstanceConfig,
     kafka::Property,
     secrets::{self, Environment},
 };
 use crate::{
     access::{Access, Grant, Scope},
     app::Instance,
+    audit::AuditLog,
     backend::{Backend, MemoryBackend},
     error::Error,
     limits::check_time,
@@ -53,6 +54,9 @@ impl Config {
             .iter()
             .map(|config| instance(config, environment))
             .collect::<Result<Vec<_>, _>>()?;
+        if let Some(AuditFile { file }) = &self.audit {
+            AuditLog::check(file).map_err(|source| Error::file(file, source))?;
+        }
         let tls = self.tls.as_ref().map(crate::tls::acceptor).transpose()?;
         Ok(CheckedConfig(Settings {
             listen: self.listen,
