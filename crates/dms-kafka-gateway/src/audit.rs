@@ -81,6 +81,19 @@ impl AuditLog {
         Ok(Self(Arc::new(Mutex::new(Lines { file, torn: false }))))
     }
 
+    /// Whether it could be opened, as far as can be told without creating it: it would belong to whoever asks.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub(crate) fn check(path: &Path) -> io::Result<()> {
+        let folder = match OpenOptions::new().append(true).open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => path.parent(),
+            opened => return opened.map(drop),
+        };
+        let folder = folder.filter(|folder| !folder.as_os_str().is_empty());
+        folder.map_or(Ok(()), |folder| folder.metadata().map(drop))
+    }
+
     /// Writes that these rows are about to be deleted.
     ///
     /// # Errors

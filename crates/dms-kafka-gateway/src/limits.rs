@@ -87,18 +87,20 @@ impl Limits {
             ("limits.backend_seconds", self.backend_timeout),
             ("limits.shutdown_seconds", self.shutdown_timeout),
         ];
-        match times
+        times
             .into_iter()
-            .find(|(_, time)| time.is_zero() || *time > LONGEST)
-        {
-            Some((name, time)) => Err(Error::invalid_setting(
-                name,
-                time,
-                "it must be more than 0 and at most a day",
-            )),
-            None => Ok(()),
-        }
+            .try_for_each(|(name, time)| check_time(name, time))
     }
+}
+
+/// # Errors
+/// When a setting asks for no time at all, or for more than the clock can count with.
+pub(crate) fn check_time(name: &str, time: Duration) -> Result<(), Error> {
+    if time.is_zero() || time > LONGEST {
+        let rule = "it must be more than 0 and at most a day";
+        return Err(Error::invalid_setting(name, time, rule));
+    }
+    Ok(())
 }
 
 impl Default for Limits {

@@ -5,15 +5,17 @@ use std::{collections::HashSet, sync::Arc};
 use huaweicloud_auth::Credentials;
 
 use super::{
-    Config, InstanceConfig,
+    AuditFile, Config, InstanceConfig,
     kafka::Property,
     secrets::{self, Environment},
 };
 use crate::{
     access::{Access, Grant, Scope},
     app::Instance,
+    audit::AuditLog,
     backend::{Backend, MemoryBackend},
     error::Error,
+    limits::check_time,
     names,
     service::{Service, Settings},
 };
@@ -42,6 +44,9 @@ impl Config {
         environment: &dyn Fn(&str) -> Option<String>,
     ) -> Result<CheckedConfig, Error> {
         self.limits.check()?;
+        if let Some(lock_out) = &self.lock_out {
+            check_time("lock_out.seconds", lock_out.duration)?;
+        }
         self.check_faults()?;
         let access = self.access(environment)?;
         let instances = self
@@ -49,6 +54,9 @@ impl Config {
             .iter()
             .map(|config| instance(config, environment))
             .collect::<Result<Vec<_>, _>>()?;
+        if let Some(AuditFile { file }) = &self.audit {
+            AuditLog::check(file).map_err(|source| Error::file(file, source))?;
+        }
         let tls = self.tls.as_ref().map(crate::tls::acceptor).transpose()?;
         Ok(CheckedConfig(Settings {
             listen: self.listen,

@@ -26,6 +26,9 @@ const DEFAULTS: [(&str, &str); 1] = [
     ("socket.timeout.ms", "5000"),
 ];
 
+/// How the names of properties end that hold a password or a private key.
+const SECRETS: [&str; 4] = ["password", "passphrase", "secret", "key.pem"];
+
 /// The table `kafka` of an instance: librdkafka's properties, under their own names in quotes.
 ///
 /// `bootstrap.servers` is needed; the list of them all is librdkafka's `CONFIGURATION.md`. A value is a string, a number or
@@ -95,7 +98,7 @@ fn check_name(name: &str, value: &Value) -> Result<(), Error> {
     if FIXED.iter().any(|(fixed, _)| *fixed == name) {
         return refuse("the gateway sets it itself; take it away");
     }
-    let secret = name.ends_with("password") || name.ends_with("secret") || name == "ssl.key.pem";
+    let secret = SECRETS.iter().any(|ending| name.ends_with(ending));
     if secret && !matches!(value, Value::Secret(_)) {
         return refuse(
             "it is a secret: say where it is, { env = \"NAME\" } or { file = \"PATH\" }",

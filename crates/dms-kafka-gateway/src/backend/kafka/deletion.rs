@@ -37,6 +37,8 @@ struct Row {
     partition: i32,
     /// The first offset that stays; not known yet for the high watermark of the moment.
     before: Option<i64>,
+    /// Whether that is the high watermark, and not an offset that the caller named.
+    everything: bool,
     state: State,
 }
 
@@ -199,6 +201,7 @@ impl Row {
                 BeforeOffset::Offset(offset) => Some(offset),
                 BeforeOffset::HighWatermark => None,
             },
+            everything: row.before == BeforeOffset::HighWatermark,
             state: State::Pending(None),
         }
     }
@@ -209,13 +212,18 @@ impl Row {
 
     /// Takes down a failure: for good, or until the next attempt.
     fn learn(&mut self, code: KafkaErrorCode) {
-        match self.state {
-            State::Pending(_) if !may_pass(code) => self.state = State::Decided(Err(code)),
-            // Whether an earlier attempt was applied is still not known.
-            State::Pending(Some(earlier)) if may_have_applied(earlier) => {}
-            State::Pending(_) => self.state = State::Pending(Some(code)),
-            State::Decided(_) => {}
-        }
+        let State::Pending(earlier) = self.state else {
+            return;
+        };
+        // Whether an earlier attempt was applied is still not known.
+        let open = earlier.filter(|earlier| may_have_applied(*earlier));
+        let behind =
+            code == KafkaErrorCode::OFFSET_OUT_OF_RANGE && (self.everything || open.is_some());
+        self.state = if may_pass(code) || behind {
+            State::Pending(open.or(Some(code)))
+        } else {
+            State::Decided(Err(code))
+        };
     }
 
     /// There is no such partition, or there is none any more.
@@ -230,7 +238,9 @@ impl Row {
     fn may_have_applied(&self) -> bool {
         match self.state {
             State::Pending(code) => code.is_some_and(may_have_applied),
-            State::Decided(outcome) => outcome.is_ok(),
+            // What there is no code for may have gone wrong afterwards.
+            State::Decided(Err(code)) => code == KafkaErrorCode::UNKNOWN_SERVER_ERROR,
+            State::Decided(Ok(_)) => true,
         }
     }
 
@@ -253,6 +263,9 @@ fn is_unknown(failure: &Failure) -> bool {
 
 /// Whether it is worth another attempt: these are about where things are and how long they take. An unknown partition is
 /// among them because a broker may not have heard yet of one that the cluster has.
+///
+/// An offset out of range is not, unless it was in range before: a new leader starts from a high watermark that lags
+/// behind its predecessor's, and catches up.
 fn may_pass(code: KafkaErrorCode) -> bool {
     [
         KafkaErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
@@ -271,6 +284,7 @@ fn may_have_applied(code: KafkaErrorCode) -> bool {
     ![
         KafkaErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
         KafkaErrorCode::LEADER_NOT_AVAILABLE,
+        KafkaErrorCode::OFFSET_OUT_OF_RANGE,
     ]
     .contains(&code)
 }
@@ -280,8 +294,7 @@ mod tests {
     use super::*;
 
     /// What a row says after these failures, one after the other, and whether it may be sent again.
-    fn learnt(codes: &[i16]) -> (i16, bool) {
-        let mut row = row();
+    fn learnt(mut row: Row, codes: &[i16]) -> (i16, bool) {
         for code in codes {
             row.learn(KafkaErrorCode::new(*code));
         }
@@ -310,12 +323,40 @@ mod tests {
             (&[7, 3], (7, true)),
             (&[13, 6], (13, true)),
             (&[1], (1, false)),
+            (&[5, 1], (1, false)),
+            (&[6, 1], (6, true)),
+            (&[13, 1], (13, true)),
             (&[5, 44], (44, false)),
             (&[17, 7], (17, false)),
             (&[29], (29, false)),
             (&[-1, 7], (-1, false)),
         ] {
-            assert_eq!(learnt(codes), expected, "{codes:?}");
+            assert_eq!(learnt(row(), codes), expected, "{codes:?}");
+        }
+    }
+
+    #[test]
+    fn a_high_watermark_that_a_new_leader_has_not_reached_yet_is_sent_again() {
+        for (codes, expected) in [
+            (&[1][..], (1, true)),
+            (&[1, 13], (13, true)),
+            (&[13, 1], (13, true)),
+            (&[1, 44], (44, false)),
+        ] {
+            let everything = Row::new(&RecordsToDelete {
+                partition: 0,
+                before: BeforeOffset::HighWatermark,
+            });
+            assert_eq!(learnt(everything, codes), expected, "{codes:?}");
+        }
+    }
+
+    #[test]
+    fn nobody_says_that_nothing_was_deleted_after_a_failure_without_a_code() {
+        for (code, expected) in [(-1, true), (7, true), (13, true), (44, false), (1, false)] {
+            let mut row = row();
+            row.learn(KafkaErrorCode::new(code));
+            assert_eq!(row.may_have_applied(), expected, "{code}");
         }
     }
 
