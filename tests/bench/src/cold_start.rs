@@ -18,6 +18,7 @@ pub(crate) fn once(command: &[String]) -> Result<()> {
         .args(&command[1..])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
+        .stderr(Stdio::null())
         .status()?;
     let wall = begin.elapsed().as_secs_f64();
     if !status.success() {

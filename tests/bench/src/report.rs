@@ -99,6 +99,7 @@ fn text(measured: &Measured) -> Result<String> {
     );
     gateway(&mut text, results)?;
     build(&mut text, measured.build.as_ref())?;
+    text.push_str(include_str!("../benchmarks-why.md"));
     if !results.skipped.is_empty() {
         writeln!(text, "\nLeft out: {}.", results.skipped.join("; "))?;
     }
