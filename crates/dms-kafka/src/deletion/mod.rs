@@ -2,6 +2,7 @@
 
 mod partition;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 
@@ -38,19 +39,25 @@ pub struct Deletion {
     attempts: u32,
 }
 
+/// What the service says when the records of a partition are deleted.
+pub(crate) const SUCCESS: &str = "success";
+
+/// A word of the answer. Nearly all of them are the same two, which take no memory.
+pub(crate) type Word = Cow<'static, str>;
+
 /// An item of the answer that answers nothing that was asked.
 #[derive(Clone, Debug)]
 pub struct UnexpectedItem {
     partition: Option<i32>,
-    result: Option<String>,
-    error_code: Option<String>,
+    result: Option<Word>,
+    error_code: Option<Word>,
 }
 
 /// One item of the answer as the service gave it.
 pub(crate) struct ReportedItem {
     pub(crate) partition: Option<i32>,
-    pub(crate) result: Option<String>,
-    pub(crate) error_code: Option<String>,
+    pub(crate) result: Option<Word>,
+    pub(crate) error_code: Option<Word>,
 }
 
 /// How the call went that brought the answer.

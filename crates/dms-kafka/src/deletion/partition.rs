@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::ReportedItem;
+use super::{ReportedItem, SUCCESS, Word};
 use crate::outcome::Outcome;
 
 /// Kafka's codes that are given before a leader changes anything.
@@ -49,8 +49,8 @@ pub struct PartitionDeletion {
     partition: i32,
     target: DeletionTarget,
     status: PartitionStatus,
-    result: Option<String>,
-    error_code: Option<String>,
+    result: Option<Word>,
+    error_code: Option<Word>,
     /// What the attempts before the answered one may have done.
     earlier: Outcome,
 }
@@ -95,7 +95,7 @@ impl PartitionDeletion {
     pub(super) fn report(&mut self, item: ReportedItem) {
         let first = self.status == PartitionStatus::NotReported;
         let deleted = first
-            && item.result.as_deref() == Some("success")
+            && item.result.as_deref() == Some(SUCCESS)
             && matches!(item.error_code.as_deref(), None | Some("0"));
         self.status = if deleted {
             PartitionStatus::Deleted
@@ -143,7 +143,7 @@ impl PartitionDeletion {
             PartitionStatus::Deleted => None,
             PartitionStatus::NotReported => Some(Outcome::Unknown),
             PartitionStatus::Failed => {
-                let refused = self.result.as_deref() != Some("success")
+                let refused = self.result.as_deref() != Some(SUCCESS)
                     && self
                         .error_code
                         .as_deref()
