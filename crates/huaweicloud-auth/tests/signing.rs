@@ -194,21 +194,15 @@ fn a_stated_payload_hash_is_signed_as_it_is() {
         HeaderValue::from_static("whatever"),
     );
     let method = Method::POST;
-    let explanation = signing::explain(
-        &key_pair(),
-        target(&method),
-        &headers,
-        Payload::Bytes(b"body"),
-        now(),
-    )
-    .unwrap();
-    assert!(
-        explanation
-            .canonical_request()
-            .unwrap()
-            .to_string()
-            .ends_with("\nwhatever")
-    );
+    for payload in [Payload::Bytes(b"body"), Payload::Unsigned] {
+        let explanation =
+            signing::explain(&key_pair(), target(&method), &headers, payload, now()).unwrap();
+        let canonical_request = explanation.canonical_request().unwrap().to_string();
+        assert!(
+            canonical_request.ends_with("\nwhatever"),
+            "{payload:?}: {canonical_request}"
+        );
+    }
 }
 
 #[test]
