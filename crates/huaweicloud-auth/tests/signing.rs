@@ -205,6 +205,27 @@ fn a_stated_payload_hash_is_signed_as_it_is() {
     }
 }
 
+/// A server's headers come from the wire, where nothing is marked as sensitive.
+#[test]
+fn debug_of_a_request_shows_no_header_value_and_no_body() {
+    let mut headers = HeaderMap::new();
+    for name in ["x-security-token", "x-auth-token", "cookie", "x-anything"] {
+        headers.insert(name, HeaderValue::from_static("canary"));
+    }
+    let method = Method::POST;
+    let request = SigningRequest {
+        target: target(&method),
+        headers: &headers,
+        payload: Payload::Bytes(b"canary"),
+    };
+    let shown = format!("{request:?}");
+    assert!(!shown.contains("canary"), "{shown}");
+    assert!(
+        shown.contains("/v1/vpcs") && shown.contains("x-security-token"),
+        "{shown}"
+    );
+}
+
 #[test]
 fn a_token_is_sent_and_nothing_signed() {
     let mut headers = HeaderMap::new();
