@@ -2,7 +2,7 @@
 
 use std::{path::Path, time::Duration};
 
-use http::{HeaderValue, Request, header};
+use http::{HeaderValue, Request, Uri, header};
 
 use super::temporary_key;
 use crate::{
@@ -61,13 +61,23 @@ fn request(uri: &str, token: &str, token_file: &str) -> Result<Request<Vec<u8>>,
         CredentialsError::invalid(format!("the token in {token_file} fits no header"))
     })?;
     token.set_sensitive(true);
+    let no_url = |error| {
+        CredentialsError::invalid("is no URL")
+            .with_source(error)
+            .at(URI)
+    };
+    let uri: Uri = uri
+        .parse()
+        .map_err(|error| no_url(http::Error::from(error)))?;
+    if uri
+        .authority()
+        .is_some_and(|host| host.as_str().contains('@'))
+    {
+        return Err(CredentialsError::invalid("holds a user name: remove it").at(URI));
+    }
     Request::post(uri)
         .header(header::AUTHORIZATION, token)
         .header(header::CONTENT_TYPE, "application/json")
         .body(b"{}".to_vec())
-        .map_err(|error| {
-            CredentialsError::invalid("is no URL")
-                .with_source(error)
-                .at(URI)
-        })
+        .map_err(no_url)
 }
