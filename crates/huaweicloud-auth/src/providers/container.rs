@@ -42,7 +42,13 @@ impl ContainerProvider {
         };
         let token = files::read_token(Path::new(&token_file))?;
         let request = request(&uri, &token, &token_file)?;
-        let answer = service::ask(&*self.context.transport, request, TIMEOUT, &[&token]).await?;
+        let answer = service::ask(&*self.context.transport, request, TIMEOUT, &[&token])
+            .await
+            .map_err(|error| {
+                error.with_mend(format_args!(
+                    "see that {URI} and the token in {token_file} are right"
+                ))
+            })?;
         temporary_key::parse(answer.body()).map_err(|error| error.at(&uri))
     }
 }
@@ -58,7 +64,9 @@ impl ProvideCredentials for ContainerProvider {
 
 fn request(uri: &str, token: &str, token_file: &str) -> Result<Request<Vec<u8>>, CredentialsError> {
     let mut token = HeaderValue::from_str(token).map_err(|_| {
-        CredentialsError::invalid(format!("the token in {token_file} fits no header"))
+        CredentialsError::invalid(format!(
+            "the token in {token_file} fits no header: write it on one line, in visible ASCII"
+        ))
     })?;
     token.set_sensitive(true);
     let no_url = |error| {

@@ -78,7 +78,12 @@ pub(super) async fn exchange(
         service::CLOUD_TIMEOUT,
         &[&iam_token],
     )
-    .await?;
+    .await
+    .map_err(|error| {
+        error.with_mend(format_args!(
+            "see in IAM what users of the identity provider {idp_id} may do"
+        ))
+    })?;
     temporary_key::parse(answer.body()).map_err(|error| error.at(url))
 }
 
@@ -91,16 +96,24 @@ async fn iam_token(
     let url = format!("{iam}/v3.0/OS-AUTH/id-token/tokens");
     let body = json!({ "auth": { "id_token": { "id": id_token } } });
     let mut request = service::post_json(url.clone(), &body)?;
-    let idp_id = HeaderValue::from_str(idp_id)
-        .map_err(|_| CredentialsError::invalid("the id of the identity provider fits no header"))?;
-    request.headers_mut().insert(X_IDP_ID, idp_id);
+    let header = HeaderValue::from_str(idp_id).map_err(|_| {
+        CredentialsError::invalid(format!(
+            "the identity provider {idp_id:?} fits no header: its id is visible ASCII"
+        ))
+    })?;
+    request.headers_mut().insert(X_IDP_ID, header);
     let answer = service::ask(
         &*context.transport,
         request,
         service::CLOUD_TIMEOUT,
         &[id_token],
     )
-    .await?;
+    .await
+    .map_err(|error| {
+        error.with_mend(format_args!(
+            "see that the identity provider {idp_id} is right and its token has not expired"
+        ))
+    })?;
     let token = answer
         .headers()
         .get(X_SUBJECT_TOKEN)

@@ -22,6 +22,8 @@ const TOKEN_TTL: HeaderValue = HeaderValue::from_static("21600");
 const TIMEOUT: Duration = Duration::from_secs(6);
 /// How long to believe that the service has no tokens.
 const VERSION_1_PERIOD: Duration = Duration::from_secs(24 * 60 * 60);
+const MEND: &str = "see what keeps this machine from its metadata service, or give credentials in the environment \
+    or the profile, which are asked first";
 /// What the service says on a machine that has no agency.
 const NO_AGENCY: &[u8] = b"Please configure Cloud Service Agency first";
 
@@ -111,7 +113,7 @@ impl MetadataProvider {
             | StatusCode::SERVICE_UNAVAILABLE => Session::Version1 {
                 until: self.context.clock.now() + VERSION_1_PERIOD,
             },
-            _ => return Err(service::refused(TOKEN_URL, &answer, &[])),
+            _ => return Err(service::refused(TOKEN_URL, &answer, &[]).with_mend(MEND)),
         };
         *self.session.lock().unwrap_or_else(PoisonError::into_inner) = session.clone();
         Ok(session)
@@ -183,11 +185,7 @@ fn read_key(
                 "this ECS has no agency: choose one in its settings if it is to have credentials",
             ))
         }
-        _ => Err(service::refused(
-            KEY_URL,
-            answer,
-            session.token().as_slice(),
-        )),
+        _ => Err(service::refused(KEY_URL, answer, session.token().as_slice()).with_mend(MEND)),
     }
 }
 
