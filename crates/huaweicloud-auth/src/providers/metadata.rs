@@ -5,12 +5,13 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http::{HeaderName, HeaderValue, Method, Request, StatusCode, Uri};
 
 use super::temporary_key;
 use crate::{
     Credentials, CredentialsError, ProvideCredentials, ProvideCredentialsFuture, ProviderContext,
-    TransportErrorKind, service,
+    TransportErrorKind,
+    service::{self, Answer},
 };
 
 const TOKEN_URL: &str = "http://169.254.169.254/meta-data/latest/api/token";
@@ -106,7 +107,7 @@ impl MetadataProvider {
             .await?;
         let session = match answer.status() {
             StatusCode::OK => Session::Version2 {
-                token: read_token(answer.into_body())?,
+                token: read_token(answer.body())?,
             },
             StatusCode::NOT_FOUND
             | StatusCode::METHOD_NOT_ALLOWED
@@ -119,7 +120,7 @@ impl MetadataProvider {
         Ok(session)
     }
 
-    async fn get_key(&self, session: &Session) -> Result<Response<Vec<u8>>, CredentialsError> {
+    async fn get_key(&self, session: &Session) -> Result<Answer, CredentialsError> {
         let header = match session {
             Session::Version2 { token } => Some((X_METADATA_TOKEN, token.clone())),
             Session::Version1 { .. } | Session::New => None,
@@ -132,14 +133,12 @@ impl MetadataProvider {
         method: Method,
         url: &'static str,
         header: Option<(HeaderName, HeaderValue)>,
-    ) -> Result<Response<Vec<u8>>, CredentialsError> {
+    ) -> Result<Answer, CredentialsError> {
         let mut request = Request::new(Vec::new());
         *request.method_mut() = method;
         *request.uri_mut() = Uri::from_static(url);
         request.headers_mut().extend(header);
-        self.context
-            .transport
-            .send(request, TIMEOUT)
+        service::send(&*self.context.transport, request, TIMEOUT)
             .await
             .map_err(|error| match error.kind() {
                 TransportErrorKind::Unreachable => CredentialsError::not_found(
@@ -160,8 +159,8 @@ impl ProvideCredentials for MetadataProvider {
     }
 }
 
-fn read_token(body: Vec<u8>) -> Result<HeaderValue, CredentialsError> {
-    let token = HeaderValue::try_from(body)
+fn read_token(body: &[u8]) -> Result<HeaderValue, CredentialsError> {
+    let token = HeaderValue::from_bytes(body)
         .ok()
         .filter(|token| !token.is_empty());
     let mut token = token.ok_or_else(|| {
@@ -171,10 +170,7 @@ fn read_token(body: Vec<u8>) -> Result<HeaderValue, CredentialsError> {
     Ok(token)
 }
 
-fn read_key(
-    answer: &Response<Vec<u8>>,
-    session: &Session,
-) -> Result<Credentials, CredentialsError> {
+fn read_key(answer: &Answer, session: &Session) -> Result<Credentials, CredentialsError> {
     match answer.status() {
         StatusCode::OK => temporary_key::parse(answer.body()).map_err(|error| error.at(KEY_URL)),
         StatusCode::NOT_FOUND => Err(CredentialsError::not_found(format!(
@@ -189,7 +185,7 @@ fn read_key(
     }
 }
 
-fn is_without_agency(answer: &Response<Vec<u8>>) -> bool {
+fn is_without_agency(answer: &Answer) -> bool {
     answer
         .body()
         .windows(NO_AGENCY.len())
