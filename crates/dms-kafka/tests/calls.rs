@@ -255,6 +255,7 @@ fn clients_and_calls_go_anywhere() {
             .before(0, 1)
             .send(),
     );
+    sent(client.purge("instance").run([]));
     sent(async move { client.list_partitions("instance", "orders").await });
 }
 
