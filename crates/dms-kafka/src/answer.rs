@@ -185,8 +185,9 @@ fn request_id(headers: &HeaderMap) -> Option<String> {
 /// `Retry-After` in either of its forms: seconds, or a date.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = value.parse() {
-        return Some(Duration::from_secs(seconds));
+    if !value.is_empty() && value.bytes().all(|digit| digit.is_ascii_digit()) {
+        // More seconds than can be counted are still no leave to come back at once.
+        return Some(Duration::from_secs(value.parse().unwrap_or(u64::MAX)));
     }
     let date = httpdate::parse_http_date(value).ok()?;
     Some(date.duration_since(SystemTime::now()).unwrap_or_default())
@@ -206,6 +207,8 @@ mod tests {
     fn retry_after_is_seconds_or_a_date() {
         assert_eq!(asked("0"), Some(Duration::ZERO));
         assert_eq!(asked(" 120 "), Some(Duration::from_secs(120)));
+        let endless = Some(Duration::from_secs(u64::MAX));
+        assert_eq!(asked("99999999999999999999999"), endless);
         let past = "Fri, 31 Dec 1999 23:59:59 GMT";
         assert_eq!(asked(past), Some(Duration::ZERO));
         let hour = Duration::from_secs(3600);
@@ -218,7 +221,7 @@ mod tests {
 
     #[test]
     fn any_other_retry_after_is_none() {
-        for value in ["", "-1", "1.5", "soon", "1e3", "99999999999999999999999"] {
+        for value in ["", "-1", "+1", "1.5", "soon", "1e3"] {
             assert_eq!(asked(value), None, "{value}");
         }
     }

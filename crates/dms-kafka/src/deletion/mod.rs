@@ -156,19 +156,12 @@ impl Deletion {
     pub(crate) fn failure_summary(&self) -> String {
         const LISTED: usize = 20;
         let failed = self.failures().count();
-        let mut lines: Vec<String> = self
-            .failures()
-            .take(LISTED)
-            .map(PartitionDeletion::explain)
-            .collect();
-        if failed > LISTED {
-            lines.push(format!("and {} more", failed - LISTED));
-        }
-        if !self.unexpected.is_empty() {
-            lines.push(format!(
-                "{} partitions reported that were not asked for",
-                self.unexpected.len()
-            ));
+        let all = failed + self.unexpected.len();
+        let explained = self.failures().map(PartitionDeletion::explain);
+        let unexpected = self.unexpected.iter().map(UnexpectedItem::explain);
+        let mut lines: Vec<String> = explained.chain(unexpected).take(LISTED).collect();
+        if all > LISTED {
+            lines.push(format!("and {} more", all - LISTED));
         }
         format!(
             "{failed} of {} partitions failed: {}",
@@ -221,6 +214,13 @@ impl UnexpectedItem {
     /// The service's code as text.
     pub fn error_code(&self) -> Option<&str> {
         self.error_code.as_deref()
+    }
+
+    fn explain(&self) -> String {
+        match self.partition {
+            Some(partition) => format!("partition {partition} was reported and not asked for"),
+            None => "an item names no partition".to_owned(),
+        }
     }
 }
 

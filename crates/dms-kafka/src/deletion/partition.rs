@@ -51,6 +51,8 @@ pub struct PartitionDeletion {
     status: PartitionStatus,
     result: Option<Word>,
     error_code: Option<Word>,
+    /// Whether several items spoke of it.
+    repeated: bool,
     /// What the attempts before the answered one may have done.
     earlier: Outcome,
 }
@@ -87,6 +89,7 @@ impl PartitionDeletion {
             status: PartitionStatus::NotReported,
             result: None,
             error_code: None,
+            repeated: false,
             earlier,
         }
     }
@@ -104,6 +107,7 @@ impl PartitionDeletion {
         };
         self.result = item.result;
         self.error_code = if first { item.error_code } else { None };
+        self.repeated = !first;
     }
 
     /// The partition's number.
@@ -160,10 +164,22 @@ impl PartitionDeletion {
 
     pub(super) fn explain(&self) -> String {
         let partition = self.partition;
-        match (self.status, self.error_code.as_deref()) {
-            (PartitionStatus::NotReported, _) => format!("partition {partition} was not reported"),
+        if self.status == PartitionStatus::NotReported {
+            return format!("partition {partition} was not reported");
+        }
+        if self.repeated {
+            return format!("partition {partition} was reported more than once");
+        }
+        match (self.result.as_deref(), self.error_code.as_deref()) {
+            (Some(result), Some(code)) if result == "success" || code == "0" => format!(
+                "partition {partition} has result {result} with code {code}{}",
+                meaning(code)
+            ),
             (_, Some(code)) => format!("partition {partition} has code {code}{}", meaning(code)),
-            (_, None) => format!("partition {partition} has no code"),
+            (Some(result), None) => {
+                format!("partition {partition} has result {result} without a code")
+            }
+            (None, None) => format!("partition {partition} has neither result nor code"),
         }
     }
 }
