@@ -24,7 +24,7 @@ impl Conclusion<'_> {
         let shown = report.finish(self.total, &self.counts);
         self.stops.tell(progress);
         for trouble in &self.troubles {
-            progress.note(trouble);
+            progress.trouble(trouble);
         }
         if self.counts.waiting + self.counts.under_way > 0 {
             progress.note(&self.how_to_go_on());
