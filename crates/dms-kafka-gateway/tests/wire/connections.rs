@@ -166,6 +166,29 @@ async fn an_idle_connection_is_closed_by_a_shutdown() {
     assert_eq!(rest, "");
 }
 
+/// Clients that are slow to come back on a connection are still met with an answer while others do.
+#[tokio::test]
+async fn idle_connections_stay_open_as_long_as_requests_come() {
+    let gateway = gateway().await;
+    let request = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n";
+    let mut idle = Vec::new();
+    for _ in 0..8 {
+        let mut stream = connect(&gateway).await;
+        stream.write_all(request).await.expect("a write");
+        let read = stream.read(&mut [0; 4096]).await.expect("an answer");
+        assert_ne!(read, 0);
+        idle.push(stream);
+    }
+    let shutdown = tokio::spawn(gateway.shutdown());
+    for mut stream in idle {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        stream.write_all(request).await.expect("a write");
+        let answer = read_to_end(&mut stream).await;
+        assert!(answer.contains("\r\nconnection: close\r\n"), "{answer:?}");
+    }
+    shutdown.await.expect("a shutdown");
+}
+
 #[tokio::test]
 async fn a_dropped_gateway_stops() {
     let gateway = gateway().await;
