@@ -58,6 +58,17 @@ impl Served {
         }
     }
 
+    #[cfg(unix)]
+    pub(crate) fn signal(&self, name: &str) {
+        signal(&self.process, name);
+    }
+
+    /// The exit code, once it has ended.
+    #[cfg(unix)]
+    pub(crate) fn ended(&mut self) -> Option<i32> {
+        self.process.try_wait().unwrap()?.code()
+    }
+
     pub(crate) fn text(&self, field: &str) -> &str {
         self.ready[field].as_str().unwrap()
     }
