@@ -171,7 +171,7 @@ impl PartitionDeletion {
             return format!("partition {partition} was reported more than once");
         }
         match (self.result.as_deref(), self.error_code.as_deref()) {
-            (Some(result), Some(code)) if result == "success" || code == "0" => format!(
+            (Some(result), Some(code)) if result == SUCCESS || code == "0" => format!(
                 "partition {partition} has result {result} with code {code}{}",
                 meaning(code)
             ),
