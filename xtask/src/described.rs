@@ -231,10 +231,12 @@ impl<'a> Reader<'a> {
 
     /// A schema in the page's vocabulary, with every limit that the page has no words for in brackets.
     fn kind(&self, pointer: &str) -> String {
-        if let Some(name) = self.reference_name(pointer) {
+        let name = self.reference_name(pointer);
+        let pointer = &self.follow(pointer);
+        let schema = self.value(pointer);
+        if let (Some(name), "object") = (name, schema["type"].as_str().unwrap_or_default()) {
             return format!("{name} object");
         }
-        let schema = self.value(pointer);
         let name = match schema["type"].as_str() {
             Some("array") => format!("Array of {}s", self.kind(&format!("{pointer}/items"))),
             Some(kind) => kind[..1].to_uppercase() + &kind[1..],

@@ -10,7 +10,7 @@ pub(crate) fn format(mut file: syn::File) -> String {
 }
 
 /// Mends what the generator leaves undone: docs as `///` lines, no constructor that panics, no
-/// complaint about variants whose descriptions it drops.
+/// complaint about variants whose descriptions it drops, no array read as an object.
 struct Tidy;
 
 impl VisitMut for Tidy {
@@ -30,6 +30,23 @@ impl VisitMut for Tidy {
         visit_mut::visit_item_impl_mut(self, item);
     }
 
+    fn visit_field_mut(&mut self, field: &mut syn::Field) {
+        // The description of a type that is written by hand is at the type, not in the contract.
+        let kind = field.ty.to_token_stream().to_string().replace(' ', "");
+        if let (Some(start), false) = (kind.find("crate::"), field.attrs.iter().any(is_doc)) {
+            let link = format!("See [`{}`].", kind[start..].trim_end_matches('>'));
+            field.attrs.push(syn::parse_quote!(#[doc = #link]));
+        }
+        visit_mut::visit_field_mut(self, field);
+    }
+
+    fn visit_item_mod_mut(&mut self, module: &mut syn::ItemMod) {
+        if let Some((_, items)) = &mut module.content {
+            *items = items.drain(..).flat_map(objects_only).collect();
+        }
+        visit_mut::visit_item_mod_mut(self, module);
+    }
+
     fn visit_item_enum_mut(&mut self, item: &mut syn::ItemEnum) {
         let has_docs = |variant: &syn::Variant| variant.attrs.iter().any(is_doc);
         if !item.variants.iter().all(has_docs) {
@@ -39,6 +56,32 @@ impl VisitMut for Tidy {
         }
         visit_mut::visit_item_enum_mut(self, item);
     }
+}
+
+/// serde reads an array for a struct, field by field. The client crate's macro lets only objects through to what
+/// serde derives, which `remote` puts aside.
+fn objects_only(item: syn::Item) -> Vec<syn::Item> {
+    let syn::Item::Struct(mut item) = item else {
+        return vec![item];
+    };
+    if !(matches!(item.fields, syn::Fields::Named(_)) && derives_deserialize(&item)) {
+        return vec![syn::Item::Struct(item)];
+    }
+    item.attrs
+        .push(syn::parse_quote!(#[serde(remote = "Self")]));
+    let name = &item.ident;
+    let implementation = syn::parse_quote!(crate::objects_only!(#name););
+    vec![syn::Item::Struct(item), implementation]
+}
+
+fn derives_deserialize(item: &syn::ItemStruct) -> bool {
+    item.attrs.iter().any(|attribute| {
+        attribute.path().is_ident("derive")
+            && attribute
+                .to_token_stream()
+                .to_string()
+                .contains("Deserialize")
+    })
 }
 
 fn is_doc(attribute: &syn::Attribute) -> bool {

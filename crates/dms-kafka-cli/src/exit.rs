@@ -103,7 +103,7 @@ impl Failure {
             Self::Credentials(message) => {
                 plain(ErrorKind::Credentials.as_str(), message, "not_applied")
             }
-            Self::Unshown(message) => plain("output", message, "unknown"),
+            Self::Unshown(message) => output_json(message),
             Self::Interrupted => plain("interrupted", INTERRUPTED, "unknown"),
             Self::AfterInterrupt(failure) => failure.json(),
             Self::Call(error) => error_json(error),
@@ -149,6 +149,11 @@ pub(crate) fn error_json(error: &Error) -> serde_json::Value {
         "outcome": outcome(error.outcome()),
         "attempts": error.attempts(),
     })
+}
+
+/// The documented JSON of a file or of standard output that cannot be read or written in the middle of a purge.
+pub(crate) fn output_json(message: &str) -> serde_json::Value {
+    plain("output", message, "unknown")
 }
 
 /// An error that no call gave.

@@ -66,11 +66,7 @@ fn run(command: Command) -> Result<Exit, Failure> {
 /// Help goes to standard output; bad usage to standard error, in JSON where results would be.
 fn not_understood(error: &clap::Error) -> ExitCode {
     if error.use_stderr() && asks_for_json(std::env::args_os()) {
-        let text = error.render().to_string();
-        let text = text.strip_prefix("error: ").unwrap_or(&text);
-        let (message, _usage) = text.split_once("\n\nUsage:").unwrap_or((text, ""));
-        let words: Vec<&str> = message.split_whitespace().collect();
-        Failure::usage(words.join(" ")).report(true);
+        Failure::usage(in_one_line(&error.render().to_string())).report(true);
         return Exit::Usage.into();
     }
     // A closed standard output is no reason to panic.
@@ -80,6 +76,18 @@ fn not_understood(error: &clap::Error) -> ExitCode {
     } else {
         Exit::Done.into()
     }
+}
+
+/// What clap says, without what only people can use: its tips follow behind semicolons.
+fn in_one_line(text: &str) -> String {
+    let text = text.strip_prefix("error: ").unwrap_or(text);
+    let end = ["\n\nUsage:", "\n\nFor more information"]
+        .iter()
+        .filter_map(|end| text.find(end))
+        .min();
+    let parts = text[..end.unwrap_or(text.len())].split("\n\n");
+    let parts = parts.map(|part| part.split_whitespace().collect::<Vec<_>>().join(" "));
+    parts.collect::<Vec<_>>().join("; ")
 }
 
 fn asks_for_json(arguments: impl Iterator<Item = OsString>) -> bool {

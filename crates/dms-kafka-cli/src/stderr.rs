@@ -43,13 +43,20 @@ pub(crate) fn warn(text: &str, json: bool) {
     }
 }
 
+/// Does this with the bar taken away meanwhile, if there is one.
+pub(crate) fn without_bar<T>(work: impl FnOnce() -> T) -> T {
+    match BAR.get() {
+        Some(bar) => bar.suspend(work),
+        None => work(),
+    }
+}
+
 /// Standard error, for the log too.
 pub(crate) struct Above;
 
 impl Write for Above {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let write = || io::stderr().write(bytes);
-        BAR.get().map_or_else(write, |bar| bar.suspend(write))
+        without_bar(|| io::stderr().write(bytes))
     }
 
     fn write_fmt(&mut self, text: std::fmt::Arguments<'_>) -> io::Result<()> {

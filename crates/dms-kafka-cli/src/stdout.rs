@@ -1,8 +1,10 @@
 //! Writes results to standard output.
 
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, IsTerminal as _, Write};
 
 use anstream::AutoStream;
+
+use crate::stderr;
 
 /// Writes `text`; a reader that has gone away (`| head`) is no failure.
 pub(crate) fn print(text: &str) -> io::Result<()> {
@@ -11,7 +13,13 @@ pub(crate) fn print(text: &str) -> io::Result<()> {
 
 /// The same for bytes.
 pub(crate) fn write(bytes: &[u8]) -> io::Result<()> {
-    write_to(io::stdout().lock(), bytes)
+    let write = || write_to(io::stdout().lock(), bytes);
+    // A progress bar may stand on the same terminal.
+    if io::stdout().is_terminal() {
+        stderr::without_bar(write)
+    } else {
+        write()
+    }
 }
 
 /// The same for a text with colours, which only a terminal gets, and none that `NO_COLOR` forbids.

@@ -2,8 +2,8 @@
 //
 // contract:        openapi/dms-kafka.yaml
 // generator:       progenitor 0.15.1
-// contract sha256: 6dddc2fa051c541c78c9e7bac3ecfdca0728dfc1ae18e0abb18244740ce2abbc
-// code sha256:     2f45e4ac538386ff97a115960540c8670702ecaca4fb0d730f76fb34f4e1ccb9
+// contract sha256: a9d64af9238b7655a24b3095ebf43fc669ef94150cdf5111687e0f43415ec08d
+// code sha256:     1d642313dfd6079d3a1630f6522badd3a9f3c75bfba18f2bbb8f2c9015ca1c6b
 
 #![allow(
     unreachable_pub,
@@ -22,22 +22,29 @@ use progenitor_client::{encode_path, ClientHooks, OperationInfo, RequestBuilderE
 pub mod types {
     /// What to delete from a topic.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default)]
+    #[serde(remote = "Self")]
     pub struct DeleteKafkaMessageRequestBody {
         /// The partitions to delete from.
         #[serde(default, skip_serializing_if = "::std::vec::Vec::is_empty")]
         pub partitions: ::std::vec::Vec<PartitionOffsetEntity>,
     }
 
+    crate::objects_only!(DeleteKafkaMessageRequestBody);
+
     /// What became of each partition.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default)]
+    #[serde(remote = "Self")]
     pub struct DeleteKafkaTopicMessagesResponse {
         /// One item for each partition of the request.
         #[serde(default, skip_serializing_if = "::std::vec::Vec::is_empty")]
         pub partitions: ::std::vec::Vec<PartitionResp>,
     }
 
+    crate::objects_only!(DeleteKafkaTopicMessagesResponse);
+
     /// One of the errors behind an error. Services differ in how they name the code and the text.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default)]
+    #[serde(remote = "Self")]
     pub struct ErrorDetail {
         /// Code of the error, under another name.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -56,8 +63,11 @@ pub mod types {
         pub message: ::std::option::Option<::std::string::String>,
     }
 
+    crate::objects_only!(ErrorDetail);
+
     /// Why a request failed. The service and the API gateway before it fill in different parts.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default)]
+    #[serde(remote = "Self")]
     pub struct ErrorResponse {
         /// The errors behind this one.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -76,8 +86,11 @@ pub mod types {
         pub request_id: ::std::option::Option<::std::string::String>,
     }
 
+    crate::objects_only!(ErrorResponse);
+
     /// One page of a topic's partitions.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default)]
+    #[serde(remote = "Self")]
     pub struct ListTopicPartitionsResponse {
         /// The partitions of this page.
         #[serde(default, skip_serializing_if = "::std::vec::Vec::is_empty")]
@@ -87,8 +100,11 @@ pub mod types {
         pub total: ::std::option::Option<i32>,
     }
 
+    crate::objects_only!(ListTopicPartitionsResponse);
+
     /// A partition and the offset below which its records are deleted.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default)]
+    #[serde(remote = "Self")]
     pub struct PartitionOffsetEntity {
         /// Offset of the first record to keep: records below it are deleted. `-1` deletes every record of the partition.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -98,13 +114,15 @@ pub mod types {
         pub partition: ::std::option::Option<i32>,
     }
 
+    crate::objects_only!(PartitionOffsetEntity);
+
     /// What became of one partition.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default)]
+    #[serde(remote = "Self")]
     pub struct PartitionResp {
-        /// Kafka's error code of this partition, `0` when there was none. It comes as a string or as an integer, and may be
-        /// null.
+        /// See [`crate::ErrorCode`].
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub error_code: ::std::option::Option<PartitionRespErrorCode>,
+        pub error_code: ::std::option::Option<crate::ErrorCode>,
         /// Partition number, counted from 0.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub partition: ::std::option::Option<i32>,
@@ -113,31 +131,11 @@ pub mod types {
         pub result: ::std::option::Option<::std::string::String>,
     }
 
-    /// Kafka's error code of this partition, `0` when there was none. It comes as a string or as an integer, and may be
-    /// null.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
-    #[serde(untagged)]
-    #[allow(missing_docs, reason = "the generator drops the descriptions of variants")]
-    pub enum PartitionRespErrorCode {
-        Text(::std::option::Option<::std::string::String>),
-        Number(i64),
-    }
-
-    impl ::std::convert::From<::std::option::Option<::std::string::String>>
-    for PartitionRespErrorCode {
-        fn from(value: ::std::option::Option<::std::string::String>) -> Self {
-            Self::Text(value)
-        }
-    }
-
-    impl ::std::convert::From<i64> for PartitionRespErrorCode {
-        fn from(value: i64) -> Self {
-            Self::Number(value)
-        }
-    }
+    crate::objects_only!(PartitionResp);
 
     /// The state of one partition.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default)]
+    #[serde(remote = "Self")]
     pub struct TopicPartition {
         /// Log end offset, the offset that the next record will get.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -155,6 +153,8 @@ pub mod types {
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub start_offset: ::std::option::Option<i64>,
     }
+
+    crate::objects_only!(TopicPartition);
 
     /// Error types.
     pub mod error {
@@ -203,6 +203,7 @@ pub mod types {
 pub struct Client {
     pub(crate) baseurl: String,
     pub(crate) client: reqwest::Client,
+    /// See [`crate::Attempt`].
     pub(crate) inner: crate::Attempt,
 }
 

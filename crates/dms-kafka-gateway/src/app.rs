@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Instant,
 };
@@ -38,6 +38,7 @@ pub(crate) struct App {
     instances: HashMap<String, Instance>,
     permits: Arc<Semaphore>,
     draining: AtomicBool,
+    answered_while_draining: AtomicU64,
 }
 
 /// One instance of the API: a name for a cluster, within a project.
@@ -65,6 +66,7 @@ impl App {
                 .collect(),
             permits: Arc::new(Semaphore::new(limits.concurrent_requests)),
             draining: AtomicBool::new(false),
+            answered_while_draining: AtomicU64::new(0),
             limits,
         }
     }
@@ -77,6 +79,16 @@ impl App {
     /// From now on requests are refused.
     pub(crate) fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Takes note that a request was answered after the gateway was asked to stop.
+    pub(crate) fn note_late_answer(&self) {
+        self.answered_while_draining.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many requests were answered after the gateway was asked to stop.
+    pub(crate) fn late_answers(&self) -> u64 {
+        self.answered_while_draining.load(Ordering::Relaxed)
     }
 
     /// Whether it is worth reading on.

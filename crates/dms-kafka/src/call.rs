@@ -127,14 +127,21 @@ impl<'a> Call<'a> {
         if self.effect != Effect::Reads {
             self.outcome = error.outcome().after(self.outcome);
         }
-        let refused = error.kind() == ErrorKind::Unauthorized && credentials.is_token();
-        if refused && self.may_renew {
-            self.may_renew = false;
-            self.renewed = renew(self.config, self.deadline, credentials).await;
+        if error.kind() == ErrorKind::Unauthorized && credentials.is_token() {
+            self.config.credentials.invalidate(credentials);
+            // Another token is asked for only where it would be used.
+            if self.may_renew && self.decide(error, true) != Decision::Stop {
+                self.may_renew = false;
+                self.renewed = renewed(self.config, self.deadline, credentials).await;
+            }
         }
+        self.decide(error, error.is_retryable() || self.renewed.is_some())
+    }
+
+    fn decide(&self, error: &Error, retryable: bool) -> Decision {
         let situation = Situation {
             attempts: self.attempts,
-            retryable: error.is_retryable() || self.renewed.is_some(),
+            retryable,
             outcome: self.outcome,
             idempotent: self.effect != Effect::DeletesEverything,
             retry_after: error.retry_after(),
@@ -160,8 +167,7 @@ pub(crate) fn after(timeout: Duration) -> Instant {
 }
 
 /// Another token in place of the refused one, when the provider has one.
-async fn renew(config: &Config, deadline: Instant, refused: &Credentials) -> Option<Identity> {
-    config.credentials.invalidate(refused);
+async fn renewed(config: &Config, deadline: Instant, refused: &Credentials) -> Option<Identity> {
     let renewed = Identity::ask(config, deadline).await.ok()?;
     (renewed.credentials.auth_token() != refused.auth_token()).then_some(renewed)
 }

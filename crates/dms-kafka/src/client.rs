@@ -18,6 +18,8 @@ use crate::retry::RetryPolicy;
 
 /// A client of one endpoint and project. Cheap to clone; clones share the connections.
 ///
+/// Calls are to be awaited in a runtime of tokio with time and I/O enabled.
+///
 /// ```
 /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
 /// use dms_kafka::Client;

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -5,7 +6,7 @@ use dms_kafka_client::types;
 
 use crate::call::{self, Effect, Operation};
 use crate::client::Client;
-use crate::deletion::{Deletion, DeletionTarget, History, ReportedItem};
+use crate::deletion::{Deletion, DeletionTarget, History, ReportedItem, SUCCESS};
 use crate::error::Error;
 use crate::ids::{InstanceId, Offset, PartitionId, TopicName};
 use crate::text::fit;
@@ -198,15 +199,16 @@ fn check_size(body: &types::DeleteKafkaMessageRequestBody) -> Result<(), Error> 
 }
 
 fn reported_item(item: types::PartitionResp, secret: Option<&str>) -> ReportedItem {
-    let error_code = match item.error_code {
-        Some(types::PartitionRespErrorCode::Text(text)) => text,
-        Some(types::PartitionRespErrorCode::Number(number)) => Some(number.to_string()),
-        None => None,
-    };
     let fit = |text| fit(text, secret, SHOWN_WORD);
     ReportedItem {
         partition: item.partition,
-        result: item.result.map(fit),
-        error_code: error_code.map(fit),
+        result: item.result.map(|word| match word.as_str() {
+            SUCCESS => Cow::Borrowed(SUCCESS),
+            _ => Cow::Owned(fit(word)),
+        }),
+        error_code: item.error_code.map(|code| match code.into_text() {
+            Cow::Owned(text) => Cow::Owned(fit(text)),
+            known => known,
+        }),
     }
 }

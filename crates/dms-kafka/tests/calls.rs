@@ -255,6 +255,7 @@ fn clients_and_calls_go_anywhere() {
             .before(0, 1)
             .send(),
     );
+    sent(client.purge("instance").run([]));
     sent(async move { client.list_partitions("instance", "orders").await });
 }
 
@@ -296,4 +297,39 @@ async fn a_request_on_a_connection_that_dies_is_not_sent_again_behind_the_caller
         (error.kind(), error.outcome()),
         (ErrorKind::Connection, Outcome::Unknown)
     );
+}
+
+#[tokio::test]
+async fn an_answer_that_came_before_its_request_is_not_taken_for_the_next_calls() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let client = builder(&endpoint)
+        .with_retry(RetryPolicy::never())
+        .build()
+        .unwrap();
+    let answer = |result: &str| {
+        let body = format!(r#"{{"partitions":[{{"partition":0,"result":"{result}"}}]}}"#);
+        let length = body.len();
+        format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{body}")
+    };
+    let server = tokio::spawn(async move {
+        let (mut first, _) = listener.accept().await.unwrap();
+        read_request(&mut first).await.unwrap();
+        let twice = answer("success").repeat(2);
+        first.write_all(twice.as_bytes()).await.unwrap();
+        let (mut second, _) = listener.accept().await.unwrap();
+        read_request(&mut second).await.unwrap();
+        second.write_all(answer("fail").as_bytes()).await.unwrap();
+        (first, second)
+    });
+    let delete = || {
+        client
+            .delete_messages("instance", "orders")
+            .before(0, 1)
+            .send()
+    };
+    delete().await.unwrap().into_result().unwrap();
+    let second = delete().await.unwrap();
+    assert!(second.into_result().is_err(), "the first answer's double");
+    drop(server.await.unwrap());
 }

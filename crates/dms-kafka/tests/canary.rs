@@ -3,6 +3,7 @@
 
 mod support;
 
+use dms_kafka::RetryPolicy;
 use dms_kafka::auth::Credentials;
 use serde_json::json;
 use support::builder;
@@ -24,6 +25,33 @@ fn repeat(request: &Request, status: u16) -> ResponseTemplate {
     ResponseTemplate::new(status)
         .insert_header("X-Request-Id", "request-7")
         .set_body_json(json!({"error_code": "APIGW.0301", "error_msg": headers.join("|")}))
+}
+
+/// Calls through a proxy that has a password, to http and https, which the proxy refuses.
+async fn through_a_proxy() -> Vec<String> {
+    let proxy = MockServer::start().await;
+    let respond = |request: &Request| repeat(request, 502);
+    Mock::given(any()).respond_with(respond).mount(&proxy).await;
+    let mut shown = Vec::new();
+    let with_password = proxy.uri().replace("http://", "http://user:canary-word@");
+    for endpoint in ["http://127.0.0.1:1", "https://127.0.0.1:1"] {
+        if endpoint.starts_with("https") && cfg!(not(feature = "rustls")) {
+            continue;
+        }
+        let builder = builder(endpoint).with_proxy(&*with_password);
+        shown.push(format!("{builder:?}"));
+        let client = builder.with_retry(RetryPolicy::never()).build().unwrap();
+        let call = client.delete_messages("instance", "orders").before(0, 1);
+        let error = call.send().await.unwrap_err();
+        shown.push(format!("{client:?} {error} {error:#?}"));
+    }
+    let arrived = proxy.received_requests().await.unwrap();
+    assert!(!arrived.is_empty());
+    assert!(
+        arrived[0].headers.contains_key("proxy-authorization"),
+        "the proxy is told the password"
+    );
+    shown
 }
 
 // One test in this file: the log of the whole process is captured.
@@ -70,11 +98,16 @@ async fn no_secret_is_shown_and_spans_name_the_request() {
             }
         }
     }
+    shown.extend(through_a_proxy().await);
     let shown = shown.join("\n");
     let log = log.text();
+    // Its records come by another way than spans and events.
+    assert!(log.contains("reqwest::connect"), "reqwest is logged");
     assert!(!shown.contains(CANARY), "{shown}");
     assert!(!log.contains(CANARY), "{log}");
     assert!(!log.contains("Signature="), "{log}");
+    let proxy_password = "dXNlcjpjYW5hcnktd29yZA=="; // user:canary-word in Base64
+    assert!(!log.contains(proxy_password), "{log}");
     let signatures = shown.split("Signature=").skip(1);
     assert!(signatures.clone().count() > 0, "the server repeats them");
     for behind in signatures {

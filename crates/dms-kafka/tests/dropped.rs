@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use dms_kafka::auth::Credentials;
-use dms_kafka::{Client, RetryPolicy};
+use dms_kafka::{Client, DeletionTarget, PurgeTarget, RetryPolicy};
 use support::{builder, read_request};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -149,4 +149,33 @@ async fn nothing_is_left_of_calls_dropped_at_any_stage() {
         until(|| Arc::strong_count(&credentials) == 1).await;
         until(|| Handle::current().metrics().num_alive_tasks() <= tasks).await;
     }
+}
+
+#[tokio::test]
+async fn nothing_is_left_of_a_purge_that_is_given_up_and_nothing_more_is_sent() {
+    let server = Holding::start(Stage::Sent).await;
+    let tasks = Handle::current().metrics().num_alive_tasks();
+    let credentials = Arc::new(Credentials::new("access-key", "secret-key").unwrap());
+    let client = client(&server.endpoint, &credentials);
+    let read = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&read);
+    let rows = (0..i32::MAX).map(move |partition| {
+        counter.fetch_add(1, Ordering::SeqCst);
+        PurgeTarget::new("orders", partition, DeletionTarget::Before(1))
+    });
+    let mut results = client
+        .purge("instance")
+        .with_concurrency(4)
+        .with_window(100)
+        .run(rows);
+    let call = tokio::spawn(async move { results.next().await });
+    until(|| server.connections.load(Ordering::SeqCst) == 4).await;
+    call.abort();
+    assert!(call.await.unwrap_err().is_cancelled());
+    until(|| server.connections.load(Ordering::SeqCst) == 0).await;
+    assert_eq!(Arc::strong_count(&read), 1, "the rows are still there");
+    assert_eq!(read.load(Ordering::SeqCst), 100);
+    drop(client);
+    until(|| Arc::strong_count(&credentials) == 1).await;
+    until(|| Handle::current().metrics().num_alive_tasks() <= tasks).await;
 }

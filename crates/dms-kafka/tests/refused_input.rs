@@ -29,6 +29,10 @@ async fn nothing_is_sent_for_bad_input() {
         (topic("a/b"), r#"topic "a/b""#),
         (topic("a\0b"), r#"topic "a\0b""#),
         (topic("a\nb"), r#"topic "a\nb""#),
+        (topic("a b"), r#"topic "a b""#),
+        (topic("a%2Fb"), r#"topic "a%2Fb""#),
+        (topic("a?b#c"), r#"topic "a?b#c""#),
+        (topic("$&"), r#"topic "$&""#),
         (topic("тема"), "1 to 249 ASCII"),
         (topic(&long), "1 to 249 ASCII"),
         (

@@ -3,10 +3,11 @@
 
 mod support;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dms_kafka::auth::{Credentials, ProvideCredentials, ProvideCredentialsFuture};
-use dms_kafka::{Deletion, Error, ErrorKind, Outcome};
+use dms_kafka::{Deletion, Error, ErrorKind, Outcome, RetryPolicy};
 use support::{builder, deleted, requests, server};
 use wiremock::{MockServer, Request, ResponseTemplate};
 
@@ -17,12 +18,14 @@ fn header<'a>(request: &'a Request, name: &str) -> &'a str {
 /// Gives out a token, and another one only when told that it was refused.
 #[derive(Debug, Default)]
 struct Tokens {
+    given: AtomicUsize,
     refusals: AtomicUsize,
     stubborn: bool,
 }
 
 impl ProvideCredentials for Tokens {
     fn provide_credentials(&self) -> ProvideCredentialsFuture<'_> {
+        self.given.fetch_add(1, Ordering::SeqCst);
         let number = self.refusals.load(Ordering::SeqCst);
         Box::pin(async move { Credentials::token(format!("token-{number}")) })
     }
@@ -87,4 +90,19 @@ async fn the_same_token_is_not_sent_again() {
         (ErrorKind::Unauthorized, 1)
     );
     assert_eq!(requests(&server).await.len(), 1);
+}
+
+#[tokio::test]
+async fn without_retries_no_token_is_asked_for_in_vain_and_the_refused_one_is_forgotten() {
+    let server = server(vec![ResponseTemplate::new(401)]).await;
+    let tokens = Arc::new(Tokens::default());
+    let client = builder(&server.uri())
+        .credentials(Arc::clone(&tokens))
+        .with_retry(RetryPolicy::never())
+        .build()
+        .unwrap();
+    let request = client.delete_messages("instance", "orders").before(0, 1);
+    assert_eq!(request.send().await.unwrap_err().attempts(), 1);
+    assert_eq!(tokens.given.load(Ordering::SeqCst), 1);
+    assert_eq!(tokens.refusals.load(Ordering::SeqCst), 1);
 }

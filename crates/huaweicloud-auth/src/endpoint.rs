@@ -26,11 +26,6 @@ pub(crate) fn parse(text: &str) -> Result<String, CredentialsError> {
     let (Some(scheme), Some(authority)) = (scheme, uri.authority()) else {
         return Err(fault("must be http:// or https:// and a host"));
     };
-    if authority.as_str().contains('@') {
-        return Err(CredentialsError::invalid(
-            "the endpoint holds a user name: remove it",
-        ));
-    }
     if authority.host().is_empty() || uri.path().len() > 1 || uri.query().is_some() {
         return Err(fault("must be a host and a port, without path or query"));
     }

@@ -63,6 +63,15 @@ impl CredentialsError {
         self
     }
 
+    /// Adds what a person can do about it, unless it may pass by itself.
+    #[cfg(feature = "providers")]
+    pub(crate) fn with_mend(mut self, mend: impl std::fmt::Display) -> Self {
+        if self.is_invalid() {
+            self.message = format!("{}; {mend}", self.message);
+        }
+        self
+    }
+
     /// What went wrong, for code that must decide.
     pub fn kind(&self) -> CredentialsErrorKind {
         self.kind

@@ -205,11 +205,7 @@ fn account_of(credentials: &Credentials) -> String {
         .unwrap_or_default()
 }
 
-fn choose(
-    region: &Region,
-    iam: &str,
-    answer: &http::Response<Vec<u8>>,
-) -> Result<String, ProjectError> {
+fn choose(region: &Region, iam: &str, answer: &service::Answer) -> Result<String, ProjectError> {
     let trace = answer
         .headers()
         .get("x-iam-trace-id")

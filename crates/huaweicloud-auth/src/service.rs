@@ -4,6 +4,7 @@ use std::{error::Error as _, iter, time::Duration};
 
 use http::{Request, Response, StatusCode, header};
 use serde_json::Value;
+use zeroize::Zeroizing;
 
 use crate::{CredentialsError, HttpTransport, TransportError};
 
@@ -24,16 +25,28 @@ pub(crate) fn post_json(url: String, body: &Value) -> Result<Request<Vec<u8>>, C
         })
 }
 
+/// Answers hold keys and tokens, so they are wiped.
+pub(crate) type Answer = Response<Zeroizing<Vec<u8>>>;
+
+/// Sends once.
+pub(crate) async fn send(
+    transport: &dyn HttpTransport,
+    request: Request<Vec<u8>>,
+    timeout: Duration,
+) -> Result<Answer, TransportError> {
+    let answer = transport.send(request, timeout).await?;
+    Ok(answer.map(Zeroizing::new))
+}
+
 /// Sends, and makes an error of every status but 2xx. What the service says about it is quoted without the given secrets.
 pub(crate) async fn ask(
     transport: &dyn HttpTransport,
     request: Request<Vec<u8>>,
     timeout: Duration,
     secrets: &[&str],
-) -> Result<Response<Vec<u8>>, CredentialsError> {
+) -> Result<Answer, CredentialsError> {
     let address = request.uri().to_string();
-    let answer = transport
-        .send(request, timeout)
+    let answer = send(transport, request, timeout)
         .await
         .map_err(|error| unanswered(&address, &error))?;
     if answer.status().is_success() {
@@ -51,11 +64,7 @@ pub(crate) fn unanswered(address: &str, error: &TransportError) -> CredentialsEr
 }
 
 /// Statuses that another try may change are not the caller's fault.
-pub(crate) fn refused(
-    address: &str,
-    answer: &Response<Vec<u8>>,
-    secrets: &[&str],
-) -> CredentialsError {
+pub(crate) fn refused(address: &str, answer: &Answer, secrets: &[&str]) -> CredentialsError {
     let status = answer.status();
     let message = message(answer.body(), secrets)
         .map(|text| format!(": {text}"))

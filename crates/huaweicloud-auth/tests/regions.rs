@@ -135,6 +135,19 @@ fn a_broken_configuration_is_named() {
     }
 }
 
+#[test]
+fn a_file_that_says_nothing_is_no_file() {
+    for file in ["", "# kafka:\n", "---\n", "{}", "kafka:\n", "other: []"] {
+        let home = home_with(file);
+        let found = endpoints(&[], Some(home.path()), "kafka", "cn-north-4").unwrap();
+        assert_eq!(
+            found,
+            ["https://dms.cn-north-4.myhuaweicloud.com"],
+            "{file:?}"
+        );
+    }
+}
+
 /// Lists of ten references to the list before: unfolded, more than the memory of the world.
 #[test]
 fn references_are_not_unfolded_without_need() {

@@ -194,20 +194,35 @@ fn a_stated_payload_hash_is_signed_as_it_is() {
         HeaderValue::from_static("whatever"),
     );
     let method = Method::POST;
-    let explanation = signing::explain(
-        &key_pair(),
-        target(&method),
-        &headers,
-        Payload::Bytes(b"body"),
-        now(),
-    )
-    .unwrap();
+    for payload in [Payload::Bytes(b"body"), Payload::Unsigned] {
+        let explanation =
+            signing::explain(&key_pair(), target(&method), &headers, payload, now()).unwrap();
+        let canonical_request = explanation.canonical_request().unwrap().to_string();
+        assert!(
+            canonical_request.ends_with("\nwhatever"),
+            "{payload:?}: {canonical_request}"
+        );
+    }
+}
+
+/// A server's headers come from the wire, where nothing is marked as sensitive.
+#[test]
+fn debug_of_a_request_shows_no_header_value_and_no_body() {
+    let mut headers = HeaderMap::new();
+    for name in ["x-security-token", "x-auth-token", "cookie", "x-anything"] {
+        headers.insert(name, HeaderValue::from_static("canary"));
+    }
+    let method = Method::POST;
+    let request = SigningRequest {
+        target: target(&method),
+        headers: &headers,
+        payload: Payload::Bytes(b"canary"),
+    };
+    let shown = format!("{request:?}");
+    assert!(!shown.contains("canary"), "{shown}");
     assert!(
-        explanation
-            .canonical_request()
-            .unwrap()
-            .to_string()
-            .ends_with("\nwhatever")
+        shown.contains("/v1/vpcs") && shown.contains("x-security-token"),
+        "{shown}"
     );
 }
 

@@ -162,3 +162,15 @@ async fn a_provider_gets_its_key_through_it() {
         "{request}"
     );
 }
+
+#[test]
+fn debug_shows_nothing_of_the_client() {
+    let mut headers = http::HeaderMap::new();
+    headers.insert("x-key", http::HeaderValue::from_static("canary"));
+    let client = reqwest::Client::builder()
+        .default_headers(headers)
+        .build()
+        .unwrap();
+    let shown = format!("{:?}", ReqwestTransport::with_client(client));
+    assert!(!shown.contains("canary"), "{shown}");
+}

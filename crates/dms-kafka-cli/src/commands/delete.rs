@@ -9,7 +9,7 @@ use crate::interrupt::Interrupts;
 use crate::output::{Format, Report, Rows};
 use crate::stderr;
 use crate::stdout;
-use crate::target::{Listing, Target};
+use crate::target::Target;
 
 pub(crate) async fn delete(arguments: Box<Delete>) -> Result<Exit, Failure> {
     let topic = TopicName::new(arguments.topic.as_str()).map_err(Failure::usage)?;
@@ -40,9 +40,18 @@ pub(crate) async fn delete(arguments: Box<Delete>) -> Result<Exit, Failure> {
     }
     let mut interrupts = Interrupts::listen().map_err(Failure::usage)?;
     let json = arguments.output.is_json();
-    let (sent, was_interrupted) = send(request, &mut interrupts, json).await?;
+    let (sent, mut was_interrupted) = send(request, &mut interrupts, json).await?;
     let shown = match sent {
-        Ok(deletion) => show(&arguments, &target, &rows, deletion).await,
+        Ok(deletion) => {
+            let after = tokio::select! {
+                after = shown_after(&arguments, &target) => after,
+                () = interrupts.next() => {
+                    was_interrupted = true;
+                    None
+                }
+            };
+            show(&arguments, &rows, deletion, after.as_deref())
+        }
         Err(error) => Err(Failure::call(error)),
     };
     match shown {
@@ -101,22 +110,25 @@ async fn send(
     }
 }
 
+/// The state after, for people. The deletion is done: that the state cannot be had must not hide its result.
+async fn shown_after(arguments: &Delete, target: &Target) -> Option<Vec<PartitionInfo>> {
+    match arguments.output {
+        Format::Json => None,
+        Format::Table => target.partitions(&arguments.topic).await.ok()?.partitions(),
+    }
+}
+
 /// Shows what has gone.
-async fn show(
+fn show(
     arguments: &Delete,
-    target: &Target,
     rows: &Rows<'_>,
     deletion: Deletion,
+    after: Option<&[PartitionInfo]>,
 ) -> Result<(), Failure> {
     let report = Report::new(&deletion);
     let shown = match arguments.output {
         Format::Json => stdout::print(&report.json()?),
-        // The deletion is done: that the state after cannot be had must not hide its result.
-        Format::Table => {
-            let after = target.partitions(&arguments.topic).await.ok();
-            let after = after.and_then(Listing::partitions);
-            stdout::print_coloured(&rows.outcome(&report, after.as_deref()))
-        }
+        Format::Table => stdout::print_coloured(&rows.outcome(&report, after)),
     };
     shown.map_err(Failure::unshown)?;
     deletion.into_result().map(drop).map_err(Failure::call)

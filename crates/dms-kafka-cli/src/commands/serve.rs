@@ -77,13 +77,11 @@ async fn serve_file(
         stdout::print(&format!("{} holds together\n", path.display())).map_err(Failure::usage)?;
         return Ok(Exit::Done);
     }
-    let mut interrupts = Interrupts::listen().map_err(Failure::usage)?;
+    let interrupts = Interrupts::listen().map_err(Failure::usage)?;
     let service = checked.start().await.map_err(Failure::caused)?;
     let ready = json!({"ready": true, "endpoint": service.endpoint(), "instances": instances});
     stdout::print(&format!("{ready}\n")).map_err(Failure::usage)?;
-    interrupts.next().await;
-    service.shutdown().await;
-    Ok(Exit::Done)
+    Ok(shut_down_when_asked(interrupts, service.shutdown()).await)
 }
 
 async fn serve_memory(arguments: Serve, listen: SocketAddr) -> Result<Exit, Failure> {
@@ -115,11 +113,24 @@ async fn serve_memory(arguments: Serve, listen: SocketAddr) -> Result<Exit, Fail
     for topic in arguments.topic {
         gateway = gateway.topic(topic.name, topic.partitions, topic.records);
     }
-    let mut interrupts = Interrupts::listen().map_err(Failure::usage)?;
+    let interrupts = Interrupts::listen().map_err(Failure::usage)?;
     let gateway = gateway.start().await.map_err(Failure::caused)?;
     let ready = serde_json::to_string(&gateway.ready_line()).map_err(Failure::usage)?;
     stdout::print(&format!("{ready}\n")).map_err(Failure::usage)?;
+    Ok(shut_down_when_asked(interrupts, gateway.shutdown()).await)
+}
+
+/// Serves until it is asked to stop; who asks twice does not want to wait for the requests in flight.
+async fn shut_down_when_asked(
+    mut interrupts: Interrupts,
+    shutdown: impl Future<Output = ()>,
+) -> Exit {
     interrupts.next().await;
-    gateway.shutdown().await;
-    Ok(Exit::Done)
+    tokio::select! {
+        () = shutdown => Exit::Done,
+        () = interrupts.next() => {
+            tracing::warn!("asked to stop again: requests in flight are left");
+            Exit::Interrupted
+        }
+    }
 }

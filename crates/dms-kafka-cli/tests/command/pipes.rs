@@ -189,6 +189,10 @@ fn results_that_cannot_be_written_stop_the_purge() {
         "{}",
         stderr(&output)
     );
+    let output = shell(&format!("{line} --output json"), &folder);
+    let told = stderr(&output);
+    let error: Value = serde_json::from_str(told.lines().next().unwrap()).unwrap();
+    assert_eq!(error["kind"], "output", "{told}");
 }
 
 #[test]

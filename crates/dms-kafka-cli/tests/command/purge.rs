@@ -1,11 +1,11 @@
 //! `dms-kafka purge` from outside: what is refused, what is printed, and what is left.
 
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::BufReader;
 
 use serde_json::{Value, json};
 
 use crate::folder::Folder;
-use crate::support::{Served, command, stderr, stdout};
+use crate::support::{Served, answer_deletion_only, command, next_is_deletion, stderr, stdout};
 
 pub(crate) fn rows(rows: &[(&str, i32, i64)]) -> String {
     rows.iter()
@@ -230,29 +230,8 @@ fn without_the_companion_there_is_no_preview_and_the_deletion_goes_on() {
 fn answer_deletions_only(connection: &std::net::TcpStream) -> Option<()> {
     let mut lines = BufReader::new(connection);
     loop {
-        let (mut head, mut length) = (String::new(), 0);
-        while !head.ends_with("\r\n\r\n") {
-            let start = head.len();
-            (lines.read_line(&mut head).ok()? > 0).then_some(())?;
-            let line = head[start..].to_ascii_lowercase();
-            length = line
-                .strip_prefix("content-length:")
-                .map_or(length, |text| text.trim().parse().unwrap());
-        }
-        lines.read_exact(&mut vec![0; length]).ok()?;
-        let (status, body) = if head.starts_with("POST") {
-            (
-                "200 OK",
-                r#"{"partitions":[{"partition":0,"error_code":0,"result":"success"}]}"#,
-            )
-        } else {
-            ("405 Method Not Allowed", "")
-        };
-        let answer = format!(
-            "HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        std::io::Write::write_all(&mut &*connection, answer.as_bytes()).ok()?;
+        let is_deletion = next_is_deletion(&mut lines)?;
+        answer_deletion_only(connection, is_deletion)?;
     }
 }
 

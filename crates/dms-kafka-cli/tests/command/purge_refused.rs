@@ -17,6 +17,21 @@ const REFUSED: &[(&str, &[&str], &[&str])] = &[
         &["line 1, column ", "it must be 1"],
     ),
     (
+        r#"{"partitions":[],"version":"1"}"#,
+        &[],
+        &["line 1, column ", "string \"1\", expected the version 1"],
+    ),
+    (
+        "{\"topic\":\"a\",\"partition\":0,\"offset\":1}",
+        &["--output", "json", "--concurrncy", "2"],
+        &["found; tip: a similar argument exists: '--concurrency'\""],
+    ),
+    (
+        "{\"topic\":\"a\",\"partition\":0,\"offset\":1}",
+        &["--output", "json", "--max-failures", "x"],
+        &["found in string\""],
+    ),
+    (
         "{\"topic\":\"a\",\"partition\":0,\"offset\":1}\n{\"topic\":\"a\",\"partition\":0,\"offset\":2}\n",
         &[],
         &[
@@ -226,6 +241,22 @@ fn missing_credentials_are_bad_usage() {
     assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
     assert!(
         stderr(&output).contains("HUAWEICLOUD_SDK_SK"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn a_folder_is_no_offsets_file() {
+    let folder = Folder::new("");
+    let output = command()
+        .args(["purge", "--embedded", "--yes", "--offsets-file"])
+        .arg(folder.path(""))
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("cannot be read: is a directory"),
         "{}",
         stderr(&output)
     );

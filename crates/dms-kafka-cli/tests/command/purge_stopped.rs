@@ -300,3 +300,20 @@ fn rows_written_over_the_file_meanwhile_are_not_sent() {
         stderr(&output)
     );
 }
+
+/// Every row was sent, and none carried out for a reason of its own: then there is something to go on with too.
+#[test]
+fn rows_that_were_not_carried_out_can_be_gone_on_with() {
+    let served = Served::with_topics(&["t0:5:1000"]);
+    let folder = Folder::with_partitions(5);
+    let refused = served
+        .purge(&folder.offsets, &["--yes", "--output", "json"])
+        .env("HUAWEICLOUD_SDK_SK", "wrong")
+        .output()
+        .unwrap();
+    let told = stderr(&refused);
+    assert!(
+        told.contains("5 were not sent or not carried out; to go on, give the same command again"),
+        "{told}"
+    );
+}

@@ -1,6 +1,12 @@
 //! `dms-kafka serve` with a file.
 
 use std::fs;
+#[cfg(unix)]
+use std::{
+    io::Write as _,
+    net::TcpStream,
+    time::{Duration, Instant},
+};
 
 use crate::folder::Folder;
 use crate::support::{Served, command, stderr, stdout};
@@ -115,4 +121,30 @@ fn what_cannot_be_served_is_told() {
             stderr(&output)
         );
     }
+}
+
+/// A client that does not finish its request keeps the gateway waiting.
+#[cfg(unix)]
+#[test]
+fn who_asks_twice_to_stop_does_not_wait() {
+    let mut served = Served::start();
+    let address = served.text("endpoint").replace("http://", "");
+    let mut client = TcpStream::connect(address).unwrap();
+    client.write_all(b"POST / HTTP/1.1\r\nhost: x\r\n").unwrap();
+    served.signal("-TERM");
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!(served.ended(), None, "it waits for the request");
+    let started = Instant::now();
+    let code = loop {
+        served.signal("-TERM");
+        if let Some(code) = served.ended() {
+            break code;
+        }
+        assert!(
+            started.elapsed() < Duration::from_secs(10),
+            "it still waits"
+        );
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    assert_eq!(code, 130);
 }

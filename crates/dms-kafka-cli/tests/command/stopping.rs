@@ -3,13 +3,16 @@
 #![cfg(unix)]
 
 use std::io::{BufRead as _, BufReader, Read as _};
+use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 
 use serde_json::Value;
 
 use crate::audited::Audited;
 use crate::folder::Folder;
-use crate::support::{command, signal, stderr, stdout};
+use crate::support::{answer_deletion_only, command, next_is_deletion, signal, stderr, stdout};
 
 const TOPICS: u32 = 1;
 const PARTITIONS: u32 = 300;
@@ -118,7 +121,7 @@ fn without_a_journal_the_rows_left_are_what_to_go_on_with() {
 
 #[test]
 fn the_second_signal_does_not_wait() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     let folder = Folder::with_partitions(PARTITIONS);
     let left = folder.path("left");
@@ -216,4 +219,51 @@ fn a_single_deletion_is_waited_for_too() {
     assert!(said.contains("waiting for the answer"), "{said}");
     let shown: Value = serde_json::from_str(&stdout(&output)).unwrap();
     assert_eq!(shown["partitions"][0]["status"], "deleted");
+}
+
+/// The deletion is done, so its result is shown although the service no longer says what is left.
+#[test]
+fn a_result_is_not_kept_back_by_a_service_that_falls_silent() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let (silent, is_silent) = mpsc::channel();
+    let has_deleted = Arc::new(AtomicBool::new(false));
+    std::thread::spawn(move || {
+        while let Ok((connection, _)) = listener.accept() {
+            let (silent, has_deleted) = (silent.clone(), has_deleted.clone());
+            std::thread::spawn(move || answer_until_deleted(&connection, &has_deleted, &silent));
+        }
+    });
+    let process = command()
+        .args(["delete", "--endpoint", &endpoint, "--project-id", "p"])
+        .args(["--instance-id", "i", "--topic", "t0", "--partition", "0:7"])
+        .arg("--yes")
+        .envs([("HUAWEICLOUD_SDK_AK", "AK"), ("HUAWEICLOUD_SDK_SK", "SK")])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    is_silent.recv().unwrap();
+    signal(&process, "-INT");
+    let output = process.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
+    assert!(stdout(&output).contains("deleted"), "{}", stdout(&output));
+}
+
+/// Answers until it has answered a deletion, and tells when it is asked more.
+fn answer_until_deleted(
+    connection: &TcpStream,
+    has_deleted: &AtomicBool,
+    silent: &mpsc::Sender<()>,
+) -> Option<()> {
+    let mut lines = BufReader::new(connection);
+    loop {
+        let is_deletion = next_is_deletion(&mut lines)?;
+        if has_deleted.load(Ordering::SeqCst) {
+            silent.send(()).ok()?;
+            continue;
+        }
+        has_deleted.store(is_deletion, Ordering::SeqCst);
+        answer_deletion_only(connection, is_deletion)?;
+    }
 }

@@ -1,6 +1,7 @@
 //! Runs the command as a user would.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
@@ -55,6 +56,17 @@ impl Served {
             process,
             ready: serde_json::from_str(&line).unwrap(),
         }
+    }
+
+    #[cfg(unix)]
+    pub(crate) fn signal(&self, name: &str) {
+        signal(&self.process, name);
+    }
+
+    /// The exit code, once it has ended.
+    #[cfg(unix)]
+    pub(crate) fn ended(&mut self) -> Option<i32> {
+        self.process.try_wait().unwrap()?.code()
     }
 
     pub(crate) fn text(&self, field: &str) -> &str {
@@ -164,4 +176,34 @@ pub(crate) fn signal(process: &Child, signal: &str) {
         .status()
         .unwrap();
     assert!(sent.success());
+}
+
+/// Reads the next request; says whether it is a deletion. `None` when the client has gone.
+pub(crate) fn next_is_deletion(lines: &mut BufReader<&TcpStream>) -> Option<bool> {
+    let (mut head, mut length) = (String::new(), 0);
+    while !head.ends_with("\r\n\r\n") {
+        let start = head.len();
+        (lines.read_line(&mut head).ok()? > 0).then_some(())?;
+        let line = head[start..].to_ascii_lowercase();
+        length = line
+            .strip_prefix("content-length:")
+            .map_or(length, |text| text.trim().parse().unwrap());
+    }
+    lines.read_exact(&mut vec![0; length]).ok()?;
+    Some(head.starts_with("POST"))
+}
+
+/// Answers a deletion from partition 0, and anything else as a service that has nothing but deletions.
+pub(crate) fn answer_deletion_only(mut connection: &TcpStream, is_deletion: bool) -> Option<()> {
+    let (status, body) = if is_deletion {
+        (
+            "200 OK",
+            r#"{"partitions":[{"partition":0,"error_code":0,"result":"success"}]}"#,
+        )
+    } else {
+        ("405 Method Not Allowed", "")
+    };
+    let length = body.len();
+    let answer = format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\n\r\n{body}");
+    connection.write_all(answer.as_bytes()).ok()
 }

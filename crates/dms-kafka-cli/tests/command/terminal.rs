@@ -163,6 +163,26 @@ fn a_bar_shows_rate_failures_and_time_left() {
     assert_eq!(exit_code(&session), 0);
 }
 
+/// Rows and what is said stand on lines of their own, and are for programs, bar or not.
+#[test]
+fn json_lines_and_the_bar_keep_apart() {
+    let folder = Folder::with_partitions(300);
+    let slow = "[[faults.rule]]\nfault = { delay_seconds = 0.05 }\n";
+    let gateway = Audited::start(&folder.path(""), 1, 300, slow);
+    let mut session = purging(&gateway, &folder, &["--output", "ndjson"]);
+    session.exp_string("100 of 300 rows").unwrap();
+    session.send_control('c').unwrap();
+    let shown = session.exp_eof().unwrap();
+    let rows = shown.matches(r#"{"topic":"#).count();
+    let apart = shown
+        .split(['\r', '\n', '\u{1b}'])
+        .filter(|line| line.trim_start_matches("[2K").starts_with(r#"{"topic":"#));
+    assert!(rows > 0);
+    assert_eq!(apart.count(), rows, "{shown:?}");
+    assert!(shown.contains(r#"{"note":"stopping: "#), "{shown:?}");
+    assert_eq!(exit_code(&session), 130);
+}
+
 /// What is said stands on lines of its own, not behind the bar.
 #[test]
 fn the_log_and_the_bar_keep_apart() {

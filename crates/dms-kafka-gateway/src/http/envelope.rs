@@ -55,6 +55,7 @@ pub(super) async fn envelope(
     };
     let mut response = complete(response, &request_id);
     if app.is_draining() {
+        app.note_late_answer();
         response
             .headers_mut()
             .insert(header::CONNECTION, HeaderValue::from_static("close"));

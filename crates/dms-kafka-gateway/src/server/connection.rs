@@ -26,8 +26,8 @@ use crate::{app::App, http, limits::Limits, refusal::Reset, tls::TlsAcceptor};
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: u64 = 1024 * 1024;
 
-/// For how long a connection that is kept alive may bring one more request when the gateway stops; it is refused with
-/// an answer, not by closing the connection under it.
+/// When the gateway stops, connections that are kept alive may bring one more request each until nobody has sent one for so
+/// long; it is refused with an answer, not by closing the connection under it.
 const NOTICE: Duration = Duration::from_secs(1);
 
 /// The other end of the connection that a request came on.
@@ -123,8 +123,10 @@ impl Connector {
             .http
             .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
         let ended = tokio::select! {
+            // A request that has arrived goes before closing.
+            biased;
             ended = &mut connection => ended,
-            () = notice(stopping) => {
+            () = notice(stopping, &self.app) => {
                 Pin::new(&mut connection).graceful_shutdown();
                 (&mut connection).await
             }
@@ -172,10 +174,16 @@ fn reset(stream: &TcpStream) {
 }
 
 /// Comes when connections that are idle are to be closed.
-async fn notice(mut stopping: watch::Receiver<()>) {
+async fn notice(mut stopping: watch::Receiver<()>, app: &App) {
     // The channel says its one word by closing.
     let _ = stopping.changed().await;
-    sleep(NOTICE).await;
+    loop {
+        let before = app.late_answers();
+        sleep(NOTICE).await;
+        if app.late_answers() == before {
+            return;
+        }
+    }
 }
 
 /// Reads on, within limits, until the client closes its side too.

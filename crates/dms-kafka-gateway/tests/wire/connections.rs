@@ -139,6 +139,32 @@ async fn a_client_that_goes_on_writing_gets_its_answer() {
     assert_refused(&read_to_end(&mut stream).await, 404, "APIGW.0101");
 }
 
+/// Early refusals wait for the rest of a request, but not for ever: neither one that trickles nor one without end.
+#[tokio::test]
+async fn a_client_that_does_not_stop_writing_is_cut_off() {
+    let gateway = gateway().await;
+    for (piece, pause) in [(1, Duration::from_millis(20)), (64 * 1024, Duration::ZERO)] {
+        let mut stream = connect(&gateway).await;
+        let head = b"POST /nowhere HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000000\r\n\r\n";
+        stream.write_all(head).await.expect("a write");
+        let mut buffer = [0; 4096];
+        let read = stream.read(&mut buffer).await.expect("an answer");
+        assert_refused(&String::from_utf8_lossy(&buffer[..read]), 404, "APIGW.0101");
+        let (rest, mut sent) = (vec![b'x'; piece], 0);
+        let writing = async {
+            while stream.write_all(&rest).await.is_ok() {
+                sent += piece;
+                tokio::time::sleep(pause).await;
+            }
+        };
+        timeout(Duration::from_secs(10), writing)
+            .await
+            .expect("it is cut off");
+        // The buffers of two sockets come on top of what is read.
+        assert!(sent < 16 * MIB, "{sent} bytes of pieces of {piece}");
+    }
+}
+
 #[tokio::test]
 async fn topics_of_dots_reach_no_other_path() {
     let gateway = gateway().await;
@@ -164,6 +190,29 @@ async fn an_idle_connection_is_closed_by_a_shutdown() {
     assert_refused(&String::from_utf8_lossy(&buffer[..read]), 404, "APIGW.0101");
     let ((), rest) = tokio::join!(gateway.shutdown(), read_to_end(&mut stream));
     assert_eq!(rest, "");
+}
+
+/// Clients that are slow to come back on a connection are still met with an answer while others do.
+#[tokio::test]
+async fn idle_connections_stay_open_as_long_as_requests_come() {
+    let gateway = gateway().await;
+    let request = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n";
+    let mut idle = Vec::new();
+    for _ in 0..8 {
+        let mut stream = connect(&gateway).await;
+        stream.write_all(request).await.expect("a write");
+        let read = stream.read(&mut [0; 4096]).await.expect("an answer");
+        assert_ne!(read, 0);
+        idle.push(stream);
+    }
+    let shutdown = tokio::spawn(gateway.shutdown());
+    for mut stream in idle {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        stream.write_all(request).await.expect("a write");
+        let answer = read_to_end(&mut stream).await;
+        assert!(answer.contains("\r\nconnection: close\r\n"), "{answer:?}");
+    }
+    shutdown.await.expect("a shutdown");
 }
 
 #[tokio::test]

@@ -110,13 +110,28 @@ async fn no_key_is_locked_unless_that_is_configured() {
 #[tokio::test]
 async fn a_head_that_does_not_arrive() {
     let service = service("limits.header_seconds = 0.2").await;
+    for begun in ["", "POST / HTTP/1.1\r\nhost: x\r\nx-slow: "] {
+        let mut stream = connect(&service).await;
+        stream.write_all(begun.as_bytes()).await.expect("a write");
+        let (_, elapsed) = read_to_end(&mut stream).await;
+        assert!(elapsed < Duration::from_secs(10), "{elapsed:?}");
+    }
+}
+
+/// A byte now and then does not make the time longer.
+#[tokio::test]
+async fn a_head_that_trickles() {
+    let service = service("limits.header_seconds = 0.5").await;
     let mut stream = connect(&service).await;
-    stream
-        .write_all(b"POST / HTTP/1.1\r\nhost: x\r\nx-slow: ")
-        .await
-        .expect("a write");
-    let (_, elapsed) = read_to_end(&mut stream).await;
-    assert!(elapsed < Duration::from_secs(10), "{elapsed:?}");
+    let trickle = async {
+        let mut written = stream.write_all(b"POST / HTTP/1.1\r\nx-slow: ").await;
+        while written.is_ok() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            written = stream.write_all(b"x").await;
+        }
+    };
+    let cut_off = tokio::time::timeout(Duration::from_secs(10), trickle).await;
+    cut_off.expect("it is cut off");
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 mod partition;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 
@@ -38,19 +39,25 @@ pub struct Deletion {
     attempts: u32,
 }
 
+/// What the service says when the records of a partition are deleted.
+pub(crate) const SUCCESS: &str = "success";
+
+/// A word of the answer. Nearly all of them are the same two, which take no memory.
+pub(crate) type Word = Cow<'static, str>;
+
 /// An item of the answer that answers nothing that was asked.
 #[derive(Clone, Debug)]
 pub struct UnexpectedItem {
     partition: Option<i32>,
-    result: Option<String>,
-    error_code: Option<String>,
+    result: Option<Word>,
+    error_code: Option<Word>,
 }
 
 /// One item of the answer as the service gave it.
 pub(crate) struct ReportedItem {
     pub(crate) partition: Option<i32>,
-    pub(crate) result: Option<String>,
-    pub(crate) error_code: Option<String>,
+    pub(crate) result: Option<Word>,
+    pub(crate) error_code: Option<Word>,
 }
 
 /// How the call went that brought the answer.
@@ -149,19 +156,12 @@ impl Deletion {
     pub(crate) fn failure_summary(&self) -> String {
         const LISTED: usize = 20;
         let failed = self.failures().count();
-        let mut lines: Vec<String> = self
-            .failures()
-            .take(LISTED)
-            .map(PartitionDeletion::explain)
-            .collect();
-        if failed > LISTED {
-            lines.push(format!("and {} more", failed - LISTED));
-        }
-        if !self.unexpected.is_empty() {
-            lines.push(format!(
-                "{} partitions reported that were not asked for",
-                self.unexpected.len()
-            ));
+        let all = failed + self.unexpected.len();
+        let explained = self.failures().map(PartitionDeletion::explain);
+        let unexpected = self.unexpected.iter().map(UnexpectedItem::explain);
+        let mut lines: Vec<String> = explained.chain(unexpected).take(LISTED).collect();
+        if all > LISTED {
+            lines.push(format!("and {} more", all - LISTED));
         }
         format!(
             "{failed} of {} partitions failed: {}",
@@ -214,6 +214,13 @@ impl UnexpectedItem {
     /// The service's code as text.
     pub fn error_code(&self) -> Option<&str> {
         self.error_code.as_deref()
+    }
+
+    fn explain(&self) -> String {
+        match self.partition {
+            Some(partition) => format!("partition {partition} was reported and not asked for"),
+            None => "an item names no partition".to_owned(),
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::ReportedItem;
+use super::{ReportedItem, SUCCESS, Word};
 use crate::outcome::Outcome;
 
 /// Kafka's codes that are given before a leader changes anything.
@@ -49,8 +49,10 @@ pub struct PartitionDeletion {
     partition: i32,
     target: DeletionTarget,
     status: PartitionStatus,
-    result: Option<String>,
-    error_code: Option<String>,
+    result: Option<Word>,
+    error_code: Option<Word>,
+    /// Whether several items spoke of it.
+    repeated: bool,
     /// What the attempts before the answered one may have done.
     earlier: Outcome,
 }
@@ -87,6 +89,7 @@ impl PartitionDeletion {
             status: PartitionStatus::NotReported,
             result: None,
             error_code: None,
+            repeated: false,
             earlier,
         }
     }
@@ -95,7 +98,7 @@ impl PartitionDeletion {
     pub(super) fn report(&mut self, item: ReportedItem) {
         let first = self.status == PartitionStatus::NotReported;
         let deleted = first
-            && item.result.as_deref() == Some("success")
+            && item.result.as_deref() == Some(SUCCESS)
             && matches!(item.error_code.as_deref(), None | Some("0"));
         self.status = if deleted {
             PartitionStatus::Deleted
@@ -104,6 +107,7 @@ impl PartitionDeletion {
         };
         self.result = item.result;
         self.error_code = if first { item.error_code } else { None };
+        self.repeated = !first;
     }
 
     /// The partition's number.
@@ -143,7 +147,7 @@ impl PartitionDeletion {
             PartitionStatus::Deleted => None,
             PartitionStatus::NotReported => Some(Outcome::Unknown),
             PartitionStatus::Failed => {
-                let refused = self.result.as_deref() != Some("success")
+                let refused = self.result.as_deref() != Some(SUCCESS)
                     && self
                         .error_code
                         .as_deref()
@@ -160,10 +164,22 @@ impl PartitionDeletion {
 
     pub(super) fn explain(&self) -> String {
         let partition = self.partition;
-        match (self.status, self.error_code.as_deref()) {
-            (PartitionStatus::NotReported, _) => format!("partition {partition} was not reported"),
+        if self.status == PartitionStatus::NotReported {
+            return format!("partition {partition} was not reported");
+        }
+        if self.repeated {
+            return format!("partition {partition} was reported more than once");
+        }
+        match (self.result.as_deref(), self.error_code.as_deref()) {
+            (Some(result), Some(code)) if result == "success" || code == "0" => format!(
+                "partition {partition} has result {result} with code {code}{}",
+                meaning(code)
+            ),
             (_, Some(code)) => format!("partition {partition} has code {code}{}", meaning(code)),
-            (_, None) => format!("partition {partition} has no code"),
+            (Some(result), None) => {
+                format!("partition {partition} has result {result} without a code")
+            }
+            (None, None) => format!("partition {partition} has neither result nor code"),
         }
     }
 }

@@ -254,6 +254,9 @@ impl fmt::Debug for PurgeRequest {
 ///
 /// A [`Stream`], with a [`next`](Self::next) of its own for those who need no more. Dropping it abandons the
 /// requests under way, whose outcome is then unknown, and sends no other.
+///
+/// Requests go on only while a result is awaited, and their time-outs run all the same: who works longer on a
+/// result than an attempt may take, reads results in a task of their own and hands them on.
 #[must_use = "nothing is deleted until the results are awaited"]
 pub struct PurgeResults {
     results: BoxStream<'static, PurgeResult>,

@@ -25,6 +25,9 @@ pub(crate) struct Case {
     /// Partition 1 is deleted whole, which may not be repeated once it may have arrived.
     #[serde(default)]
     pub(crate) everything: bool,
+    /// So many partitions beside 0 and 1, to make the request large.
+    #[serde(default)]
+    pub(crate) more_partitions: i32,
     /// The client speaks TLS; the server never does.
     #[serde(default)]
     pub(crate) https: bool,
@@ -72,6 +75,8 @@ pub(crate) enum Action {
     Fill(usize),
     /// A byte every 20 ms until the client goes away.
     Drip,
+    /// Silence, and nothing read, until the test ends.
+    Hold,
     /// Silence until the client goes away.
     Stall,
     /// Abort the connection: the client gets RST.
@@ -93,6 +98,8 @@ pub(crate) struct Expected {
     pub(crate) status: Option<u16>,
     pub(crate) request_id: Option<String>,
     pub(crate) retry_after: Option<u64>,
+    /// The encoded reason of a refusal.
+    pub(crate) authorization: Option<String>,
     /// What the kept start of the answer's body holds.
     pub(crate) body: Option<String>,
     #[serde(default)]
@@ -102,7 +109,8 @@ pub(crate) struct Expected {
 impl Case {
     /// Short only where it must fire: no TLS handshake of the table comes to its end.
     pub(crate) fn connect_timeout(&self) -> Duration {
-        Duration::from_millis(if self.https { 300 } else { 20_000 })
+        let fires = self.https && self.call_timeout_ms.is_none();
+        Duration::from_millis(if fires { 300 } else { 20_000 })
     }
 
     pub(crate) fn attempt_timeout(&self) -> Duration {
@@ -122,7 +130,7 @@ impl Case {
         format!(
             "{:?}",
             (
-                (self.everything, self.https),
+                (self.everything, self.https, self.more_partitions),
                 (&self.topic, self.lacks, &self.host),
                 (self.attempt_timeout_ms, self.call_timeout_ms),
                 self.answer_limit,

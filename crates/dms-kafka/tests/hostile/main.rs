@@ -146,6 +146,10 @@ async fn delete(case: &Case, server: &Server) -> Result<Deletion, Error> {
     let request = client
         .delete_messages("instance", &*case.topic)
         .before(0, 400);
+    let more = 2..2 + case.more_partitions;
+    let request = more.fold(request, |request, partition| {
+        request.before(partition, i64::MAX)
+    });
     let request = if case.everything {
         request.everything(1)
     } else {
@@ -189,6 +193,13 @@ fn differences(expected: &Expected, result: &Result<Deletion, Error>) -> Vec<Str
     if expected.retry_after.is_some() {
         let wanted = expected.retry_after.map(Duration::from_secs);
         compare("retry after", &error.retry_after(), &wanted);
+    }
+    if expected.authorization.is_some() {
+        compare(
+            "authorization",
+            &error.encoded_authorization_message(),
+            &expected.authorization.as_deref(),
+        );
     }
     if let Some(body) = &expected.body
         && !error.body().is_some_and(|shown| shown.contains(body))

@@ -96,6 +96,7 @@ async fn act(stream: &mut TcpStream, action: Action) -> std::io::Result<()> {
                 return Ok(());
             }
         },
+        Action::Hold => std::future::pending().await,
         Action::Reset => stream.set_zero_linger(),
         Action::Close => stream.shutdown().await,
     }

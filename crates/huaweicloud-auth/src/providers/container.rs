@@ -2,7 +2,7 @@
 
 use std::{path::Path, time::Duration};
 
-use http::{HeaderValue, Request, header};
+use http::{HeaderValue, Request, Uri, header};
 
 use super::temporary_key;
 use crate::{
@@ -42,7 +42,13 @@ impl ContainerProvider {
         };
         let token = files::read_token(Path::new(&token_file))?;
         let request = request(&uri, &token, &token_file)?;
-        let answer = service::ask(&*self.context.transport, request, TIMEOUT, &[&token]).await?;
+        let answer = service::ask(&*self.context.transport, request, TIMEOUT, &[&token])
+            .await
+            .map_err(|error| {
+                error.with_mend(format_args!(
+                    "see that {URI} and the token in {token_file} are right"
+                ))
+            })?;
         temporary_key::parse(answer.body()).map_err(|error| error.at(&uri))
     }
 }
@@ -58,16 +64,28 @@ impl ProvideCredentials for ContainerProvider {
 
 fn request(uri: &str, token: &str, token_file: &str) -> Result<Request<Vec<u8>>, CredentialsError> {
     let mut token = HeaderValue::from_str(token).map_err(|_| {
-        CredentialsError::invalid(format!("the token in {token_file} fits no header"))
+        CredentialsError::invalid(format!(
+            "the token in {token_file} fits no header: write it on one line, in visible ASCII"
+        ))
     })?;
     token.set_sensitive(true);
+    let no_url = |error| {
+        CredentialsError::invalid("is no URL")
+            .with_source(error)
+            .at(URI)
+    };
+    let uri: Uri = uri
+        .parse()
+        .map_err(|error| no_url(http::Error::from(error)))?;
+    if uri
+        .authority()
+        .is_some_and(|host| host.as_str().contains('@'))
+    {
+        return Err(CredentialsError::invalid("holds a user name: remove it").at(URI));
+    }
     Request::post(uri)
         .header(header::AUTHORIZATION, token)
         .header(header::CONTENT_TYPE, "application/json")
         .body(b"{}".to_vec())
-        .map_err(|error| {
-            CredentialsError::invalid("is no URL")
-                .with_source(error)
-                .at(URI)
-        })
+        .map_err(no_url)
 }

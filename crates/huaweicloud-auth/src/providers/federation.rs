@@ -4,6 +4,7 @@ use std::path::Path;
 
 use http::{HeaderName, HeaderValue};
 use serde_json::json;
+use zeroize::Zeroizing;
 
 use super::temporary_key;
 use crate::{
@@ -69,16 +70,21 @@ pub(super) async fn exchange(
     let id_token = files::read_token(token_file)?;
     let iam_token = iam_token(context, &iam, idp_id, &id_token).await?;
     let url = format!("{iam}/v3.0/OS-CREDENTIAL/securitytokens");
-    let token = json!({ "id": iam_token, "duration_seconds": KEY_LIFETIME_SECONDS });
+    let token = json!({ "id": iam_token.as_str(), "duration_seconds": KEY_LIFETIME_SECONDS });
     let body = json!({ "auth": { "identity": { "methods": ["token"], "token": token } } });
     let request = service::post_json(url.clone(), &body)?;
     let answer = service::ask(
         &*context.transport,
         request,
         service::CLOUD_TIMEOUT,
-        &[&iam_token],
+        &[iam_token.as_str()],
     )
-    .await?;
+    .await
+    .map_err(|error| {
+        error.with_mend(format_args!(
+            "see in IAM what users of the identity provider {idp_id} may do"
+        ))
+    })?;
     temporary_key::parse(answer.body()).map_err(|error| error.at(url))
 }
 
@@ -87,25 +93,33 @@ async fn iam_token(
     iam: &str,
     idp_id: &str,
     id_token: &str,
-) -> Result<String, CredentialsError> {
+) -> Result<Zeroizing<String>, CredentialsError> {
     let url = format!("{iam}/v3.0/OS-AUTH/id-token/tokens");
     let body = json!({ "auth": { "id_token": { "id": id_token } } });
     let mut request = service::post_json(url.clone(), &body)?;
-    let idp_id = HeaderValue::from_str(idp_id)
-        .map_err(|_| CredentialsError::invalid("the id of the identity provider fits no header"))?;
-    request.headers_mut().insert(X_IDP_ID, idp_id);
+    let header = HeaderValue::from_str(idp_id).map_err(|_| {
+        CredentialsError::invalid(format!(
+            "the identity provider {idp_id:?} fits no header: its id is visible ASCII"
+        ))
+    })?;
+    request.headers_mut().insert(X_IDP_ID, header);
     let answer = service::ask(
         &*context.transport,
         request,
         service::CLOUD_TIMEOUT,
         &[id_token],
     )
-    .await?;
+    .await
+    .map_err(|error| {
+        error.with_mend(format_args!(
+            "see that the identity provider {idp_id} is right and its token has not expired"
+        ))
+    })?;
     let token = answer
         .headers()
         .get(X_SUBJECT_TOKEN)
         .and_then(|token| token.to_str().ok());
     token
-        .map(str::to_owned)
+        .map(|token| Zeroizing::new(token.to_owned()))
         .ok_or_else(|| CredentialsError::invalid("the answer has no X-Subject-Token").at(url))
 }

@@ -5,12 +5,13 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http::{HeaderName, HeaderValue, Method, Request, StatusCode, Uri};
 
 use super::temporary_key;
 use crate::{
     Credentials, CredentialsError, ProvideCredentials, ProvideCredentialsFuture, ProviderContext,
-    TransportErrorKind, service,
+    TransportErrorKind,
+    service::{self, Answer},
 };
 
 const TOKEN_URL: &str = "http://169.254.169.254/meta-data/latest/api/token";
@@ -22,6 +23,8 @@ const TOKEN_TTL: HeaderValue = HeaderValue::from_static("21600");
 const TIMEOUT: Duration = Duration::from_secs(6);
 /// How long to believe that the service has no tokens.
 const VERSION_1_PERIOD: Duration = Duration::from_secs(24 * 60 * 60);
+const MEND: &str = "see what keeps this machine from its metadata service, or give credentials in the environment \
+    or the profile, which are asked first";
 /// What the service says on a machine that has no agency.
 const NO_AGENCY: &[u8] = b"Please configure Cloud Service Agency first";
 
@@ -104,20 +107,20 @@ impl MetadataProvider {
             .await?;
         let session = match answer.status() {
             StatusCode::OK => Session::Version2 {
-                token: read_token(answer.into_body())?,
+                token: read_token(answer.body())?,
             },
             StatusCode::NOT_FOUND
             | StatusCode::METHOD_NOT_ALLOWED
             | StatusCode::SERVICE_UNAVAILABLE => Session::Version1 {
                 until: self.context.clock.now() + VERSION_1_PERIOD,
             },
-            _ => return Err(service::refused(TOKEN_URL, &answer, &[])),
+            _ => return Err(service::refused(TOKEN_URL, &answer, &[]).with_mend(MEND)),
         };
         *self.session.lock().unwrap_or_else(PoisonError::into_inner) = session.clone();
         Ok(session)
     }
 
-    async fn get_key(&self, session: &Session) -> Result<Response<Vec<u8>>, CredentialsError> {
+    async fn get_key(&self, session: &Session) -> Result<Answer, CredentialsError> {
         let header = match session {
             Session::Version2 { token } => Some((X_METADATA_TOKEN, token.clone())),
             Session::Version1 { .. } | Session::New => None,
@@ -130,14 +133,12 @@ impl MetadataProvider {
         method: Method,
         url: &'static str,
         header: Option<(HeaderName, HeaderValue)>,
-    ) -> Result<Response<Vec<u8>>, CredentialsError> {
+    ) -> Result<Answer, CredentialsError> {
         let mut request = Request::new(Vec::new());
         *request.method_mut() = method;
         *request.uri_mut() = Uri::from_static(url);
         request.headers_mut().extend(header);
-        self.context
-            .transport
-            .send(request, TIMEOUT)
+        service::send(&*self.context.transport, request, TIMEOUT)
             .await
             .map_err(|error| match error.kind() {
                 TransportErrorKind::Unreachable => CredentialsError::not_found(
@@ -158,8 +159,8 @@ impl ProvideCredentials for MetadataProvider {
     }
 }
 
-fn read_token(body: Vec<u8>) -> Result<HeaderValue, CredentialsError> {
-    let token = HeaderValue::try_from(body)
+fn read_token(body: &[u8]) -> Result<HeaderValue, CredentialsError> {
+    let token = HeaderValue::from_bytes(body)
         .ok()
         .filter(|token| !token.is_empty());
     let mut token = token.ok_or_else(|| {
@@ -169,10 +170,7 @@ fn read_token(body: Vec<u8>) -> Result<HeaderValue, CredentialsError> {
     Ok(token)
 }
 
-fn read_key(
-    answer: &Response<Vec<u8>>,
-    session: &Session,
-) -> Result<Credentials, CredentialsError> {
+fn read_key(answer: &Answer, session: &Session) -> Result<Credentials, CredentialsError> {
     match answer.status() {
         StatusCode::OK => temporary_key::parse(answer.body()).map_err(|error| error.at(KEY_URL)),
         StatusCode::NOT_FOUND => Err(CredentialsError::not_found(format!(
@@ -183,15 +181,11 @@ fn read_key(
                 "this ECS has no agency: choose one in its settings if it is to have credentials",
             ))
         }
-        _ => Err(service::refused(
-            KEY_URL,
-            answer,
-            session.token().as_slice(),
-        )),
+        _ => Err(service::refused(KEY_URL, answer, session.token().as_slice()).with_mend(MEND)),
     }
 }
 
-fn is_without_agency(answer: &Response<Vec<u8>>) -> bool {
+fn is_without_agency(answer: &Answer) -> bool {
     answer
         .body()
         .windows(NO_AGENCY.len())

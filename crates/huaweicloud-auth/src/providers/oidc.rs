@@ -77,7 +77,12 @@ impl OidcProvider {
             service::CLOUD_TIMEOUT,
             &[&token],
         )
-        .await?;
+        .await
+        .map_err(|error| {
+            error.with_mend(format_args!(
+                "see that {PROVIDER_URN} and {AGENCY_URN} are right and the token has not expired"
+            ))
+        })?;
         environment.scope(temporary_key::parse(answer.body()).map_err(|error| error.at(url))?)
     }
 

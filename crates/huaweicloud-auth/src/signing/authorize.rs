@@ -70,7 +70,7 @@ pub(super) fn authorize_in_stages(
     }
     if let Payload::Unsigned = payload {
         let unsigned = HeaderValue::from_static(UNSIGNED_PAYLOAD);
-        headers.insert(X_SDK_CONTENT_SHA256, unsigned);
+        headers.entry(X_SDK_CONTENT_SHA256).or_insert(unsigned);
     }
     headers.entry(X_SDK_DATE).or_insert_with(|| plain(&date));
     let signed_headers = SignedHeaders::standard(headers);

@@ -69,8 +69,8 @@ pub struct RequestTarget<'a> {
     pub query: &'a str,
 }
 
-/// Everything that a signature can cover.
-#[derive(Clone, Copy, Debug)]
+/// Everything that a signature can cover. [`Debug`](std::fmt::Debug) names the headers and leaves their values out.
+#[derive(Clone, Copy)]
 pub struct SigningRequest<'a> {
     /// Method, host, path and query.
     pub target: RequestTarget<'a>,
@@ -78,6 +78,18 @@ pub struct SigningRequest<'a> {
     pub headers: &'a HeaderMap,
     /// The body.
     pub payload: Payload<'a>,
+}
+
+/// A server's headers come from the wire: nothing marks the secret ones.
+impl std::fmt::Debug for SigningRequest<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names: Vec<&HeaderName> = self.headers.keys().collect();
+        f.debug_struct("SigningRequest")
+            .field("target", &self.target)
+            .field("headers", &names)
+            .field("payload", &self.payload)
+            .finish()
+    }
 }
 
 /// How the signature covers the body.

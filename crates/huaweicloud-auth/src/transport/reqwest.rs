@@ -1,6 +1,6 @@
 //! The transport that most programs have at hand.
 
-use std::{net::IpAddr, sync::OnceLock, time::Duration};
+use std::{fmt, net::IpAddr, sync::OnceLock, time::Duration};
 
 use reqwest::{Client, ClientBuilder, Response, redirect};
 
@@ -16,10 +16,17 @@ const DIRECT_CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// Sends with `reqwest`, honouring the environment's proxies for everything but loopback and link-local addresses.
 ///
 /// Nothing is set up before the first request; plain HTTP to this machine or to the metadata service never loads TLS roots.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct ReqwestTransport {
     cloud: OnceLock<Client>,
     direct: OnceLock<Client>,
+}
+
+/// Shows nothing: a client's default headers may hold secrets.
+impl fmt::Debug for ReqwestTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReqwestTransport").finish_non_exhaustive()
+    }
 }
 
 impl ReqwestTransport {

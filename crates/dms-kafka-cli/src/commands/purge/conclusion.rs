@@ -24,9 +24,9 @@ impl Conclusion<'_> {
         let shown = report.finish(self.total, &self.counts);
         self.stops.tell(progress);
         for trouble in &self.troubles {
-            progress.note(trouble);
+            progress.trouble(trouble);
         }
-        if self.counts.waiting + self.counts.under_way > 0 {
+        if self.counts.waiting + self.counts.under_way + self.counts.undone > 0 {
             progress.note(&self.how_to_go_on());
         }
         shown.map_err(Failure::unshown)?;
@@ -40,8 +40,10 @@ impl Conclusion<'_> {
 
     fn how_to_go_on(&self) -> String {
         let done = format!(
-            "{} of {} rows are deleted, {} were not sent",
-            self.counts.deleted, self.total, self.counts.waiting
+            "{} of {} rows are deleted, {} were not sent or not carried out",
+            self.counts.deleted,
+            self.total,
+            self.counts.waiting + self.counts.undone
         );
         // With troubles there may be no such file, or one of an earlier run.
         let failures = self.arguments.failures_file.as_ref();

@@ -10,6 +10,7 @@ use indicatif::{
 use serde_json::{Value, json};
 
 use super::states::Counts;
+use crate::exit;
 use crate::stderr;
 
 const BAR: &str = "{bar:30} {human_pos} of {human_len} rows, {msg}, {rate}, {eta} left";
@@ -19,48 +20,25 @@ pub(super) struct Progress {
     /// Rows that earlier runs have finished.
     before: u64,
     started: Instant,
-    display: Display,
-}
-
-enum Display {
-    Bar(ProgressBar),
-    Lines,
-    JsonLines,
+    /// The bar, where there is a terminal.
+    bar: Option<ProgressBar>,
+    json: bool,
 }
 
 impl Progress {
     pub(super) fn new(total: u64, before: u64, json: bool) -> Self {
-        let display = if std::io::stderr().is_terminal() {
-            let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr())
-                .with_position(before);
-            if let Ok(style) = ProgressStyle::with_template(BAR) {
-                // Writing to the line does not fail.
-                bar.set_style(style.with_key(
-                    "rate",
-                    |state: &ProgressState, line: &mut dyn Write| {
-                        _ = write!(line, "{:.0}/s", state.per_sec());
-                    },
-                ));
-            }
-            bar.reset_eta();
-            stderr::keep_above(&bar);
-            Display::Bar(bar)
-        } else if json {
-            Display::JsonLines
-        } else {
-            Display::Lines
-        };
         Self {
             total,
             before,
             started: Instant::now(),
-            display,
+            bar: std::io::stderr().is_terminal().then(|| bar(total, before)),
+            json,
         }
     }
 
     /// Rows have been finished.
     pub(super) fn update(&self, counts: &Counts) {
-        if let Display::Bar(bar) = &self.display {
+        if let Some(bar) = &self.bar {
             bar.set_message(failed(counts));
             bar.set_position(counts.finished());
         }
@@ -68,6 +46,13 @@ impl Progress {
 
     /// Some time has passed.
     pub(super) fn tick(&self, counts: &Counts) {
+        match &self.bar {
+            Some(bar) => bar.tick(),
+            None => self.line(counts),
+        }
+    }
+
+    fn line(&self, counts: &Counts) {
         let elapsed = self.started.elapsed().as_secs_f64();
         let done = counts.finished().saturating_sub(self.before);
         #[expect(clippy::cast_precision_loss, reason = "it is shown in whole numbers")]
@@ -75,56 +60,68 @@ impl Progress {
         #[expect(clippy::cast_precision_loss, reason = "it is shown in whole numbers")]
         let left = self.total.saturating_sub(counts.finished()) as f64 / rate;
         let left = Duration::try_from_secs_f64(left).ok();
-        match &self.display {
-            Display::Bar(bar) => bar.tick(),
-            Display::Lines => {
-                let left = left.map_or_else(String::new, |left| {
-                    format!(", {} left", HumanDuration(left))
-                });
-                stderr::line(&format!(
-                    "{} of {} rows, {}, {rate:.0}/s{left}",
-                    HumanCount(counts.finished()),
-                    HumanCount(self.total),
-                    failed(counts),
-                ));
-            }
-            Display::JsonLines => stderr::line(
-                &json!({"progress": {
-                    "rows": self.total,
-                    "finished": counts.finished(),
-                    "failed": counts.not_deleted(),
-                    "rows_per_second": rate.round(),
-                    "seconds_left": left.map(|left| left.as_secs()),
-                }})
-                .to_string(),
-            ),
+        if self.json {
+            let progress = json!({
+                "rows": self.total,
+                "finished": counts.finished(),
+                "failed": counts.not_deleted(),
+                "rows_per_second": rate.round(),
+                "seconds_left": left.map(|left| left.as_secs()),
+            });
+            return stderr::line(&json!({"progress": progress}).to_string());
         }
+        let left = left.map_or_else(String::new, |left| {
+            format!(", {} left", HumanDuration(left))
+        });
+        stderr::line(&format!(
+            "{} of {} rows, {}, {rate:.0}/s{left}",
+            HumanCount(counts.finished()),
+            HumanCount(self.total),
+            failed(counts),
+        ));
     }
 
     /// A note for people, or for scripts that read JSON.
     pub(super) fn note(&self, text: &str) {
-        stderr::note(text, self.is_json());
+        stderr::note(text, self.json);
     }
 
-    /// An error that stops the purge: its text for people, its JSON for scripts.
+    /// A file or standard output that cannot be read or written.
+    pub(super) fn trouble(&self, text: &str) {
+        self.error(text, &exit::output_json(text));
+    }
+
+    /// An error: its text for people, its JSON for scripts.
     pub(super) fn error(&self, text: &str, json: &Value) {
-        if self.is_json() {
+        if self.json {
             stderr::line(&json.to_string());
         } else {
             stderr::line(text);
         }
     }
 
-    fn is_json(&self) -> bool {
-        matches!(self.display, Display::JsonLines)
-    }
-
     /// Takes the bar away: the results follow.
     pub(super) fn end(&self) {
-        if let Display::Bar(bar) = &self.display {
+        if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
     }
+}
+
+fn bar(total: u64, before: u64) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr())
+        .with_position(before);
+    if let Ok(style) = ProgressStyle::with_template(BAR) {
+        // Writing to the line does not fail.
+        bar.set_style(
+            style.with_key("rate", |state: &ProgressState, line: &mut dyn Write| {
+                _ = write!(line, "{:.0}/s", state.per_sec());
+            }),
+        );
+    }
+    bar.reset_eta();
+    stderr::keep_above(&bar);
+    bar
 }
 
 fn failed(counts: &Counts) -> String {

@@ -16,6 +16,8 @@ use crate::stdout;
 
 const SHOWN_IN_TABLE: usize = 50;
 const SHOWN_IN_JSON: usize = 1000;
+/// Bytes.
+const PRINTED_AT_ONCE: usize = 64 * 1024;
 
 /// Prints rows as they are finished, or keeps those that failed for the end.
 pub(super) struct Report {
@@ -61,68 +63,55 @@ impl Report {
 
     /// A request is finished.
     pub(super) fn add(&mut self, result: &PurgeResult, states: &[RowState]) -> io::Result<()> {
-        let lines = match result.deletion() {
+        match result.deletion() {
             Ok(deletion) => {
                 let asked = deletion.partitions().iter().zip(states);
-                let wanted = asked.filter(|(_, state)| self.wants(**state));
+                let all = self.format == PurgeFormat::Ndjson;
+                let wanted = asked.filter(|(_, state)| all || **state != RowState::Deleted);
                 let request_id = deletion.request_id();
-                let mut lines: Vec<_> = wanted
-                    .map(|(partition, _)| {
-                        RowLine::of_partition(result.topic(), partition, request_id)
-                    })
-                    .collect();
+                let asked = wanted.map(|(partition, _)| {
+                    RowLine::of_partition(result.topic(), partition, request_id)
+                });
+                let unexpected = deletion
+                    .unexpected()
+                    .iter()
+                    .map(|item| RowLine::of_unexpected(result.topic(), item, request_id));
                 self.unexpected += deletion.unexpected().len() as u64;
-                lines.extend(
-                    deletion
-                        .unexpected()
-                        .iter()
-                        .map(|item| RowLine::of_unexpected(result.topic(), item, request_id)),
-                );
-                lines
+                self.show(asked.chain(unexpected))
             }
             Err(error) => {
                 let told = exit::error_json(error);
                 let targets = result.targets().iter();
-                targets
-                    .map(|(partition, target)| RowLine {
-                        status: "request_failed",
-                        outcome: Some(exit::outcome(error.outcome())),
-                        request_id: error.request_id().map(str::to_owned),
-                        error: Some(told.clone()),
-                        ..RowLine::asked(result.topic(), *partition, *target)
-                    })
-                    .collect()
+                self.show(targets.map(|(partition, target)| RowLine {
+                    status: "request_failed",
+                    outcome: Some(exit::outcome(error.outcome())),
+                    request_id: error.request_id().map(str::to_owned),
+                    error: Some(told.clone()),
+                    ..RowLine::asked(result.topic(), *partition, *target)
+                }))
             }
-        };
-        self.show(lines)
+        }
     }
 
     /// A row that an earlier run has begun, and of which nothing more is known.
     pub(super) fn add_unknown(&mut self, topic: &str, partition: i32) -> io::Result<()> {
-        self.show(vec![RowLine {
+        self.show(std::iter::once(RowLine {
             status: "interrupted",
             outcome: Some(exit::outcome(Outcome::Unknown)),
             ..RowLine::asked(topic, partition, DeletionTarget::Everything)
-        }])
+        }))
     }
 
-    fn wants(&self, state: RowState) -> bool {
-        self.format == PurgeFormat::Ndjson || state != RowState::Deleted
-    }
-
-    fn show(&mut self, lines: Vec<RowLine>) -> io::Result<()> {
+    /// Lines are made one by one: each of a failed request holds the whole error.
+    fn show(&mut self, mut lines: impl Iterator<Item = RowLine>) -> io::Result<()> {
         let limit = match self.format {
-            PurgeFormat::Ndjson => return print_lines(&lines),
+            PurgeFormat::Ndjson => return print_lines(lines),
             PurgeFormat::Table => SHOWN_IN_TABLE,
             PurgeFormat::Json => SHOWN_IN_JSON,
         };
-        for line in lines {
-            if self.kept.len() < limit {
-                self.kept.push(line);
-            } else {
-                self.omitted += 1;
-            }
-        }
+        let room = limit - self.kept.len();
+        self.kept.extend(lines.by_ref().take(room));
+        self.omitted += lines.count() as u64;
         Ok(())
     }
 
@@ -201,11 +190,15 @@ fn summary(total: u64, counts: &Counts) -> Value {
     })
 }
 
-fn print_lines(lines: &[RowLine]) -> io::Result<()> {
+fn print_lines(lines: impl Iterator<Item = RowLine>) -> io::Result<()> {
     let mut text = String::new();
     for line in lines {
-        text.push_str(&serde_json::to_string(line)?);
+        text.push_str(&serde_json::to_string(&line)?);
         text.push('\n');
+        if text.len() > PRINTED_AT_ONCE {
+            stdout::print(&text)?;
+            text.clear();
+        }
     }
     stdout::print(&text)
 }

@@ -38,6 +38,8 @@ impl Source {
             let metadata = file.metadata().map_err(|error| unreadable(&name, &error))?;
             if metadata.is_file() {
                 file
+            } else if metadata.is_dir() {
+                return Err(unreadable(&name, &io::ErrorKind::IsADirectory.into()));
             } else {
                 spool(file, &name)?
             }

@@ -48,11 +48,11 @@ impl Stop {
             Self::Hopeless { text, json, .. } => {
                 progress.error(&format!("stopped: {text}"), json);
             }
-            Self::Journal(error) => progress.note(&format!(
+            Self::Journal(error) => progress.trouble(&format!(
                 "stopped: the journal cannot be written: {error}; rows that it lacks will be sent again, but none that \
                  deletes everything"
             )),
-            Self::Output(error) => progress.note(&format!("stopped: the results cannot be written: {error}")),
+            Self::Output(error) => progress.trouble(&format!("stopped: the results cannot be written: {error}")),
         }
     }
 }

@@ -42,7 +42,7 @@ impl<'de> Visitor<'de> for Document<'_, '_> {
                     return Err(A::Error::duplicate_field("version"));
                 }
                 DocumentField::Version => {
-                    let version: i64 = map.next_value()?;
+                    let version = map.next_value_seed(VERSION)?;
                     if version != 1 {
                         return Err(A::Error::custom(format!(
                             "version {version} is not supported: it must be 1"
@@ -178,6 +178,7 @@ fn checked_offset<E: serde::de::Error>(offset: i64) -> Result<i64, E> {
 #[derive(Clone, Copy)]
 struct Number(&'static str);
 
+const VERSION: Number = Number("the version 1");
 const PARTITION: Number = Number("a partition, a whole number from 0 to 2147483647");
 const OFFSET: Number =
     Number("an offset, a whole number from 0 to 9223372036854775807, or -1 for all records");
