@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::failure::{Failures, Outcome};
 use crate::interop::{self, Client};
 use crate::steps::{self, Step};
-use crate::{bench, cargo, conformance, generate, kafka, lint, public_api, python, spec};
+use crate::{bench, cargo, conformance, generate, kafka, lint, public_api, python, seeded, spec};
 
 /// What the steps work on.
 struct Ci {
@@ -94,7 +94,7 @@ const STEPS: &[Step<Ci>] = &[
     ("conformance", |ci| ci.conformance(&[])),
     ("coverage", |ci| ci.conformance(&["--coverage"])),
     ("seeded faults", |ci| {
-        conformance::faults(&ci.root).map(|()| Outcome::Passed)
+        seeded::run(&ci.root).map(|()| Outcome::Passed)
     }),
     ("instructions", Ci::instructions),
     ("public api", |ci| public_api::check(&ci.root)),

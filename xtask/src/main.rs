@@ -26,6 +26,7 @@ mod public_api;
 mod python;
 mod reference;
 mod reports;
+mod seeded;
 mod spec;
 mod steps;
 mod yaml;

@@ -56,7 +56,7 @@ impl Contract {
         &self.document
     }
 
-    /// What is wrong with `body` by the schema named `schema`; empty when nothing is.
+    /// What is wrong with `body` by the schema named `schema`, the first ten faults; empty when nothing is.
     pub fn faults(&self, schema: &str, body: &Value) -> Vec<String> {
         let root = json!({
             "$schema": "http://json-schema.org/draft-07/schema#",
@@ -66,6 +66,7 @@ impl Contract {
         match jsonschema::validator_for(&root) {
             Ok(validator) => validator
                 .iter_errors(body)
+                .take(10)
                 .map(|error| {
                     format!(
                         "{schema}: {} at {:?}",

@@ -16,7 +16,7 @@ use dms_kafka_conformance::faults::{self, TOPIC};
 use dms_kafka_conformance::listen::{self, Heard, Recorder};
 use dms_kafka_conformance::page::Rows;
 use dms_kafka_conformance::report::Report;
-use dms_kafka_conformance::secrets::redacted;
+use dms_kafka_conformance::secrets::shown;
 use dms_kafka_conformance::server::{self, Server, Target};
 use dms_kafka_conformance::source::Source;
 use dms_kafka_conformance::verdict::{Judged, Verdict};
@@ -270,7 +270,7 @@ async fn listen(
 }
 
 fn judged_request(number: usize, heard: Heard, credentials: &Credentials) -> Judged {
-    let shown = |text: &str| redacted(text, credentials);
+    let shown = |text: &str| shown(text, credentials);
     Judged {
         suite: "listen",
         name: format!("request-{number}"),

@@ -160,3 +160,39 @@ async fn a_topic_that_is_not_there_is_told_at_once() {
     let error = refused.unwrap_err().to_string();
     assert!(error.contains("does not serve this topic"), "{error}");
 }
+
+/// A report is read on a terminal, which obeys what it is sent, and must not be as long as what a service answers.
+#[tokio::test]
+async fn a_report_stays_readable_whatever_the_answer() {
+    let cases = [("any".to_owned(), toml::from_str(ANY_CASE).unwrap())];
+    let list = format!("[{}1]", "1,".repeat(100_000));
+    let escape = format!("{{\"error_msg\":\"\u{1b}[2J\n{}\"}}", "a".repeat(100_000));
+    for body in [list, escape, "<html>\n<body>\n</html>\n".to_owned()] {
+        let report = judge_by(&service(answer(500, &body)).await, &cases).await;
+        assert_eq!(report.totals.fail, 1, "{report}");
+        let text = report.to_string();
+        assert!(text.len() < 5000, "{} bytes", text.len());
+        assert!(!text.contains('\u{1b}'), "{text}");
+        let lines = text.lines().skip(2);
+        let remarks = lines.filter(|line| line.starts_with("      "));
+        assert_eq!(remarks.count() + 3, text.lines().count(), "{text}");
+    }
+}
+
+/// A service may answer without an end.
+#[tokio::test]
+async fn an_answer_that_is_too_long_is_not_kept() {
+    let cases = [("any".to_owned(), toml::from_str(ANY_CASE).unwrap())];
+    let endless = " ".repeat(16 * 1024 * 1024 + 1);
+    let report = judge_by(&service(answer(200, &endless)).await, &cases).await;
+    assert!(report.to_string().contains("is longer than"), "{report}");
+}
+
+const ANY_CASE: &str = r#"
+    title = "anything but what the kit tries the key with"
+    proves = ["Table 3, offset"]
+    [[step]]
+    body = '{"partitions":[{"partition":2147483647,"offset":2147483647}]}'
+    signing = { key = "unknown" }
+    expect = { status = "200" }
+"#;

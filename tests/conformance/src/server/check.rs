@@ -10,7 +10,7 @@ use super::values::Values;
 use super::wire::Answer;
 use crate::contract::Contract;
 use crate::judge::{holds, is_json};
-use crate::secrets::{redacted, secrets};
+use crate::secrets::{secrets, shown};
 
 /// What is wrong with any answer, whatever was asked; `operation` is what was asked for, if the contract knows it.
 pub(super) fn contract_faults(
@@ -90,7 +90,7 @@ pub(super) fn case_faults(
         faults.push(format!(
             "the answer was {} {}",
             answer.status,
-            shown(&answer.body, credentials)
+            shown(&answer.text(), credentials)
         ));
     }
     faults
@@ -183,14 +183,4 @@ pub(super) fn left_faults(
         }
     }
     faults
-}
-
-/// The beginning of an answer's body, without the secrets that a faulty service may repeat in it.
-pub(super) fn shown(body: &[u8], credentials: &Credentials) -> String {
-    const SHOWN: usize = 300;
-    let text = redacted(&String::from_utf8_lossy(body), credentials);
-    match text.char_indices().nth(SHOWN) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
-    }
 }

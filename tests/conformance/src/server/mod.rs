@@ -17,7 +17,7 @@ pub use values::Values;
 
 use crate::causes::with_causes;
 use crate::contract::Contract;
-use crate::secrets::redacted;
+use crate::secrets::shown;
 use crate::verdict::{Judged, Verdict};
 use topic::Topic;
 use wire::{Answer, Wire};
@@ -119,13 +119,13 @@ impl<'a> Server<'a> {
         };
         let answer = server.check_key(&server.delete_nothing).await?;
         if let 403 | 404 = answer.status {
-            let said = check::shown(&answer.body, &server.credentials);
+            let said = shown(&answer.text(), &server.credentials);
             return Err(
                 format!("the service does not serve this instance to this key: {said}").into(),
             );
         }
         if check::says_no_topic(&answer) {
-            let said = check::shown(&answer.body, &server.credentials);
+            let said = shown(&answer.text(), &server.credentials);
             return Err(format!("the service does not serve this topic: {said}").into());
         }
         let answer = server.check_key(&server.list).await?;
@@ -133,25 +133,26 @@ impl<'a> Server<'a> {
         Ok(server)
     }
 
-    /// Tries every case, those that leave nothing behind last. When the service stops taking the key nothing more is sent:
+    /// Tries every case, those that leave nothing behind last. When the service stops answering or taking the key nothing more is sent:
     /// the case at hand fails, and those after it cannot be tested.
     pub async fn run_all(&self, cases: &[(String, Case)]) -> Vec<Judged> {
         let mut ordered: Vec<_> = cases.iter().collect();
         ordered.sort_by_key(|(_, case)| case.runs_last);
         let mut judged = Vec::new();
-        let mut stopped = false;
+        let mut stopped: Option<String> = None;
         for (name, case) in ordered {
             let begin = Instant::now();
-            let verdict = if stopped {
-                let reason = "the service stopped taking the key".to_owned();
+            let verdict = if let Some(reason) = stopped.clone() {
                 Verdict::NotTestable { reason }
             } else {
                 match self.run(case).await {
                     Ok(Tried::Judged(faults)) => self.verdict(&faults),
                     Ok(Tried::NotTestable(reason)) => Verdict::NotTestable { reason },
                     Err(error) => {
-                        stopped = true;
-                        self.verdict(&[with_causes(&*error)])
+                        let error = with_causes(&*error);
+                        let reason = format!("nothing more was sent after {name}: {error}");
+                        stopped = Some(shown(&reason, &self.credentials));
+                        self.verdict(&[error])
                     }
                 }
             };
@@ -168,7 +169,7 @@ impl<'a> Server<'a> {
     }
 
     fn verdict(&self, faults: &[String]) -> Verdict {
-        let shown = faults.iter().map(|one| redacted(one, &self.credentials));
+        let shown = faults.iter().map(|one| shown(one, &self.credentials));
         Verdict::of(shown.collect())
     }
 
@@ -285,7 +286,7 @@ impl<'a> Server<'a> {
         let request = request::build(step, &self.values, &self.credentials)?;
         let answer = self.wire.send(request).await?;
         if answer.status == 401 {
-            let said = check::shown(&answer.body, &self.credentials);
+            let said = shown(&answer.text(), &self.credentials);
             return Err(format!(
                 "the service refuses the key, so no case is tried with it: {said}"
             )

@@ -1,5 +1,6 @@
 //! Sending requests, as HTTP or as plain text.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use http::HeaderMap;
@@ -13,7 +14,7 @@ type Error = Box<dyn std::error::Error>;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 /// More of an answer than this is not read.
-const LONGEST_ANSWER: u64 = 64 * 1024 * 1024;
+const LONGEST_ANSWER: u64 = 16 * 1024 * 1024;
 
 /// What came back.
 #[derive(Clone, Debug)]
@@ -21,6 +22,13 @@ pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) headers: HeaderMap,
     pub(super) body: Vec<u8>,
+}
+
+impl Answer {
+    /// The body as text, whatever it is.
+    pub(super) fn text(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(&self.body)
+    }
 }
 
 /// Where requests go.
@@ -86,9 +94,15 @@ impl Wire {
             .request(request.method, url)
             .headers(request.headers)
             .body(request.body);
-        let answer = sent.send().await?;
+        let mut answer = sent.send().await?;
         let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
-        let body = answer.bytes().await?.to_vec();
+        let mut body = Vec::new();
+        while let Some(chunk) = answer.chunk().await? {
+            body.extend_from_slice(&chunk);
+            if body.len() as u64 > LONGEST_ANSWER {
+                return Err(format!("the answer is longer than {LONGEST_ANSWER} bytes").into());
+            }
+        }
         Ok(Answer {
             status,
             headers,
