@@ -208,7 +208,7 @@ fn reported_item(item: types::PartitionResp, secret: Option<&str>) -> ReportedIt
         }),
         error_code: item.error_code.map(|code| match code.into_text() {
             Cow::Owned(text) => Cow::Owned(fit(text)),
-            known => known,
+            known @ Cow::Borrowed(_) => known,
         }),
     }
 }
