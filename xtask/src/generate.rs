@@ -99,7 +99,13 @@ fn client_tokens(api: &OpenAPI) -> Result<TokenStream, String> {
         .with_inner_type(quote!(crate::Attempt))
         .with_hooks(HooksMode::Expected)
         // What the generator makes of it tries one type after the other, on a copy.
-        .with_replacement("ErrorCode", "crate::ErrorCode", std::iter::empty());
+        .with_replacement("ErrorCode", "crate::ErrorCode", std::iter::empty())
+        // Nearly always the same word: a String would be an allocation for each partition.
+        .with_replacement(
+            "PartitionResult",
+            "crate::PartitionResult",
+            std::iter::empty(),
+        );
     let api = with_plain_strings(api);
     quietly(|| Generator::new(&settings).generate_tokens(&api))
         .and_then(|tokens| tokens.map_err(|error| error.to_string()))

@@ -23,6 +23,7 @@ pub enum ErrorCode {
 
 impl ErrorCode {
     /// The code as text, whichever way it was written.
+    #[inline]
     pub fn into_text(self) -> Cow<'static, str> {
         match self {
             Self::Text(text) => text,

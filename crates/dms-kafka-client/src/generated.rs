@@ -2,8 +2,8 @@
 //
 // contract:        openapi/dms-kafka.yaml
 // generator:       progenitor 0.15.1
-// contract sha256: a9d64af9238b7655a24b3095ebf43fc669ef94150cdf5111687e0f43415ec08d
-// code sha256:     1d642313dfd6079d3a1630f6522badd3a9f3c75bfba18f2bbb8f2c9015ca1c6b
+// contract sha256: 2b70f15f1fa1282b3ed9fd6056054e0e040f8657c91bffe6a930697883cb8acc
+// code sha256:     c9adbdf87f6247f50ce024d447f29b672773f55dbf944825831c47c81f80ce7b
 
 #![allow(
     unreachable_pub,
@@ -126,9 +126,9 @@ pub mod types {
         /// Partition number, counted from 0.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub partition: ::std::option::Option<i32>,
-        /// The word `success` when the records were deleted, another word when they were not.
+        /// See [`crate::PartitionResult`].
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub result: ::std::option::Option<::std::string::String>,
+        pub result: ::std::option::Option<crate::PartitionResult>,
     }
 
     crate::objects_only!(PartitionResp);

@@ -43,9 +43,11 @@ mod error_code;
 mod generated;
 mod hooks;
 mod objects;
+mod partition_result;
 
 pub use attempt::{Answer, Attempt, Completeness, DEFAULT_ANSWER_LIMIT};
 pub use error_code::ErrorCode;
 pub use generated::{Client, types};
 pub(crate) use objects::objects_only;
+pub use partition_result::PartitionResult;
 pub use progenitor_client::{ByteStream, ClientInfo, Error, ResponseValue};

@@ -63,8 +63,8 @@ fn check<T>(answer: &Answer, result: RawResult<T>) -> Result<T, Error> {
         }
         _ => return Err(truncated(result.err())),
     }
-    // The decoder does not look into the text of fields that it skips.
-    if std::str::from_utf8(&answer.body).is_err() {
+    // The decoder does not look into the text of fields that it skips. Nearly every answer is ASCII, which is told faster.
+    if !answer.body.is_ascii() && std::str::from_utf8(&answer.body).is_err() {
         return Err(untrusted("the answer is not JSON: it is not UTF-8"));
     }
     result

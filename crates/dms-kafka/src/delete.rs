@@ -6,7 +6,7 @@ use dms_kafka_client::types;
 
 use crate::call::{self, Effect, Operation};
 use crate::client::Client;
-use crate::deletion::{Deletion, DeletionTarget, History, ReportedItem, SUCCESS};
+use crate::deletion::{Deletion, DeletionTarget, History, ReportedItem, Word};
 use crate::error::Error;
 use crate::ids::{InstanceId, Offset, PartitionId, TopicName};
 use crate::text::fit;
@@ -67,6 +67,7 @@ impl DeleteMessages {
     ///
     /// Both count from 0; a negative number is refused by [`send`](Self::send). Repeating such a deletion
     /// changes nothing, so it is retried freely.
+    #[inline]
     pub fn before(self, partition: i32, offset: i64) -> Self {
         self.target(partition, DeletionTarget::Before(offset))
     }
@@ -80,9 +81,14 @@ impl DeleteMessages {
     }
 
     /// Adds one partition with its target, for callers that have targets as data.
+    #[inline]
     pub fn target(mut self, partition: i32, target: DeletionTarget) -> Self {
         self.targets.push((partition, target));
         self
+    }
+
+    pub(crate) fn with_targets(self, targets: Vec<(i32, DeletionTarget)>) -> Self {
+        Self { targets, ..self }
     }
 
     /// Sends the deletion and judges the answer.
@@ -108,20 +114,26 @@ impl DeleteMessages {
         let config = self.client.config();
         let request = Arc::new((instance_id, topic, body));
         let deadline = call::after(config.call_timeout);
-        let answer = call::run(config, deadline, OPERATION, effect, |client, project| {
-            let request = Arc::clone(&request);
-            async move {
-                let (instance_id, topic, body) = &*request;
-                client
-                    .delete_kafka_topic_messages(
-                        project.id.as_str(),
-                        instance_id.as_str(),
-                        topic.as_str(),
-                        body,
-                    )
-                    .await
-            }
-        })
+        let answer = call::run(
+            config,
+            deadline,
+            OPERATION,
+            effect,
+            move |client, project| {
+                let request = Arc::clone(&request);
+                async move {
+                    let (instance_id, topic, body) = &*request;
+                    client
+                        .delete_kafka_topic_messages(
+                            project.id.as_str(),
+                            instance_id.as_str(),
+                            topic.as_str(),
+                            body,
+                        )
+                        .await
+                }
+            },
+        )
         .await?;
         let secret = call::secret(&answer.credentials);
         Ok(judge(&self.targets, answer.value, secret, answer.history))
@@ -199,16 +211,13 @@ fn check_size(body: &types::DeleteKafkaMessageRequestBody) -> Result<(), Error> 
 }
 
 fn reported_item(item: types::PartitionResp, secret: Option<&str>) -> ReportedItem {
-    let fit = |text| fit(text, secret, SHOWN_WORD);
+    let showable = |word: Word| match word {
+        Cow::Owned(word) => Cow::Owned(fit(word, secret, SHOWN_WORD)),
+        known @ Cow::Borrowed(_) => known,
+    };
     ReportedItem {
         partition: item.partition,
-        result: item.result.map(|word| match word.as_str() {
-            SUCCESS => Cow::Borrowed(SUCCESS),
-            _ => Cow::Owned(fit(word)),
-        }),
-        error_code: item.error_code.map(|code| match code.into_text() {
-            Cow::Owned(text) => Cow::Owned(fit(text)),
-            known @ Cow::Borrowed(_) => known,
-        }),
+        result: item.result.map(|result| showable(result.into_text())),
+        error_code: item.error_code.map(|code| showable(code.into_text())),
     }
 }

@@ -150,6 +150,7 @@ impl PartitionId {
     ///
     /// # Errors
     /// [`InvalidId`] when it is negative.
+    #[inline]
     pub fn new(partition: i32) -> Result<Self, InvalidId> {
         if partition < 0 {
             return Err(InvalidId::new(
@@ -190,6 +191,7 @@ impl Offset {
     /// # Errors
     /// [`InvalidId`] when it is negative. On the wire -1 deletes all records of a partition; here that is
     /// spelled out as `everything`.
+    #[inline]
     pub fn new(offset: i64) -> Result<Self, InvalidId> {
         if offset < 0 {
             return Err(InvalidId::new(

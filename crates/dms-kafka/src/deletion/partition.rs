@@ -48,13 +48,25 @@ impl fmt::Display for DeletionTarget {
 pub struct PartitionDeletion {
     partition: i32,
     target: DeletionTarget,
-    status: PartitionStatus,
-    result: Option<Word>,
-    error_code: Option<Word>,
-    /// Whether several items spoke of it.
-    repeated: bool,
     /// What the attempts before the answered one may have done.
     earlier: Outcome,
+    said: Said,
+}
+
+/// What the answer says of a partition. A success takes no memory of its own, for an answer may bring 100,000 of them.
+#[derive(Clone, Debug)]
+enum Said {
+    Nothing,
+    Success { with_code: bool },
+    Otherwise(Box<Otherwise>),
+}
+
+#[derive(Clone, Debug)]
+struct Otherwise {
+    result: Option<Word>,
+    error_code: Option<Word>,
+    /// Whether several items spoke of the partition.
+    repeated: bool,
 }
 
 /// How the answer stands to a partition that was asked for.
@@ -86,28 +98,28 @@ impl PartitionDeletion {
         Self {
             partition,
             target,
-            status: PartitionStatus::NotReported,
-            result: None,
-            error_code: None,
-            repeated: false,
             earlier,
+            said: Said::Nothing,
         }
     }
 
     /// Takes an item in; a second one for the same partition is a contradiction.
     pub(super) fn report(&mut self, item: ReportedItem) {
-        let first = self.status == PartitionStatus::NotReported;
+        let first = matches!(self.said, Said::Nothing);
         let deleted = first
             && item.result.as_deref() == Some(SUCCESS)
             && matches!(item.error_code.as_deref(), None | Some("0"));
-        self.status = if deleted {
-            PartitionStatus::Deleted
+        self.said = if deleted {
+            Said::Success {
+                with_code: item.error_code.is_some(),
+            }
         } else {
-            PartitionStatus::Failed
+            Said::Otherwise(Box::new(Otherwise {
+                result: item.result,
+                error_code: item.error_code.filter(|_| first),
+                repeated: !first,
+            }))
         };
-        self.result = item.result;
-        self.error_code = if first { item.error_code } else { None };
-        self.repeated = !first;
     }
 
     /// The partition's number.
@@ -122,33 +134,45 @@ impl PartitionDeletion {
 
     /// How the answer stands to it.
     pub fn status(&self) -> PartitionStatus {
-        self.status
+        match self.said {
+            Said::Nothing => PartitionStatus::NotReported,
+            Said::Success { .. } => PartitionStatus::Deleted,
+            Said::Otherwise(_) => PartitionStatus::Failed,
+        }
     }
 
     /// Whether the records are certainly deleted.
     pub fn is_deleted(&self) -> bool {
-        self.status == PartitionStatus::Deleted
+        matches!(self.said, Said::Success { .. })
     }
 
     /// The service's word (Table 5, `result`).
     pub fn result(&self) -> Option<&str> {
-        self.result.as_deref()
+        match &self.said {
+            Said::Nothing => None,
+            Said::Success { .. } => Some(SUCCESS),
+            Said::Otherwise(otherwise) => otherwise.result.as_deref(),
+        }
     }
 
     /// The service's code (Table 5, `error_code`) as text, whether it came as string or number. It is Kafka's
     /// own where the service passes that on: 1 is an offset out of range, 3 an unknown partition.
     pub fn error_code(&self) -> Option<&str> {
-        self.error_code.as_deref()
+        match &self.said {
+            Said::Nothing => None,
+            Said::Success { with_code } => with_code.then_some("0"),
+            Said::Otherwise(otherwise) => otherwise.error_code.as_deref(),
+        }
     }
 
     /// What a failure has done, over all attempts of the call; `None` for a deleted partition.
     pub fn outcome(&self) -> Option<Outcome> {
-        match self.status {
-            PartitionStatus::Deleted => None,
-            PartitionStatus::NotReported => Some(Outcome::Unknown),
-            PartitionStatus::Failed => {
-                let refused = self.result.as_deref() != Some(SUCCESS)
-                    && self
+        match &self.said {
+            Said::Success { .. } => None,
+            Said::Nothing => Some(Outcome::Unknown),
+            Said::Otherwise(otherwise) => {
+                let refused = otherwise.result.as_deref() != Some(SUCCESS)
+                    && otherwise
                         .error_code
                         .as_deref()
                         .is_some_and(|code| REFUSED_BY_KAFKA.contains(&code));
@@ -164,13 +188,14 @@ impl PartitionDeletion {
 
     pub(super) fn explain(&self) -> String {
         let partition = self.partition;
-        if self.status == PartitionStatus::NotReported {
-            return format!("partition {partition} was not reported");
+        match &self.said {
+            Said::Nothing => return format!("partition {partition} was not reported"),
+            Said::Otherwise(otherwise) if otherwise.repeated => {
+                return format!("partition {partition} was reported more than once");
+            }
+            _ => {}
         }
-        if self.repeated {
-            return format!("partition {partition} was reported more than once");
-        }
-        match (self.result.as_deref(), self.error_code.as_deref()) {
+        match (self.result(), self.error_code()) {
             (Some(result), Some(code)) if result == SUCCESS || code == "0" => format!(
                 "partition {partition} has result {result} with code {code}{}",
                 meaning(code)
