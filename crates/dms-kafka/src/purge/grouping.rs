@@ -22,6 +22,8 @@ pub(super) fn groups(rows: Vec<PurgeTarget>, partitions_per_request: usize) -> V
     let mut groups: Vec<Group> = Vec::new();
     let mut open: HashMap<(String, bool), usize> = HashMap::new();
     let mut named: HashSet<(usize, i32)> = HashSet::new();
+    // Rows of one topic mostly stand together: then the group is that of the row before.
+    let mut last = None;
     for row in rows {
         let PurgeTarget {
             topic,
@@ -29,31 +31,38 @@ pub(super) fn groups(rows: Vec<PurgeTarget>, partitions_per_request: usize) -> V
             target,
             row,
         } = row;
-        let key = (topic.clone(), target == DeletionTarget::Everything);
-        let fits = |at: &&usize| {
-            groups[**at].targets.len() < partitions_per_request
-                && !named.contains(&(**at, partition))
-        };
-        match open.get(&key).filter(fits) {
-            Some(&at) if is_valid(partition, target) => {
-                groups[at].targets.push((partition, target));
-                groups[at].rows.push(row);
-                named.insert((at, partition));
-            }
-            _ => {
-                if is_valid(partition, target) {
-                    open.insert(key, groups.len());
-                    named.insert((groups.len(), partition));
-                }
-                groups.push(Group {
-                    topic,
-                    targets: vec![(partition, target)],
-                    rows: vec![row],
-                });
-            }
+        let everything = target == DeletionTarget::Everything;
+        let is_valid = is_valid(partition, target);
+        let of_last = last.filter(|&at: &usize| groups[at].is_of(&topic, everything));
+        let at = of_last
+            .or_else(|| open.get(&(topic.clone(), everything)).copied())
+            .filter(|&at| is_valid && groups[at].targets.len() < partitions_per_request)
+            .filter(|&at| named.insert((at, partition)));
+        if let Some(at) = at {
+            groups[at].targets.push((partition, target));
+            groups[at].rows.push(row);
+            last = Some(at);
+            continue;
         }
+        if is_valid {
+            last = Some(groups.len());
+            open.insert((topic.clone(), everything), groups.len());
+            named.insert((groups.len(), partition));
+        }
+        groups.push(Group {
+            topic,
+            targets: vec![(partition, target)],
+            rows: vec![row],
+        });
     }
     groups
+}
+
+impl Group {
+    fn is_of(&self, topic: &str, everything: bool) -> bool {
+        let is_everything = |(_, target): &(i32, _)| *target == DeletionTarget::Everything;
+        self.topic == topic && self.targets.first().is_some_and(is_everything) == everything
+    }
 }
 
 fn is_valid(partition: i32, target: DeletionTarget) -> bool {

@@ -226,12 +226,10 @@ impl PurgeRequest {
             targets,
             rows,
         } = self.group;
-        let mut call = self
+        let call = self
             .client
-            .delete_messages(self.instance_id, topic.as_str());
-        for &(partition, target) in &targets {
-            call = call.target(partition, target);
-        }
+            .delete_messages(self.instance_id, topic.as_str())
+            .with_targets(targets.clone());
         PurgeResult {
             result: call.send().await,
             topic,

@@ -1,7 +1,7 @@
 //! The first reading of an offsets file: nothing is sent before all of it was found good.
 
-use std::collections::{BTreeMap, HashSet};
-use std::hash::{BuildHasher as _, RandomState};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::{BuildHasher as _, BuildHasherDefault, Hasher, RandomState};
 use std::io::{self, Read};
 
 use sha2::{Digest as _, Sha256};
@@ -34,6 +34,14 @@ pub(super) struct TopicRows {
     pub(super) rows: u64,
     pub(super) everything: u64,
     pub(super) highest_partition: i32,
+}
+
+impl TopicRows {
+    fn add(&mut self, row: &Row) {
+        self.rows += 1;
+        self.everything += u64::from(row.is_everything());
+        self.highest_partition = self.highest_partition.max(row.partition);
+    }
 }
 
 /// Reads all rows.
@@ -75,14 +83,35 @@ struct Check {
     allow_everything: bool,
     hasher: RandomState,
     /// A hash of topic and partition each: 32 bytes a row at most, whatever the topics' names.
-    seen: HashSet<u64>,
+    seen: HashSet<u64, BuildHasherDefault<AsItIs>>,
     /// The row whose hash was seen before.
     suspect: Option<Row>,
     rows: u64,
     everything: u64,
-    topics: BTreeMap<String, TopicRows>,
+    topics: HashMap<String, TopicRows>,
     has_more_topics: bool,
     first_rows: Vec<Row>,
+}
+
+/// Hashes are not hashed again.
+#[derive(Default)]
+struct AsItIs(u64);
+
+impl Hasher for AsItIs {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        // Never called: a `u64` is handed over as one.
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
 }
 
 impl Check {
@@ -90,11 +119,11 @@ impl Check {
         Self {
             allow_everything,
             hasher: RandomState::new(),
-            seen: HashSet::new(),
+            seen: HashSet::default(),
             suspect: None,
             rows: 0,
             everything: 0,
-            topics: BTreeMap::new(),
+            topics: HashMap::new(),
             has_more_topics: false,
             first_rows: Vec::new(),
         }
@@ -115,19 +144,15 @@ impl Check {
             return Err("suspect".to_owned());
         }
         self.rows += 1;
-        let everything = u64::from(row.is_everything());
-        self.everything += everything;
-        if self.topics.len() < TOLD_TOPICS || self.topics.contains_key(&row.topic) {
-            if !self.topics.contains_key(&row.topic) {
-                self.topics.insert(row.topic.clone(), TopicRows::default());
+        self.everything += u64::from(row.is_everything());
+        let has_room = self.topics.len() < TOLD_TOPICS;
+        match self.topics.get_mut(&row.topic) {
+            Some(topic) => topic.add(&row),
+            None if has_room => {
+                let topic = self.topics.entry(row.topic.clone()).or_default();
+                topic.add(&row);
             }
-            if let Some(topic) = self.topics.get_mut(&row.topic) {
-                topic.rows += 1;
-                topic.everything += everything;
-                topic.highest_partition = topic.highest_partition.max(row.partition);
-            }
-        } else {
-            self.has_more_topics = true;
+            None => self.has_more_topics = true,
         }
         if self.first_rows.len() < TOLD_ROWS {
             self.first_rows.push(row);
@@ -147,7 +172,7 @@ impl Check {
             sha256,
             rows: self.rows,
             everything: self.everything,
-            topics: self.topics,
+            topics: self.topics.into_iter().collect(),
             has_more_topics: self.has_more_topics,
             first_rows: self.first_rows,
         })

@@ -36,7 +36,8 @@ pub(super) fn start(
         .try_clone()
         .map_err(|error| unreadable(source, &error))?;
     let (batches, receiver) = mpsc::channel(1);
-    let (states, sha256) = (states.clone(), checked.sha256.clone());
+    // Of the rows that are still to be read, none changes its state.
+    let (states, sha256) = (states.snapshot(), checked.sha256.clone());
     let thread = std::thread::Builder::new()
         .name("rows".to_owned())
         .spawn(move || read(&file, &states, &sha256, &batches))
@@ -59,16 +60,17 @@ impl Feed {
 /// Each batch was read from the file that was checked: one changed since is noticed before the batch is handed on.
 fn read(
     source: &Source,
-    states: &States,
+    states: &[RowState],
     sha256: &str,
     batches: &mpsc::Sender<Vec<PurgeTarget>>,
 ) -> Result<(), String> {
     let mut reader = Hashing::new(source.reader().map_err(|error| error.to_string())?);
     let mut batch = Vec::with_capacity(WINDOW);
+    let mut states = states.iter();
     let mut number = 0;
     let mut is_wanted = true;
     let read = rows::read(&mut reader, &mut |row| {
-        match states.get(number) {
+        match states.next() {
             None => return Err(CHANGED.to_owned()),
             Some(RowState::Waiting) => {
                 let target = row.target();

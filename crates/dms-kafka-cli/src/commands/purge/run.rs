@@ -123,9 +123,8 @@ impl Run<'_> {
     /// Records and shows one result.
     fn finish(&self, result: &PurgeResult, report: &mut Report) {
         let states = verdict::judge(result);
-        for (row, state) in result.rows().iter().zip(&states) {
-            self.states.set(*row, *state);
-        }
+        let rows = result.rows().iter().copied();
+        self.states.set_each(rows.zip(states.iter().copied()));
         if let Some(journal) = self.journal {
             let had_intent = result
                 .targets()

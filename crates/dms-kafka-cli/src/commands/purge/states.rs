@@ -58,23 +58,19 @@ impl States {
         self.inner().rows.get(usize::try_from(row).ok()?).copied()
     }
 
-    /// Says `false` for a number that no row has.
-    pub(super) fn set(&self, row: u64, state: RowState) -> bool {
-        let mut inner = self.inner();
-        let Some(slot) = usize::try_from(row)
-            .ok()
-            .and_then(|row| inner.rows.get_mut(row))
-        else {
-            return false;
-        };
-        let before = std::mem::replace(slot, state);
-        *inner.counts.of(before) -= 1;
-        *inner.counts.of(state) += 1;
-        true
+    pub(super) fn set_all(&self, rows: &[u64], state: RowState) -> bool {
+        self.set_each(rows.iter().map(|row| (*row, state)))
     }
 
-    pub(super) fn set_all(&self, rows: &[u64], state: RowState) -> bool {
-        rows.iter().all(|row| self.set(*row, state))
+    /// Says `false` at a number that no row has, and sets no more.
+    pub(super) fn set_each(&self, rows: impl IntoIterator<Item = (u64, RowState)>) -> bool {
+        let mut inner = self.inner();
+        rows.into_iter().all(|(row, state)| inner.set(row, state))
+    }
+
+    /// A copy of all of them, by number.
+    pub(super) fn snapshot(&self) -> Vec<RowState> {
+        self.inner().rows.clone()
     }
 
     pub(super) fn counts(&self) -> Counts {
@@ -94,6 +90,21 @@ impl States {
     fn inner(&self) -> MutexGuard<'_, Inner> {
         // Nothing panics while it holds the lock.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn set(&mut self, row: u64, state: RowState) -> bool {
+        let slot = usize::try_from(row)
+            .ok()
+            .and_then(|row| self.rows.get_mut(row));
+        let Some(slot) = slot else {
+            return false;
+        };
+        let before = std::mem::replace(slot, state);
+        *self.counts.of(before) -= 1;
+        *self.counts.of(state) += 1;
+        true
     }
 }
 
