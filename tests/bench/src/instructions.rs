@@ -17,8 +17,9 @@ use crate::{Result, root};
 /// Counts differ by so much between builds of one source.
 const TOLERANCE: f64 = 0.05;
 const BASELINE: &str = "tests/bench/instructions.toml";
-const WORKLOADS: [(&str, Peer, usize); 6] = [
+const WORKLOADS: [(&str, Peer, usize); 7] = [
     ("reqwest, 1 partition", Peer::Reqwest, 1),
+    ("reqwest, signed, 1 partition", Peer::ReqwestSigned, 1),
     ("generated client, 1 partition", Peer::Generated, 1),
     ("facade, 1 partition", Peer::Facade, 1),
     ("facade, 100 partitions", Peer::Facade, 100),

@@ -1,14 +1,16 @@
 //! The ways of making the same call that are compared.
 
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
 use clap::ValueEnum;
 use dms_kafka::{Client, DeletionTarget, PurgeTarget, raw};
 use futures_util::{StreamExt, stream};
+use http::Method;
 use http::header::CONTENT_TYPE;
 use huaweicloud_auth::Credentials;
+use huaweicloud_auth::signing::{Payload, RequestTarget, X_PROJECT_ID, authorize};
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
@@ -19,6 +21,8 @@ use crate::usage::{Usage, pin};
 pub(crate) enum Peer {
     /// reqwest posting bytes made beforehand, unsigned, and reading the answer's bytes.
     Reqwest,
+    /// The same, signed: what the algorithm and its headers cost whoever makes the call.
+    ReqwestSigned,
     /// reqwest with `serde_json` on both ways, unsigned.
     ReqwestJson,
     /// The generated client: signed, answer captured and decoded.
@@ -33,6 +37,7 @@ impl Peer {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Reqwest => "reqwest, bytes, unsigned",
+            Self::ReqwestSigned => "reqwest, bytes, signed",
             Self::ReqwestJson => "reqwest, serde_json, unsigned",
             Self::Generated => "generated client",
             Self::Facade => "facade",
@@ -176,6 +181,7 @@ impl Caller {
     async fn call(&self, peer: Peer) -> Result<()> {
         match peer {
             Peer::Reqwest => self.reqwest(self.body.clone()).await.map(drop),
+            Peer::ReqwestSigned => self.reqwest_signed().await,
             Peer::ReqwestJson => self.reqwest_json().await,
             Peer::Generated => self.generated().await,
             Peer::Facade | Peer::Purge => self.facade().await,
@@ -189,6 +195,33 @@ impl Caller {
             .header(CONTENT_TYPE, "application/json")
             .body(body);
         Ok(request.send().await?.error_for_status()?.bytes().await?)
+    }
+
+    async fn reqwest_signed(&self) -> Result<()> {
+        let mut request = self
+            .http
+            .post(&self.url)
+            .header(CONTENT_TYPE, "application/json")
+            .header(X_PROJECT_ID, &self.ready.project_id)
+            .body(self.body.clone())
+            .build()?;
+        let url = request.url().clone();
+        let target = RequestTarget {
+            method: &Method::POST,
+            host: self.ready.endpoint.trim_start_matches("http://"),
+            path: url.path(),
+            query: "",
+        };
+        authorize(
+            &self.credentials,
+            target,
+            request.headers_mut(),
+            Payload::Bytes(&self.body),
+            SystemTime::now(),
+        )?;
+        let answer = self.http.execute(request).await?;
+        answer.error_for_status()?.bytes().await?;
+        Ok(())
     }
 
     async fn reqwest_json(&self) -> Result<()> {

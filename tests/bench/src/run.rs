@@ -37,7 +37,7 @@ enum Pinning {
     Apart,
 }
 
-use Peer::{Facade, Generated, Purge, Reqwest, ReqwestJson};
+use Peer::{Facade, Generated, Purge, Reqwest, ReqwestJson, ReqwestSigned};
 
 struct Plan {
     name: &'static str,
@@ -83,7 +83,11 @@ impl Plan {
 
 /// The first peer of each is what the others are held against.
 const PLANS: [Plan; 12] = [
-    Plan::one_at_a_time(1, 4000, &[Reqwest, ReqwestJson, Generated, Facade]),
+    Plan::one_at_a_time(
+        1,
+        4000,
+        &[Reqwest, ReqwestSigned, ReqwestJson, Generated, Facade],
+    ),
     Plan::one_at_a_time(10, 3000, &[ReqwestJson, Generated, Facade]),
     Plan::one_at_a_time(100, 1500, &[ReqwestJson, Generated, Facade]),
     Plan::one_at_a_time(1000, 300, &[ReqwestJson, Generated, Facade]),
@@ -91,7 +95,7 @@ const PLANS: [Plan; 12] = [
     Plan::one_at_a_time(100_000, 6, &[ReqwestJson, Generated, Facade]),
     Plan::at_once(1, 4, &[Reqwest, Facade]),
     Plan::at_once(1, 16, &[Reqwest, Facade]),
-    Plan::at_once(1, 64, &[Reqwest, Generated, Facade]),
+    Plan::at_once(1, 64, &[Reqwest, ReqwestSigned, Generated, Facade]),
     Plan::at_once(1, 256, &[Reqwest, Facade]),
     Plan::at_once(10, 16, &[Facade, Purge]),
     Plan::at_once(10, 64, &[Facade, Purge]),
