@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::cargo::cargo;
 use crate::failure::{Failures, Outcome};
-use crate::{kafka, python};
+use crate::{interop, kafka, python};
 
 const PACKAGE: [&str; 5] = [
     "run",
@@ -36,12 +36,14 @@ fn everything(root: &Path) -> Result<Outcome, Failures> {
     Ok(kafka)
 }
 
-/// The command is one of what is measured; the vendor's SDK is, where it can be had.
+/// The command is one of what is measured; the vendor's SDKs are, where they can be had.
 fn interleaved(root: &Path, arguments: &[&str]) -> Result<(), Failures> {
     cargo(root, &["build", "--release", "-p", "dms-kafka-cli"], &[])?;
     let python = python::with_sdk(root).map(|python| format!("--python={}", python.display()));
-    let python: Vec<&str> = python.as_deref().into_iter().collect();
-    bench(root, &[arguments, &python].concat())
+    let go = interop::go_program(root, "bench")?;
+    let go = go.map(|program| format!("--go={}", program.display()));
+    let official: Vec<&str> = python.iter().chain(&go).map(String::as_str).collect();
+    bench(root, &[arguments, &official].concat())
 }
 
 fn in_front_of_kafka(root: &Path) -> Result<Outcome, Failures> {

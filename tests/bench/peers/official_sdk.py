@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 import resource
 import time
 
@@ -21,8 +20,6 @@ def main():
     for name in ("--partitions", "--calls", "--warm-up", "--in-flight", "--cpu"):
         arguments.add_argument(name, type=int)
     given = arguments.parse_args()
-    if given.cpu is not None and hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {given.cpu})
     ready = given.ready
     credentials = BasicCredentials(ready["access_key"], ready["secret_key"], ready["project_id"])
     client = (

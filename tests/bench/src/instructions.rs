@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::peers::Peer;
 use crate::processes::{Server, Work, value};
 use crate::server::Kind;
-use crate::{Result, root};
+use crate::{Result, root, write_json};
 
 /// Counts differ by so much between builds of one source.
 const TOLERANCE: f64 = 0.05;
@@ -63,7 +63,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         per_call,
     };
     if let Some(json) = &options.json {
-        fs::write(root().join(json), serde_json::to_string_pretty(&counted)?)?;
+        write_json(json, &counted)?;
     }
     if options.renew {
         let text = format!(

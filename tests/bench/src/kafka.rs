@@ -1,6 +1,5 @@
 //! What the gateway adds to a deletion on a real Kafka.
 
-use std::fs;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -14,7 +13,7 @@ use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 use crate::kafka_cost::KafkaCost;
 use crate::statistics::Spread;
-use crate::{Result, root};
+use crate::{Result, write_json};
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
@@ -45,13 +44,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let cost = runtime.block_on(measure(options))?;
     println!("directly            {} ms", cost.direct);
     println!("through the gateway {} ms", cost.through_the_gateway);
-    let json = root().join(&options.json);
-    if let Some(folder) = json.parent() {
-        fs::create_dir_all(folder)?;
-    }
-    fs::write(&json, serde_json::to_string_pretty(&cost)? + "\n")?;
-    println!("written: {}", options.json.display());
-    Ok(())
+    write_json(&options.json, &cost)
 }
 
 /// One way after the other, in turn, so that both meet the same broker.

@@ -1,16 +1,18 @@
 //! What only shows after long: memory that grows, calls that get slower.
 
 use std::fs;
+use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use serde::{Deserialize, Serialize};
 
-use crate::Result;
 use crate::load::Answered;
 use crate::peers::{Cost, Peer};
 use crate::processes::{Server, Work, read, this_program};
 use crate::server::Kind;
+use crate::{Result, write_json};
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
@@ -20,18 +22,45 @@ pub(crate) struct Options {
     /// Seconds of full load on the gateway.
     #[arg(long, default_value_t = 300)]
     seconds: u64,
+    /// Where the results go.
+    #[arg(
+        long,
+        value_name = "FILE",
+        default_value = "target/bench/long-run.json"
+    )]
+    json: PathBuf,
+}
+
+/// What a long run has shown.
+#[derive(Debug, Deserialize, Serialize)]
+pub(crate) struct LongRun {
+    /// A tenth of the calls, then all of them.
+    pub(crate) calls: [Cost; 2],
+    /// Seconds of full load on the gateway.
+    pub(crate) seconds: u64,
+    /// What the gateway has answered.
+    pub(crate) answered: Answered,
+    /// Its largest resident sets in the first half and in the second, in KiB.
+    pub(crate) resident: [u64; 2],
 }
 
 /// What may be added to memory or cost over a long run.
 const GROWTH: f64 = 1.10;
 
 pub(crate) fn run(options: &Options) -> Result<()> {
-    calls(options.calls)?;
-    load(options.seconds)
+    let calls = calls(options.calls)?;
+    let (answered, resident) = load(options.seconds)?;
+    let measured = LongRun {
+        calls,
+        seconds: options.seconds,
+        answered,
+        resident,
+    };
+    write_json(&options.json, &measured)
 }
 
 /// A tenth of the calls, then all of them: neither cost nor memory may depend on how many came before.
-fn calls(calls: usize) -> Result<()> {
+fn calls(calls: usize) -> Result<[Cost; 2]> {
     let server = Server::start(Kind::Fast, Some(0))?;
     let cost = |calls| {
         let work = Work {
@@ -60,11 +89,11 @@ fn calls(calls: usize) -> Result<()> {
     if slower > 1.25 || larger > GROWTH {
         return Err("cost or memory grows with the number of calls".into());
     }
-    Ok(())
+    Ok([few, all])
 }
 
 /// Full load on the gateway; its memory is read every few seconds.
-fn load(seconds: u64) -> Result<()> {
+fn load(seconds: u64) -> Result<(Answered, [u64; 2])> {
     let server = Server::start(Kind::Gateway, Some(0))?;
     let ready = serde_json::to_string(&server.ready)?;
     let mut load = this_program("load", &["--connections=64", "--cpu=1"])?;
@@ -93,7 +122,7 @@ fn load(seconds: u64) -> Result<()> {
     if answered.other > 0 || larger > GROWTH {
         return Err("the gateway refused requests, or its memory grows".into());
     }
-    Ok(())
+    Ok((answered, [first, second]))
 }
 
 /// The resident set of a process in KiB.

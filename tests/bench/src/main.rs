@@ -31,10 +31,12 @@ mod signing;
 mod statistics;
 mod usage;
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use serde::Serialize;
 
 /// A failure is told to whoever started the command, nothing more.
 type Result<T, E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
@@ -102,6 +104,17 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Writes what was measured as JSON, at a path within the checkout.
+fn write_json(path: &Path, measured: &impl Serialize) -> Result<()> {
+    let file = root().join(path);
+    if let Some(folder) = file.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    fs::write(file, serde_json::to_string_pretty(measured)? + "\n")?;
+    println!("written: {}", path.display());
+    Ok(())
 }
 
 /// The checkout that this was built from.

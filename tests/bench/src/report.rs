@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use crate::bounds::megabytes;
 use crate::build_cost::BuildCost;
 use crate::kafka_cost::KafkaCost;
+use crate::long_run::LongRun;
 use crate::results::{Results, Workload};
 use crate::{Result, bounds, plot, root};
 
@@ -35,6 +36,13 @@ pub(crate) struct Options {
     /// What `kafka` has written.
     #[arg(long, value_name = "FILE", default_value = "target/bench/kafka.json")]
     kafka: PathBuf,
+    /// What `long-run` has written.
+    #[arg(
+        long,
+        value_name = "FILE",
+        default_value = "target/bench/long-run.json"
+    )]
+    long_run: PathBuf,
 }
 
 /// Everything that the report tells.
@@ -43,6 +51,7 @@ pub(crate) struct Measured {
     pub(crate) instructions: Option<u64>,
     pub(crate) build: Option<BuildCost>,
     pub(crate) kafka: Option<KafkaCost>,
+    pub(crate) long_run: Option<LongRun>,
 }
 
 const PLOTS: &str = "tests/bench/plots";
@@ -53,6 +62,7 @@ pub(crate) fn write(options: &Options) -> Result<()> {
         instructions: instructions(&root().join(&options.instructions)),
         build: read(&options.build_cost)?,
         kafka: read(&options.kafka)?,
+        long_run: read(&options.long_run)?,
     };
     let plots = root().join(PLOTS);
     fs::create_dir_all(&plots)?;
@@ -98,6 +108,7 @@ fn text(measured: &Measured) -> Result<String> {
         "\n![Calls per second by calls in flight](tests/bench/plots/rate-by-concurrency.svg)\n",
     );
     gateway(&mut text, results)?;
+    long_run(&mut text, measured.long_run.as_ref())?;
     build(&mut text, measured.build.as_ref())?;
     text.push_str(include_str!("../benchmarks-why.md"));
     if !results.skipped.is_empty() {
@@ -144,9 +155,40 @@ fn gateway(text: &mut String, results: &Results) -> Result<()> {
     Ok(())
 }
 
+fn long_run(text: &mut String, measured: Option<&LongRun>) -> Result<()> {
+    text.push_str("\n## After long\n\n");
+    let Some(measured) = measured else {
+        text.push_str("Not measured: `cargo xtask bench long-run` does it.\n");
+        return Ok(());
+    };
+    text.push_str("64 calls in flight, one partition each:\n\n| calls | CPU us per call | peak MB |\n|---|---|---|\n");
+    for cost in &measured.calls {
+        let megabytes = megabytes(cost.peak_rss);
+        #[expect(clippy::cast_precision_loss, reason = "far below 2^52 calls")]
+        let micros = cost.cpu * 1e6 / cost.calls as f64;
+        writeln!(text, "| {} | {micros:.1} | {megabytes:.1} |", cost.calls)?;
+    }
+    let LongRun {
+        seconds,
+        answered,
+        resident: [first, second],
+        ..
+    } = measured;
+    writeln!(
+        text,
+        "\nThe gateway under {seconds} seconds of full load: {} answers of status 200, {} others; at most {first} KiB resident in the first half, {second} KiB in the second.",
+        answered.ok, answered.other
+    )?;
+    Ok(())
+}
+
 fn build(text: &mut String, cost: Option<&BuildCost>) -> Result<()> {
-    let Some(cost) = cost else { return Ok(()) };
-    text.push_str("\n## Building\n\nClean release builds, stripped.\n\n| program | crates | seconds | MB |\n|---|---|---|---|\n");
+    text.push_str("\n## Building\n\n");
+    let Some(cost) = cost else {
+        text.push_str("Not measured: `cargo xtask bench build-cost` does it.\n");
+        return Ok(());
+    };
+    text.push_str("Clean release builds, stripped, as `cargo xtask bench build-cost` makes them:\n\n| program | crates | seconds | MB |\n|---|---|---|---|\n");
     let programs = [
         ("a program on reqwest with rustls", Some(&cost.reqwest)),
         ("a program on the facade", Some(&cost.facade)),

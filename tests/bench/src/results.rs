@@ -83,14 +83,6 @@ impl Results {
         Ok(serde_json::from_str(&text)?)
     }
 
-    pub(crate) fn write(&self, path: &Path) -> Result<()> {
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder)?;
-        }
-        fs::write(path, serde_json::to_string_pretty(self)? + "\n")?;
-        Ok(())
-    }
-
     pub(crate) fn workload(&self, partitions: usize, in_flight: usize) -> Option<&Workload> {
         let mut workloads = self.workloads.iter();
         workloads.find(|work| work.partitions == partitions && work.in_flight == in_flight)

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::thread::available_parallelism;
+use std::thread::{self, available_parallelism};
 
 use clap::Args;
 
@@ -11,7 +11,8 @@ use crate::processes::{Server, Work, read};
 use crate::results::{ColdStart, PeerRow, Results, Workload};
 use crate::server::Kind;
 use crate::statistics::Spread;
-use crate::{Result, cold_start, gateway_load, purge_of_a_file, root, signing};
+use crate::usage::pin;
+use crate::{Result, cold_start, gateway_load, purge_of_a_file, root, signing, write_json};
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
@@ -27,6 +28,32 @@ pub(crate) struct Options {
     /// A Python that has the official SDK (huaweicloudsdkkafka), to measure it beside the others.
     #[arg(long, value_name = "FILE")]
     python: Option<PathBuf>,
+    /// A program on the official Go SDK (`tests/interop/go/bench`), to measure it beside the others.
+    #[arg(long, value_name = "FILE")]
+    go: Option<PathBuf>,
+}
+
+/// One of the vendor's SDKs, as a program.
+struct OfficialSdk {
+    name: &'static str,
+    program: PathBuf,
+    script: Option<PathBuf>,
+}
+
+impl Options {
+    fn official_sdks(&self) -> Vec<OfficialSdk> {
+        let python = self.python.clone().map(|program| OfficialSdk {
+            name: "official Python SDK",
+            program,
+            script: Some(root().join("tests/bench/peers/official_sdk.py")),
+        });
+        let go = self.go.clone().map(|program| OfficialSdk {
+            name: "official Go SDK",
+            program,
+            script: None,
+        });
+        python.into_iter().chain(go).collect()
+    }
 }
 
 /// How the same work is spread over the machine.
@@ -42,7 +69,7 @@ use Peer::{Facade, Generated, Purge, Reqwest, ReqwestJson, ReqwestSigned};
 struct Plan {
     name: &'static str,
     peers: &'static [Peer],
-    python: bool,
+    with_official_sdks: bool,
     work: Work,
     pinning: Pinning,
 }
@@ -52,7 +79,7 @@ impl Plan {
         Self {
             name: "one at a time",
             peers,
-            python: true,
+            with_official_sdks: true,
             work: Work {
                 partitions,
                 in_flight: 1,
@@ -68,7 +95,7 @@ impl Plan {
         Self {
             name: "at once",
             peers,
-            python: false,
+            with_official_sdks: false,
             work: Work {
                 partitions,
                 in_flight,
@@ -103,14 +130,17 @@ const PLANS: [Plan; 12] = [
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     let rounds = usize::from(options.rounds);
-    let python = options.python.as_deref();
+    let official = options.official_sdks();
     let mut skipped = Vec::new();
-    if python.is_none() {
+    if options.python.is_none() {
         skipped.push("the official Python SDK: no --python with huaweicloudsdkkafka".to_owned());
+    }
+    if options.go.is_none() {
+        skipped.push("the official Go SDK: no --go with a program on it".to_owned());
     }
     let mut workloads = Vec::new();
     for plan in &PLANS {
-        let workload = plan.measure(rounds, python)?;
+        let workload = plan.measure(rounds, &official)?;
         print(&workload);
         workloads.push(workload);
     }
@@ -126,38 +156,35 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         purge_of_a_file: Some(purge_of_a_file::measure(cli)?),
         skipped,
     };
-    let json = root().join(&options.json);
-    results.write(&json)?;
     for skipped in &results.skipped {
         println!("skipped: {skipped}");
     }
-    println!("written: {}", options.json.display());
-    Ok(())
+    write_json(&options.json, &results)
 }
 
 impl Plan {
-    fn measure(&self, rounds: usize, python: Option<&Path>) -> Result<Workload> {
+    fn measure(&self, rounds: usize, official: &[OfficialSdk]) -> Result<Workload> {
         let cpu = match self.pinning {
             Pinning::Together => self.work.cpu,
             Pinning::Apart => Some(0),
         };
         let server = Server::start(Kind::Fast, cpu)?;
-        let mut measured: Vec<(String, Vec<Cost>)> = self
-            .peers
-            .iter()
-            .map(|peer| (peer.name().to_owned(), Vec::new()))
-            .collect();
-        let mut official = Vec::new();
+        let official = if self.with_official_sdks {
+            official
+        } else {
+            &[]
+        };
+        let names = self.peers.iter().map(|peer| peer.name());
+        let names = names.chain(official.iter().map(|sdk| sdk.name));
+        let mut measured: Vec<(String, Vec<Cost>)> =
+            names.map(|name| (name.to_owned(), Vec::new())).collect();
         for _ in 0..rounds {
-            for (peer, (_, costs)) in self.peers.iter().zip(&mut measured) {
-                costs.push(self.work.cost(*peer, &server.ready)?);
+            let peers = self.peers.iter();
+            let peers = peers.map(|peer| self.work.cost(*peer, &server.ready));
+            let sdks = official.iter().map(|sdk| sdk.cost(&self.work, &server));
+            for (cost, (_, costs)) in peers.chain(sdks).zip(&mut measured) {
+                costs.push(cost?);
             }
-            if let Some(python) = python.filter(|_| self.python) {
-                official.push(self.official_sdk(python, &server)?);
-            }
-        }
-        if !official.is_empty() {
-            measured.push(("official Python SDK".to_owned(), official));
         }
         let reference = measured[0].1.clone();
         let rows = measured.into_iter();
@@ -170,19 +197,28 @@ impl Plan {
                 .collect(),
         })
     }
+}
 
-    /// Fewer calls, for each takes some fifty times as long.
-    fn official_sdk(&self, python: &Path, server: &Server) -> Result<Cost> {
+impl OfficialSdk {
+    /// Fewer calls, for each takes up to fifty times as long.
+    fn cost(&self, work: &Work, server: &Server) -> Result<Cost> {
         let work = Work {
-            calls: self.work.calls.div_ceil(20),
-            ..self.work
+            calls: work.calls.div_ceil(20),
+            ..*work
         };
-        let script = root().join("tests/bench/peers/official_sdk.py");
-        read(
-            Command::new(python)
-                .arg(script)
-                .args(work.arguments(&server.ready)?),
-        )
+        let mut command = Command::new(&self.program);
+        command
+            .args(&self.script)
+            .args(work.arguments(&server.ready)?);
+        // Both SDKs write an id of this machine into a file there.
+        command.env("HOME", root().join("target/bench"));
+        // A process runs where the thread that starts it may.
+        let start = || {
+            pin(work.cpu);
+            read(&mut command).map_err(|error| error.to_string())
+        };
+        let measured = thread::scope(|scope| scope.spawn(start).join());
+        Ok(measured.map_err(|_| "the measuring thread panicked")??)
     }
 }
 

@@ -108,23 +108,34 @@ fn check_answers(metrics: &str, must_delete: bool) -> Result<()> {
 }
 
 fn sdk_in_go(root: &Path) -> std::result::Result<Outcome, Failures> {
-    if !cargo::succeeds(Command::new("go").arg("version")) {
+    let Some(program) = go_program(root, ".")? else {
         return Ok(Outcome::Skipped("Go is not installed".to_owned()));
-    }
-    let program = folder(root)?.join("go-sdk");
-    let mut build = Command::new("go");
-    build
-        .current_dir(root.join("tests/interop/go"))
-        .args(["build", "-o"])
-        .arg(&program)
-        .arg(".");
-    succeed(&mut build)?;
+    };
     let gateway = Gateway::serve(root)?;
     let mut sdk = Command::new(program);
     sdk.env("INTEROP_ENDPOINT", &gateway.endpoint)
         .env("INTEROP_SECRET", SECRET);
     succeed(sdk.env("HOME", folder(root)?))?;
     Ok(Outcome::Passed)
+}
+
+/// Builds one of the programs on the vendor's Go SDK, where there is Go.
+pub(crate) fn go_program(root: &Path, package: &str) -> Result<Option<PathBuf>> {
+    if !cargo::succeeds(Command::new("go").arg("version")) {
+        return Ok(None);
+    }
+    let program = folder(root)?.join(match package {
+        "." => "go-sdk".to_owned(),
+        package => format!("go-sdk-{package}"),
+    });
+    let mut build = Command::new("go");
+    build
+        .current_dir(root.join("tests/interop/go"))
+        .args(["build", "-o"])
+        .arg(&program)
+        .arg(format!("./{package}"));
+    succeed(&mut build)?;
+    Ok(Some(program))
 }
 
 fn succeed(command: &mut Command) -> Result<()> {
