@@ -1,9 +1,9 @@
 //! What the generated types take for an answer, and what they do not.
 
-use dms_kafka_client::ErrorCode;
 use dms_kafka_client::types::{
     DeleteKafkaMessageRequestBody, DeleteKafkaTopicMessagesResponse, ListTopicPartitionsResponse,
 };
+use dms_kafka_client::{ErrorCode, PartitionResult};
 use serde_json::{Value, json};
 
 #[test]
@@ -60,6 +60,28 @@ fn an_error_code_is_text_a_number_or_nothing() {
     }
     for json in ["9223372036854775808", "0.5", "true", "[]", "{}"] {
         let answer = format!(r#"{{"partitions":[{{"error_code":{json}}}]}}"#);
+        let decoded = serde_json::from_str::<DeleteKafkaTopicMessagesResponse>(&answer);
+        assert!(decoded.is_err(), "{json}");
+    }
+}
+
+#[test]
+fn a_result_is_a_word_or_nothing() {
+    for (json, expected) in [
+        (r#"{"result":"success"}"#, Some("success")),
+        (r#"{"result":"succ\u0065ss"}"#, Some("success")),
+        (r#"{"result":"Success"}"#, Some("Success")),
+        (r#"{"result":""}"#, Some("")),
+        (r#"{"result":null}"#, None),
+        ("{}", None),
+    ] {
+        let answer = format!(r#"{{"partitions":[{json}]}}"#);
+        let answer: DeleteKafkaTopicMessagesResponse = serde_json::from_str(&answer).unwrap();
+        let result = answer.partitions[0].result.as_ref();
+        assert_eq!(result.map(PartitionResult::as_str), expected, "{json}");
+    }
+    for json in ["0", "true", r#"["success"]"#, r#"{"success":""}"#] {
+        let answer = format!(r#"{{"partitions":[{{"result":{json}}}]}}"#);
         let decoded = serde_json::from_str::<DeleteKafkaTopicMessagesResponse>(&answer);
         assert!(decoded.is_err(), "{json}");
     }

@@ -16,6 +16,8 @@ pub(crate) struct Results {
     pub(crate) rustc: String,
     pub(crate) rounds: usize,
     pub(crate) workloads: Vec<Workload>,
+    /// CPU time of the facade's call with 100,000 partitions against ten of its calls with 10,000, round by round.
+    pub(crate) growth: Option<Spread>,
     pub(crate) signing: Signing,
     pub(crate) cold_start: ColdStart,
     pub(crate) gateway: Vec<gateway_load::Row>,

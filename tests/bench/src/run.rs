@@ -138,17 +138,25 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     if options.go.is_none() {
         skipped.push("the official Go SDK: no --go with a program on it".to_owned());
     }
-    let mut workloads = Vec::new();
-    for plan in &PLANS {
-        let workload = plan.measure(rounds, &official)?;
-        print(&workload);
-        workloads.push(workload);
+    let mut measured: Vec<(&Plan, Vec<Round>)> =
+        PLANS.iter().map(|plan| (plan, Vec::new())).collect();
+    for round in 1..=rounds {
+        println!("round {round} of {rounds}");
+        for (plan, measured) in &mut measured {
+            measured.push(plan.round(&official)?);
+        }
     }
+    let workloads: Vec<Workload> = measured
+        .iter()
+        .map(|(plan, rounds)| plan.workload(rounds))
+        .collect();
+    workloads.iter().for_each(print);
     let cli = &root().join(&options.cli);
     let results = Results {
         cpus: available_parallelism()?.get(),
         rustc: rustc()?,
         rounds,
+        growth: growth(&measured, 100_000),
         workloads,
         signing: signing::measure(rounds)?,
         cold_start: cold_starts(cli, rounds * 3)?,
@@ -163,40 +171,61 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 }
 
 impl Plan {
-    fn measure(&self, rounds: usize, official: &[OfficialSdk]) -> Result<Workload> {
+    /// What each peer costs, once.
+    fn round(&self, official: &[OfficialSdk]) -> Result<Round> {
         let cpu = match self.pinning {
             Pinning::Together => self.work.cpu,
             Pinning::Apart => Some(0),
         };
         let server = Server::start(Kind::Fast, cpu)?;
-        let official = if self.with_official_sdks {
-            official
-        } else {
-            &[]
-        };
-        let names = self.peers.iter().map(|peer| peer.name());
-        let names = names.chain(official.iter().map(|sdk| sdk.name));
-        let mut measured: Vec<(String, Vec<Cost>)> =
-            names.map(|name| (name.to_owned(), Vec::new())).collect();
-        for _ in 0..rounds {
-            let peers = self.peers.iter();
-            let peers = peers.map(|peer| self.work.cost(*peer, &server.ready));
-            let sdks = official.iter().map(|sdk| sdk.cost(&self.work, &server));
-            for (cost, (_, costs)) in peers.chain(sdks).zip(&mut measured) {
-                costs.push(cost?);
-            }
+        let mut costs = Vec::new();
+        for peer in self.peers {
+            costs.push((peer.name(), self.work.cost(*peer, &server.ready)?));
         }
-        let reference = measured[0].1.clone();
-        let rows = measured.into_iter();
-        Ok(Workload {
+        for sdk in official.iter().filter(|_| self.with_official_sdks) {
+            costs.push((sdk.name, sdk.cost(&self.work, &server)?));
+        }
+        Ok(costs)
+    }
+
+    fn workload(&self, rounds: &[Round]) -> Workload {
+        let names = rounds[0].iter().map(|(name, _)| *name);
+        let reference = costs_of(rounds, self.peers[0].name());
+        Workload {
             name: self.name.to_owned(),
             partitions: self.work.partitions,
             in_flight: self.work.in_flight,
-            peers: rows
-                .map(|(peer, costs)| row(peer, &costs, &reference))
+            peers: names
+                .map(|name| row(name.to_owned(), &costs_of(rounds, name), &reference))
                 .collect(),
-        })
+        }
     }
+}
+
+/// What each peer of one plan has cost in one round.
+type Round = Vec<(&'static str, Cost)>;
+
+fn costs_of(rounds: &[Round], peer: &str) -> Vec<Cost> {
+    let costs = rounds.iter().flatten();
+    let costs = costs.filter(|(name, _)| *name == peer);
+    costs.map(|(_, cost)| *cost).collect()
+}
+
+/// What a call with so many partitions costs against one with a tenth of them, beyond ten times as much.
+fn growth(workloads: &[(&Plan, Vec<Round>)], partitions: usize) -> Option<Spread> {
+    let costs = |partitions| {
+        let is_it = |(plan, _): &&(&Plan, _)| {
+            plan.work.partitions == partitions && plan.work.in_flight == 1
+        };
+        let (_, rounds) = workloads.iter().find(is_it)?;
+        Some(costs_of(rounds, Facade.name()).into_iter())
+    };
+    let pairs = costs(partitions)?.zip(costs(partitions / 10)?);
+    Some(Spread::of(
+        pairs
+            .map(|(more, less)| per_call(&more, more.cpu) / per_call(&less, less.cpu) / 10.0)
+            .collect(),
+    ))
 }
 
 impl OfficialSdk {
