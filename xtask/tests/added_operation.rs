@@ -111,13 +111,7 @@ fn an_added_operation_gives_a_compiling_method_with_no_other_edit() {
         "the crate does not compile the generated file"
     );
     let output = Command::new(env::var("CARGO").unwrap())
-        .args([
-            "check",
-            "--offline",
-            "--quiet",
-            "--package",
-            "dms-kafka-client",
-        ])
+        .args(["check", "--quiet", "--package", "dms-kafka-client"])
         .current_dir(checkout.path())
         // Kept between runs: the dependencies are the workspace's own.
         .env(

@@ -114,8 +114,7 @@ fn a_plain_build_or_test_compiles_neither_the_generator_nor_librdkafka() {
         "--edges=all",
         "--prefix=none",
         "--format={p}",
-        // What other platforms need is not there to be read on a fresh machine.
-        "--offline",
+        "--locked",
     ]);
     let compiled: BTreeSet<&str> = tree
         .lines()
