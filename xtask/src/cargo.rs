@@ -4,24 +4,36 @@ use std::env;
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 
 use crate::failure::{Failure, Failures};
 
-/// Runs cargo in the checkout and waits for its end.
+/// Runs cargo in the checkout and waits for its end, which must be a good one.
 pub(crate) fn cargo(
     root: &Path,
     arguments: &[&str],
     environment: &[(&str, &str)],
 ) -> Result<(), Failures> {
+    check(arguments, status(root, arguments, environment)?)
+}
+
+/// The same, for whoever wants to know how it ended.
+pub(crate) fn status(
+    root: &Path,
+    arguments: &[&str],
+    environment: &[(&str, &str)],
+) -> Result<ExitStatus, Failures> {
     let mut command = Command::new(program());
     command
         .current_dir(root)
         .args(arguments)
         .envs(environment.iter().copied());
-    let status = command
-        .status()
-        .map_err(|error| Failure::file("cargo", error))?;
+    let status = command.status();
+    status.map_err(|error| Failure::file("cargo", error).into())
+}
+
+/// A bad end is a failure that names the command.
+pub(crate) fn check(arguments: &[&str], status: ExitStatus) -> Result<(), Failures> {
     if status.success() {
         return Ok(());
     }

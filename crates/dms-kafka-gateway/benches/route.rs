@@ -9,7 +9,7 @@ use std::{
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use dms_kafka_gateway::Gateway;
 use http::{HeaderMap, HeaderValue, Method, header};
-use huaweicloud_auth::signing::{Payload, RequestTarget, authorize};
+use huaweicloud_auth::signing::{Payload, RequestTarget, X_PROJECT_ID, authorize};
 use tokio::runtime::Runtime;
 
 type Failure = Box<dyn std::error::Error>;
@@ -40,6 +40,7 @@ impl Caller {
             header::CONTENT_TYPE,
             HeaderValue::from_static("application/json"),
         );
+        headers.insert(X_PROJECT_ID, HeaderValue::from_str(gateway.project_id())?);
         let target = RequestTarget {
             method: &Method::POST,
             host,

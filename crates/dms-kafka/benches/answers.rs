@@ -2,7 +2,7 @@
 
 use std::{hint::black_box, time::Duration};
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use dms_kafka::{DeletionTarget, RetryPolicy, internals, raw::types};
 use http::Response;
 
@@ -41,11 +41,14 @@ fn answer(criterion: &mut Criterion) {
         );
         group.throughput(Throughput::Elements(partitions.unsigned_abs().into()));
         group.bench_function(BenchmarkId::from_parameter(partitions), |bencher| {
-            bencher.iter(|| {
-                let response = Response::new(body.clone().into_bytes());
-                let judged = internals::judge(&targets, response, "a-security-token");
-                assert!(judged.is_ok_and(|deletion| deletion.failures().next().is_none()));
-            });
+            bencher.iter_batched(
+                || Response::new(body.clone().into_bytes()),
+                |response| {
+                    let judged = internals::judge(&targets, response, "a-security-token");
+                    assert!(judged.is_ok_and(|deletion| deletion.failures().next().is_none()));
+                },
+                BatchSize::PerIteration,
+            );
         });
     }
     group.finish();

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use dms_kafka_client::{Answer, Completeness, Error as RawError, ResponseValue};
 use futures_util::FutureExt;
 use http::Response;
@@ -19,10 +20,11 @@ pub fn judge(
     response: Response<Vec<u8>>,
     secret: &str,
 ) -> Result<Deletion, Error> {
+    let response = response.map(Bytes::from);
     let answer = Answer {
         status: response.status(),
         headers: response.headers().clone(),
-        body: response.body().clone().into(),
+        body: response.body().clone(),
         completeness: Completeness::Complete,
     };
     let decoded = ResponseValue::from_response(response.into());

@@ -1,6 +1,6 @@
 //! What the facade adds to a user's build.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -20,7 +20,7 @@ pub(crate) struct Options {
         default_value = "target/bench/build-cost.json"
     )]
     json: PathBuf,
-    /// Count crates only, which takes a second instead of minutes; times measured before stay in the results.
+    /// Count crates only, which takes a second instead of minutes.
     #[arg(long)]
     count: bool,
 }
@@ -28,7 +28,7 @@ pub(crate) struct Options {
 /// The cost of building one program.
 #[derive(Debug, Default, Deserialize, Serialize)]
 pub(crate) struct Build {
-    pub(crate) crates: usize,
+    pub(crate) crates: Option<usize>,
     /// Seconds on the clock of a clean release build.
     pub(crate) seconds: Option<f64>,
     /// Bytes of the stripped program.
@@ -40,8 +40,8 @@ pub(crate) struct Build {
 pub(crate) struct BuildCost {
     pub(crate) reqwest: Build,
     pub(crate) facade: Build,
-    /// What the facade's tree has and reqwest's has not.
-    pub(crate) added: Vec<String>,
+    /// What the facade's tree has and reqwest's has not, and what for.
+    pub(crate) added: BTreeMap<String, String>,
     pub(crate) command: Build,
     pub(crate) command_with_kafka: Option<Build>,
 }
@@ -78,13 +78,16 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     write_program(&reqwest, REQWEST, REQWEST_MAIN)?;
     write_program(&ours, &facade, FACADE_MAIN)?;
     let (theirs, mine) = (crates(&reqwest)?, crates(&ours)?);
-    let added: Vec<String> = mine.difference(&theirs).cloned().collect();
+    let added = with_reasons(mine.difference(&theirs))?;
     println!(
         "on reqwest: {} crates, on the facade: {}",
         theirs.len(),
         mine.len()
     );
-    println!("added ({}): {}", added.len(), added.join(" "));
+    println!("added: {}", added.len());
+    for (name, reason) in &added {
+        println!("  {name}: {reason}");
+    }
     let mut cost = BuildCost {
         reqwest: Build::counted(&theirs),
         facade: Build::counted(&mine),
@@ -92,12 +95,24 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         command: Build::default(),
         command_with_kafka: None,
     };
-    if options.count {
-        cost.keep_times(&root().join(&options.json));
-    } else {
+    if !options.count {
         time(&mut cost, &reqwest, &ours)?;
     }
     write_json(&options.json, &cost)
+}
+
+/// Every crate that the facade adds is there for a reason.
+fn with_reasons<'a>(added: impl Iterator<Item = &'a String>) -> Result<BTreeMap<String, String>> {
+    const REASONS: &str = "tests/bench/crates.toml";
+    let text = fs::read_to_string(root().join(REASONS))?;
+    let reasons: BTreeMap<String, String> = toml::from_str(&text)?;
+    let with_reason = |added: &'a String| {
+        let name = added.split(' ').next().unwrap_or_default();
+        let reason = reasons.get(name).cloned();
+        let reason = reason.ok_or_else(|| format!("{REASONS} gives no reason for {added}"))?;
+        Ok((added.clone(), reason))
+    };
+    added.map(with_reason).collect()
 }
 
 fn time(cost: &mut BuildCost, reqwest: &Path, facade: &Path) -> Result<()> {
@@ -112,29 +127,10 @@ fn time(cost: &mut BuildCost, reqwest: &Path, facade: &Path) -> Result<()> {
     Ok(())
 }
 
-impl BuildCost {
-    /// Takes times and sizes over from earlier results, where there are any.
-    fn keep_times(&mut self, json: &Path) {
-        let earlier = fs::read_to_string(json).ok();
-        let Some(earlier) = earlier.and_then(|text| serde_json::from_str::<Self>(&text).ok())
-        else {
-            return;
-        };
-        self.reqwest = earlier.reqwest.recounted(self.reqwest.crates);
-        self.facade = earlier.facade.recounted(self.facade.crates);
-        self.command = earlier.command;
-        self.command_with_kafka = earlier.command_with_kafka;
-    }
-}
-
 impl Build {
-    fn recounted(self, crates: usize) -> Self {
-        Self { crates, ..self }
-    }
-
     fn counted(crates: &BTreeSet<String>) -> Self {
         Self {
-            crates: crates.len(),
+            crates: Some(crates.len()),
             ..Self::default()
         }
     }

@@ -10,21 +10,42 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use crate::peers::Peer;
-use crate::processes::{Server, Work, value};
+use crate::processes::{Server, Work, callgrind, collected, value};
 use crate::server::Kind;
-use crate::{Result, root, write_json};
+use crate::{Result, Skipped, root, write_json};
 
 /// Counts differ by so much between builds of one source.
 const TOLERANCE: f64 = 0.05;
 const BASELINE: &str = "tests/bench/instructions.toml";
-const WORKLOADS: [(&str, Peer, usize); 7] = [
-    ("reqwest, 1 partition", Peer::Reqwest, 1),
-    ("reqwest, signed, 1 partition", Peer::ReqwestSigned, 1),
-    ("generated client, 1 partition", Peer::Generated, 1),
-    ("facade, 1 partition", Peer::Facade, 1),
-    ("facade, 100 partitions", Peer::Facade, 100),
-    ("facade, 1000 partitions", Peer::Facade, 1000),
-    ("purge, 10 partitions", Peer::Purge, 10),
+
+/// What is counted.
+#[derive(Clone, Copy)]
+enum Workload {
+    /// A peer's calls with so many partitions.
+    Calls(Peer, usize),
+    /// A server's answers to signed requests with one partition.
+    Answers(Kind),
+    /// Signatures over a small body.
+    Signatures,
+}
+
+use Workload::{Answers, Calls, Signatures};
+
+const WORKLOADS: [(&str, Workload); 11] = [
+    ("reqwest, 1 partition", Calls(Peer::Reqwest, 1)),
+    (
+        "reqwest, signed, 1 partition",
+        Calls(Peer::ReqwestSigned, 1),
+    ),
+    ("generated client, 1 partition", Calls(Peer::Generated, 1)),
+    ("facade, 1 partition", Calls(Peer::Facade, 1)),
+    ("facade, 100 partitions", Calls(Peer::Facade, 100)),
+    ("facade, 1000 partitions", Calls(Peer::Facade, 1000)),
+    ("purge, 10 partitions", Calls(Peer::Purge, 10)),
+    ("axum route", Answers(Kind::Axum)),
+    ("gateway, anonymous", Answers(Kind::Anonymous)),
+    ("gateway", Answers(Kind::Gateway)),
+    ("signing", Signatures),
 ];
 
 #[derive(Debug, Args)]
@@ -39,26 +60,24 @@ pub(crate) struct Options {
 
 /// Counts and what they were made with.
 #[derive(Debug, Deserialize, Serialize)]
-struct Baseline {
+pub(crate) struct Instructions {
     /// Another compiler makes other counts.
-    rustc: String,
-    /// Instructions in user space for each call.
-    per_call: BTreeMap<String, u64>,
+    pub(crate) rustc: String,
+    /// Instructions in user space for each call, answer or signature.
+    pub(crate) per_call: BTreeMap<String, u64>,
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     if !exists("valgrind") {
-        println!("skipped: valgrind is not installed");
-        return Ok(());
+        return Err(Skipped("valgrind is not installed".to_owned()).into());
     }
-    let server = Server::start(Kind::Fast, None)?;
     let mut per_call = BTreeMap::new();
-    for (name, peer, partitions) in WORKLOADS {
-        let counted = per_call_of(peer, partitions, &server)?;
+    for (name, workload) in WORKLOADS {
+        let counted = workload.per_call()?;
         println!("{name:<32} {counted:>10} instructions per call");
         per_call.insert(name.to_owned(), counted);
     }
-    let counted = Baseline {
+    let counted = Instructions {
         rustc: crate::run::rustc()?,
         per_call,
     };
@@ -75,16 +94,16 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     compare(&counted)
 }
 
-fn compare(counted: &Baseline) -> Result<()> {
-    let baseline: Baseline = toml::from_str(&fs::read_to_string(root().join(BASELINE))?)?;
+fn compare(counted: &Instructions) -> Result<()> {
+    let baseline: Instructions = toml::from_str(&fs::read_to_string(root().join(BASELINE))?)?;
     if baseline.rustc != counted.rustc {
-        println!(
-            "skipped: the baseline is from {}, this is {}",
+        let reason = format!(
+            "the baseline is from {}, this is {}",
             baseline.rustc, counted.rustc
         );
-        return Ok(());
+        return Err(Skipped(reason).into());
     }
-    let mut grown = Vec::new();
+    let mut changed = Vec::new();
     for (name, &now) in &counted.per_call {
         let Some(&then) = baseline.per_call.get(name) else {
             return Err(format!("{BASELINE} lacks {name:?}: renew it").into());
@@ -92,52 +111,68 @@ fn compare(counted: &Baseline) -> Result<()> {
         #[expect(clippy::cast_precision_loss, reason = "far below 2^52 instructions")]
         let change = now as f64 / then as f64 - 1.0;
         if change.abs() > TOLERANCE {
-            grown.push(format!(
+            changed.push(format!(
                 "{name}: {then} -> {now} ({:+.1} %)",
                 change * 100.0
             ));
         }
     }
-    if grown.is_empty() {
+    if changed.is_empty() {
         return Ok(());
     }
     Err(format!(
         "more than 5 % off {BASELINE}:\n  {}\nmend it, or renew the baseline with `cargo xtask bench instructions --renew` and say why",
-        grown.join("\n  ")
+        changed.join("\n  ")
     )
     .into())
 }
 
-/// What a call adds: many calls less few calls, so that starting up does not count.
-fn per_call_of(peer: Peer, partitions: usize, server: &Server) -> Result<u64> {
-    const FEW: usize = 50;
-    const MANY: usize = 250;
-    let many = total(peer, partitions, MANY, server)?;
-    let few = total(peer, partitions, FEW, server)?;
-    Ok(many.saturating_sub(few) / (MANY - FEW) as u64)
+impl Workload {
+    /// Many turns less few turns, so that starting up does not count.
+    fn per_call(self) -> Result<u64> {
+        const FEW: usize = 50;
+        const MANY: usize = 250;
+        let (many, few) = (self.total(MANY)?, self.total(FEW)?);
+        Ok(many.saturating_sub(few) / (MANY - FEW) as u64)
+    }
+
+    fn total(self, turns: usize) -> Result<u64> {
+        match self {
+            Calls(peer, partitions) => {
+                let server = Server::start(Kind::Fast, None)?;
+                let mut command = callgrind(&env::current_exe()?);
+                command
+                    .args(["peer", &value(&peer)])
+                    .args(one_after_the_other(turns, partitions).arguments(&server.ready)?);
+                count(command)
+            }
+            Answers(kind) => {
+                let server = Server::start_counted(kind)?;
+                one_after_the_other(turns, 1).cost(Peer::ReqwestSigned, &server.ready)?;
+                server.stop_counted()
+            }
+            Signatures => {
+                let mut command = callgrind(&env::current_exe()?);
+                command.args(["sign", &turns.to_string()]);
+                count(command)
+            }
+        }
+    }
 }
 
-fn total(peer: Peer, partitions: usize, calls: usize, server: &Server) -> Result<u64> {
-    let work = Work {
+const fn one_after_the_other(calls: usize, partitions: usize) -> Work {
+    Work {
         partitions,
         in_flight: 1,
         calls,
         warm_up: 0,
         cpu: None,
-    };
-    let output = Command::new("valgrind")
-        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
-        .arg(env::current_exe()?)
-        .args(["peer", &value(&peer)])
-        .args(work.arguments(&server.ready)?)
-        .stdout(Stdio::null())
-        .output()?;
-    let told = String::from_utf8_lossy(&output.stderr);
-    let collected = told
-        .lines()
-        .find_map(|line| line.split_once("Collected : "))
-        .and_then(|(_, count)| count.trim().parse().ok());
-    collected.ok_or_else(|| format!("callgrind counted nothing:\n{told}").into())
+    }
+}
+
+fn count(mut command: Command) -> Result<u64> {
+    let output = command.stdout(Stdio::null()).output()?;
+    collected(&String::from_utf8_lossy(&output.stderr))
 }
 
 fn exists(command: &str) -> bool {

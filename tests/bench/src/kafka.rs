@@ -32,6 +32,8 @@ pub(crate) struct Options {
 }
 
 const PARTITIONS: i32 = 3;
+/// Parts of the deletions, of which each has a median.
+const ROUNDS: usize = 10;
 const INSTANCE: &str = "instance";
 const PROJECT: &str = "project";
 const ACCESS_KEY: &str = "BENCHMARKACCESSKEY00";
@@ -44,6 +46,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let cost = runtime.block_on(measure(options))?;
     println!("directly            {} ms", cost.direct);
     println!("through the gateway {} ms", cost.through_the_gateway);
+    println!("added               {} ms", cost.added);
     write_json(&options.json, &cost)
 }
 
@@ -71,7 +74,15 @@ async fn measure(options: &Options) -> Result<KafkaCost> {
         }
     }
     gateway.shutdown().await;
+    let medians = |times: &[f64]| -> Vec<f64> {
+        let rounds = times.chunks(times.len().div_ceil(ROUNDS));
+        rounds
+            .map(|round| Spread::of(round.to_vec()).median)
+            .collect()
+    };
+    let added = medians(&through).into_iter().zip(medians(&direct));
     Ok(KafkaCost {
+        added: Spread::of(added.map(|(through, direct)| through - direct).collect()),
         direct: Spread::of(direct),
         through_the_gateway: Spread::of(through),
     })

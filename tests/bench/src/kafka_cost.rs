@@ -9,11 +9,6 @@ use crate::statistics::Spread;
 pub(crate) struct KafkaCost {
     pub(crate) direct: Spread,
     pub(crate) through_the_gateway: Spread,
-}
-
-impl KafkaCost {
-    /// What the gateway adds to the middle one.
-    pub(crate) fn added(&self) -> f64 {
-        self.through_the_gateway.median - self.direct.median
-    }
+    /// What the gateway adds at the median of each of several rounds.
+    pub(crate) added: Spread,
 }

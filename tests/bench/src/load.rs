@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 use clap::Args;
 use http::{HeaderMap, HeaderValue, Method, header};
 use huaweicloud_auth::Credentials;
-use huaweicloud_auth::signing::{Payload, RequestTarget, authorize};
+use huaweicloud_auth::signing::{Payload, RequestTarget, X_PROJECT_ID, authorize};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -152,6 +152,7 @@ impl Signed {
         let mut headers = HeaderMap::new();
         let json = HeaderValue::from_static("application/json");
         headers.insert(header::CONTENT_TYPE, json);
+        headers.insert(X_PROJECT_ID, HeaderValue::from_str(&ready.project_id)?);
         let credentials = Credentials::new(&ready.access_key, &ready.secret_key)?;
         let body = Payload::Bytes(BODY.as_bytes());
         authorize(&credentials, target, &mut headers, body, SystemTime::now())?;

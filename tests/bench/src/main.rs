@@ -31,6 +31,7 @@ mod signing;
 mod statistics;
 mod usage;
 
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -40,6 +41,23 @@ use serde::Serialize;
 
 /// A failure is told to whoever started the command, nothing more.
 type Result<T, E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
+
+/// What cannot be measured here, and why.
+#[derive(Debug)]
+struct Skipped(String);
+
+impl Skipped {
+    /// The exit status that test programs use for it.
+    const STATUS: u8 = 77;
+}
+
+impl fmt::Display for Skipped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Skipped {}
 
 /// Measure what dms-kafka costs.
 #[derive(Debug, Parser)]
@@ -76,11 +94,10 @@ enum Command {
     Load(load::Options),
     /// Run another command once and print what it cost.
     #[command(hide = true)]
-    Once {
-        /// The command and its arguments.
-        #[arg(trailing_var_arg = true, required = true)]
-        command: Vec<String>,
-    },
+    Once(cold_start::Options),
+    /// Sign requests.
+    #[command(hide = true)]
+    Sign(signing::Options),
 }
 
 fn main() -> ExitCode {
@@ -95,10 +112,15 @@ fn main() -> ExitCode {
         Command::Serve(options) => server::run(&options),
         Command::Peer(options) => peers::run(&options),
         Command::Load(options) => load::run(&options),
-        Command::Once { command } => cold_start::once(&command),
+        Command::Once(options) => cold_start::once(&options),
+        Command::Sign(options) => signing::run(&options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is::<Skipped>() => {
+            eprintln!("skipped: {error}");
+            ExitCode::from(Skipped::STATUS)
+        }
         Err(error) => {
             eprintln!("error: {error}");
             ExitCode::FAILURE

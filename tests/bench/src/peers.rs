@@ -7,8 +7,8 @@ use bytes::Bytes;
 use clap::ValueEnum;
 use dms_kafka::{Client, DeletionTarget, PurgeTarget, raw};
 use futures_util::{StreamExt, stream};
-use http::Method;
 use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Method};
 use huaweicloud_auth::Credentials;
 use huaweicloud_auth::signing::{Payload, RequestTarget, X_PROJECT_ID, authorize};
 use serde::{Deserialize, Serialize};
@@ -79,6 +79,9 @@ pub(crate) struct Cost {
     pub(crate) cpu: f64,
     /// The calling process's largest resident set, in KiB.
     pub(crate) peak_rss: i64,
+    /// Pages that the system had to hand out.
+    #[serde(default)]
+    pub(crate) page_faults: i64,
 }
 
 /// Makes the calls and prints what they cost.
@@ -103,6 +106,7 @@ async fn measure(options: &Options) -> Result<Cost> {
         wall: begin.elapsed().as_secs_f64(),
         cpu: after.cpu - before.cpu,
         peak_rss: after.peak_rss,
+        page_faults: after.page_faults - before.page_faults,
     })
 }
 
@@ -233,7 +237,8 @@ impl Caller {
     }
 
     async fn generated(&self) -> Result<()> {
-        let attempt = raw::Attempt::new(self.credentials.clone());
+        let project_id = HeaderValue::from_str(&self.ready.project_id)?;
+        let attempt = raw::Attempt::new(self.credentials.clone()).with_project_id(project_id);
         let client = raw::Client::new_with_client(&self.ready.endpoint, self.http.clone(), attempt);
         let partitions = (0..self.partitions).map(|partition| raw::types::PartitionOffsetEntity {
             partition: Some(partition),

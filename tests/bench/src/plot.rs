@@ -8,11 +8,16 @@ use crate::Result;
 use crate::results::{PeerRow, Results, Workload};
 
 const SIZE: (u32, u32) = (760, 460);
-const COLOURS: [RGBColor; 4] = [
+/// One for each peer that a plot can have.
+const COLOURS: [RGBColor; 8] = [
     RGBColor(31, 119, 180),
     RGBColor(255, 127, 14),
     RGBColor(44, 160, 44),
     RGBColor(148, 103, 189),
+    RGBColor(214, 39, 40),
+    RGBColor(140, 86, 75),
+    RGBColor(227, 119, 194),
+    RGBColor(127, 127, 127),
 ];
 
 /// One line: a peer and its points.

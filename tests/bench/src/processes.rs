@@ -1,7 +1,8 @@
 //! Starts this program's other parts as processes of their own, so that each pays for itself alone.
 
 use std::env;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use clap::ValueEnum;
@@ -26,6 +27,19 @@ impl Server {
         if let Some(cpu) = cpu {
             command.arg(format!("--cpu={cpu}"));
         }
+        Self::spawn(&mut command)
+    }
+
+    /// The same under callgrind.
+    pub(crate) fn start_counted(kind: Kind) -> Result<Self> {
+        let mut command = callgrind(&env::current_exe()?);
+        command
+            .args(["serve", &value(&kind)])
+            .stderr(Stdio::piped());
+        Self::spawn(&mut command)
+    }
+
+    fn spawn(command: &mut Command) -> Result<Self> {
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -50,6 +64,16 @@ impl Server {
         let usage = line(&mut self.lines)?;
         self.child.wait()?;
         Ok(usage)
+    }
+
+    /// The instructions of one that was started to be counted.
+    pub(crate) fn stop_counted(mut self) -> Result<u64> {
+        drop(self.stdin.take());
+        let mut told = String::new();
+        if let Some(mut stderr) = self.child.stderr.take() {
+            stderr.read_to_string(&mut told)?;
+        }
+        collected(&told)
     }
 }
 
@@ -96,6 +120,24 @@ pub(crate) fn this_program(subcommand: &str, arguments: &[&str]) -> Result<Comma
     let mut command = Command::new(env::current_exe()?);
     command.arg(subcommand).args(arguments);
     Ok(command)
+}
+
+/// A program under callgrind, without its arguments.
+pub(crate) fn callgrind(program: &Path) -> Command {
+    let mut command = Command::new("valgrind");
+    command
+        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+        .arg(program);
+    command
+}
+
+/// The instructions that callgrind has told of.
+pub(crate) fn collected(told: &str) -> Result<u64> {
+    let collected = told
+        .lines()
+        .find_map(|line| line.split_once("Collected : "))
+        .and_then(|(_, count)| count.trim().parse().ok());
+    collected.ok_or_else(|| format!("callgrind counted nothing:\n{told}").into())
 }
 
 /// Runs a command that prints one line of JSON.

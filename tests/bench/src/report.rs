@@ -7,11 +7,13 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde::de::DeserializeOwned;
 
-use crate::bounds::megabytes;
+use crate::bounds::{Promise, Verdict, megabytes};
 use crate::build_cost::BuildCost;
+use crate::instructions::Instructions;
 use crate::kafka_cost::KafkaCost;
 use crate::long_run::LongRun;
 use crate::results::{Results, Workload};
+use crate::statistics::Spread;
 use crate::{Result, bounds, plot, root};
 
 #[derive(Debug, Args)]
@@ -48,7 +50,7 @@ pub(crate) struct Options {
 /// Everything that the report tells.
 pub(crate) struct Measured {
     pub(crate) results: Results,
-    pub(crate) instructions: Option<u64>,
+    pub(crate) instructions: Option<Instructions>,
     pub(crate) build: Option<BuildCost>,
     pub(crate) kafka: Option<KafkaCost>,
     pub(crate) long_run: Option<LongRun>,
@@ -59,7 +61,7 @@ const PLOTS: &str = "tests/bench/plots";
 pub(crate) fn write(options: &Options) -> Result<()> {
     let measured = Measured {
         results: Results::read(&root().join(&options.results))?,
-        instructions: instructions(&root().join(&options.instructions)),
+        instructions: read(&options.instructions)?,
         build: read(&options.build_cost)?,
         kafka: read(&options.kafka)?,
         long_run: read(&options.long_run)?,
@@ -68,6 +70,7 @@ pub(crate) fn write(options: &Options) -> Result<()> {
     fs::create_dir_all(&plots)?;
     plot::write(&measured.results, &plots)?;
     fs::write(root().join("BENCHMARKS.md"), text(&measured)?)?;
+    println!("{}", bounds::table(&bounds::promises(&measured))?);
     println!("written: BENCHMARKS.md and {PLOTS}");
     Ok(())
 }
@@ -78,10 +81,12 @@ fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
     Ok(text.map(|text| serde_json::from_str(&text)).transpose()?)
 }
 
-fn instructions(path: &Path) -> Option<u64> {
-    let text = fs::read_to_string(path).ok()?;
-    let counted: serde_json::Value = serde_json::from_str(&text).ok()?;
-    counted["per_call"]["facade, 1 partition"].as_u64()
+impl Measured {
+    pub(crate) fn instructions(&self, workload: &str) -> Option<Spread> {
+        let count = *self.instructions.as_ref()?.per_call.get(workload)?;
+        #[expect(clippy::cast_precision_loss, reason = "far below 2^52 instructions")]
+        Some(Spread::exactly(count as f64))
+    }
 }
 
 fn text(measured: &Measured) -> Result<String> {
@@ -92,7 +97,8 @@ fn text(measured: &Measured) -> Result<String> {
         "\nMeasured with {} on {} CPUs, {} rounds.\n",
         results.rustc, results.cpus, results.rounds
     )?;
-    text.push_str(&bounds::table(measured)?);
+    let promises = bounds::promises(measured);
+    text.push_str(&bounds::table(&promises)?);
     text.push_str("\n## One call at a time\n\nClient and server on one CPU.\n");
     for work in results.workloads.iter().filter(|work| work.in_flight == 1) {
         peers(&mut text, work)?;
@@ -110,11 +116,74 @@ fn text(measured: &Measured) -> Result<String> {
     gateway(&mut text, results)?;
     long_run(&mut text, measured.long_run.as_ref())?;
     build(&mut text, measured.build.as_ref())?;
-    text.push_str(include_str!("../benchmarks-why.md"));
+    instructions(&mut text, measured.instructions.as_ref())?;
+    why(&mut text, &promises, measured.instructions.as_ref())?;
     if !results.skipped.is_empty() {
         writeln!(text, "\nLeft out: {}.", results.skipped.join("; "))?;
     }
     Ok(text)
+}
+
+fn instructions(text: &mut String, counted: Option<&Instructions>) -> Result<()> {
+    text.push_str("\n## Instructions\n\n");
+    let Some(counted) = counted else {
+        text.push_str("Not counted: that takes valgrind.\n");
+        return Ok(());
+    };
+    text.push_str("In user space for each call, answer or signature, SHA-256 in software, as `cargo xtask bench instructions` counts them with callgrind:\n\n| workload | instructions |\n|---|---|\n");
+    for (workload, count) in &counted.per_call {
+        writeln!(text, "| {workload} | {} |", thousands(*count))?;
+    }
+    Ok(())
+}
+
+/// What is said of the promises that were not seen to hold, with the counted instructions filled in.
+fn why(text: &mut String, promises: &[Promise], counted: Option<&Instructions>) -> Result<()> {
+    let broken = promises.iter().filter(|promise| {
+        let verdict = promise.verdict();
+        !matches!(verdict, Verdict::Holds | Verdict::NotMeasured)
+    });
+    let mut told = Vec::new();
+    for promise in broken {
+        let Some(why) = promise.why else {
+            return Err(format!(
+                "{:?} is not seen to hold, and nothing explains it: say why in tests/bench/why",
+                promise.what
+            )
+            .into());
+        };
+        if !told.contains(&why) {
+            told.push(why);
+        }
+    }
+    if told.is_empty() {
+        return Ok(());
+    }
+    text.push_str("\n## What does not hold, and what it would take\n");
+    let counts = counted.iter().flat_map(|counted| &counted.per_call);
+    let counts: Vec<_> = counts
+        .map(|(workload, count)| (format!("{{{workload}}}"), thousands(*count)))
+        .collect();
+    for why in told {
+        let filled = counts.iter().fold(why.to_owned(), |text, (place, count)| {
+            text.replace(place, count)
+        });
+        write!(text, "\n{filled}")?;
+    }
+    Ok(())
+}
+
+/// A count with a comma after every third digit from the end.
+fn thousands(count: u64) -> String {
+    let digits = count.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }
 
 fn peers(text: &mut String, work: &Workload) -> Result<()> {
@@ -124,7 +193,7 @@ fn peers(text: &mut String, work: &Workload) -> Result<()> {
         "\n{} partition{s} in a request, {} in flight:\n",
         work.partitions, work.in_flight
     )?;
-    text.push_str("| peer | CPU us per call | against the first | calls/s | against the first | peak MB |\n|---|---|---|---|---|---|\n");
+    text.push_str("| peer | CPU us per call | against the first | calls/s | against the first | peak MB | page faults |\n|---|---|---|---|---|---|---|\n");
     for row in &work.peers {
         let noisy = if row.cpu_ratio.is_noisy() {
             ", too noisy to judge"
@@ -134,8 +203,13 @@ fn peers(text: &mut String, work: &Workload) -> Result<()> {
         let megabytes = megabytes(row.peak_rss);
         writeln!(
             text,
-            "| {} | {} | {}{noisy} | {} | {} | {megabytes:.1} |",
-            row.peer, row.cpu_micros, row.cpu_ratio, row.calls_per_second, row.rate_ratio
+            "| {} | {} | {}{noisy} | {} | {} | {megabytes:.1} | {:.1} |",
+            row.peer,
+            row.cpu_micros,
+            row.cpu_ratio,
+            row.calls_per_second,
+            row.rate_ratio,
+            row.page_faults.median
         )?;
     }
     Ok(())
@@ -158,7 +232,7 @@ fn gateway(text: &mut String, results: &Results) -> Result<()> {
 fn long_run(text: &mut String, measured: Option<&LongRun>) -> Result<()> {
     text.push_str("\n## After long\n\n");
     let Some(measured) = measured else {
-        text.push_str("Not measured: `cargo xtask bench long-run` does it.\n");
+        text.push_str("Not measured.\n");
         return Ok(());
     };
     text.push_str("64 calls in flight, one partition each:\n\n| calls | CPU us per call | peak MB |\n|---|---|---|\n");
@@ -185,7 +259,7 @@ fn long_run(text: &mut String, measured: Option<&LongRun>) -> Result<()> {
 fn build(text: &mut String, cost: Option<&BuildCost>) -> Result<()> {
     text.push_str("\n## Building\n\n");
     let Some(cost) = cost else {
-        text.push_str("Not measured: `cargo xtask bench build-cost` does it.\n");
+        text.push_str("Not measured.\n");
         return Ok(());
     };
     text.push_str("Clean release builds, stripped, as `cargo xtask bench build-cost` makes them:\n\n| program | crates | seconds | MB |\n|---|---|---|---|\n");
@@ -196,22 +270,21 @@ fn build(text: &mut String, cost: Option<&BuildCost>) -> Result<()> {
         ("the command with `kafka`", cost.command_with_kafka.as_ref()),
     ];
     for (name, build) in programs {
-        let Some(build) = build.filter(|build| build.seconds.is_some()) else {
-            continue;
-        };
-        let crates = if build.crates > 0 {
-            build.crates.to_string()
-        } else {
-            String::new()
-        };
+        let Some(build) = build else { continue };
+        let crates = build
+            .crates
+            .map_or(String::new(), |crates| crates.to_string());
+        let seconds = build
+            .seconds
+            .map_or(String::new(), |seconds| format!("{seconds:.0}"));
         #[expect(clippy::cast_precision_loss, reason = "the size of a program")]
-        let megabytes = build.size.unwrap_or(0) as f64 / 1e6;
-        writeln!(
-            text,
-            "| {name} | {crates} | {:.0} | {megabytes:.1} |",
-            build.seconds.unwrap_or(0.0)
-        )?;
+        let megabytes = |bytes: u64| format!("{:.1}", bytes as f64 / 1024.0 / 1024.0);
+        let size = build.size.map_or(String::new(), megabytes);
+        writeln!(text, "| {name} | {crates} | {seconds} | {size} |")?;
     }
-    writeln!(text, "\nWhat the facade adds: {}.", cost.added.join(", "))?;
+    text.push_str("\nWhat the facade adds:\n\n| crate | what for |\n|---|---|\n");
+    for (name, reason) in &cost.added {
+        writeln!(text, "| {name} | {reason} |")?;
+    }
     Ok(())
 }

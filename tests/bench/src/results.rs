@@ -17,11 +17,11 @@ pub(crate) struct Results {
     pub(crate) rounds: usize,
     pub(crate) workloads: Vec<Workload>,
     /// CPU time of the facade's call with 100,000 partitions against ten of its calls with 10,000, round by round.
-    pub(crate) growth: Option<Spread>,
+    pub(crate) growth: Spread,
     pub(crate) signing: Signing,
     pub(crate) cold_start: ColdStart,
     pub(crate) gateway: Vec<gateway_load::Row>,
-    pub(crate) purge_of_a_file: Option<FilePurge>,
+    pub(crate) purge_of_a_file: FilePurge,
     /// Peers that were left out, and why.
     pub(crate) skipped: Vec<String>,
 }
@@ -48,6 +48,8 @@ pub(crate) struct PeerRow {
     pub(crate) rate_ratio: Spread,
     /// KiB.
     pub(crate) peak_rss: i64,
+    /// Pages that the system had to hand out, for each call.
+    pub(crate) page_faults: Spread,
 }
 
 /// Signing, without a network.
@@ -73,6 +75,8 @@ pub(crate) struct ColdStart {
 pub(crate) struct FilePurge {
     pub(crate) rows: usize,
     pub(crate) rows_per_second: Spread,
+    /// Rows a second against the facade in the same round.
+    pub(crate) against_the_facade: Spread,
     /// KiB.
     pub(crate) peak_rss: i64,
 }

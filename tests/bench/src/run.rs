@@ -1,5 +1,6 @@
 //! The interleaved run: every peer in every round, in turn, on the same machine at the same time.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread::{self, available_parallelism};
@@ -17,7 +18,7 @@ use crate::{Result, cold_start, gateway_load, purge_of_a_file, root, signing, wr
 #[derive(Debug, Args)]
 pub(crate) struct Options {
     /// How often each measurement is made.
-    #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u16).range(3..))]
+    #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u16).range(5..))]
     rounds: u16,
     /// Where the results go.
     #[arg(long, value_name = "FILE", default_value = "target/bench/results.json")]
@@ -31,6 +32,9 @@ pub(crate) struct Options {
     /// A program on the official Go SDK (`tests/interop/go/bench`), to measure it beside the others.
     #[arg(long, value_name = "FILE")]
     go: Option<PathBuf>,
+    /// What else cannot be measured, and why; the report tells it.
+    #[arg(long, value_name = "TEXT")]
+    skipped: Vec<String>,
 }
 
 /// One of the vendor's SDKs, as a program.
@@ -112,14 +116,14 @@ impl Plan {
 const PLANS: [Plan; 12] = [
     Plan::one_at_a_time(
         1,
-        4000,
+        10_000,
         &[Reqwest, ReqwestSigned, ReqwestJson, Generated, Facade],
     ),
-    Plan::one_at_a_time(10, 3000, &[ReqwestJson, Generated, Facade]),
-    Plan::one_at_a_time(100, 1500, &[ReqwestJson, Generated, Facade]),
+    Plan::one_at_a_time(10, 6000, &[ReqwestJson, Generated, Facade]),
+    Plan::one_at_a_time(100, 3000, &[ReqwestJson, Generated, Facade]),
     Plan::one_at_a_time(1000, 300, &[ReqwestJson, Generated, Facade]),
-    Plan::one_at_a_time(10_000, 40, &[ReqwestJson, Generated, Facade]),
-    Plan::one_at_a_time(100_000, 6, &[ReqwestJson, Generated, Facade]),
+    Plan::one_at_a_time(10_000, 60, &[ReqwestJson, Generated, Facade]),
+    Plan::one_at_a_time(100_000, 10, &[ReqwestJson, Generated, Facade]),
     Plan::at_once(1, 4, &[Reqwest, Facade]),
     Plan::at_once(1, 16, &[Reqwest, Facade]),
     Plan::at_once(1, 64, &[Reqwest, ReqwestSigned, Generated, Facade]),
@@ -131,13 +135,7 @@ const PLANS: [Plan; 12] = [
 pub(crate) fn run(options: &Options) -> Result<()> {
     let rounds = usize::from(options.rounds);
     let official = options.official_sdks();
-    let mut skipped = Vec::new();
-    if options.python.is_none() {
-        skipped.push("the official Python SDK: no --python with huaweicloudsdkkafka".to_owned());
-    }
-    if options.go.is_none() {
-        skipped.push("the official Go SDK: no --go with a program on it".to_owned());
-    }
+    fs::create_dir_all(sdk_home())?;
     let mut measured: Vec<(&Plan, Vec<Round>)> =
         PLANS.iter().map(|plan| (plan, Vec::new())).collect();
     for round in 1..=rounds {
@@ -151,22 +149,21 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         .map(|(plan, rounds)| plan.workload(rounds))
         .collect();
     workloads.iter().for_each(print);
+    let growth = growth(&measured, 100_000).ok_or("no plan measures growth")?;
     let cli = &root().join(&options.cli);
     let results = Results {
         cpus: available_parallelism()?.get(),
         rustc: rustc()?,
         rounds,
-        growth: growth(&measured, 100_000),
+        growth,
         workloads,
         signing: signing::measure(rounds)?,
         cold_start: cold_starts(cli, rounds * 3)?,
         gateway: gateway_load::measure(rounds, 2.0)?,
-        purge_of_a_file: Some(purge_of_a_file::measure(cli)?),
-        skipped,
+        purge_of_a_file: purge_of_a_file::measure(cli, rounds)?,
+        skipped: options.skipped.clone(),
     };
-    for skipped in &results.skipped {
-        println!("skipped: {skipped}");
-    }
+    print_others(&results);
     write_json(&options.json, &results)
 }
 
@@ -228,6 +225,11 @@ fn growth(workloads: &[(&Plan, Vec<Round>)], partitions: usize) -> Option<Spread
     ))
 }
 
+/// The official SDKs write an id of this machine into a file in their home folder.
+fn sdk_home() -> PathBuf {
+    root().join("target/bench/home")
+}
+
 impl OfficialSdk {
     /// Fewer calls, for each takes up to fifty times as long.
     fn cost(&self, work: &Work, server: &Server) -> Result<Cost> {
@@ -239,8 +241,7 @@ impl OfficialSdk {
         command
             .args(&self.script)
             .args(work.arguments(&server.ready)?);
-        // Both SDKs write an id of this machine into a file there.
-        command.env("HOME", root().join("target/bench"));
+        command.env("HOME", sdk_home());
         // A process runs where the thread that starts it may.
         let start = || {
             pin(work.cpu);
@@ -268,7 +269,13 @@ fn row(peer: String, costs: &[Cost], reference: &[Cost]) -> PeerRow {
         cpu_ratio: against(|cost| per_call(cost, cost.cpu)),
         rate_ratio: against(|cost| 1.0 / per_call(cost, cost.wall)),
         peak_rss: costs.iter().map(|cost| cost.peak_rss).max().unwrap_or(0),
+        page_faults: of(|cost| per_call(cost, faults(cost))),
     }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "far below 2^52 pages")]
+fn faults(cost: &Cost) -> f64 {
+    cost.page_faults as f64
 }
 
 #[expect(clippy::cast_precision_loss, reason = "far below 2^52 calls")]
@@ -306,11 +313,7 @@ fn print(workload: &Workload) {
     } = workload;
     println!("\n{partitions} partitions, {in_flight} {name}");
     for row in peers {
-        let noisy = if row.cpu_ratio.is_noisy() {
-            "  TOO NOISY TO JUDGE"
-        } else {
-            ""
-        };
+        let noisy = noise(&row.cpu_ratio);
         println!(
             "  {:<30} CPU {:>22} us/call  {:>22}x   {:>26} calls/s {:>18}x{noisy}",
             row.peer,
@@ -319,5 +322,51 @@ fn print(workload: &Workload) {
             row.calls_per_second.to_string(),
             row.rate_ratio.to_string(),
         );
+    }
+}
+
+fn print_others(results: &Results) {
+    let print = |what: &str, spread: &Spread, unit: &str| {
+        println!("  {what:<44} {spread:>22} {unit}{}", noise(spread));
+    };
+    println!();
+    print(
+        "growth from 10,000 to 100,000 partitions",
+        &results.growth,
+        "x",
+    );
+    print("signing, small body", &results.signing.small_micros, "us");
+    print(
+        "signing 1 MiB",
+        &results.signing.mebibyte_ratio,
+        "x of SHA-256",
+    );
+    print("dms-kafka delete", &results.cold_start.wall_millis, "ms");
+    let purge = &results.purge_of_a_file;
+    print("dms-kafka purge", &purge.rows_per_second, "rows/s");
+    print(
+        "dms-kafka purge",
+        &purge.against_the_facade,
+        "x of the facade",
+    );
+    for row in &results.gateway {
+        let server = &row.server;
+        print(server, &row.requests_per_second, "requests/s");
+        print(
+            server,
+            &row.ratio,
+            "x of the bare route, for each CPU second",
+        );
+    }
+    for skipped in &results.skipped {
+        println!("skipped: {skipped}");
+    }
+}
+
+fn noise(spread: &Spread) -> &'static str {
+    if spread.is_noisy() {
+        "  TOO NOISY TO JUDGE"
+    } else {
+        ""
     }
 }

@@ -100,12 +100,13 @@ async fn serve(kind: Kind) -> Result<()> {
         Ready::at(endpoint, &format!("{INSTANCE}1"))
     };
     println!("{}", serde_json::to_string(&ready)?);
-    let before = Usage::own()?.cpu;
+    let before = Usage::own()?;
     tokio::io::stdin().read_to_end(&mut Vec::new()).await?;
-    let Usage { cpu, peak_rss } = Usage::own()?;
+    let after = Usage::own()?;
     let usage = Usage {
-        cpu: cpu - before,
-        peak_rss,
+        cpu: after.cpu - before.cpu,
+        page_faults: after.page_faults - before.page_faults,
+        ..after
     };
     println!("{}", serde_json::to_string(&usage)?);
     Ok(())

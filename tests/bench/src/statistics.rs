@@ -10,11 +10,11 @@ pub(crate) struct Spread {
     pub(crate) median: f64,
     pub(crate) min: f64,
     pub(crate) max: f64,
-    /// Half the distance between the quartiles, as a part of the median.
-    pub(crate) noise: f64,
+    /// A quarter of the rounds lies below the first, a quarter above the second.
+    pub(crate) quartiles: [f64; 2],
 }
 
-/// Rounds that differ by more than this part of the median tell nothing.
+/// Rounds whose middle half lies further from the median than this part of it tell nothing.
 const NOISY: f64 = 0.15;
 
 impl Spread {
@@ -22,19 +22,36 @@ impl Spread {
     /// Without values.
     pub(crate) fn of(mut values: Vec<f64>) -> Self {
         values.sort_by(f64::total_cmp);
-        let at = |part: usize| values[(values.len() - 1) * part / 4];
-        let median = at(2);
         Self {
-            median,
-            min: at(0),
-            max: at(4),
-            noise: (at(3) - at(1)) / 2.0 / median,
+            median: quantile(&values, 0.5),
+            min: quantile(&values, 0.0),
+            max: quantile(&values, 1.0),
+            quartiles: [0.25, 0.75].map(|part| quantile(&values, part)),
         }
     }
 
-    pub(crate) fn is_noisy(&self) -> bool {
-        self.noise > NOISY
+    /// What comes out the same each time.
+    pub(crate) fn exactly(value: f64) -> Self {
+        Self::of(vec![value])
     }
+
+    pub(crate) fn is_noisy(&self) -> bool {
+        let [lower, upper] = self.quartiles;
+        (upper - self.median).max(self.median - lower) > NOISY * self.median
+    }
+}
+
+/// The value below which this part of the sorted values lies, between two of them where it falls between.
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "an index of a few rounds"
+)]
+fn quantile(sorted: &[f64], part: f64) -> f64 {
+    let at = (sorted.len() - 1) as f64 * part;
+    let (below, above) = (sorted[at.floor() as usize], sorted[at.ceil() as usize]);
+    below + (above - below) * at.fract()
 }
 
 impl fmt::Display for Spread {
@@ -43,6 +60,10 @@ impl fmt::Display for Spread {
             median, min, max, ..
         } = self;
         let digits = if *median < 10.0 { 2 } else { 0 };
-        write!(f, "{median:.digits$} [{min:.digits$}..{max:.digits$}]")
+        write!(f, "{median:.digits$}")?;
+        if min < max {
+            write!(f, " [{min:.digits$}..{max:.digits$}]")?;
+        }
+        Ok(())
     }
 }

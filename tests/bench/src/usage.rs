@@ -15,6 +15,8 @@ pub(crate) struct Usage {
     pub(crate) cpu: f64,
     /// The largest resident set so far, in KiB.
     pub(crate) peak_rss: i64,
+    /// Pages that the system had to hand out.
+    pub(crate) page_faults: i64,
 }
 
 impl Usage {
@@ -33,6 +35,7 @@ impl Usage {
         Ok(Self {
             cpu: seconds(usage.user_time()) + seconds(usage.system_time()),
             peak_rss: usage.max_rss(),
+            page_faults: usage.minor_page_faults(),
         })
     }
 }

@@ -108,8 +108,9 @@ fn check_answers(metrics: &str, must_delete: bool) -> Result<()> {
 }
 
 fn sdk_in_go(root: &Path) -> std::result::Result<Outcome, Failures> {
-    let Some(program) = go_program(root, ".")? else {
-        return Ok(Outcome::Skipped("Go is not installed".to_owned()));
+    let program = match go_program(root, ".")? {
+        Ok(program) => program,
+        Err(reason) => return Ok(Outcome::Skipped(reason)),
     };
     let gateway = Gateway::serve(root)?;
     let mut sdk = Command::new(program);
@@ -119,10 +120,18 @@ fn sdk_in_go(root: &Path) -> std::result::Result<Outcome, Failures> {
     Ok(Outcome::Passed)
 }
 
-/// Builds one of the programs on the vendor's Go SDK, where there is Go.
-pub(crate) fn go_program(root: &Path, package: &str) -> Result<Option<PathBuf>> {
+/// Builds one of the programs on the vendor's Go SDK, or says why that cannot be had.
+pub(crate) fn go_program(
+    root: &Path,
+    package: &str,
+) -> Result<std::result::Result<PathBuf, String>> {
     if !cargo::succeeds(Command::new("go").arg("version")) {
-        return Ok(None);
+        return Ok(Err("Go is not installed".to_owned()));
+    }
+    let module = root.join("tests/interop/go");
+    let mut fetch = Command::new("go");
+    if !cargo::succeeds(fetch.current_dir(&module).args(["mod", "download"])) {
+        return Ok(Err("its modules cannot be downloaded".to_owned()));
     }
     let program = folder(root)?.join(match package {
         "." => "go-sdk".to_owned(),
@@ -130,12 +139,12 @@ pub(crate) fn go_program(root: &Path, package: &str) -> Result<Option<PathBuf>> 
     });
     let mut build = Command::new("go");
     build
-        .current_dir(root.join("tests/interop/go"))
+        .current_dir(&module)
         .args(["build", "-o"])
         .arg(&program)
         .arg(format!("./{package}"));
     succeed(&mut build)?;
-    Ok(Some(program))
+    Ok(Ok(program))
 }
 
 fn succeed(command: &mut Command) -> Result<()> {
