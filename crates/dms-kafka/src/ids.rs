@@ -77,6 +77,12 @@ macro_rules! text_id {
             }
         }
 
+        impl From<$name> for String {
+            fn from(id: $name) -> Self {
+                id.0
+            }
+        }
+
         impl FromStr for $name {
             type Err = InvalidId;
 

@@ -31,7 +31,7 @@ use Limit::{AtLeast, AtMost};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Holds,
-    /// The median keeps to the bound, and at least a quarter of the rounds does not, or the other way round.
+    /// Some of the middle half of the rounds keep to the bound, others do not.
     TooClose,
     TooNoisy,
     Broken,
@@ -47,7 +47,9 @@ impl Promise {
             AtMost(most) => value <= most,
             AtLeast(least) => value >= least,
         };
+        let all_keep = kept(measured.min) && kept(measured.max);
         match measured.quartiles.map(kept) {
+            _ if all_keep => Verdict::Holds,
             _ if measured.is_noisy() => Verdict::TooNoisy,
             [true, true] => Verdict::Holds,
             [false, false] => Verdict::Broken,

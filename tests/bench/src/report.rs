@@ -70,9 +70,19 @@ pub(crate) fn write(options: &Options) -> Result<()> {
     fs::create_dir_all(&plots)?;
     plot::write(&measured.results, &plots)?;
     fs::write(root().join("BENCHMARKS.md"), text(&measured)?)?;
-    println!("{}", bounds::table(&bounds::promises(&measured))?);
+    let promises = bounds::promises(&measured);
+    println!("{}", bounds::table(&promises)?);
     println!("written: BENCHMARKS.md and {PLOTS}");
-    Ok(())
+    let unexplained =
+        |promise: &&Promise| promise.verdict() == Verdict::Broken && promise.why.is_none();
+    match promises.iter().find(unexplained) {
+        None => Ok(()),
+        Some(promise) => Err(format!(
+            "{:?} does not hold, and nothing explains it: say why in tests/bench/why",
+            promise.what
+        )
+        .into()),
+    }
 }
 
 /// What was measured, when it was.
@@ -139,20 +149,11 @@ fn instructions(text: &mut String, counted: Option<&Instructions>) -> Result<()>
 
 /// What is said of the promises that were not seen to hold, with the counted instructions filled in.
 fn why(text: &mut String, promises: &[Promise], counted: Option<&Instructions>) -> Result<()> {
-    let broken = promises.iter().filter(|promise| {
-        let verdict = promise.verdict();
-        !matches!(verdict, Verdict::Holds | Verdict::NotMeasured)
-    });
     let mut told = Vec::new();
-    for promise in broken {
-        let Some(why) = promise.why else {
-            return Err(format!(
-                "{:?} is not seen to hold, and nothing explains it: say why in tests/bench/why",
-                promise.what
-            )
-            .into());
-        };
-        if !told.contains(&why) {
+    for promise in promises {
+        if let (Verdict::Broken | Verdict::TooClose, Some(why)) = (promise.verdict(), promise.why)
+            && !told.contains(&why)
+        {
             told.push(why);
         }
     }

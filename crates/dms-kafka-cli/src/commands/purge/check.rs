@@ -1,9 +1,10 @@
 //! The first reading of an offsets file: nothing is sent before all of it was found good.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::hash::{BuildHasher as _, BuildHasherDefault, Hasher, RandomState};
+use std::hash::BuildHasher as _;
 use std::io::{self, Read};
 
+use foldhash::{fast, quality};
 use sha2::{Digest as _, Sha256};
 
 use super::rows::{self, Layout, Row, RowError};
@@ -81,49 +82,28 @@ pub(super) fn check(source: &Source, allow_everything: bool) -> Result<Checked, 
 
 struct Check {
     allow_everything: bool,
-    hasher: RandomState,
+    hasher: quality::RandomState,
     /// A hash of topic and partition each: 32 bytes a row at most, whatever the topics' names.
-    seen: HashSet<u64, BuildHasherDefault<AsItIs>>,
+    seen: HashSet<u64, fast::RandomState>,
     /// The row whose hash was seen before.
     suspect: Option<Row>,
     rows: u64,
     everything: u64,
-    topics: HashMap<String, TopicRows>,
+    topics: HashMap<String, TopicRows, fast::RandomState>,
     has_more_topics: bool,
     first_rows: Vec<Row>,
-}
-
-/// Hashes are not hashed again.
-#[derive(Default)]
-struct AsItIs(u64);
-
-impl Hasher for AsItIs {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        // Never called: a `u64` is handed over as one.
-        for byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
-        }
-    }
-
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
-    }
 }
 
 impl Check {
     fn new(allow_everything: bool) -> Self {
         Self {
             allow_everything,
-            hasher: RandomState::new(),
+            hasher: quality::RandomState::default(),
             seen: HashSet::default(),
             suspect: None,
             rows: 0,
             everything: 0,
-            topics: HashMap::new(),
+            topics: HashMap::default(),
             has_more_topics: false,
             first_rows: Vec::new(),
         }

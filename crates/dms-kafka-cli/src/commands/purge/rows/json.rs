@@ -151,10 +151,7 @@ fn once<T, E: serde::de::Error>(
 }
 
 fn checked_topic<E: serde::de::Error>(topic: String) -> Result<String, E> {
-    match TopicName::new(topic) {
-        Ok(topic) => Ok(topic.as_str().to_owned()),
-        Err(error) => Err(E::custom(error)),
-    }
+    TopicName::new(topic).map(String::from).map_err(E::custom)
 }
 
 fn checked_partition<E: serde::de::Error>(partition: i64) -> Result<i32, E> {

@@ -129,7 +129,12 @@ fn read_lines(mut reader: impl BufRead, visit: &mut Visit<'_>) -> Result<(), Row
         if bytes.trim_ascii().is_empty() {
             continue;
         }
-        let mut deserializer = serde_json::Deserializer::from_slice(&bytes);
+        // Once for the line takes less than for each name and value in it.
+        let text = std::str::from_utf8(&bytes).map_err(|error| RowError {
+            place: Some((line, error.valid_up_to() + 1)),
+            message: "this is not UTF-8".to_owned(),
+        })?;
+        let mut deserializer = serde_json::Deserializer::from_str(text);
         RowSeed(&mut *visit)
             .deserialize(&mut deserializer)
             .and_then(|()| deserializer.end())

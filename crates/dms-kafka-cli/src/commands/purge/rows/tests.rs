@@ -126,3 +126,10 @@ fn a_line_without_end_is_not_read_to_its_end() {
         "{error}"
     );
 }
+
+#[test]
+fn a_line_that_is_not_utf_8_is_told_with_its_place() {
+    let text = b"{\"topic\":\"a\",\"partition\":0,\"offset\":1}\n{\"topic\":\"\xff\"}\n";
+    let error = read(&text[..], &mut |_| Ok(())).expect_err("one byte is wrong");
+    assert_eq!(error.to_string(), "line 2, column 11: this is not UTF-8");
+}
