@@ -150,7 +150,7 @@ fn command(results: &Results) -> [Promise; 4] {
             what: "its peak memory",
             limit: AtMost(8.0),
             unit: " MB",
-            measured: Some(Spread::exactly(megabytes(start.peak_rss))),
+            measured: Some(start.peak_rss.divided_by(1024.0)),
             why: None,
         },
         Promise {

@@ -66,8 +66,8 @@ pub(crate) struct Signing {
 pub(crate) struct ColdStart {
     pub(crate) wall_millis: Spread,
     pub(crate) cpu_millis: Spread,
-    /// KiB.
-    pub(crate) peak_rss: i64,
+    /// KiB, which the system counts roughly: a start differs from the next by some hundred.
+    pub(crate) peak_rss: Spread,
 }
 
 /// `dms-kafka purge` of a file of rows.

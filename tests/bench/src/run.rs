@@ -273,6 +273,11 @@ fn row(peer: String, costs: &[Cost], reference: &[Cost]) -> PeerRow {
     }
 }
 
+#[expect(clippy::cast_precision_loss, reason = "KiB of one process")]
+fn peak_rss(cost: &Cost) -> f64 {
+    cost.peak_rss as f64
+}
+
 #[expect(clippy::cast_precision_loss, reason = "far below 2^52 pages")]
 fn faults(cost: &Cost) -> f64 {
     cost.page_faults as f64
@@ -295,7 +300,7 @@ fn cold_starts(cli: &Path, rounds: usize) -> Result<ColdStart> {
     Ok(ColdStart {
         wall_millis: of(|cost| cost.wall * 1e3),
         cpu_millis: of(|cost| cost.cpu * 1e3),
-        peak_rss: costs.iter().map(|cost| cost.peak_rss).max().unwrap_or(0),
+        peak_rss: of(peak_rss),
     })
 }
 

@@ -35,6 +35,16 @@ impl Spread {
         Self::of(vec![value])
     }
 
+    /// In a larger unit.
+    pub(crate) fn divided_by(&self, unit: f64) -> Self {
+        Self {
+            median: self.median / unit,
+            min: self.min / unit,
+            max: self.max / unit,
+            quartiles: self.quartiles.map(|quartile| quartile / unit),
+        }
+    }
+
     pub(crate) fn is_noisy(&self) -> bool {
         let [lower, upper] = self.quartiles;
         (upper - self.median).max(self.median - lower) > NOISY * self.median
