@@ -62,13 +62,13 @@ impl Limits {
             ("limits.concurrent_requests", self.concurrent_requests),
             ("limits.connections", self.connections),
         ];
-        if let Some((name, _)) = counts
+        if let Some((name, count)) = counts
             .into_iter()
             .find(|(_, count)| !(1..=u32::MAX as usize).contains(count))
         {
             return Err(Error::invalid_setting(
                 name,
-                "",
+                count,
                 "it must be from 1 to 4294967295",
             ));
         }
