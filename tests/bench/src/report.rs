@@ -161,17 +161,26 @@ fn why(text: &mut String, promises: &[Promise], counted: Option<&Instructions>) 
         return Ok(());
     }
     text.push_str("\n## What does not hold, and what it would take\n");
-    let counts = counted.iter().flat_map(|counted| &counted.per_call);
-    let counts: Vec<_> = counts
-        .map(|(workload, count)| (format!("{{{workload}}}"), thousands(*count)))
-        .collect();
     for why in told {
-        let filled = counts.iter().fold(why.to_owned(), |text, (place, count)| {
-            text.replace(place, count)
-        });
-        write!(text, "\n{filled}")?;
+        write!(text, "\n{}", filled(why, counted))?;
     }
     Ok(())
+}
+
+/// A text with the count of each workload that it names in braces.
+fn filled(why: &str, counted: Option<&Instructions>) -> String {
+    let count_of = |workload| counted?.per_call.get(workload).copied();
+    let (mut filled, mut rest) = (String::new(), why);
+    while let Some((before, (workload, after))) = rest
+        .split_once('{')
+        .and_then(|(before, named)| Some((before, named.split_once('}')?)))
+    {
+        filled.push_str(before);
+        let count = count_of(workload).map(thousands);
+        filled.push_str(count.as_deref().unwrap_or("(not counted)"));
+        rest = after;
+    }
+    filled + rest
 }
 
 /// A count with a comma after every third digit from the end.
@@ -288,4 +297,22 @@ fn build(text: &mut String, cost: Option<&BuildCost>) -> Result<()> {
         writeln!(text, "| {name} | {reason} |")?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_take_the_places_of_their_workloads() {
+        let counted = Instructions {
+            rustc: "rustc".to_owned(),
+            per_call: [("facade".to_owned(), 1_234_567), ("signing".to_owned(), 45)].into(),
+        };
+        let why = "The facade takes {facade}, signing {signing}, {nothing else}.";
+        let with_counts = "The facade takes 1,234,567, signing 45, (not counted).";
+        assert_eq!(filled(why, Some(&counted)), with_counts);
+        let without = "The facade takes (not counted), signing (not counted), (not counted).";
+        assert_eq!(filled(why, None), without);
+    }
 }
