@@ -118,6 +118,10 @@ const STEPS: &[Step<Ci>] = &[
         seeded::run(&ci.root).map(|()| Outcome::Passed)
     }),
     ("instructions", Ci::instructions),
+    ("added crates", |ci| {
+        let arguments = ["build-cost", "--count"].map(str::to_owned);
+        bench::run(&ci.root, &arguments)
+    }),
     ("public api", |ci| public_api::check(&ci.root)),
     ("deny", |ci| {
         ci.deny(

@@ -42,16 +42,18 @@ def main():
 
     for _ in range(min(given.warm_up, given.calls)):
         call()
-    wall, cpu = time.perf_counter(), time.process_time()
+    wall, cpu, before = time.perf_counter(), time.process_time(), resource.getrusage(resource.RUSAGE_SELF)
     for _ in range(given.calls):
         call()
+    after = resource.getrusage(resource.RUSAGE_SELF)
     print(
         json.dumps(
             {
                 "calls": given.calls,
                 "wall": time.perf_counter() - wall,
                 "cpu": time.process_time() - cpu,
-                "peak_rss": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+                "peak_rss": after.ru_maxrss,
+                "page_faults": after.ru_minflt - before.ru_minflt,
             }
         )
     )

@@ -80,7 +80,6 @@ pub(crate) struct Cost {
     /// The calling process's largest resident set, in KiB.
     pub(crate) peak_rss: i64,
     /// Pages that the system had to hand out.
-    #[serde(default)]
     pub(crate) page_faults: i64,
 }
 

@@ -69,8 +69,8 @@ pub(crate) fn write(options: &Options) -> Result<()> {
     let plots = root().join(PLOTS);
     fs::create_dir_all(&plots)?;
     plot::write(&measured.results, &plots)?;
-    fs::write(root().join("BENCHMARKS.md"), text(&measured)?)?;
     let promises = bounds::promises(&measured);
+    fs::write(root().join("BENCHMARKS.md"), text(&measured, &promises)?)?;
     println!("{}", bounds::table(&promises)?);
     println!("written: BENCHMARKS.md and {PLOTS}");
     let unexplained =
@@ -99,7 +99,7 @@ impl Measured {
     }
 }
 
-fn text(measured: &Measured) -> Result<String> {
+fn text(measured: &Measured, promises: &[Promise]) -> Result<String> {
     let results = &measured.results;
     let mut text = String::from(include_str!("../benchmarks-head.md"));
     writeln!(
@@ -107,8 +107,7 @@ fn text(measured: &Measured) -> Result<String> {
         "\nMeasured with {} on {} CPUs, {} rounds.\n",
         results.rustc, results.cpus, results.rounds
     )?;
-    let promises = bounds::promises(measured);
-    text.push_str(&bounds::table(&promises)?);
+    text.push_str(&bounds::table(promises)?);
     text.push_str("\n## One call at a time\n\nClient and server on one CPU.\n");
     for work in results.workloads.iter().filter(|work| work.in_flight == 1) {
         peers(&mut text, work)?;
@@ -127,7 +126,7 @@ fn text(measured: &Measured) -> Result<String> {
     long_run(&mut text, measured.long_run.as_ref())?;
     build(&mut text, measured.build.as_ref())?;
     instructions(&mut text, measured.instructions.as_ref())?;
-    why(&mut text, &promises, measured.instructions.as_ref())?;
+    why(&mut text, promises, measured.instructions.as_ref())?;
     if !results.skipped.is_empty() {
         writeln!(text, "\nLeft out: {}.", results.skipped.join("; "))?;
     }

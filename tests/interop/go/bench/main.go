@@ -41,10 +41,11 @@ func main() {
 	}
 	wall, after := time.Since(begin), usage()
 	cost, err := json.Marshal(map[string]any{
-		"calls":    *calls,
-		"wall":     wall.Seconds(),
-		"cpu":      seconds(after) - seconds(before),
-		"peak_rss": after.Maxrss,
+		"calls":       *calls,
+		"wall":        wall.Seconds(),
+		"cpu":         seconds(after) - seconds(before),
+		"peak_rss":    after.Maxrss,
+		"page_faults": after.Minflt - before.Minflt,
 	})
 	check(err)
 	fmt.Println(string(cost))
