@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc, time::SystemTime};
 
 use zeroize::Zeroizing;
 
-use crate::{CredentialsError, signing::SigningKey};
+use crate::{CredentialsError, signing::SigningKey, text::key_hint};
 
 /// An access key pair, with or without a security token, or an authentication token.
 ///
@@ -41,9 +41,6 @@ pub(crate) enum Identity {
     },
     Token(Zeroizing<String>),
 }
-
-/// Below this length the last four characters would be most of the key.
-const SHORTEST_SHOWN_KEY: usize = 8;
 
 impl Credentials {
     /// Credentials from an access key (AK) and its secret key (SK); permanent until
@@ -231,10 +228,7 @@ impl Credentials {
 
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let access_key = self.access_key().map(|key| match key.len() {
-            ..SHORTEST_SHOWN_KEY => "…".to_owned(),
-            length => format!("…{}", &key[length - 4..]),
-        });
+        let access_key = self.access_key().map(key_hint);
         f.debug_struct("Credentials")
             .field("access_key", &access_key.as_deref().unwrap_or("none"))
             .field("provider", &self.0.provider_name)

@@ -4,6 +4,7 @@
 //! * [`ProvideCredentials`] is the one trait behind every source of credentials; write your own or take one of these.
 //! * [`signing`] turns a request and credentials into headers. It is pure: no clock, no network, no environment.
 //! * [`verification`] is the server's side of the same algorithm.
+//! * [`text`] makes text from outside safe to show.
 //!
 //! ```
 //! use std::time::SystemTime;
@@ -61,6 +62,7 @@ mod error;
 mod provider;
 mod providers;
 pub mod signing;
+pub mod text;
 pub mod verification;
 
 #[cfg(feature = "providers")]

@@ -6,14 +6,12 @@ use http::{Request, Response, StatusCode, header};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use crate::{CredentialsError, HttpTransport, TransportError};
+use crate::{CredentialsError, HttpTransport, TransportError, text};
 
 /// For IAM and STS.
 pub(crate) const CLOUD_TIMEOUT: Duration = Duration::from_secs(30);
 
 const MAX_MESSAGE: usize = 300;
-const REDACTED: &str = "<redacted>";
-const SIGNATURE: &str = "Signature=";
 
 /// A POST of JSON, as IAM and STS want it. `url` is an endpoint and a path, both checked before.
 pub(crate) fn post_json(url: String, body: &Value) -> Result<Request<Vec<u8>>, CredentialsError> {
@@ -89,44 +87,21 @@ fn message(body: &[u8], secrets: &[&str]) -> Option<String> {
         .get("error")
         .filter(|error| error.is_object())
         .unwrap_or(&body);
-    let text = |names: [&str; 2]| {
+    let field = |names: [&str; 2]| {
         names.iter().find_map(|name| match error.get(name)? {
             Value::String(text) => Some(text.clone()),
             Value::Number(number) => Some(number.to_string()),
             _ => None,
         })
     };
-    let message = match (text(["error_code", "code"]), text(["error_msg", "message"])) {
+    let message = match (
+        field(["error_code", "code"]),
+        field(["error_msg", "message"]),
+    ) {
         (Some(code), Some(message)) => format!("{code} {message}"),
         (code, message) => code.or(message)?,
     };
-    let message = secrets
-        .iter()
-        .filter(|secret| !secret.is_empty())
-        .fold(message, |message, secret| message.replace(secret, REDACTED));
-    let message = without_signatures(&message);
-    let printable = |character: &char| !character.is_control();
-    Some(
-        message
-            .chars()
-            .filter(printable)
-            .take(MAX_MESSAGE)
-            .collect(),
-    )
-}
-
-/// A service that refuses a signature may repeat it, and for 15 minutes others could too.
-fn without_signatures(message: &str) -> String {
-    let mut parts = message.split_inclusive(SIGNATURE);
-    let mut shown = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let rest = part.trim_start_matches(|digit: char| digit.is_ascii_hexdigit());
-        if rest.len() < part.len() {
-            shown.push_str(REDACTED);
-        }
-        shown.push_str(rest);
-    }
-    shown
+    Some(text::sanitize(&message, secrets, MAX_MESSAGE).into_owned())
 }
 
 #[cfg(test)]
@@ -142,7 +117,7 @@ mod tests {
             ),
             (
                 r#"{"error":{"code":401,"message":"bad canary\n!"}}"#.to_owned(),
-                Some("401 bad <redacted>!"),
+                Some(r"401 bad <redacted>\n!"),
             ),
             (r#"{"code":"x","message":{}}"#.to_owned(), Some("x")),
             (
@@ -162,8 +137,8 @@ mod tests {
         }
         let long = format!(r#"{{"code":"{}"}}"#, "é".repeat(1000));
         assert_eq!(
-            message(long.as_bytes(), &[]).unwrap().chars().count(),
-            MAX_MESSAGE
+            message(long.as_bytes(), &[]).unwrap(),
+            "é".repeat(MAX_MESSAGE) + "…"
         );
     }
 }

@@ -9,6 +9,7 @@ use super::{
     Payload, SignedHeaders, SigningRequest, UNSIGNED_PAYLOAD, X_AUTH_TOKEN, X_SDK_CONTENT_SHA256,
     X_SECURITY_TOKEN, encoding, stages,
 };
+use crate::text::REDACTED;
 
 /// A request in canonical form: method, path, query, headers, names of the signed headers and payload hash.
 ///
@@ -136,7 +137,7 @@ impl fmt::Display for CanonicalRequest {
         for secret in &self.secrets {
             write!(
                 f,
-                "{}<redacted>",
+                "{}{REDACTED}",
                 String::from_utf8_lossy(&self.bytes[shown..secret.start])
             )?;
             shown = secret.end;

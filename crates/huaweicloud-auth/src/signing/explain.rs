@@ -9,7 +9,7 @@ use super::{
     authorize::{Stages, authorize_in_stages},
     canonical::is_secret,
 };
-use crate::Credentials;
+use crate::{Credentials, text::REDACTED};
 
 /// How a request was signed, stage by stage, to compare with what a service says it computed.
 ///
@@ -75,7 +75,7 @@ impl Explanation {
             let made_here = self.stages.is_some() && name == http::header::AUTHORIZATION;
             let hidden = !made_here && (value.is_sensitive() || is_secret(name.as_str()));
             let shown = if hidden {
-                "<redacted>".into()
+                REDACTED.into()
             } else {
                 String::from_utf8_lossy(value.as_bytes())
             };

@@ -1,0 +1,261 @@
+//! Text from outside, made safe to show: without secrets, terminal control or excessive length.
+//!
+//! ```
+//! use huaweicloud_auth::text;
+//!
+//! let message = "token \u{1b}[1mcanary\u{1b}[0m was refused";
+//! assert_eq!(text::sanitize(message, &["canary"], 26), r"token \u{1b}[1m<redacted>\u{1b}[0m was refuse…");
+//! assert_eq!(text::key_hint("QTWAOYTTINDUT2QVKYUC"), "…KYUC");
+//! ```
+
+use std::borrow::Cow;
+
+/// What is shown in place of a secret.
+pub const REDACTED: &str = "<redacted>";
+
+/// What precedes the signature in an `Authorization` header. The service accepts a repeated signature for 15 minutes.
+const SIGNATURE: &str = "Signature=";
+/// A truncated text may end with the start of a secret. A shorter start reveals nothing.
+const REVEALING_START: usize = 8;
+/// Of a shorter key the last four characters would be most.
+const SHORTEST_HINTED_KEY: usize = 8;
+
+/// The text in one line of at most about `limit` characters: [`REDACTED`] replaces the secrets and signatures, and
+/// characters that control a terminal, separate lines, reorder text or are invisible are escaped.
+///
+/// A secret is found in every spelling that JSON has for it (`\/`, `\u003d`), also in text that is not JSON, and where the
+/// text is cut off in the middle of it.
+pub fn sanitize<'a>(text: &'a str, secrets: &[&str], limit: usize) -> Cow<'a, str> {
+    if is_harmless(text, secrets, limit) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len().min(limit));
+    let mut rest = text;
+    for _ in 0..limit {
+        let Some(character) = rest.chars().next() else {
+            break;
+        };
+        if let Some(after) = after_secret(rest, secrets) {
+            shown.push_str(REDACTED);
+            rest = after;
+        } else if let Match::Whole(after) = find(rest, SIGNATURE) {
+            shown.push_str(SIGNATURE);
+            rest = after.trim_start_matches(|digit: char| digit.is_ascii_hexdigit());
+            if rest.len() < after.len() {
+                shown.push_str(REDACTED);
+            }
+        } else {
+            push_visible(&mut shown, character);
+            rest = &rest[character.len_utf8()..];
+        }
+    }
+    if !rest.is_empty() {
+        shown.push('…');
+    }
+    Cow::Owned(shown)
+}
+
+/// The text of this program's own messages, which may quote input: escaped like [`sanitize`] does, but line feeds are kept.
+pub fn escape_lines(text: &str) -> Cow<'_, str> {
+    let is_kept = |character| character == '\n' || !is_unprintable(character);
+    if text.chars().all(is_kept) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '\n' => shown.push(character),
+            _ => push_visible(&mut shown, character),
+        }
+    }
+    Cow::Owned(shown)
+}
+
+/// Enough of an access key to tell one from another: `…` and its last four characters. Of a short key, only `…`.
+pub fn key_hint(access_key: &str) -> String {
+    let start = access_key.len().saturating_sub(4);
+    match access_key.get(start..) {
+        Some(end) if access_key.len() >= SHORTEST_HINTED_KEY => format!("…{end}"),
+        _ => "…".to_owned(),
+    }
+}
+
+/// Whether nothing can be found in the text. Most words of a response are so short that searching them would take longer
+/// than decoding them.
+fn is_harmless(text: &str, secrets: &[&str], limit: usize) -> bool {
+    text.len() < REVEALING_START.min(limit)
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        && secrets
+            .iter()
+            .all(|secret| secret.is_empty() || secret.len() > text.len())
+}
+
+/// What follows a secret, or as much of it as there is before the end.
+fn after_secret<'a>(text: &'a str, secrets: &[&str]) -> Option<&'a str> {
+    let secrets = secrets.iter().filter(|secret| !secret.is_empty());
+    secrets
+        .filter_map(|secret| match find(text, secret) {
+            Match::Whole(after) => Some(after),
+            Match::Start(length) if length >= REVEALING_START => Some(""),
+            Match::Start(_) | Match::Nothing => None,
+        })
+        .min_by_key(|after| after.len())
+}
+
+/// What a text begins with.
+enum Match<'a> {
+    /// All that was searched, followed by this.
+    Whole(&'a str),
+    /// This many characters of it, followed by nothing.
+    Start(usize),
+    Nothing,
+}
+
+fn find<'a>(text: &'a str, wanted: &str) -> Match<'a> {
+    let mut rest = text;
+    for (length, character) in wanted.chars().enumerate() {
+        match after_character(rest, character) {
+            Some(after) => rest = after,
+            None if is_cut_off(rest) => return Match::Start(length),
+            None => return Match::Nothing,
+        }
+    }
+    Match::Whole(rest)
+}
+
+/// Whether the text ends here, or in an escape.
+fn is_cut_off(text: &str) -> bool {
+    let escape = text.trim_start_matches('\\');
+    escape.is_empty()
+        || (escape.len() < text.len() && escape.len() < "u0000".len() && escape.starts_with('u'))
+}
+
+/// What follows the character, which may be escaped, with several backslashes for JSON within JSON.
+fn after_character(text: &str, character: char) -> Option<&str> {
+    if character != '\\'
+        && let Some(after) = text.strip_prefix(character)
+    {
+        return Some(after);
+    }
+    let escape = text.trim_start_matches('\\');
+    if escape.len() == text.len() {
+        return None;
+    }
+    let coded = escape
+        .strip_prefix('u')
+        .and_then(|code| code.split_at_checked(4))
+        .filter(|(code, _)| u32::from_str_radix(code, 16) == Ok(character.into()));
+    match coded {
+        Some((_, after)) => Some(after),
+        None if character == '\\' => Some(escape),
+        None => escape.strip_prefix(character),
+    }
+}
+
+fn push_visible(shown: &mut String, character: char) {
+    if is_unprintable(character) {
+        shown.extend(character.escape_default());
+    } else {
+        shown.push(character);
+    }
+}
+
+/// Control characters, line separators, and invisible characters that reorder or hide text.
+fn is_unprintable(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn terminal_control_is_escaped() {
+        for (text, expected) in [
+            ("topic 'orders' \"x\" C:\\", "topic 'orders' \"x\" C:\\"),
+            ("主题不存在，请检查。", "主题不存在，请检查。"),
+            ("a\u{1b}[2J\r\n\0", r"a\u{1b}[2J\r\n\u{0}"),
+            ("\u{202e}txt\u{feff}\u{85}", r"\u{202e}txt\u{feff}\u{85}"),
+            ("\u{2028}\u{200b}\u{2066}", r"\u{2028}\u{200b}\u{2066}"),
+        ] {
+            assert_eq!(sanitize(text, &[], 100), expected);
+            assert_eq!(escape_lines(text), expected.replace(r"\n", "\n"));
+        }
+        assert!(matches!(escape_lines("one\ntwo"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn the_limit_cuts_no_secret_in_half() {
+        for (text, secret, limit, expected) in [
+            ("ab-SECRET-cd", "SECRET", 3, "ab-…"),
+            ("ab-SECRET-cd", "SECRET", 4, "ab-<redacted>…"),
+            ("abcdef", "", 3, "abc…"),
+            ("abcdef", "", 6, "abcdef"),
+            ("abc", "", 0, "…"),
+            ("", "", 0, ""),
+        ] {
+            assert_eq!(sanitize(text, &[secret], limit), expected, "{text} {limit}");
+        }
+    }
+
+    #[test]
+    fn a_secret_is_found_in_every_spelling_and_where_the_text_is_cut_off() {
+        let secret = "tok\"en/with=\\x";
+        for (text, expected) in [
+            (r#"{"m":"tok\"en\/with=\\x"}"#, r#"{"m":"<redacted>"}"#),
+            (r#"{"m":"tok\"en\/with\u003d\\x t"#, r#"{"m":"<redacted> t"#),
+            (
+                r#"{"m":"\u0074ok\u0022en\u002fwith\u003D\u005cx"#,
+                r#"{"m":"<redacted>"#,
+            ),
+            (
+                r#"{"m":"{\"n\":\"tok\\\"en\\\/with\\u003d\\\\x\"}"#,
+                r#"{"m":"{\"n\":\"<redacted>\"}"#,
+            ),
+            (r#"{"m":"tok\"en\/w"#, r#"{"m":"<redacted>"#),
+            (r#"{"m":"tok\"en\/w\u00"#, r#"{"m":"<redacted>"#),
+            (r#"{"m":"tok\"en\/w\"#, r#"{"m":"<redacted>"#),
+            (r#"{"m":"tok\"en""#, r#"{"m":"tok\"en""#),
+            (r#"{"m":"tok"#, r#"{"m":"tok"#),
+        ] {
+            assert_eq!(sanitize(text, &[secret], 100), expected, "{text}");
+            assert_eq!(sanitize(text, &["x-key", secret], 100), expected, "{text}");
+        }
+        assert_eq!(
+            sanitize("secret", &["sec", "secret"], 100),
+            REDACTED,
+            "the longer"
+        );
+        assert_eq!(sanitize("abc", &["abc"], 100), REDACTED);
+        assert!(matches!(
+            sanitize("success", &["secret-key"], 100),
+            Cow::Borrowed(_)
+        ));
+    }
+
+    #[test]
+    fn a_signature_is_hidden_with_or_without_secrets() {
+        let text = "Access=AK, SignedHeaders=host, Signature=0a1Bff|x Signature=";
+        let expected = "Access=AK, SignedHeaders=host, Signature=<redacted>|x Signature=";
+        assert_eq!(sanitize(text, &[], 100), expected);
+        assert_eq!(sanitize(text, &["token"], 100), expected);
+        assert_eq!(
+            sanitize(r"Signature\u003d0a1B", &[], 100),
+            "Signature=<redacted>"
+        );
+    }
+
+    #[test]
+    fn a_short_key_is_not_hinted_at() {
+        for (key, expected) in [
+            ("", "…"),
+            ("1234567", "…"),
+            ("12345678", "…5678"),
+            ("123456éé", "…éé"),
+            ("123456é_é", "…"),
+        ] {
+            assert_eq!(key_hint(key), expected, "{key}");
+        }
+    }
+}
