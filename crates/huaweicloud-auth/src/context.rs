@@ -3,7 +3,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use crate::{
-    Clock, CredentialsError, Environment, HttpTransport, Region, endpoint, settings::Settings,
+    Clock, CredentialsError, Endpoint, Environment, HttpTransport, Region, settings::Settings,
 };
 
 const IAM_ENDPOINT: &str = "HUAWEICLOUD_SDK_IAM_ENDPOINT";
@@ -85,32 +85,36 @@ impl ProviderContext {
     }
 
     /// The IAM to ask, in the order of the official SDKs: explicit, environment, region, global.
-    pub(crate) fn iam_endpoint(&self, explicit: Option<&str>) -> Result<String, CredentialsError> {
+    pub(crate) fn iam_endpoint(
+        &self,
+        explicit: Option<&str>,
+    ) -> Result<Endpoint, CredentialsError> {
         if let Some(explicit) = explicit {
-            return endpoint::parse_confidential(explicit)
-                .map_err(|error| error.at("iam_endpoint"));
+            return confidential(explicit).map_err(|error| error.at("iam_endpoint"));
         }
         let known = self.region.as_ref().and_then(Region::iam_endpoint);
-        self.configured_endpoint(IAM_ENDPOINT, || {
-            known.unwrap_or_else(|| GLOBAL_IAM.to_owned())
-        })
+        self.configured_endpoint(IAM_ENDPOINT, known, GLOBAL_IAM)
     }
 
-    pub(crate) fn sts_endpoint(&self) -> Result<String, CredentialsError> {
+    pub(crate) fn sts_endpoint(&self) -> Result<Endpoint, CredentialsError> {
         let known = self.region.as_ref().and_then(Region::sts_endpoint);
-        self.configured_endpoint(STS_ENDPOINT, || {
-            known.unwrap_or_else(|| DEFAULT_STS.to_owned())
-        })
+        self.configured_endpoint(STS_ENDPOINT, known, DEFAULT_STS)
     }
 
     fn configured_endpoint(
         &self,
         variable: &str,
-        otherwise: impl FnOnce() -> String,
-    ) -> Result<String, CredentialsError> {
+        known: Option<String>,
+        default: &str,
+    ) -> Result<Endpoint, CredentialsError> {
         match self.environment().get(variable)? {
-            Some(text) => endpoint::parse_confidential(&text).map_err(|error| error.at(variable)),
-            None => Ok(otherwise()),
+            Some(text) => confidential(&text).map_err(|error| error.at(variable)),
+            None => confidential(known.as_deref().unwrap_or(default)),
         }
     }
+}
+
+/// IAM and STS are sent secrets.
+fn confidential(text: &str) -> Result<Endpoint, CredentialsError> {
+    Ok(text.parse::<Endpoint>()?.require_encryption()?)
 }

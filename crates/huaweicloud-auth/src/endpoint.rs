@@ -1,69 +1,150 @@
-//! Addresses of services.
+//! Endpoints of services.
 
-use std::net::IpAddr;
+use std::{fmt, str::FromStr};
 
-use http::Uri;
+use url::{Host, Url};
 
-use crate::CredentialsError;
+/// The endpoint of a service: `http` or `https`, a host and a port.
+///
+/// `https://` is assumed, and nothing may follow the port but one `/`.
+///
+/// ```
+/// use huaweicloud_auth::Endpoint;
+///
+/// let endpoint: Endpoint = "dms.example.com:8443".parse()?;
+/// assert_eq!(endpoint.base(), "https://dms.example.com:8443");
+/// assert_eq!(endpoint.authority(), "dms.example.com:8443");
+///
+/// let plaintext = "http://dms.example.com".parse::<Endpoint>()?;
+/// assert!(plaintext.require_encryption().unwrap_err().is_plaintext_refused());
+/// # Ok::<(), huaweicloud_auth::EndpointError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Endpoint(Url);
 
-/// Reads an endpoint: `https://` is assumed, nothing but host and port may follow, the scheme's own port is dropped.
-pub(crate) fn parse(text: &str) -> Result<String, CredentialsError> {
-    if text.contains('@') {
-        return Err(CredentialsError::invalid(
-            "the endpoint holds a user name: remove it",
-        ));
-    }
-    let fault = |fault| CredentialsError::invalid(format!("the endpoint {text:?} {fault}"));
-    let with_scheme = if text.contains("://") {
-        text.to_owned()
-    } else {
-        format!("https://{text}")
-    };
-    let uri: Uri = with_scheme.parse().map_err(|_| fault("is no URL"))?;
-    let scheme = uri
-        .scheme_str()
-        .filter(|scheme| matches!(*scheme, "https" | "http"));
-    let (Some(scheme), Some(authority)) = (scheme, uri.authority()) else {
-        return Err(fault("must be http:// or https:// and a host"));
-    };
-    if authority.host().is_empty() || uri.path().len() > 1 || uri.query().is_some() {
-        return Err(fault("must be a host and a port, without path or query"));
-    }
-    let own_port = if scheme == "https" { 443 } else { 80 };
-    match authority.port_u16() {
-        Some(port) if port != own_port => Ok(format!("{scheme}://{}:{port}", authority.host())),
-        _ => Ok(format!("{scheme}://{}", authority.host())),
+/// Why an endpoint cannot be used. The message names the endpoint, unless it contains a user name or password.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{fault}")]
+pub struct EndpointError {
+    fault: Fault,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+enum Fault {
+    #[error(
+        "the endpoint contains a user name or password: remove it, credentials come from a credentials provider"
+    )]
+    UserInfo,
+    #[error(
+        "the endpoint {0:?} is not a URL: write it like https://dms.ap-southeast-1.myhuaweicloud.com"
+    )]
+    NotAUrl(String),
+    #[error("the endpoint {0:?} is not an http or https URL")]
+    Scheme(String),
+    #[error(
+        "the endpoint {0:?} has a path, query or fragment: write only the scheme, host and port"
+    )]
+    NotOnlyHost(String),
+    #[error("the endpoint {0:?} is not encrypted: use https://")]
+    Plaintext(String),
+}
+
+impl FromStr for Endpoint {
+    type Err = EndpointError;
+
+    /// Parses an endpoint. Plain HTTP is accepted: see [`require_encryption`](Endpoint::require_encryption).
+    fn from_str(text: &str) -> Result<Self, EndpointError> {
+        // It may be a password, so it is refused before anything can quote it.
+        if text.contains('@') || text.contains("%40") {
+            return Err(Fault::UserInfo.into());
+        }
+        let with_scheme = if text.contains("://") {
+            text.to_owned()
+        } else {
+            format!("https://{text}")
+        };
+        let url = Url::parse(&with_scheme).map_err(|_| Fault::NotAUrl(text.to_owned()))?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(Fault::Scheme(text.to_owned()).into());
+        }
+        if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
+            return Err(Fault::NotOnlyHost(text.to_owned()).into());
+        }
+        Ok(Self(url))
     }
 }
 
-/// The same for an endpoint that is sent secrets: no plain HTTP but to this machine.
-pub(crate) fn parse_confidential(text: &str) -> Result<String, CredentialsError> {
-    let endpoint = parse(text)?;
-    let is_plain = endpoint.strip_prefix("http://").is_some_and(|authority| {
-        let host = authority
-            .rsplit_once(':')
-            .map_or(authority, |(host, _)| host);
-        !is_loopback(authority) && !is_loopback(host)
-    });
-    if is_plain {
-        return Err(CredentialsError::invalid(format!(
-            "the endpoint {text:?} would be sent secrets in the clear: use https://"
-        )));
+impl Endpoint {
+    /// The endpoint, unless requests would leave this machine without encryption.
+    ///
+    /// # Errors
+    ///
+    /// [`EndpointError::is_plaintext_refused`] for plain HTTP to another machine.
+    pub fn require_encryption(self) -> Result<Self, EndpointError> {
+        if self.is_plaintext() && !self.is_loopback() {
+            return Err(Fault::Plaintext(self.base().to_owned()).into());
+        }
+        Ok(self)
     }
-    Ok(endpoint)
+
+    /// Whether requests are sent without TLS.
+    pub fn is_plaintext(&self) -> bool {
+        self.0.scheme() == "http"
+    }
+
+    /// Whether the host is this machine: `localhost` or a loopback address.
+    pub fn is_loopback(&self) -> bool {
+        is_loopback(&self.0)
+    }
+
+    /// The endpoint as a URL without the `/` at the end, to which a path can be appended.
+    pub fn base(&self) -> &str {
+        self.0.as_str().trim_end_matches('/')
+    }
+
+    /// The host name or address; an IPv6 address is in brackets.
+    pub fn host(&self) -> &str {
+        self.0.host_str().unwrap_or_default()
+    }
+
+    /// The port, which may be the default of the scheme.
+    pub fn port(&self) -> u16 {
+        self.0.port_or_known_default().unwrap_or_default()
+    }
+
+    /// The value of the `Host` header: the host, and the port unless it is the default of the scheme.
+    pub fn authority(&self) -> &str {
+        self.0.authority()
+    }
 }
 
-/// Whether a URL's host is this machine.
-pub(crate) fn is_loopback(host: &str) -> bool {
-    host == "localhost" || ip(host).is_some_and(|address| address.is_loopback())
+/// Whether the host of a URL is this machine.
+pub(crate) fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
 }
 
-/// The address of a host that is written as one, in brackets or not.
-pub(crate) fn ip(host: &str) -> Option<IpAddr> {
-    host.trim_start_matches('[')
-        .trim_end_matches(']')
-        .parse()
-        .ok()
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.base())
+    }
+}
+
+impl EndpointError {
+    /// Whether the endpoint is valid but refused because requests would leave this machine without encryption.
+    pub fn is_plaintext_refused(&self) -> bool {
+        matches!(self.fault, Fault::Plaintext(_))
+    }
+}
+
+impl From<Fault> for EndpointError {
+    fn from(fault: Fault) -> Self {
+        Self { fault }
+    }
 }
 
 #[cfg(test)]
@@ -73,39 +154,93 @@ mod tests {
     #[test]
     fn endpoints() {
         for (text, expected) in [
-            ("iam.example.com", "https://iam.example.com"),
-            ("https://iam.example.com/", "https://iam.example.com"),
-            ("https://iam.example.com:443", "https://iam.example.com"),
+            ("a.com", "https://a.com | a.com 443 | a.com"),
+            ("HTTPS://A.com:443/", "https://a.com | a.com 443 | a.com"),
+            ("a.com:8443", "https://a.com:8443 | a.com 8443 | a.com:8443"),
             (
-                "https://iam.example.com:8443",
-                "https://iam.example.com:8443",
+                "http://a.com",
+                "http://a.com | a.com 80 | a.com | plaintext",
             ),
-            ("http://127.0.0.1:80", "http://127.0.0.1"),
-            ("http://localhost:8080", "http://localhost:8080"),
-            ("http://[::1]:8080", "http://[::1]:8080"),
-            ("http://[::1]", "http://[::1]"),
+            (
+                "http://a.com:443",
+                "http://a.com:443 | a.com 443 | a.com:443 | plaintext",
+            ),
+            (
+                "127.0.0.1:1",
+                "https://127.0.0.1:1 | 127.0.0.1 1 | 127.0.0.1:1 | loopback",
+            ),
+            (
+                "http://127.0.0.1:80",
+                "http://127.0.0.1 | 127.0.0.1 80 | 127.0.0.1 | plaintext | loopback",
+            ),
+            (
+                "localhost",
+                "https://localhost | localhost 443 | localhost | loopback",
+            ),
+            ("[::1]", "https://[::1] | [::1] 443 | [::1] | loopback"),
+            (
+                "[2001:db8::1]:8",
+                "https://[2001:db8::1]:8 | [2001:db8::1] 8 | [2001:db8::1]:8",
+            ),
         ] {
-            assert_eq!(parse_confidential(text).unwrap(), expected);
+            let endpoint: Endpoint = text.parse().unwrap();
+            let mut shown = format!(
+                "{endpoint} | {} {} | {}",
+                endpoint.host(),
+                endpoint.port(),
+                endpoint.authority()
+            );
+            if endpoint.is_plaintext() {
+                shown.push_str(" | plaintext");
+            }
+            if endpoint.is_loopback() {
+                shown.push_str(" | loopback");
+            }
+            assert_eq!(shown, expected);
+            assert_eq!(endpoint.to_string(), endpoint.base());
         }
-        assert_eq!(parse("http://example.com").unwrap(), "http://example.com");
     }
 
     #[test]
-    fn what_is_no_endpoint() {
-        for text in [
-            "",
-            "https://",
-            "ftp://example.com",
-            "https://example.com/path",
-            "https://example.com?query",
-            "https://user@example.com",
-            "a b",
-            "http://example.com",
-            "http://localhost.example.com",
-            "http://[2001:db8::1]:80",
+    fn unusable_endpoints() {
+        for (text, reason) in [
+            ("", "is not a URL"),
+            ("https://", "is not a URL"),
+            ("a b", "is not a URL"),
+            ("example.com:port", "is not a URL"),
+            ("ftp://example.com", "is not an http or https URL"),
+            ("unix:///run/socket", "is not an http or https URL"),
+            ("https://example.com/path", "has a path"),
+            ("https://example.com?query", "has a path"),
+            ("https://example.com/#fragment", "has a path"),
+            ("https://user@example.com", "user name"),
+            ("https://user:password@example.com", "user name"),
+            ("https://user:password%40example.com", "user name"),
         ] {
-            let error = parse_confidential(text).unwrap_err();
-            assert!(error.is_invalid(), "{text:?}: {error}");
+            let error = text.parse::<Endpoint>().unwrap_err();
+            assert!(error.to_string().contains(reason), "{text:?}: {error}");
+            assert!(!error.is_plaintext_refused(), "{text:?}");
+            let shown = format!("{error} {error:?}");
+            assert!(!shown.contains("password%40"), "{shown}");
+            assert!(!shown.contains("password@"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn plaintext_stays_on_this_machine_where_encryption_is_required() {
+        for (text, is_accepted) in [
+            ("https://example.com", true),
+            ("http://localhost", true),
+            ("http://127.0.0.2:1", true),
+            ("http://[::1]", true),
+            ("http://example.com", false),
+            ("http://localhost.example.com", false),
+            ("http://[2001:db8::1]:80", false),
+        ] {
+            match text.parse::<Endpoint>().unwrap().require_encryption() {
+                Ok(_) => assert!(is_accepted, "{text}"),
+                Err(error) => assert!(!is_accepted && error.is_plaintext_refused(), "{error}"),
+            }
         }
     }
 }

@@ -100,3 +100,10 @@ impl CredentialsError {
         }
     }
 }
+
+#[cfg(feature = "providers")]
+impl From<crate::EndpointError> for CredentialsError {
+    fn from(error: crate::EndpointError) -> Self {
+        Self::invalid(error.to_string())
+    }
+}

@@ -52,6 +52,7 @@ let credentials = provider.provide_credentials().await?;
 //!
 //! | feature | adds |
 //! |---|---|
+//! | `endpoint` | the parser of service endpoints |
 //! | `providers` | the other sources, the chain, caching, project ids and regions; HTTP comes from the caller |
 //! | `reqwest` | a transport for them; it speaks TLS when reqwest does |
 //! | `rustls` | TLS for that transport, with the platform's root certificates |
@@ -69,7 +70,7 @@ pub mod verification;
 mod clock;
 #[cfg(feature = "providers")]
 mod context;
-#[cfg(feature = "providers")]
+#[cfg(feature = "endpoint")]
 mod endpoint;
 #[cfg(feature = "providers")]
 mod files;
@@ -90,6 +91,8 @@ pub use error::{CredentialsError, CredentialsErrorKind};
 pub use provider::{ProvideCredentials, ProvideCredentialsFuture};
 pub use providers::EnvironmentProvider;
 
+#[cfg(feature = "endpoint")]
+pub use endpoint::{Endpoint, EndpointError};
 #[cfg(feature = "providers")]
 pub use {
     clock::Clock,

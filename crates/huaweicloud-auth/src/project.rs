@@ -10,7 +10,7 @@ use serde_json::Value;
 use tokio::sync::OnceCell;
 
 use crate::{
-    Credentials, CredentialsError, ProviderContext, Region, service,
+    Credentials, CredentialsError, Endpoint, ProviderContext, Region, service,
     signing::{self, Payload, RequestTarget},
 };
 
@@ -172,14 +172,13 @@ impl ProjectLookup {
     fn request(
         &self,
         credentials: &Credentials,
-        iam: &str,
+        iam: &Endpoint,
         region: &Region,
     ) -> Result<Request<Vec<u8>>, ProjectError> {
         let query = format!("name={region}");
-        let host = iam.split_once("://").map_or(iam, |(_, host)| host);
         let target = RequestTarget {
             method: &Method::GET,
-            host,
+            host: iam.authority(),
             path: PATH,
             query: &query,
         };
@@ -205,7 +204,11 @@ fn account_of(credentials: &Credentials) -> String {
         .unwrap_or_default()
 }
 
-fn choose(region: &Region, iam: &str, answer: &service::Answer) -> Result<String, ProjectError> {
+fn choose(
+    region: &Region,
+    iam: &Endpoint,
+    answer: &service::Answer,
+) -> Result<String, ProjectError> {
     let trace = answer
         .headers()
         .get("x-iam-trace-id")

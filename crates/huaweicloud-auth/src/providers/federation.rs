@@ -8,8 +8,8 @@ use zeroize::Zeroizing;
 
 use super::temporary_key;
 use crate::{
-    Credentials, CredentialsError, ProvideCredentials, ProvideCredentialsFuture, ProviderContext,
-    files, service,
+    Credentials, CredentialsError, Endpoint, ProvideCredentials, ProvideCredentialsFuture,
+    ProviderContext, files, service,
 };
 
 const IDP_ID: &str = "HUAWEICLOUD_SDK_IDP_ID";
@@ -90,7 +90,7 @@ pub(super) async fn exchange(
 
 async fn iam_token(
     context: &ProviderContext,
-    iam: &str,
+    iam: &Endpoint,
     idp_id: &str,
     id_token: &str,
 ) -> Result<Zeroizing<String>, CredentialsError> {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::{Region, RegionError, file::RegionsFile};
-use crate::{CredentialsError, Environment, endpoint, settings::Settings};
+use crate::{CredentialsError, Endpoint, Environment, settings::Settings};
 
 const REGIONS_FILE: &str = "HUAWEICLOUD_SDK_REGIONS_FILE";
 
@@ -109,8 +109,8 @@ fn parse_all<'a>(
 ) -> Result<Vec<String>, CredentialsError> {
     let endpoints: Vec<_> = endpoints
         .into_iter()
-        .map(endpoint::parse)
-        .collect::<Result<_, _>>()?;
+        .map(|text| Ok(text.parse::<Endpoint>()?.base().to_owned()))
+        .collect::<Result<_, CredentialsError>>()?;
     if endpoints.is_empty() {
         return Err(CredentialsError::invalid("holds no endpoint"));
     }

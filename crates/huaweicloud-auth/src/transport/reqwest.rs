@@ -1,8 +1,9 @@
 //! The transport that most programs have at hand.
 
-use std::{fmt, net::IpAddr, sync::OnceLock, time::Duration};
+use std::{fmt, sync::OnceLock, time::Duration};
 
-use reqwest::{Client, ClientBuilder, Response, redirect};
+use reqwest::{Client, ClientBuilder, Response, Url, redirect};
+use url::Host;
 
 use super::{HttpFuture, HttpTransport, TransportError, TransportErrorKind};
 use crate::endpoint;
@@ -44,8 +45,8 @@ impl ReqwestTransport {
         }
     }
 
-    fn client(&self, uri: &http::Uri) -> Result<Client, TransportError> {
-        let (slot, builder): (_, fn() -> ClientBuilder) = if is_direct(uri) {
+    fn client(&self, url: &Url) -> Result<Client, TransportError> {
+        let (slot, builder): (_, fn() -> ClientBuilder) = if is_direct(url) {
             (&self.direct, direct_client)
         } else {
             (&self.cloud, cloud_client)
@@ -66,8 +67,8 @@ impl ReqwestTransport {
         request: http::Request<Vec<u8>>,
         timeout: Duration,
     ) -> Result<http::Response<Vec<u8>>, TransportError> {
-        let client = self.client(request.uri())?;
         let mut request = reqwest::Request::try_from(request).map_err(failure)?;
+        let client = self.client(request.url())?;
         *request.timeout_mut() = Some(timeout);
         read(client.execute(request).await.map_err(failure)?).await
     }
@@ -93,14 +94,13 @@ fn direct_client() -> ClientBuilder {
 }
 
 /// Plain HTTP to this machine or to its own link.
-fn is_direct(uri: &http::Uri) -> bool {
-    let host = uri.host().unwrap_or_default();
-    let is_link_local = match endpoint::ip(host) {
-        Some(IpAddr::V4(address)) => address.is_link_local(),
-        Some(IpAddr::V6(address)) => address.is_unicast_link_local(),
-        None => false,
+fn is_direct(url: &Url) -> bool {
+    let is_link_local = match url.host() {
+        Some(Host::Ipv4(address)) => address.is_link_local(),
+        Some(Host::Ipv6(address)) => address.is_unicast_link_local(),
+        Some(Host::Domain(_)) | None => false,
     };
-    uri.scheme_str() == Some("http") && (is_link_local || endpoint::is_loopback(host))
+    url.scheme() == "http" && (is_link_local || endpoint::is_loopback(url))
 }
 
 async fn read(mut response: Response) -> Result<http::Response<Vec<u8>>, TransportError> {
