@@ -13,8 +13,8 @@ use http::{HeaderMap, HeaderValue, Method, header};
 use huaweicloud_auth::{
     Credentials,
     signing::{
-        self, Payload, RequestTarget, SignedHeaders, SigningErrorKind, SigningRequest, authorize,
-        canonical_request, signature, string_to_sign,
+        self, Payload, RequestTarget, SignedHeaders, Signer, SigningErrorKind, SigningRequest,
+        authorize, canonical_request, signature, string_to_sign,
     },
     verification::{Authorization, Verifier},
 };
@@ -157,6 +157,34 @@ fn authorize_arrives_at_the_published_authorization() {
     )
     .unwrap();
     assert_eq!(headers[header::AUTHORIZATION], vector.authorization);
+}
+
+/// Each vector lists headers of its own, not those that are signed by default.
+#[test]
+fn a_signer_signs_the_headers_that_it_is_given() {
+    for vector in vectors() {
+        let (name, query, names) = (&vector.name, vector.query(), vector.signed_header_names());
+        let credentials = Credentials::new(&vector.access_key, &vector.secret_key).unwrap();
+        let mut headers = vector.headers();
+        headers.insert("x-not-listed", HeaderValue::from_static("1"));
+        let signer = Signer::new(&credentials, vector.time())
+            .with_signed_headers(SignedHeaders::parse(&names).unwrap());
+        let no_headers = HeaderMap::new();
+        let request = vector.request(&query, &no_headers);
+        let explanation = signer
+            .explain(request.target, &headers, request.payload)
+            .unwrap();
+        let signature = explanation.signature().unwrap();
+        assert_eq!(signature.as_str(), vector.signature, "{name}");
+        signer
+            .authorize(request.target, &mut headers, request.payload)
+            .unwrap();
+        assert_eq!(
+            headers[header::AUTHORIZATION],
+            vector.authorization,
+            "{name}"
+        );
+    }
 }
 
 #[test]

@@ -5,9 +5,10 @@ use std::time::SystemTime;
 use http::{HeaderMap, HeaderValue, header};
 
 use super::{
-    ALGORITHM, CanonicalRequest, Payload, RequestTarget, Signature, SignedHeaders, SigningError,
-    SigningErrorKind, SigningRequest, UNSIGNED_PAYLOAD, X_AUTH_TOKEN, X_SDK_CONTENT_SHA256,
-    X_SDK_DATE, X_SECURITY_TOKEN, canonical_request, date, header_date, string_to_sign,
+    ALGORITHM, CanonicalRequest, Explanation, Payload, RequestTarget, Signature, SignedHeaders,
+    SigningError, SigningErrorKind, SigningRequest, UNSIGNED_PAYLOAD, X_AUTH_TOKEN,
+    X_SDK_CONTENT_SHA256, X_SDK_DATE, X_SECURITY_TOKEN, canonical_request, date, header_date,
+    string_to_sign,
 };
 use crate::{Credentials, credentials::Identity};
 
@@ -20,6 +21,7 @@ use crate::{Credentials, credentials::Identity};
 ///
 /// `now` is the client's clock; the service allows it to be 15 minutes off. Secret headers are marked
 /// [sensitive](HeaderValue::is_sensitive). Sign every attempt anew, from headers without `Authorization` and `X-Sdk-Date`.
+/// A [`Signer`] can sign other headers.
 ///
 /// # Errors
 ///
@@ -31,7 +33,32 @@ pub fn authorize(
     payload: Payload<'_>,
     now: SystemTime,
 ) -> Result<(), SigningError> {
-    authorize_in_stages(credentials, target, headers, payload, now).map(drop)
+    Signer::new(credentials, now).authorize(target, headers, payload)
+}
+
+/// What to sign with and which headers, apart from the request that it is applied to.
+///
+/// ```
+/// use std::time::SystemTime;
+/// use http::{HeaderMap, HeaderValue, Method, header};
+/// use huaweicloud_auth::{Credentials, signing::{Payload, RequestTarget, SignedHeaders, Signer}};
+///
+/// let credentials = Credentials::new("AccessKey", "SecretKey")?;
+/// let listed = SignedHeaders::parse("accept;host;x-sdk-date").ok_or("not a list")?;
+/// let signer = Signer::new(&credentials, SystemTime::now()).with_signed_headers(listed);
+///
+/// let mut headers = HeaderMap::new();
+/// headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+/// let target = RequestTarget { method: &Method::GET, host: "example.com", path: "/", query: "" };
+/// signer.authorize(target, &mut headers, Payload::Bytes(b""))?;
+/// assert!(headers["authorization"].to_str()?.contains("SignedHeaders=accept;host;x-sdk-date,"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Signer<'a> {
+    credentials: &'a Credentials,
+    now: SystemTime,
+    signed_headers: Option<SignedHeaders<'a>>,
 }
 
 /// What signing went through.
@@ -41,56 +68,109 @@ pub(super) struct Stages {
     pub(super) signature: Signature,
 }
 
-pub(super) fn authorize_in_stages(
-    credentials: &Credentials,
-    target: RequestTarget<'_>,
-    headers: &mut HeaderMap,
-    payload: Payload<'_>,
-    now: SystemTime,
-) -> Result<Option<Stages>, SigningError> {
-    if headers.contains_key(header::AUTHORIZATION) {
-        return Ok(None);
+impl<'a> Signer<'a> {
+    /// Signs [`SignedHeaders::standard`] with the credentials. `now` is the date of a request that has none.
+    pub fn new(credentials: &'a Credentials, now: SystemTime) -> Self {
+        Self {
+            credentials,
+            now,
+            signed_headers: None,
+        }
     }
-    let (access_key, signing_key, security_token) = match credentials.identity() {
-        Identity::Token(token) => {
-            headers.insert(X_AUTH_TOKEN, sensitive(token));
+
+    /// Signs the listed headers instead, whatever they are: a verifier refuses a list without `x-sdk-date` or with a header
+    /// that the request lacks.
+    #[must_use]
+    pub fn with_signed_headers(mut self, signed_headers: SignedHeaders<'a>) -> Self {
+        self.signed_headers = Some(signed_headers);
+        self
+    }
+
+    /// Does what [`authorize`] does.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`authorize`].
+    pub fn authorize(
+        &self,
+        target: RequestTarget<'_>,
+        headers: &mut HeaderMap,
+        payload: Payload<'_>,
+    ) -> Result<(), SigningError> {
+        self.sign(target, headers, payload).map(drop)
+    }
+
+    /// Does the same to a copy of the headers, and keeps every stage.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`authorize`].
+    pub fn explain(
+        &self,
+        target: RequestTarget<'_>,
+        headers: &HeaderMap,
+        payload: Payload<'_>,
+    ) -> Result<Explanation, SigningError> {
+        let mut headers = headers.clone();
+        let stages = self.sign(target, &mut headers, payload)?;
+        Ok(Explanation { stages, headers })
+    }
+
+    fn sign(
+        &self,
+        target: RequestTarget<'_>,
+        headers: &mut HeaderMap,
+        payload: Payload<'_>,
+    ) -> Result<Option<Stages>, SigningError> {
+        if headers.contains_key(header::AUTHORIZATION) {
             return Ok(None);
         }
-        Identity::KeyPair {
-            access_key,
-            signing_key,
-            security_token,
-            ..
-        } => (access_key, signing_key, security_token),
-    };
-    require_host(target.host)?;
-    let date = date_to_use(headers, now)?;
-    if let Some(token) = security_token {
-        headers.insert(X_SECURITY_TOKEN, sensitive(token));
-    }
-    if let Payload::Unsigned = payload {
-        let unsigned = HeaderValue::from_static(UNSIGNED_PAYLOAD);
-        headers.entry(X_SDK_CONTENT_SHA256).or_insert(unsigned);
-    }
-    headers.entry(X_SDK_DATE).or_insert_with(|| plain(&date));
-    let signed_headers = SignedHeaders::standard(headers);
-    let canonical_request = canonical_request(
-        &SigningRequest {
+        let (access_key, signing_key, security_token) = match self.credentials.identity() {
+            Identity::Token(token) => {
+                headers.insert(X_AUTH_TOKEN, sensitive(token));
+                return Ok(None);
+            }
+            Identity::KeyPair {
+                access_key,
+                signing_key,
+                security_token,
+                ..
+            } => (access_key, signing_key, security_token),
+        };
+        require_host(target.host)?;
+        let date = date_to_use(headers, self.now)?;
+        if let Some(token) = security_token {
+            headers.insert(X_SECURITY_TOKEN, sensitive(token));
+        }
+        if let Payload::Unsigned = payload {
+            let unsigned = HeaderValue::from_static(UNSIGNED_PAYLOAD);
+            headers.entry(X_SDK_CONTENT_SHA256).or_insert(unsigned);
+        }
+        headers.entry(X_SDK_DATE).or_insert_with(|| plain(&date));
+        let standard;
+        let signed_headers = match &self.signed_headers {
+            Some(listed) => listed,
+            None => {
+                standard = SignedHeaders::standard(headers);
+                &standard
+            }
+        };
+        let request = SigningRequest {
             target,
             headers,
             payload,
-        },
-        &signed_headers,
-    );
-    let string_to_sign = string_to_sign(&date, &canonical_request);
-    let signature = signing_key.sign(&string_to_sign);
-    let authorization = sensitive(&authorization(access_key, &signed_headers, &signature));
-    headers.insert(header::AUTHORIZATION, authorization);
-    Ok(Some(Stages {
-        canonical_request,
-        string_to_sign,
-        signature,
-    }))
+        };
+        let canonical_request = canonical_request(&request, signed_headers);
+        let string_to_sign = string_to_sign(&date, &canonical_request);
+        let signature = signing_key.sign(&string_to_sign);
+        let authorization = sensitive(&authorization(access_key, signed_headers, &signature));
+        headers.insert(header::AUTHORIZATION, authorization);
+        Ok(Some(Stages {
+            canonical_request,
+            string_to_sign,
+            signature,
+        }))
+    }
 }
 
 fn authorization(

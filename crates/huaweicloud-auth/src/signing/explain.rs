@@ -5,8 +5,7 @@ use std::{borrow::Cow, fmt, time::SystemTime};
 use http::HeaderMap;
 
 use super::{
-    CanonicalRequest, Payload, RequestTarget, Signature, SigningError,
-    authorize::{Stages, authorize_in_stages},
+    CanonicalRequest, Payload, RequestTarget, Signature, Signer, SigningError, authorize::Stages,
     canonical::is_secret,
 };
 use crate::{Credentials, text::REDACTED};
@@ -29,8 +28,8 @@ use crate::{Credentials, text::REDACTED};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Explanation {
-    stages: Option<Stages>,
-    headers: HeaderMap,
+    pub(super) stages: Option<Stages>,
+    pub(super) headers: HeaderMap,
 }
 
 /// Does what [`authorize`](super::authorize) does, to a copy of the headers, and keeps what it did.
@@ -45,9 +44,7 @@ pub fn explain(
     payload: Payload<'_>,
     now: SystemTime,
 ) -> Result<Explanation, SigningError> {
-    let mut headers = headers.clone();
-    let stages = authorize_in_stages(credentials, target, &mut headers, payload, now)?;
-    Ok(Explanation { stages, headers })
+    Signer::new(credentials, now).explain(target, headers, payload)
 }
 
 impl Explanation {

@@ -24,7 +24,7 @@ mod explain;
 mod signed_headers;
 mod stages;
 
-pub use authorize::authorize;
+pub use authorize::{Signer, authorize};
 pub use canonical::{CanonicalRequest, canonical_request};
 pub use error::{SigningError, SigningErrorKind};
 pub use explain::{Explanation, explain};
@@ -52,6 +52,8 @@ pub const X_AUTH_TOKEN: HeaderName = HeaderName::from_static("x-auth-token");
 pub const X_PROJECT_ID: HeaderName = HeaderName::from_static("x-project-id");
 /// The account of a global request.
 pub const X_DOMAIN_ID: HeaderName = HeaderName::from_static("x-domain-id");
+/// The id that a service gives a request, in its response.
+pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// What `X-Sdk-Content-Sha256` says when the signature does not cover the body.
 pub const UNSIGNED_PAYLOAD: &str = "UNSIGNED-PAYLOAD";
