@@ -29,6 +29,7 @@ mod reports;
 mod seeded;
 mod spec;
 mod steps;
+mod tidy;
 mod yaml;
 
 use std::path::PathBuf;
@@ -111,6 +112,9 @@ enum Command {
         #[arg(long)]
         lint: bool,
     },
+
+    /// Check the structure of the code: import cycles, names of types, files named in ARCHITECTURE.md.
+    Tidy,
 }
 
 fn main() -> ExitCode {
@@ -151,6 +155,7 @@ fn run(Cli { root, command }: &Cli) -> Result<(), Failures> {
             }
             Ok(())
         }
+        Command::Tidy => tidy::run(root),
     }
 }
 

@@ -1,0 +1,44 @@
+//! `cargo xtask tidy`: the structure of this workspace, and what is said of others.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
+mod support;
+
+use std::fs;
+
+use serde::Deserialize;
+use support::Checkout;
+
+#[derive(Deserialize)]
+struct Cases {
+    case: Vec<Case>,
+}
+
+/// The files of a workspace with one crate, and what is said of it.
+#[derive(Deserialize)]
+struct Case {
+    name: String,
+    #[serde(default)]
+    architecture: String,
+    files: Vec<(String, String)>,
+    #[serde(default)]
+    error: String,
+}
+
+#[test]
+fn cycles_repeated_names_and_missing_files_are_named() {
+    let cases: Cases = toml::from_str(include_str!("cases/tidy.toml")).unwrap();
+    for case in cases.case {
+        let checkout = Checkout::new();
+        checkout.write("Cargo.toml", "[workspace]\nmembers = [\"one\"]\n");
+        checkout.write("ARCHITECTURE.md", &case.architecture);
+        for (file, text) in &case.files {
+            let file = format!("one/src/{file}");
+            fs::create_dir_all(checkout.path().join(&file).parent().unwrap()).unwrap();
+            checkout.write(&file, text);
+        }
+        let run = checkout.xtask(&["tidy"]);
+        assert_eq!(run.stderr, case.error, "{}", case.name);
+        assert_eq!(run.success, case.error.is_empty(), "{}", case.name);
+    }
+}
