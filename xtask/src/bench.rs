@@ -1,98 +1,110 @@
 //! `cargo xtask bench`: builds what is measured, then hands over to the package that measures.
 
 use std::fs;
-use std::path::Path;
+use std::process::Command;
 
-use crate::failure::{Failure, Failures, Outcome};
-use crate::{cargo, interop, kafka, python};
+use anyhow::{Context as _, Result, bail};
+use clap::Args;
+use xshell::Shell;
 
-const PACKAGE: [&str; 5] = [
-    "run",
-    "--quiet",
-    "--release",
-    "--package",
-    "dms-kafka-bench",
-];
+use crate::failure::{skip, unless_skipped};
+use crate::process::{cargo, run_cargo};
+use crate::{interop, kafka, python};
+
+/// Measure what dms-kafka costs and write BENCHMARKS.md, or another of the benchmark's commands.
+#[derive(Debug, Args)]
+pub(crate) struct Bench {
+    /// `run`, `report`, `instructions`, `build-cost` or `long-run`, with their options; see `--help`.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<String>,
+}
+
+const PACKAGE: &str = "run --quiet --release --package dms-kafka-bench";
 const TOPIC: &str = "bench";
 
 /// How the measuring program ends when it cannot count instructions here.
 const SKIPPED: i32 = 77;
 
+impl Bench {
+    pub(crate) fn run(&self, sh: &Shell) -> Result<()> {
+        let arguments: Vec<&str> = self.arguments.iter().map(String::as_str).collect();
+        run(sh, &arguments)
+    }
+}
+
 /// Measures everything and writes the report; with arguments, what they ask for.
-pub(crate) fn run(root: &Path, arguments: &[String]) -> Result<Outcome, Failures> {
-    let given: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    match given.first() {
-        None => everything(root),
-        Some(&"run") => interleaved(root, &given),
-        Some(&"kafka") => in_front_of_kafka(root),
-        Some(_) => bench(root, &given),
+pub(crate) fn run(sh: &Shell, arguments: &[&str]) -> Result<()> {
+    match arguments.first() {
+        None => everything(sh),
+        Some(&"run") => interleaved(sh, arguments),
+        Some(&"kafka") => in_front_of_kafka(sh),
+        Some(_) => bench(sh, arguments),
     }
 }
 
 /// The report is written before a part that failed is complained of.
-fn everything(root: &Path) -> Result<Outcome, Failures> {
-    forget(root)?;
+fn everything(sh: &Shell) -> Result<()> {
+    forget(sh)?;
     let counts = ["instructions", "--json", "target/bench/instructions.json"];
-    let kafka = in_front_of_kafka(root);
-    interleaved(root, &["run"])?;
+    let kafka = in_front_of_kafka(sh);
+    interleaved(sh, &["run"])?;
     let parts = [
         kafka,
-        bench(root, &counts),
-        bench(root, &["long-run"]),
-        bench(root, &["build-cost"]),
+        bench(sh, &counts),
+        bench(sh, &["long-run"]),
+        bench(sh, &["build-cost"]),
     ];
-    bench(root, &["report"])?;
-    let ended: Vec<Outcome> = parts.into_iter().collect::<Result<_, _>>()?;
-    let skipped = ended.into_iter().find(|part| *part != Outcome::Passed);
-    Ok(skipped.unwrap_or(Outcome::Passed))
+    bench(sh, &["report"])?;
+    parts.into_iter().collect()
 }
 
 /// What was measured before has no place in a new report.
-fn forget(root: &Path) -> Result<(), Failures> {
-    let folder = root.join("target/bench");
+fn forget(sh: &Shell) -> Result<()> {
+    let folder = sh.current_dir().join("target/bench");
     if !folder.exists() {
         return Ok(());
     }
-    fs::remove_dir_all(&folder).map_err(|error| Failure::file(folder.display(), error).into())
+    fs::remove_dir_all(&folder).with_context(|| folder.display().to_string())
 }
 
 /// The command is one of what is measured; the vendor's SDKs are, where they can be had.
-fn interleaved(root: &Path, arguments: &[&str]) -> Result<Outcome, Failures> {
-    cargo::cargo(root, &["build", "--release", "-p", "dms-kafka-cli"], &[])?;
-    let official = [
-        ("python", "the official Python SDK", python::with_sdk(root)),
+fn interleaved(sh: &Shell, arguments: &[&str]) -> Result<()> {
+    run_cargo(sh, "build --release -p dms-kafka-cli")?;
+    let mut arguments: Vec<String> = arguments.iter().map(|&word| word.to_owned()).collect();
+    for (option, name, program) in [
+        ("python", "the official Python SDK", python::with_sdk(sh)),
         (
             "go",
             "the official Go SDK",
-            interop::go_program(root, "bench")?,
+            interop::go_program(sh, "bench"),
         ),
-    ];
-    let official = official.map(|(option, name, program)| match program {
-        Ok(program) => format!("--{option}={}", program.display()),
-        Err(reason) => format!("--skipped={name}: {reason}"),
-    });
-    let official = official.iter().map(String::as_str);
-    let arguments: Vec<&str> = arguments.iter().copied().chain(official).collect();
-    bench(root, &arguments)
+    ] {
+        arguments.push(match unless_skipped(program)? {
+            Ok(program) => format!("--{option}={}", program.display()),
+            Err(reason) => format!("--skipped={name}: {reason}"),
+        });
+    }
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    bench(sh, &arguments)
 }
 
-fn in_front_of_kafka(root: &Path) -> Result<Outcome, Failures> {
-    kafka::with_topic(root, TOPIC, |bootstrap_servers| {
-        let feature = ["--features", "kafka", "--", "kafka"];
+fn in_front_of_kafka(sh: &Shell) -> Result<()> {
+    kafka::with_topic(sh, TOPIC, |bootstrap_servers| {
         let cluster = ["--bootstrap-servers", bootstrap_servers, "--topic", TOPIC];
-        cargo::cargo(root, &[&PACKAGE[..], &feature, &cluster].concat(), &[])?;
-        Ok(Outcome::Passed)
+        let bench = cargo(sh, PACKAGE).args(["--features", "kafka", "--", "kafka"]);
+        Ok(bench.args(cluster).run()?)
     })
 }
 
-fn bench(root: &Path, arguments: &[&str]) -> Result<Outcome, Failures> {
-    let arguments = [&PACKAGE, &["--"][..], arguments].concat();
-    let status = cargo::status(root, &arguments, &[])?;
+fn bench(sh: &Shell, arguments: &[&str]) -> Result<()> {
+    let command = cargo(sh, PACKAGE).arg("--").args(arguments);
+    let line = command.to_string();
+    let status = Command::from(command)
+        .status()
+        .with_context(|| line.clone())?;
     match status.code() {
-        Some(SKIPPED) => {
-            let reason = "no valgrind, or the baseline is another compiler's";
-            Ok(Outcome::Skipped(reason.to_owned()))
-        }
-        _ => cargo::check(&arguments, status).map(|()| Outcome::Passed),
+        Some(0) => Ok(()),
+        Some(SKIPPED) => skip("no valgrind, or the baseline is another compiler's"),
+        _ => bail!("{line}: {status}"),
     }
 }

@@ -1,187 +1,126 @@
 //! `cargo xtask ci`: everything a change must pass, in one command.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 
-use crate::failure::{Failures, Outcome};
-use crate::interop::{self, Client};
+use anyhow::Result;
+use clap::Args;
+use xshell::Shell;
+
+use crate::failure::skip;
+use crate::interop::Interop;
+use crate::process::{cargo, kit, run_cargo, succeeds};
 use crate::steps::{self, Step};
-use crate::{bench, cargo, conformance, generate, kafka, lint, public_api, python, seeded, spec};
+use crate::{bench, generate, kafka, lint, public_api, python, seeded, spec};
 
-/// What the steps work on.
-struct Ci {
-    root: PathBuf,
+/// Run everything a change must pass.
+#[derive(Debug, Args)]
+pub(crate) struct Ci {
+    /// Text of the vendor's page, to compare the recorded facts with.
+    #[arg(long, value_name = "FILE", env = "DMS_KAFKA_PAGE")]
     page: Option<PathBuf>,
 }
 
 /// The cheap ones first.
 const STEPS: &[Step<Ci>] = &[
-    ("format", |ci| ci.cargo(&["fmt", "--all", "--check"], &[])),
-    ("generate --check", |ci| {
-        generate::check(&ci.root).map(|()| Outcome::Passed)
-    }),
-    ("spec", |ci| {
-        spec::contract(&ci.root).map(|()| Outcome::Passed)
-    }),
-    ("spec --page", |ci| spec::page(&ci.root, ci.page.as_deref())),
-    ("spec --lint", |ci| lint::run(&ci.root)),
+    ("format", |sh, _| run_cargo(sh, "fmt --all --check")),
+    ("generate --check", |sh, _| generate::check(sh)),
+    ("spec", |sh, _| spec::contract(sh)),
+    ("spec --page", |sh, ci| spec::page(sh, ci.page.as_deref())),
+    ("spec --lint", |sh, _| lint::run(sh)),
     // With what the facade's bench needs.
-    ("clippy", |ci| {
-        ci.cargo(
-            &[
-                "clippy",
-                "--workspace",
-                "--features=dms-kafka/__internals",
-                "--all-targets",
-                "--",
-                "-Dwarnings",
-            ],
-            &[],
+    ("clippy", |sh, _| {
+        clippy(
+            sh,
+            "--workspace --features=dms-kafka/__internals --all-targets",
         )
     }),
-    ("clippy, Kafka", |ci| {
-        ci.cargo(
-            &[
-                "clippy",
-                "-p",
-                "dms-kafka-gateway",
-                "--features=kafka,tls",
-                "--all-targets",
-                "--",
-                "-Dwarnings",
-            ],
-            &[],
+    ("clippy, Kafka", |sh, _| {
+        clippy(
+            sh,
+            "-p dms-kafka-gateway --features=kafka,tls --all-targets",
         )
     }),
-    ("clippy, bench", |ci| {
-        ci.cargo(
-            &[
-                "clippy",
-                "-p",
-                "dms-kafka-bench",
-                "--features=kafka",
-                "--",
-                "-Dwarnings",
-            ],
-            &[],
-        )
+    ("clippy, bench", |sh, _| {
+        clippy(sh, "-p dms-kafka-bench --features=kafka")
     }),
-    ("docs", |ci| {
-        ci.cargo(
-            &["doc", "--workspace", "--no-deps"],
-            &[("RUSTDOCFLAGS", "-Dwarnings")],
-        )
+    ("docs", docs),
+    ("auth alone", |sh, _| {
+        run_cargo(sh, "check -p huaweicloud-auth --no-default-features")
     }),
-    ("auth alone", |ci| {
-        ci.cargo(
-            &["check", "-p", "huaweicloud-auth", "--no-default-features"],
-            &[],
-        )
+    ("client without TLS", |sh, _| {
+        run_cargo(sh, "check -p dms-kafka --no-default-features")
     }),
-    ("client without TLS", |ci| {
-        ci.cargo(&["check", "-p", "dms-kafka", "--no-default-features"], &[])
+    ("tests", |sh, _| {
+        run_cargo(sh, "test --workspace --no-fail-fast")
     }),
-    ("tests", |ci| {
-        ci.cargo(&["test", "--workspace", "--no-fail-fast"], &[])
-    }),
-    ("tests, features", |ci| {
-        ci.cargo(
-            &[
-                "test",
-                "-p",
-                "huaweicloud-auth",
-                "-p",
-                "dms-kafka",
-                "--all-features",
-            ],
-            &[],
-        )
+    ("tests, features", |sh, _| {
+        run_cargo(sh, "test -p huaweicloud-auth -p dms-kafka --all-features")
     }),
     // All but kafka-tls, which adds nothing but the time to build OpenSSL.
-    ("tests, gateway", |ci| {
-        ci.cargo(
-            &["test", "-p", "dms-kafka-gateway", "--features=kafka,tls"],
-            &[],
-        )
+    ("tests, gateway", |sh, _| {
+        run_cargo(sh, "test -p dms-kafka-gateway --features=kafka,tls")
     }),
-    ("interop python", |ci| {
-        interop::run(&ci.root, Client::Python)
+    ("interop python", |sh, _| Interop::Python.run(sh)),
+    ("interop schemathesis", |sh, _| {
+        Interop::Schemathesis.run(sh)
     }),
-    ("interop schemathesis", |ci| {
-        interop::run(&ci.root, Client::Schemathesis)
+    ("kafka", |sh, _| kafka::test(sh, false)),
+    ("oracle", oracle),
+    ("conformance", |sh, _| Ok(kit(sh).run()?)),
+    ("coverage", |sh, _| Ok(kit(sh).arg("--coverage").run()?)),
+    ("seeded faults", |sh, _| seeded::run(sh)),
+    ("instructions", |sh, _| bench::run(sh, &["instructions"])),
+    ("added crates", |sh, _| {
+        bench::run(sh, &["build-cost", "--count"])
     }),
-    ("kafka", |ci| kafka::test(&ci.root, false)),
-    ("oracle", Ci::oracle),
-    ("conformance", |ci| ci.conformance(&[])),
-    ("coverage", |ci| ci.conformance(&["--coverage"])),
-    ("seeded faults", |ci| {
-        seeded::run(&ci.root).map(|()| Outcome::Passed)
-    }),
-    ("instructions", Ci::instructions),
-    ("added crates", |ci| {
-        let arguments = ["build-cost", "--count"].map(str::to_owned);
-        bench::run(&ci.root, &arguments)
-    }),
-    ("public api", |ci| public_api::check(&ci.root)),
-    ("deny", |ci| {
-        ci.deny(
-            &["--version"],
+    ("public api", |sh, _| public_api::check(sh)),
+    ("deny", |sh, _| {
+        deny(
+            sh,
+            "bans licenses sources",
+            "--version",
             "cargo-deny is not installed",
-            &["bans", "licenses", "sources"],
         )
     }),
-    ("advisories", |ci| {
-        ci.deny(
-            &["fetch", "db"],
+    ("advisories", |sh, _| {
+        deny(
+            sh,
+            "advisories",
+            "fetch db",
             "no cargo-deny, or no way to fetch its database",
-            &["advisories"],
         )
     }),
 ];
 
-/// Runs every step.
-pub(crate) fn run(root: &Path, page: Option<&Path>) -> Result<(), Failures> {
-    let ci = Ci {
-        root: root.to_owned(),
-        page: page.map(Path::to_owned),
-    };
-    steps::run(&ci, STEPS)
+impl Ci {
+    pub(crate) fn run(&self, sh: &Shell) -> Result<()> {
+        steps::run(sh, self, STEPS)
+    }
 }
 
-impl Ci {
-    fn cargo(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Result<Outcome, Failures> {
-        cargo::cargo(&self.root, arguments, environment).map(|()| Outcome::Passed)
-    }
+fn clippy(sh: &Shell, packages: &str) -> Result<()> {
+    run_cargo(sh, &format!("clippy {packages} -- -Dwarnings"))
+}
 
-    /// Signatures against those of the official Python SDK.
-    fn oracle(&self) -> Result<Outcome, Failures> {
-        let python = match python::with_sdk(&self.root) {
-            Ok(python) => python,
-            Err(reason) => return Ok(Outcome::Skipped(reason)),
-        };
-        let python = python.to_string_lossy();
-        let test = ["test", "-p", "huaweicloud-auth", "--test", "oracle"];
-        let all = ["--", "--ignored", "--nocapture"];
-        self.cargo(&[&test[..], &all].concat(), &[("ORACLE_PYTHON", &*python)])
-    }
+fn docs(sh: &Shell, _: &Ci) -> Result<()> {
+    let doc = cargo(sh, "doc --workspace --no-deps");
+    Ok(doc.env("RUSTDOCFLAGS", "-Dwarnings").run()?)
+}
 
-    /// Instructions of fixed workloads against the committed baseline.
-    fn instructions(&self) -> Result<Outcome, Failures> {
-        let arguments = ["instructions".to_owned()];
-        bench::run(&self.root, &arguments)
-    }
+/// Signatures against those of the official Python SDK.
+fn oracle(sh: &Shell, _: &Ci) -> Result<()> {
+    let python = python::with_sdk(sh)?;
+    let test = cargo(
+        sh,
+        "test -p huaweicloud-auth --test oracle -- --ignored --nocapture",
+    );
+    Ok(test.env("ORACLE_PYTHON", python).run()?)
+}
 
-    fn conformance(&self, arguments: &[&str]) -> Result<Outcome, Failures> {
-        conformance::judge(&self.root, arguments).map(|()| Outcome::Passed)
+/// Some of cargo-deny's checks, where its `probe` command succeeds.
+fn deny(sh: &Shell, checks: &str, probe: &str, missing: &str) -> Result<()> {
+    if !succeeds(cargo(sh, &format!("deny {probe}"))) {
+        return skip(missing);
     }
-
-    /// Some of cargo-deny's checks, where its `probe` command succeeds.
-    fn deny(&self, probe: &[&str], skipped: &str, checks: &[&str]) -> Result<Outcome, Failures> {
-        let mut able = Command::new(cargo::program());
-        able.current_dir(&self.root).arg("deny").args(probe);
-        if cargo::succeeds(&mut able) {
-            return self.cargo(&[&["deny", "check"], checks].concat(), &[]);
-        }
-        Ok(Outcome::Skipped(skipped.to_owned()))
-    }
+    run_cargo(sh, &format!("deny check {checks}"))
 }

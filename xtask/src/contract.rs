@@ -6,8 +6,9 @@ use std::path::Path;
 use openapiv3::{OpenAPI, Operation, PathItem};
 use serde_json::Value;
 
-use crate::failure::{self, Failure, Result};
+use crate::failure;
 use crate::yaml::{self, escape};
+use anyhow::{Error as Failure, Result};
 
 /// The contract, relative to the root of the checkout.
 pub(crate) const CONTRACT: &str = "openapi/dms-kafka.yaml";
@@ -62,7 +63,7 @@ impl Contract {
     /// key would otherwise be ignored without a word.
     fn check_survival(&self) -> Result<()> {
         let written =
-            serde_json::to_value(&self.api).map_err(|error| Failure::file(CONTRACT, error))?;
+            serde_json::to_value(&self.api).map_err(|error| failure::file(CONTRACT, error))?;
         if let Some(lost) = first_lost(&self.data, &written, "") {
             let key = lost.rsplit('/').next().unwrap_or_default();
             let cause =
@@ -70,9 +71,9 @@ impl Contract {
             return Err(self.fault(&lost, cause));
         }
         let read: OpenAPI =
-            serde_json::from_value(written).map_err(|error| Failure::file(CONTRACT, error))?;
+            serde_json::from_value(written).map_err(|error| failure::file(CONTRACT, error))?;
         if read != self.api {
-            return Err(Failure::file(
+            return Err(failure::file(
                 CONTRACT,
                 "does not survive being written and read again",
             ));
@@ -174,8 +175,8 @@ impl Contract {
 
 fn fault(text: &str, pointer: &str, cause: impl std::fmt::Display) -> Failure {
     match yaml::locate(text, pointer) {
-        Some(place) => Failure::line(CONTRACT, place, cause),
-        None => Failure::file(CONTRACT, cause),
+        Some(place) => failure::line(CONTRACT, place, cause),
+        None => failure::file(CONTRACT, cause),
     }
 }
 

@@ -6,7 +6,8 @@ use std::path::Path;
 use serde::Deserialize;
 
 use crate::facts::{Difference, said};
-use crate::failure::{self, Failure, Result};
+use crate::failure;
+use anyhow::{Error as Failure, Result};
 
 /// The file, relative to the root of the checkout.
 pub(crate) const DEVIATIONS: &str = "openapi/deviations.toml";
@@ -33,20 +34,18 @@ struct Deviation {
 impl Deviations {
     /// Reads the file of a checkout.
     pub(crate) fn load(root: &Path) -> Result<Self> {
-        let text = failure::read(root, DEVIATIONS)?;
-        let deviations: Self =
-            toml::from_str(&text).map_err(|error| Failure::toml(DEVIATIONS, &text, &error))?;
+        let deviations: Self = failure::read_toml(root, DEVIATIONS)?;
         let mut places = BTreeSet::new();
         for deviation in &deviations.all {
             if deviation.reason.trim().is_empty() {
-                return Err(Failure::place(
+                return Err(failure::place(
                     DEVIATIONS,
                     &deviation.place,
                     "no reason given",
                 ));
             }
             if !places.insert(&deviation.place) {
-                return Err(Failure::place(DEVIATIONS, &deviation.place, "named twice"));
+                return Err(failure::place(DEVIATIONS, &deviation.place, "named twice"));
             }
         }
         Ok(deviations)
@@ -77,7 +76,7 @@ impl Deviations {
                     said(deviation.contract.as_ref()),
                 )
                 .to_string();
-                Failure::place(DEVIATIONS, &deviation.place, cause)
+                failure::place(DEVIATIONS, &deviation.place, cause)
             })
             .collect()
     }

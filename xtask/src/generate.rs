@@ -4,15 +4,18 @@ use std::fs;
 use std::panic;
 use std::path::Path;
 
+use anyhow::{Context as _, Result, bail};
+use clap::Args;
 use openapiv3::OpenAPI;
 use proc_macro2::TokenStream;
 use progenitor::{GenerationSettings, Generator, HooksMode};
 use quote::quote;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
+use xshell::Shell;
 
 use crate::contract::{CONTRACT, Contract};
-use crate::failure::{self, Failure, Failures};
+use crate::failure;
 use crate::yaml::escape;
 use crate::{diff, format, spec};
 
@@ -32,33 +35,52 @@ const ALLOW: &str = "\
 
 const COMMAND: &str = "cargo xtask generate";
 
-/// Writes the generated file when it is out of date. The old file stays when anything fails.
-pub(crate) fn write(root: &Path) -> Result<(), Failures> {
-    let wanted = render(root)?;
-    if failure::read(root, OUTPUT).is_ok_and(|found| found == wanted) {
-        eprintln!("{OUTPUT} is up to date");
-        return Ok(());
+/// Generate the client from the contract.
+#[derive(Debug, Args)]
+pub(crate) struct Generate {
+    /// Write nothing; fail when the generated file is out of date.
+    #[arg(long)]
+    check: bool,
+}
+
+impl Generate {
+    pub(crate) fn run(&self, sh: &Shell) -> Result<()> {
+        if self.check { check(sh) } else { write(sh) }
     }
-    replace(&root.join(OUTPUT), &wanted).map_err(|error| Failure::file(OUTPUT, error))?;
-    eprintln!("wrote {OUTPUT}");
+}
+
+/// Writes the generated file when it is out of date. The old file stays when anything fails.
+fn write(sh: &Shell) -> Result<()> {
+    if let Some((_, wanted)) = changes(sh)? {
+        replace(&sh.current_dir().join(OUTPUT), &wanted).context(OUTPUT)?;
+        eprintln!("wrote {OUTPUT}");
+    }
     Ok(())
 }
 
 /// Fails with a short diff when the file in the checkout is not what generating would write.
-pub(crate) fn check(root: &Path) -> Result<(), Failures> {
-    let wanted = render(root)?;
-    let found = failure::read(root, OUTPUT).unwrap_or_default();
+pub(crate) fn check(sh: &Shell) -> Result<()> {
+    if let Some((found, wanted)) = changes(sh)? {
+        let changes = diff::short(&found, &wanted);
+        bail!("{OUTPUT}: out of date; run `{COMMAND}`\n{changes}");
+    }
+    Ok(())
+}
+
+/// What the checkout has and what the generator gives, unless they are the same.
+fn changes(sh: &Shell) -> Result<Option<(String, String)>> {
+    let root = sh.current_dir();
+    let wanted = render(&root)?;
+    let found = failure::read(&root, OUTPUT).unwrap_or_default();
     if found == wanted {
         eprintln!("{OUTPUT} is up to date");
-        return Ok(());
+        return Ok(None);
     }
-    let changes = diff::short(&found, &wanted);
-    let cause = format_args!("out of date; run `{COMMAND}`\n{changes}");
-    Err(Failure::file(OUTPUT, cause).into())
+    Ok(Some((found, wanted)))
 }
 
 /// The whole text of the generated file.
-fn render(root: &Path) -> Result<String, Failures> {
+fn render(root: &Path) -> Result<String> {
     let contract = Contract::load(root)?;
     spec::rows(root, &contract)?;
     let body = client_source(&contract)?;
@@ -80,7 +102,7 @@ fn header(contract: &str, body: &str) -> String {
     )
 }
 
-fn client_source(contract: &Contract) -> failure::Result<String> {
+fn client_source(contract: &Contract) -> Result<String> {
     let tokens = client_tokens(&contract.api).map_err(|cause| {
         let pointer = culprit(contract).unwrap_or_default();
         contract.fault(
@@ -88,7 +110,7 @@ fn client_source(contract: &Contract) -> failure::Result<String> {
             format_args!("progenitor cannot generate from it: {cause}"),
         )
     })?;
-    let file = syn::parse2(tokens).map_err(|error| Failure::file(CONTRACT, error))?;
+    let file = syn::parse2(tokens).context(CONTRACT)?;
     Ok(format!("{ALLOW}\n{}", format::format(file)))
 }
 

@@ -6,7 +6,6 @@
 )]
 
 mod bench;
-mod cargo;
 mod ci;
 mod conformance;
 mod contract;
@@ -22,6 +21,7 @@ mod kafka;
 mod lint;
 mod nightly;
 mod page;
+mod process;
 mod public_api;
 mod python;
 mod reference;
@@ -36,8 +36,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-
-use failure::{Failures, Outcome};
+use xshell::Shell;
 
 /// Maintainers' commands of dms-kafka.
 #[derive(Debug, Parser)]
@@ -59,109 +58,40 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Measure what dms-kafka costs and write BENCHMARKS.md, or another of the benchmark's commands.
     #[command(disable_help_flag = true)]
-    Bench {
-        /// `run`, `report`, `instructions`, `build-cost` or `long-run`, with their options; see `--help`.
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        arguments: Vec<String>,
-    },
-
-    /// Run everything a change must pass.
-    Ci {
-        /// Text of the vendor's page, to compare the recorded facts with.
-        #[arg(long, value_name = "FILE", env = "DMS_KAFKA_PAGE")]
-        page: Option<PathBuf>,
-    },
-
-    /// Judge an implementation: the conformance kit, with its arguments (see `-- --help`).
-    Conformance {
-        /// Such as --coverage, --endpoint URL, --listen ADDRESS; of its own --faults and --reports.
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        arguments: Vec<String>,
-    },
-
-    /// Generate the client from the contract.
-    Generate {
-        /// Write nothing; fail when the generated file is out of date.
-        #[arg(long)]
-        check: bool,
-    },
-
-    /// Run clients that others wrote against a gateway.
+    Bench(bench::Bench),
+    Ci(ci::Ci),
+    Conformance(conformance::Conformance),
+    Generate(generate::Generate),
     #[command(subcommand)]
-    Interop(interop::Client),
-
-    /// Run a real Apache Kafka on this machine, for tests.
+    Interop(interop::Interop),
     Kafka(kafka::Kafka),
-
-    /// Run what takes too long for every change: fuzzing, long loads.
-    Nightly {
-        /// Seconds for each fuzz target.
-        #[arg(long, value_name = "SECONDS", default_value_t = 600)]
-        fuzz_seconds: u32,
-    },
-
-    /// Compare the contract with the facts of the vendor's page.
-    Spec {
-        /// Text of the vendor's page, to compare the recorded facts with.
-        #[arg(long, value_name = "FILE", env = "DMS_KAFKA_PAGE")]
-        page: Option<PathBuf>,
-
-        /// Run Spectral and Redocly too, which needs Node.js.
-        #[arg(long)]
-        lint: bool,
-    },
-
-    /// Check the structure of the code: import cycles, names of types, files named in ARCHITECTURE.md.
-    Tidy,
+    Nightly(nightly::Nightly),
+    Spec(spec::Spec),
+    Tidy(tidy::Tidy),
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    match run(&cli) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failures) => {
-            eprint!("{failures}");
-            ExitCode::FAILURE
-        }
+    let Cli { root, command } = Cli::parse();
+    if let Err(error) = run(root, &command) {
+        eprintln!("error: {error:#}");
+        return ExitCode::FAILURE;
     }
+    ExitCode::SUCCESS
 }
 
-fn run(Cli { root, command }: &Cli) -> Result<(), Failures> {
+fn run(root: PathBuf, command: &Command) -> anyhow::Result<()> {
+    let sh = Shell::new()?;
+    sh.change_dir(root);
     match command {
-        Command::Bench { arguments } => {
-            tell("kafka", &bench::run(root, arguments)?);
-            Ok(())
-        }
-        Command::Ci { page } => ci::run(root, page.as_deref()),
-        Command::Conformance { arguments } => conformance::run(root, arguments),
-        Command::Generate { check: false } => generate::write(root),
-        Command::Generate { check: true } => generate::check(root),
-        Command::Interop(client) => {
-            tell("interop", &interop::run(root, *client)?);
-            Ok(())
-        }
-        Command::Kafka(kafka) => {
-            tell("kafka", &kafka::run(root, kafka)?);
-            Ok(())
-        }
-        Command::Nightly { fuzz_seconds } => nightly::run(root, *fuzz_seconds),
-        Command::Spec { page, lint } => {
-            spec::contract(root)?;
-            tell("page", &spec::page(root, page.as_deref())?);
-            if *lint {
-                tell("lint", &lint::run(root)?);
-            }
-            Ok(())
-        }
-        Command::Tidy => tidy::run(root),
-    }
-}
-
-/// Says why something was not done. What was done speaks for itself.
-fn tell(what: &str, outcome: &Outcome) {
-    if let Outcome::Skipped(reason) = outcome {
-        eprintln!("skipped: {what}: {reason}");
+        Command::Bench(bench) => failure::tell("bench", bench.run(&sh)),
+        Command::Ci(ci) => ci.run(&sh),
+        Command::Conformance(conformance) => conformance.run(&sh),
+        Command::Generate(generate) => generate.run(&sh),
+        Command::Interop(interop) => failure::tell("interop", interop.run(&sh)),
+        Command::Kafka(kafka) => failure::tell("kafka", kafka.run(&sh)),
+        Command::Nightly(nightly) => nightly.run(&sh),
+        Command::Spec(spec) => spec.run(&sh),
+        Command::Tidy(tidy) => tidy.run(&sh),
     }
 }

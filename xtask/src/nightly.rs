@@ -1,109 +1,63 @@
 //! `cargo xtask nightly`: what takes too long for every change.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use anyhow::{Result, anyhow};
+use clap::Args;
+use xshell::{Cmd, Shell};
 
-use crate::failure::{Failure, Failures, Outcome};
+use crate::failure::{skip, unless_empty};
+use crate::process::{run_cargo, succeeds};
+use crate::reports;
 use crate::steps::{self, Step};
-use crate::{cargo, reports};
 
-/// What the steps work on.
-struct Nightly {
-    root: PathBuf,
+/// Run what takes too long for every change: fuzzing, long loads.
+#[derive(Debug, Args)]
+pub(crate) struct Nightly {
+    /// Seconds for each fuzz target.
+    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
     fuzz_seconds: u32,
 }
 
 const STEPS: &[Step<Nightly>] = &[
-    ("conformance reports", |nightly| {
-        reports::run(&nightly.root).map(|()| Outcome::Passed)
+    ("conformance reports", |sh, _| reports::run(sh)),
+    ("fuzz", fuzz),
+    ("ten kills", |sh, _| {
+        let million = "test --release -p dms-kafka-cli --test command -- --ignored --nocapture a_million_rows";
+        run_cargo(sh, million)
     }),
-    ("fuzz", Nightly::fuzz),
-    ("ten kills", |nightly| {
-        let test = [
-            "test",
-            "--release",
-            "-p",
-            "dms-kafka-cli",
-            "--test",
-            "command",
-        ];
-        let long = ["--", "--ignored", "--nocapture", "a_million_rows"];
-        nightly.cargo(&[&test[..], &long].concat())
-    }),
-    ("long run", |nightly| {
-        nightly.cargo(&[
-            "run",
-            "--release",
-            "-p",
-            "dms-kafka-bench",
-            "--",
-            "long-run",
-        ])
+    ("long run", |sh, _| {
+        run_cargo(sh, "run --release -p dms-kafka-bench -- long-run")
     }),
 ];
 
-/// Runs every step, each fuzz target for so many seconds.
-pub(crate) fn run(root: &Path, fuzz_seconds: u32) -> Result<(), Failures> {
-    let nightly = Nightly {
-        root: root.to_owned(),
-        fuzz_seconds,
-    };
-    steps::run(&nightly, STEPS)
+impl Nightly {
+    pub(crate) fn run(&self, sh: &Shell) -> Result<()> {
+        steps::run(sh, self, STEPS)
+    }
 }
 
-impl Nightly {
-    fn cargo(&self, arguments: &[&str]) -> Result<Outcome, Failures> {
-        cargo::cargo(&self.root, arguments, &[]).map(|()| Outcome::Passed)
+/// Every fuzz target of every crate that has some.
+fn fuzz(sh: &Shell, options: &Nightly) -> Result<()> {
+    if !succeeds(cargo_fuzz(sh, "--version")) {
+        return skip("no cargo-fuzz, or no nightly toolchain");
     }
-
-    /// Every target of every crate that has some.
-    fn fuzz(&self) -> Result<Outcome, Failures> {
-        if !cargo::succeeds(&mut fuzz_command(&self.root, &["--version"])) {
-            let missing = "no cargo-fuzz, or no nightly toolchain";
-            return Ok(Outcome::Skipped(missing.to_owned()));
+    let mut failures = Vec::new();
+    for folder in sh.read_dir("crates")? {
+        if !folder.join("fuzz/Cargo.toml").exists() {
+            continue;
         }
-        let mut failures = Vec::new();
-        for folder in fuzzed(&self.root)? {
-            for target in targets(&folder)? {
-                let limit = format!("-max_total_time={}", self.fuzz_seconds);
-                let mut run = fuzz_command(&folder, &["run", &target, "--", &limit]);
-                if !run.status().is_ok_and(|status| status.success()) {
-                    failures.push(Failure::file(folder.display(), format!("{target} failed")));
-                }
+        let _there = sh.push_dir(&folder);
+        for target in cargo_fuzz(sh, "list").read()?.lines() {
+            let words = format!("run {target} -- -max_total_time={}", options.fuzz_seconds);
+            if cargo_fuzz(sh, &words).run().is_err() {
+                failures.push(anyhow!("{}: {target} failed", folder.display()));
             }
         }
-        Failures::unless_empty(failures).map(|()| Outcome::Passed)
     }
+    unless_empty(failures)
 }
 
-fn fuzz_command(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new("cargo");
-    command
-        .current_dir(folder)
-        // A toolchain that was chosen for this process would win over `+nightly`.
-        .env_remove("RUSTUP_TOOLCHAIN")
-        .args(["+nightly", "fuzz"])
-        .args(arguments);
-    command
-}
-
-/// The crates with fuzz targets.
-fn fuzzed(root: &Path) -> Result<Vec<PathBuf>, Failure> {
-    let crates = root.join("crates");
-    let entries = fs::read_dir(&crates).map_err(|error| Failure::file(crates.display(), error))?;
-    let folders = entries.filter_map(Result::ok).map(|entry| entry.path());
-    let mut fuzzed: Vec<PathBuf> = folders
-        .filter(|folder| folder.join("fuzz/Cargo.toml").exists())
-        .collect();
-    fuzzed.sort();
-    Ok(fuzzed)
-}
-
-fn targets(folder: &Path) -> Result<Vec<String>, Failure> {
-    let listed = fuzz_command(folder, &["list"])
-        .output()
-        .map_err(|error| Failure::file(folder.display(), error))?;
-    let text = String::from_utf8_lossy(&listed.stdout);
-    Ok(text.lines().map(str::to_owned).collect())
+fn cargo_fuzz<'a>(sh: &'a Shell, words: &str) -> Cmd<'a> {
+    // A toolchain that was chosen for this process would win over `+nightly`.
+    let command = sh.cmd("cargo").env_remove("RUSTUP_TOOLCHAIN");
+    command.args(["+nightly", "fuzz"]).args(words.split(' '))
 }

@@ -6,8 +6,9 @@ use std::str::FromStr;
 
 use serde_json::Value;
 
-use crate::failure::{Failure, Result};
+use crate::failure;
 use crate::reference::{Examples, Reference, Row, Table};
+use anyhow::{Error as Failure, Result};
 
 /// Headings that end a table.
 const HEADINGS: [&str; 6] = [
@@ -251,7 +252,7 @@ impl<'a, I: Iterator<Item = (u64, &'a str)>> Page<'a, I> {
     }
 
     fn expected(&self, line: u64, wanted: &str, found: &str) -> Failure {
-        Failure::line(
+        failure::line(
             self.file,
             (line, 1),
             format_args!("expected {wanted}, found {found:?}"),
@@ -259,7 +260,7 @@ impl<'a, I: Iterator<Item = (u64, &'a str)>> Page<'a, I> {
     }
 
     fn fault(&self, cause: impl std::fmt::Display) -> Failure {
-        Failure::file(self.file, cause)
+        failure::file(self.file, cause)
     }
 }
 

@@ -1,55 +1,37 @@
 //! Holds the public API of the library crates against its committed listings.
 
-use std::path::Path;
-use std::process::{Command, Stdio};
+use anyhow::{Context as _, Result, bail};
+use xshell::{Shell, cmd};
 
-use crate::failure::{self, Failure, Failures, Outcome};
-use crate::{cargo, diff};
+use crate::failure::{self, skip, unless_empty};
+use crate::{diff, process};
 
 /// The crates that promise an API.
 const CRATES: [&str; 2] = ["dms-kafka", "huaweicloud-auth"];
 
-/// Compares where cargo-public-api and a nightly toolchain are at hand.
-pub(crate) fn check(root: &Path) -> Result<Outcome, Failures> {
-    if !cargo::succeeds(&mut public_api(root, &["--version"])) {
-        return Ok(Outcome::Skipped(
-            "no cargo-public-api, or no nightly toolchain".to_owned(),
-        ));
+/// Compares where cargo-public-api and a nightly toolchain are at hand. Only rustup's cargo knows of toolchains.
+pub(crate) fn check(sh: &Shell) -> Result<()> {
+    if !process::succeeds(cmd!(sh, "cargo +nightly public-api --version")) {
+        return skip("no cargo-public-api, or no nightly toolchain");
     }
-    let compared = CRATES.map(|name| compare(root, name));
-    let failures = compared.into_iter().filter_map(Result::err);
-    Failures::unless_empty(failures.collect()).map(|()| Outcome::Passed)
+    let compared = CRATES.map(|name| compare(sh, name));
+    unless_empty(compared.into_iter().filter_map(Result::err).collect())
 }
 
-fn compare(root: &Path, name: &str) -> failure::Result<()> {
+fn compare(sh: &Shell, name: &str) -> Result<()> {
     let file = format!("crates/{name}/public-api.txt");
-    let options = ["-p", name, "--all-features", "-sss", "--color", "never"];
-    let mut command = public_api(root, &options);
-    let output = command
-        .stderr(Stdio::inherit())
-        .output()
-        .map_err(|error| Failure::file(&file, error))?;
-    if !output.status.success() {
-        let cause = format_args!("cargo public-api ended with {}", output.status);
-        return Err(Failure::file(&file, cause));
+    let list = cmd!(
+        sh,
+        "cargo +nightly public-api -p {name} --all-features -sss --color never"
+    )
+    .quiet();
+    let api = list.read().with_context(|| file.clone())? + "\n";
+    let listed = failure::read(&sh.current_dir(), &file)?;
+    if listed != api {
+        let diff = diff::short(&listed, &api);
+        bail!(
+            "{file}: the public API has changed; if that is intended, run {list} > {file}\n{diff}"
+        );
     }
-    let api = String::from_utf8_lossy(&output.stdout);
-    let listed = failure::read(root, &file)?;
-    if listed == api {
-        return Ok(());
-    }
-    let mend = format!("cargo +nightly public-api {} > {file}", options.join(" "));
-    let diff = diff::short(&listed, &api);
-    let cause = format_args!("the public API is another; if that is meant, run {mend}\n{diff}");
-    Err(Failure::file(&file, cause))
-}
-
-/// rustup's cargo, for only that knows of toolchains.
-fn public_api(root: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new("cargo");
-    command
-        .current_dir(root)
-        .args(["+nightly", "public-api"])
-        .args(arguments);
-    command
+    Ok(())
 }

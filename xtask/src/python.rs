@@ -1,9 +1,12 @@
 //! A Python of the checkout's own, for what is compared with the vendor's SDK.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 
-use crate::cargo::succeeds;
+use anyhow::Result;
+use xshell::{Shell, cmd};
+
+use crate::failure::skip;
+use crate::process::succeeds;
 
 /// Where it is made, below the checkout.
 const FOLDER: &str = "target/python";
@@ -14,34 +17,27 @@ const SDK: [&str; 2] = [
 ];
 
 /// The interpreter, in an environment that has the SDK; made when it is not there.
-///
-/// # Errors
-/// Why there is none.
-pub(crate) fn with_sdk(root: &Path) -> Result<PathBuf, String> {
-    with(root, &SDK)
+pub(crate) fn with_sdk(sh: &Shell) -> Result<PathBuf> {
+    with(sh, &SDK)
 }
 
 /// The same with any packages.
-pub(crate) fn with(root: &Path, packages: &[&str]) -> Result<PathBuf, String> {
-    let folder = root.join(FOLDER);
-    let python = folder.join(if cfg!(windows) {
+pub(crate) fn with(sh: &Shell, packages: &[&str]) -> Result<PathBuf> {
+    let folder = sh.current_dir().join(FOLDER);
+    let program = if cfg!(windows) {
         "Scripts/python.exe"
     } else {
         "bin/python"
-    });
-    let create = ["-m", "venv"];
-    if !python.exists() && !succeeds(Command::new("python3").args(create).arg(&folder)) {
-        return Err("no python3 with venv".to_owned());
+    };
+    let python = folder.join(program);
+    if !python.exists() && !succeeds(cmd!(sh, "python3 -m venv {folder}")) {
+        return skip("no python3 with venv");
     }
-    let install = [
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-    ];
-    if !succeeds(Command::new(&python).args(install).args(packages)) {
-        return Err(format!("pip cannot install {}", packages.join(" ")));
+    if !succeeds(cmd!(
+        sh,
+        "{python} -m pip install --quiet --disable-pip-version-check {packages...}"
+    )) {
+        return skip(format_args!("pip cannot install {}", packages.join(" ")));
     }
     Ok(python)
 }

@@ -6,7 +6,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::facts::Facts;
-use crate::failure::{self, Failure, Result};
+use crate::failure;
+use anyhow::Result;
 
 /// The file, relative to the root of the checkout.
 pub(crate) const REFERENCE: &str = "openapi/reference.toml";
@@ -68,8 +69,7 @@ pub(crate) struct Examples {
 impl Reference {
     /// Reads the file of a checkout.
     pub(crate) fn load(root: &Path) -> Result<Self> {
-        let text = failure::read(root, REFERENCE)?;
-        toml::from_str(&text).map_err(|error| Failure::toml(REFERENCE, &text, &error))
+        failure::read_toml(root, REFERENCE)
     }
 
     /// What the contract must say too.

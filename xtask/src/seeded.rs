@@ -7,56 +7,58 @@ use std::process::Command;
 
 use serde::Deserialize;
 
-use crate::cargo;
-use crate::conformance::{self, KIT};
-use crate::failure::{self, Failure, Failures};
+use crate::failure;
+use crate::process::{self, cargo, kit, run_cargo};
+use anyhow::Result;
+use xshell::Shell;
 
+const KIT: &str = "dms-kafka-conformance";
 const PATCHES: &str = "tests/conformance/faults";
 /// Where cargo keeps what it has compiled, below `debug`.
 const COMPILED: [&str; 3] = ["deps", "build", ".fingerprint"];
 
 /// Has the kit judge a build of itself with every seeded fault, and leaves nothing behind. When a patch does not
 /// apply, the copy with the others stays, to make that patch again in.
-pub(crate) fn run(root: &Path) -> Result<(), Failures> {
+pub(crate) fn run(sh: &Shell) -> Result<()> {
+    let root = sh.current_dir();
     // Cargo does not like `..` in a path that it compares with another one.
     let root = &root
         .canonicalize()
-        .map_err(|error| Failure::file(root.display(), error))?;
-    let folder = Folder(root.join(cargo::target(root)).join("faults"));
+        .map_err(|error| failure::file(root.display(), error))?;
+    let folder = Folder(process::target(sh).join("faults"));
     folder.remove()?;
     let stage = folder.0.join("stage");
     copy(root, &stage)?;
     apply_patches(&root.join(PATCHES), &stage)?;
-    let judged = judge(root, &stage, &folder.0.join("target"));
+    let judged = judge(sh, &stage, &folder.0.join("target"));
     folder.remove()?;
     judged
 }
 
-fn judge(root: &Path, stage: &Path, target: &Path) -> Result<(), Failures> {
+fn judge(sh: &Shell, stage: &Path, target: &Path) -> Result<()> {
     // What the kit is compiled with is then there to be shared.
-    cargo::cargo(root, &["build", "--package", KIT], &[])?;
-    share_dependencies(root, target)?;
-    let mut command = Command::new(cargo::program());
-    command
-        .current_dir(stage)
-        .args(["build", "--package", KIT])
+    run_cargo(sh, &format!("build --package {KIT}"))?;
+    share_dependencies(sh, target)?;
+    let _there = sh.push_dir(stage);
+    let build = cargo(sh, &format!("build --package {KIT}"));
+    build
         .env("CARGO_TARGET_DIR", target)
-        .env("CARGO_INCREMENTAL", "0");
-    conformance::succeed(&mut command)?;
+        .env("CARGO_INCREMENTAL", "0")
+        .run()?;
+    drop(_there);
     let program = target.join("debug").join(KIT);
     let program = program.with_extension(std::env::consts::EXE_EXTENSION);
-    let mut kit = conformance::kit(root);
-    Ok(conformance::succeed(kit.arg("--faults").arg(program))?)
+    Ok(kit(sh).arg("--faults").arg(program).run()?)
 }
 
 /// What is made for one run, and may be left by one that was killed.
 struct Folder(PathBuf);
 
 impl Folder {
-    fn remove(&self) -> Result<(), Failure> {
+    fn remove(&self) -> Result<()> {
         match fs::remove_dir_all(&self.0) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(Failure::file(self.0.display(), error))
+                Err(failure::file(self.0.display(), error))
             }
             _ => Ok(()),
         }
@@ -66,19 +68,19 @@ impl Folder {
 /// Links what the checkout's target folder has of other people's packages into another one: a gigabyte that is
 /// neither compiled nor kept twice. Cargo cannot tell the checkout's own packages from their copies, so these are left
 /// out, and no file that is shared is ever written to.
-fn share_dependencies(root: &Path, target: &Path) -> Result<(), Failure> {
-    let own = own_packages(root)?;
+fn share_dependencies(sh: &Shell, target: &Path) -> Result<()> {
+    let own = own_packages(&sh.current_dir())?;
     let is_own = |name: &str| own.iter().any(|package| belongs_to(name, package));
     for part in COMPILED {
-        let from = root.join(cargo::target(root)).join("debug").join(part);
+        let from = process::target(sh).join("debug").join(part);
         let to = target.join("debug").join(part);
-        link(&from, &to, &is_own).map_err(|error| Failure::file(to.display(), error))?;
+        link(&from, &to, &is_own).map_err(|error| failure::file(to.display(), error))?;
     }
     Ok(())
 }
 
 /// The packages of the workspace: those that the lock file has from nowhere else.
-fn own_packages(root: &Path) -> Result<Vec<String>, Failure> {
+fn own_packages(root: &Path) -> Result<Vec<String>> {
     #[derive(Deserialize)]
     struct Lock {
         package: Vec<Package>,
@@ -89,8 +91,7 @@ fn own_packages(root: &Path) -> Result<Vec<String>, Failure> {
         source: Option<String>,
     }
     let file = "Cargo.lock";
-    let text = failure::read(root, file)?;
-    let lock: Lock = toml::from_str(&text).map_err(|error| Failure::toml(file, &text, &error))?;
+    let lock: Lock = failure::read_toml(root, file)?;
     let own = lock.package.into_iter().filter(|one| one.source.is_none());
     Ok(own.map(|one| one.name).collect())
 }
@@ -123,8 +124,8 @@ fn link(from: &Path, to: &Path, is_left_out: &dyn Fn(&str) -> bool) -> io::Resul
 }
 
 /// Copies what belongs to the checkout into another folder.
-fn copy(root: &Path, folder: &Path) -> Result<(), Failure> {
-    let failed = |error: io::Error| Failure::file(folder.display(), error);
+fn copy(root: &Path, folder: &Path) -> Result<()> {
+    let failed = |error: io::Error| failure::file(folder.display(), error);
     let mut git = Command::new("git");
     git.current_dir(root).args([
         "ls-files",
@@ -133,9 +134,9 @@ fn copy(root: &Path, folder: &Path) -> Result<(), Failure> {
         "--others",
         "--exclude-standard",
     ]);
-    let listed = git.output().map_err(|error| Failure::file("git", error))?;
+    let listed = git.output().map_err(|error| failure::file("git", error))?;
     if !listed.status.success() {
-        return Err(Failure::file("git ls-files", listed.status));
+        return Err(failure::file("git ls-files", listed.status));
     }
     for name in String::from_utf8_lossy(&listed.stdout).split_terminator('\0') {
         let (from, to) = (root.join(name), folder.join(name));
@@ -148,23 +149,23 @@ fn copy(root: &Path, folder: &Path) -> Result<(), Failure> {
 }
 
 /// Applies every patch, one over the other.
-fn apply_patches(patches: &Path, folder: &Path) -> Result<(), Failures> {
+fn apply_patches(patches: &Path, folder: &Path) -> Result<()> {
     let mut failures = Vec::new();
-    for patch in files(patches).map_err(|error| Failure::file(patches.display(), error))? {
+    for patch in files(patches).map_err(|error| failure::file(patches.display(), error))? {
         let mut git = Command::new("git");
         // The copy lies within a repository and is none of it.
         git.current_dir(folder)
             .env("GIT_CEILING_DIRECTORIES", folder.parent().unwrap_or(folder));
         git.args(["apply", "-C1", "--whitespace=nowarn"])
             .arg(&patch);
-        if conformance::succeed(&mut git).is_err() {
+        if !git.status().is_ok_and(|status| status.success()) {
             let name = patch.strip_prefix(patches).unwrap_or(&patch);
             let mend =
                 "does not apply any more: make it again as tests/conformance/README.md tells";
-            failures.push(Failure::file(Path::new(PATCHES).join(name).display(), mend));
+            failures.push(failure::file(Path::new(PATCHES).join(name).display(), mend));
         }
     }
-    Failures::unless_empty(failures)
+    failure::unless_empty(failures)
 }
 
 /// The files in a folder and its folders, in order; none when there is no such folder.

@@ -1,18 +1,47 @@
 //! `cargo xtask spec`: does the contract say what the vendor's page says?
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use xshell::Shell;
 
 use crate::contract::{CONTRACT, Contract};
 use crate::described::{self, Described};
 use crate::deviations::{DEVIATIONS, Deviations};
 use crate::facts::{self, Difference, Facts, said};
-use crate::failure::{Failure, Failures, Outcome};
+use crate::failure;
+use crate::lint;
 use crate::page;
 use crate::reference::{REFERENCE, Reference};
+use anyhow::{Error as Failure, Result};
+
+/// Compare the contract with the facts of the vendor's page.
+#[derive(Debug, Args)]
+pub(crate) struct Spec {
+    /// Text of the vendor's page, to compare the recorded facts with.
+    #[arg(long, value_name = "FILE", env = "DMS_KAFKA_PAGE")]
+    page: Option<PathBuf>,
+
+    /// Run Spectral and Redocly too, which needs Node.js.
+    #[arg(long)]
+    lint: bool,
+}
+
+impl Spec {
+    pub(crate) fn run(&self, sh: &Shell) -> Result<()> {
+        contract(sh)?;
+        failure::tell("page", page(sh, self.page.as_deref()))?;
+        if self.lint {
+            failure::tell("lint", lint::run(sh))?;
+        }
+        Ok(())
+    }
+}
 
 /// Compares every row of the page's operation, every other operation and every named deviation.
-pub(crate) fn contract(root: &Path) -> Result<(), Failures> {
+pub(crate) fn contract(sh: &Shell) -> Result<()> {
+    let root = &sh.current_dir();
     let contract = Contract::load(root)?;
     let page = Reference::load(root)?;
     let deviations = Deviations::load(root)?;
@@ -27,7 +56,7 @@ pub(crate) fn contract(root: &Path) -> Result<(), Failures> {
 
     differences.extend(others);
     failures.extend(deviations.unused(&differences));
-    Failures::unless_empty(failures)?;
+    failure::unless_empty(failures)?;
 
     let (facts, named) = (page.facts().len(), deviations.count());
     eprintln!("{CONTRACT} agrees with {REFERENCE}: {facts} facts, {named} named deviations");
@@ -36,7 +65,7 @@ pub(crate) fn contract(root: &Path) -> Result<(), Failures> {
 
 /// Compares the rows of the page's operation, which is all that generating needs: an operation of
 /// somebody's own is no row of the page. One message says enough there.
-pub(crate) fn rows(root: &Path, contract: &Contract) -> Result<(), Failure> {
+pub(crate) fn rows(root: &Path, contract: &Contract) -> Result<()> {
     let page = Reference::load(root)?;
     let described = described::page_operation(contract, &page);
     let differences = row_differences(&page, &described);
@@ -71,32 +100,32 @@ fn unnamed(
             );
             match described.pointer(place) {
                 Some(pointer) => contract.fault(pointer, cause),
-                None => Failure::file(CONTRACT, cause),
+                None => failure::file(CONTRACT, cause),
             }
         })
         .collect()
 }
 
 /// Compares the text of the vendor's page with the reference, both ways.
-pub(crate) fn page(root: &Path, file: Option<&Path>) -> Result<Outcome, Failures> {
+pub(crate) fn page(sh: &Shell, file: Option<&Path>) -> Result<()> {
     let Some(file) = file else {
         let reason = "its text is the vendor's; give --page FILE or DMS_KAFKA_PAGE";
-        return Ok(Outcome::Skipped(reason.to_owned()));
+        return failure::skip(reason);
     };
     let name = file.display().to_string();
-    let text = fs::read_to_string(file).map_err(|error| Failure::file(&name, error))?;
+    let text = fs::read_to_string(file).map_err(|error| failure::file(&name, error))?;
     let page = page::parse(&name, &text)?.facts_and_layout();
-    let reference = Reference::load(root)?.facts_and_layout();
+    let reference = Reference::load(&sh.current_dir())?.facts_and_layout();
     let differences = facts::differences(&page, &reference);
     let failures = differences.iter().map(|Difference { place, left, right }| {
         let (left, right) = (said(left.as_ref()), said(right.as_ref()));
-        Failure::place(
+        failure::place(
             REFERENCE,
             place,
             format_args!("the page says {left}, the reference {right}"),
         )
     });
-    Failures::unless_empty(failures.collect())?;
+    failure::unless_empty(failures.collect())?;
     eprintln!("{REFERENCE} agrees with {name}: {} facts", page.len());
-    Ok(Outcome::Passed)
+    Ok(())
 }

@@ -2,45 +2,47 @@
 
 use std::time::{Duration, Instant};
 
-use crate::failure::{Failure, Failures, Outcome};
+use anyhow::{Result, anyhow};
+use xshell::Shell;
 
-/// A name, and what to do with what the steps work on.
-pub(crate) type Step<C> = (&'static str, fn(&C) -> Result<Outcome, Failures>);
+use crate::failure::{self, Skipped};
 
-/// How a step ended, and how long it took.
-struct Ended {
-    step: &'static str,
-    time: Duration,
-    result: Result<Outcome, Failures>,
-}
+/// A name, and what to do, with the options of the command that has the steps.
+pub(crate) type Step<C> = (&'static str, fn(&Shell, &C) -> Result<()>);
 
 /// Runs every step, the later ones also after a failure, and tells at the end how each ended.
-pub(crate) fn run<C>(context: &C, steps: &[Step<C>]) -> Result<(), Failures> {
-    let ended: Vec<Ended> = steps.iter().map(|step| end(context, step)).collect();
-    eprintln!("\n=== summary");
-    for Ended { step, time, result } in &ended {
-        let verdict = match result {
-            Ok(Outcome::Passed) => "passed".to_owned(),
-            Ok(Outcome::Skipped(reason)) => format!("skipped: {reason}"),
-            Err(_) => "FAILED".to_owned(),
-        };
-        eprintln!("{step:<24} {:>7.1} s  {verdict}", time.as_secs_f64());
+pub(crate) fn run<C>(sh: &Shell, options: &C, steps: &[Step<C>]) -> Result<()> {
+    let mut ended = Vec::new();
+    for (step, run) in steps {
+        eprintln!("\n=== {step}");
+        let start = Instant::now();
+        let result = run(sh, options);
+        ended.push((step, start.elapsed(), verdict(result)));
     }
-    let failed = ended.iter().filter(|ended| ended.result.is_err());
-    let failures = failed.map(|ended| Failure::file(ended.step, "failed, see above"));
-    Failures::unless_empty(failures.collect())
+    eprintln!("\n=== summary");
+    for (step, time, verdict) in &ended {
+        let verdict = verdict.as_deref().unwrap_or("FAILED");
+        eprintln!(
+            "{step:<24} {:>7.1} s  {verdict}",
+            Duration::as_secs_f64(time)
+        );
+    }
+    let failed = ended.iter().filter(|(.., verdict)| verdict.is_none());
+    failure::unless_empty(
+        failed
+            .map(|(step, ..)| anyhow!("{step}: failed, see above"))
+            .collect(),
+    )
 }
 
-fn end<C>(context: &C, (step, run): &Step<C>) -> Ended {
-    eprintln!("\n=== {step}");
-    let start = Instant::now();
-    let result = run(context);
-    if let Err(failures) = &result {
-        eprint!("{failures}");
-    }
-    Ended {
-        step,
-        time: start.elapsed(),
-        result,
+/// How a step ended, in words; a failure is told at once.
+fn verdict(result: Result<()>) -> Option<String> {
+    match failure::unless_skipped(result) {
+        Ok(Ok(())) => Some("passed".to_owned()),
+        Ok(Err(Skipped(reason))) => Some(format!("skipped: {reason}")),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            None
+        }
     }
 }

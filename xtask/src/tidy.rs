@@ -7,12 +7,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use anyhow::{Error, Result};
+use clap::Args;
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens as _;
 use syn::visit_mut::{self, VisitMut};
 use syn::{Item, UseTree};
+use xshell::Shell;
 
-use crate::failure::{self, Failure, Failures, Result};
+use crate::failure::{self, unless_empty};
 
 const ARCHITECTURE: &str = "ARCHITECTURE.md";
 
@@ -38,11 +41,20 @@ const REPEATED: &[(&str, &str)] = &[
     ("tests/conformance", "Request"),
     ("tests/conformance", "Row"),
     ("tests/conformance", "Tried"),
-    ("xtask", "Command"),
 ];
 
+/// Check the structure of the code: import cycles, names of types, files named in ARCHITECTURE.md.
+#[derive(Debug, Args)]
+pub(crate) struct Tidy;
+
+impl Tidy {
+    pub(crate) fn run(&self, sh: &Shell) -> Result<()> {
+        check(&sh.current_dir())
+    }
+}
+
 /// Checks every crate of the workspace, and the names of files in ARCHITECTURE.md.
-pub(crate) fn run(root: &Path) -> std::result::Result<(), Failures> {
+fn check(root: &Path) -> Result<()> {
     let mut failures = Vec::new();
     for member in members(root)? {
         for target in ["lib.rs", "main.rs"].map(|file| format!("{member}/src/{file}")) {
@@ -54,13 +66,11 @@ pub(crate) fn run(root: &Path) -> std::result::Result<(), Failures> {
         }
     }
     failures.extend(missing_files(root)?);
-    Failures::unless_empty(failures)
+    unless_empty(failures)
 }
 
 fn members(root: &Path) -> Result<Vec<String>> {
-    let text = failure::read(root, "Cargo.toml")?;
-    let manifest: toml::Table =
-        toml::from_str(&text).map_err(|error| Failure::toml("Cargo.toml", &text, &error))?;
+    let manifest: toml::Table = failure::read_toml(root, "Cargo.toml")?;
     let members = manifest["workspace"]["members"].as_array();
     let members = members
         .into_iter()
@@ -121,7 +131,7 @@ impl Code {
     /// Reads a file, then those of its child modules.
     fn read_file(&mut self, root: &Path, file: &str, path: ModulePath) -> Result<()> {
         let text = failure::read(root, file)?;
-        let parsed = syn::parse_file(&text).map_err(|error| Failure::file(file, error))?;
+        let parsed = syn::parse_file(&text).map_err(|error| failure::file(file, error))?;
         if is_test(&parsed.attrs) {
             return Ok(());
         }
@@ -168,7 +178,7 @@ impl Code {
     }
 
     /// Every group of files that import each other.
-    fn cycles(&self) -> Vec<Failure> {
+    fn cycles(&self) -> Vec<Error> {
         let edges = self.edges();
         let mut next = BTreeMap::<&str, BTreeSet<&str>>::new();
         for (from, to) in edges.keys() {
@@ -199,7 +209,7 @@ impl Code {
                 let first = files.first().copied().unwrap_or_default();
                 let cause =
                     format_args!("import cycle of {} files\n{}", files.len(), ties.join("\n"));
-                Failure::file(first, cause)
+                failure::file(first, cause)
             })
             .collect()
     }
@@ -304,7 +314,7 @@ impl Code {
     }
 
     /// Types of one crate that share a name.
-    fn repeated_types(&self, member: &str) -> Vec<Failure> {
+    fn repeated_types(&self, member: &str) -> Vec<Error> {
         // One file may define a type twice, under conditions that exclude each other.
         let mut places = BTreeMap::<&str, BTreeSet<&str>>::new();
         for module in self.modules.values() {
@@ -319,7 +329,7 @@ impl Code {
                 let files: Vec<&str> = files.into_iter().collect();
                 let files = files.join(", ");
                 let cause = format_args!("more than one type has the name `{name}`: {files}");
-                Failure::file(member, cause)
+                failure::file(member, cause)
             })
             .collect()
     }
@@ -501,16 +511,16 @@ fn child_file(root: &Path, parent: &str, name: &str) -> String {
 }
 
 /// Files and folders that ARCHITECTURE.md names and that do not exist. It may leave the beginning of a path out.
-fn missing_files(root: &Path) -> Result<Vec<Failure>> {
+fn missing_files(root: &Path) -> Result<Vec<Error>> {
     let text = failure::read(root, ARCHITECTURE)?;
     let mut known = Vec::new();
-    list(root, &mut known).map_err(|error| Failure::file(root.display(), error))?;
+    list(root, &mut known).map_err(|error| failure::file(root.display(), error))?;
     let mut failures = Vec::new();
     for (number, line) in (1..).zip(text.lines()) {
         for name in named_files(line) {
             if !OF_USERS.contains(&name) && !known.iter().any(|path| path.ends_with(name)) {
                 let cause = format_args!("`{name}` does not exist");
-                failures.push(Failure::line(ARCHITECTURE, (number, 1), cause));
+                failures.push(failure::at(ARCHITECTURE, (number, 1), cause));
             }
         }
     }

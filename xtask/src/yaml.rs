@@ -6,7 +6,8 @@ use serde::de::{DeserializeOwned, DeserializeSeed, IgnoredAny, MapAccess, SeqAcc
 use serde::{Deserialize as _, Deserializer};
 use serde_saphyr::{Location, Spanned};
 
-use crate::failure::{Failure, Result};
+use crate::failure;
+use anyhow::Result;
 
 /// Reads a document; an error carries the line and column.
 pub(crate) fn parse<T: DeserializeOwned>(file: &str, text: &str) -> Result<T> {
@@ -14,11 +15,11 @@ pub(crate) fn parse<T: DeserializeOwned>(file: &str, text: &str) -> Result<T> {
     serde_saphyr::from_str_with_options(text, options).map_err(|error| {
         let cause = error.render_with_formatter(&serde_saphyr::UserMessageFormatter);
         let Some(at) = error.location() else {
-            return Failure::file(file, cause);
+            return failure::file(file, cause);
         };
         let (line, column) = (at.line(), at.column());
         let cause = cause.replace(&format!(" at line {line}, column {column}"), "");
-        Failure::line(file, (line, column), cause)
+        failure::line(file, (line, column), cause)
     })
 }
 

@@ -1,22 +1,24 @@
 //! One broker: its settings, its process.
 
 use std::fs::{self, File};
+use std::io::{self, Read as _, Write as _};
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use anyhow::{Context as _, Error, Result, anyhow, bail};
 use serde::{Deserialize, Serialize};
 
-use super::jars::Java;
-use super::{protocol, signal};
-use crate::failure::{Failure, Result};
+use super::java::Java;
 
 /// How long a broker may take to start, on a slow and busy machine.
 const START: Duration = Duration::from_secs(120);
 /// How long it may take to stop when asked to.
 const STOP: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(50);
+const READ_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What checks passwords, and the one user that it knows.
 const LOGIN: &str = "org.apache.kafka.common.security.plain.PlainLoginModule";
@@ -46,7 +48,7 @@ impl Broker {
     ) -> Result<Self> {
         let properties = folder.join(format!("{id}.properties"));
         let text = settings(folder, id, (port, sasl_port), controller_port, brokers);
-        fs::write(&properties, text).map_err(|error| Failure::file(properties.display(), error))?;
+        fs::write(&properties, text).with_context(|| properties.display().to_string())?;
         Ok(Self {
             id,
             port,
@@ -58,42 +60,32 @@ impl Broker {
 
     /// Prepares its data folder for a cluster.
     pub(super) fn format(&self, java: &Java, cluster_id: &str) -> Result<()> {
-        let mut tool = java.class("kafka.tools.StorageTool");
-        tool.args(["format", "--cluster-id", cluster_id, "--config"]);
-        let output = tool.arg(&self.properties).output();
-        let output = output.map_err(|error| Failure::file("java", error))?;
-        if output.status.success() {
-            return Ok(());
-        }
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        Err(Failure::file("kafka.tools.StorageTool", said))
+        let config = self.properties.display().to_string();
+        let arguments = ["format", "--cluster-id", cluster_id, "--config", &config];
+        java.run("kafka.tools.StorageTool", &arguments)
     }
 
     /// Starts the process, which outlives this one. See [`Broker::wait`].
     pub(super) fn spawn(&mut self, java: &Java) -> Result<()> {
         let log = self.log();
         let file = File::options().create(true).append(true).open(&log);
-        let file = file.map_err(|error| Failure::file(log.display(), error))?;
+        let file = file.with_context(|| log.display().to_string())?;
         let mut command = java.class("kafka.Kafka");
         command
             .arg(&self.properties)
-            .stdout(
-                file.try_clone()
-                    .map_err(|error| Failure::file(log.display(), error))?,
-            )
+            .stdout(file.try_clone()?)
             .stderr(file);
-        apart(&mut command);
-        let child = command
-            .spawn()
-            .map_err(|error| Failure::file("java", error))?;
-        self.pid = child.id();
+        // Keeps an interrupt at the terminal from the broker.
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        self.pid = command.spawn().context("java")?.id();
         Ok(())
     }
 
     /// Waits until it serves.
     pub(super) fn wait(&self) -> Result<()> {
         let end = Instant::now() + START;
-        while let Err(error) = protocol::serves(self.port) {
+        while let Err(error) = serves(self.port) {
             // A process that was just made does not show its arguments yet.
             sleep(POLL);
             if !self.runs() {
@@ -107,17 +99,14 @@ impl Broker {
     }
 
     pub(super) fn runs(&self) -> bool {
-        signal::runs(self.pid, &self.properties)
+        runs(self.pid, &self.properties)
     }
 
     pub(super) fn signal(&self, name: &str) -> Result<()> {
-        if self.runs() && signal::send(self.pid, name) {
+        if self.runs() && send(self.pid, name) {
             return Ok(());
         }
-        Err(Failure::file(
-            format_args!("broker {}", self.id),
-            "it does not run",
-        ))
+        bail!("broker {}: it does not run", self.id)
     }
 
     /// Ends it without warning, and waits until it is gone.
@@ -148,23 +137,52 @@ impl Broker {
         self.properties.with_extension("log")
     }
 
-    fn failure(&self, what: &str) -> Failure {
+    fn failure(&self, what: &str) -> Error {
         let log = fs::read_to_string(self.log()).unwrap_or_default();
-        let last: Vec<&str> = log.lines().rev().take(20).collect();
-        let last: Vec<&str> = last.into_iter().rev().collect();
-        Failure::file(
-            format_args!("broker {}", self.id),
-            format_args!("it {what}\n{}", last.join("\n")),
-        )
+        let lines: Vec<&str> = log.lines().collect();
+        let last = &lines[lines.len().saturating_sub(20)..];
+        anyhow!("broker {}: it {what}\n{}", self.id, last.join("\n"))
     }
 }
 
-/// Keeps an interrupt at the terminal from the broker.
-fn apart(command: &mut Command) {
-    #[cfg(unix)]
-    std::os::unix::process::CommandExt::process_group(command, 0);
-    #[cfg(not(unix))]
-    let _ = command;
+/// Asks the broker at this port of 127.0.0.1. It answers once it belongs to its cluster, not before.
+fn serves(port: u16) -> io::Result<()> {
+    /// `ApiVersions`, version 0, with correlation id 1 and no client id; the length of what follows comes first.
+    const API_VERSIONS: [u8; 14] = [0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 1, 0xff, 0xff];
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+    stream.set_read_timeout(Some(READ_TIMEOUT))?;
+    stream.write_all(&API_VERSIONS)?;
+    // Length, correlation id, error code.
+    let mut head = [0; 10];
+    stream.read_exact(&mut head)?;
+    if head[4..] == [0, 0, 0, 1, 0, 0] {
+        return Ok(());
+    }
+    Err(io::Error::other("it does not answer like a Kafka broker"))
+}
+
+/// Sends a signal, and says whether there was such a process.
+fn send(pid: u32, signal: &str) -> bool {
+    // The shell has a `kill` of its own, where a minimal system has no program of that name.
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("kill -{signal} {pid}")]);
+    shell.stdout(Stdio::null()).stderr(Stdio::null());
+    shell.status().is_ok_and(|status| status.success())
+}
+
+/// Whether the process runs and has `argument` among its arguments: its id may belong to another one by now.
+fn runs(pid: u32, argument: &Path) -> bool {
+    let argument = argument.to_string_lossy();
+    if Path::new("/proc/self/cmdline").exists() {
+        // What ended but was not waited for has an empty command line.
+        let arguments = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let arguments = String::from_utf8_lossy(&arguments);
+        return arguments.split('\0').any(|given| given == argument);
+    }
+    let output = Command::new("ps")
+        .args(["-o", "args=", "-p", &pid.to_string()])
+        .output();
+    output.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains(&*argument))
 }
 
 /// A broker's properties. What is not here has Kafka's default, the creation of topics that somebody asks about too.

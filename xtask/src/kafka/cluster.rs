@@ -1,14 +1,14 @@
 //! The brokers that run together, and the file that says so.
 
 use std::fs;
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 
+use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 
 use super::broker::Broker;
-use super::jars::Java;
-use crate::failure::{Failure, Result};
+use super::java::Java;
+use crate::process;
 
 /// 16 bytes in URL-safe base64: what Kafka calls the cluster, in which nobody else takes part.
 const CLUSTER_ID: &str = "ZG1zLWthZmthLXRlc3RzLg";
@@ -19,7 +19,7 @@ const ATTEMPTS: usize = 3;
 /// What the state file says.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Cluster {
-    pub(super) brokers: Vec<Broker>,
+    brokers: Vec<Broker>,
     /// Properties, logs and data of the brokers.
     folder: PathBuf,
 }
@@ -40,7 +40,7 @@ pub(super) fn start(java: &Java, state: &Path, brokers: u16) -> Result<Cluster> 
                 if attempt == ATTEMPTS {
                     return Err(failure);
                 }
-                eprintln!("another attempt, because of\n{failure}");
+                eprintln!("another attempt, because of\n{failure:#}");
                 attempt += 1;
             }
         }
@@ -50,14 +50,13 @@ pub(super) fn start(java: &Java, state: &Path, brokers: u16) -> Result<Cluster> 
 impl Cluster {
     /// A cluster that does not run yet.
     fn new(brokers: u16) -> Result<Self> {
-        let folder = tempfile::Builder::new().prefix("dms-kafka-").tempdir();
-        let folder = folder
-            .map_err(|error| Failure::file("temporary folder", error))?
+        let folder = tempfile::Builder::new()
+            .prefix("dms-kafka-")
+            .tempdir()?
             .keep();
-        let ports = free_ports(1 + 2 * brokers)?;
-        let [controller, ports @ ..] = &*ports else {
-            return Err(Failure::file("ports", "there are none"));
-        };
+        let ports = process::free_addresses(1 + 2 * brokers)?;
+        let ports: Vec<u16> = ports.iter().map(|address| address.port()).collect();
+        let (controller, ports) = ports.split_first().context("no free ports")?;
         let described = (1..).zip(ports.chunks_exact(2)).map(|(id, ports)| {
             Broker::new(&folder, id, (ports[0], ports[1]), *controller, brokers)
         });
@@ -81,20 +80,18 @@ impl Cluster {
         if !state.exists() {
             return Ok(None);
         }
-        let text = fs::read(state).map_err(|error| Failure::file(state.display(), error))?;
-        let cluster = serde_json::from_slice(&text);
+        let cluster = serde_json::from_slice(&fs::read(state)?);
         cluster
             .map(Some)
-            .map_err(|error| Failure::file(state.display(), error))
+            .with_context(|| state.display().to_string())
     }
 
-    pub(super) fn write(&self, state: &Path) -> Result<()> {
-        let failure = |error: std::io::Error| Failure::file(state.display(), error);
+    fn write(&self, state: &Path) -> Result<()> {
         if let Some(folder) = state.parent() {
-            fs::create_dir_all(folder).map_err(failure)?;
+            fs::create_dir_all(folder)?;
         }
-        let text = serde_json::to_vec_pretty(self).map_err(|error| failure(error.into()))?;
-        fs::write(state, text).map_err(failure)
+        let text = serde_json::to_vec_pretty(self)?;
+        fs::write(state, text).with_context(|| state.display().to_string())
     }
 
     /// Whether it has so many brokers, and every one of them runs.
@@ -117,12 +114,7 @@ impl Cluster {
 
     pub(super) fn broker(&self, id: u16) -> Result<&Broker> {
         let found = self.brokers.iter().find(|broker| broker.id == id);
-        found.ok_or_else(|| {
-            Failure::file(
-                format_args!("broker {id}"),
-                "the cluster has none of this id",
-            )
-        })
+        found.with_context(|| format!("broker {id}: the cluster has none of this id"))
     }
 
     /// Starts a broker unless it runs, and waits until it serves.
@@ -138,29 +130,18 @@ impl Cluster {
         self.broker(id)?.wait()
     }
 
+    /// Ends the cluster of a state file, if there is one.
+    pub(super) fn end(state: &Path) -> Result<()> {
+        Self::read(state)?.map_or(Ok(()), |cluster| cluster.stop(state))
+    }
+
     /// Stops every broker, and removes data and state file. The controller goes last: the others ask it.
-    pub(super) fn stop(&self, state: &Path) -> Result<()> {
+    fn stop(&self, state: &Path) -> Result<()> {
         self.brokers.iter().rev().for_each(Broker::stop);
         let removed = fs::remove_dir_all(&self.folder);
-        if let Err(error) = removed
-            && self.folder.exists()
-        {
-            return Err(Failure::file(self.folder.display(), error));
+        if self.folder.exists() {
+            removed.with_context(|| self.folder.display().to_string())?;
         }
-        fs::remove_file(state).map_err(|error| Failure::file(state.display(), error))
+        fs::remove_file(state).with_context(|| state.display().to_string())
     }
-}
-
-/// Ports of 127.0.0.1 that nobody listens on.
-fn free_ports(count: u16) -> Result<Vec<u16>> {
-    let failure = |error| Failure::file("127.0.0.1", error);
-    // All of them are held until the last one is found: they must differ.
-    let bound = (0..count).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)));
-    let bound = bound
-        .collect::<std::io::Result<Vec<_>>>()
-        .map_err(failure)?;
-    let ports = bound
-        .iter()
-        .map(|listener| Ok(listener.local_addr().map_err(failure)?.port()));
-    ports.collect()
 }

@@ -5,23 +5,22 @@
 
 mod broker;
 mod cluster;
-mod jars;
-mod protocol;
-mod signal;
+mod java;
 mod suite;
-mod topic;
-mod transcript;
 
 use std::path::{Path, PathBuf};
 
+use anyhow::{Context as _, Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
+use xshell::Shell;
 
-use crate::cargo;
-use crate::failure::{Failure, Failures, Outcome};
 use cluster::Cluster;
-use jars::Java;
+use java::Java;
 
-/// What `cargo xtask kafka` is asked for.
+/// Creates topics and fills them; Java compiles it on its way.
+const SEED: &str = "tests/kafka/SeedTopic.java";
+
+/// Run a real Apache Kafka on this machine, for tests.
 #[derive(Debug, Args)]
 pub(crate) struct Kafka {
     /// File that says which brokers run [default: kafka/cluster.json in the target folder].
@@ -29,11 +28,11 @@ pub(crate) struct Kafka {
     state: Option<PathBuf>,
 
     #[command(subcommand)]
-    command: Command,
+    request: Request,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+enum Request {
     /// Start a cluster, and print its bootstrap servers when it answers.
     Up {
         /// Number of brokers; the first one is the controller too.
@@ -71,100 +70,73 @@ enum Action {
     Resume,
 }
 
-/// Does what was asked for.
-pub(crate) fn run(root: &Path, kafka: &Kafka) -> Result<Outcome, Failures> {
-    let state = kafka
-        .state
-        .clone()
-        .unwrap_or_else(|| folder(root).join("cluster.json"));
-    match kafka.command {
-        Command::Up { brokers } => up(root, &state, brokers)?,
-        Command::Down => down(&state)?,
-        Command::Broker { id, action } => act(root, &state, id, action)?,
-        Command::Test { transcript } => return test(root, transcript),
+impl Kafka {
+    pub(crate) fn run(&self, sh: &Shell) -> Result<()> {
+        let state = self.state.clone();
+        let state = state.unwrap_or_else(|| java::folder(sh).join("cluster.json"));
+        match self.request {
+            Request::Up { brokers } => up(&java(sh)?, &state, brokers),
+            Request::Down => Cluster::end(&state),
+            Request::Broker { id, action } => act(sh, &state, id, action),
+            Request::Test { transcript } => test(sh, transcript),
+        }
     }
-    Ok(Outcome::Passed)
 }
 
 /// Runs the tests that need a real cluster, unless this machine cannot run one.
-pub(crate) fn test(root: &Path, transcript: bool) -> Result<Outcome, Failures> {
-    match Java::find(root) {
-        Ok(java) => suite::run(root, &java, transcript).map(|()| Outcome::Passed),
-        Err(jars::Absent(reason)) => Ok(Outcome::Skipped(reason)),
-    }
+pub(crate) fn test(sh: &Shell, transcript: bool) -> Result<()> {
+    suite::run(sh, &Java::find(sh)?, transcript)
 }
 
 /// Runs one broker that has a topic of three partitions with a thousand records in each, for as long as
-/// `judge` takes; it is told the bootstrap servers.
+/// `judge` takes; it is given the bootstrap servers.
 pub(crate) fn with_topic(
-    root: &Path,
+    sh: &Shell,
     name: &str,
-    judge: impl FnOnce(&str) -> Result<Outcome, Failures>,
-) -> Result<Outcome, Failures> {
-    let java = match Java::find(root) {
-        Ok(java) => java,
-        Err(jars::Absent(reason)) => return Ok(Outcome::Skipped(reason)),
-    };
-    let state = folder(root).join("topic.json");
-    down(&state)?;
-    let cluster = cluster::start(&java, &state, 1)?;
-    let bootstrap = cluster.bootstrap_servers();
-    let judged = match topic::create(root, &java, &bootstrap, (name, 3, 1000)) {
-        Ok(()) => judge(&bootstrap),
-        Err(failure) => Err(failure.into()),
-    };
-    down(&state)?;
+    judge: impl FnOnce(&str) -> Result<()>,
+) -> Result<()> {
+    let java = Java::find(sh)?;
+    let state = java::folder(sh).join("topic.json");
+    Cluster::end(&state)?;
+    let servers = cluster::start(&java, &state, 1)?.bootstrap_servers();
+    let seed = sh.current_dir().join(SEED).display().to_string();
+    let seeded = java.run(&seed, &[&servers, name, "3", "1000"]);
+    let judged = seeded.and_then(|()| judge(&servers));
+    Cluster::end(&state)?;
     judged
 }
 
-fn up(root: &Path, state: &Path, brokers: u16) -> Result<(), Failure> {
-    let java = java(root, "kafka up")?;
+fn up(java: &Java, state: &Path, brokers: u16) -> Result<()> {
     let cluster = match Cluster::read(state)? {
         Some(cluster) if cluster.is_whole(brokers) => cluster,
-        Some(cluster) if cluster.is_running() => {
-            let cause = "another cluster runs already, or part of one; end it with `cargo xtask kafka down`";
-            return Err(Failure::file("kafka up", cause));
-        }
+        Some(cluster) if cluster.is_running() => bail!(
+            "kafka up: another cluster runs already, or part of one; end it with `cargo xtask kafka down`"
+        ),
         _ => {
-            down(state)?;
+            Cluster::end(state)?;
             eprintln!("starting Apache Kafka {} on {}", java.kafka, java.version);
-            cluster::start(&java, state, brokers)?
+            cluster::start(java, state, brokers)?
         }
     };
     println(&cluster.bootstrap_servers());
     Ok(())
 }
 
-fn down(state: &Path) -> Result<(), Failure> {
-    match Cluster::read(state)? {
-        Some(cluster) => cluster.stop(state),
-        None => Ok(()),
-    }
-}
-
-fn act(root: &Path, state: &Path, id: u16, action: Action) -> Result<(), Failure> {
-    let Some(mut cluster) = Cluster::read(state)? else {
-        let cause = "no cluster runs; start one with `cargo xtask kafka up`";
-        return Err(Failure::file("kafka broker", cause));
-    };
+fn act(sh: &Shell, state: &Path, id: u16, action: Action) -> Result<()> {
+    let cluster = Cluster::read(state)?;
+    let mut cluster =
+        cluster.context("kafka broker: no cluster runs; start one with `cargo xtask kafka up`")?;
     match action {
-        Action::Start => {
-            let java = java(root, "kafka broker")?;
-            cluster.start_broker(&java, state, id)
-        }
+        Action::Start => cluster.start_broker(&java(sh)?, state, id),
         Action::Kill => cluster.broker(id)?.kill(),
         Action::Pause => cluster.broker(id)?.signal("STOP"),
         Action::Resume => cluster.broker(id)?.signal("CONT"),
     }
 }
 
-fn java(root: &Path, command: &str) -> Result<Java, Failure> {
-    Java::find(root).map_err(|jars::Absent(reason)| Failure::file(command, reason))
-}
-
-/// Where jars and state files are kept.
-fn folder(root: &Path) -> PathBuf {
-    cargo::target(root).join("kafka")
+/// Who asks for a broker is not content with a skip.
+fn java(sh: &Shell) -> Result<Java> {
+    Java::find(sh).map_err(|error| anyhow::anyhow!("kafka: {error}"))
 }
 
 #[allow(clippy::print_stdout, reason = "what a script reads")]

@@ -1,16 +1,18 @@
-//! The tests of the gateway that need a real cluster.
+//! The tests of the gateway that need a real cluster, and the transcript for those who do not run them.
 
-use std::env;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use anyhow::{Context as _, Result, bail};
+use xshell::Shell;
+
 use super::cluster::{self, Cluster};
-use super::jars::Java;
-use super::transcript::{Section, Transcript};
-use super::{down, folder};
-use crate::cargo;
-use crate::failure::{Failure, Failures, Result};
+use super::java::{self, Java};
+use crate::failure::read_toml;
+use crate::process::{self, cargo};
+
+const TRANSCRIPT: &str = "tests/kafka/TRANSCRIPT.md";
 
 /// Clusters to run them on: how many brokers, what that is called, and the tests that are for another one.
 const CLUSTERS: [(u16, &str, &str); 2] = [
@@ -19,80 +21,93 @@ const CLUSTERS: [(u16, &str, &str); 2] = [
 ];
 
 /// Runs them all, and writes down what they say when that is asked for.
-pub(super) fn run(root: &Path, java: &Java, transcript: bool) -> std::result::Result<(), Failures> {
-    let program = ["build", "--package", "dms-kafka-cli", "--features", "kafka"];
-    cargo::cargo(root, &program, &[])?;
-    let sections = CLUSTERS.map(|(brokers, title, skip)| {
-        let state = folder(root).join(format!("test-{brokers}.json"));
-        let ran = run_on(root, java, (&state, brokers), skip);
-        down(&state)?;
-        Ok(Section { title, lines: ran? })
-    });
-    let sections: Vec<Section> = sections.into_iter().collect::<Result<_>>()?;
+pub(super) fn run(sh: &Shell, java: &Java, transcript: bool) -> Result<()> {
+    process::run_cargo(sh, "build --package dms-kafka-cli --features kafka")?;
+    let mut text = head(sh, java)?;
+    for (brokers, title, skipped) in CLUSTERS {
+        let state = java::folder(sh).join(format!("test-{brokers}.json"));
+        Cluster::end(&state)?;
+        cluster::start(java, &state, brokers)?;
+        let ran = run_on(sh, &state, skipped);
+        Cluster::end(&state)?;
+        text.push_str(&section(title, &ran?));
+    }
     if transcript {
-        Transcript { java, sections }.write(root)?;
+        sh.write_file(TRANSCRIPT, text)?;
     }
     Ok(())
 }
 
-/// Runs the tests on a cluster of their own, and gives what they print.
-fn run_on(
-    root: &Path,
-    java: &Java,
-    (state, brokers): (&Path, u16),
-    skip: &str,
-) -> Result<Vec<String>> {
-    if let Some(cluster) = Cluster::read(state)? {
-        cluster.stop(state)?;
-    }
-    cluster::start(java, state, brokers)?;
-    let failure = |error: std::io::Error| Failure::file("cargo test", error);
-    let mut test = Command::new(cargo::program());
-    test.current_dir(root);
-    test.args([
-        "test",
-        "--package",
-        "dms-kafka-gateway",
-        "--features",
-        "kafka,tls",
-    ]);
-    test.args([
-        "--test",
-        "kafka",
-        "--",
-        "--test-threads=1",
-        "--show-output",
-        "--skip",
-        skip,
-    ]);
-    test.env("DMS_KAFKA_TEST_CLUSTER", state);
-    test.env(
-        "DMS_KAFKA_TEST_XTASK",
-        cargo::this_program().map_err(failure)?,
-    );
-    let program = format!("dms-kafka{}", env::consts::EXE_SUFFIX);
-    test.env(
-        "DMS_KAFKA_TEST_COMMAND",
-        cargo::target(root).join("debug").join(program),
-    );
-    let mut running = test.stdout(Stdio::piped()).spawn().map_err(failure)?;
+/// Runs the tests on a cluster, and gives what they print.
+fn run_on(sh: &Shell, state: &Path, skipped: &str) -> Result<Vec<String>> {
+    let test = cargo(
+        sh,
+        "test --package dms-kafka-gateway --features kafka,tls --test kafka --",
+    )
+    .args(["--test-threads=1", "--show-output", "--skip", skipped])
+    .env("DMS_KAFKA_TEST_CLUSTER", state)
+    .env("DMS_KAFKA_TEST_XTASK", process::this_program()?)
+    .env("DMS_KAFKA_TEST_COMMAND", process::dms_kafka(sh));
+    let mut running = Command::from(test).stdout(Stdio::piped()).spawn()?;
     let mut lines = Vec::new();
     for line in running
         .stdout
         .take()
         .into_iter()
-        .flat_map(|stdout| BufReader::new(stdout).lines())
+        .flat_map(|out| BufReader::new(out).lines())
     {
-        let line = line.map_err(failure)?;
+        let line = line?;
         eprintln!("{line}");
         lines.push(line);
     }
-    let status = running.wait().map_err(failure)?;
+    let status = running.wait()?;
     if !status.success() {
-        return Err(Failure::file("cargo test", status));
+        bail!("cargo test: {status}");
     }
     match lines.iter().find(|line| line.starts_with("skipped:")) {
-        Some(line) => Err(Failure::file("cargo test", line)),
+        Some(line) => bail!("cargo test: {line}"),
         None => Ok(lines),
     }
+}
+
+fn head(sh: &Shell, java: &Java) -> Result<String> {
+    let lock: toml::Table = read_toml(&sh.current_dir(), "Cargo.lock")?;
+    let version = |name: &str| {
+        let packages = lock["package"].as_array().into_iter().flatten();
+        let package = packages.filter(|package| package["name"].as_str() == Some(name));
+        let version = package
+            .filter_map(|package| package["version"].as_str())
+            .next();
+        version.with_context(|| format!("Cargo.lock: it has no package {name}"))
+    };
+    Ok(format!(
+        "# The gateway in front of a real Apache Kafka\n\n\
+         Written by `cargo xtask kafka test --transcript`, which starts the brokers and runs what is below.\n\n\
+         * Apache Kafka {}, KRaft mode\n* {}\n* rdkafka {}, rdkafka-sys {} (with the version of librdkafka)\n\
+         * dms-kafka-gateway {}\n",
+        java.kafka,
+        java.version,
+        version("rdkafka")?,
+        version("rdkafka-sys")?,
+        version("dms-kafka-gateway")?,
+    ))
+}
+
+/// One run of the tests, as they printed it.
+fn section(title: &str, lines: &[String]) -> String {
+    let lines = lines.iter().map(String::as_str);
+    let ended = |how: &str| lines.clone().filter(|line| line.ends_with(how)).count();
+    let (passed, ignored) = (ended("... ok"), ended("... ignored"));
+    let tests = lines
+        .clone()
+        .filter(|line| line.starts_with("test ") && !line.starts_with("test result"));
+    let tests: Vec<&str> = tests.collect();
+    // What each test printed: between the names of those that ran and the list of those that passed.
+    let output = lines.skip_while(|line| *line != "successes:").skip(1);
+    let output: Vec<&str> = output.take_while(|line| *line != "successes:").collect();
+    format!(
+        "\n## {title}\n\n{passed} tests passed, {ignored} skipped.\n\n```text\n{}\n\n{}\n```\n",
+        tests.join("\n"),
+        output.join("\n").trim()
+    )
 }

@@ -1,0 +1,130 @@
+//! `cargo xtask interop`: clients that others wrote, against a gateway in memory.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use clap::Subcommand;
+use xshell::{Cmd, Shell, cmd};
+
+use crate::failure::skip;
+use crate::process::{self, Running, succeeds};
+use crate::python;
+
+/// Run clients that others wrote against a gateway.
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub(crate) enum Interop {
+    /// The vendor's Python SDK, from `PyPI`.
+    Python,
+    /// schemathesis, from `PyPI`, with requests made up from the served contract.
+    Schemathesis,
+    /// The vendor's Go SDK, from the Go module proxy.
+    Go,
+}
+
+/// Secret key and token of a gateway that nobody else can reach.
+const SECRET: (&str, &str) = ("INTEROP_SECRET", "interop-secret");
+
+const SCHEMATHESIS: &str = "schemathesis==4.32.5";
+
+/// schemathesis with one topic that exists, and with whatever it makes up; and how many requests of each kind it makes up.
+const RUNS: [(&str, &str); 2] = [("known.toml", "200"), ("any.toml", "50")];
+
+impl Interop {
+    /// Runs the client, unless it cannot be had here.
+    pub(crate) fn run(self, sh: &Shell) -> Result<()> {
+        match self {
+            Self::Python => {
+                let python = python::with_sdk(sh)?;
+                run_sdk(sh, cmd!(sh, "{python} tests/interop/python/sdk.py"))
+            }
+            Self::Schemathesis => schemathesis(sh),
+            Self::Go => run_sdk(sh, sh.cmd(go_program(sh, ".")?)),
+        }
+    }
+}
+
+fn run_sdk(sh: &Shell, sdk: Cmd<'_>) -> Result<()> {
+    let (_gateway, endpoint) = gateway(sh)?;
+    let sdk = sdk
+        .env("INTEROP_ENDPOINT", endpoint)
+        .env(SECRET.0, SECRET.1);
+    // The SDKs keep an id of their own in the home folder.
+    Ok(sdk.env("HOME", folder(sh)?).run()?)
+}
+
+fn schemathesis(sh: &Shell) -> Result<()> {
+    let program = python::with(sh, &[SCHEMATHESIS])?.with_file_name("schemathesis");
+    let configs = sh.current_dir().join("tests/interop/schemathesis");
+    for (config, examples) in RUNS {
+        let (_gateway, endpoint) = gateway(sh)?;
+        let _there = sh.push_dir(folder(sh)?);
+        let file = configs.join(config);
+        let token = format!("X-Auth-Token: {}", SECRET.1);
+        cmd!(
+            sh,
+            "{program} --config-file {file} run {endpoint}/openapi.yaml --url {endpoint} --header {token}
+                --exclude-checks positive_data_acceptance --warnings off --seed 1 --max-examples {examples}"
+        )
+        .run()?;
+        check_answers(&metrics(&endpoint)?, config == "known.toml")?;
+    }
+    Ok(())
+}
+
+/// A run in which nothing was ever deleted would prove little.
+fn check_answers(metrics: &str, must_delete: bool) -> Result<()> {
+    let answered = metrics.lines();
+    let answered = answered.filter(|line| line.starts_with("dms_kafka_gateway_requests_total{"));
+    let answered: Vec<&str> = answered.collect();
+    eprintln!("{}", answered.join("\n"));
+    let deleted = r#"operation="delete_messages",status="200""#;
+    if must_delete && !answered.iter().any(|line| line.contains(deleted)) {
+        bail!("schemathesis: none of its requests deleted anything");
+    }
+    if let Some(line) = answered.iter().find(|line| line.contains(r#"status="5"#)) {
+        bail!("the gateway: {line}");
+    }
+    Ok(())
+}
+
+/// Builds one of the programs on the vendor's Go SDK.
+pub(crate) fn go_program(sh: &Shell, package: &str) -> Result<PathBuf> {
+    if !succeeds(cmd!(sh, "go version")) {
+        return skip("Go is not installed");
+    }
+    let name = if package == "." { "sdk" } else { package };
+    let program = folder(sh)?.join(format!("go-{name}"));
+    let _there = sh.push_dir("tests/interop/go");
+    if !succeeds(cmd!(sh, "go mod download")) {
+        return skip("its modules cannot be downloaded");
+    }
+    cmd!(sh, "go build -o {program} ./{package}").run()?;
+    Ok(program)
+}
+
+/// A gateway in memory, in a process of its own.
+fn gateway(sh: &Shell) -> Result<(Running, String)> {
+    process::run_cargo(sh, "build --quiet --package dms-kafka-cli")?;
+    let config = sh.current_dir().join("tests/interop/gateway.toml");
+    process::serve(sh, &config, SECRET)
+}
+
+/// What the gateway counted.
+fn metrics(endpoint: &str) -> Result<String> {
+    let address = endpoint.trim_start_matches("http://");
+    let mut stream = TcpStream::connect(address)?;
+    write!(
+        stream,
+        "GET /metrics HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n"
+    )?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text)?;
+    Ok(text)
+}
+
+/// Where the clients write what they write.
+fn folder(sh: &Shell) -> Result<PathBuf> {
+    Ok(sh.create_dir(process::target(sh).join("interop"))?)
+}

@@ -1,0 +1,110 @@
+//! Starts other programs.
+
+use std::env;
+use std::io::{self, BufRead as _, BufReader};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::Value;
+use xshell::{Cmd, Shell};
+
+/// cargo with these words: the one that runs this command, so that every step uses one toolchain.
+pub(crate) fn cargo<'a>(sh: &'a Shell, words: &str) -> Cmd<'a> {
+    let program = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    sh.cmd(program).args(words.split_whitespace())
+}
+
+/// Runs it to a good end.
+pub(crate) fn run_cargo(sh: &Shell, words: &str) -> Result<()> {
+    Ok(cargo(sh, words).run()?)
+}
+
+/// The conformance kit, whose arguments are to follow.
+pub(crate) fn kit(sh: &Shell) -> Cmd<'_> {
+    cargo(sh, "run --quiet --package dms-kafka-conformance --").quiet()
+}
+
+/// Whether a command that only probes or installs ends well.
+pub(crate) fn succeeds(command: Cmd<'_>) -> bool {
+    let quiet = command.quiet().ignore_stdout().ignore_stderr();
+    quiet.run().is_ok()
+}
+
+/// Where cargo puts what it builds.
+pub(crate) fn target(sh: &Shell) -> PathBuf {
+    let root = sh.current_dir();
+    root.join(env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
+}
+
+/// The command `dms-kafka`, as cargo builds it.
+pub(crate) fn dms_kafka(sh: &Shell) -> PathBuf {
+    let name = format!("dms-kafka{}", env::consts::EXE_SUFFIX);
+    target(sh).join("debug").join(name)
+}
+
+/// This program, also when it has been built anew since it was started, as other steps of one run may do.
+pub(crate) fn this_program() -> io::Result<PathBuf> {
+    // What Linux puts behind the path of a file that is gone, or has been replaced.
+    const GONE: &str = " (deleted)";
+    let program = env::current_exe()?;
+    let path = program.to_str().and_then(|path| path.strip_suffix(GONE));
+    Ok(path.map_or_else(|| program.clone(), PathBuf::from))
+}
+
+/// A process that ends when this is dropped.
+pub(crate) struct Running {
+    what: String,
+    child: Child,
+}
+
+impl Running {
+    pub(crate) fn start(mut command: Command) -> Result<Self> {
+        let what = command.get_program().to_string_lossy().into_owned();
+        let child = command.spawn().with_context(|| what.clone())?;
+        Ok(Self { what, child })
+    }
+
+    /// Waits for a good end.
+    pub(crate) fn succeed(&mut self) -> Result<()> {
+        let status = self.child.wait().with_context(|| self.what.clone())?;
+        if !status.success() {
+            bail!("{}: {status}", self.what);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Has the command `dms-kafka` serve a configuration; gives the process and its endpoint.
+pub(crate) fn serve(sh: &Shell, config: &Path, secret: (&str, &str)) -> Result<(Running, String)> {
+    let program = dms_kafka(sh);
+    let command = sh.cmd(&program).args(["serve", "--config"]).arg(config);
+    let mut command = Command::from(command.env(secret.0, secret.1));
+    command.stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut running = Running::start(command)?;
+    let mut line = String::new();
+    if let Some(stdout) = running.child.stdout.take() {
+        BufReader::new(stdout).read_line(&mut line)?;
+    }
+    let ready: Value = serde_json::from_str(&line).unwrap_or_default();
+    let endpoint = ready["endpoint"].as_str();
+    let endpoint = endpoint.with_context(|| format!("{}: it does not serve", program.display()))?;
+    Ok((running, endpoint.to_owned()))
+}
+
+/// Addresses of this machine that nobody listens on.
+pub(crate) fn free_addresses(count: u16) -> io::Result<Vec<SocketAddr>> {
+    // All of them are held until the last one is found: they must differ.
+    let bound = (0..count).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)));
+    let bound: Vec<TcpListener> = bound.collect::<io::Result<_>>()?;
+    bound.iter().map(TcpListener::local_addr).collect()
+}
