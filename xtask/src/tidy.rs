@@ -1,4 +1,4 @@
-//! `cargo xtask tidy`: no import cycles, no two types of one name, no dead links in ARCHITECTURE.md.
+//! `cargo xtask tidy`: no import cycles, no two types of one name, no missing files in ARCHITECTURE.md.
 //!
 //! A file is a node of the import graph. A path in its code, or a private `use`, is an edge to the file that defines
 //! the item; re-exports are followed, so a module that only declares and re-exports its children imports nothing.
@@ -7,15 +7,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Error, Result};
+use anyhow::{Context as _, Error, Result, anyhow};
 use clap::Args;
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens as _;
 use syn::visit_mut::{self, VisitMut};
-use syn::{Item, UseTree};
+use syn::{Attribute, ImplItem, Item, UseTree};
 use xshell::Shell;
 
-use crate::failure::{self, unless_empty};
+use crate::failure;
 
 const ARCHITECTURE: &str = "ARCHITECTURE.md";
 
@@ -49,34 +49,32 @@ pub(crate) struct Tidy;
 
 impl Tidy {
     pub(crate) fn run(&self, sh: &Shell) -> Result<()> {
-        check(&sh.current_dir())
+        check(sh)
     }
 }
 
 /// Checks every crate of the workspace, and the names of files in ARCHITECTURE.md.
-fn check(root: &Path) -> Result<()> {
+pub(crate) fn check(sh: &Shell) -> Result<()> {
+    let root = sh.current_dir();
+    let manifest: toml::Table = failure::read_toml(&root, "Cargo.toml")?;
+    let members = manifest["workspace"]["members"].as_array();
     let mut failures = Vec::new();
-    for member in members(root)? {
-        for target in ["lib.rs", "main.rs"].map(|file| format!("{member}/src/{file}")) {
-            if root.join(&target).exists() {
-                let code = Code::read(root, &target)?;
+    for member in members
+        .into_iter()
+        .flatten()
+        .filter_map(toml::Value::as_str)
+    {
+        for file in ["lib.rs", "main.rs"].map(|file| format!("{member}/src/{file}")) {
+            if root.join(&file).exists() {
+                let mut code = Code::default();
+                code.read(&root, &file, Vec::new())?;
                 failures.extend(code.cycles());
-                failures.extend(code.repeated_types(&member));
+                failures.extend(code.repeated_types(member));
             }
         }
     }
-    failures.extend(missing_files(root)?);
-    unless_empty(failures)
-}
-
-fn members(root: &Path) -> Result<Vec<String>> {
-    let manifest: toml::Table = failure::read_toml(root, "Cargo.toml")?;
-    let members = manifest["workspace"]["members"].as_array();
-    let members = members
-        .into_iter()
-        .flatten()
-        .filter_map(toml::Value::as_str);
-    Ok(members.map(str::to_owned).collect())
+    failures.extend(missing_files(&root)?);
+    failure::unless_empty(failures)
 }
 
 /// A module by its path from the root of the crate.
@@ -86,7 +84,7 @@ type ModulePath = Vec<String>;
 #[derive(Default)]
 struct Code {
     modules: BTreeMap<ModulePath, Module>,
-    /// Where `#[macro_export]` puts a macro is not where it is defined.
+    /// `#[macro_export]` puts these at the root; here are the files that define them.
     exported_macros: BTreeMap<String, String>,
 }
 
@@ -94,84 +92,69 @@ struct Code {
 #[derive(Default)]
 struct Module {
     file: String,
-    uses: Vec<Use>,
-    /// Names of the items that are defined here.
-    items: BTreeSet<String>,
+    uses: Vec<Import>,
+    children: Vec<syn::ItemMod>,
+    /// Names of the items that are defined here; whether they are types.
+    items: BTreeMap<String, bool>,
     /// Whether a macro may define more.
     has_macros: bool,
-    types: Vec<String>,
     /// Everything but items of `use` and inline modules.
     code: TokenStream,
 }
 
 /// One name that a `use` brings into a module; a glob's name is `*`.
-struct Use {
+struct Import {
     name: String,
     path: Vec<String>,
     is_private: bool,
 }
 
-/// What a path leads to: a module, or an item in it.
-#[derive(Debug)]
-struct Target {
-    module: ModulePath,
-    item: Option<String>,
-}
-
-/// The names that tie one file to another.
-type Edges = BTreeMap<(String, String), BTreeSet<String>>;
-
 impl Code {
-    fn read(root: &Path, file: &str) -> Result<Self> {
-        let mut code = Self::default();
-        code.read_file(root, file, Vec::new())?;
-        Ok(code)
-    }
-
     /// Reads a file, then those of its child modules.
-    fn read_file(&mut self, root: &Path, file: &str, path: ModulePath) -> Result<()> {
-        let text = failure::read(root, file)?;
-        let parsed = syn::parse_file(&text).map_err(|error| failure::file(file, error))?;
-        if is_test(&parsed.attrs) {
-            return Ok(());
-        }
-        self.add(root, file, path, parsed.items)
+    fn read(&mut self, root: &Path, file: &str, path: ModulePath) -> Result<()> {
+        let parsed = syn::parse_file(&failure::read(root, file)?);
+        self.add(
+            root,
+            file,
+            path,
+            parsed.with_context(|| file.to_owned())?.items,
+        )
     }
 
     fn add(&mut self, root: &Path, file: &str, path: ModulePath, items: Vec<Item>) -> Result<()> {
-        let mut parts = Parts::default();
         let mut module = Module {
             file: file.to_owned(),
             ..Module::default()
         };
         for mut item in items {
-            let (name, is_type) = defined(&item);
-            if let Some(name) = name.filter(|_| !is_test(attributes(&item))) {
-                if is_type {
-                    module.types.push(name.clone());
-                }
-                if let Item::Macro(item) = &item
-                    && item
-                        .attrs
-                        .iter()
-                        .any(|it| it.path().is_ident("macro_export"))
-                {
-                    self.exported_macros.insert(name.clone(), file.to_owned());
-                }
-                module.items.insert(name);
+            if let Item::Macro(item) = &item
+                && item
+                    .attrs
+                    .iter()
+                    .any(|it| it.path().is_ident("macro_export"))
+                && let Some(name) = &item.ident
+            {
+                self.exported_macros
+                    .insert(name.to_string(), file.to_owned());
             }
             module.has_macros |= matches!(&item, Item::Macro(item) if item.ident.is_none());
-            parts.visit_item_mut(&mut item);
+            if !is_test(attributes(&item)) {
+                module.items.extend(definition(&item));
+            }
+            module.visit_item_mut(&mut item);
             item.to_tokens(&mut module.code);
         }
-        module.uses = parts.uses;
+        let children = std::mem::take(&mut module.children);
         self.modules.insert(path.clone(), module);
-        for child in parts.modules {
-            let name = child.ident.to_string();
-            let path = [&*path, std::slice::from_ref(&name)].concat();
+        for child in children {
+            let path = [&*path, &[child.ident.to_string()]].concat();
             match child.content {
                 Some((_, items)) => self.add(root, file, path, items)?,
-                None => self.read_file(root, &child_file(root, file, &name), path)?,
+                None => self.read(
+                    root,
+                    &child_file(root, file, &child.ident.to_string()),
+                    path,
+                )?,
             }
         }
         Ok(())
@@ -180,58 +163,51 @@ impl Code {
     /// Every group of files that import each other.
     fn cycles(&self) -> Vec<Error> {
         let edges = self.edges();
-        let mut next = BTreeMap::<&str, BTreeSet<&str>>::new();
+        let mut reach = BTreeMap::<&str, BTreeSet<&str>>::new();
         for (from, to) in edges.keys() {
-            next.entry(from).or_default().insert(to);
+            reach.entry(from).or_default().insert(to);
         }
-        let reach: BTreeMap<&str, BTreeSet<&str>> = next
-            .keys()
-            .map(|&file| (file, reachable(file, &next)))
-            .collect();
+        for middle in reach.keys().copied().collect::<Vec<_>>() {
+            let onwards = reach[middle].clone();
+            for files in reach.values_mut().filter(|files| files.contains(middle)) {
+                files.extend(&onwards);
+            }
+        }
         let circle = |file: &str| -> BTreeSet<&str> {
-            let mutual = |other: &&str| reach.get(other).is_some_and(|back| back.contains(file));
-            reach[file].iter().copied().filter(mutual).collect()
+            let is_back = |other: &&str| reach.get(other).is_some_and(|it| it.contains(file));
+            reach[file].iter().copied().filter(is_back).collect()
         };
-        let circles: BTreeSet<BTreeSet<&str>> = next.keys().map(|&file| circle(file)).collect();
-        circles
-            .into_iter()
-            .filter(|files| files.len() > 1)
-            .map(|files| {
-                let ties = edges.iter().filter(|((from, to), _)| {
-                    files.contains(from.as_str()) && files.contains(to.as_str())
-                });
-                let ties: Vec<String> = ties
-                    .map(|((from, to), names)| {
-                        let names: Vec<&str> = names.iter().map(String::as_str).collect();
-                        format!("  {from} imports {} from {to}", names.join(", "))
-                    })
-                    .collect();
-                let first = files.first().copied().unwrap_or_default();
-                let cause =
-                    format_args!("import cycle of {} files\n{}", files.len(), ties.join("\n"));
-                failure::file(first, cause)
-            })
-            .collect()
+        let circles: BTreeSet<BTreeSet<&str>> = reach.keys().map(|file| circle(file)).collect();
+        let circles = circles
+            .iter()
+            .filter_map(|files| Some((files.first()?, files)));
+        let message = |(first, files): (&&str, &BTreeSet<&str>)| {
+            let has = |file: &String| files.contains(file.as_str());
+            let ties = edges.iter().filter(|((from, to), _)| has(from) && has(to));
+            let ties = ties.map(|((from, to), names)| {
+                let names: Vec<&str> = names.iter().map(String::as_str).collect();
+                format!("\n  {from} imports {} from {to}", names.join(", "))
+            });
+            let ties: String = ties.collect();
+            anyhow!("{first}: import cycle of {} files{ties}", files.len())
+        };
+        circles.map(message).collect()
     }
 
-    fn edges(&self) -> Edges {
-        let mut edges = Edges::new();
+    /// Pairs of files with the names that tie the first to the second.
+    fn edges(&self) -> BTreeMap<(String, String), BTreeSet<String>> {
+        let mut edges = BTreeMap::<_, BTreeSet<_>>::new();
         for (path, module) in &self.modules {
-            let mut add = |words: &[String]| {
-                let Some((file, name)) = self.definition(path, words) else {
-                    return;
-                };
-                if *file != module.file {
-                    let tie = (module.file.clone(), file.clone());
-                    edges.entry(tie).or_default().insert(name);
-                }
-            };
             // A name that is only passed on is nothing that this module needs.
-            for one in module.uses.iter().filter(|one| one.is_private) {
-                add(&one.path);
-            }
-            for words in paths(module.code.clone()) {
-                add(&words);
+            let imports = module.uses.iter().filter(|one| one.is_private);
+            let imports = imports.map(|one| one.path.clone());
+            for words in imports.chain(paths(module.code.clone())) {
+                if let Some((file, name)) = self.defining_file(path, &words)
+                    && *file != module.file
+                {
+                    let tie = (module.file.clone(), file.clone());
+                    edges.entry(tie).or_default().insert(name.to_owned());
+                }
             }
         }
         edges
@@ -239,213 +215,168 @@ impl Code {
 
     /// The file that defines what a path leads to, and the name of it. A module itself is no definition: what is used of
     /// it has a path of its own. Nor is a name that the module does not have, such as one in code that is generated.
-    fn definition(&self, from: &ModulePath, words: &[String]) -> Option<(&String, String)> {
-        let target = self.resolve(from, words, 0)?;
-        let module = &self.modules[&target.module];
-        let item = target.item?;
-        let file = if module.items.contains(&item) || module.has_macros {
-            &module.file
-        } else {
-            self.exported_macros.get(&item)?
-        };
-        Some((file, item))
+    fn defining_file<'a>(
+        &'a self,
+        from: &[String],
+        words: &'a [String],
+    ) -> Option<(&'a String, String)> {
+        let (path, item) = self.resolve(from, words, 0)?;
+        let (module, item) = (&self.modules[&path], item?);
+        if module.items.contains_key(&item) || module.has_macros {
+            return Some((&module.file, item));
+        }
+        Some((self.exported_macros.get(&item)?, item))
     }
 
-    /// Follows a path through modules and re-exports; `None` when it leads out of the crate.
-    fn resolve(&self, from: &ModulePath, words: &[String], depth: usize) -> Option<Target> {
+    /// Follows a path through modules and re-exports, to a module or an item in it; `None` when it leads out of the
+    /// crate.
+    fn resolve(
+        &self,
+        from: &[String],
+        words: &[String],
+        hops: u8,
+    ) -> Option<(ModulePath, Option<String>)> {
         // Two globs may re-export each other.
-        const MOST_HOPS: usize = 16;
-        if depth > MOST_HOPS {
-            return None;
-        }
-        let (mut module, mut rest) = match words.first()?.as_str() {
+        const MOST_HOPS: u8 = 16;
+        let first = words.first().filter(|_| hops < MOST_HOPS)?;
+        let (mut module, mut rest) = match first.as_str() {
             "crate" => (Vec::new(), &words[1..]),
-            "self" => (from.clone(), &words[1..]),
-            "super" => (from[..from.len().checked_sub(1)?].to_vec(), &words[1..]),
-            name if self.knows(from, name) => (from.clone(), words),
-            _ => return None,
+            "self" => (from.to_vec(), &words[1..]),
+            "super" => (from.split_last()?.1.to_vec(), &words[1..]),
+            _ => (from.to_vec(), words),
         };
-        while let Some(word) = rest.first() {
+        while let Some((word, after)) = rest.split_first() {
             let child = [&*module, std::slice::from_ref(word)].concat();
             if word == "super" {
                 module.pop()?;
             } else if self.modules.contains_key(&child) {
                 module = child;
             } else {
-                return Some(self.item(module, rest, depth));
+                let here = &self.modules[&module];
+                if here.items.contains_key(word) {
+                    return Some((module, Some(word.clone())));
+                }
+                let named = here.uses.iter().filter(|one| one.name == *word);
+                let mut named = named.filter_map(|one| {
+                    self.resolve(&module, &[&*one.path, after].concat(), hops + 1)
+                });
+                let globs = here.uses.iter().filter(|one| one.name == "*");
+                let mut globs = globs.filter_map(|one| {
+                    let found = self.resolve(&module, &[&*one.path, rest].concat(), hops + 1)?;
+                    let is_there = |item: &String| self.modules[&found.0].items.contains_key(item);
+                    found.1.as_ref().is_none_or(is_there).then_some(found)
+                });
+                let found = named.next().or_else(|| globs.next());
+                // A bare name that nothing here defines is of another crate, or local.
+                let unknown =
+                    || (rest.len() < words.len()).then(|| (module.clone(), Some(word.clone())));
+                return found.or_else(unknown);
             }
-            rest = &rest[1..];
+            rest = after;
         }
-        Some(Target { module, item: None })
+        Some((module, None))
     }
 
-    /// Where an item is defined that a module defines or passes on.
-    fn item(&self, module: ModulePath, rest: &[String], depth: usize) -> Target {
-        let word = &rest[0];
-        let here = &self.modules[&module];
-        let passed_on = here
-            .uses
-            .iter()
-            .filter(|one| !here.items.contains(word) && (one.name == *word || one.name == "*"));
-        for one in passed_on {
-            let skipped = usize::from(one.name != "*");
-            let words = [&*one.path, &rest[skipped..]].concat();
-            match self.resolve(&module, &words, depth + 1) {
-                Some(found) if skipped == 1 || self.defines(&found) => return found,
-                _ => {}
-            }
-        }
-        Target {
-            module,
-            item: Some(word.clone()),
-        }
-    }
-
-    fn defines(&self, target: &Target) -> bool {
-        let item = target.item.as_ref();
-        item.is_none_or(|item| self.modules[&target.module].items.contains(item))
-    }
-
-    /// Whether a bare name in a module is something of this crate that another module may define.
-    fn knows(&self, module: &ModulePath, name: &str) -> bool {
-        let child = [&**module, &[name.to_owned()]].concat();
-        let uses = &self.modules[module].uses;
-        self.modules.contains_key(&child) || uses.iter().any(|one| one.name == name)
-    }
-
-    /// Types of one crate that share a name.
+    /// Types of one crate that share a name. One file may define a type twice, under conditions that exclude each other.
     fn repeated_types(&self, member: &str) -> Vec<Error> {
-        // One file may define a type twice, under conditions that exclude each other.
         let mut places = BTreeMap::<&str, BTreeSet<&str>>::new();
         for module in self.modules.values() {
-            for name in &module.types {
+            for (name, _) in module.items.iter().filter(|(_, is_type)| **is_type) {
                 places.entry(name).or_default().insert(&module.file);
             }
         }
-        places
-            .into_iter()
-            .filter(|(name, files)| files.len() > 1 && !REPEATED.contains(&(member, *name)))
-            .map(|(name, files)| {
-                let files: Vec<&str> = files.into_iter().collect();
-                let files = files.join(", ");
-                let cause = format_args!("more than one type has the name `{name}`: {files}");
-                failure::file(member, cause)
-            })
-            .collect()
+        places.retain(|name, files| files.len() > 1 && !REPEATED.contains(&(member, *name)));
+        let message = |(name, files): (&str, BTreeSet<&str>)| {
+            let files: Vec<&str> = files.into_iter().collect();
+            let files = files.join(", ");
+            anyhow!("{member}: more than one type has the name `{name}`: {files}")
+        };
+        places.into_iter().map(message).collect()
     }
 }
 
-fn reachable<'a>(from: &'a str, next: &BTreeMap<&'a str, BTreeSet<&'a str>>) -> BTreeSet<&'a str> {
-    let mut found = BTreeSet::from([from]);
-    let mut todo = vec![from];
-    while let Some(file) = todo.pop() {
-        let new = next.get(file).into_iter().flatten();
-        todo.extend(new.filter(|file| found.insert(**file)));
-    }
-    found
-}
-
-/// Takes the uses and modules out of a module's items, and drops its tests.
-#[derive(Default)]
-struct Parts {
-    uses: Vec<Use>,
-    modules: Vec<syn::ItemMod>,
-}
-
-impl VisitMut for Parts {
+/// Takes uses and modules out of the items, and drops tests.
+impl VisitMut for Module {
     fn visit_item_mut(&mut self, item: &mut Item) {
         let is_test = is_test(attributes(item));
         match item {
             _ if is_test => {}
             Item::Use(item) => {
                 let is_private = matches!(item.vis, syn::Visibility::Inherited);
-                flatten(&item.tree, &mut Vec::new(), &mut |name, path| {
-                    self.uses.push(Use {
+                flatten(&item.tree, &[], &mut |name, path| {
+                    self.uses.push(Import {
                         name,
                         path,
                         is_private,
                     });
                 });
             }
-            Item::Mod(item) => self.modules.push(item.clone()),
+            Item::Mod(item) => self.children.push(item.clone()),
             _ => return visit_mut::visit_item_mut(self, item),
         }
         *item = Item::Verbatim(TokenStream::new());
     }
 
     fn visit_item_impl_mut(&mut self, item: &mut syn::ItemImpl) {
-        item.items
-            .retain(|item| !matches!(item, syn::ImplItem::Fn(method) if is_test(&method.attrs)));
+        let is_test = |item: &ImplItem| matches!(item, ImplItem::Fn(it) if is_test(&it.attrs));
+        item.items.retain(|item| !is_test(item));
         visit_mut::visit_item_impl_mut(self, item);
     }
 }
 
 /// Each name of a `use` with its whole path.
-fn flatten(tree: &UseTree, path: &mut Vec<String>, found: &mut impl FnMut(String, Vec<String>)) {
-    let mut leaf = |ident: &syn::Ident, name: &syn::Ident| {
-        let mut path = path.clone();
-        if ident != "self" {
-            path.push(ident.to_string());
-        }
-        let name = if name == "self" {
-            path.last().cloned()
-        } else {
-            Some(name.to_string())
-        };
-        found(name.unwrap_or_default(), path);
+fn flatten(tree: &UseTree, path: &[String], found: &mut impl FnMut(String, Vec<String>)) {
+    let with = |word: &syn::Ident| match word.to_string() {
+        word if word == "self" => path.to_vec(),
+        word => [path, &[word]].concat(),
     };
     match tree {
-        UseTree::Path(tree) => {
-            path.push(tree.ident.to_string());
-            flatten(&tree.tree, path, found);
-            path.pop();
+        UseTree::Path(tree) => flatten(&tree.tree, &with(&tree.ident), found),
+        UseTree::Name(tree) => {
+            let path = with(&tree.ident);
+            found(path.last().cloned().unwrap_or_default(), path);
         }
-        UseTree::Name(tree) => leaf(&tree.ident, &tree.ident),
-        UseTree::Rename(tree) => leaf(&tree.ident, &tree.rename),
-        UseTree::Glob(_) => found("*".to_owned(), path.clone()),
-        UseTree::Group(tree) => {
-            for tree in &tree.items {
-                flatten(tree, path, found);
-            }
-        }
+        UseTree::Rename(tree) => found(tree.rename.to_string(), with(&tree.ident)),
+        UseTree::Glob(_) => found("*".to_owned(), path.to_vec()),
+        UseTree::Group(tree) => tree
+            .items
+            .iter()
+            .for_each(|tree| flatten(tree, path, found)),
     }
 }
 
-/// Every path in the code, macros included, as its words. A word after a dot is a field or method.
+/// Every path in the code, macros included, as its words. A word after one dot is a field or method.
 fn paths(code: TokenStream) -> Vec<Vec<String>> {
     let mut found: Vec<Vec<String>> = Vec::new();
-    let (mut colons, mut follows_dot) = (0, false);
+    let (mut colons, mut dots) = (0, 0);
     for token in code {
+        let mark = match &token {
+            TokenTree::Punct(mark) => mark.as_char(),
+            _ => ' ',
+        };
         match token {
-            TokenTree::Ident(word) => {
-                match found.last_mut() {
-                    Some(path) if colons == 2 && !path.is_empty() => path.push(word.to_string()),
-                    _ if follows_dot => {}
-                    _ => found.push(vec![word.to_string()]),
-                }
-                (colons, follows_dot) = (0, false);
+            TokenTree::Ident(word) if colons == 2 => {
+                let path = found.last_mut().filter(|path| !path.is_empty());
+                path.into_iter()
+                    .for_each(|path| path.push(word.to_string()));
             }
-            TokenTree::Punct(mark) => {
-                colons = if mark.as_char() == ':' { colons + 1 } else { 0 };
-                follows_dot = mark.as_char() == '.';
-                if colons == 0 {
-                    found.push(Vec::new());
-                }
-            }
-            TokenTree::Group(group) => {
-                found.extend(paths(group.stream()));
-                found.push(Vec::new());
-                (colons, follows_dot) = (0, false);
-            }
-            TokenTree::Literal(_) => (colons, follows_dot) = (0, false),
+            TokenTree::Ident(word) if dots != 1 => found.push(vec![word.to_string()]),
+            TokenTree::Group(group) => found.extend(paths(group.stream())),
+            _ => {}
         }
+        if !mark.is_whitespace() && mark != ':' {
+            found.push(Vec::new());
+        }
+        colons = if mark == ':' { colons + 1 } else { 0 };
+        dots = if mark == '.' { dots + 1 } else { 0 };
     }
-    found.retain(|path| !path.is_empty());
+    // What follows is no part of the last path.
+    found.push(Vec::new());
     found
 }
 
 /// The name that an item defines, and whether it is a type's.
-fn defined(item: &Item) -> (Option<String>, bool) {
+fn definition(item: &Item) -> Option<(String, bool)> {
     let (ident, is_type) = match item {
         Item::Struct(item) => (&item.ident, true),
         Item::Enum(item) => (&item.ident, true),
@@ -454,13 +385,13 @@ fn defined(item: &Item) -> (Option<String>, bool) {
         Item::Fn(item) => (&item.sig.ident, false),
         Item::Const(item) => (&item.ident, false),
         Item::Static(item) => (&item.ident, false),
-        Item::Macro(item) => return (item.ident.as_ref().map(ToString::to_string), false),
-        _ => return (None, false),
+        Item::Macro(item) => (item.ident.as_ref()?, false),
+        _ => return None,
     };
-    (Some(ident.to_string()), is_type)
+    Some((ident.to_string(), is_type))
 }
 
-fn attributes(item: &Item) -> &[syn::Attribute] {
+fn attributes(item: &Item) -> &[Attribute] {
     match item {
         Item::Const(item) => &item.attrs,
         Item::Enum(item) => &item.attrs,
@@ -478,34 +409,30 @@ fn attributes(item: &Item) -> &[syn::Attribute] {
 }
 
 /// `#[cfg(test)]`, also with more conditions.
-fn is_test(attributes: &[syn::Attribute]) -> bool {
+fn is_test(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| {
-        let condition = attribute
-            .meta
-            .to_token_stream()
-            .to_string()
-            .replace(' ', "");
+        let condition = attribute.meta.to_token_stream().to_string();
+        let condition = condition.replace(' ', "");
         condition == "cfg(test)" || condition.starts_with("cfg(all(test,")
     })
 }
 
 /// The file of a child module, by Rust's rules.
 fn child_file(root: &Path, parent: &str, name: &str) -> String {
-    let path = Path::new(parent);
-    let folder = path.parent().unwrap_or(path);
-    let owns_folder = ["lib.rs", "main.rs", "mod.rs"]
-        .iter()
-        .any(|file| path.ends_with(file));
-    let folder = if owns_folder {
-        folder.to_owned()
-    } else {
-        path.with_extension("")
+    let parent = Path::new(parent);
+    let owns_folder = ["lib.rs", "main.rs", "mod.rs"].map(Path::new);
+    let folder = match parent.parent() {
+        Some(folder) if owns_folder.iter().any(|file| parent.ends_with(file)) => folder.to_owned(),
+        _ => parent.with_extension(""),
     };
-    let flat = folder.join(name).with_extension("rs");
+    let (flat, nested) = (
+        folder.join(format!("{name}.rs")),
+        folder.join(name).join("mod.rs"),
+    );
     let file = if root.join(&flat).exists() {
         flat
     } else {
-        folder.join(name).join("mod.rs")
+        nested
     };
     file.display().to_string()
 }
@@ -514,17 +441,21 @@ fn child_file(root: &Path, parent: &str, name: &str) -> String {
 fn missing_files(root: &Path) -> Result<Vec<Error>> {
     let text = failure::read(root, ARCHITECTURE)?;
     let mut known = Vec::new();
-    list(root, &mut known).map_err(|error| failure::file(root.display(), error))?;
-    let mut failures = Vec::new();
-    for (number, line) in (1..).zip(text.lines()) {
-        for name in named_files(line) {
-            if !OF_USERS.contains(&name) && !known.iter().any(|path| path.ends_with(name)) {
-                let cause = format_args!("`{name}` does not exist");
-                failures.push(failure::at(ARCHITECTURE, (number, 1), cause));
-            }
-        }
-    }
-    Ok(failures)
+    list(root, &mut known)?;
+    let named = (1..)
+        .zip(text.lines())
+        .flat_map(|(number, line)| named_files(line).map(move |name| (number, name)));
+    let missing = named.filter(|(_, name)| {
+        !OF_USERS.contains(name) && !known.iter().any(|path| path.ends_with(name))
+    });
+    let message = |(number, name)| {
+        failure::at(
+            ARCHITECTURE,
+            (number, 1),
+            format_args!("`{name}` does not exist"),
+        )
+    };
+    Ok(missing.map(message).collect())
 }
 
 /// What looks like a file or folder, among the code and the links of a line.
@@ -537,25 +468,20 @@ fn named_files(line: &str) -> impl Iterator<Item = &str> {
         .filter_map(|rest| rest.split(')').next());
     code.chain(links).filter(|name| {
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-/".contains(&byte);
-        let is_path = name.contains('/')
-            && !name.starts_with(['/', '-'])
-            && !name.starts_with("application/");
+        let is_path = name.contains('/') && !name.starts_with(['/', '-']);
         name.bytes().all(is_plain) && (is_path || ENDINGS.iter().any(|end| name.ends_with(end)))
     })
 }
 
-/// Everything below a folder but what is built or hidden from people.
+/// Everything below a folder but what is built.
 fn list(folder: &Path, found: &mut Vec<PathBuf>) -> std::io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
-        if ["target", ".git", "node_modules"]
-            .iter()
-            .any(|name| entry.file_name() == *name)
-        {
-            continue;
-        }
         found.push(entry.path());
-        if entry.file_type()?.is_dir() {
+        let is_built = [".git", "target"]
+            .iter()
+            .any(|name| entry.file_name() == *name);
+        if entry.file_type()?.is_dir() && !is_built {
             list(&entry.path(), found)?;
         }
     }
