@@ -1,14 +1,15 @@
 //! Reads the contract, and refuses what no client can be generated from.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
 use std::path::Path;
 
-use openapiv3::{OpenAPI, Operation, PathItem};
+use anyhow::{Context as _, Error, Result, anyhow, ensure};
+use openapiv3::{OpenAPI, PathItem};
 use serde_json::Value;
 
 use crate::failure;
 use crate::yaml::{self, escape};
-use anyhow::{Error as Failure, Result};
 
 /// The contract, relative to the root of the checkout.
 pub(crate) const CONTRACT: &str = "openapi/dms-kafka.yaml";
@@ -17,8 +18,21 @@ pub(crate) const CONTRACT: &str = "openapi/dms-kafka.yaml";
 #[derive(Debug)]
 pub(crate) struct Contract {
     pub(crate) text: String,
-    pub(crate) data: Value,
+    data: Value,
     pub(crate) api: OpenAPI,
+}
+
+/// A value of the contract; a reference is followed to what it names.
+#[derive(Clone, Debug)]
+pub(crate) struct Node<'a> {
+    document: &'a Value,
+    pub(crate) value: &'a Value,
+    /// The JSON pointer to the value, or to the reference.
+    pub(crate) pointer: String,
+    /// The pointer to the value itself.
+    inside: String,
+    /// What the reference calls it.
+    pub(crate) name: Option<&'a str>,
 }
 
 impl Contract {
@@ -45,81 +59,72 @@ impl Contract {
     }
 
     /// One message about the value that a JSON pointer names.
-    pub(crate) fn fault(&self, pointer: &str, cause: impl std::fmt::Display) -> Failure {
+    pub(crate) fn fault(&self, pointer: &str, cause: impl Display) -> Error {
         fault(&self.text, pointer, cause)
     }
 
-    /// The value itself, or what it refers to.
-    pub(crate) fn resolve<'a>(&'a self, value: &'a Value) -> &'a Value {
-        let target = value["$ref"]
-            .as_str()
-            .and_then(|reference| reference.strip_prefix('#'));
-        target
-            .and_then(|pointer| self.data.pointer(pointer))
-            .map_or(value, |value| self.resolve(value))
+    /// The value at a JSON pointer; null when there is none.
+    pub(crate) fn node(&self, pointer: &str) -> Node<'_> {
+        Node::new(&self.data, pointer.to_owned())
     }
 
     /// The model must hold everything that the text says, and read its own writing back: a misspelt
     /// key would otherwise be ignored without a word.
     fn check_survival(&self) -> Result<()> {
-        let written =
-            serde_json::to_value(&self.api).map_err(|error| failure::file(CONTRACT, error))?;
-        if let Some(lost) = first_lost(&self.data, &written, "") {
-            let key = lost.rsplit('/').next().unwrap_or_default();
+        let written = serde_json::to_value(&self.api).context(CONTRACT)?;
+        walk(&self.data, "", &mut |pointer, value| {
+            let kept = written.pointer(pointer);
+            if kept.is_some_and(|kept| value.is_object() || value.is_array() || value == kept) {
+                return Ok(());
+            }
+            let key = pointer.rsplit('/').next().unwrap_or_default();
             let cause =
                 format_args!("`{key}` has no meaning to OpenAPI 3.0 here, or changes nothing");
-            return Err(self.fault(&lost, cause));
-        }
-        let read: OpenAPI =
-            serde_json::from_value(written).map_err(|error| failure::file(CONTRACT, error))?;
-        if read != self.api {
-            return Err(failure::file(
-                CONTRACT,
-                "does not survive being written and read again",
-            ));
-        }
+            Err(self.fault(pointer, cause))
+        })?;
+        let read: OpenAPI = serde_json::from_value(written).context(CONTRACT)?;
+        ensure!(
+            read == self.api,
+            "{CONTRACT}: does not survive being written and read again"
+        );
         Ok(())
     }
 
     fn check_references(&self) -> Result<()> {
-        let mut references = Vec::new();
-        collect_references(&self.data, "", &mut references);
-        for (pointer, reference) in references {
+        walk(&self.data, "", &mut |pointer, value| {
+            let is_reference =
+                pointer.ends_with("/$ref") && !pointer.split('/').any(|key| key == "example");
+            let mut next = value.as_str().filter(|_| is_reference);
             let mut seen = BTreeSet::new();
-            let mut next = Some(reference);
             while let Some(target) = next {
                 let found = target
                     .strip_prefix('#')
-                    .and_then(|pointer| self.data.pointer(pointer));
-                let Some(found) = found else {
-                    return Err(self.fault(&pointer, format_args!("unresolved $ref `{target}`")));
-                };
+                    .and_then(|target| self.data.pointer(target));
+                let unresolved = || self.fault(pointer, format_args!("unresolved $ref `{target}`"));
+                next = found.ok_or_else(unresolved)?["$ref"].as_str();
                 if !seen.insert(target) {
                     return Err(
-                        self.fault(&pointer, format_args!("$ref `{target}` leads to itself"))
+                        self.fault(pointer, format_args!("$ref `{target}` leads to itself"))
                     );
                 }
-                next = found["$ref"].as_str();
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     /// Ids become method names, so they may not differ in case and punctuation alone.
     fn check_operation_ids(&self) -> Result<()> {
         let mut seen = BTreeMap::new();
-        for (pointer, _, operation) in self.operations() {
-            let Some(id) = &operation.operation_id else {
+        for (pointer, ..) in self.operations() {
+            let id = self.node(&pointer).get("operationId");
+            let Some(text) = id.value.as_str() else {
                 return Err(self.fault(&pointer, "an operation without operationId"));
             };
-            let name: String = id
-                .chars()
-                .filter(char::is_ascii_alphanumeric)
-                .collect::<String>()
-                .to_lowercase();
-            if let Some(first) = seen.insert(name, id) {
-                let cause = format_args!("operationId `{id}` is taken by `{first}`");
-                return Err(self.fault(&format!("{pointer}/operationId"), cause));
+            let letters = text.chars().filter(char::is_ascii_alphanumeric);
+            let name = letters.collect::<String>().to_lowercase();
+            if let Some(first) = seen.insert(name, text) {
+                let cause = format_args!("operationId `{text}` is taken by `{first}`");
+                return Err(self.fault(&id.pointer, cause));
             }
         }
         Ok(())
@@ -127,106 +132,111 @@ impl Contract {
 
     fn check_path_parameters(&self) -> Result<()> {
         for (pointer, path, _) in self.operations() {
-            let declared: BTreeSet<&str> = self
-                .parameters(&pointer)
-                .filter(|p| p["in"] == "path")
-                .filter_map(|p| p["name"].as_str())
-                .collect();
-            let used = placeholders(path);
-            if let Some(name) = used.difference(&declared).next() {
-                return Err(self.fault(
-                    &pointer,
-                    format_args!("path parameter `{name}` is not declared"),
-                ));
-            }
-            if let Some(name) = declared.difference(&used).next() {
-                return Err(self.fault(
-                    &pointer,
-                    format_args!("path parameter `{name}` is not in the path"),
-                ));
+            let parameters = self.parameters(&pointer);
+            let declared = parameters.iter().filter(|it| it.text("in") == "path");
+            let declared: BTreeSet<&str> = declared.map(|it| it.text("name")).collect();
+            // The names between braces.
+            let used = path
+                .split('{')
+                .skip(1)
+                .filter_map(|rest| rest.split_once('}'));
+            let used: BTreeSet<&str> = used.map(|(name, _)| name).collect();
+            if let Some(name) = used.symmetric_difference(&declared).next() {
+                let place = if used.contains(name) {
+                    "declared"
+                } else {
+                    "in the path"
+                };
+                let cause = format_args!("path parameter `{name}` is not {place}");
+                return Err(self.fault(&pointer, cause));
             }
         }
         Ok(())
     }
 
-    /// Every operation with its place and its path.
-    pub(crate) fn operations(&self) -> impl Iterator<Item = (String, &str, &Operation)> {
+    /// Every operation: its place, its path and its method.
+    pub(crate) fn operations(&self) -> impl Iterator<Item = (String, &str, &str)> {
         self.api.paths.paths.iter().flat_map(|(path, item)| {
             let operations = item.as_item().into_iter().flat_map(PathItem::iter);
-            operations.map(move |(method, operation)| {
+            operations.map(move |(method, _)| {
                 let pointer = format!("/paths/{}/{method}", escape(path));
-                (pointer, path.as_str(), operation)
+                (pointer, path.as_str(), method)
             })
         })
     }
 
-    /// The parameters of an operation, those of its path included, with references followed.
-    pub(crate) fn parameters(&self, operation: &str) -> impl Iterator<Item = &Value> {
+    /// The parameters of an operation, those of its path included.
+    pub(crate) fn parameters(&self, operation: &str) -> Vec<Node<'_>> {
         let path = operation.rsplit_once('/').map_or("", |(path, _)| path);
-        [path, operation]
-            .map(|owner| self.data.pointer(&format!("{owner}/parameters")))
+        let owners = [path, operation].map(|owner| self.node(owner).get("parameters").items());
+        owners.into_iter().flatten().collect()
+    }
+}
+
+impl<'a> Node<'a> {
+    fn new(document: &'a Value, pointer: String) -> Self {
+        let at = |pointer: &str| document.pointer(pointer).unwrap_or(&Value::Null);
+        let (mut value, mut inside, mut name) = (at(&pointer), pointer.clone(), None);
+        while let Some(target) = value["$ref"].as_str().and_then(|it| it.strip_prefix('#')) {
+            (value, inside) = (at(target), target.to_owned());
+            name = name.or_else(|| target.rsplit('/').next());
+        }
+        Self {
+            document,
+            value,
+            pointer,
+            inside,
+            name,
+        }
+    }
+
+    /// The value of a key; null when there is none.
+    pub(crate) fn get(&self, key: &str) -> Self {
+        Self::new(self.document, format!("{}/{}", self.inside, escape(key)))
+    }
+
+    /// The string that a key has, or an empty one.
+    pub(crate) fn text(&self, key: &str) -> &'a str {
+        self.value[key].as_str().unwrap_or_default()
+    }
+
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        self.value
+            .as_object()
             .into_iter()
             .flatten()
-            .filter_map(Value::as_array)
-            .flatten()
-            .map(|parameter| self.resolve(parameter))
+            .map(|(key, _)| key.as_str())
+    }
+
+    pub(crate) fn items(&self) -> Vec<Self> {
+        let count = self.value.as_array().map_or(0, Vec::len);
+        (0..count)
+            .map(|index| self.get(&index.to_string()))
+            .collect()
     }
 }
 
-fn fault(text: &str, pointer: &str, cause: impl std::fmt::Display) -> Failure {
+fn fault(text: &str, pointer: &str, cause: impl Display) -> Error {
     match yaml::locate(text, pointer) {
-        Some(place) => failure::line(CONTRACT, place, cause),
-        None => failure::file(CONTRACT, cause),
+        Some(place) => failure::at(CONTRACT, place, cause),
+        None => anyhow!("{CONTRACT}: {cause}"),
     }
 }
 
-/// The first value of `said` that is not in `kept`.
-fn first_lost(said: &Value, kept: &Value, pointer: &str) -> Option<String> {
-    match (said, kept) {
-        (Value::Object(said), Value::Object(kept)) => said.iter().find_map(|(key, value)| {
-            let pointer = format!("{pointer}/{}", escape(key));
-            match kept.get(key) {
-                Some(kept) => first_lost(value, kept, &pointer),
-                None => Some(pointer),
-            }
-        }),
-        (Value::Array(said), Value::Array(kept)) if said.len() == kept.len() => said
-            .iter()
-            .zip(kept)
-            .enumerate()
-            .find_map(|(index, (said, kept))| {
-                first_lost(said, kept, &format!("{pointer}/{index}"))
-            }),
-        _ => (said != kept).then(|| pointer.to_owned()),
+/// Shows every value below another one with its JSON pointer, until one is at fault.
+fn walk<'a>(
+    value: &'a Value,
+    pointer: &str,
+    visit: &mut impl FnMut(&str, &'a Value) -> Result<()>,
+) -> Result<()> {
+    visit(pointer, value)?;
+    let keys = value.as_object().into_iter().flatten();
+    for (key, value) in keys {
+        walk(value, &format!("{pointer}/{}", escape(key)), visit)?;
     }
-}
-
-fn collect_references<'a>(value: &'a Value, pointer: &str, found: &mut Vec<(String, &'a str)>) {
-    match value {
-        Value::Object(map) => {
-            for (key, value) in map {
-                let pointer = format!("{pointer}/{}", escape(key));
-                match value.as_str() {
-                    Some(reference) if key == "$ref" => found.push((pointer, reference)),
-                    _ if key == "example" => {}
-                    _ => collect_references(value, &pointer, found),
-                }
-            }
-        }
-        Value::Array(list) => {
-            for (index, value) in list.iter().enumerate() {
-                collect_references(value, &format!("{pointer}/{index}"), found);
-            }
-        }
-        _ => {}
+    let items = value.as_array().into_iter().flatten().enumerate();
+    for (index, value) in items {
+        walk(value, &format!("{pointer}/{index}"), visit)?;
     }
-}
-
-/// The names between braces in a path.
-fn placeholders(path: &str) -> BTreeSet<&str> {
-    path.split('{')
-        .skip(1)
-        .filter_map(|rest| rest.split_once('}'))
-        .map(|(name, _)| name)
-        .collect()
+    Ok(())
 }

@@ -79,19 +79,3 @@ pub(crate) fn read_toml<T: DeserializeOwned>(root: &Path, file: &str) -> Result<
         at(file, (line as u64, column as u64), error.message())
     })
 }
-
-pub(crate) fn file(file: impl fmt::Display, cause: impl fmt::Display) -> Error {
-    anyhow!("{file}: {cause}")
-}
-
-pub(crate) fn line(file: &str, place: (u64, u64), cause: impl fmt::Display) -> Error {
-    at(file, place, cause)
-}
-
-pub(crate) fn place(
-    file: impl fmt::Display,
-    place: impl fmt::Display,
-    cause: impl fmt::Display,
-) -> Error {
-    anyhow!("{file}, {place}: {cause}")
-}

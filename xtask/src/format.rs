@@ -5,15 +5,15 @@ use syn::visit_mut::{self, VisitMut};
 
 /// Formats a generated file with prettyplease, which gives the same text with every toolchain.
 pub(crate) fn format(mut file: syn::File) -> String {
-    Tidy.visit_file_mut(&mut file);
+    Polish.visit_file_mut(&mut file);
     space_out(&prettyplease::unparse(&file))
 }
 
 /// Mends what the generator leaves undone: docs as `///` lines, no constructor that panics, no
 /// complaint about variants whose descriptions it drops, no array read as an object.
-struct Tidy;
+struct Polish;
 
-impl VisitMut for Tidy {
+impl VisitMut for Polish {
     fn visit_attributes_mut(&mut self, attributes: &mut Vec<syn::Attribute>) {
         *attributes = attributes.drain(..).flat_map(split_doc).collect();
         // Docs first, as people write them.

@@ -10,7 +10,6 @@ mod ci;
 mod conformance;
 mod contract;
 mod described;
-mod deviations;
 mod diff;
 mod facts;
 mod failure;

@@ -2,13 +2,12 @@
 //! empty lines between them.
 
 use std::iter::Peekable;
-use std::str::FromStr;
 
+use anyhow::{Error, Result, bail};
 use serde_json::Value;
 
 use crate::failure;
 use crate::reference::{Examples, Reference, Row, Table};
-use anyhow::{Error as Failure, Result};
 
 /// Headings that end a table.
 const HEADINGS: [&str; 6] = [
@@ -23,50 +22,52 @@ const HEADINGS: [&str; 6] = [
 /// Headings of sections that only refer to a common page.
 const REFERRING: [&str; 3] = ["Calling Method", "Authorization Information", "Error Codes"];
 
+const STATUS: &str = "Status code: ";
+const TABLE: &str = "Table ";
+
 /// Reads a page. `file` is what messages call it.
 pub(crate) fn parse(file: &str, text: &str) -> Result<Reference> {
-    let lines = text
+    let referring = text
         .lines()
-        .enumerate()
-        .map(|(index, line)| (index as u64 + 1, line.trim()));
-    let lines: Vec<_> = lines.filter(|(_, line)| !line.is_empty()).collect();
-    let referring = lines.iter().map(|(_, line)| *line);
-    let referring: Vec<_> = referring
-        .filter(|line| REFERRING.contains(line))
-        .map(str::to_owned)
-        .collect();
-    let mut page = Page {
+        .map(str::trim)
+        .filter(|line| REFERRING.contains(line));
+    let referring = referring.map(str::to_owned).collect();
+    let lines = (1..).zip(text.lines().map(str::trim));
+    let lines = lines.filter(|(_, line)| !line.is_empty()).peekable();
+    Page {
         file,
-        lines: lines.into_iter().peekable(),
-    };
-    page.reference(referring)
+        lines,
+        number: 0,
+    }
+    .reference(referring)
 }
 
 struct Page<'a, I: Iterator<Item = (u64, &'a str)>> {
     file: &'a str,
     lines: Peekable<I>,
+    /// Of the line that was read last.
+    number: u64,
 }
 
 impl<'a, I: Iterator<Item = (u64, &'a str)>> Page<'a, I> {
     fn reference(&mut self, referring: Vec<String>) -> Result<Reference> {
-        let updated = self.after_prefix("Updated on ")?;
-        let (_, title) = self.next("the title")?;
+        let updated = self.expect("\"Updated on \"", |line| line.strip_prefix("Updated on "))?;
+        let title = self.next("the title")?;
         self.skip_to("URI")?;
-        let (method, path) = self.request_line()?;
+        let (method, path) = self.expect("a method and a path", request_line)?;
         let tables = self.tables()?;
-        let (_, url) = self.request_line()?;
-        let server = url.strip_suffix(path).ok_or_else(|| {
-            self.fault(format_args!(
-                "the example's {url:?} does not end with the path {path:?}"
-            ))
+        self.next("the example's name")?;
+        let server = self.expect("a method and the path again", |line| {
+            request_line(line)?.1.strip_suffix(path)
         })?;
         let request = self.json()?;
         self.skip_to("Example Responses")?;
-        let status = self.status_line()?;
+        let status = self.expect("a status code", |line| {
+            line.strip_prefix(STATUS)?.parse().ok()
+        })?;
         self.next("what the status means")?;
         let response = self.json()?;
         self.skip_to("Status Codes")?;
-        let statuses = self.statuses()?;
         Ok(Reference {
             title: title.to_owned(),
             updated: updated.to_owned(),
@@ -74,7 +75,7 @@ impl<'a, I: Iterator<Item = (u64, &'a str)>> Page<'a, I> {
             path: path.to_owned(),
             server: server.to_owned(),
             tables,
-            statuses,
+            statuses: self.statuses()?,
             referring,
             example: Examples {
                 request,
@@ -84,47 +85,32 @@ impl<'a, I: Iterator<Item = (u64, &'a str)>> Page<'a, I> {
         })
     }
 
-    /// `POST /path` or `POST https://host/path`.
-    fn request_line(&mut self) -> Result<(&'a str, &'a str)> {
-        let (number, line) = self.next("a method and a path")?;
-        line.split_once(' ')
-            .filter(|(method, target)| {
-                method.bytes().all(|byte| byte.is_ascii_uppercase()) && target.contains('/')
-            })
-            .ok_or_else(|| self.expected(number, "a method and a path", line))
-    }
-
-    /// Every table up to the examples. `Status code: N` says which answer the tables after it describe.
+    /// Every table up to the examples. `Status code: N` says which response the tables after it describe.
     fn tables(&mut self) -> Result<Vec<Table>> {
-        let mut tables = Vec::new();
-        let mut status = None;
+        let (mut tables, mut status) = (Vec::new(), "");
         loop {
-            let (number, line) = self.next("the heading \"Example Requests\"")?;
+            let line = self.next("the heading \"Example Requests\"")?;
             if line == "Example Requests" {
-                self.next("the example's name")?;
                 return Ok(tables);
-            } else if let Some(code) = line.strip_prefix("Status code: ") {
-                status = Some(self.number(number, code)?);
-            } else if let Some(caption) = line.strip_prefix("Table ") {
-                tables.push(self.table(number, caption, status)?);
+            } else if let Some(code) = line.strip_prefix(STATUS) {
+                status = code;
+            } else if let Some(caption) = line.strip_prefix(TABLE) {
+                tables.push(self.table(caption, status)?);
             }
         }
     }
 
-    fn table(&mut self, number: u64, caption: &str, status: Option<u16>) -> Result<Table> {
-        let (index, title) = caption
-            .split_once(' ')
-            .ok_or_else(|| self.expected(number, "a table's number and title", caption))?;
+    fn table(&mut self, caption: &str, status: &str) -> Result<Table> {
+        let parts = caption.split_once(' ');
+        let parts = parts.and_then(|(number, title)| Some((number.parse().ok()?, title)));
+        let (number, title) =
+            parts.ok_or_else(|| self.unexpected("a table's number and title", caption))?;
         let place = match title {
             "Path Parameters" => "path".to_owned(),
             "Query Parameters" => "query".to_owned(),
             "Request header parameters" => "header".to_owned(),
             "Request body parameters" => "request".to_owned(),
-            "Response body parameters" => {
-                let status = status
-                    .ok_or_else(|| self.expected(number, "a status code before it", title))?;
-                format!("response.{status}")
-            }
+            "Response body parameters" => format!("response.{status}"),
             object => object.to_owned(),
         };
         self.exactly("Parameter")?;
@@ -139,7 +125,7 @@ impl<'a, I: Iterator<Item = (u64, &'a str)>> Page<'a, I> {
             rows.push(self.row(has_mandatory)?);
         }
         Ok(Table {
-            number: self.number(number, index)?,
+            number,
             place,
             rows,
         })
@@ -147,49 +133,25 @@ impl<'a, I: Iterator<Item = (u64, &'a str)>> Page<'a, I> {
 
     fn at_table_end(&mut self) -> bool {
         self.lines.peek().is_none_or(|(_, line)| {
-            HEADINGS.contains(line)
-                || line.starts_with("Table ")
-                || line.starts_with("Status code: ")
+            HEADINGS.contains(line) || line.starts_with(TABLE) || line.starts_with(STATUS)
         })
     }
 
     fn row(&mut self, has_mandatory: bool) -> Result<Row> {
-        let (number, parameter) = self.next("a parameter")?;
-        if !parameter
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
-        {
-            return Err(self.expected(number, "a parameter", parameter));
-        }
-        let mandatory = if has_mandatory {
-            Some(self.yes_or_no()?.to_owned())
-        } else {
-            None
+        let is_name = |line: &str| {
+            line.bytes()
+                .all(|it| it.is_ascii_alphanumeric() || b"_-".contains(&it))
         };
-        let (number, kind) = self.next("a type")?;
-        if !is_type(kind) {
-            return Err(self.expected(number, "a type", kind));
-        }
+        let parameter = self.expect("a parameter", |line| is_name(line).then_some(line))?;
+        let yes_or_no = |line| ["Yes", "No"].contains(&line).then(|| line.to_owned());
+        let mandatory = has_mandatory.then(|| self.expect("Yes or No", yes_or_no));
+        let kind = self.expect("a type", |line| is_type(line).then_some(line))?;
         self.next("a description")?;
         Ok(Row {
             parameter: parameter.to_owned(),
-            mandatory,
+            mandatory: mandatory.transpose()?,
             kind: kind.to_owned(),
         })
-    }
-
-    fn yes_or_no(&mut self) -> Result<&'a str> {
-        match self.next("Yes or No")? {
-            (_, answer @ ("Yes" | "No")) => Ok(answer),
-            (number, other) => Err(self.expected(number, "Yes or No", other)),
-        }
-    }
-
-    /// `Status code: 200`.
-    fn status_line(&mut self) -> Result<u16> {
-        let (number, line) = self.next("a status code")?;
-        let code = line.strip_prefix("Status code: ").unwrap_or(line);
-        self.number(number, code)
     }
 
     /// The rows of the status table, each a code and a sentence.
@@ -198,8 +160,7 @@ impl<'a, I: Iterator<Item = (u64, &'a str)>> Page<'a, I> {
         self.exactly("Description")?;
         let mut statuses = Vec::new();
         while !self.at_table_end() {
-            let (number, code) = self.next("a status code")?;
-            statuses.push(self.number(number, code)?);
+            statuses.push(self.expect("a status code", |line| line.parse().ok())?);
             self.next("what the status means")?;
         }
         Ok(statuses)
@@ -207,68 +168,64 @@ impl<'a, I: Iterator<Item = (u64, &'a str)>> Page<'a, I> {
 
     /// The lines of one JSON value.
     fn json(&mut self) -> Result<Value> {
-        let (first, line) = self.next("JSON")?;
-        let mut text = line.to_owned();
+        let mut text = self.next("JSON")?.to_owned();
+        let first = self.number;
         loop {
             match serde_json::from_str(&text) {
                 Ok(value) => return Ok(value),
-                Err(error) if !error.is_eof() => return Err(self.expected(first, "JSON", &text)),
-                Err(_) => {
-                    let (_, line) = self.next("the rest of the JSON")?;
+                Err(error) if error.is_eof() => {
                     text.push('\n');
-                    text.push_str(line);
+                    text.push_str(self.next("the rest of the JSON")?);
+                }
+                Err(_) => {
+                    self.number = first;
+                    return Err(self.unexpected("JSON", &text));
                 }
             }
         }
     }
 
-    fn after_prefix(&mut self, prefix: &str) -> Result<&'a str> {
-        let (number, line) = self.next(prefix)?;
-        line.strip_prefix(prefix)
-            .ok_or_else(|| self.expected(number, &format!("{prefix:?}"), line))
-    }
-
     fn exactly(&mut self, wanted: &str) -> Result<()> {
-        match self.next(wanted)? {
-            (_, line) if line == wanted => Ok(()),
-            (number, line) => Err(self.expected(number, &format!("{wanted:?}"), line)),
-        }
+        self.expect(&format!("{wanted:?}"), |line| {
+            (line == wanted).then_some(())
+        })
     }
 
     fn skip_to(&mut self, heading: &str) -> Result<()> {
-        while self.next(&format!("the heading {heading:?}"))?.1 != heading {}
+        while self.next(&format!("the heading {heading:?}"))? != heading {}
         Ok(())
     }
 
-    fn next(&mut self, what: &str) -> Result<(u64, &'a str)> {
-        self.lines
-            .next()
-            .ok_or_else(|| self.fault(format_args!("the page ends before {what}")))
+    fn next(&mut self, what: &str) -> Result<&'a str> {
+        self.expect(what, Some)
     }
 
-    fn number<T: FromStr>(&self, line: u64, text: &str) -> Result<T> {
-        text.parse()
-            .map_err(|_| self.expected(line, "a number", text))
+    /// The next line, as `read` takes it.
+    fn expect<T>(&mut self, what: &str, read: impl FnOnce(&'a str) -> Option<T>) -> Result<T> {
+        let Some((number, line)) = self.lines.next() else {
+            bail!("{}: the page ends before {what}", self.file);
+        };
+        self.number = number;
+        read(line).ok_or_else(|| self.unexpected(what, line))
     }
 
-    fn expected(&self, line: u64, wanted: &str, found: &str) -> Failure {
-        failure::line(
-            self.file,
-            (line, 1),
-            format_args!("expected {wanted}, found {found:?}"),
-        )
+    fn unexpected(&self, wanted: &str, found: &str) -> Error {
+        let cause = format_args!("expected {wanted}, found {found:?}");
+        failure::at(self.file, (self.number, 1), cause)
     }
+}
 
-    fn fault(&self, cause: impl std::fmt::Display) -> Failure {
-        failure::file(self.file, cause)
-    }
+/// `POST /path` or `POST https://host/path`.
+fn request_line(line: &str) -> Option<(&str, &str)> {
+    let (method, target) = line.split_once(' ')?;
+    let is_method = method.bytes().all(|byte| byte.is_ascii_uppercase());
+    (is_method && target.contains('/')).then_some((method, target))
 }
 
 /// The page's words for types.
 fn is_type(text: &str) -> bool {
-    matches!(
-        text,
-        "String" | "Integer" | "Long" | "Number" | "Float" | "Double" | "Boolean" | "Object"
-    ) || text.starts_with("Array of ")
-        || text.ends_with(" object")
+    let simple = [
+        "String", "Integer", "Long", "Number", "Float", "Double", "Boolean", "Object",
+    ];
+    simple.contains(&text) || text.starts_with("Array of ") || text.ends_with(" object")
 }

@@ -2,25 +2,24 @@
 
 use std::path::Path;
 
+use anyhow::Result;
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::facts::Facts;
 use crate::failure;
-use anyhow::Result;
+use crate::yaml::escape;
 
 /// The file, relative to the root of the checkout.
 pub(crate) const REFERENCE: &str = "openapi/reference.toml";
 
 /// What the page says, its sentences left out.
-#[derive(Debug, Deserialize, PartialEq)]
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Reference {
-    /// Heading of the page.
     pub(crate) title: String,
     /// Day of the page's last change, as it prints it.
     pub(crate) updated: String,
-    /// HTTP method.
     pub(crate) method: String,
     /// Path with the parameters in braces.
     pub(crate) path: String,
@@ -28,7 +27,6 @@ pub(crate) struct Reference {
     pub(crate) server: String,
     #[serde(rename = "table")]
     pub(crate) tables: Vec<Table>,
-    /// Documented status codes.
     pub(crate) statuses: Vec<u16>,
     /// Headings of the sections that only refer to a common page.
     pub(crate) referring: Vec<String>,
@@ -36,7 +34,7 @@ pub(crate) struct Reference {
 }
 
 /// One numbered table of parameters.
-#[derive(Debug, Deserialize, PartialEq)]
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Table {
     pub(crate) number: u16,
@@ -46,8 +44,8 @@ pub(crate) struct Table {
     pub(crate) rows: Vec<Row>,
 }
 
-/// One parameter. Tables of an answer have no column for `mandatory`.
-#[derive(Debug, Deserialize, PartialEq)]
+/// One parameter. Tables of a response have no column for `mandatory`.
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Row {
     pub(crate) parameter: String,
@@ -56,12 +54,11 @@ pub(crate) struct Row {
     pub(crate) kind: String,
 }
 
-/// The example request body and the example answer.
-#[derive(Debug, Deserialize, PartialEq)]
+/// The example request body and the example response, with its status.
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Examples {
     pub(crate) request: Value,
-    /// Status of the example answer.
     pub(crate) status: u16,
     pub(crate) response: Value,
 }
@@ -72,51 +69,75 @@ impl Reference {
         failure::read_toml(root, REFERENCE)
     }
 
+    /// The operation's method and path.
+    pub(crate) fn call(&self) -> String {
+        format!("{} {}", self.method, self.path)
+    }
+
+    /// Where a contract has the operation.
+    pub(crate) fn pointer(&self) -> String {
+        format!(
+            "/paths/{}/{}",
+            escape(&self.path),
+            self.method.to_lowercase()
+        )
+    }
+
+    pub(crate) fn has_status(&self, status: &str) -> bool {
+        self.statuses
+            .iter()
+            .any(|known| known.to_string() == status)
+    }
+
     /// What the contract must say too.
     pub(crate) fn facts(&self) -> Facts {
-        let mut facts = Facts::new();
-        facts.insert(
-            "operation".to_owned(),
-            format!("{} {}", self.method, self.path),
-        );
-        facts.insert(format!("server.{}", self.server), "listed".to_owned());
+        let mut facts = Facts::default();
+        facts.add("operation", self.call());
+        facts.add(format!("server.{}", self.server), "listed");
         for status in &self.statuses {
-            facts.insert(format!("status.{status}"), "listed".to_owned());
+            facts.add(format!("status.{status}"), "listed");
         }
-        for (table, row) in self
-            .tables
-            .iter()
-            .flat_map(|t| t.rows.iter().map(move |row| (t, row)))
-        {
-            let place = format!("{}.{}", table.place, row.parameter);
-            facts.insert(format!("{place}.type"), row.kind.clone());
-            if let Some(mandatory) = &row.mandatory {
-                facts.insert(format!("{place}.mandatory"), mandatory.clone());
+        for table in &self.tables {
+            for Row {
+                parameter,
+                mandatory,
+                kind,
+            } in &table.rows
+            {
+                let place = format!("{}.{parameter}", table.place);
+                facts.add(format!("{place}.type"), kind);
+                if let Some(mandatory) = mandatory {
+                    facts.add(format!("{place}.mandatory"), mandatory);
+                }
             }
         }
-        facts.insert(
-            "example.request".to_owned(),
-            self.example.request.to_string(),
-        );
-        let answer = format!("example.response.{}", self.example.status);
-        facts.insert(answer, self.example.response.to_string());
+        let Examples {
+            request,
+            status,
+            response,
+        } = &self.example;
+        facts.add("example.request", request.to_string());
+        facts.add(format!("example.response.{status}"), response.to_string());
         facts
     }
 
     /// Everything, the page's own layout included.
     pub(crate) fn facts_and_layout(&self) -> Facts {
         let mut facts = self.facts();
-        facts.insert("title".to_owned(), self.title.clone());
-        facts.insert("updated".to_owned(), self.updated.clone());
-        facts.insert("referring".to_owned(), self.referring.join(", "));
-        for table in &self.tables {
-            let rows: Vec<&str> = table
-                .rows
-                .iter()
-                .map(|row| row.parameter.as_str())
-                .collect();
-            let value = format!("{}: {}", table.place, rows.join(", "));
-            facts.insert(format!("table {}", table.number), value);
+        facts.add("title", &self.title);
+        facts.add("updated", &self.updated);
+        facts.add("referring", self.referring.join(", "));
+        for Table {
+            number,
+            place,
+            rows,
+        } in &self.tables
+        {
+            let rows: Vec<&str> = rows.iter().map(|row| row.parameter.as_str()).collect();
+            facts.add(
+                format!("table {number}"),
+                format!("{place}: {}", rows.join(", ")),
+            );
         }
         facts
     }

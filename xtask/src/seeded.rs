@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use crate::failure;
 use crate::process::{self, cargo, kit, run_cargo};
-use anyhow::Result;
+use anyhow::{Context as _, Result, anyhow};
 use xshell::Shell;
 
 const KIT: &str = "dms-kafka-conformance";
@@ -24,7 +24,7 @@ pub(crate) fn run(sh: &Shell) -> Result<()> {
     // Cargo does not like `..` in a path that it compares with another one.
     let root = &root
         .canonicalize()
-        .map_err(|error| failure::file(root.display(), error))?;
+        .with_context(|| root.display().to_string())?;
     let folder = Folder(process::target(sh).join("faults"));
     folder.remove()?;
     let stage = folder.0.join("stage");
@@ -58,7 +58,7 @@ impl Folder {
     fn remove(&self) -> Result<()> {
         match fs::remove_dir_all(&self.0) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(failure::file(self.0.display(), error))
+                Err(anyhow!("{}: {}", self.0.display(), error))
             }
             _ => Ok(()),
         }
@@ -74,7 +74,7 @@ fn share_dependencies(sh: &Shell, target: &Path) -> Result<()> {
     for part in COMPILED {
         let from = process::target(sh).join("debug").join(part);
         let to = target.join("debug").join(part);
-        link(&from, &to, &is_own).map_err(|error| failure::file(to.display(), error))?;
+        link(&from, &to, &is_own).with_context(|| to.display().to_string())?;
     }
     Ok(())
 }
@@ -125,7 +125,7 @@ fn link(from: &Path, to: &Path, is_left_out: &dyn Fn(&str) -> bool) -> io::Resul
 
 /// Copies what belongs to the checkout into another folder.
 fn copy(root: &Path, folder: &Path) -> Result<()> {
-    let failed = |error: io::Error| failure::file(folder.display(), error);
+    let failed = |error: io::Error| anyhow!("{}: {}", folder.display(), error);
     let mut git = Command::new("git");
     git.current_dir(root).args([
         "ls-files",
@@ -134,9 +134,9 @@ fn copy(root: &Path, folder: &Path) -> Result<()> {
         "--others",
         "--exclude-standard",
     ]);
-    let listed = git.output().map_err(|error| failure::file("git", error))?;
+    let listed = git.output().context("git")?;
     if !listed.status.success() {
-        return Err(failure::file("git ls-files", listed.status));
+        return Err(anyhow!("{}: {}", "git ls-files", listed.status));
     }
     for name in String::from_utf8_lossy(&listed.stdout).split_terminator('\0') {
         let (from, to) = (root.join(name), folder.join(name));
@@ -151,7 +151,7 @@ fn copy(root: &Path, folder: &Path) -> Result<()> {
 /// Applies every patch, one over the other.
 fn apply_patches(patches: &Path, folder: &Path) -> Result<()> {
     let mut failures = Vec::new();
-    for patch in files(patches).map_err(|error| failure::file(patches.display(), error))? {
+    for patch in files(patches).with_context(|| patches.display().to_string())? {
         let mut git = Command::new("git");
         // The copy lies within a repository and is none of it.
         git.current_dir(folder)
@@ -162,7 +162,11 @@ fn apply_patches(patches: &Path, folder: &Path) -> Result<()> {
             let name = patch.strip_prefix(patches).unwrap_or(&patch);
             let mend =
                 "does not apply any more: make it again as tests/conformance/README.md tells";
-            failures.push(failure::file(Path::new(PATCHES).join(name).display(), mend));
+            failures.push(anyhow!(
+                "{}: {}",
+                Path::new(PATCHES).join(name).display(),
+                mend
+            ));
         }
     }
     failure::unless_empty(failures)

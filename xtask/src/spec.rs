@@ -1,20 +1,22 @@
 //! `cargo xtask spec`: does the contract say what the vendor's page says?
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use anyhow::{Context as _, Error, Result, anyhow, bail};
 use clap::Args;
+use serde::Deserialize;
 use xshell::Shell;
 
 use crate::contract::{CONTRACT, Contract};
-use crate::described::{self, Described};
-use crate::deviations::{DEVIATIONS, Deviations};
-use crate::facts::{self, Difference, Facts, said};
-use crate::failure;
-use crate::lint;
-use crate::page;
+use crate::facts::{Difference, Facts, said};
+use crate::failure::{self, skip, unless_empty};
 use crate::reference::{REFERENCE, Reference};
-use anyhow::{Error as Failure, Result};
+use crate::{described, lint, page};
+
+/// Where the contract says something else than the page, and why; relative to the root of the checkout.
+const DEVIATIONS: &str = "openapi/deviations.toml";
 
 /// Compare the contract with the facts of the vendor's page.
 #[derive(Debug, Args)]
@@ -26,6 +28,25 @@ pub(crate) struct Spec {
     /// Run Spectral and Redocly too, which needs Node.js.
     #[arg(long)]
     lint: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Deviations {
+    #[serde(rename = "deviation", default)]
+    all: Vec<Deviation>,
+}
+
+/// A difference that is meant. One with other values at the same place is not covered.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Deviation {
+    place: String,
+    /// What the page says there; absent when it says nothing.
+    page: Option<String>,
+    /// What the contract says there; absent when it says nothing.
+    contract: Option<String>,
+    reason: String,
 }
 
 impl Spec {
@@ -41,24 +62,35 @@ impl Spec {
 
 /// Compares every row of the page's operation, every other operation and every named deviation.
 pub(crate) fn contract(sh: &Shell) -> Result<()> {
-    let root = &sh.current_dir();
-    let contract = Contract::load(root)?;
-    let page = Reference::load(root)?;
-    let deviations = Deviations::load(root)?;
+    let root = sh.current_dir();
+    let contract = Contract::load(&root)?;
+    let page = Reference::load(&root)?;
+    let deviations = deviations(&root)?;
 
-    let described = described::page_operation(&contract, &page);
-    let mut differences = row_differences(&page, &described);
-    let mut failures = unnamed(&contract, &described, &differences, &deviations);
+    let mut differences = row_differences(&contract, &page);
+    let others = described::other_operations(&contract, &page);
+    differences.extend(Facts::default().differences(&others));
+    let mut failures = unnamed(&contract, &differences, &deviations);
+    let unused = deviations
+        .iter()
+        .filter(|it| !differences.iter().any(|found| it.names(found)));
+    failures.extend(unused.map(
+        |Deviation {
+             place,
+             page,
+             contract,
+             ..
+         }| {
+            let (page, contract) = (said(page.as_ref()), said(contract.as_ref()));
+            anyhow!(
+                "{DEVIATIONS}, {place}: no such difference: page {page}, contract {contract}; \
+             remove or correct the entry"
+            )
+        },
+    ));
+    unless_empty(failures)?;
 
-    let described = described::other_operations(&contract, &page);
-    let others = facts::differences(&Facts::new(), &described.facts);
-    failures.extend(unnamed(&contract, &described, &others, &deviations));
-
-    differences.extend(others);
-    failures.extend(deviations.unused(&differences));
-    failure::unless_empty(failures)?;
-
-    let (facts, named) = (page.facts().len(), deviations.count());
+    let (facts, named) = (page.facts().len(), deviations.len());
     eprintln!("{CONTRACT} agrees with {REFERENCE}: {facts} facts, {named} named deviations");
     Ok(())
 }
@@ -66,66 +98,85 @@ pub(crate) fn contract(sh: &Shell) -> Result<()> {
 /// Compares the rows of the page's operation, which is all that generating needs: an operation of
 /// somebody's own is no row of the page. One message says enough there.
 pub(crate) fn rows(root: &Path, contract: &Contract) -> Result<()> {
-    let page = Reference::load(root)?;
-    let described = described::page_operation(contract, &page);
-    let differences = row_differences(&page, &described);
-    let failures = unnamed(contract, &described, &differences, &Deviations::load(root)?);
+    let differences = row_differences(contract, &Reference::load(root)?);
+    let failures = unnamed(contract, &differences, &deviations(root)?);
     failures.into_iter().next().map_or(Ok(()), Err)
 }
 
 /// Without the operation itself there are no rows to speak of.
-fn row_differences(page: &Reference, described: &Described) -> Vec<Difference> {
-    let mut differences = facts::differences(&page.facts(), &described.facts);
-    if described.facts.is_empty() {
+fn row_differences(contract: &Contract, page: &Reference) -> Vec<Difference> {
+    let described = described::page_operation(contract, page);
+    let mut differences = page.facts().differences(&described);
+    if described.len() == 0 {
         differences.retain(|difference| difference.place == "operation");
     }
     differences
 }
 
-fn unnamed(
-    contract: &Contract,
-    described: &Described,
-    differences: &[Difference],
-    deviations: &Deviations,
-) -> Vec<Failure> {
-    differences
+fn unnamed(contract: &Contract, differences: &[Difference], named: &[Deviation]) -> Vec<Error> {
+    let unnamed = differences
         .iter()
-        .filter(|difference| !deviations.name(difference))
-        .map(|difference| {
-            let Difference { place, left, right } = difference;
-            let (left, right) = (said(left.as_ref()), said(right.as_ref()));
-            let cause = format!(
-                "{place}: the page says {left}, the contract {right}; \
-                 correct the contract, or name the difference in {DEVIATIONS}"
-            );
-            match described.pointer(place) {
-                Some(pointer) => contract.fault(pointer, cause),
-                None => failure::file(CONTRACT, cause),
-            }
-        })
-        .collect()
+        .filter(|found| !named.iter().any(|it| it.names(found)));
+    let message = |Difference {
+                       place,
+                       left,
+                       right,
+                       pointer,
+                   }: &Difference| {
+        let (left, right) = (said(left.as_ref()), said(right.as_ref()));
+        let cause = format!(
+            "{place}: the page says {left}, the contract {right}; \
+             correct the contract, or name the difference in {DEVIATIONS}"
+        );
+        match pointer {
+            Some(pointer) => contract.fault(pointer, cause),
+            None => anyhow!("{CONTRACT}: {cause}"),
+        }
+    };
+    unnamed.map(message).collect()
 }
 
 /// Compares the text of the vendor's page with the reference, both ways.
 pub(crate) fn page(sh: &Shell, file: Option<&Path>) -> Result<()> {
     let Some(file) = file else {
-        let reason = "its text is the vendor's; give --page FILE or DMS_KAFKA_PAGE";
-        return failure::skip(reason);
+        return skip("its text is the vendor's; give --page FILE or DMS_KAFKA_PAGE");
     };
     let name = file.display().to_string();
-    let text = fs::read_to_string(file).map_err(|error| failure::file(&name, error))?;
+    let text = fs::read_to_string(file).with_context(|| name.clone())?;
     let page = page::parse(&name, &text)?.facts_and_layout();
     let reference = Reference::load(&sh.current_dir())?.facts_and_layout();
-    let differences = facts::differences(&page, &reference);
-    let failures = differences.iter().map(|Difference { place, left, right }| {
+    let message = |Difference {
+                       place, left, right, ..
+                   }: Difference| {
         let (left, right) = (said(left.as_ref()), said(right.as_ref()));
-        failure::place(
-            REFERENCE,
-            place,
-            format_args!("the page says {left}, the reference {right}"),
-        )
-    });
-    failure::unless_empty(failures.collect())?;
+        anyhow!("{REFERENCE}, {place}: the page says {left}, the reference {right}")
+    };
+    unless_empty(
+        page.differences(&reference)
+            .into_iter()
+            .map(message)
+            .collect(),
+    )?;
     eprintln!("{REFERENCE} agrees with {name}: {} facts", page.len());
     Ok(())
+}
+
+fn deviations(root: &Path) -> Result<Vec<Deviation>> {
+    let Deviations { all } = failure::read_toml(root, DEVIATIONS)?;
+    let mut places = BTreeSet::new();
+    for Deviation { place, reason, .. } in &all {
+        if reason.trim().is_empty() {
+            bail!("{DEVIATIONS}, {place}: no reason given");
+        }
+        if !places.insert(place) {
+            bail!("{DEVIATIONS}, {place}: named twice");
+        }
+    }
+    Ok(all)
+}
+
+impl Deviation {
+    fn names(&self, found: &Difference) -> bool {
+        self.place == found.place && self.page == found.left && self.contract == found.right
+    }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize as _, Deserializer};
 use serde_saphyr::{Location, Spanned};
 
 use crate::failure;
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 
 /// Reads a document; an error carries the line and column.
 pub(crate) fn parse<T: DeserializeOwned>(file: &str, text: &str) -> Result<T> {
@@ -15,11 +15,11 @@ pub(crate) fn parse<T: DeserializeOwned>(file: &str, text: &str) -> Result<T> {
     serde_saphyr::from_str_with_options(text, options).map_err(|error| {
         let cause = error.render_with_formatter(&serde_saphyr::UserMessageFormatter);
         let Some(at) = error.location() else {
-            return failure::file(file, cause);
+            return anyhow!("{}: {}", file, cause);
         };
         let (line, column) = (at.line(), at.column());
         let cause = cause.replace(&format!(" at line {line}, column {column}"), "");
-        failure::line(file, (line, column), cause)
+        failure::at(file, (line, column), cause)
     })
 }
 
