@@ -29,7 +29,7 @@ pub(crate) struct Reference {
     pub(crate) tables: Vec<Table>,
     pub(crate) statuses: Vec<u16>,
     /// Headings of the sections that only refer to a common page.
-    pub(crate) referring: Vec<String>,
+    pub(crate) referring: [String; 3],
     pub(crate) example: Examples,
 }
 
@@ -118,27 +118,6 @@ impl Reference {
         } = &self.example;
         facts.add("example.request", request.to_string());
         facts.add(format!("example.response.{status}"), response.to_string());
-        facts
-    }
-
-    /// Everything, the page's own layout included.
-    pub(crate) fn facts_and_layout(&self) -> Facts {
-        let mut facts = self.facts();
-        facts.add("title", &self.title);
-        facts.add("updated", &self.updated);
-        facts.add("referring", self.referring.join(", "));
-        for Table {
-            number,
-            place,
-            rows,
-        } in &self.tables
-        {
-            let rows: Vec<&str> = rows.iter().map(|row| row.parameter.as_str()).collect();
-            facts.add(
-                format!("table {number}"),
-                format!("{place}: {}", rows.join(", ")),
-            );
-        }
         facts
     }
 }

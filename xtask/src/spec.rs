@@ -143,21 +143,8 @@ pub(crate) fn page(sh: &Shell, file: Option<&Path>) -> Result<()> {
     };
     let name = file.display().to_string();
     let text = fs::read_to_string(file).with_context(|| name.clone())?;
-    let page = page::parse(&name, &text)?.facts_and_layout();
-    let reference = Reference::load(&sh.current_dir())?.facts_and_layout();
-    let message = |Difference {
-                       place, left, right, ..
-                   }: Difference| {
-        let (left, right) = (said(left.as_ref()), said(right.as_ref()));
-        anyhow!("{REFERENCE}, {place}: the page says {left}, the reference {right}")
-    };
-    unless_empty(
-        page.differences(&reference)
-            .into_iter()
-            .map(message)
-            .collect(),
-    )?;
-    eprintln!("{REFERENCE} agrees with {name}: {} facts", page.len());
+    let lines = page::compare(&name, &text, &Reference::load(&sh.current_dir())?)?;
+    eprintln!("{REFERENCE} agrees with {name}: {lines} lines");
     Ok(())
 }
 
