@@ -10,7 +10,7 @@ use crate::failure::skip;
 use crate::interop::Interop;
 use crate::process::{cargo, kit, run_cargo, succeeds};
 use crate::steps::{self, Step};
-use crate::{bench, generate, kafka, lint, public_api, python, seeded, spec};
+use crate::{bench, generate, kafka, lint, public_api, python, seeded, spec, tidy};
 
 /// Run everything a change must pass.
 #[derive(Debug, Args)]
@@ -23,6 +23,7 @@ pub(crate) struct Ci {
 /// The cheap ones first.
 const STEPS: &[Step<Ci>] = &[
     ("format", |sh, _| run_cargo(sh, "fmt --all --check")),
+    ("tidy", |sh, _| tidy::check(sh)),
     ("generate --check", |sh, _| generate::check(sh)),
     ("spec", |sh, _| spec::contract(sh)),
     ("spec --page", |sh, ci| spec::page(sh, ci.page.as_deref())),

@@ -17,7 +17,7 @@ use xshell::Shell;
 use crate::contract::{CONTRACT, Contract};
 use crate::failure;
 use crate::yaml::escape;
-use crate::{diff, format, spec};
+use crate::{diff, format, process, spec};
 
 /// The one generated file, relative to the root of the checkout.
 pub(crate) const OUTPUT: &str = "crates/dms-kafka-client/src/generated.rs";
@@ -203,12 +203,8 @@ fn sha256(text: &str) -> String {
 fn progenitor_version() -> String {
     let lock: toml::Table = toml::from_str(include_str!("../../Cargo.lock"))
         .expect("cargo built this binary from the same lock file");
-    lock["package"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .find(|package| package["name"].as_str() == Some("progenitor"))
-        .and_then(|package| package["version"].as_str())
+    let version = process::locked_version(&lock, "progenitor");
+    version
         .expect("progenitor is a dependency of this binary")
         .to_owned()
 }

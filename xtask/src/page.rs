@@ -28,12 +28,15 @@ pub(crate) fn compare(file: &str, text: &str, reference: &Reference) -> Result<u
         let mut found = line.to_owned();
         if wanted == SENTENCE {
             continue;
-        } else if let Some(heading) = wanted.strip_prefix(SKIP) {
-            while found != heading {
-                found = next()?.1.to_owned();
+        }
+        if let Some(heading) = wanted.strip_prefix(SKIP) {
+            let mut line = line;
+            while line != heading {
+                (_, line) = next()?;
             }
             continue;
-        } else if wanted.starts_with('{') {
+        }
+        if wanted.starts_with('{') {
             let mut json = serde_json::from_str::<Value>(&found);
             while json.as_ref().is_err_and(serde_json::Error::is_eof) {
                 found = format!("{found}\n{}", next()?.1);
@@ -93,13 +96,14 @@ fn table(
         ),
         (object, _) => format!("Table {number} {object}"),
     };
+    let mut lines = vec![title.as_str(), "Parameter"];
     let has_mandatory = rows.iter().any(|row| row.mandatory.is_some());
-    let mandatory = if has_mandatory { "Mandatory\n" } else { "" };
-    let mut text = format!("{title}\nParameter\n{mandatory}Type\nDescription\n");
+    lines.extend(has_mandatory.then_some("Mandatory"));
+    lines.extend(["Type", "Description"]);
     for row in rows {
-        let mandatory = row.mandatory.iter().map(|word| format!("{word}\n"));
-        let mandatory: String = mandatory.collect();
-        text += &format!("{}\n{mandatory}{}\n{SENTENCE}\n", row.parameter, row.kind);
+        lines.push(&row.parameter);
+        lines.extend(row.mandatory.as_deref());
+        lines.extend([row.kind.as_str(), SENTENCE]);
     }
-    text
+    lines.join("\n") + "\n"
 }

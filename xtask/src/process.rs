@@ -38,6 +38,13 @@ pub(crate) fn target(sh: &Shell) -> PathBuf {
     root.join(env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
 }
 
+/// The version of a package in a `Cargo.lock`.
+pub(crate) fn locked_version<'a>(lock: &'a toml::Table, package: &str) -> Option<&'a str> {
+    let packages = lock.get("package")?.as_array()?.iter();
+    let mut found = packages.filter(|found| found["name"].as_str() == Some(package));
+    found.find_map(|found| found["version"].as_str())
+}
+
 /// The command `dms-kafka`, as cargo builds it.
 pub(crate) fn dms_kafka(sh: &Shell) -> PathBuf {
     let name = format!("dms-kafka{}", env::consts::EXE_SUFFIX);

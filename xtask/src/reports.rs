@@ -30,7 +30,10 @@ const KEY: [(&str, &str); 2] = [
 ];
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 
-const STEPS: &[Step<()>] = &[
+/// Every report has the same settings.
+struct Reports;
+
+const STEPS: &[Step<Reports>] = &[
     ("own products", own),
     ("gateway before Kafka", kafka_gateway),
     ("prism", prism),
@@ -39,16 +42,16 @@ const STEPS: &[Step<()>] = &[
 
 /// Writes every report that this machine can make.
 pub(crate) fn run(sh: &Shell) -> Result<()> {
-    steps::run(sh, &(), STEPS)
+    steps::run(sh, &Reports, STEPS)
 }
 
-fn own(sh: &Shell, (): &()) -> Result<()> {
+fn own(sh: &Shell, _: &Reports) -> Result<()> {
     let subject = "clients of this project, and its gateway with topics in memory";
     write(sh, "own", subject, &[])
 }
 
 /// The gateway in front of a Kafka that was started for it.
-fn kafka_gateway(sh: &Shell, (): &()) -> Result<()> {
+fn kafka_gateway(sh: &Shell, _: &Reports) -> Result<()> {
     kafka::with_topic(sh, TOPIC, |bootstrap| {
         process::run_cargo(sh, "build --package dms-kafka-cli --features kafka")?;
         let folder = tempfile::tempdir()?;
@@ -82,7 +85,7 @@ projects = ["p"]
 }
 
 /// Prism serves the contract: an implementation that knows nothing else.
-fn prism(sh: &Shell, (): &()) -> Result<()> {
+fn prism(sh: &Shell, _: &Reports) -> Result<()> {
     let npm = if cfg!(windows) { "npm.cmd" } else { "npm" };
     let peers = sh.current_dir().join(PEERS);
     if !process::succeeds(cmd!(
@@ -112,7 +115,7 @@ fn prism(sh: &Shell, (): &()) -> Result<()> {
 }
 
 /// The vendor's Python SDK as a client.
-fn official_sdk(sh: &Shell, (): &()) -> Result<()> {
+fn official_sdk(sh: &Shell, _: &Reports) -> Result<()> {
     let python = python::with_sdk(sh)?;
     let address = free_address()?;
     let subject = "the vendor's Python SDK, huaweicloudsdkkafka 3.1.219, as a client";

@@ -39,13 +39,13 @@ fn judge(sh: &Shell, stage: &Path, target: &Path) -> Result<()> {
     // What the kit is compiled with is then there to be shared.
     run_cargo(sh, &format!("build --package {KIT}"))?;
     share_dependencies(sh, target)?;
-    let _there = sh.push_dir(stage);
+    let there = sh.push_dir(stage);
     let build = cargo(sh, &format!("build --package {KIT}"));
     build
         .env("CARGO_TARGET_DIR", target)
         .env("CARGO_INCREMENTAL", "0")
         .run()?;
-    drop(_there);
+    drop(there);
     let program = target.join("debug").join(KIT);
     let program = program.with_extension(std::env::consts::EXE_EXTENSION);
     Ok(kit(sh).arg("--faults").arg(program).run()?)

@@ -8,7 +8,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Error, Result, anyhow};
-use clap::Args;
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens as _;
 use syn::visit_mut::{self, VisitMut};
@@ -21,6 +20,16 @@ const ARCHITECTURE: &str = "ARCHITECTURE.md";
 
 /// Files that are named there and belong to users.
 const OF_USERS: [&str; 1] = ["regions.yaml"];
+
+/// Crates with cycles that are still to be removed.
+const CYCLIC: &[&str] = &[
+    "crates/huaweicloud-auth",
+    "crates/dms-kafka",
+    "crates/dms-kafka-gateway",
+    "crates/dms-kafka-cli",
+    "tests/bench",
+    "tests/conformance",
+];
 
 /// Types, by crate and name, that still share their name with another one.
 const REPEATED: &[(&str, &str)] = &[
@@ -43,16 +52,6 @@ const REPEATED: &[(&str, &str)] = &[
     ("tests/conformance", "Tried"),
 ];
 
-/// Check the structure of the code: import cycles, names of types, files named in ARCHITECTURE.md.
-#[derive(Debug, Args)]
-pub(crate) struct Tidy;
-
-impl Tidy {
-    pub(crate) fn run(&self, sh: &Shell) -> Result<()> {
-        check(sh)
-    }
-}
-
 /// Checks every crate of the workspace, and the names of files in ARCHITECTURE.md.
 pub(crate) fn check(sh: &Shell) -> Result<()> {
     let root = sh.current_dir();
@@ -67,8 +66,10 @@ pub(crate) fn check(sh: &Shell) -> Result<()> {
         for file in ["lib.rs", "main.rs"].map(|file| format!("{member}/src/{file}")) {
             if root.join(&file).exists() {
                 let mut code = Code::default();
-                code.read(&root, &file, Vec::new())?;
-                failures.extend(code.cycles());
+                code.read(&root, &file, &[])?;
+                if !CYCLIC.contains(&member) {
+                    failures.extend(code.cycles());
+                }
                 failures.extend(code.repeated_types(member));
             }
         }
@@ -111,17 +112,13 @@ struct Import {
 
 impl Code {
     /// Reads a file, then those of its child modules.
-    fn read(&mut self, root: &Path, file: &str, path: ModulePath) -> Result<()> {
+    fn read(&mut self, root: &Path, file: &str, path: &[String]) -> Result<()> {
         let parsed = syn::parse_file(&failure::read(root, file)?);
-        self.add(
-            root,
-            file,
-            path,
-            parsed.with_context(|| file.to_owned())?.items,
-        )
+        let items = parsed.with_context(|| file.to_owned())?.items;
+        self.add(root, file, path, items)
     }
 
-    fn add(&mut self, root: &Path, file: &str, path: ModulePath, items: Vec<Item>) -> Result<()> {
+    fn add(&mut self, root: &Path, file: &str, path: &[String], items: Vec<Item>) -> Result<()> {
         let mut module = Module {
             file: file.to_owned(),
             ..Module::default()
@@ -145,16 +142,13 @@ impl Code {
             item.to_tokens(&mut module.code);
         }
         let children = std::mem::take(&mut module.children);
-        self.modules.insert(path.clone(), module);
+        self.modules.insert(path.to_vec(), module);
         for child in children {
-            let path = [&*path, &[child.ident.to_string()]].concat();
+            let name = child.ident.to_string();
+            let path = [path, std::slice::from_ref(&name)].concat();
             match child.content {
-                Some((_, items)) => self.add(root, file, path, items)?,
-                None => self.read(
-                    root,
-                    &child_file(root, file, &child.ident.to_string()),
-                    path,
-                )?,
+                Some((_, items)) => self.add(root, file, &path, items)?,
+                None => self.read(root, &child_file(root, file, &name), &path)?,
             }
         }
         Ok(())
@@ -206,7 +200,7 @@ impl Code {
                     && *file != module.file
                 {
                     let tie = (module.file.clone(), file.clone());
-                    edges.entry(tie).or_default().insert(name.to_owned());
+                    edges.entry(tie).or_default().insert(name);
                 }
             }
         }
@@ -357,8 +351,9 @@ fn paths(code: TokenStream) -> Vec<Vec<String>> {
         match token {
             TokenTree::Ident(word) if colons == 2 => {
                 let path = found.last_mut().filter(|path| !path.is_empty());
-                path.into_iter()
-                    .for_each(|path| path.push(word.to_string()));
+                if let Some(path) = path {
+                    path.push(word.to_string());
+                }
             }
             TokenTree::Ident(word) if dots != 1 => found.push(vec![word.to_string()]),
             TokenTree::Group(group) => found.extend(paths(group.stream())),

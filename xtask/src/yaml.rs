@@ -15,7 +15,7 @@ pub(crate) fn parse<T: DeserializeOwned>(file: &str, text: &str) -> Result<T> {
     serde_saphyr::from_str_with_options(text, options).map_err(|error| {
         let cause = error.render_with_formatter(&serde_saphyr::UserMessageFormatter);
         let Some(at) = error.location() else {
-            return anyhow!("{}: {}", file, cause);
+            return anyhow!("{file}: {cause}");
         };
         let (line, column) = (at.line(), at.column());
         let cause = cause.replace(&format!(" at line {line}, column {column}"), "");

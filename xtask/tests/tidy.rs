@@ -5,6 +5,7 @@
 mod support;
 
 use std::fs;
+use std::process::Command;
 
 use serde::Deserialize;
 use support::Checkout;
@@ -23,6 +24,12 @@ struct Case {
     files: Vec<(String, String)>,
     #[serde(default)]
     error: String,
+}
+
+#[test]
+fn this_workspace_is_tidy() {
+    let run = support::run(Command::new(env!("CARGO_BIN_EXE_xtask")).arg("tidy"));
+    assert!(run.success, "{}", run.stderr);
 }
 
 #[test]

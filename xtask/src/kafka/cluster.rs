@@ -1,6 +1,7 @@
 //! The brokers that run together, and the file that says so.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -55,7 +56,7 @@ impl Cluster {
             .tempdir()?
             .keep();
         let ports = process::free_addresses(1 + 2 * brokers)?;
-        let ports: Vec<u16> = ports.iter().map(|address| address.port()).collect();
+        let ports: Vec<u16> = ports.iter().map(SocketAddr::port).collect();
         let (controller, ports) = ports.split_first().context("no free ports")?;
         let described = (1..).zip(ports.chunks_exact(2)).map(|(id, ports)| {
             Broker::new(&folder, id, (ports[0], ports[1]), *controller, brokers)

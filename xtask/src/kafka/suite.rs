@@ -73,11 +73,7 @@ fn run_on(sh: &Shell, state: &Path, skipped: &str) -> Result<Vec<String>> {
 fn head(sh: &Shell, java: &Java) -> Result<String> {
     let lock: toml::Table = read_toml(&sh.current_dir(), "Cargo.lock")?;
     let version = |name: &str| {
-        let packages = lock["package"].as_array().into_iter().flatten();
-        let package = packages.filter(|package| package["name"].as_str() == Some(name));
-        let version = package
-            .filter_map(|package| package["version"].as_str())
-            .next();
+        let version = process::locked_version(&lock, name);
         version.with_context(|| format!("Cargo.lock: it has no package {name}"))
     };
     Ok(format!(
