@@ -67,6 +67,7 @@ fn schemathesis(sh: &Shell) -> Result<()> {
             "{program} --config-file {file} run {endpoint}/openapi.yaml --url {endpoint} --header {token}
                 --exclude-checks positive_data_acceptance --warnings off --seed 1 --max-examples {examples}"
         )
+        .quiet()
         .run()?;
         check_answers(&metrics(&endpoint)?, config == "known.toml")?;
     }

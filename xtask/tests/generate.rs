@@ -11,11 +11,6 @@ use support::{CONTRACT, Checkout, GENERATED, workspace};
 
 const COMMAND: &str = "run `cargo xtask generate`";
 
-#[derive(Deserialize)]
-struct Cases {
-    case: Vec<Case>,
-}
-
 /// A contract spoilt by one edit, and the one message it gets.
 #[derive(Deserialize)]
 struct Case {
@@ -94,8 +89,7 @@ fn a_changed_contract_makes_the_file_stale_until_it_is_generated_again() {
 
 #[test]
 fn bad_contracts_get_one_message_and_change_nothing() {
-    let cases: Cases = toml::from_str(include_str!("cases/contract.toml")).unwrap();
-    for case in cases.case {
+    for case in support::cases::<Case>(include_str!("cases/contract.toml")) {
         let checkout = Checkout::new();
         let generated = checkout.read(GENERATED);
         let line = checkout.edit(CONTRACT, &case.find, &case.replace);

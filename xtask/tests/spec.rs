@@ -9,11 +9,6 @@ use support::{CONTRACT, Checkout};
 
 const PAGE: &str = "page.txt";
 
-#[derive(Deserialize)]
-struct Cases {
-    case: Vec<Case>,
-}
-
 /// One edit of one file, and what is said about it.
 #[derive(Deserialize)]
 struct Case {
@@ -71,8 +66,7 @@ fn a_page_that_is_asked_for_must_be_there() {
 
 #[test]
 fn every_disagreement_is_reported() {
-    let cases: Cases = toml::from_str(include_str!("cases/spec.toml")).unwrap();
-    for case in cases.case {
+    for case in support::cases::<Case>(include_str!("cases/spec.toml")) {
         let checkout = checkout_with_page();
         let line = checkout.edit(&case.file, &case.find, &case.replace);
         let line = line.saturating_add_signed(case.below).to_string();

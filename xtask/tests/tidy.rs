@@ -10,11 +10,6 @@ use std::process::Command;
 use serde::Deserialize;
 use support::Checkout;
 
-#[derive(Deserialize)]
-struct Cases {
-    case: Vec<Case>,
-}
-
 /// The files of a workspace with one crate, and what is said of it.
 #[derive(Deserialize)]
 struct Case {
@@ -34,8 +29,7 @@ fn this_workspace_is_tidy() {
 
 #[test]
 fn cycles_repeated_names_and_missing_files_are_named() {
-    let cases: Cases = toml::from_str(include_str!("cases/tidy.toml")).unwrap();
-    for case in cases.case {
+    for case in support::cases::<Case>(include_str!("cases/tidy.toml")) {
         let checkout = Checkout::new();
         checkout.write("Cargo.toml", "[workspace]\nmembers = [\"one\"]\n");
         checkout.write("ARCHITECTURE.md", &case.architecture);

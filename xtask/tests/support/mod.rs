@@ -8,6 +8,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use tempfile::TempDir;
 
 pub const CONTRACT: &str = "openapi/dms-kafka.yaml";
@@ -16,6 +18,15 @@ pub const GENERATED: &str = "crates/dms-kafka-client/src/generated.rs";
 /// The real checkout.
 pub fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// The cases of a TOML file.
+pub fn cases<T: DeserializeOwned>(text: &str) -> Vec<T> {
+    #[derive(Deserialize)]
+    struct Cases<T> {
+        case: Vec<T>,
+    }
+    toml::from_str::<Cases<T>>(text).unwrap().case
 }
 
 /// What a run of the command said and whether it succeeded.
