@@ -101,10 +101,10 @@ fn responses(facts: &mut Facts, responses: &Node<'_>, page: &Reference) {
 /// The example of a body, and its rows.
 fn body(facts: &mut Facts, place: &str, owner: &Node<'_>, has_mandatory: bool) {
     let media_type = json(owner);
-    let example = media_type.get("example");
-    if !example.value.is_null() {
-        let place = format!("example.{place}");
-        facts.add_at(place, example.value.to_string(), &example.pointer);
+    // Data, in which a reference would be none.
+    if let Some(example) = media_type.value.get("example") {
+        let pointer = format!("{}/example", media_type.pointer);
+        facts.add_at(format!("example.{place}"), example.to_string(), &pointer);
     }
     rows(facts, place, &media_type.get("schema"), has_mandatory);
 }
