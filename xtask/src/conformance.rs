@@ -42,5 +42,5 @@ fn replace_by(mut command: Command) -> Result<()> {
 
 #[cfg(not(unix))]
 fn replace_by(command: Command) -> Result<()> {
-    crate::process::Running::start(command)?.succeed()
+    crate::process::Running::start(command)?.output().map(drop)
 }

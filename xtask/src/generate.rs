@@ -192,11 +192,9 @@ fn quietly<T>(generate: impl FnOnce() -> T) -> Result<T, String> {
 }
 
 fn sha256(text: &str) -> String {
-    Sha256::digest(text)
-        .iter()
-        .flat_map(|byte| [byte >> 4, byte & 0xf])
-        .filter_map(|digit| char::from_digit(digit.into(), 16))
-        .collect()
+    let bytes = Sha256::digest(text);
+    let hex: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    hex.concat()
 }
 
 /// The version this binary is linked with, from the lock file it was built with.

@@ -1,12 +1,12 @@
 //! Starts other programs.
 
 use std::env;
-use std::io::{self, BufRead as _, BufReader};
+use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use xshell::{Cmd, Shell};
 
@@ -73,13 +73,15 @@ impl Running {
         Ok(Self { what, child })
     }
 
-    /// Waits for a good end.
-    pub(crate) fn succeed(&mut self) -> Result<()> {
-        let status = self.child.wait().with_context(|| self.what.clone())?;
-        if !status.success() {
-            bail!("{}: {status}", self.what);
+    /// Waits for a good end, and gives what the process printed, if that is piped.
+    pub(crate) fn output(&mut self) -> Result<String> {
+        let mut text = String::new();
+        if let Some(mut stdout) = self.child.stdout.take() {
+            stdout.read_to_string(&mut text)?;
         }
-        Ok(())
+        let status = self.child.wait()?;
+        ensure!(status.success(), "{}: {status}", self.what);
+        Ok(text)
     }
 }
 

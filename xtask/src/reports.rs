@@ -1,14 +1,13 @@
 //! `cargo xtask conformance --reports`: the verdicts that are kept under `tests/conformance/reports`.
 
-use std::fs::{self, File};
+use std::fs;
 use std::net::{SocketAddr, TcpStream};
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use xshell::{Shell, cmd};
+use xshell::{Cmd, Shell, cmd};
 
 use crate::failure::skip;
 use crate::process::{self, Running};
@@ -120,15 +119,16 @@ fn official_sdk(sh: &Shell, _: &Reports) -> Result<()> {
     let address = free_address()?;
     let subject = "the vendor's Python SDK, huaweicloudsdkkafka 3.1.219, as a client";
     let arguments = ["--listen", &address.to_string(), "--requests", SDK_REQUESTS];
-    let mut server = kit(sh, "official-sdk", subject, &arguments.map(str::to_owned))?;
+    let mut kit = Command::from(kit(sh, subject, &arguments.map(str::to_owned)));
+    kit.stdout(Stdio::piped());
+    let mut server = Running::start(kit)?;
     wait_for(address)?;
     // The SDK keeps a number of its own in the home folder.
-    let home = sh.current_dir().join(PEERS);
+    let home = sh.create_dir(PEERS)?;
     let endpoint = format!("http://{address}");
     let client = cmd!(sh, "{python} {SDK_CLIENT} {endpoint}").envs(KEY);
     client.env("HOME", home).run()?;
-    server.succeed()?;
-    keep(sh, "official-sdk")
+    keep(sh, "official-sdk", &server.output()?)
 }
 
 /// A server to judge, with an instance that may lose its records.
@@ -140,32 +140,22 @@ fn target(endpoint: &str, topic: &str) -> Vec<String> {
 }
 
 fn write(sh: &Shell, name: &str, subject: &str, arguments: &[String]) -> Result<()> {
-    kit(sh, name, subject, arguments)?.succeed()?;
-    keep(sh, name)
+    keep(
+        sh,
+        name,
+        &format!("{}\n", kit(sh, subject, arguments).read()?),
+    )
 }
 
-/// Starts the kit, with its report going into a file that is not yet the one that is kept.
-fn kit(sh: &Shell, name: &str, subject: &str, arguments: &[String]) -> Result<Running> {
-    let file = draft(sh, name);
-    sh.create_dir(PEERS)?;
-    let kit = process::kit(sh)
-        .args(arguments)
-        .args(["--subject", subject]);
-    let mut kit = Command::from(kit.envs(KEY));
-    kit.stdout(File::create(&file).with_context(|| file.display().to_string())?);
-    Running::start(kit)
-}
-
-fn draft(sh: &Shell, name: &str) -> PathBuf {
-    sh.current_dir()
-        .join(PEERS)
-        .join(name)
-        .with_extension("txt")
+/// The kit as it judges one subject.
+fn kit<'a>(sh: &'a Shell, subject: &str, arguments: &[String]) -> Cmd<'a> {
+    let kit = process::kit(sh).args(arguments);
+    kit.args(["--subject", subject]).envs(KEY)
 }
 
 /// Keeps the report of a run that has ended well.
-fn keep(sh: &Shell, name: &str) -> Result<()> {
-    Ok(sh.copy_file(draft(sh, name), format!("{REPORTS}/{name}.txt"))?)
+fn keep(sh: &Shell, name: &str, report: &str) -> Result<()> {
+    Ok(sh.write_file(format!("{REPORTS}/{name}.txt"), report)?)
 }
 
 fn free_address() -> Result<SocketAddr> {
