@@ -67,7 +67,13 @@ impl Nightly {
         for folder in fuzzed(&self.root)? {
             for target in targets(&folder)? {
                 let limit = format!("-max_total_time={}", self.fuzz_seconds);
-                let mut run = fuzz_command(&folder, &["run", &target, "--", &limit]);
+                // The fuzzer writes what it finds into the first folder.
+                let corpus = format!("fuzz/corpus/{target}");
+                let seeds = format!("fuzz/seeds/{target}");
+                fs::create_dir_all(folder.join(&corpus))
+                    .map_err(|error| Failure::file(&corpus, error))?;
+                let mut run =
+                    fuzz_command(&folder, &["run", &target, &corpus, &seeds, "--", &limit]);
                 if !run.status().is_ok_and(|status| status.success()) {
                     failures.push(Failure::file(folder.display(), format!("{target} failed")));
                 }
