@@ -1,10 +1,23 @@
-//! Which headers a signature covers.
+//! The names of headers, and which of them a signature covers.
 
 use std::{borrow::Cow, fmt};
 
 use http::{HeaderMap, HeaderName, header};
 
-use super::{X_DOMAIN_ID, X_PROJECT_ID, X_SDK_CONTENT_SHA256, X_SDK_DATE, X_SECURITY_TOKEN};
+/// The time of signing, `YYYYMMDDTHHMMSSZ` in UTC.
+pub const X_SDK_DATE: HeaderName = HeaderName::from_static("x-sdk-date");
+/// The payload hash, when the signer states it instead of leaving it to the server to compute.
+pub const X_SDK_CONTENT_SHA256: HeaderName = HeaderName::from_static("x-sdk-content-sha256");
+/// The token that belongs to a temporary key pair.
+pub const X_SECURITY_TOKEN: HeaderName = HeaderName::from_static("x-security-token");
+/// The token that replaces a signature.
+pub const X_AUTH_TOKEN: HeaderName = HeaderName::from_static("x-auth-token");
+/// The project of a regional request.
+pub const X_PROJECT_ID: HeaderName = HeaderName::from_static("x-project-id");
+/// The account of a global request.
+pub const X_DOMAIN_ID: HeaderName = HeaderName::from_static("x-domain-id");
+/// The id that a service gives a request, in its response.
+pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The names of the headers that a signature covers: lower-case, in ascending order, each once.
 ///

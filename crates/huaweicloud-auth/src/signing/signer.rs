@@ -1,16 +1,17 @@
 //! From credentials to headers.
 
-use std::time::SystemTime;
+use std::{borrow::Cow, fmt, time::SystemTime};
 
 use http::{HeaderMap, HeaderValue, header};
 
 use super::{
-    ALGORITHM, CanonicalRequest, Explanation, Payload, RequestTarget, Signature, SignedHeaders,
-    SigningError, SigningErrorKind, SigningRequest, UNSIGNED_PAYLOAD, X_AUTH_TOKEN,
-    X_SDK_CONTENT_SHA256, X_SDK_DATE, X_SECURITY_TOKEN, canonical_request, date, header_date,
-    string_to_sign,
+    ALGORITHM, Payload, RequestTarget, SigningRequest, UNSIGNED_PAYLOAD,
+    canonical::{CanonicalRequest, canonical_request, is_secret},
+    date::{self, header_date},
+    headers::{SignedHeaders, X_AUTH_TOKEN, X_SDK_CONTENT_SHA256, X_SDK_DATE, X_SECURITY_TOKEN},
+    signature::{Signature, string_to_sign},
 };
-use crate::{Credentials, credentials::Identity};
+use crate::{Credentials, credentials::Identity, text::REDACTED};
 
 /// Makes a request pass as sent by the owner of the credentials: the last thing to do before sending it.
 ///
@@ -34,6 +35,21 @@ pub fn authorize(
     now: SystemTime,
 ) -> Result<(), SigningError> {
     Signer::new(credentials, now).authorize(target, headers, payload)
+}
+
+/// Does what [`authorize`] does, to a copy of the headers, and keeps what it did.
+///
+/// # Errors
+///
+/// Those of [`authorize`].
+pub fn explain(
+    credentials: &Credentials,
+    target: RequestTarget<'_>,
+    headers: &HeaderMap,
+    payload: Payload<'_>,
+    now: SystemTime,
+) -> Result<Explanation, SigningError> {
+    Signer::new(credentials, now).explain(target, headers, payload)
 }
 
 /// What to sign with and which headers, apart from the request that it is applied to.
@@ -62,10 +78,10 @@ pub struct Signer<'a> {
 }
 
 /// What signing went through.
-pub(super) struct Stages {
-    pub(super) canonical_request: CanonicalRequest,
-    pub(super) string_to_sign: String,
-    pub(super) signature: Signature,
+struct Stages {
+    canonical_request: CanonicalRequest,
+    string_to_sign: String,
+    signature: Signature,
 }
 
 impl<'a> Signer<'a> {
@@ -173,6 +189,124 @@ impl<'a> Signer<'a> {
     }
 }
 
+/// How a request was signed, stage by stage, to compare with what a service says it computed.
+///
+/// No way of printing it shows the secret key, a security token or an authentication token.
+///
+/// ```
+/// use std::time::SystemTime;
+/// use http::{HeaderMap, Method};
+/// use huaweicloud_auth::{Credentials, signing::{self, Payload, RequestTarget}};
+///
+/// let credentials = Credentials::new("AccessKey", "SecretKey")?.with_security_token("very-secret")?;
+/// let target = RequestTarget { method: &Method::GET, host: "example.com", path: "/v1/vpcs", query: "limit=2" };
+/// let explanation = signing::explain(&credentials, target, &HeaderMap::new(), Payload::Bytes(b""), SystemTime::now())?;
+/// let canonical_request = explanation.canonical_request().unwrap().to_string();
+/// assert!(canonical_request.starts_with("GET\n/v1/vpcs/\nlimit=2\nhost:example.com\n"));
+/// assert!(!explanation.to_string().contains("very-secret"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Explanation {
+    stages: Option<Stages>,
+    headers: HeaderMap,
+}
+
+impl Explanation {
+    /// The first stage; `None` when nothing was signed: token credentials, or an `Authorization` header of the caller's.
+    pub fn canonical_request(&self) -> Option<&CanonicalRequest> {
+        self.stages.as_ref().map(|stages| &stages.canonical_request)
+    }
+
+    /// The second stage; `None` when nothing was signed.
+    pub fn string_to_sign(&self) -> Option<&str> {
+        self.stages
+            .as_ref()
+            .map(|stages| stages.string_to_sign.as_str())
+    }
+
+    /// The third stage; `None` when nothing was signed.
+    pub fn signature(&self) -> Option<&Signature> {
+        self.stages.as_ref().map(|stages| &stages.signature)
+    }
+
+    /// The headers as they would be sent, `Host` aside. Tokens are shown as `<redacted>`; `Authorization` is shown when it
+    /// was made here, since a signature gives no secret away.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, Cow<'_, str>)> {
+        self.headers.iter().map(|(name, value)| {
+            let made_here = self.stages.is_some() && name == header::AUTHORIZATION;
+            let hidden = !made_here && (value.is_sensitive() || is_secret(name.as_str()));
+            let shown = if hidden {
+                REDACTED.into()
+            } else {
+                String::from_utf8_lossy(value.as_bytes())
+            };
+            (name.as_str(), shown)
+        })
+    }
+}
+
+/// The stages under their names, then the headers.
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.stages {
+            Some(stages) => {
+                writeln!(f, "Canonical request\n{}\n", stages.canonical_request)?;
+                writeln!(f, "String to sign\n{}\n", stages.string_to_sign)?;
+                writeln!(f, "Signature\n{}\n", stages.signature)?;
+            }
+            None => writeln!(
+                f,
+                "Nothing is signed: the request carries a token or its own Authorization.\n"
+            )?,
+        }
+        writeln!(f, "Headers")?;
+        self.headers()
+            .try_for_each(|(name, value)| writeln!(f, "{name}: {value}"))
+    }
+}
+
+impl fmt::Debug for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Explanation")
+            .field("signature", &self.signature())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a request could not be signed. Its headers are as they were.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct SigningError {
+    kind: SigningErrorKind,
+    message: String,
+}
+
+/// What kept a request from being signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SigningErrorKind {
+    /// The request has an `X-Sdk-Date` already, and it cannot be used.
+    InvalidDate,
+    /// The host is empty or holds a character that no `Host` header may carry.
+    InvalidHost,
+    /// The clock stands outside the years 0 to 9999, which `X-Sdk-Date` can say.
+    ClockOutOfRange,
+}
+
+impl SigningError {
+    fn new(kind: SigningErrorKind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+        }
+    }
+
+    /// What went wrong, for code that must decide.
+    pub fn kind(&self) -> SigningErrorKind {
+        self.kind
+    }
+}
+
 fn authorization(
     access_key: &str,
     signed_headers: &SignedHeaders<'_>,
@@ -211,7 +345,7 @@ fn date_to_use(headers: &HeaderMap, now: SystemTime) -> Result<String, SigningEr
                 "the clock stands outside the years 0 to 9999, which X-Sdk-Date can say: set it right",
             )
         }),
-        Err(fault) => Err(SigningError::new(SigningErrorKind::InvalidDate, fault.to_string())),
+        Err(fault) => Err(SigningError::new(SigningErrorKind::InvalidDate, fault)),
     }
 }
 
