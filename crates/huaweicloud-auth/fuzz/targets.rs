@@ -11,8 +11,8 @@ use std::{
 
 use http::{HeaderMap, HeaderValue, Method, Request, Response};
 use huaweicloud_auth::{
-    Credentials, CredentialsError, Environment, HttpFuture, HttpTransport, MetadataProvider,
-    ProfileProvider, ProvideCredentials, ProviderContext, TransportError, TransportErrorKind,
+    Credentials, Environment, HttpFuture, HttpTransport, MetadataProvider, ProfileProvider,
+    ProvideCredentials, ProviderContext, ProviderError, TransportError, TransportErrorKind,
     signing::{Payload, RequestTarget, SignedHeaders, SigningRequest, X_SDK_DATE},
     verification::{Authorization, Verifier},
 };
@@ -118,7 +118,7 @@ fn context(responses: impl IntoIterator<Item = Response<Vec<u8>>>) -> ProviderCo
         .with_environment(Environment::from_iter::<[(&str, &str); 0]>([]))
 }
 
-fn provided(provider: &dyn ProvideCredentials) -> Result<Credentials, CredentialsError> {
+fn provided(provider: &dyn ProvideCredentials) -> Result<Credentials, ProviderError> {
     let mut future = pin!(provider.provide_credentials());
     match future
         .as_mut()

@@ -14,8 +14,7 @@ use std::{
 };
 
 use huaweicloud_auth::{
-    CachedProvider, Clock, Credentials, CredentialsError, ProvideCredentials,
-    ProvideCredentialsFuture,
+    CachedProvider, Clock, Credentials, ProvideCredentials, ProvideCredentialsFuture, ProviderError,
 };
 use tokio::time::{Instant, advance, sleep};
 
@@ -49,11 +48,11 @@ impl Source {
         self.fails.store(fails, Ordering::SeqCst);
     }
 
-    async fn answer(&self) -> Result<Credentials, CredentialsError> {
+    async fn answer(&self) -> Result<Credentials, ProviderError> {
         let number = self.asked.fetch_add(1, Ordering::SeqCst) + 1;
         sleep(Duration::from_millis(500)).await;
         if self.fails.load(Ordering::SeqCst) {
-            return Err(CredentialsError::unavailable(format!("failure {number}")));
+            return Err(ProviderError::unavailable(format!("failure {number}")));
         }
         let credentials = Credentials::new(format!("KEY{number}"), "secret")?;
         Ok(credentials.with_expires_at(self.clock.now() + self.lifetime))
@@ -89,7 +88,7 @@ async fn key<P: ProvideCredentials>(provider: &P) -> String {
 /// What 1,000 calls at once get.
 async fn thousand(
     provider: &Arc<CachedProvider<Arc<Source>>>,
-) -> Vec<Result<Credentials, CredentialsError>> {
+) -> Vec<Result<Credentials, ProviderError>> {
     let calls: Vec<_> = (0..1000)
         .map(|_| {
             let provider = provider.clone();

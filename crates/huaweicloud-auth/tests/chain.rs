@@ -20,11 +20,14 @@ use std::{
 };
 
 use huaweicloud_auth::{
-    ChainProvider, Credentials, CredentialsError, CredentialsErrorKind, ProvideCredentials,
-    ProviderContext, Region,
+    ChainProvider, Credentials, ProvideCredentials, ProviderContext, ProviderError,
+    ProviderErrorKind, Region,
 };
 use serde::Deserialize;
-use support::recorded::{Exchange, Recorded};
+use support::{
+    layers,
+    recorded::{Exchange, Recorded},
+};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -106,7 +109,7 @@ async fn run(folder: &Path) {
     );
 }
 
-fn check(name: &str, result: Result<Credentials, CredentialsError>, expected: Expected) {
+fn check(name: &str, result: Result<Credentials, ProviderError>, expected: Expected) {
     let shown = format!("{result:?}");
     assert!(!shown.contains("canary"), "{name}: {shown}");
     match (result, expected) {
@@ -114,7 +117,7 @@ fn check(name: &str, result: Result<Credentials, CredentialsError>, expected: Ex
             assert_eq!(ExpectedCredentials::from(&credentials), expected, "{name}");
         }
         (Err(error), Expected::Error { kind, contains }) => {
-            let message = error.to_string();
+            let message = layers(&error).join(": ");
             assert!(!message.contains("canary"), "{name}: {message}");
             assert_eq!(Kind::from(error.kind()), kind, "{name}: {message}");
             for part in contains {
@@ -149,12 +152,12 @@ fn copy_home(from: &Path, to: &Path, home: &Path) {
     }
 }
 
-impl From<CredentialsErrorKind> for Kind {
-    fn from(kind: CredentialsErrorKind) -> Self {
+impl From<ProviderErrorKind> for Kind {
+    fn from(kind: ProviderErrorKind) -> Self {
         match kind {
-            CredentialsErrorKind::NotFound => Self::NotFound,
-            CredentialsErrorKind::Invalid => Self::Invalid,
-            CredentialsErrorKind::Unavailable => Self::Unavailable,
+            ProviderErrorKind::NotFound => Self::NotFound,
+            ProviderErrorKind::Invalid => Self::Invalid,
+            ProviderErrorKind::Unavailable => Self::Unavailable,
             other => panic!("a new kind: {other:?}"),
         }
     }

@@ -8,7 +8,7 @@
 use std::time::SystemTime;
 
 use huaweicloud_auth::{
-    Credentials, CredentialsError, Environment, EnvironmentProvider, ProvideCredentials,
+    Credentials, Environment, EnvironmentProvider, ProvideCredentials, ProviderError,
 };
 
 #[test]
@@ -31,15 +31,13 @@ fn unusable_values_are_refused_without_showing_them() {
     );
 }
 
-fn refused(result: Result<Credentials, CredentialsError>, what: &str) {
+fn refused(result: Result<Credentials, ProviderError>, what: &str) {
     let error = result.unwrap_err();
     assert!(error.is_invalid());
     let shown = format!("{error} {error:?}");
     assert!(shown.contains(what), "{shown}");
-    assert!(
-        !shown.contains("canar") && !shown.contains("can"),
-        "{shown}"
-    );
+    let values = shown.replace("candidates: []", "");
+    assert!(!values.contains("can"), "{shown}");
 }
 
 #[test]
@@ -153,7 +151,7 @@ fn a_variable_that_is_not_unicode_is_named() {
     assert!(error.to_string().contains("HUAWEICLOUD_SDK_AK"), "{error}");
 }
 
-fn environment(variables: &[(&str, &str)]) -> Result<Credentials, CredentialsError> {
+fn environment(variables: &[(&str, &str)]) -> Result<Credentials, ProviderError> {
     EnvironmentProvider::new(variables.iter().copied().collect()).credentials()
 }
 

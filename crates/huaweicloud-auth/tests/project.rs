@@ -14,8 +14,8 @@ use std::{
 
 use http::{Request, Response};
 use huaweicloud_auth::{
-    Clock, Credentials, Environment, HttpFuture, HttpTransport, ProjectErrorKind as Kind,
-    ProjectLookup, ProviderContext, Region,
+    Clock, Credentials, Environment, HttpFuture, HttpTransport, ProjectLookup, ProviderContext,
+    ProviderErrorKind as Kind, Region,
 };
 use serde_json::{Value, json};
 use support::recorded::Recorded;
@@ -194,32 +194,32 @@ async fn what_is_not_one_project_is_an_error() {
         (
             200,
             json!([]),
-            Kind::Refused,
+            Kind::Invalid,
             ["no list of projects", "/v3/projects", "trace-1"],
         ),
         (
             200,
             json!({ "projects": [{ "name": "n" }] }),
-            Kind::Refused,
+            Kind::Invalid,
             ["no list", "", ""],
         ),
-        (200, json!("<html>"), Kind::Refused, ["no list", "", ""]),
+        (200, json!("<html>"), Kind::Invalid, ["no list", "", ""]),
         (
             200,
             json!({ "projects": [{ "id": "p\u{1b}[2J" }] }),
-            Kind::Refused,
+            Kind::Invalid,
             ["no list", "", ""],
         ),
         (
             200,
             json!({ "projects": [{ "id": "p".repeat(65) }] }),
-            Kind::Refused,
+            Kind::Invalid,
             ["no list", "", ""],
         ),
         (
             401,
             json!({ "error_code": "APIGW.0301", "error_msg": "bad TOKEN" }),
-            Kind::Refused,
+            Kind::Invalid,
             ["401", "APIGW.0301 bad <redacted>", "/v3/projects"],
         ),
         (503, json!(null), Kind::Unavailable, ["503", "", ""]),
@@ -234,7 +234,7 @@ async fn what_is_not_one_project_is_an_error() {
         assert_eq!(error.kind(), kind, "{message}");
         assert!(parts.iter().all(|part| message.contains(part)), "{message}");
         assert_eq!(
-            error.project_ids().len(),
+            error.candidates().len(),
             if kind == Kind::Ambiguous { 2 } else { 0 }
         );
         let again = lookup
@@ -257,7 +257,7 @@ async fn a_message_lists_the_first_ten_and_the_error_all() {
             .await
             .unwrap_err();
         assert!(error.to_string().ends_with(end), "{error}");
-        assert_eq!(error.project_ids().len(), count);
+        assert_eq!(error.candidates().len(), count);
     }
 }
 
@@ -269,7 +269,7 @@ async fn secrets_do_not_go_to_an_iam_in_the_clear() {
         .project_id(&credentials(), &Region::CN_NORTH_4)
         .await
         .unwrap_err();
-    assert_eq!(error.kind(), Kind::Refused);
+    assert_eq!(error.kind(), Kind::Invalid);
     assert!(
         error.to_string().contains("HUAWEICLOUD_SDK_IAM_ENDPOINT"),
         "{error}"

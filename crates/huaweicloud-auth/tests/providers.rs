@@ -16,8 +16,8 @@ use std::{
 };
 
 use huaweicloud_auth::{
-    CachedProvider, ChainProvider, Credentials, CredentialsError, Environment, ProfileProvider,
-    ProvideCredentials, ProvideCredentialsFuture, ProviderContext,
+    CachedProvider, ChainProvider, Credentials, Environment, ProfileProvider, ProvideCredentials,
+    ProvideCredentialsFuture, ProviderContext, ProviderError,
 };
 use serde_json::json;
 use support::recorded::Recorded;
@@ -59,7 +59,7 @@ struct Nothing {
 
 impl ProvideCredentials for Nothing {
     fn provide_credentials(&self) -> ProvideCredentialsFuture<'_> {
-        Box::pin(async { Err(CredentialsError::not_found("mine: nothing")) })
+        Box::pin(async { Err(ProviderError::not_found("mine: nothing")) })
     }
 
     fn invalidate(&self, _: &Credentials) {

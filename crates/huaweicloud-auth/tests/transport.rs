@@ -5,13 +5,16 @@
     reason = "the helpers of tests, too, fail by panicking"
 )]
 
+mod support;
+
 use std::{error::Error as _, sync::Arc, time::Duration};
 
 use http::{Request, StatusCode};
 use huaweicloud_auth::{
-    ContainerProvider, Environment, HttpTransport, ProvideCredentials, ProviderContext,
-    ReqwestTransport, TransportErrorKind as Kind,
+    ContainerProvider, Credentials, Environment, HttpTransport, ProvideCredentials,
+    ProviderContext, ProviderError, ReqwestTransport, TransportErrorKind as Kind,
 };
+use support::layers;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -115,14 +118,15 @@ async fn an_endless_answer_is_refused() {
     assert_eq!(kind_of_failure(&url, TIMEOUT).await, Kind::Other);
 }
 
+/// The URL of a port that nothing listens on.
+async fn closed_url() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    format!("http://{}/", listener.local_addr().unwrap())
+}
+
 #[tokio::test]
 async fn nobody_there_and_nobody_answering_are_told_apart() {
-    let free = TcpListener::bind("127.0.0.1:0")
-        .await
-        .unwrap()
-        .local_addr()
-        .unwrap();
-    let url = format!("http://{free}/");
+    let url = closed_url().await;
     assert_eq!(kind_of_failure(&url, TIMEOUT).await, Kind::Unreachable);
     let (url, _server) = serve(Vec::new()).await;
     assert_eq!(
@@ -133,14 +137,12 @@ async fn nobody_there_and_nobody_answering_are_told_apart() {
     assert_eq!(kind_of_failure(&url, TIMEOUT).await, Kind::Other);
 }
 
-#[tokio::test]
-async fn a_provider_gets_its_key_through_it() {
-    let key = r#"{"credential":{"access":"KEY","secret":"secret","securitytoken":"token","expires_at":"2099-01-01T00:00:00Z"}}"#;
-    let (url, server) = serve(answer("200 OK", "", key)).await;
+/// What a provider gets through this transport from a URL.
+async fn provided_by(url: &str) -> Result<Credentials, ProviderError> {
     let token = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(token.path(), "pod-token\n").unwrap();
     let environment = Environment::from_iter([
-        ("HC_CONTAINER_CREDENTIALS_FULL_URI", url.as_str()),
+        ("HC_CONTAINER_CREDENTIALS_FULL_URI", url),
         (
             "HC_CONTAINER_AUTHORIZATION_TOKEN_FILE",
             token.path().to_str().unwrap(),
@@ -148,12 +150,15 @@ async fn a_provider_gets_its_key_through_it() {
     ]);
     let context =
         ProviderContext::new(Arc::new(ReqwestTransport::new())).with_environment(environment);
-    let credentials = ContainerProvider::new(&context)
-        .provide_credentials()
-        .await
-        .unwrap();
+    ContainerProvider::new(&context).provide_credentials().await
+}
+
+#[tokio::test]
+async fn a_provider_gets_its_key_through_it() {
+    let key = r#"{"credential":{"access":"KEY","secret":"secret","securitytoken":"token","expires_at":"2099-01-01T00:00:00Z"}}"#;
+    let (url, server) = serve(answer("200 OK", "", key)).await;
+    let credentials = provided_by(&url).await.unwrap();
     assert_eq!(credentials.access_key(), Some("KEY"));
-    drop(context);
     let request = server.await.unwrap();
     assert!(
         request
@@ -161,6 +166,18 @@ async fn a_provider_gets_its_key_through_it() {
             .contains("authorization: pod-token\r\n"),
         "{request}"
     );
+}
+
+#[tokio::test]
+async fn the_error_of_a_provider_leaves_the_cause_to_its_source() {
+    let url = closed_url().await;
+    let error = provided_by(&url).await.unwrap_err();
+    assert!(error.is_unavailable());
+    assert_eq!(
+        error.to_string(),
+        format!("container: {url} cannot be reached")
+    );
+    assert!(layers(&error).len() > 1, "{error:?}");
 }
 
 #[test]

@@ -5,7 +5,8 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use crate::{Clock, Credentials, CredentialsError, ProvideCredentials, ProvideCredentialsFuture};
+use super::context::Clock;
+use crate::{Credentials, ProvideCredentials, ProvideCredentialsFuture, ProviderError};
 
 const DEFAULT_REFRESH_AHEAD: Duration = Duration::from_secs(40 * 60);
 /// While a key is valid, a source that fails or has nothing newer is not asked again for so long.
@@ -21,7 +22,7 @@ const RETRY_PAUSE: Duration = Duration::from_secs(60);
 /// use std::time::Duration;
 /// use huaweicloud_auth::{CachedProvider, Credentials, ProvideCredentials};
 ///
-/// # async fn run() -> Result<(), huaweicloud_auth::CredentialsError> {
+/// # async fn run() -> Result<(), huaweicloud_auth::ProviderError> {
 /// let source = Credentials::new("AccessKey", "SecretKey")?;
 /// let provider = CachedProvider::new(source).with_refresh_ahead(Duration::from_secs(600));
 /// let credentials = provider.provide_credentials().await?;
@@ -47,7 +48,7 @@ struct State {
     /// How often the source has answered.
     answers: u64,
     /// The answer of last time, for those who waited for it.
-    failure: Option<CredentialsError>,
+    failure: Option<ProviderError>,
 }
 
 impl<P: ProvideCredentials> CachedProvider<P> {
@@ -76,7 +77,7 @@ impl<P: ProvideCredentials> CachedProvider<P> {
         self
     }
 
-    async fn current(&self) -> Result<Credentials, CredentialsError> {
+    async fn current(&self) -> Result<Credentials, ProviderError> {
         let (usable, answers_seen) = self.look();
         let refreshing = match usable {
             Usable::Fresh(credentials) => return Ok(credentials),
@@ -109,7 +110,7 @@ impl<P: ProvideCredentials> CachedProvider<P> {
     }
 
     /// What the source answered to another caller, when that was after `answers_seen` was read.
-    fn answer_since(&self, answers_seen: u64) -> Option<Result<Credentials, CredentialsError>> {
+    fn answer_since(&self, answers_seen: u64) -> Option<Result<Credentials, ProviderError>> {
         let now = self.clock.now();
         let state = self.state();
         if state.answers == answers_seen {
@@ -121,8 +122,8 @@ impl<P: ProvideCredentials> CachedProvider<P> {
 
     fn record(
         &self,
-        answer: Result<Credentials, CredentialsError>,
-    ) -> Result<Credentials, CredentialsError> {
+        answer: Result<Credentials, ProviderError>,
+    ) -> Result<Credentials, ProviderError> {
         let now = self.clock.now();
         let mut state = self.state();
         state.answers += 1;
@@ -134,7 +135,7 @@ impl<P: ProvideCredentials> CachedProvider<P> {
                 state.credentials = Some(credentials.clone());
                 return Ok(credentials);
             }
-            Ok(expired) => CredentialsError::invalid(format!(
+            Ok(expired) => ProviderError::invalid(format!(
                 "{}: the credentials it gives have expired already: is the clock right?",
                 expired.provider_name()
             )),

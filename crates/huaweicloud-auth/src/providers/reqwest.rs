@@ -5,7 +5,7 @@ use std::{fmt, sync::OnceLock, time::Duration};
 use reqwest::{Client, ClientBuilder, Response, Url, redirect};
 use url::Host;
 
-use super::{HttpFuture, HttpTransport, TransportError, TransportErrorKind};
+use super::transport::{HttpFuture, HttpTransport, TransportError, TransportErrorKind};
 use crate::endpoint;
 
 const MAX_ANSWER: usize = 256 * 1024;

@@ -1,13 +1,12 @@
-//! Regions of the cloud, and where their services are.
-
-mod error;
-mod file;
-mod resolver;
+//! Regions of the cloud.
 
 use std::{borrow::Cow, fmt};
 
-pub use error::{RegionError, RegionErrorKind};
-pub use resolver::EndpointResolver;
+use crate::ProviderError;
+
+/// The least likeness of an id, between 0 and 1, to be worth suggesting.
+const LIKENESS: f64 = 0.8;
+const MAX_SUGGESTIONS: usize = 3;
 
 /// A region, known or your own.
 ///
@@ -18,7 +17,7 @@ pub use resolver::EndpointResolver;
 ///
 /// assert_eq!(Region::AP_SOUTHEAST_1.id(), "ap-southeast-1");
 /// assert_eq!(Region::new("ap-southeast-1")?, Region::AP_SOUTHEAST_1);
-/// # Ok::<(), huaweicloud_auth::RegionError>(())
+/// # Ok::<(), huaweicloud_auth::ProviderError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Region(Cow<'static, str>);
@@ -106,12 +105,17 @@ impl Region {
     ///
     /// # Errors
     ///
-    /// [`InvalidId`](RegionErrorKind::InvalidId) unless it is lower-case letters, digits and hyphens.
-    pub fn new(id: impl Into<String>) -> Result<Self, RegionError> {
+    /// [`Invalid`](crate::ProviderErrorKind::Invalid), with the nearest known regions as candidates, unless it is lower-case letters, digits and hyphens.
+    pub fn new(id: impl Into<String>) -> Result<Self, ProviderError> {
         let id = id.into();
         let is_id = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
         if id.is_empty() || !id.bytes().all(is_id) {
-            return Err(RegionError::invalid_id(&id));
+            let near = nearest(&id.to_lowercase());
+            let message = format!(
+                "{id:?} is not a region id: lower-case letters, digits and hyphens{}",
+                suggestion(&near)
+            );
+            return Err(ProviderError::invalid(message).with_candidates(near));
         }
         Ok(Self(Cow::Owned(id)))
     }
@@ -156,9 +160,31 @@ impl fmt::Display for Region {
 }
 
 impl std::str::FromStr for Region {
-    type Err = RegionError;
+    type Err = ProviderError;
 
-    fn from_str(id: &str) -> Result<Self, RegionError> {
+    fn from_str(id: &str) -> Result<Self, ProviderError> {
         Self::new(id)
+    }
+}
+
+/// The ids of the known regions that are nearest, best first.
+pub(super) fn nearest(id: &str) -> Vec<String> {
+    let likeness = |region: &Region| strsim::normalized_damerau_levenshtein(region.id(), id);
+    let mut rated: Vec<_> = Region::KNOWN
+        .iter()
+        .map(|region| (likeness(region), region))
+        .filter(|(likeness, _)| *likeness >= LIKENESS)
+        .collect();
+    rated.sort_by(|(one, _), (other, _)| other.total_cmp(one));
+    let nearest = rated.into_iter().take(MAX_SUGGESTIONS);
+    nearest.map(|(_, region)| region.id().to_owned()).collect()
+}
+
+/// The end of a message about an id.
+pub(super) fn suggestion(nearest: &[String]) -> String {
+    if nearest.is_empty() {
+        String::new()
+    } else {
+        format!("; did you mean {}?", nearest.join(", "))
     }
 }

@@ -1,12 +1,6 @@
 //! HTTP as an input: the providers say what to send, a transport sends it.
 
-#[cfg(feature = "reqwest")]
-mod reqwest;
-
 use std::{error::Error, fmt::Debug, future::Future, pin::Pin, sync::Arc, time::Duration};
-
-#[cfg(feature = "reqwest")]
-pub use self::reqwest::ReqwestTransport;
 
 /// What [`HttpTransport::send`] returns.
 pub type HttpFuture<'a> =
@@ -89,5 +83,10 @@ impl TransportError {
     /// What went wrong, for code that must decide.
     pub fn kind(&self) -> TransportErrorKind {
         self.kind
+    }
+
+    /// The error underneath, for an error that says in its own message what this one says.
+    pub(super) fn into_source(self) -> Option<Arc<dyn Error + Send + Sync>> {
+        self.source
     }
 }

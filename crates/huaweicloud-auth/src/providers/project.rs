@@ -9,8 +9,9 @@ use http::{HeaderMap, Method, Request};
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
+use super::{context::ProviderContext, region::Region, request};
 use crate::{
-    Credentials, CredentialsError, Endpoint, ProviderContext, Region, service,
+    Credentials, Endpoint, ProviderError,
     signing::{self, Payload, RequestTarget},
 };
 
@@ -50,66 +51,6 @@ pub struct ProjectLookup {
 /// An access key or the hash of a token, and a region.
 type Account = (String, Region);
 
-/// Why the project is not known.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("{message}")]
-pub struct ProjectError {
-    kind: ProjectErrorKind,
-    message: String,
-    project_ids: Vec<String>,
-    #[source]
-    source: Option<CredentialsError>,
-}
-
-/// What went wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ProjectErrorKind {
-    /// The account has no project in the region.
-    NotFound,
-    /// The account has several: choose one of [`ProjectError::project_ids`].
-    Ambiguous,
-    /// IAM refused the question or answered what cannot be understood, or an endpoint is configured wrongly.
-    Refused,
-    /// IAM could not be asked; a later try may succeed.
-    Unavailable,
-}
-
-impl ProjectError {
-    /// What went wrong, for code that must decide.
-    pub fn kind(&self) -> ProjectErrorKind {
-        self.kind
-    }
-
-    /// The projects to choose from, when there are several.
-    pub fn project_ids(&self) -> &[String] {
-        &self.project_ids
-    }
-
-    fn new(kind: ProjectErrorKind, message: String) -> Self {
-        Self {
-            kind,
-            message,
-            project_ids: Vec::new(),
-            source: None,
-        }
-    }
-}
-
-impl From<CredentialsError> for ProjectError {
-    fn from(error: CredentialsError) -> Self {
-        let kind = if error.is_unavailable() {
-            ProjectErrorKind::Unavailable
-        } else {
-            ProjectErrorKind::Refused
-        };
-        Self {
-            source: Some(error.clone()),
-            ..Self::new(kind, error.to_string())
-        }
-    }
-}
-
 impl ProjectLookup {
     /// A lookup that uses the environment, the transport and the clock of the context.
     pub fn new(context: &ProviderContext) -> Self {
@@ -127,12 +68,15 @@ impl ProjectLookup {
     ///
     /// # Errors
     ///
-    /// The kinds of [`ProjectErrorKind`].
+    /// [`NotFound`](crate::ProviderErrorKind::NotFound) when the account has no project in the region,
+    /// [`Ambiguous`](crate::ProviderErrorKind::Ambiguous) when it has several, with their ids as candidates,
+    /// [`Invalid`](crate::ProviderErrorKind::Invalid) when IAM refused the question, its response cannot be understood or an
+    /// endpoint is configured wrongly, and [`Unavailable`](crate::ProviderErrorKind::Unavailable) when IAM could not be asked.
     pub async fn project_id(
         &self,
         credentials: &Credentials,
         region: &Region,
-    ) -> Result<String, ProjectError> {
+    ) -> Result<String, ProviderError> {
         if let Some(project_id) = credentials.project_id() {
             return Ok(project_id.to_owned());
         }
@@ -150,7 +94,7 @@ impl ProjectLookup {
         &self,
         credentials: &Credentials,
         region: &Region,
-    ) -> Result<String, ProjectError> {
+    ) -> Result<String, ProviderError> {
         let context = self.context.clone().with_region(region.clone());
         let iam = context.iam_endpoint(credentials.iam_endpoint())?;
         let request = self.request(credentials, &iam, region)?;
@@ -159,13 +103,7 @@ impl ProjectLookup {
             .into_iter()
             .chain(credentials.auth_token())
             .collect();
-        let answer = service::ask(
-            &*context.transport,
-            request,
-            service::CLOUD_TIMEOUT,
-            &secrets,
-        )
-        .await?;
+        let answer = request::ask(&context, request, request::CLOUD_TIMEOUT, &secrets).await?;
         choose(region, &iam, &answer)
     }
 
@@ -174,7 +112,7 @@ impl ProjectLookup {
         credentials: &Credentials,
         iam: &Endpoint,
         region: &Region,
-    ) -> Result<Request<Vec<u8>>, ProjectError> {
+    ) -> Result<Request<Vec<u8>>, ProviderError> {
         let query = format!("name={region}");
         let target = RequestTarget {
             method: &Method::GET,
@@ -184,11 +122,14 @@ impl ProjectLookup {
         };
         let mut headers = HeaderMap::new();
         let now = self.context.clock.now();
-        signing::authorize(credentials, target, &mut headers, Payload::Bytes(b""), now)
-            .map_err(|error| ProjectError::new(ProjectErrorKind::Refused, error.to_string()))?;
+        signing::authorize(credentials, target, &mut headers, Payload::Bytes(b""), now).map_err(
+            |error| ProviderError::invalid("the request cannot be signed").with_source(error),
+        )?;
         let mut request = Request::get(format!("{iam}{PATH}?{query}"))
             .body(Vec::new())
-            .map_err(|error| ProjectError::new(ProjectErrorKind::Refused, error.to_string()))?;
+            .map_err(|error| {
+                ProviderError::invalid("the request cannot be built").with_source(error)
+            })?;
         *request.headers_mut() = headers;
         Ok(request)
     }
@@ -207,8 +148,8 @@ fn account_of(credentials: &Credentials) -> String {
 fn choose(
     region: &Region,
     iam: &Endpoint,
-    answer: &service::Answer,
-) -> Result<String, ProjectError> {
+    answer: &request::Answer,
+) -> Result<String, ProviderError> {
     let trace = answer
         .headers()
         .get("x-iam-trace-id")
@@ -218,14 +159,13 @@ fn choose(
         .unwrap_or_default();
     let Some(mut project_ids) = project_ids(answer.body()) else {
         let message = format!("{iam}{PATH} answered what is no list of projects{trace}");
-        return Err(ProjectError::new(ProjectErrorKind::Refused, message));
+        return Err(ProviderError::invalid(message));
     };
     match project_ids.len() {
         1 => Ok(project_ids.swap_remove(0)),
-        0 => Err(ProjectError::new(
-            ProjectErrorKind::NotFound,
-            format!("the account has no project in the region {region}{trace}: give a project id"),
-        )),
+        0 => Err(ProviderError::not_found(format!(
+            "the account has no project in the region {region}{trace}: give a project id"
+        ))),
         _ => {
             let list = match project_ids.split_at_checked(LISTED) {
                 Some((first, more)) if !more.is_empty() => {
@@ -236,10 +176,7 @@ fn choose(
             let message = format!(
                 "the account has several projects in the region {region}{trace}: give the id of one, {list}"
             );
-            Err(ProjectError {
-                project_ids,
-                ..ProjectError::new(ProjectErrorKind::Ambiguous, message)
-            })
+            Err(ProviderError::ambiguous(message, project_ids))
         }
     }
 }
