@@ -1,6 +1,7 @@
-//! The chain of sources, case by case: see `tests/chain/*/case.json`, with the home folder beside it.
+//! The chain of sources, case by case: see `tests/chain/*.yaml`.
 //!
-//! `${HOME}` in variables and files stands for the home folder of the case. What must stay secret contains `canary`.
+//! `home` is the files of the home folder, which `${HOME}` in variables and files stands for; `\u{fffd}` in a file stands for a
+//! byte that is not Unicode. What must stay secret contains `canary`.
 #![cfg(feature = "providers")]
 #![expect(
     clippy::unwrap_used,
@@ -11,13 +12,7 @@
 
 mod support;
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::SystemTime,
-};
+use std::{collections::BTreeMap, fs, path::Path, sync::Arc, time::SystemTime};
 
 use huaweicloud_auth::{
     ChainProvider, Credentials, ProvideCredentials, ProviderContext, ProviderError,
@@ -32,19 +27,22 @@ use support::{
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Case {
-    #[serde(rename = "description")]
-    _description: String,
+    #[serde(default)]
     environment: BTreeMap<String, String>,
+    #[serde(default)]
+    home: BTreeMap<String, String>,
     region: Option<String>,
+    #[serde(default)]
     http: Vec<Exchange>,
-    expected: Expected,
+    credentials: Option<ExpectedCredentials>,
+    error: Option<ExpectedError>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Expected {
-    Credentials(ExpectedCredentials),
-    Error { kind: Kind, contains: Vec<String> },
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ExpectedError {
+    kind: Kind,
+    contains: Vec<String>,
 }
 
 #[derive(Debug, Default, Deserialize, PartialEq)]
@@ -70,23 +68,31 @@ enum Kind {
 
 #[tokio::test]
 async fn every_case_ends_as_expected() {
-    let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/chain");
+    let families = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/chain");
     let mut count = 0;
-    for case in fs::read_dir(cases).unwrap() {
-        run(&case.unwrap().path()).await;
-        count += 1;
+    for family in fs::read_dir(families).unwrap() {
+        let cases = fs::read_to_string(family.unwrap().path()).unwrap();
+        let cases: BTreeMap<String, Case> = yaml_serde::from_str(&cases).unwrap();
+        count += cases.len();
+        for (name, case) in cases {
+            println!("{name}");
+            run(&name, case).await;
+        }
     }
     assert!(count > 80, "{count} cases");
 }
 
-async fn run(folder: &Path) {
-    let name = folder.file_name().unwrap().to_string_lossy();
-    println!("{name}");
-    let case: Case = serde_json::from_slice(&fs::read(folder.join("case.json")).unwrap()).unwrap();
+async fn run(name: &str, case: Case) {
     let home = tempfile::tempdir().unwrap();
-    copy_home(&folder.join("home"), home.path(), home.path());
-    let transport = Arc::new(Recorded::new(case.http));
     let in_home = |text: &str| text.replace("${HOME}", home.path().to_str().unwrap());
+    for (path, text) in &case.home {
+        let path = home.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let text = in_home(text);
+        let parts: Vec<_> = text.split('\u{fffd}').map(str::as_bytes).collect();
+        fs::write(path, parts.join(&0xff)).unwrap();
+    }
+    let transport = Arc::new(Recorded::new(case.http));
     let mut context = ProviderContext::new(transport.clone())
         .with_environment(
             case.environment
@@ -101,7 +107,7 @@ async fn run(folder: &Path) {
     let result = ChainProvider::standard(&context)
         .provide_credentials()
         .await;
-    check(&name, result, case.expected);
+    check(name, result, case.credentials, case.error);
     assert_eq!(
         transport.remaining(),
         0,
@@ -109,46 +115,30 @@ async fn run(folder: &Path) {
     );
 }
 
-fn check(name: &str, result: Result<Credentials, ProviderError>, expected: Expected) {
+fn check(
+    name: &str,
+    result: Result<Credentials, ProviderError>,
+    credentials: Option<ExpectedCredentials>,
+    error: Option<ExpectedError>,
+) {
     let shown = format!("{result:?}");
     assert!(!shown.contains("canary"), "{name}: {shown}");
-    match (result, expected) {
-        (Ok(credentials), Expected::Credentials(expected)) => {
-            assert_eq!(ExpectedCredentials::from(&credentials), expected, "{name}");
+    match (result, credentials, error) {
+        (Ok(provided), Some(expected), None) => {
+            assert_eq!(ExpectedCredentials::from(&provided), expected, "{name}");
         }
-        (Err(error), Expected::Error { kind, contains }) => {
+        (Err(error), None, Some(expected)) => {
             let message = layers(&error).join(": ");
             assert!(!message.contains("canary"), "{name}: {message}");
-            assert_eq!(Kind::from(error.kind()), kind, "{name}: {message}");
-            for part in contains {
+            assert_eq!(Kind::from(error.kind()), expected.kind, "{name}: {message}");
+            for part in expected.contains {
                 assert!(
                     message.contains(&part),
                     "{name}: {part:?} is not in {message:?}"
                 );
             }
         }
-        (result, _) => panic!("{name}: {result:?}"),
-    }
-}
-
-fn copy_home(from: &Path, to: &Path, home: &Path) {
-    let Ok(entries) = fs::read_dir(from) else {
-        return;
-    };
-    for entry in entries {
-        let entry: PathBuf = entry.unwrap().path();
-        let target = to.join(entry.file_name().unwrap());
-        if entry.is_dir() {
-            fs::create_dir(&target).unwrap();
-            copy_home(&entry, &target, home);
-        } else {
-            let bytes = fs::read(&entry).unwrap();
-            match String::from_utf8(bytes) {
-                Ok(text) => fs::write(target, text.replace("${HOME}", home.to_str().unwrap())),
-                Err(not_text) => fs::write(target, not_text.into_bytes()),
-            }
-            .unwrap();
-        }
+        (result, ..) => panic!("{name}: {result:?}"),
     }
 }
 
