@@ -1,10 +1,25 @@
-//! What several test files share.
-#![allow(dead_code, reason = "each test file uses a part of it")]
+//! What several files of tests share.
 
 pub(crate) mod recorded;
+pub(crate) mod sent;
 pub(crate) mod vectors;
 
-use std::{error::Error, iter};
+use std::{
+    error::Error,
+    iter,
+    time::{Duration, SystemTime},
+};
+
+use huaweicloud_auth::Credentials;
+
+/// 2026-01-02T03:04:05Z
+pub(crate) fn now() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_323_045)
+}
+
+pub(crate) fn key_pair() -> Credentials {
+    Credentials::new("AccessKey", "SecretKey").unwrap()
+}
 
 /// The messages of an error and its causes, none of which may repeat the one below it.
 pub(crate) fn layers(error: &dyn Error) -> Vec<String> {

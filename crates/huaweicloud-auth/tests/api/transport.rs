@@ -1,20 +1,13 @@
 //! The reqwest transport against a server on this machine.
-#![cfg(feature = "reqwest")]
-#![expect(
-    clippy::unwrap_used,
-    reason = "the helpers of tests, too, fail by panicking"
-)]
-
-mod support;
 
 use std::{error::Error as _, sync::Arc, time::Duration};
 
+use crate::support::layers;
 use http::{Request, StatusCode};
 use huaweicloud_auth::{
     ContainerProvider, Credentials, Environment, HttpTransport, ProvideCredentials,
     ProviderContext, ProviderError, ReqwestTransport, TransportErrorKind as Kind,
 };
-use support::layers;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},

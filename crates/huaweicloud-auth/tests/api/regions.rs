@@ -1,18 +1,11 @@
 //! Regions and the endpoints of services in them.
-#![cfg(feature = "providers")]
-#![expect(
-    clippy::unwrap_used,
-    reason = "the helpers of tests, too, fail by panicking"
-)]
-
-mod support;
 
 use std::{fs, path::Path};
 
+use crate::support::layers;
 use huaweicloud_auth::{
     EndpointResolver, Environment, ProviderError, ProviderErrorKind as Kind, Region,
 };
-use support::layers;
 
 /// Without a home folder unless a test gives one.
 fn endpoints(

@@ -1,52 +1,18 @@
 //! What holds for every request: a signature verifies, and no longer does once something signed has changed.
-#![expect(
-    clippy::unwrap_used,
-    reason = "the helpers of tests, too, fail by panicking"
-)]
 
-use std::time::{Duration, SystemTime};
-
-use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use huaweicloud_auth::{
     Credentials,
-    signing::{
-        ALGORITHM, Payload, RequestTarget, SignedHeaders, SigningRequest, X_SDK_DATE, authorize,
-        canonical_request, signature, string_to_sign,
-    },
+    signing::{Payload, authorize},
     verification::{Authorization, Verifier},
 };
 use proptest::{collection::vec, prelude::*, sample};
 
+use crate::support::{now, sent::Sent};
+
 const ACCESS_KEY: &str = "AccessKey";
 
-#[derive(Clone, Debug)]
-struct Sent {
-    method: Method,
-    host: String,
-    path: String,
-    query: String,
-    headers: HeaderMap,
-    body: Vec<u8>,
-}
-
 impl Sent {
-    fn target(&self) -> RequestTarget<'_> {
-        RequestTarget {
-            method: &self.method,
-            host: &self.host,
-            path: &self.path,
-            query: &self.query,
-        }
-    }
-
-    fn request(&self) -> SigningRequest<'_> {
-        SigningRequest {
-            target: self.target(),
-            headers: &self.headers,
-            payload: Payload::Bytes(&self.body),
-        }
-    }
-
     fn is_accepted(&self, secret_key: &str) -> bool {
         self.is_accepted_from(ACCESS_KEY, secret_key)
     }
@@ -62,27 +28,9 @@ impl Sent {
                 .is_ok()
     }
 
-    /// As the official SDKs sign: all headers that there are.
     fn sign_all_headers(&mut self, secret_key: &str) {
-        self.headers
-            .insert(X_SDK_DATE, HeaderValue::from_static("20260102T030405Z"));
-        let names = SignedHeaders::all(&self.headers);
-        let canonical_request = canonical_request(&self.request(), &names);
-        let signature = signature(
-            secret_key,
-            &string_to_sign("20260102T030405Z", &canonical_request),
-        );
-        let value = format!(
-            "{ALGORITHM} Access={ACCESS_KEY}, SignedHeaders={names}, Signature={signature}"
-        );
-        self.headers
-            .insert(header::AUTHORIZATION, value.parse().unwrap());
+        self.sign_all(&Credentials::new(ACCESS_KEY, secret_key).unwrap());
     }
-}
-
-/// 2026-01-02T03:04:05Z
-fn now() -> SystemTime {
-    SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_323_045)
 }
 
 fn header_name() -> impl Strategy<Value = HeaderName> {

@@ -2,27 +2,18 @@
 //!
 //! `home` is the files of the home folder, which `${HOME}` in variables and files stands for; `\u{fffd}` in a file stands for a
 //! byte that is not Unicode. What must stay secret contains `canary`.
-#![cfg(feature = "providers")]
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stdout,
-    reason = "the helpers of tests, too, fail by panicking, after they said where they are"
-)]
-
-mod support;
 
 use std::{collections::BTreeMap, fs, path::Path, sync::Arc, time::SystemTime};
 
+use crate::support::{
+    layers,
+    recorded::{Exchange, Recorded},
+};
 use huaweicloud_auth::{
     ChainProvider, Credentials, ProvideCredentials, ProviderContext, ProviderError,
     ProviderErrorKind, Region,
 };
 use serde::Deserialize;
-use support::{
-    layers,
-    recorded::{Exchange, Recorded},
-};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -1,6 +1,4 @@
 //! HTTP traffic that was written down before.
-#![cfg(feature = "providers")]
-#![expect(clippy::panic, reason = "that is how a test fails")]
 
 use std::{
     collections::{BTreeMap, VecDeque},

@@ -1,105 +1,63 @@
 //! Verification: what passes, what does not, and why.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "the helpers of tests, too, fail by panicking"
-)]
-
 use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use huaweicloud_auth::{
-    Credentials,
-    signing::{
-        self, Payload, RequestTarget, SignedHeaders, SigningRequest, X_SDK_CONTENT_SHA256,
-        X_SDK_DATE, canonical_request, signature, string_to_sign,
-    },
+    signing::{self, Payload, SignedHeaders, SigningRequest, X_SDK_CONTENT_SHA256, X_SDK_DATE},
     verification::{Authorization, VerificationErrorKind as Kind, Verifier},
 };
 
-const DATE: &str = "20260102T030405Z";
-type Damage = fn(&mut Signed);
+use crate::support::{
+    key_pair, now,
+    sent::{DATE, Sent},
+};
+
+type Damage = fn(&mut Sent);
 
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// A signed request that tests then damage.
-struct Signed {
-    method: Method,
-    host: String,
-    path: String,
-    query: String,
-    headers: HeaderMap,
-    body: Vec<u8>,
+fn signed_request() -> Sent {
+    let mut headers = HeaderMap::new();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
+    signed_with(headers, Payload::Bytes(b"{}"))
 }
 
-impl Signed {
-    fn new() -> Self {
-        let mut headers = HeaderMap::new();
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/json"),
-        );
-        Self::with_headers(headers, Payload::Bytes(b"{}"))
-    }
+fn signed_with(headers: HeaderMap, payload: Payload<'_>) -> Sent {
+    let mut sent = Sent {
+        method: Method::POST,
+        host: "example.com".into(),
+        path: "/v1/vpcs".into(),
+        query: "limit=2".into(),
+        headers,
+        body: b"{}".to_vec(),
+    };
+    let mut headers = sent.headers.clone();
+    signing::authorize(&key_pair(), sent.target(), &mut headers, payload, now()).unwrap();
+    sent.headers = headers;
+    sent
+}
 
-    fn with_headers(headers: HeaderMap, payload: Payload<'_>) -> Self {
-        let mut signed = Self {
-            method: Method::POST,
-            host: "example.com".into(),
-            path: "/v1/vpcs".into(),
-            query: "limit=2".into(),
-            headers,
-            body: b"{}".to_vec(),
-        };
-        let credentials = Credentials::new("AccessKey", "SecretKey").unwrap();
-        let mut headers = signed.headers.clone();
-        signing::authorize(&credentials, signed.target(), &mut headers, payload, now()).unwrap();
-        signed.headers = headers;
-        signed
-    }
+/// Signed by someone who covers a set of headers of their own, with a payload hash of their own.
+fn signed_by_hand(names: &str, headers: &[(&str, &'static str)], body: &[u8]) -> Sent {
+    let mut sent = signed_request();
+    sent.body = body.to_vec();
+    sent.headers = headers
+        .iter()
+        .map(|(name, value)| {
+            let name: HeaderName = name.parse().unwrap();
+            (name, HeaderValue::from_static(value))
+        })
+        .collect();
+    sent.sign_listed(&key_pair(), SignedHeaders::parse(names).unwrap());
+    sent
+}
 
-    /// Signed by someone who covers a set of headers of their own, with a payload hash of their own.
-    fn by_hand(names: &str, headers: &[(&str, &'static str)], body: &[u8]) -> Self {
-        let mut signed = Self::new();
-        signed.body = body.to_vec();
-        signed.headers = headers
-            .iter()
-            .map(|(name, value)| {
-                (
-                    name.parse::<HeaderName>().unwrap(),
-                    HeaderValue::from_static(value),
-                )
-            })
-            .collect();
-        let names = SignedHeaders::parse(names).unwrap();
-        let canonical_request = canonical_request(&signed.request(), &names);
-        let signature = signature("SecretKey", &string_to_sign(DATE, &canonical_request));
-        let value = format!(
-            "SDK-HMAC-SHA256 Access=AccessKey, SignedHeaders={names}, Signature={signature}"
-        );
-        signed
-            .headers
-            .insert(header::AUTHORIZATION, value.parse().unwrap());
-        signed
-    }
-
-    fn target(&self) -> RequestTarget<'_> {
-        RequestTarget {
-            method: &self.method,
-            host: &self.host,
-            path: &self.path,
-            query: &self.query,
-        }
-    }
-
-    fn request(&self) -> SigningRequest<'_> {
-        SigningRequest {
-            target: self.target(),
-            headers: &self.headers,
-            payload: Payload::Bytes(&self.body),
-        }
-    }
-
+impl Sent {
     fn verify(&self) -> Result<(), Kind> {
         self.verify_with(&Verifier::default(), now())
     }
@@ -113,14 +71,9 @@ impl Signed {
     }
 }
 
-/// 2026-01-02T03:04:05Z
-fn now() -> SystemTime {
-    SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_323_045)
-}
-
 #[test]
 fn damage_is_found() {
-    assert_eq!(Signed::new().verify(), Ok(()));
+    assert_eq!(signed_request().verify(), Ok(()));
     let damages: [(&str, Damage); 10] = [
         ("method", |signed| signed.method = Method::PUT),
         ("host", |signed| signed.host = "example.org".into()),
@@ -142,7 +95,7 @@ fn damage_is_found() {
         }),
     ];
     for (name, damage) in damages {
-        let mut signed = Signed::new();
+        let mut signed = signed_request();
         damage(&mut signed);
         assert_eq!(signed.verify(), Err(Kind::SignatureMismatch), "{name}");
     }
@@ -150,7 +103,7 @@ fn damage_is_found() {
 
 #[test]
 fn another_spelling_of_the_same_request_passes() {
-    let mut signed = Signed::new();
+    let mut signed = signed_request();
     signed.path = "/v1/%76pcs".into();
     signed.query = "lim%69t=2&".into();
     signed.headers.insert(
@@ -165,7 +118,7 @@ fn another_spelling_of_the_same_request_passes() {
 
 #[test]
 fn a_mismatch_brings_the_canonical_request_without_the_token() {
-    let mut signed = Signed::new();
+    let mut signed = signed_request();
     signed
         .headers
         .insert("x-security-token", HeaderValue::from_static("canary"));
@@ -188,7 +141,7 @@ fn a_mismatch_brings_the_canonical_request_without_the_token() {
 
 #[test]
 fn skew_counts_in_both_directions() {
-    let signed = Signed::new();
+    let signed = signed_request();
     let verify = |now| signed.verify_with(&Verifier::default(), now);
     for (now, expected) in [
         (now() - 15 * MINUTE, Ok(())),
@@ -214,7 +167,7 @@ fn skew_counts_in_both_directions() {
 
 #[test]
 fn the_date_must_be_there_once_and_signed() {
-    let mut signed = Signed::new();
+    let mut signed = signed_request();
     signed
         .headers
         .append(X_SDK_DATE, HeaderValue::from_static(DATE));
@@ -225,16 +178,16 @@ fn the_date_must_be_there_once_and_signed() {
     assert_eq!(signed.verify(), Err(Kind::InvalidDate));
     signed.headers.remove(X_SDK_DATE);
     assert_eq!(signed.verify(), Err(Kind::HeaderMissing));
-    let unsigned_date = Signed::by_hand("host", &[("x-sdk-date", DATE)], b"");
+    let unsigned_date = signed_by_hand("host", &[("x-sdk-date", DATE)], b"");
     assert_eq!(unsigned_date.verify(), Err(Kind::DateNotSigned));
 }
 
 #[test]
 fn listed_headers_must_be_there() {
-    let mut signed = Signed::new();
+    let mut signed = signed_request();
     signed.headers.remove(header::CONTENT_TYPE);
     assert_eq!(signed.verify(), Err(Kind::HeaderMissing));
-    let mut signed = Signed::new();
+    let mut signed = signed_request();
     signed.host.clear();
     assert_eq!(signed.verify(), Err(Kind::HeaderMissing));
 }
@@ -253,7 +206,7 @@ fn any_set_of_headers_with_the_date_passes() {
             ("x-sdk-date", DATE),
         ];
         assert_eq!(
-            Signed::by_hand(names, &headers, b"{}").verify(),
+            signed_by_hand(names, &headers, b"{}").verify(),
             Ok(()),
             "{names}"
         );
@@ -264,7 +217,7 @@ fn any_set_of_headers_with_the_date_passes() {
 fn a_stated_hash_is_compared_with_the_body() {
     let right = "44136FA355B3678A1146AD16F7E8649E94FB4FC21FE77E8310C060F61CAAFF8A";
     let state = |hash| {
-        Signed::by_hand(
+        signed_by_hand(
             "x-sdk-date",
             &[("x-sdk-date", DATE), ("x-sdk-content-sha256", hash)],
             b"{}",
@@ -283,11 +236,11 @@ fn a_stated_hash_is_compared_with_the_body() {
 #[test]
 fn an_unsigned_payload_passes_only_where_it_is_accepted() {
     let accepting = Verifier::default().with_unsigned_payload(true);
-    let unsigned = Signed::with_headers(HeaderMap::new(), Payload::Unsigned);
+    let unsigned = signed_with(HeaderMap::new(), Payload::Unsigned);
     assert_eq!(unsigned.verify(), Err(Kind::UnsignedPayload));
     assert_eq!(unsigned.verify_with(&accepting, now()), Ok(()));
 
-    let mut declared_later = Signed::new();
+    let mut declared_later = signed_request();
     declared_later.headers.insert(
         X_SDK_CONTENT_SHA256,
         HeaderValue::from_static("UNSIGNED-PAYLOAD"),
@@ -304,14 +257,14 @@ fn an_unsigned_payload_passes_only_where_it_is_accepted() {
 fn an_unread_body_passes_only_as_an_unsigned_one() {
     let accepting = Verifier::default().with_unsigned_payload(true);
     for (signed, verifier, expected) in [
-        (Signed::new(), &accepting, Err(Kind::UnsignedPayload)),
+        (signed_request(), &accepting, Err(Kind::UnsignedPayload)),
         (
-            Signed::with_headers(HeaderMap::new(), Payload::Unsigned),
+            signed_with(HeaderMap::new(), Payload::Unsigned),
             &accepting,
             Ok(()),
         ),
         (
-            Signed::with_headers(HeaderMap::new(), Payload::Unsigned),
+            signed_with(HeaderMap::new(), Payload::Unsigned),
             &Verifier::default(),
             Err(Kind::UnsignedPayload),
         ),
@@ -329,7 +282,7 @@ fn an_unread_body_passes_only_as_an_unsigned_one() {
 /// The Python SDK declares the payload of a form unsigned and still signs the hash of an empty body.
 #[test]
 fn an_empty_body_declared_unsigned_passes_by_its_hash() {
-    let mut signed = Signed::by_hand("x-sdk-date", &[("x-sdk-date", DATE)], b"");
+    let mut signed = signed_by_hand("x-sdk-date", &[("x-sdk-date", DATE)], b"");
     signed.headers.insert(
         X_SDK_CONTENT_SHA256,
         HeaderValue::from_static("UNSIGNED-PAYLOAD"),
@@ -337,4 +290,71 @@ fn an_empty_body_declared_unsigned_passes_by_its_hash() {
     assert_eq!(signed.verify(), Ok(()));
     signed.body.push(b'x');
     assert_eq!(signed.verify(), Err(Kind::UnsignedPayload));
+}
+
+/// A header's value; `HEX` stands for a signature.
+fn value(parts: &str) -> String {
+    format!("SDK-HMAC-SHA256 {}", parts.replace("HEX", &"0".repeat(64)))
+}
+
+fn parse_failure(value: &str) -> Kind {
+    Authorization::parse(value).unwrap_err().kind()
+}
+
+#[test]
+fn its_parts_come_in_any_order() {
+    for good in [
+        value("Access=A, SignedHeaders=host;x-sdk-date, Signature=HEX"),
+        value("Access=A,SignedHeaders=host;x-sdk-date,Signature=HEX"),
+        value("Signature=HEX, SignedHeaders=host;x-sdk-date, Access=A"),
+    ] {
+        let authorization = Authorization::parse(&good).unwrap();
+        assert_eq!(authorization.access_key(), "A");
+        assert_eq!(authorization.signed_headers().as_str(), "host;x-sdk-date");
+        assert_eq!(authorization.signature(), "0".repeat(64));
+    }
+}
+
+#[test]
+fn other_algorithms_are_told_apart() {
+    for other in [
+        "",
+        "Bearer abc",
+        "SDK-HMAC-SM3 Access=A",
+        "sdk-hmac-sha256 Access=A",
+    ] {
+        assert_eq!(parse_failure(other), Kind::UnsupportedAlgorithm, "{other}");
+    }
+}
+
+#[test]
+fn each_part_stands_there_once_and_nothing_else() {
+    assert_eq!(parse_failure("SDK-HMAC-SHA256"), Kind::Malformed);
+    for parts in [
+        "",
+        "Access=A, SignedHeaders=x-sdk-date",
+        "Access=, SignedHeaders=x-sdk-date, Signature=HEX",
+        "Access=A, SignedHeaders=x-sdk-date;host, Signature=HEX",
+        "Access=A, SignedHeaders=X-Sdk-Date, Signature=HEX",
+        "Access=A, SignedHeaders=x-sdk-date, Signature=HEX0",
+        "Access=A, SignedHeaders=x-sdk-date, Signature=G",
+        "Access=A, Access=B, SignedHeaders=x-sdk-date, Signature=HEX",
+        "Access=A, SignedHeaders=x-sdk-date, Signature=HEX, Other=1",
+        "Access=A, SignedHeaders=x-sdk-date, Signature=HEX,",
+    ] {
+        assert_eq!(parse_failure(&value(parts)), Kind::Malformed, "{parts}");
+    }
+}
+
+#[test]
+fn a_request_has_one_of_it() {
+    let kind = |headers: &HeaderMap| Authorization::from_headers(headers).unwrap_err().kind();
+    let mut headers = HeaderMap::new();
+    assert_eq!(kind(&headers), Kind::Missing);
+    let good = value("Access=A, SignedHeaders=x-sdk-date, Signature=HEX");
+    let good: HeaderValue = good.parse().unwrap();
+    headers.append(header::AUTHORIZATION, good.clone());
+    assert!(Authorization::from_headers(&headers).is_ok());
+    headers.append(header::AUTHORIZATION, good);
+    assert_eq!(kind(&headers), Kind::Malformed);
 }

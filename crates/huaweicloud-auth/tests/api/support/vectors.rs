@@ -25,7 +25,7 @@ pub(crate) struct Vector {
     pub(crate) body: String,
     pub(crate) x_sdk_date: String,
     pub(crate) canonical_request: String,
-    pub canonical_request_sha256: String,
+    pub(crate) canonical_request_sha256: String,
     pub(crate) string_to_sign: String,
     pub(crate) signature: String,
     pub(crate) authorization: String,
@@ -39,7 +39,7 @@ fn method<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Method, D
 
 pub(crate) fn vectors() -> Vec<Vector> {
     let file: File =
-        serde_json::from_str(include_str!("../vectors/signature-vectors.json")).unwrap();
+        serde_json::from_str(include_str!("../../vectors/signature-vectors.json")).unwrap();
     assert_eq!(file.algorithm, huaweicloud_auth::signing::ALGORITHM);
     assert!(!file.cases.is_empty());
     file.cases

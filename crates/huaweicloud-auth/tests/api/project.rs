@@ -1,24 +1,14 @@
 //! The project of a region, from IAM.
-#![cfg(feature = "providers")]
-#![expect(
-    clippy::unwrap_used,
-    reason = "the helpers of tests, too, fail by panicking"
-)]
 
-mod support;
+use std::{sync::Arc, time::Duration};
 
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
-
+use crate::support::{key_pair, now, recorded::Recorded};
 use http::{Request, Response};
 use huaweicloud_auth::{
     Clock, Credentials, Environment, HttpFuture, HttpTransport, ProjectLookup, ProviderContext,
     ProviderErrorKind as Kind, Region,
 };
 use serde_json::{Value, json};
-use support::recorded::Recorded;
 use tokio::time::timeout;
 
 const AP_1: &str = "https://iam.ap-southeast-1.myhuaweicloud.com/v3/projects?name=ap-southeast-1";
@@ -43,14 +33,8 @@ fn lookup(exchanges: Value, environment: &[(&str, &str)]) -> (ProjectLookup, Arc
     let transport = Arc::new(Recorded::from_json(exchanges));
     let context = ProviderContext::new(transport.clone())
         .with_environment(environment.iter().copied().collect::<Environment>())
-        .with_clock(Clock::from_fn(|| {
-            SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_323_045)
-        }));
+        .with_clock(Clock::from_fn(now));
     (ProjectLookup::new(&context), transport)
-}
-
-fn credentials() -> Credentials {
-    Credentials::new("AccessKey", "SecretKey").unwrap()
 }
 
 #[tokio::test]
@@ -60,10 +44,10 @@ async fn iam_is_asked_once_per_key_and_region() {
     let (lookup, transport) = lookup(exchanges, &[]);
     let other = Credentials::new("OtherKey", "SecretKey").unwrap();
     for (credentials, region, expected) in [
-        (&credentials(), Region::AP_SOUTHEAST_1, "p1"),
-        (&credentials(), Region::AP_SOUTHEAST_2, "p2"),
+        (&key_pair(), Region::AP_SOUTHEAST_1, "p1"),
+        (&key_pair(), Region::AP_SOUTHEAST_2, "p2"),
         (&other, Region::AP_SOUTHEAST_1, "p3"),
-        (&credentials(), Region::AP_SOUTHEAST_1, "p1"),
+        (&key_pair(), Region::AP_SOUTHEAST_1, "p1"),
         (&other, Region::AP_SOUTHEAST_1, "p3"),
     ] {
         assert_eq!(
@@ -77,7 +61,7 @@ async fn iam_is_asked_once_per_key_and_region() {
 #[tokio::test]
 async fn concurrent_calls_ask_once() {
     let (lookup, _) = lookup(json!([one(AP_1, "p1")]), &[]);
-    let credentials = credentials();
+    let credentials = key_pair();
     let ask = || lookup.project_id(&credentials, &Region::AP_SOUTHEAST_1);
     let (one, other, third) = tokio::join!(ask(), ask(), ask());
     assert_eq!(
@@ -96,7 +80,7 @@ async fn the_question_is_signed() {
         "authorization": "SDK-HMAC-SHA256 Access=AccessKey, SignedHeaders=host;x-sdk-date;x-security-token, Signature=8f95cbc440f4f7cf233517921d8964d422522b654b4d842b32011d67434f0e9f",
     });
     let (lookup, _) = lookup(json!([exchange]), &[]);
-    let credentials = credentials().with_security_token("TOKEN").unwrap();
+    let credentials = key_pair().with_security_token("TOKEN").unwrap();
     lookup
         .project_id(&credentials, &Region::AP_SOUTHEAST_1)
         .await
@@ -125,7 +109,7 @@ async fn a_token_asks_as_well() {
 #[tokio::test]
 async fn a_project_that_the_credentials_name_is_taken() {
     let (lookup, _) = lookup(json!([]), &[]);
-    let credentials = credentials().with_project_id("mine");
+    let credentials = key_pair().with_project_id("mine");
     let project_id = lookup
         .project_id(&credentials, &Region::AP_SOUTHEAST_1)
         .await
@@ -135,7 +119,7 @@ async fn a_project_that_the_credentials_name_is_taken() {
 
 #[tokio::test]
 async fn iam_is_the_one_configured_or_the_regions_or_the_global_one() {
-    let profile = credentials().with_iam_endpoint("https://iam.profile.example.com");
+    let profile = key_pair().with_iam_endpoint("https://iam.profile.example.com");
     let variable = [("HUAWEICLOUD_SDK_IAM_ENDPOINT", "http://127.0.0.1:8080")];
     for (credentials, environment, region, host) in [
         (
@@ -145,25 +129,25 @@ async fn iam_is_the_one_configured_or_the_regions_or_the_global_one() {
             "https://iam.profile.example.com",
         ),
         (
-            credentials(),
+            key_pair(),
             &variable[..],
             Region::CN_NORTH_4,
             "http://127.0.0.1:8080",
         ),
         (
-            credentials(),
+            key_pair(),
             &[],
             Region::CN_NORTH_4,
             "https://iam.cn-north-4.myhuaweicloud.com",
         ),
         (
-            credentials(),
+            key_pair(),
             &[],
             Region::EU_WEST_101,
             "https://iam.myhuaweicloud.com",
         ),
         (
-            credentials(),
+            key_pair(),
             &[],
             Region::new("my-own-1").unwrap(),
             "https://iam.myhuaweicloud.com",
@@ -225,7 +209,7 @@ async fn what_is_not_one_project_is_an_error() {
         (503, json!(null), Kind::Unavailable, ["503", "", ""]),
     ] {
         let (lookup, _) = lookup(json!([exchange(AP_1, status, &body), one(AP_1, "p1")]), &[]);
-        let credentials = credentials().with_security_token("TOKEN").unwrap();
+        let credentials = key_pair().with_security_token("TOKEN").unwrap();
         let error = lookup
             .project_id(&credentials, &Region::AP_SOUTHEAST_1)
             .await
@@ -253,7 +237,7 @@ async fn a_message_lists_the_first_ten_and_the_error_all() {
         let several = exchange(AP_1, 200, &json!({ "projects": projects }));
         let (lookup, _) = lookup(json!([several]), &[]);
         let error = lookup
-            .project_id(&credentials(), &Region::AP_SOUTHEAST_1)
+            .project_id(&key_pair(), &Region::AP_SOUTHEAST_1)
             .await
             .unwrap_err();
         assert!(error.to_string().ends_with(end), "{error}");
@@ -266,7 +250,7 @@ async fn secrets_do_not_go_to_an_iam_in_the_clear() {
     let variable = [("HUAWEICLOUD_SDK_IAM_ENDPOINT", "http://iam.example.com")];
     let (lookup, _) = lookup(json!([]), &variable);
     let error = lookup
-        .project_id(&credentials(), &Region::CN_NORTH_4)
+        .project_id(&key_pair(), &Region::CN_NORTH_4)
         .await
         .unwrap_err();
     assert_eq!(error.kind(), Kind::Invalid);
@@ -298,7 +282,7 @@ async fn a_region_whose_iam_is_silent_holds_up_no_other() {
     let transport = Arc::new(DeadIn(dead.clone()));
     let nothing = Environment::from_iter::<[(&str, &str); 0]>([]);
     let lookup = ProjectLookup::new(&ProviderContext::new(transport).with_environment(nothing));
-    let credentials = credentials();
+    let credentials = key_pair();
     let silent = lookup.project_id(&credentials, &dead);
     let other = async {
         let asked = lookup.project_id(&credentials, &Region::AP_SOUTHEAST_2);

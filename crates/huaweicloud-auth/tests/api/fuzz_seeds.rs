@@ -1,11 +1,6 @@
 //! The seeds of the fuzz targets, replayed without a fuzzer.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "that is how a fuzz target reports a failure"
-)]
 
-#[path = "../fuzz/targets.rs"]
+#[path = "../../fuzz/targets.rs"]
 mod targets;
 
 use std::{fs, path::Path};

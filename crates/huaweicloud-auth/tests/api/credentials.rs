@@ -1,15 +1,12 @@
 //! Credentials: what they accept and what they show.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "the helpers of tests, too, fail by panicking"
-)]
-
 use std::time::SystemTime;
 
 use huaweicloud_auth::{
     Credentials, Environment, EnvironmentProvider, ProvideCredentials, ProviderError,
 };
+
+use crate::support::key_pair;
 
 #[test]
 fn unusable_values_are_refused_without_showing_them() {
@@ -153,8 +150,4 @@ fn a_variable_that_is_not_unicode_is_named() {
 
 fn environment(variables: &[(&str, &str)]) -> Result<Credentials, ProviderError> {
     EnvironmentProvider::new(variables.iter().copied().collect()).credentials()
-}
-
-fn key_pair() -> Credentials {
-    Credentials::new("AccessKey", "SecretKey").unwrap()
 }

@@ -1,11 +1,4 @@
 //! What the cases of the standard chain do not show: other sections, other chains.
-#![cfg(feature = "providers")]
-#![expect(
-    clippy::unwrap_used,
-    reason = "the helpers of tests, too, fail by panicking"
-)]
-
-mod support;
 
 use std::{
     fs,
@@ -15,12 +8,12 @@ use std::{
     },
 };
 
+use crate::support::recorded::Recorded;
 use huaweicloud_auth::{
     CachedProvider, ChainProvider, Credentials, Environment, ProfileProvider, ProvideCredentials,
     ProvideCredentialsFuture, ProviderContext, ProviderError,
 };
 use serde_json::json;
-use support::recorded::Recorded;
 
 #[tokio::test]
 async fn global_services_have_a_section_of_their_own() {

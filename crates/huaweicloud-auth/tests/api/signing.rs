@@ -1,14 +1,8 @@
 //! Signing: the published vectors stage by stage, and what goes into a request.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "the helpers of tests, too, fail by panicking"
-)]
-
-mod support;
-
 use std::time::{Duration, SystemTime};
 
+use crate::support::{key_pair, now, vectors::vectors};
 use http::{HeaderMap, HeaderValue, Method, header};
 use huaweicloud_auth::{
     Credentials,
@@ -18,7 +12,6 @@ use huaweicloud_auth::{
     },
     verification::{Authorization, Verifier},
 };
-use support::vectors::vectors;
 
 #[test]
 fn every_vector_agrees_stage_by_stage() {
@@ -374,10 +367,6 @@ fn an_explanation_shows_the_stages_and_hides_the_tokens() {
     assert!(explanation.to_string().contains("x-auth-token: <redacted>"));
 }
 
-fn key_pair() -> Credentials {
-    Credentials::new("AccessKey", "SecretKey").unwrap()
-}
-
 fn target(method: &Method) -> RequestTarget<'_> {
     RequestTarget {
         method,
@@ -385,11 +374,6 @@ fn target(method: &Method) -> RequestTarget<'_> {
         path: "/v1/vpcs",
         query: "",
     }
-}
-
-/// 2026-01-02T03:04:05Z
-fn now() -> SystemTime {
-    SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_323_045)
 }
 
 fn sign(

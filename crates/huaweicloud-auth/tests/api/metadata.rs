@@ -1,11 +1,4 @@
 //! What the metadata source remembers between calls. Single calls are cases of the chain.
-#![cfg(feature = "providers")]
-#![expect(
-    clippy::unwrap_used,
-    reason = "the helpers of tests, too, fail by panicking"
-)]
-
-mod support;
 
 use std::{
     sync::{
@@ -15,9 +8,9 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use crate::support::recorded::Recorded;
 use huaweicloud_auth::{Clock, Environment, MetadataProvider, ProvideCredentials, ProviderContext};
 use serde_json::{Value, json};
-use support::recorded::Recorded;
 
 fn put(status: u16, body: &str) -> Value {
     json!({

@@ -1,9 +1,4 @@
 //! Keeping credentials: once for all callers, in time, and never expired ones.
-#![cfg(feature = "providers")]
-#![expect(
-    clippy::unwrap_used,
-    reason = "the helpers of tests, too, fail by panicking"
-)]
 
 use std::{
     sync::{

@@ -1,0 +1,21 @@
+//! What the crate promises, through its public API.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "the helpers of tests, too, fail by panicking, after they said where they are"
+)]
+
+mod cached;
+mod chain;
+mod credentials;
+mod fuzz_seeds;
+mod metadata;
+mod project;
+mod properties;
+mod providers;
+mod regions;
+mod signing;
+mod support;
+mod transport;
+mod verification;
