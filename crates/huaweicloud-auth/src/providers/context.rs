@@ -100,37 +100,36 @@ impl ProviderContext {
             return confidential(explicit).map_err(|error| error.at("iam_endpoint"));
         }
         let known = self.region.as_ref().and_then(Region::iam_endpoint);
-        self.configured_endpoint(IAM_ENDPOINT, known, GLOBAL_IAM)
+        self.configured_endpoint(IAM_ENDPOINT, known.as_deref(), GLOBAL_IAM)
     }
 
     pub(super) fn sts_endpoint(&self) -> Result<Endpoint, ProviderError> {
         let known = self.region.as_ref().and_then(Region::sts_endpoint);
-        self.configured_endpoint(STS_ENDPOINT, known, DEFAULT_STS)
+        self.configured_endpoint(STS_ENDPOINT, known.as_deref(), DEFAULT_STS)
     }
 
     fn configured_endpoint(
         &self,
         variable: &str,
-        known: Option<String>,
+        known: Option<&str>,
         default: &str,
     ) -> Result<Endpoint, ProviderError> {
         match self.environment().get(variable)? {
             Some(text) => confidential(&text).map_err(|error| error.at(variable)),
-            None => confidential(known.as_deref().unwrap_or(default)),
+            None => confidential(known.unwrap_or(default)),
         }
     }
 }
 
 /// IAM and STS are sent secrets.
 fn confidential(text: &str) -> Result<Endpoint, ProviderError> {
-    let endpoint = text
-        .parse::<Endpoint>()
-        .and_then(Endpoint::require_encryption);
-    endpoint.map_err(invalid_endpoint)
+    Ok(text.parse::<Endpoint>()?.require_encryption()?)
 }
 
-pub(super) fn invalid_endpoint(error: EndpointError) -> ProviderError {
-    ProviderError::invalid(error.to_string())
+impl From<EndpointError> for ProviderError {
+    fn from(error: EndpointError) -> Self {
+        Self::invalid(error.to_string())
+    }
 }
 
 /// Environment and home folder: where configuration is.

@@ -5,7 +5,7 @@ use std::{collections::HashMap, path::PathBuf};
 use serde::Deserialize;
 
 use super::{
-    context::{Settings, invalid_endpoint},
+    context::Settings,
     region::{Region, nearest, suggestion},
 };
 use crate::{Endpoint, Environment, ProviderError};
@@ -132,10 +132,8 @@ fn parse_all<'a>(
 ) -> Result<Vec<String>, ProviderError> {
     let endpoints: Vec<_> = endpoints
         .into_iter()
-        .map(|text| text.parse::<Endpoint>())
-        .map(|endpoint| endpoint.map(|endpoint| endpoint.base().to_owned()))
-        .collect::<Result<_, _>>()
-        .map_err(invalid_endpoint)?;
+        .map(|text| Ok(text.parse::<Endpoint>()?.base().to_owned()))
+        .collect::<Result<_, ProviderError>>()?;
     if endpoints.is_empty() {
         return Err(ProviderError::invalid("holds no endpoint"));
     }

@@ -101,7 +101,8 @@ const WITH_STS: [Region; 12] = [
 ];
 
 impl Region {
-    /// A region by its id. It need not be a known one: its endpoint may be configured, see [`EndpointResolver`].
+    /// A region by its id. It need not be a known one: its endpoint may be configured, see
+    /// [`EndpointResolver`](crate::EndpointResolver).
     ///
     /// # Errors
     ///

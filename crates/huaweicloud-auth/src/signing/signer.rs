@@ -163,23 +163,17 @@ impl<'a> Signer<'a> {
             headers.entry(X_SDK_CONTENT_SHA256).or_insert(unsigned);
         }
         headers.entry(X_SDK_DATE).or_insert_with(|| plain(&date));
-        let standard;
-        let signed_headers = match &self.signed_headers {
-            Some(listed) => listed,
-            None => {
-                standard = SignedHeaders::standard(headers);
-                &standard
-            }
-        };
+        let listed = self.signed_headers.clone();
+        let signed_headers = listed.unwrap_or_else(|| SignedHeaders::standard(headers));
         let request = SigningRequest {
             target,
             headers,
             payload,
         };
-        let canonical_request = canonical_request(&request, signed_headers);
+        let canonical_request = canonical_request(&request, &signed_headers);
         let string_to_sign = string_to_sign(&date, &canonical_request);
         let signature = signing_key.sign(&string_to_sign);
-        let authorization = sensitive(&authorization(access_key, signed_headers, &signature));
+        let authorization = sensitive(&authorization(access_key, &signed_headers, &signature));
         headers.insert(header::AUTHORIZATION, authorization);
         Ok(Some(Stages {
             canonical_request,

@@ -2,8 +2,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
-    clippy::print_stdout,
-    reason = "the helpers of tests, too, fail by panicking, after they said where they are"
+    reason = "the helpers of tests, too, fail by panicking"
 )]
 
 mod cached;
