@@ -42,14 +42,8 @@ impl ContainerProvider {
         };
         let token = read_token(Path::new(&token_file))?;
         let request = post(&uri, &token, &token_file)?;
-        let answer = request::ask(&self.context, request, TIMEOUT, &[&token])
-            .await
-            .map_err(|error| {
-                error.with_fix(format_args!(
-                    "see that {URI} and the token in {token_file} are right"
-                ))
-            })?;
-        request::parse_key(answer.body()).map_err(|error| error.at(&uri))
+        let fix = format!("see that {URI} and the token in {token_file} are right");
+        request::ask_for_key(&self.context, request, TIMEOUT, &[&token], &fix).await
     }
 }
 

@@ -69,20 +69,16 @@ pub(super) async fn exchange(
     let url = format!("{iam}/v3.0/OS-CREDENTIAL/securitytokens");
     let token = json!({ "id": iam_token.as_str(), "duration_seconds": KEY_LIFETIME_SECONDS });
     let body = json!({ "auth": { "identity": { "methods": ["token"], "token": token } } });
-    let request = request::post_json(url.clone(), &body)?;
-    let answer = request::ask(
+    let request = request::post_json(url, &body)?;
+    let fix = format!("see in IAM what users of the identity provider {idp_id} may do");
+    request::ask_for_key(
         context,
         request,
         request::CLOUD_TIMEOUT,
         &[iam_token.as_str()],
+        &fix,
     )
     .await
-    .map_err(|error| {
-        error.with_fix(format_args!(
-            "see in IAM what users of the identity provider {idp_id} may do"
-        ))
-    })?;
-    request::parse_key(answer.body()).map_err(|error| error.at(url))
 }
 
 async fn iam_token(

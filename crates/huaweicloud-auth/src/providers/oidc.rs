@@ -70,15 +70,19 @@ impl OidcProvider {
             "{}/v5/agencies/assume-with-oidc",
             self.context.sts_endpoint()?
         );
-        let request = request::post_json(url.clone(), &body)?;
-        let answer = request::ask(&self.context, request, request::CLOUD_TIMEOUT, &[&token])
-            .await
-            .map_err(|error| {
-                error.with_fix(format_args!(
-                "see that {PROVIDER_URN} and {AGENCY_URN} are right and the token has not expired"
-            ))
-            })?;
-        environment.scope(request::parse_key(answer.body()).map_err(|error| error.at(url))?)
+        let request = request::post_json(url, &body)?;
+        let fix = format!(
+            "see that {PROVIDER_URN} and {AGENCY_URN} are right and the token has not expired"
+        );
+        let key = request::ask_for_key(
+            &self.context,
+            request,
+            request::CLOUD_TIMEOUT,
+            &[&token],
+            &fix,
+        )
+        .await?;
+        environment.scope(key)
     }
 
     /// A token is set for nothing but this, so alone it is a mistake.

@@ -53,6 +53,21 @@ pub(super) async fn ask(
     Err(refused(&address, &answer, secrets))
 }
 
+/// Asks for a temporary key. `fix` is what a person can do about a refusal.
+pub(super) async fn ask_for_key(
+    context: &ProviderContext,
+    request: Request<Vec<u8>>,
+    timeout: Duration,
+    secrets: &[&str],
+    fix: &str,
+) -> Result<Credentials, ProviderError> {
+    let address = request.uri().to_string();
+    let answer = ask(context, request, timeout, secrets)
+        .await
+        .map_err(|error| error.with_fix(fix))?;
+    parse_key(answer.body()).map_err(|error| error.at(address))
+}
+
 pub(super) fn unanswered(address: &str, error: TransportError) -> ProviderError {
     ProviderError::unavailable(format!("{address} {error}")).caused_by(error.into_source())
 }
