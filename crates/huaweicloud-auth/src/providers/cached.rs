@@ -1,6 +1,7 @@
 //! Keeping credentials, and getting new ones in time.
 
 use std::{
+    error::Error,
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime},
 };
@@ -144,7 +145,11 @@ impl<P: ProvideCredentials> CachedProvider<P> {
         state.failure = Some(failure.clone());
         match state.valid(now) {
             Some(credentials) => {
-                tracing::warn!(%failure, "credentials cannot be refreshed; those at hand are still valid");
+                let failure: &(dyn Error + 'static) = &failure;
+                tracing::warn!(
+                    failure,
+                    "credentials cannot be refreshed; those at hand are still valid"
+                );
                 Ok(credentials.clone())
             }
             None => Err(failure),
