@@ -47,7 +47,12 @@ fn fuzz(sh: &Shell, options: &Nightly) -> Result<()> {
         }
         let _there = sh.push_dir(&folder);
         for target in cargo_fuzz(sh, "list").read()?.lines() {
-            let words = format!("run {target} -- -max_total_time={}", options.fuzz_seconds);
+            // The fuzzer writes what it finds into the first folder.
+            sh.create_dir(format!("fuzz/corpus/{target}"))?;
+            let words = format!(
+                "run {target} fuzz/corpus/{target} fuzz/seeds/{target} -- -max_total_time={}",
+                options.fuzz_seconds
+            );
             if cargo_fuzz(sh, &words).run().is_err() {
                 failures.push(anyhow!("{}: {target} failed", folder.display()));
             }

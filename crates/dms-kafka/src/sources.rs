@@ -7,8 +7,8 @@ use std::sync::Arc;
 use huaweicloud_auth::EnvironmentProvider;
 #[cfg(feature = "providers")]
 use huaweicloud_auth::{
-    CachedProvider, ChainProvider, EndpointResolver, ProjectLookup, ProviderContext, Region,
-    RegionError, ReqwestTransport,
+    CachedProvider, ChainProvider, EndpointResolver, ProjectLookup, ProviderContext, ProviderError,
+    Region, ReqwestTransport,
 };
 use huaweicloud_auth::{Environment, ProvideCredentials};
 
@@ -69,7 +69,7 @@ impl Sources {
 
 #[cfg(feature = "providers")]
 impl Sources {
-    fn endpoint_of(&self, region: &Region) -> Result<String, RegionError> {
+    fn endpoint_of(&self, region: &Region) -> Result<String, ProviderError> {
         let resolver = EndpointResolver::new(self.environment.clone());
         let endpoints = resolver.endpoints(SERVICE, region)?;
         Ok(endpoints.into_iter().next().unwrap_or_default())

@@ -1,10 +1,11 @@
-//! The credentials themselves: opaque, wiped on drop, never printed.
+//! The credentials themselves, which are opaque, wiped on drop and never printed, and the one trait behind every source of
+//! them.
 
-use std::{fmt, sync::Arc, time::SystemTime};
+use std::{fmt, future::Future, pin::Pin, sync::Arc, time::SystemTime};
 
 use zeroize::Zeroizing;
 
-use crate::{CredentialsError, signing::SigningKey, text::key_hint};
+use crate::{ProviderError, signing::SigningKey, text::key_hint};
 
 /// An access key pair, with or without a security token, or an authentication token.
 ///
@@ -16,7 +17,7 @@ use crate::{CredentialsError, signing::SigningKey, text::key_hint};
 ///
 /// let credentials = Credentials::new("QTWAOYTTINDUT2QVKYUC", "secret")?.with_security_token("token")?;
 /// assert_eq!(format!("{credentials:?}"), r#"Credentials { access_key: "…KYUC", provider: "static" }"#);
-/// # Ok::<(), huaweicloud_auth::CredentialsError>(())
+/// # Ok::<(), huaweicloud_auth::ProviderError>(())
 /// ```
 #[derive(Clone)]
 pub struct Credentials(Arc<Inner>);
@@ -48,18 +49,18 @@ impl Credentials {
     ///
     /// # Errors
     ///
-    /// [`Invalid`](crate::CredentialsErrorKind::Invalid) when one of them is empty, begins or ends with white space or
+    /// [`Invalid`](crate::ProviderErrorKind::Invalid) when one of them is empty, begins or ends with white space or
     /// holds a control character, and when the access key holds anything but visible ASCII or a comma, neither of which
     /// fits the `Authorization` header.
     pub fn new(
         access_key: impl Into<String>,
         secret_key: impl Into<String>,
-    ) -> Result<Self, CredentialsError> {
+    ) -> Result<Self, ProviderError> {
         let secret_key = Zeroizing::new(secret_key.into());
         let access_key = access_key.into();
         require_header_safe("access key", &access_key)?;
         if access_key.contains(',') {
-            return Err(CredentialsError::invalid(
+            return Err(ProviderError::invalid(
                 "the access key holds a comma, which separates the parts of the Authorization header",
             ));
         }
@@ -76,8 +77,8 @@ impl Credentials {
     ///
     /// # Errors
     ///
-    /// [`Invalid`](crate::CredentialsErrorKind::Invalid) when the token is empty or holds anything but visible ASCII.
-    pub fn token(auth_token: impl Into<String>) -> Result<Self, CredentialsError> {
+    /// [`Invalid`](crate::ProviderErrorKind::Invalid) when the token is empty or holds anything but visible ASCII.
+    pub fn token(auth_token: impl Into<String>) -> Result<Self, ProviderError> {
         let token = Zeroizing::new(auth_token.into());
         require_header_safe("authentication token", &token)?;
         Ok(Self::from_identity(Identity::Token(token)))
@@ -98,16 +99,16 @@ impl Credentials {
     ///
     /// # Errors
     ///
-    /// [`Invalid`](crate::CredentialsErrorKind::Invalid) when the token is empty or holds anything but visible ASCII, and
+    /// [`Invalid`](crate::ProviderErrorKind::Invalid) when the token is empty or holds anything but visible ASCII, and
     /// for [`token`](Self::token) credentials, which have no key pair for it to belong to.
-    pub fn with_security_token(self, token: impl Into<String>) -> Result<Self, CredentialsError> {
+    pub fn with_security_token(self, token: impl Into<String>) -> Result<Self, ProviderError> {
         let token = Zeroizing::new(token.into());
         require_header_safe("security token", &token)?;
         let mut inner = Arc::unwrap_or_clone(self.0);
         match &mut inner.identity {
             Identity::KeyPair { security_token, .. } => *security_token = Some(token),
             Identity::Token(_) => {
-                return Err(CredentialsError::invalid(
+                return Err(ProviderError::invalid(
                     "a security token belongs to an access key pair, not to an authentication token",
                 ));
             }
@@ -237,17 +238,17 @@ impl fmt::Debug for Credentials {
 }
 
 /// The value goes into a header: visible ASCII only.
-fn require_header_safe(what: &str, value: &str) -> Result<(), CredentialsError> {
+fn require_header_safe(what: &str, value: &str) -> Result<(), ProviderError> {
     require_plain(what, value)?;
     if value.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Ok(());
     }
-    Err(CredentialsError::invalid(format!(
+    Err(ProviderError::invalid(format!(
         "the {what} holds a character that no HTTP header may carry: only visible ASCII is allowed"
     )))
 }
 
-fn require_plain(what: &str, value: &str) -> Result<(), CredentialsError> {
+fn require_plain(what: &str, value: &str) -> Result<(), ProviderError> {
     let fault = if value.is_empty() {
         "is empty"
     } else if value.trim() != value {
@@ -257,5 +258,59 @@ fn require_plain(what: &str, value: &str) -> Result<(), CredentialsError> {
     } else {
         return Ok(());
     };
-    Err(CredentialsError::invalid(format!("the {what} {fault}")))
+    Err(ProviderError::invalid(format!("the {what} {fault}")))
+}
+
+/// What [`ProvideCredentials::provide_credentials`] returns; awaiting it may read files or ask a service.
+pub type ProvideCredentialsFuture<'a> =
+    Pin<Box<dyn Future<Output = Result<Credentials, ProviderError>> + Send + 'a>>;
+
+/// A source of credentials, asked before each call.
+///
+/// Implement it to bring your own source. Tell "nothing here" ([`ProviderError::not_found`]) from "broken"
+/// ([`ProviderError::invalid`]): a chain goes on after the first and stops at the second.
+///
+/// ```
+/// use huaweicloud_auth::{Credentials, ProvideCredentials, ProvideCredentialsFuture};
+///
+/// #[derive(Debug)]
+/// struct Vault;
+///
+/// impl ProvideCredentials for Vault {
+///     fn provide_credentials(&self) -> ProvideCredentialsFuture<'_> {
+///         Box::pin(async { Ok(Credentials::new("AccessKey", "SecretKey")?.with_provider_name("vault")) })
+///     }
+/// }
+/// let _object_safe: Box<dyn ProvideCredentials> = Box::new(Vault);
+/// ```
+pub trait ProvideCredentials: fmt::Debug + Send + Sync {
+    /// The credentials to use now.
+    ///
+    /// # Errors
+    ///
+    /// The future resolves to an error when there are none, when they cannot be used, or when the source cannot be asked.
+    fn provide_credentials(&self) -> ProvideCredentialsFuture<'_>;
+
+    /// Tells the source that a service refused these credentials, so that one which keeps them asks for new ones next time.
+    /// Does nothing unless implemented.
+    fn invalidate(&self, refused: &Credentials) {
+        let _ = refused;
+    }
+}
+
+/// Fixed credentials are their own source.
+impl ProvideCredentials for Credentials {
+    fn provide_credentials(&self) -> ProvideCredentialsFuture<'_> {
+        Box::pin(std::future::ready(Ok(self.clone())))
+    }
+}
+
+impl<P: ProvideCredentials + ?Sized> ProvideCredentials for Arc<P> {
+    fn provide_credentials(&self) -> ProvideCredentialsFuture<'_> {
+        (**self).provide_credentials()
+    }
+
+    fn invalidate(&self, refused: &Credentials) {
+        (**self).invalidate(refused);
+    }
 }

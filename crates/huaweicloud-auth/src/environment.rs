@@ -1,8 +1,12 @@
-//! Environment variables as an input, so that nothing here reads a global by itself.
+//! Environment variables as an input, so that nothing here reads a global by itself, and the credentials in them.
 
 use std::{collections::HashMap, ffi::OsString, fmt, sync::Arc};
 
-use crate::{Credentials, CredentialsError};
+use crate::{Credentials, ProvideCredentials, ProvideCredentialsFuture, ProviderError};
+
+const ACCESS_KEY: &str = "HUAWEICLOUD_SDK_AK";
+const SECRET_KEY: &str = "HUAWEICLOUD_SDK_SK";
+const SECURITY_TOKEN: &str = "HUAWEICLOUD_SDK_SECURITY_TOKEN";
 
 /// Where environment variables are read from: the process, or a map made by the caller.
 ///
@@ -11,7 +15,7 @@ use crate::{Credentials, CredentialsError};
 ///
 /// let environment = Environment::from_iter([("HUAWEICLOUD_SDK_AK", "AccessKey")]);
 /// assert_eq!(environment.get("HUAWEICLOUD_SDK_AK")?.as_deref(), Some("AccessKey"));
-/// # Ok::<(), huaweicloud_auth::CredentialsError>(())
+/// # Ok::<(), huaweicloud_auth::ProviderError>(())
 /// ```
 #[derive(Clone)]
 pub struct Environment(Arc<LookUp>);
@@ -33,11 +37,11 @@ impl Environment {
     ///
     /// # Errors
     ///
-    /// [`Invalid`](crate::CredentialsErrorKind::Invalid) when the value is not Unicode.
-    pub fn get(&self, name: &str) -> Result<Option<String>, CredentialsError> {
+    /// [`Invalid`](crate::ProviderErrorKind::Invalid) when the value is not Unicode.
+    pub fn get(&self, name: &str) -> Result<Option<String>, ProviderError> {
         match (self.0)(name).map(OsString::into_string) {
             Some(Ok(value)) if !value.is_empty() => Ok(Some(value)),
-            Some(Err(_)) => Err(CredentialsError::invalid(format!(
+            Some(Err(_)) => Err(ProviderError::invalid(format!(
                 "the environment variable {name} is not Unicode"
             ))),
             _ => Ok(None),
@@ -49,9 +53,9 @@ impl Environment {
         &self,
         one: &str,
         other: &str,
-    ) -> Result<Option<(String, String)>, CredentialsError> {
+    ) -> Result<Option<(String, String)>, ProviderError> {
         let half_set = |present, absent| {
-            CredentialsError::invalid(format!(
+            ProviderError::invalid(format!(
                 "{present} is set but {absent} is not: set both or neither"
             ))
         };
@@ -64,10 +68,7 @@ impl Environment {
     }
 
     /// Adds the project and the account that the environment names.
-    pub(crate) fn scope(
-        &self,
-        mut credentials: Credentials,
-    ) -> Result<Credentials, CredentialsError> {
+    pub(crate) fn scope(&self, mut credentials: Credentials) -> Result<Credentials, ProviderError> {
         if let Some(project_id) = self.get("HUAWEICLOUD_SDK_PROJECT_ID")? {
             credentials = credentials.with_project_id(project_id);
         }
@@ -92,5 +93,77 @@ impl<N: Into<String>, V: Into<OsString>> FromIterator<(N, V)> for Environment {
 impl fmt::Debug for Environment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Environment").finish_non_exhaustive()
+    }
+}
+
+/// Reads `HUAWEICLOUD_SDK_AK`, `HUAWEICLOUD_SDK_SK` and, when set, `HUAWEICLOUD_SDK_SECURITY_TOKEN`,
+/// `HUAWEICLOUD_SDK_PROJECT_ID` and `HUAWEICLOUD_SDK_DOMAIN_ID`: the names the official SDKs use.
+///
+/// Neither key set means "nothing here"; one without the other, or a security token alone, is an error.
+///
+/// ```
+/// use huaweicloud_auth::{Environment, EnvironmentProvider};
+///
+/// let environment = Environment::from_iter([("HUAWEICLOUD_SDK_AK", "AccessKey")]);
+/// let error = EnvironmentProvider::new(environment).credentials().unwrap_err();
+/// assert!(error.is_invalid());
+/// assert!(error.to_string().contains("HUAWEICLOUD_SDK_SK"));
+/// ```
+#[derive(Clone, Debug)]
+pub struct EnvironmentProvider {
+    environment: Environment,
+}
+
+impl EnvironmentProvider {
+    /// A provider that reads the given environment, anew each time it is asked.
+    pub fn new(environment: Environment) -> Self {
+        Self { environment }
+    }
+
+    /// A provider that reads the environment of this process.
+    pub fn from_process() -> Self {
+        Self::new(Environment::from_process())
+    }
+
+    /// The credentials in the environment now.
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](crate::ProviderErrorKind::NotFound) when no key is set,
+    /// [`Invalid`](crate::ProviderErrorKind::Invalid) when only a part is set or a value cannot be used.
+    pub fn credentials(&self) -> Result<Credentials, ProviderError> {
+        self.read().map_err(|error| error.at("environment"))
+    }
+
+    fn read(&self) -> Result<Credentials, ProviderError> {
+        let security_token = self.environment.get(SECURITY_TOKEN)?;
+        let Some((access_key, secret_key)) = self.environment.get_both(ACCESS_KEY, SECRET_KEY)?
+        else {
+            return Err(match security_token {
+                None => ProviderError::not_found(format!(
+                    "neither {ACCESS_KEY} nor {SECRET_KEY} is set"
+                )),
+                Some(_) => ProviderError::invalid(format!(
+                    "{SECURITY_TOKEN} is set but neither {ACCESS_KEY} nor {SECRET_KEY} is: set all or none"
+                )),
+            });
+        };
+        let mut credentials = Credentials::new(access_key, secret_key)
+            .map_err(|error| error.at(format_args!("{ACCESS_KEY} and {SECRET_KEY}")))?;
+        if let Some(token) = security_token {
+            credentials = credentials
+                .with_security_token(token)
+                .map_err(|error| error.at(SECURITY_TOKEN))?;
+        }
+        Ok(self
+            .environment
+            .scope(credentials)?
+            .with_provider_name("environment"))
+    }
+}
+
+impl ProvideCredentials for EnvironmentProvider {
+    fn provide_credentials(&self) -> ProvideCredentialsFuture<'_> {
+        Box::pin(std::future::ready(self.credentials()))
     }
 }

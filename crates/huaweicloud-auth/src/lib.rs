@@ -37,7 +37,7 @@ replaces it before it expires.
 use std::sync::Arc;
 use huaweicloud_auth::{CachedProvider, ChainProvider, ProvideCredentials, ProviderContext, ReqwestTransport};
 
-# async fn run() -> Result<(), huaweicloud_auth::CredentialsError> {
+# async fn run() -> Result<(), huaweicloud_auth::ProviderError> {
 let context = ProviderContext::new(Arc::new(ReqwestTransport::new()));
 let provider = CachedProvider::new(ChainProvider::standard(&context));
 let credentials = provider.provide_credentials().await?;
@@ -58,56 +58,26 @@ let credentials = provider.provide_credentials().await?;
 //! | `rustls` | TLS for that transport, with the platform's root certificates |
 
 mod credentials;
+#[cfg(feature = "endpoint")]
+mod endpoint;
 mod environment;
 mod error;
-mod provider;
+#[cfg(feature = "providers")]
 mod providers;
 pub mod signing;
 pub mod text;
 pub mod verification;
 
-#[cfg(feature = "providers")]
-mod clock;
-#[cfg(feature = "providers")]
-mod context;
-#[cfg(feature = "endpoint")]
-mod endpoint;
-#[cfg(feature = "providers")]
-mod files;
-#[cfg(feature = "providers")]
-mod project;
-#[cfg(feature = "providers")]
-mod region;
-#[cfg(feature = "providers")]
-mod service;
-#[cfg(feature = "providers")]
-mod settings;
-#[cfg(feature = "providers")]
-mod transport;
-
-pub use credentials::Credentials;
-pub use environment::Environment;
-pub use error::{CredentialsError, CredentialsErrorKind};
-pub use provider::{ProvideCredentials, ProvideCredentialsFuture};
-pub use providers::EnvironmentProvider;
-
+pub use credentials::{Credentials, ProvideCredentials, ProvideCredentialsFuture};
 #[cfg(feature = "endpoint")]
 pub use endpoint::{Endpoint, EndpointError};
+pub use environment::{Environment, EnvironmentProvider};
+pub use error::{ProviderError, ProviderErrorKind};
 #[cfg(feature = "providers")]
-pub use {
-    clock::Clock,
-    context::ProviderContext,
-    project::{ProjectError, ProjectErrorKind, ProjectLookup},
-    providers::{
-        CachedProvider, ChainProvider, ContainerProvider, FederationProvider, MetadataProvider,
-        OidcProvider, ProfileProvider,
-    },
-    region::{EndpointResolver, Region, RegionError, RegionErrorKind},
-    transport::{HttpFuture, HttpTransport, TransportError, TransportErrorKind},
-};
+pub use providers::*;
 
-#[cfg(feature = "reqwest")]
-pub use transport::ReqwestTransport;
+/// The name of [`ProviderError`] where only credentials are asked for.
+pub type CredentialsError = ProviderError;
 
 /// Compiles and runs the examples of the README.
 #[cfg(all(doctest, feature = "reqwest"))]

@@ -163,7 +163,18 @@ fn push_visible(shown: &mut String, character: char) {
 /// Control characters, line separators, and invisible characters that reorder or hide text.
 fn is_unprintable(character: char) -> bool {
     character.is_control()
-        || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+        || matches!(
+            character,
+            '\u{ad}'
+                | '\u{61c}'
+                | '\u{180e}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{e0000}'..='\u{e007f}'
+        )
 }
 
 #[cfg(test)]
@@ -178,6 +189,7 @@ mod tests {
             ("a\u{1b}[2J\r\n\0", r"a\u{1b}[2J\r\n\u{0}"),
             ("\u{202e}txt\u{feff}\u{85}", r"\u{202e}txt\u{feff}\u{85}"),
             ("\u{2028}\u{200b}\u{2066}", r"\u{2028}\u{200b}\u{2066}"),
+            ("\u{61c}\u{ad}\u{e0041}", r"\u{61c}\u{ad}\u{e0041}"),
         ] {
             assert_eq!(sanitize(text, &[], 100), expected);
             assert_eq!(escape_lines(text), expected.replace(r"\n", "\n"));

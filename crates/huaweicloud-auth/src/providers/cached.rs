@@ -1,11 +1,13 @@
 //! Keeping credentials, and getting new ones in time.
 
 use std::{
+    error::Error,
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime},
 };
 
-use crate::{Clock, Credentials, CredentialsError, ProvideCredentials, ProvideCredentialsFuture};
+use super::context::Clock;
+use crate::{Credentials, ProvideCredentials, ProvideCredentialsFuture, ProviderError};
 
 const DEFAULT_REFRESH_AHEAD: Duration = Duration::from_secs(40 * 60);
 /// While a key is valid, a source that fails or has nothing newer is not asked again for so long.
@@ -21,7 +23,7 @@ const RETRY_PAUSE: Duration = Duration::from_secs(60);
 /// use std::time::Duration;
 /// use huaweicloud_auth::{CachedProvider, Credentials, ProvideCredentials};
 ///
-/// # async fn run() -> Result<(), huaweicloud_auth::CredentialsError> {
+/// # async fn run() -> Result<(), huaweicloud_auth::ProviderError> {
 /// let source = Credentials::new("AccessKey", "SecretKey")?;
 /// let provider = CachedProvider::new(source).with_refresh_ahead(Duration::from_secs(600));
 /// let credentials = provider.provide_credentials().await?;
@@ -47,7 +49,7 @@ struct State {
     /// How often the source has answered.
     answers: u64,
     /// The answer of last time, for those who waited for it.
-    failure: Option<CredentialsError>,
+    failure: Option<ProviderError>,
 }
 
 impl<P: ProvideCredentials> CachedProvider<P> {
@@ -76,7 +78,7 @@ impl<P: ProvideCredentials> CachedProvider<P> {
         self
     }
 
-    async fn current(&self) -> Result<Credentials, CredentialsError> {
+    async fn current(&self) -> Result<Credentials, ProviderError> {
         let (usable, answers_seen) = self.look();
         let refreshing = match usable {
             Usable::Fresh(credentials) => return Ok(credentials),
@@ -109,7 +111,7 @@ impl<P: ProvideCredentials> CachedProvider<P> {
     }
 
     /// What the source answered to another caller, when that was after `answers_seen` was read.
-    fn answer_since(&self, answers_seen: u64) -> Option<Result<Credentials, CredentialsError>> {
+    fn answer_since(&self, answers_seen: u64) -> Option<Result<Credentials, ProviderError>> {
         let now = self.clock.now();
         let state = self.state();
         if state.answers == answers_seen {
@@ -121,8 +123,8 @@ impl<P: ProvideCredentials> CachedProvider<P> {
 
     fn record(
         &self,
-        answer: Result<Credentials, CredentialsError>,
-    ) -> Result<Credentials, CredentialsError> {
+        answer: Result<Credentials, ProviderError>,
+    ) -> Result<Credentials, ProviderError> {
         let now = self.clock.now();
         let mut state = self.state();
         state.answers += 1;
@@ -134,7 +136,7 @@ impl<P: ProvideCredentials> CachedProvider<P> {
                 state.credentials = Some(credentials.clone());
                 return Ok(credentials);
             }
-            Ok(expired) => CredentialsError::invalid(format!(
+            Ok(expired) => ProviderError::invalid(format!(
                 "{}: the credentials it gives have expired already: is the clock right?",
                 expired.provider_name()
             )),
@@ -143,7 +145,11 @@ impl<P: ProvideCredentials> CachedProvider<P> {
         state.failure = Some(failure.clone());
         match state.valid(now) {
             Some(credentials) => {
-                tracing::warn!(%failure, "credentials cannot be refreshed; those at hand are still valid");
+                let failure: &(dyn Error + 'static) = &failure;
+                tracing::warn!(
+                    failure,
+                    "credentials cannot be refreshed; those at hand are still valid"
+                );
                 Ok(credentials.clone())
             }
             None => Err(failure),

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use super::{
-    ContainerProvider, EnvironmentProvider, FederationProvider, MetadataProvider, OidcProvider,
-    ProfileProvider,
+    container::ContainerProvider, context::ProviderContext, federation::FederationProvider,
+    metadata::MetadataProvider, oidc::OidcProvider, profile::ProfileProvider,
 };
 use crate::{
-    Credentials, CredentialsError, ProvideCredentials, ProvideCredentialsFuture, ProviderContext,
+    Credentials, EnvironmentProvider, ProvideCredentials, ProvideCredentialsFuture, ProviderError,
 };
 
 /// Asks its sources in order and takes the first credentials.
@@ -19,7 +19,7 @@ use crate::{
 /// use std::sync::Arc;
 /// use huaweicloud_auth::{ChainProvider, Credentials, Environment, EnvironmentProvider, ProvideCredentials};
 ///
-/// # async fn run() -> Result<(), huaweicloud_auth::CredentialsError> {
+/// # async fn run() -> Result<(), huaweicloud_auth::ProviderError> {
 /// let nothing = EnvironmentProvider::new(Environment::from_iter([("PATH", "/bin")]));
 /// let fixed = Credentials::new("AccessKey", "SecretKey")?;
 /// let sources: [Arc<dyn ProvideCredentials>; 2] = [Arc::new(nothing), Arc::new(fixed)];
@@ -57,7 +57,7 @@ impl ChainProvider {
         ])
     }
 
-    async fn first(&self) -> Result<Credentials, CredentialsError> {
+    async fn first(&self) -> Result<Credentials, ProviderError> {
         let mut message = "no source has credentials:".to_owned();
         for source in &self.sources {
             match source.provide_credentials().await {
@@ -68,7 +68,7 @@ impl ChainProvider {
                 found_or_broken => return found_or_broken,
             }
         }
-        Err(CredentialsError::not_found(message))
+        Err(ProviderError::not_found(message))
     }
 }
 

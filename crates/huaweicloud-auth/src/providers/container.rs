@@ -4,11 +4,11 @@ use std::{path::Path, time::Duration};
 
 use http::{HeaderValue, Request, Uri, header};
 
-use super::temporary_key;
-use crate::{
-    Credentials, CredentialsError, ProvideCredentials, ProvideCredentialsFuture, ProviderContext,
-    files, service,
+use super::{
+    context::{ProviderContext, read_token},
+    named, request,
 };
+use crate::{Credentials, ProvideCredentials, ProvideCredentialsFuture, ProviderError};
 
 const URI: &str = "HC_CONTAINER_CREDENTIALS_FULL_URI";
 const TOKEN_FILE: &str = "HC_CONTAINER_AUTHORIZATION_TOKEN_FILE";
@@ -33,44 +33,35 @@ impl ContainerProvider {
         }
     }
 
-    async fn fetch(&self) -> Result<Credentials, CredentialsError> {
+    async fn fetch(&self) -> Result<Credentials, ProviderError> {
         let environment = self.context.environment();
         let Some((uri, token_file)) = environment.get_both(URI, TOKEN_FILE)? else {
-            return Err(CredentialsError::not_found(format!(
+            return Err(ProviderError::not_found(format!(
                 "neither {URI} nor {TOKEN_FILE} is set"
             )));
         };
-        let token = files::read_token(Path::new(&token_file))?;
-        let request = request(&uri, &token, &token_file)?;
-        let answer = service::ask(&*self.context.transport, request, TIMEOUT, &[&token])
-            .await
-            .map_err(|error| {
-                error.with_mend(format_args!(
-                    "see that {URI} and the token in {token_file} are right"
-                ))
-            })?;
-        temporary_key::parse(answer.body()).map_err(|error| error.at(&uri))
+        let token = read_token(Path::new(&token_file))?;
+        let request = post(&uri, &token, &token_file)?;
+        let fix = format!("see that {URI} and the token in {token_file} are right");
+        request::ask_for_key(&self.context, request, TIMEOUT, &[&token], &fix).await
     }
 }
 
 impl ProvideCredentials for ContainerProvider {
     fn provide_credentials(&self) -> ProvideCredentialsFuture<'_> {
-        Box::pin(async {
-            let credentials = self.fetch().await.map_err(|error| error.at("container"))?;
-            Ok(credentials.with_provider_name("container"))
-        })
+        named("container", self.fetch())
     }
 }
 
-fn request(uri: &str, token: &str, token_file: &str) -> Result<Request<Vec<u8>>, CredentialsError> {
+fn post(uri: &str, token: &str, token_file: &str) -> Result<Request<Vec<u8>>, ProviderError> {
     let mut token = HeaderValue::from_str(token).map_err(|_| {
-        CredentialsError::invalid(format!(
+        ProviderError::invalid(format!(
             "the token in {token_file} fits no header: write it on one line, in visible ASCII"
         ))
     })?;
     token.set_sensitive(true);
     let no_url = |error| {
-        CredentialsError::invalid("is no URL")
+        ProviderError::invalid("is no URL")
             .with_source(error)
             .at(URI)
     };
@@ -81,7 +72,7 @@ fn request(uri: &str, token: &str, token_file: &str) -> Result<Request<Vec<u8>>,
         .authority()
         .is_some_and(|host| host.as_str().contains('@'))
     {
-        return Err(CredentialsError::invalid("holds a user name: remove it").at(URI));
+        return Err(ProviderError::invalid("holds a user name: remove it").at(URI));
     }
     Request::post(uri)
         .header(header::AUTHORIZATION, token)

@@ -6,11 +6,11 @@ use http::{HeaderName, HeaderValue};
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::temporary_key;
-use crate::{
-    Credentials, CredentialsError, Endpoint, ProvideCredentials, ProvideCredentialsFuture,
-    ProviderContext, files, service,
+use super::{
+    context::{ProviderContext, read_token},
+    named, request,
 };
+use crate::{Credentials, Endpoint, ProvideCredentials, ProvideCredentialsFuture, ProviderError};
 
 const IDP_ID: &str = "HUAWEICLOUD_SDK_IDP_ID";
 const ID_TOKEN_FILE: &str = "HUAWEICLOUD_SDK_ID_TOKEN_FILE";
@@ -37,11 +37,11 @@ impl FederationProvider {
         }
     }
 
-    async fn fetch(&self) -> Result<Credentials, CredentialsError> {
+    async fn fetch(&self) -> Result<Credentials, ProviderError> {
         let Some((idp_id, token_file)) =
             self.context.environment().get_both(IDP_ID, ID_TOKEN_FILE)?
         else {
-            return Err(CredentialsError::not_found(format!(
+            return Err(ProviderError::not_found(format!(
                 "neither {IDP_ID} nor {ID_TOKEN_FILE} is set"
             )));
         };
@@ -52,10 +52,7 @@ impl FederationProvider {
 
 impl ProvideCredentials for FederationProvider {
     fn provide_credentials(&self) -> ProvideCredentialsFuture<'_> {
-        Box::pin(async {
-            let credentials = self.fetch().await.map_err(|error| error.at("federation"))?;
-            Ok(credentials.with_provider_name("federation"))
-        })
+        named("federation", self.fetch())
     }
 }
 
@@ -65,27 +62,23 @@ pub(super) async fn exchange(
     idp_id: &str,
     token_file: &Path,
     iam_endpoint: Option<&str>,
-) -> Result<Credentials, CredentialsError> {
+) -> Result<Credentials, ProviderError> {
     let iam = context.iam_endpoint(iam_endpoint)?;
-    let id_token = files::read_token(token_file)?;
+    let id_token = read_token(token_file)?;
     let iam_token = iam_token(context, &iam, idp_id, &id_token).await?;
     let url = format!("{iam}/v3.0/OS-CREDENTIAL/securitytokens");
     let token = json!({ "id": iam_token.as_str(), "duration_seconds": KEY_LIFETIME_SECONDS });
     let body = json!({ "auth": { "identity": { "methods": ["token"], "token": token } } });
-    let request = service::post_json(url.clone(), &body)?;
-    let answer = service::ask(
-        &*context.transport,
+    let request = request::post_json(url, &body)?;
+    let fix = format!("see in IAM what users of the identity provider {idp_id} may do");
+    request::ask_for_key(
+        context,
         request,
-        service::CLOUD_TIMEOUT,
+        request::CLOUD_TIMEOUT,
         &[iam_token.as_str()],
+        &fix,
     )
     .await
-    .map_err(|error| {
-        error.with_mend(format_args!(
-            "see in IAM what users of the identity provider {idp_id} may do"
-        ))
-    })?;
-    temporary_key::parse(answer.body()).map_err(|error| error.at(url))
 }
 
 async fn iam_token(
@@ -93,33 +86,28 @@ async fn iam_token(
     iam: &Endpoint,
     idp_id: &str,
     id_token: &str,
-) -> Result<Zeroizing<String>, CredentialsError> {
+) -> Result<Zeroizing<String>, ProviderError> {
     let url = format!("{iam}/v3.0/OS-AUTH/id-token/tokens");
     let body = json!({ "auth": { "id_token": { "id": id_token } } });
-    let mut request = service::post_json(url.clone(), &body)?;
+    let mut request = request::post_json(url.clone(), &body)?;
     let header = HeaderValue::from_str(idp_id).map_err(|_| {
-        CredentialsError::invalid(format!(
+        ProviderError::invalid(format!(
             "the identity provider {idp_id:?} fits no header: its id is visible ASCII"
         ))
     })?;
     request.headers_mut().insert(X_IDP_ID, header);
-    let answer = service::ask(
-        &*context.transport,
-        request,
-        service::CLOUD_TIMEOUT,
-        &[id_token],
-    )
-    .await
-    .map_err(|error| {
-        error.with_mend(format_args!(
-            "see that the identity provider {idp_id} is right and its token has not expired"
-        ))
-    })?;
+    let answer = request::ask(context, request, request::CLOUD_TIMEOUT, &[id_token])
+        .await
+        .map_err(|error| {
+            error.with_fix(format_args!(
+                "see that the identity provider {idp_id} is right and its token has not expired"
+            ))
+        })?;
     let token = answer
         .headers()
         .get(X_SUBJECT_TOKEN)
         .and_then(|token| token.to_str().ok());
     token
         .map(|token| Zeroizing::new(token.to_owned()))
-        .ok_or_else(|| CredentialsError::invalid("the answer has no X-Subject-Token").at(url))
+        .ok_or_else(|| ProviderError::invalid("the answer has no X-Subject-Token").at(url))
 }

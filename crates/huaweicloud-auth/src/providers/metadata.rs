@@ -7,12 +7,13 @@ use std::{
 
 use http::{HeaderName, HeaderValue, Method, Request, StatusCode, Uri};
 
-use super::temporary_key;
-use crate::{
-    Credentials, CredentialsError, ProvideCredentials, ProvideCredentialsFuture, ProviderContext,
-    TransportErrorKind,
-    service::{self, Answer},
+use super::{
+    context::ProviderContext,
+    named,
+    request::{self, Answer},
+    transport::TransportErrorKind,
 };
+use crate::{Credentials, ProvideCredentials, ProvideCredentialsFuture, ProviderError};
 
 const TOKEN_URL: &str = "http://169.254.169.254/meta-data/latest/api/token";
 const KEY_URL: &str = "http://169.254.169.254/openstack/latest/securitykey";
@@ -23,7 +24,7 @@ const TOKEN_TTL: HeaderValue = HeaderValue::from_static("21600");
 const TIMEOUT: Duration = Duration::from_secs(6);
 /// How long to believe that the service has no tokens.
 const VERSION_1_PERIOD: Duration = Duration::from_secs(24 * 60 * 60);
-const MEND: &str = "see what keeps this machine from its metadata service, or give credentials in the environment \
+const FIX: &str = "see what keeps this machine from its metadata service, or give credentials in the environment \
     or the profile, which are asked first";
 /// What the service says on a machine that has no agency.
 const NO_AGENCY: &[u8] = b"Please configure Cloud Service Agency first";
@@ -70,7 +71,7 @@ impl MetadataProvider {
         }
     }
 
-    async fn fetch(&self) -> Result<Credentials, CredentialsError> {
+    async fn fetch(&self) -> Result<Credentials, ProviderError> {
         let mut session = self.session().await?;
         let mut answer = self.get_key(&session).await?;
         if answer.status() == StatusCode::UNAUTHORIZED
@@ -83,7 +84,7 @@ impl MetadataProvider {
         read_key(&answer, &session)
     }
 
-    async fn session(&self) -> Result<Session, CredentialsError> {
+    async fn session(&self) -> Result<Session, ProviderError> {
         let session = self
             .session
             .lock()
@@ -97,7 +98,7 @@ impl MetadataProvider {
     }
 
     /// Asks for a token and remembers it, or that there are none.
-    async fn open_session(&self) -> Result<Session, CredentialsError> {
+    async fn open_session(&self) -> Result<Session, ProviderError> {
         let answer = self
             .send(
                 Method::PUT,
@@ -114,13 +115,13 @@ impl MetadataProvider {
             | StatusCode::SERVICE_UNAVAILABLE => Session::Version1 {
                 until: self.context.clock.now() + VERSION_1_PERIOD,
             },
-            _ => return Err(service::refused(TOKEN_URL, &answer, &[]).with_mend(MEND)),
+            _ => return Err(request::refused(TOKEN_URL, &answer, &[]).with_fix(FIX)),
         };
         *self.session.lock().unwrap_or_else(PoisonError::into_inner) = session.clone();
         Ok(session)
     }
 
-    async fn get_key(&self, session: &Session) -> Result<Answer, CredentialsError> {
+    async fn get_key(&self, session: &Session) -> Result<Answer, ProviderError> {
         let header = match session {
             Session::Version2 { token } => Some((X_METADATA_TOKEN, token.clone())),
             Session::Version1 { .. } | Session::New => None,
@@ -133,55 +134,51 @@ impl MetadataProvider {
         method: Method,
         url: &'static str,
         header: Option<(HeaderName, HeaderValue)>,
-    ) -> Result<Answer, CredentialsError> {
+    ) -> Result<Answer, ProviderError> {
         let mut request = Request::new(Vec::new());
         *request.method_mut() = method;
         *request.uri_mut() = Uri::from_static(url);
         request.headers_mut().extend(header);
-        service::send(&*self.context.transport, request, TIMEOUT)
+        request::send(&self.context, request, TIMEOUT)
             .await
             .map_err(|error| match error.kind() {
-                TransportErrorKind::Unreachable => CredentialsError::not_found(
+                TransportErrorKind::Unreachable => ProviderError::not_found(
                     "this machine has no metadata service: 169.254.169.254 cannot be reached",
                 )
-                .with_source(error),
-                _ => service::unanswered(url, &error),
+                .caused_by(error.into_source()),
+                _ => request::unanswered(url, error),
             })
     }
 }
 
 impl ProvideCredentials for MetadataProvider {
     fn provide_credentials(&self) -> ProvideCredentialsFuture<'_> {
-        Box::pin(async {
-            let credentials = self.fetch().await.map_err(|error| error.at("metadata"))?;
-            Ok(credentials.with_provider_name("metadata"))
-        })
+        named("metadata", self.fetch())
     }
 }
 
-fn read_token(body: &[u8]) -> Result<HeaderValue, CredentialsError> {
+fn read_token(body: &[u8]) -> Result<HeaderValue, ProviderError> {
     let token = HeaderValue::from_bytes(body)
         .ok()
         .filter(|token| !token.is_empty());
-    let mut token = token.ok_or_else(|| {
-        CredentialsError::invalid(format!("{TOKEN_URL} answered what is no token"))
-    })?;
+    let mut token = token
+        .ok_or_else(|| ProviderError::invalid(format!("{TOKEN_URL} answered what is no token")))?;
     token.set_sensitive(true);
     Ok(token)
 }
 
-fn read_key(answer: &Answer, session: &Session) -> Result<Credentials, CredentialsError> {
+fn read_key(answer: &Answer, session: &Session) -> Result<Credentials, ProviderError> {
     match answer.status() {
-        StatusCode::OK => temporary_key::parse(answer.body()).map_err(|error| error.at(KEY_URL)),
-        StatusCode::NOT_FOUND => Err(CredentialsError::not_found(format!(
+        StatusCode::OK => request::parse_key(answer.body()).map_err(|error| error.at(KEY_URL)),
+        StatusCode::NOT_FOUND => Err(ProviderError::not_found(format!(
             "{KEY_URL} does not exist: this is no ECS"
         ))),
         status if !status.is_success() && is_without_agency(answer) => {
-            Err(CredentialsError::not_found(
+            Err(ProviderError::not_found(
                 "this ECS has no agency: choose one in its settings if it is to have credentials",
             ))
         }
-        _ => Err(service::refused(KEY_URL, answer, session.token().as_slice()).with_mend(MEND)),
+        _ => Err(request::refused(KEY_URL, answer, session.token().as_slice()).with_fix(FIX)),
     }
 }
 

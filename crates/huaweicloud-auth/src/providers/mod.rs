@@ -1,27 +1,47 @@
-//! The sources of credentials that the official SDKs know.
+//! Everything behind the feature `providers`: the sources of credentials that the official SDKs know, regions and projects.
 
-#[cfg(feature = "providers")]
 mod cached;
-#[cfg(feature = "providers")]
 mod chain;
-#[cfg(feature = "providers")]
 mod container;
-mod environment;
-#[cfg(feature = "providers")]
+mod context;
+mod endpoints;
 mod federation;
-#[cfg(feature = "providers")]
 mod metadata;
-#[cfg(feature = "providers")]
 mod oidc;
-#[cfg(feature = "providers")]
 mod profile;
-#[cfg(feature = "providers")]
-mod temporary_key;
+mod project;
+mod region;
+mod request;
+#[cfg(feature = "reqwest")]
+mod reqwest;
+mod transport;
 
-pub use environment::EnvironmentProvider;
-#[cfg(feature = "providers")]
+#[cfg(feature = "reqwest")]
+pub use reqwest::ReqwestTransport;
 pub use {
-    cached::CachedProvider, chain::ChainProvider, container::ContainerProvider,
-    federation::FederationProvider, metadata::MetadataProvider, oidc::OidcProvider,
+    cached::CachedProvider,
+    chain::ChainProvider,
+    container::ContainerProvider,
+    context::{Clock, ProviderContext},
+    endpoints::EndpointResolver,
+    federation::FederationProvider,
+    metadata::MetadataProvider,
+    oidc::OidcProvider,
     profile::ProfileProvider,
+    project::ProjectLookup,
+    region::Region,
+    transport::{HttpFuture, HttpTransport, TransportError, TransportErrorKind},
 };
+
+use crate::{Credentials, ProvideCredentialsFuture, ProviderError};
+
+/// Names the source in the credentials or the error that a future resolves to.
+fn named<'a>(
+    source: &'static str,
+    fetch: impl Future<Output = Result<Credentials, ProviderError>> + Send + 'a,
+) -> ProvideCredentialsFuture<'a> {
+    Box::pin(async move {
+        let credentials = fetch.await.map_err(|error| error.at(source))?;
+        Ok(credentials.with_provider_name(source))
+    })
+}

@@ -5,11 +5,11 @@ use std::path::Path;
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::temporary_key;
-use crate::{
-    Credentials, CredentialsError, ProvideCredentials, ProvideCredentialsFuture, ProviderContext,
-    files, service,
+use super::{
+    context::{ProviderContext, read_token},
+    named, request,
 };
+use crate::{Credentials, ProvideCredentials, ProvideCredentialsFuture, ProviderError};
 
 const PROVIDER_URN: &str = "HUAWEICLOUD_OIDC_PROVIDER_URN";
 const AGENCY_URN: &str = "HUAWEICLOUD_OIDC_AGENCY_URN";
@@ -43,7 +43,7 @@ impl OidcProvider {
         }
     }
 
-    async fn fetch(&self) -> Result<Credentials, CredentialsError> {
+    async fn fetch(&self) -> Result<Credentials, ProviderError> {
         let environment = self.context.environment();
         let Some((provider, agency)) = environment.get_both(PROVIDER_URN, AGENCY_URN)? else {
             return Err(self.without_urns()?);
@@ -70,55 +70,54 @@ impl OidcProvider {
             "{}/v5/agencies/assume-with-oidc",
             self.context.sts_endpoint()?
         );
-        let request = service::post_json(url.clone(), &body)?;
-        let answer = service::ask(
-            &*self.context.transport,
+        let request = request::post_json(url, &body)?;
+        let fix = format!(
+            "see that {PROVIDER_URN} and {AGENCY_URN} are right and the token has not expired"
+        );
+        let key = request::ask_for_key(
+            &self.context,
             request,
-            service::CLOUD_TIMEOUT,
+            request::CLOUD_TIMEOUT,
             &[&token],
+            &fix,
         )
-        .await
-        .map_err(|error| {
-            error.with_mend(format_args!(
-                "see that {PROVIDER_URN} and {AGENCY_URN} are right and the token has not expired"
-            ))
-        })?;
-        environment.scope(temporary_key::parse(answer.body()).map_err(|error| error.at(url))?)
+        .await?;
+        environment.scope(key)
     }
 
     /// A token is set for nothing but this, so alone it is a mistake.
-    fn without_urns(&self) -> Result<CredentialsError, CredentialsError> {
+    fn without_urns(&self) -> Result<ProviderError, ProviderError> {
         for token in [ID_TOKEN, TOKEN_FILE] {
             if self.context.environment().get(token)?.is_some() {
-                return Ok(CredentialsError::invalid(format!(
+                return Ok(ProviderError::invalid(format!(
                     "{token} is set but neither {PROVIDER_URN} nor {AGENCY_URN} is: set all or none"
                 )));
             }
         }
-        Ok(CredentialsError::not_found(format!(
+        Ok(ProviderError::not_found(format!(
             "neither {PROVIDER_URN} nor {AGENCY_URN} is set"
         )))
     }
 
-    fn token(&self) -> Result<Zeroizing<String>, CredentialsError> {
+    fn token(&self) -> Result<Zeroizing<String>, ProviderError> {
         let environment = self.context.environment();
         if let Some(token) = environment.get(ID_TOKEN)? {
             return Ok(Zeroizing::new(token));
         }
         let file = environment.get(TOKEN_FILE)?.ok_or_else(|| {
-            CredentialsError::invalid(format!(
+            ProviderError::invalid(format!(
                 "{PROVIDER_URN} is set but neither {ID_TOKEN} nor {TOKEN_FILE} is: set one"
             ))
         })?;
-        files::read_token(Path::new(&file))
+        read_token(Path::new(&file))
     }
 
-    fn duration_seconds(&self) -> Result<u32, CredentialsError> {
+    fn duration_seconds(&self) -> Result<u32, ProviderError> {
         let Some(text) = self.context.environment().get(DURATION_SECONDS)? else {
             return Ok(DEFAULT_DURATION_SECONDS);
         };
         text.trim().parse().map_err(|error| {
-            CredentialsError::invalid("is no number of seconds")
+            ProviderError::invalid("is no number of seconds")
                 .with_source(error)
                 .at(DURATION_SECONDS)
         })
@@ -127,9 +126,6 @@ impl OidcProvider {
 
 impl ProvideCredentials for OidcProvider {
     fn provide_credentials(&self) -> ProvideCredentialsFuture<'_> {
-        Box::pin(async {
-            let credentials = self.fetch().await.map_err(|error| error.at("oidc"))?;
-            Ok(credentials.with_provider_name("oidc"))
-        })
+        named("oidc", self.fetch())
     }
 }

@@ -1,14 +1,11 @@
 //! Credentials from `~/.huaweicloud/credentials`.
 
-use std::{io, path::Path};
+use std::path::Path;
 
 use configparser::ini::{Ini, IniDefault};
 
-use super::federation;
-use crate::{
-    Credentials, CredentialsError, ProvideCredentials, ProvideCredentialsFuture, ProviderContext,
-    files, settings::ConfigurationFile,
-};
+use super::{context::ProviderContext, federation, named};
+use crate::{Credentials, ProvideCredentials, ProvideCredentialsFuture, ProviderError};
 
 const CREDENTIALS_FILE: &str = "HUAWEICLOUD_SDK_CREDENTIALS_FILE";
 /// No section can have this name, so what is found in it stood before the first section.
@@ -52,15 +49,11 @@ impl ProfileProvider {
         self
     }
 
-    async fn fetch(&self) -> Result<Credentials, CredentialsError> {
-        let file = self
-            .context
-            .settings
-            .file(CREDENTIALS_FILE, "credentials")?;
-        let file = file.ok_or_else(|| CredentialsError::not_found("there is no home folder"))?;
-        let place = file.path.display().to_string();
-        let text = read(&file)?;
-        let profile = Profile::parse(&text, self.section).map_err(|error| error.at(&place))?;
+    async fn fetch(&self) -> Result<Credentials, ProviderError> {
+        let settings = &self.context.settings;
+        let file = settings.read(CREDENTIALS_FILE, "credentials")?;
+        let place = file.path.display();
+        let profile = Profile::parse(&file.text, self.section).map_err(|error| error.at(&place))?;
         profile
             .credentials(&self.context)
             .await
@@ -70,22 +63,8 @@ impl ProfileProvider {
 
 impl ProvideCredentials for ProfileProvider {
     fn provide_credentials(&self) -> ProvideCredentialsFuture<'_> {
-        Box::pin(async {
-            let credentials = self.fetch().await.map_err(|error| error.at("profile"))?;
-            Ok(credentials.with_provider_name("profile"))
-        })
+        named("profile", self.fetch())
     }
-}
-
-fn read(file: &ConfigurationFile) -> Result<zeroize::Zeroizing<String>, CredentialsError> {
-    let path = file.path.display();
-    files::read(&file.path).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound if file.is_explicit => CredentialsError::invalid(format!(
-            "{path} does not exist, although {CREDENTIALS_FILE} names it"
-        )),
-        io::ErrorKind::NotFound => CredentialsError::not_found(format!("{path} does not exist")),
-        _ => CredentialsError::invalid(format!("{path} cannot be read: {error}")),
-    })
 }
 
 /// One section.
@@ -95,24 +74,24 @@ struct Profile {
 }
 
 impl Profile {
-    fn parse(text: &str, section: &'static str) -> Result<Self, CredentialsError> {
+    fn parse(text: &str, section: &'static str) -> Result<Self, ProviderError> {
         let mut ini = Ini::new_from_defaults(syntax());
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let sections = ini
             .read(text.to_owned())
-            .map_err(|fault| CredentialsError::invalid(format!("is no INI file: {fault}")))?;
+            .map_err(|fault| ProviderError::invalid(format!("is no INI file: {fault}")))?;
         if sections.contains_key(NO_SECTION) {
-            return Err(CredentialsError::invalid(
+            return Err(ProviderError::invalid(
                 "is no INI file: something stands before the first [section]",
             ));
         }
         let Some(entries) = sections.get(section) else {
-            return Err(CredentialsError::not_found(format!(
+            return Err(ProviderError::not_found(format!(
                 "has no section [{section}]"
             )));
         };
         if entries.values().any(Option::is_none) {
-            return Err(CredentialsError::invalid(format!(
+            return Err(ProviderError::invalid(format!(
                 "is no INI file: a line in [{section}] has no '='"
             )));
         }
@@ -126,10 +105,7 @@ impl Profile {
             .filter(|value| !value.is_empty())
     }
 
-    async fn credentials(
-        &self,
-        context: &ProviderContext,
-    ) -> Result<Credentials, CredentialsError> {
+    async fn credentials(&self, context: &ProviderContext) -> Result<Credentials, ProviderError> {
         let mut credentials = match self.pair("idp_id", "id_token_file")? {
             Some((idp_id, token_file)) => {
                 let iam = self.get("iam_endpoint");
@@ -150,11 +126,11 @@ impl Profile {
         Ok(credentials)
     }
 
-    fn key(&self) -> Result<Credentials, CredentialsError> {
+    fn key(&self) -> Result<Credentials, ProviderError> {
         let security_token = self.secret("security_token")?;
         let Some((access_key, secret_key)) = self.pair("ak", "sk")? else {
             return Err(match security_token {
-                None => CredentialsError::not_found(format!(
+                None => ProviderError::not_found(format!(
                     "has neither ak nor idp_id in [{}]",
                     self.section
                 )),
@@ -168,7 +144,7 @@ impl Profile {
         }
     }
 
-    fn pair(&self, one: &str, other: &str) -> Result<Option<(String, String)>, CredentialsError> {
+    fn pair(&self, one: &str, other: &str) -> Result<Option<(String, String)>, ProviderError> {
         match (self.secret(one)?, self.secret(other)?) {
             (Some(one), Some(other)) => Ok(Some((one, other))),
             (None, None) => Ok(None),
@@ -177,13 +153,13 @@ impl Profile {
         }
     }
 
-    fn secret(&self, name: &str) -> Result<Option<String>, CredentialsError> {
+    fn secret(&self, name: &str) -> Result<Option<String>, ProviderError> {
         let value = self.get(name);
         if value
             .as_ref()
             .is_some_and(|value| value.contains("%(") || value.contains("%%"))
         {
-            return Err(CredentialsError::invalid(format!(
+            return Err(ProviderError::invalid(format!(
                 "{name} in [{}] holds %( or %%, which the official SDKs read differently: write the value itself",
                 self.section
             )));
@@ -191,8 +167,8 @@ impl Profile {
         Ok(value)
     }
 
-    fn half_set(&self, present: &str, absent: &str) -> CredentialsError {
-        CredentialsError::invalid(format!(
+    fn half_set(&self, present: &str, absent: &str) -> ProviderError {
+        ProviderError::invalid(format!(
             "[{}] has {present} but no {absent}: write both or neither",
             self.section
         ))

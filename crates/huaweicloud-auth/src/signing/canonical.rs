@@ -1,13 +1,15 @@
 //! The first stage: a request in the one form that both sides agree on.
 
-use std::{fmt, ops::Range};
+use std::{borrow::Cow, fmt, ops::Range};
 
 use http::{HeaderValue, header};
+use percent_encoding::{percent_decode, percent_encode_byte};
 use zeroize::Zeroizing;
 
 use super::{
-    Payload, SignedHeaders, SigningRequest, UNSIGNED_PAYLOAD, X_AUTH_TOKEN, X_SDK_CONTENT_SHA256,
-    X_SECURITY_TOKEN, encoding, stages,
+    Payload, SigningRequest, UNSIGNED_PAYLOAD,
+    headers::{SignedHeaders, X_AUTH_TOKEN, X_SDK_CONTENT_SHA256, X_SECURITY_TOKEN},
+    hex::{hex, hex_sha256},
 };
 use crate::text::REDACTED;
 
@@ -33,8 +35,8 @@ pub fn canonical_request(
         return with(stated.as_bytes().trim_ascii());
     }
     match request.payload {
-        Payload::Bytes(body) => with(stages::hex_sha256(body).as_str().as_bytes()),
-        Payload::Sha256(digest) => with(stages::hex(&digest).as_str().as_bytes()),
+        Payload::Bytes(body) => with(hex_sha256(body).as_str().as_bytes()),
+        Payload::Sha256(digest) => with(hex(&digest).as_str().as_bytes()),
         Payload::Unsigned => with(UNSIGNED_PAYLOAD.as_bytes()),
     }
 }
@@ -49,9 +51,9 @@ pub(crate) fn canonical_request_with(
     let mut secrets = Vec::new();
     bytes.extend_from_slice(request.target.method.as_str().as_bytes());
     bytes.push(b'\n');
-    encoding::push_canonical_path(&mut bytes, request.target.path);
+    push_canonical_path(&mut bytes, request.target.path);
     bytes.push(b'\n');
-    encoding::push_canonical_query(&mut bytes, request.target.query);
+    push_canonical_query(&mut bytes, request.target.query);
     bytes.push(b'\n');
     for name in signed_headers.iter() {
         push_header(&mut bytes, &mut secrets, request, name);
@@ -127,7 +129,7 @@ impl CanonicalRequest {
 
     /// The SHA-256 of the bytes, in lower-case hexadecimal.
     pub fn sha256(&self) -> String {
-        stages::hex_sha256(&self.bytes).as_str().to_owned()
+        hex_sha256(&self.bytes).as_str().to_owned()
     }
 }
 
@@ -151,5 +153,117 @@ impl fmt::Debug for CanonicalRequest {
         f.debug_tuple("CanonicalRequest")
             .field(&self.to_string())
             .finish()
+    }
+}
+
+/// Decodes a path as on the wire and encodes it again, with the slash at the end that only the signature has.
+fn push_canonical_path(out: &mut Vec<u8>, path: &str) {
+    // Most paths need neither, and copying is several times faster.
+    if path.bytes().all(|byte| byte == b'/' || is_unreserved(byte)) {
+        out.extend_from_slice(path.as_bytes());
+    } else {
+        percent_decode(path.as_bytes()).for_each(|byte| match byte {
+            b'/' => out.push(b'/'),
+            byte => push_encoded(out, byte),
+        });
+    }
+    if out.last() != Some(&b'/') {
+        out.push(b'/');
+    }
+}
+
+/// Decodes a query as on the wire, sorts its parameters by name and value, and encodes it again.
+fn push_canonical_query(out: &mut Vec<u8>, query: &str) {
+    if query.is_empty() {
+        return;
+    }
+    let mut parameters: Vec<_> = query
+        .split('&')
+        .filter(|parameter| !parameter.is_empty())
+        .map(|parameter| {
+            let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+            (decode_form(name), decode_form(value))
+        })
+        .collect();
+    parameters.sort_unstable();
+    for (index, (name, value)) in parameters.iter().enumerate() {
+        if index > 0 {
+            out.push(b'&');
+        }
+        name.iter().for_each(|byte| push_encoded(out, *byte));
+        out.push(b'=');
+        value.iter().for_each(|byte| push_encoded(out, *byte));
+    }
+}
+
+fn decode_form(text: &str) -> Cow<'_, [u8]> {
+    if text.contains('+') {
+        Cow::Owned(percent_decode(text.replace('+', " ").as_bytes()).collect())
+    } else {
+        percent_decode(text.as_bytes()).into()
+    }
+}
+
+fn push_encoded(out: &mut Vec<u8>, byte: u8) {
+    if is_unreserved(byte) {
+        out.push(byte);
+    } else {
+        out.extend_from_slice(percent_encode_byte(byte).as_bytes());
+    }
+}
+
+fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn canonical(push: fn(&mut Vec<u8>, &str), text: &str) -> String {
+        let mut out = Vec::new();
+        push(&mut out, text);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn paths() {
+        for (wire, expected) in [
+            ("", "/"),
+            ("/", "/"),
+            ("/a", "/a/"),
+            ("/a/", "/a/"),
+            ("/a%2F", "/a/"),
+            ("/a%2f", "/a/"),
+            ("/a%2Fb", "/a/b/"),
+            ("/%41%7e_.-", "/A~_.-/"),
+            ("/a%20b+c", "/a%20b%2Bc/"),
+            ("/caf\u{e9}", "/caf%C3%A9/"),
+            ("/%ff", "/%FF/"),
+            ("/100%", "/100%25/"),
+            ("/%zz%2541", "/%25zz%2541/"),
+            ("/a//b/..", "/a//b/../"),
+        ] {
+            assert_eq!(canonical(push_canonical_path, wire), expected, "{wire}");
+        }
+    }
+
+    #[test]
+    fn queries() {
+        for (wire, expected) in [
+            ("", ""),
+            ("&&", ""),
+            ("b=2&a=1", "a=1&b=2"),
+            ("flag", "flag="),
+            ("=x", "=x"),
+            ("a=b=c", "a=b%3Dc"),
+            ("m=3&m=1&m=2", "m=1&m=2&m=3"),
+            ("q=a+b%2Bc", "q=a%20b%2Bc"),
+            ("%7B=1&z=2&a=3", "a=3&z=2&%7B=1"),
+            ("t=%e4%b8%80%20(%26", "t=%E4%B8%80%20%28%26"),
+            ("b=%ff", "b=%FF"),
+        ] {
+            assert_eq!(canonical(push_canonical_query, wire), expected, "{wire}");
+        }
     }
 }

@@ -5,35 +5,27 @@ use std::{ops::Range, time::SystemTime};
 use http::HeaderMap;
 use jiff::{Timestamp, civil, tz::TimeZone};
 
-use super::X_SDK_DATE;
+use super::headers::X_SDK_DATE;
 
 const LENGTH: usize = "20060102T150405Z".len();
 
-/// What is wrong with the `X-Sdk-Date` headers of a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum DateFault {
-    #[error("there is more than one X-Sdk-Date header: send one")]
-    Repeated,
-    #[error("the X-Sdk-Date header is not a date of the form YYYYMMDDTHHMMSSZ")]
-    Malformed,
-}
-
 /// The date header's text and the moment it names, or `None` when there is no such header.
-pub(crate) fn header_date(headers: &HeaderMap) -> Result<Option<(&str, SystemTime)>, DateFault> {
+///
+/// # Errors
+///
+/// What is wrong with the headers.
+pub(crate) fn header_date(headers: &HeaderMap) -> Result<Option<(&str, SystemTime)>, &'static str> {
     let mut values = headers.get_all(X_SDK_DATE).iter();
     let Some(value) = values.next() else {
         return Ok(None);
     };
     if values.next().is_some() {
-        return Err(DateFault::Repeated);
+        return Err("there is more than one X-Sdk-Date header: send one");
     }
-    let text = value
-        .to_str()
-        .map_err(|_| DateFault::Malformed)?
-        .trim_ascii();
+    let text = value.to_str().unwrap_or_default().trim_ascii();
     parse(text)
         .map(|time| Some((text, time)))
-        .ok_or(DateFault::Malformed)
+        .ok_or("the X-Sdk-Date header is not a date of the form YYYYMMDDTHHMMSSZ")
 }
 
 /// `None` beyond the years that four digits can say.

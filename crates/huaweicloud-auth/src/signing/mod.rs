@@ -15,45 +15,30 @@
 //!
 //! Whoever changes one of these after signing breaks the signature.
 
-mod authorize;
 mod canonical;
 mod date;
-mod encoding;
-mod error;
-mod explain;
-mod signed_headers;
-mod stages;
+mod headers;
+mod hex;
+mod signature;
+mod signer;
 
-pub use authorize::{Signer, authorize};
 pub use canonical::{CanonicalRequest, canonical_request};
-pub use error::{SigningError, SigningErrorKind};
-pub use explain::{Explanation, explain};
-pub use signed_headers::SignedHeaders;
-pub use stages::{Signature, signature, string_to_sign};
+pub use headers::{
+    SignedHeaders, X_AUTH_TOKEN, X_DOMAIN_ID, X_PROJECT_ID, X_REQUEST_ID, X_SDK_CONTENT_SHA256,
+    X_SDK_DATE, X_SECURITY_TOKEN,
+};
+pub use signature::{Signature, signature, string_to_sign};
+pub use signer::{Explanation, Signer, SigningError, SigningErrorKind, authorize, explain};
 
 pub(crate) use canonical::canonical_request_with;
-pub(crate) use date::{DateFault, header_date};
-pub(crate) use stages::{SigningKey, hex, hex_sha256};
+pub(crate) use date::header_date;
+pub(crate) use hex::{hex, hex_sha256};
+pub(crate) use signature::SigningKey;
 
 use http::{HeaderMap, HeaderName, Method};
 
 /// The name of the algorithm, as the `Authorization` header and the string to sign begin.
 pub const ALGORITHM: &str = "SDK-HMAC-SHA256";
-
-/// The time of signing, `YYYYMMDDTHHMMSSZ` in UTC.
-pub const X_SDK_DATE: HeaderName = HeaderName::from_static("x-sdk-date");
-/// The payload hash, when the signer states it instead of leaving it to the server to compute.
-pub const X_SDK_CONTENT_SHA256: HeaderName = HeaderName::from_static("x-sdk-content-sha256");
-/// The token that belongs to a temporary key pair.
-pub const X_SECURITY_TOKEN: HeaderName = HeaderName::from_static("x-security-token");
-/// The token that replaces a signature.
-pub const X_AUTH_TOKEN: HeaderName = HeaderName::from_static("x-auth-token");
-/// The project of a regional request.
-pub const X_PROJECT_ID: HeaderName = HeaderName::from_static("x-project-id");
-/// The account of a global request.
-pub const X_DOMAIN_ID: HeaderName = HeaderName::from_static("x-domain-id");
-/// The id that a service gives a request, in its response.
-pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// What `X-Sdk-Content-Sha256` says when the signature does not cover the body.
 pub const UNSIGNED_PAYLOAD: &str = "UNSIGNED-PAYLOAD";

@@ -1,0 +1,170 @@
+//! From a region to the endpoints of its services.
+
+use std::{collections::HashMap, path::PathBuf};
+
+use serde::Deserialize;
+
+use super::{
+    context::Settings,
+    region::{Region, nearest, suggestion},
+};
+use crate::{Endpoint, Environment, ProviderError};
+
+const REGIONS_FILE: &str = "HUAWEICLOUD_SDK_REGIONS_FILE";
+
+/// Finds the endpoints of a service in a region, in the order of the official SDKs:
+///
+/// 1. the variable `HUAWEICLOUD_SDK_REGION_<SERVICE>_<REGION>`, such as `HUAWEICLOUD_SDK_REGION_KAFKA_AP_SOUTHEAST_1`, with
+///    commas between several endpoints;
+/// 2. the file `~/.huaweicloud/regions.yaml`, or the one that `HUAWEICLOUD_SDK_REGIONS_FILE` names:
+///    ```yaml
+///    kafka:
+///      - id: ap-southeast-1
+///        endpoint: https://dms.example.com   # or a list: endpoints
+///    ```
+/// 3. for the service `kafka`, the [known regions](Region::KNOWN).
+///
+/// ```
+/// use huaweicloud_auth::{EndpointResolver, Environment, Region};
+///
+/// let environment = Environment::from_iter([("HUAWEICLOUD_SDK_REGION_KAFKA_MY_OWN_1", "dms.example.com")]);
+/// let resolver = EndpointResolver::new(environment);
+/// assert_eq!(resolver.endpoints("kafka", &Region::new("my-own-1")?)?, ["https://dms.example.com"]);
+/// # Ok::<(), huaweicloud_auth::ProviderError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct EndpointResolver {
+    settings: Settings,
+}
+
+impl EndpointResolver {
+    /// A resolver that looks at the given environment.
+    pub fn new(environment: Environment) -> Self {
+        Self {
+            settings: Settings {
+                environment,
+                home: None,
+            },
+        }
+    }
+
+    /// Replaces the home folder, which otherwise is `HOME`, or `USERPROFILE` on Windows.
+    #[must_use]
+    pub fn with_home(mut self, home: impl Into<PathBuf>) -> Self {
+        self.settings.home = Some(home.into());
+        self
+    }
+
+    /// The service's endpoints in the region, the primary first: at least one, each a scheme, a host and maybe a port.
+    /// `https://` is put before those without a scheme.
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](crate::ProviderErrorKind::NotFound) with the nearest known regions when nothing names an endpoint,
+    /// [`Invalid`](crate::ProviderErrorKind::Invalid) when the variable or the file cannot be used.
+    pub fn endpoints(&self, service: &str, region: &Region) -> Result<Vec<String>, ProviderError> {
+        let variable = variable(service, region);
+        if let Some(list) = self.settings.environment.get(&variable)? {
+            let endpoints = parse_all(
+                list.split(',')
+                    .map(str::trim)
+                    .filter(|text| !text.is_empty()),
+            );
+            return endpoints.map_err(|error| error.at(&variable));
+        }
+        if let Some(endpoints) = self.configured(service, region)? {
+            return Ok(endpoints);
+        }
+        let known = region
+            .kafka_endpoint()
+            .filter(|_| service.eq_ignore_ascii_case("kafka"));
+        known
+            .map(|endpoint| vec![endpoint])
+            .ok_or_else(|| unknown(service, region, &variable))
+    }
+
+    fn configured(
+        &self,
+        service: &str,
+        region: &Region,
+    ) -> Result<Option<Vec<String>>, ProviderError> {
+        let file = match self.settings.read(REGIONS_FILE, "regions.yaml") {
+            Ok(file) => file,
+            Err(error) if error.is_not_found() => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let path = file.path.display();
+        let regions: RegionsFile = yaml_serde::from_str(&file.text).map_err(|error| {
+            ProviderError::invalid("is not a map of services to lists of {id, endpoint}")
+                .with_source(error)
+                .at(&path)
+        })?;
+        let endpoints = regions.endpoints(service, region.id());
+        if endpoints.is_empty() {
+            return Ok(None);
+        }
+        parse_all(endpoints)
+            .map(Some)
+            .map_err(|error| error.at(path))
+    }
+}
+
+fn variable(service: &str, region: &Region) -> String {
+    let name = format!("HUAWEICLOUD_SDK_REGION_{service}_{region}");
+    name.to_uppercase().replace('-', "_")
+}
+
+fn unknown(service: &str, region: &Region, variable: &str) -> ProviderError {
+    let near = if region.is_known() {
+        Vec::new()
+    } else {
+        nearest(region.id())
+    };
+    let message = format!(
+        "the endpoint of {service} in the region {region} is not known{}; to configure it, set {variable}",
+        suggestion(&near)
+    );
+    ProviderError::not_found(message).with_candidates(near)
+}
+
+fn parse_all<'a>(
+    endpoints: impl IntoIterator<Item = &'a str>,
+) -> Result<Vec<String>, ProviderError> {
+    let endpoints: Vec<_> = endpoints
+        .into_iter()
+        .map(|text| Ok(text.parse::<Endpoint>()?.base().to_owned()))
+        .collect::<Result<_, ProviderError>>()?;
+    if endpoints.is_empty() {
+        return Err(ProviderError::invalid("holds no endpoint"));
+    }
+    Ok(endpoints)
+}
+
+/// Service to regions.
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct RegionsFile(HashMap<String, Vec<Entry>>);
+
+#[derive(Deserialize)]
+struct Entry {
+    id: String,
+    endpoint: Option<String>,
+    #[serde(default)]
+    endpoints: Vec<String>,
+}
+
+impl RegionsFile {
+    /// Services are spelled in any case, region ids are not.
+    fn endpoints(&self, service: &str, region: &str) -> Vec<&str> {
+        let services = self
+            .0
+            .iter()
+            .filter(|(name, _)| name.eq_ignore_ascii_case(service));
+        services
+            .flat_map(|(_, entries)| entries)
+            .filter(|entry| entry.id == region)
+            .flat_map(|entry| entry.endpoints.iter().chain(&entry.endpoint))
+            .map(String::as_str)
+            .collect()
+    }
+}

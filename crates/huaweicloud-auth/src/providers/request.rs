@@ -1,0 +1,295 @@
+//! Requests to the services that hand out keys and tokens, and what they respond.
+
+use std::time::{Duration, SystemTime};
+
+use http::{Request, Response, StatusCode, header};
+use jiff::{Timestamp, civil, tz::TimeZone};
+use serde_json::{Map, Value};
+use zeroize::Zeroizing;
+
+use super::{context::ProviderContext, transport::TransportError};
+use crate::{Credentials, ProviderError, text};
+
+/// For IAM and STS.
+pub(super) const CLOUD_TIMEOUT: Duration = Duration::from_secs(30);
+
+const MAX_MESSAGE: usize = 300;
+
+/// A POST of JSON, as IAM and STS want it. `url` is an endpoint and a path, both checked before.
+pub(super) fn post_json(url: String, body: &Value) -> Result<Request<Vec<u8>>, ProviderError> {
+    Request::post(url)
+        .header(header::CONTENT_TYPE, "application/json;charset=UTF-8")
+        .body(body.to_string().into_bytes())
+        .map_err(|error| ProviderError::invalid("the request cannot be built").with_source(error))
+}
+
+/// Answers hold keys and tokens, so they are wiped.
+pub(super) type Answer = Response<Zeroizing<Vec<u8>>>;
+
+/// Sends once.
+pub(super) async fn send(
+    context: &ProviderContext,
+    request: Request<Vec<u8>>,
+    timeout: Duration,
+) -> Result<Answer, TransportError> {
+    let answer = context.transport.send(request, timeout).await?;
+    Ok(answer.map(Zeroizing::new))
+}
+
+/// Sends, and makes an error of every status but 2xx. What the service says about it is quoted without the given secrets.
+pub(super) async fn ask(
+    context: &ProviderContext,
+    request: Request<Vec<u8>>,
+    timeout: Duration,
+    secrets: &[&str],
+) -> Result<Answer, ProviderError> {
+    let address = request.uri().to_string();
+    let answer = send(context, request, timeout)
+        .await
+        .map_err(|error| unanswered(&address, error))?;
+    if answer.status().is_success() {
+        return Ok(answer);
+    }
+    Err(refused(&address, &answer, secrets))
+}
+
+/// Asks for a temporary key. `fix` is what a person can do about a refusal.
+pub(super) async fn ask_for_key(
+    context: &ProviderContext,
+    request: Request<Vec<u8>>,
+    timeout: Duration,
+    secrets: &[&str],
+    fix: &str,
+) -> Result<Credentials, ProviderError> {
+    let address = request.uri().to_string();
+    let answer = ask(context, request, timeout, secrets)
+        .await
+        .map_err(|error| error.with_fix(fix))?;
+    parse_key(answer.body()).map_err(|error| error.at(address))
+}
+
+pub(super) fn unanswered(address: &str, error: TransportError) -> ProviderError {
+    ProviderError::unavailable(format!("{address} {error}")).caused_by(error.into_source())
+}
+
+/// Statuses that another try may change are not the caller's fault.
+pub(super) fn refused(address: &str, answer: &Answer, secrets: &[&str]) -> ProviderError {
+    let status = answer.status();
+    let message = message(answer.body(), secrets)
+        .map(|text| format!(": {text}"))
+        .unwrap_or_default();
+    let text = format!("{address} answered {status}{message}");
+    let may_pass = status.is_server_error()
+        || matches!(
+            status,
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT
+        );
+    if may_pass {
+        ProviderError::unavailable(text)
+    } else {
+        ProviderError::invalid(text)
+    }
+}
+
+/// The code and message of an error body, in the shapes that IAM, STS and the gateway use.
+fn message(body: &[u8], secrets: &[&str]) -> Option<String> {
+    let body: Value = serde_json::from_slice(body).ok()?;
+    let error = body
+        .get("error")
+        .filter(|error| error.is_object())
+        .unwrap_or(&body);
+    let field = |names: [&str; 2]| {
+        names.iter().find_map(|name| match error.get(name)? {
+            Value::String(text) => Some(text.clone()),
+            Value::Number(number) => Some(number.to_string()),
+            _ => None,
+        })
+    };
+    let message = match (
+        field(["error_code", "code"]),
+        field(["error_msg", "message"]),
+    ) {
+        (Some(code), Some(message)) => format!("{code} {message}"),
+        (code, message) => code.or(message)?,
+    };
+    Some(text::sanitize(&message, secrets, MAX_MESSAGE).into_owned())
+}
+
+/// Reads `{"credential":{"access","secret","securitytoken","expires_at"}}` in the spellings that the official SDKs accept.
+///
+/// Nothing of the answer gets into an error: it is all secret.
+pub(super) fn parse_key(answer: &[u8]) -> Result<Credentials, ProviderError> {
+    let answer: Value = serde_json::from_slice(answer)
+        .map_err(|error| ProviderError::invalid("the answer is not JSON").with_source(error))?;
+    let mut key =
+        unwrap(answer).ok_or_else(|| ProviderError::invalid("the answer is not a JSON object"))?;
+    let access_key = require(&mut key, ["access", "accessKeyId", "access_key_id"])?;
+    let secret_key = require(&mut key, ["secret", "secretAccessKey", "secret_access_key"])?;
+    let token = require(
+        &mut key,
+        ["securitytoken", "securityToken", "security_token"],
+    )?;
+    let expires_at = require(&mut key, ["expires_at", "expiration"])?;
+    let expires_at = parse_time(&expires_at)
+        .ok_or_else(|| ProviderError::invalid("the answer's expires_at is not a time"))?;
+    Ok(Credentials::new(access_key.as_str(), secret_key.as_str())?
+        .with_security_token(token.as_str())?
+        .with_expires_at(expires_at))
+}
+
+fn unwrap(answer: Value) -> Option<Map<String, Value>> {
+    let Value::Object(mut answer) = answer else {
+        return None;
+    };
+    match answer
+        .remove("credential")
+        .or_else(|| answer.remove("credentials"))
+    {
+        None => Some(answer),
+        Some(Value::Object(key)) => Some(key),
+        Some(_) => None,
+    }
+}
+
+fn require<const N: usize>(
+    key: &mut Map<String, Value>,
+    names: [&str; N],
+) -> Result<Zeroizing<String>, ProviderError> {
+    let value = names.iter().find_map(|name| match key.remove(*name) {
+        Some(Value::String(text)) if !text.is_empty() => Some(Zeroizing::new(text)),
+        _ => None,
+    });
+    value.ok_or_else(|| ProviderError::invalid(format!("the answer has no {}", names[0])))
+}
+
+/// RFC 3339; without an offset it is UTC.
+fn parse_time(text: &str) -> Option<SystemTime> {
+    if let Ok(timestamp) = text.parse::<Timestamp>() {
+        return Some(timestamp.into());
+    }
+    let date_time: civil::DateTime = text.parse().ok()?;
+    Some(date_time.to_zoned(TimeZone::UTC).ok()?.timestamp().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_quoted_without_secrets_and_without_end() {
+        for (body, expected) in [
+            (
+                r#"{"error_code":"IAM.0001","error_msg":"no"}"#.to_owned(),
+                Some("IAM.0001 no"),
+            ),
+            (
+                r#"{"error":{"code":401,"message":"bad canary\n!"}}"#.to_owned(),
+                Some(r"401 bad <redacted>\n!"),
+            ),
+            (r#"{"code":"x","message":{}}"#.to_owned(), Some("x")),
+            (
+                r#"{"message":"Access=A, Signature=0aF9|Signature="}"#.to_owned(),
+                Some("Access=A, Signature=<redacted>|Signature="),
+            ),
+            (r#"{"message":"only"}"#.to_owned(), Some("only")),
+            ("<html>".to_owned(), None),
+            ("[1]".to_owned(), None),
+            ("{}".to_owned(), None),
+        ] {
+            assert_eq!(
+                message(body.as_bytes(), &["", "canary"]).as_deref(),
+                expected,
+                "{body}"
+            );
+        }
+        let long = format!(r#"{{"code":"{}"}}"#, "é".repeat(1000));
+        assert_eq!(
+            message(long.as_bytes(), &[]).unwrap(),
+            "é".repeat(MAX_MESSAGE) + "…"
+        );
+    }
+
+    #[test]
+    fn every_spelling_of_the_official_sdks() {
+        let names = [
+            ["access", "secret", "securitytoken", "expires_at"],
+            [
+                "accessKeyId",
+                "secretAccessKey",
+                "securityToken",
+                "expiration",
+            ],
+            [
+                "access_key_id",
+                "secret_access_key",
+                "security_token",
+                "expires_at",
+            ],
+        ];
+        for [access, secret, token, expiry] in names {
+            let key = format!(
+                r#"{{"{access}":"A","{secret}":"S","{token}":"T","{expiry}":"2026-01-02T03:04:05.000000Z","x":1}}"#
+            );
+            for answer in [
+                key.clone(),
+                format!(r#"{{"credential":{key}}}"#),
+                format!(r#"{{"credentials":{key}}}"#),
+            ] {
+                let credentials = parse_key(answer.as_bytes()).unwrap();
+                assert_eq!(credentials.access_key(), Some("A"));
+                assert_eq!(credentials.secret_key(), Some("S"));
+                assert_eq!(credentials.security_token(), Some("T"));
+                let expiry = SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_323_045);
+                assert_eq!(credentials.expires_at(), Some(expiry));
+            }
+        }
+    }
+
+    #[test]
+    fn times_without_an_offset_are_utc() {
+        let expected = parse_time("2026-01-02T03:04:05Z");
+        assert!(expected.is_some());
+        for text in [
+            "2026-01-02T03:04:05",
+            "2026-01-02 03:04:05",
+            "2026-01-02T11:04:05+08:00",
+        ] {
+            assert_eq!(parse_time(text), expected, "{text}");
+        }
+        assert_eq!(parse_time("soon"), None);
+    }
+
+    #[test]
+    fn an_unusable_answer_is_described_without_quoting_it() {
+        for (answer, reason) in [
+            ("", "not JSON"),
+            ("<html>canary</html>", "not JSON"),
+            (r#"["canary"]"#, "not a JSON object"),
+            (r#"{"credential":null}"#, "not a JSON object"),
+            (r#"{"credential":["canary"]}"#, "not a JSON object"),
+            (r#"{"credential":{}}"#, "no access"),
+            (r#"{"access":1}"#, "no access"),
+            (r#"{"access":""}"#, "no access"),
+            (r#"{"access":"A","secret":null}"#, "no secret"),
+            (r#"{"access":"A","secret":"canary"}"#, "no securitytoken"),
+            (
+                r#"{"access":"A","secret":"canary","securitytoken":"canary"}"#,
+                "no expires_at",
+            ),
+            (
+                r#"{"access":"A","secret":"S","securitytoken":"T","expires_at":"canary"}"#,
+                "not a time",
+            ),
+            (
+                r#"{"access":"A","secret":"canary\n","securitytoken":"T","expires_at":"2026-01-02T03:04:05Z"}"#,
+                "secret key",
+            ),
+        ] {
+            let error = parse_key(answer.as_bytes()).unwrap_err();
+            assert!(error.is_invalid());
+            let shown = format!("{error} {error:?}");
+            assert!(shown.contains(reason), "{answer}: {shown}");
+            assert!(!shown.contains("canary"), "{shown}");
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! What the crate promises, through its public API.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "the helpers of tests, too, fail by panicking"
+)]
+
+mod cached;
+mod chain;
+mod credentials;
+mod fuzz_seeds;
+mod metadata;
+mod project;
+mod properties;
+mod providers;
+mod regions;
+mod signing;
+mod support;
+mod transport;
+mod verification;

@@ -1,0 +1,385 @@
+//! Signing: the published vectors stage by stage, and what goes into a request.
+
+use std::time::{Duration, SystemTime};
+
+use crate::support::{key_pair, now, vectors::vectors};
+use http::{HeaderMap, HeaderValue, Method, header};
+use huaweicloud_auth::{
+    Credentials,
+    signing::{
+        self, Payload, RequestTarget, SignedHeaders, Signer, SigningErrorKind, SigningRequest,
+        authorize, canonical_request, signature, string_to_sign,
+    },
+    verification::{Authorization, Verifier},
+};
+
+#[test]
+fn every_vector_agrees_stage_by_stage() {
+    for vector in vectors() {
+        let name = &vector.name;
+        let headers = vector.headers();
+        let query = vector.query();
+        let request = vector.request(&query, &headers);
+        let names = vector.signed_header_names();
+        let signed_headers = SignedHeaders::parse(&names).unwrap();
+        let canonical_request = canonical_request(&request, &signed_headers);
+        assert_eq!(
+            String::from_utf8_lossy(canonical_request.as_bytes()),
+            vector.canonical_request,
+            "{name}"
+        );
+        assert_eq!(
+            canonical_request.sha256(),
+            vector.canonical_request_sha256,
+            "{name}"
+        );
+        let string_to_sign = string_to_sign(&vector.x_sdk_date, &canonical_request);
+        assert_eq!(string_to_sign, vector.string_to_sign, "{name}");
+        assert_eq!(
+            signature(&vector.secret_key, &string_to_sign).as_str(),
+            vector.signature,
+            "{name}"
+        );
+        let authorization = Authorization::parse(&vector.authorization).unwrap();
+        assert_eq!(authorization.access_key(), vector.access_key, "{name}");
+        Verifier::default()
+            .verify(&authorization, &request, &vector.secret_key, vector.time())
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
+}
+
+/// Inputs and result of the query test in the official SDKs.
+#[test]
+fn queries_are_sorted_and_encoded_as_in_the_official_sdks() {
+    let query = "limit=1&enable=true&test=%E4%B8%80 (%26%3D%3F!%23%25.*)&path=/tmp/123&multi=3&multi=1&multi=2";
+    let method = Method::GET;
+    let request = SigningRequest {
+        target: RequestTarget {
+            query,
+            ..target(&method)
+        },
+        headers: &HeaderMap::new(),
+        payload: Payload::Bytes(b""),
+    };
+    let canonical_request = canonical_request(&request, &SignedHeaders::parse("host").unwrap());
+    assert_eq!(
+        canonical_request.to_string().lines().nth(2),
+        Some(
+            "enable=true&limit=1&multi=1&multi=2&multi=3&path=%2Ftmp%2F123&test=%E4%B8%80%20%28%26%3D%3F%21%23%25.%2A%29"
+        ),
+    );
+}
+
+#[test]
+fn header_values_are_trimmed_and_repeated_ones_sorted() {
+    let method = Method::GET;
+    let mut headers = HeaderMap::new();
+    headers.append("x-tag", HeaderValue::from_static("  two words\t"));
+    headers.append("x-tag", HeaderValue::from_bytes("é".as_bytes()).unwrap());
+    headers.append("x-tag", HeaderValue::from_static("a"));
+    let request = SigningRequest {
+        target: target(&method),
+        headers: &headers,
+        payload: Payload::Bytes(b""),
+    };
+    let canonical_request = canonical_request(&request, &SignedHeaders::all(&headers));
+    let lines: Vec<_> = canonical_request
+        .as_bytes()
+        .split(|byte| *byte == b'\n')
+        .skip(3)
+        .collect();
+    let expected = [
+        "host:example.com",
+        "x-tag:a",
+        "x-tag:two words",
+        "x-tag:é",
+        "",
+        "host;x-tag",
+    ];
+    assert_eq!(lines[..6], expected.map(str::as_bytes));
+}
+
+#[test]
+fn authorize_inserts_date_token_and_signature() {
+    let credentials = key_pair().with_security_token("TOKEN==").unwrap();
+    let mut headers = HeaderMap::new();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
+    headers.insert(header::USER_AGENT, HeaderValue::from_static("test"));
+    headers.insert(signing::X_PROJECT_ID, HeaderValue::from_static("p"));
+    sign(&credentials, &mut headers, Payload::Bytes(b"{}")).unwrap();
+
+    assert_eq!(headers[signing::X_SDK_DATE], "20260102T030405Z");
+    assert_eq!(headers[signing::X_SECURITY_TOKEN], "TOKEN==");
+    let authorization = Authorization::from_headers(&headers).unwrap();
+    assert_eq!(authorization.access_key(), "AccessKey");
+    assert_eq!(
+        authorization.signed_headers().as_str(),
+        "content-type;host;x-project-id;x-sdk-date;x-security-token"
+    );
+    assert!(headers[header::AUTHORIZATION].is_sensitive());
+    assert!(headers[signing::X_SECURITY_TOKEN].is_sensitive());
+    assert!(!headers.contains_key(signing::X_SDK_CONTENT_SHA256));
+}
+
+/// The vector with all five headers, from nothing but the caller's part of them.
+#[test]
+fn authorize_arrives_at_the_published_authorization() {
+    let vectors = vectors();
+    let vector = vectors
+        .iter()
+        .find(|vector| vector.name == "delete-messages-temporary-credentials")
+        .unwrap();
+    let credentials = Credentials::new(&vector.access_key, &vector.secret_key)
+        .unwrap()
+        .with_security_token("TOKEN==")
+        .unwrap();
+    let mut headers = vector.headers();
+    headers.remove(signing::X_SDK_DATE);
+    headers.remove(signing::X_SECURITY_TOKEN);
+    let no_headers = HeaderMap::new();
+    let target = vector.request("", &no_headers).target;
+    authorize(
+        &credentials,
+        target,
+        &mut headers,
+        Payload::Bytes(vector.body.as_bytes()),
+        vector.time() + Duration::from_millis(999),
+    )
+    .unwrap();
+    assert_eq!(headers[header::AUTHORIZATION], vector.authorization);
+}
+
+/// Each vector lists headers of its own, not those that are signed by default.
+#[test]
+fn a_signer_signs_the_headers_that_it_is_given() {
+    for vector in vectors() {
+        let (name, query, names) = (&vector.name, vector.query(), vector.signed_header_names());
+        let credentials = Credentials::new(&vector.access_key, &vector.secret_key).unwrap();
+        let mut headers = vector.headers();
+        headers.insert("x-not-listed", HeaderValue::from_static("1"));
+        let signer = Signer::new(&credentials, vector.time())
+            .with_signed_headers(SignedHeaders::parse(&names).unwrap());
+        let no_headers = HeaderMap::new();
+        let request = vector.request(&query, &no_headers);
+        let explanation = signer
+            .explain(request.target, &headers, request.payload)
+            .unwrap();
+        let signature = explanation.signature().unwrap();
+        assert_eq!(signature.as_str(), vector.signature, "{name}");
+        signer
+            .authorize(request.target, &mut headers, request.payload)
+            .unwrap();
+        assert_eq!(
+            headers[header::AUTHORIZATION],
+            vector.authorization,
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn a_hashed_body_signs_like_the_body() {
+    let mut from_bytes = HeaderMap::new();
+    sign(&key_pair(), &mut from_bytes, Payload::Bytes(b"")).unwrap();
+    let empty = [
+        0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14, 0x9a, 0xfb, 0xf4, 0xc8, 0x99, 0x6f, 0xb9,
+        0x24, 0x27, 0xae, 0x41, 0xe4, 0x64, 0x9b, 0x93, 0x4c, 0xa4, 0x95, 0x99, 0x1b, 0x78, 0x52,
+        0xb8, 0x55,
+    ];
+    let mut from_digest = HeaderMap::new();
+    sign(&key_pair(), &mut from_digest, Payload::Sha256(empty)).unwrap();
+    assert_eq!(from_bytes, from_digest);
+}
+
+#[test]
+fn an_unsigned_body_is_declared() {
+    let mut headers = HeaderMap::new();
+    sign(&key_pair(), &mut headers, Payload::Unsigned).unwrap();
+    assert_eq!(headers[signing::X_SDK_CONTENT_SHA256], "UNSIGNED-PAYLOAD");
+    let authorization = Authorization::from_headers(&headers).unwrap();
+    assert!(
+        authorization
+            .signed_headers()
+            .contains("x-sdk-content-sha256")
+    );
+}
+
+#[test]
+fn a_stated_payload_hash_is_signed_as_it_is() {
+    let mut headers = HeaderMap::new();
+    headers.insert(
+        signing::X_SDK_CONTENT_SHA256,
+        HeaderValue::from_static("whatever"),
+    );
+    let method = Method::POST;
+    for payload in [Payload::Bytes(b"body"), Payload::Unsigned] {
+        let explanation =
+            signing::explain(&key_pair(), target(&method), &headers, payload, now()).unwrap();
+        let canonical_request = explanation.canonical_request().unwrap().to_string();
+        assert!(
+            canonical_request.ends_with("\nwhatever"),
+            "{payload:?}: {canonical_request}"
+        );
+    }
+}
+
+/// A server's headers come from the wire, where nothing is marked as sensitive.
+#[test]
+fn debug_of_a_request_shows_no_header_value_and_no_body() {
+    let mut headers = HeaderMap::new();
+    for name in ["x-security-token", "x-auth-token", "cookie", "x-anything"] {
+        headers.insert(name, HeaderValue::from_static("canary"));
+    }
+    let method = Method::POST;
+    let request = SigningRequest {
+        target: target(&method),
+        headers: &headers,
+        payload: Payload::Bytes(b"canary"),
+    };
+    let shown = format!("{request:?}");
+    assert!(!shown.contains("canary"), "{shown}");
+    assert!(
+        shown.contains("/v1/vpcs") && shown.contains("x-security-token"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn a_token_is_sent_and_nothing_signed() {
+    let mut headers = HeaderMap::new();
+    sign(
+        &Credentials::token("TOKEN").unwrap(),
+        &mut headers,
+        Payload::Bytes(b""),
+    )
+    .unwrap();
+    assert_eq!(headers.len(), 1);
+    assert_eq!(headers[signing::X_AUTH_TOKEN], "TOKEN");
+    assert!(headers[signing::X_AUTH_TOKEN].is_sensitive());
+}
+
+#[test]
+fn a_present_authorization_is_left_alone() {
+    for credentials in [key_pair(), Credentials::token("TOKEN").unwrap()] {
+        let mut headers = HeaderMap::new();
+        headers.insert(
+            header::AUTHORIZATION,
+            HeaderValue::from_static("Bearer mine"),
+        );
+        let before = headers.clone();
+        sign(&credentials, &mut headers, Payload::Unsigned).unwrap();
+        assert_eq!(headers, before);
+    }
+}
+
+#[test]
+fn a_present_date_is_kept() {
+    let mut headers = HeaderMap::new();
+    headers.insert(
+        signing::X_SDK_DATE,
+        HeaderValue::from_static("20200608T023900Z"),
+    );
+    sign(&key_pair(), &mut headers, Payload::Bytes(b"")).unwrap();
+    assert_eq!(headers[signing::X_SDK_DATE], "20200608T023900Z");
+}
+
+#[test]
+fn what_cannot_be_signed_is_refused_and_left_as_it_was() {
+    let credentials = key_pair().with_security_token("TOKEN").unwrap();
+    let method = Method::GET;
+    let late = SystemTime::UNIX_EPOCH + Duration::from_secs(253_402_300_800);
+    for (host, dates, now, kind) in [
+        ("", vec![], now(), SigningErrorKind::InvalidHost),
+        ("a\nb", vec![], now(), SigningErrorKind::InvalidHost),
+        ("h", vec!["tomorrow"], now(), SigningErrorKind::InvalidDate),
+        (
+            "h",
+            vec!["20200608T023900Z", "20200608T023900Z"],
+            now(),
+            SigningErrorKind::InvalidDate,
+        ),
+        ("h", vec![], late, SigningErrorKind::ClockOutOfRange),
+    ] {
+        let mut headers = HeaderMap::new();
+        for date in dates {
+            headers.append(signing::X_SDK_DATE, HeaderValue::from_static(date));
+        }
+        let before = headers.clone();
+        let target = RequestTarget {
+            host,
+            ..target(&method)
+        };
+        let error =
+            authorize(&credentials, target, &mut headers, Payload::Unsigned, now).unwrap_err();
+        assert_eq!(error.kind(), kind, "{error}");
+        assert_eq!(headers, before);
+    }
+}
+
+#[test]
+fn an_explanation_shows_the_stages_and_hides_the_tokens() {
+    let credentials = Credentials::new("AccessKey", "canary-secret")
+        .unwrap()
+        .with_security_token("canary-token")
+        .unwrap();
+    let mut headers = HeaderMap::new();
+    headers.insert(header::COOKIE, HeaderValue::from_static("canary-cookie"));
+    let method = Method::POST;
+    let explanation = signing::explain(
+        &credentials,
+        target(&method),
+        &headers,
+        Payload::Bytes(b""),
+        now(),
+    )
+    .unwrap();
+    let shown = format!(
+        "{explanation} {explanation:?} {:?}",
+        explanation.canonical_request()
+    );
+    assert!(!shown.contains("canary"), "{shown}");
+    assert!(shown.contains("x-security-token:<redacted>\n"), "{shown}");
+    assert!(
+        shown.contains("\nauthorization: SDK-HMAC-SHA256 Access=AccessKey, "),
+        "{shown}"
+    );
+
+    sign(&credentials, &mut headers, Payload::Bytes(b"")).unwrap();
+    let authorization = Authorization::from_headers(&headers).unwrap();
+    assert_eq!(
+        explanation.signature().unwrap().as_str(),
+        authorization.signature()
+    );
+
+    let token = Credentials::token("canary-token").unwrap();
+    let explanation = signing::explain(
+        &token,
+        target(&method),
+        &HeaderMap::new(),
+        Payload::Bytes(b""),
+        now(),
+    )
+    .unwrap();
+    assert!(explanation.signature().is_none());
+    assert!(explanation.to_string().contains("x-auth-token: <redacted>"));
+}
+
+fn target(method: &Method) -> RequestTarget<'_> {
+    RequestTarget {
+        method,
+        host: "example.com",
+        path: "/v1/vpcs",
+        query: "",
+    }
+}
+
+fn sign(
+    credentials: &Credentials,
+    headers: &mut HeaderMap,
+    payload: Payload<'_>,
+) -> Result<(), signing::SigningError> {
+    authorize(credentials, target(&Method::POST), headers, payload, now())
+}

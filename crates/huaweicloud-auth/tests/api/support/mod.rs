@@ -1,0 +1,36 @@
+//! What several files of tests share.
+
+pub(crate) mod recorded;
+pub(crate) mod sent;
+pub(crate) mod vectors;
+
+use std::{
+    error::Error,
+    iter,
+    time::{Duration, SystemTime},
+};
+
+use huaweicloud_auth::Credentials;
+
+/// 2026-01-02T03:04:05Z
+pub(crate) fn now() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_323_045)
+}
+
+pub(crate) fn key_pair() -> Credentials {
+    Credentials::new("AccessKey", "SecretKey").unwrap()
+}
+
+/// The messages of an error and its causes, none of which may repeat the one below it.
+pub(crate) fn layers(error: &dyn Error) -> Vec<String> {
+    let layers: Vec<_> = iter::successors(Some(error), |&error| error.source())
+        .map(ToString::to_string)
+        .collect();
+    for pair in layers.windows(2) {
+        assert!(
+            !pair[0].contains(&pair[1]),
+            "a cause is said twice: {layers:?}"
+        );
+    }
+    layers
+}

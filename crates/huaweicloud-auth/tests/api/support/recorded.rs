@@ -1,0 +1,130 @@
+//! HTTP traffic that was written down before.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Mutex,
+    time::Duration,
+};
+
+use http::{Request, Response};
+use huaweicloud_auth::{HttpFuture, HttpTransport, TransportError, TransportErrorKind};
+use serde::Deserialize;
+use serde_json::Value;
+
+/// Answers the expected requests in their order, and panics at any other.
+#[derive(Debug)]
+pub(crate) struct Recorded(Mutex<VecDeque<Exchange>>);
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Exchange {
+    request: Expected,
+    answer: Option<Answer>,
+    fails: Option<Failure>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Expected {
+    method: String,
+    url: String,
+    /// A header that must not be there is `null`.
+    #[serde(default)]
+    headers: BTreeMap<String, Option<String>>,
+    body: Option<Value>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Answer {
+    status: u16,
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
+    #[serde(default)]
+    body: Value,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Failure {
+    Unreachable,
+    TimedOut,
+}
+
+impl Recorded {
+    pub(crate) fn new(exchanges: Vec<Exchange>) -> Self {
+        Self(Mutex::new(exchanges.into()))
+    }
+
+    pub(crate) fn from_json(exchanges: Value) -> Self {
+        Self::new(serde_json::from_value(exchanges).unwrap())
+    }
+
+    /// The requests that nobody sent.
+    pub(crate) fn remaining(&self) -> usize {
+        self.0.lock().unwrap().len()
+    }
+
+    fn answer(&self, request: &Request<Vec<u8>>) -> Result<Response<Vec<u8>>, TransportError> {
+        let exchange = self.0.lock().unwrap().pop_front();
+        let Some(exchange) = exchange else {
+            panic!("not expected: {request:?}")
+        };
+        exchange.request.compare(request);
+        match (exchange.answer, exchange.fails) {
+            (Some(answer), None) => Ok(answer.into_response()),
+            (None, Some(Failure::Unreachable)) => {
+                Err(TransportError::new(TransportErrorKind::Unreachable))
+            }
+            (None, Some(Failure::TimedOut)) => {
+                Err(TransportError::new(TransportErrorKind::TimedOut))
+            }
+            _ => panic!("an exchange has either an answer or a failure"),
+        }
+    }
+}
+
+impl HttpTransport for Recorded {
+    fn send(&self, request: Request<Vec<u8>>, timeout: Duration) -> HttpFuture<'_> {
+        assert!(timeout > Duration::ZERO && timeout <= Duration::from_secs(30));
+        Box::pin(std::future::ready(self.answer(&request)))
+    }
+}
+
+impl Expected {
+    fn compare(&self, request: &Request<Vec<u8>>) {
+        assert_eq!(request.method().as_str(), self.method);
+        assert_eq!(request.uri().to_string(), self.url);
+        for (name, value) in &self.headers {
+            let sent = request
+                .headers()
+                .get(name)
+                .map(|value| value.to_str().unwrap());
+            assert_eq!(sent, value.as_deref(), "{name}");
+        }
+        if let Some(body) = &self.body {
+            let sent: Value = serde_json::from_slice(request.body()).unwrap();
+            assert_eq!(sent, *body);
+        }
+    }
+}
+
+impl Answer {
+    /// A text is sent as it is, anything else as JSON.
+    fn into_response(self) -> Response<Vec<u8>> {
+        let body = match self.body {
+            Value::String(text) => text.into_bytes(),
+            Value::Null => Vec::new(),
+            json => json.to_string().into_bytes(),
+        };
+        let headers = self.headers;
+        headers
+            .iter()
+            .fold(
+                Response::builder().status(self.status),
+                |builder, (name, value)| builder.header(name, value),
+            )
+            .body(body)
+            .unwrap()
+    }
+}
