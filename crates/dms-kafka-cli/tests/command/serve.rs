@@ -15,7 +15,7 @@ const CONFIG: &str = r#"
 listen = "192.0.2.1:1"
 [[access_key]]
 access_key = "AK"
-secret_key_env = "GATEWAY_SK"
+secret_key = { env = "GATEWAY_SK" }
 [[instance]]
 id = "i"
 project_id = "p"

@@ -91,7 +91,7 @@ pub(crate) fn config(bootstrap_servers: &str, seconds: f64, more: &str) -> Strin
         {more}
         [[access_key]]
         access_key = "{ACCESS_KEY}"
-        secret_key_env = "{SECRET_KEY_ENV}"
+        secret_key = {{ env = "{SECRET_KEY_ENV}" }}
         [[instance]]
         id = "{INSTANCE}"
         project_id = "{PROJECT}"

@@ -223,12 +223,12 @@ async fn keys_and_tokens_touch_what_they_may() {
             { id = "i3", project_id = "p2", memory.topics = [{ name = "t", partitions = 1, records = 10 }] },
         ]
         access_key = [
-            { access_key = "ALL", secret_key_env = "SK" },
-            { access_key = "P1", secret_key_env = "SK", projects = ["p1"] },
-            { access_key = "I2", secret_key_env = "SK", instances = ["i2"] },
-            { access_key = "NONE", secret_key_env = "SK", projects = [] },
+            { access_key = "ALL", secret_key = { env = "SK" } },
+            { access_key = "P1", secret_key = { env = "SK" }, projects = ["p1"] },
+            { access_key = "I2", secret_key = { env = "SK" }, instances = ["i2"] },
+            { access_key = "NONE", secret_key = { env = "SK" }, projects = [] },
         ]
-        token = [{ name = "tok", token_env = "TOKEN", projects = ["p1"] }]
+        token = [{ name = "tok", token = { env = "TOKEN" }, projects = ["p1"] }]
     "#;
     let folder = tempfile::tempdir().expect("a folder");
     let service = serve(CONFIG, folder.path()).await;

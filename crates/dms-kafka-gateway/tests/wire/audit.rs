@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 const CONFIG: &str = r#"
     listen = "127.0.0.1:0"
     audit.file = "$FOLDER/audit.jsonl"
-    access_key = [{ access_key = "AK", secret_key_env = "SK" }]
+    access_key = [{ access_key = "AK", secret_key = { env = "SK" } }]
     instance = [
         { id = "i", project_id = "p", memory.topics = [{ name = "t", partitions = 2, records = 10 }] },
     ]

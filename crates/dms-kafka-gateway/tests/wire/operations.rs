@@ -97,6 +97,7 @@ async fn the_ready_line_tells_a_made_up_secret_and_no_other() {
     let expected = serde_json::json!({
         "ready": true, "endpoint": made_up.endpoint(), "project_id": made_up.project_id(),
         "instance_id": made_up.instance_id(), "access_key": made_up.access_key(), "secret_key": made_up.secret_key(),
+        "instances": [{"project_id": made_up.project_id(), "instance_id": made_up.instance_id()}],
     });
     assert_eq!(line, expected);
 

@@ -11,7 +11,7 @@ use tokio::{
 
 const CONFIG: &str = r#"
     listen = "127.0.0.1:0"
-    access_key = [{ access_key = "AK", secret_key_env = "SK" }, { access_key = "AK2", secret_key_env = "SK" }]
+    access_key = [{ access_key = "AK", secret_key = { env = "SK" } }, { access_key = "AK2", secret_key = { env = "SK" } }]
     instance = [{ id = "i", project_id = "p", memory.topics = [{ name = "t", partitions = 1, records = 10 }] }]
 "#;
 

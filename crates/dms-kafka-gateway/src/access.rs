@@ -1,15 +1,16 @@
 //! Who may ask: access keys that sign, and tokens.
 
 use std::{
-    collections::{HashMap, hash_map::Entry},
+    collections::{BTreeSet, HashMap, hash_map::Entry},
     net::SocketAddr,
+    sync::Arc,
     time::{Instant, SystemTime},
 };
 
 use axum::http::{HeaderMap, header, request::Parts};
 use huaweicloud_auth::{
     Credentials,
-    signing::{Payload, RequestTarget, SigningRequest},
+    signing::{Payload, RequestTarget, SigningRequest, X_AUTH_TOKEN, X_PROJECT_ID},
     verification::{Authorization, Verifier},
 };
 use subtle::ConstantTimeEq as _;
@@ -19,12 +20,6 @@ use crate::{
     protection::{Lock, LockOut, RateLimit, RateLimiter},
     refusal::Refusal,
 };
-
-mod caller;
-
-pub(crate) use caller::{Caller, Grant, Scope};
-
-const X_AUTH_TOKEN: &str = "x-auth-token";
 
 /// Everybody whose requests are served.
 #[derive(Debug, Default)]
@@ -140,10 +135,10 @@ impl Access {
     }
 
     fn signed<'a>(&'a self, headers: &'a HeaderMap) -> Result<Claim<'a>, Refusal> {
-        let authorization =
-            Authorization::from_headers(headers).map_err(Refusal::not_authenticated)?;
+        let authorization = Authorization::from_headers(headers)
+            .map_err(|error| Refusal::NOT_AUTHENTICATED.with(error))?;
         let key = self.keys.get(authorization.access_key()).ok_or_else(|| {
-            Refusal::not_authenticated("Get secretKey failed: the access key is unknown")
+            Refusal::NOT_AUTHENTICATED.with("Get secretKey failed: the access key is unknown")
         })?;
         key.lock
             .as_ref()
@@ -154,7 +149,7 @@ impl Access {
     fn token(&self, value: &[u8]) -> Result<Claim<'_>, Refusal> {
         let token = self.tokens.iter().find(|token| token.is(value));
         let token = token.ok_or_else(|| {
-            Refusal::not_authenticated("decrypt token fail: the token is unknown")
+            Refusal::NOT_AUTHENTICATED.with("decrypt token fail: the token is unknown")
         })?;
         Ok(Claim::Proven(token.caller.clone()))
     }
@@ -188,11 +183,11 @@ impl Key {
             .map_err(|error| {
                 match error.canonical_request() {
                     // What the client has signed can only be found wrong by comparing.
-                    Some(here) => Refusal::not_authenticated(format!(
+                    Some(here) => Refusal::NOT_AUTHENTICATED.with(format!(
                         "verify aksk signature fail: {error}; the canonical request is {:?} here",
                         here.to_string()
                     )),
-                    None => Refusal::not_authenticated(error),
+                    None => Refusal::NOT_AUTHENTICATED.with(error),
                 }
             })
     }
@@ -223,6 +218,91 @@ impl Claim<'_> {
                 verified?;
                 Ok(key.caller.clone())
             }
+        }
+    }
+}
+
+/// Projects and instances that a key or token may touch; all there are when absent.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Grant {
+    pub(crate) projects: Option<BTreeSet<String>>,
+    pub(crate) instances: Option<BTreeSet<String>>,
+}
+
+fn is_granted(ids: Option<&BTreeSet<String>>, id: &str) -> bool {
+    ids.is_none_or(|ids| ids.contains(id))
+}
+
+/// Somebody whose request is genuine.
+#[derive(Clone, Debug)]
+pub(crate) struct Caller(Arc<Identity>);
+
+#[derive(Debug)]
+struct Identity {
+    /// The access key, or a name for a token: what logs may show.
+    name: String,
+    by_token: bool,
+    grant: Grant,
+    rate_limiter: Option<RateLimiter>,
+}
+
+impl Caller {
+    fn new(name: &str, by_token: bool, grant: Grant, rate_limiter: Option<RateLimiter>) -> Self {
+        Self(Arc::new(Identity {
+            name: name.to_owned(),
+            by_token,
+            grant,
+            rate_limiter,
+        }))
+    }
+
+    /// The access key, or the token's name.
+    pub(crate) fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// Counts one request.
+    ///
+    /// # Errors
+    /// The 429 when the caller has none left.
+    pub(crate) fn check_rate(&self) -> Result<(), Refusal> {
+        self.0
+            .rate_limiter
+            .as_ref()
+            .map_or(Ok(()), RateLimiter::check)
+    }
+
+    /// Whether the caller may touch the project in the path, and means it.
+    ///
+    /// # Errors
+    /// A 401 when the request names two projects or the token is for another one; a 403 when the key may not touch it.
+    pub(crate) fn check_project(
+        &self,
+        project_id: &str,
+        headers: &HeaderMap,
+    ) -> Result<(), Refusal> {
+        if headers
+            .get(X_PROJECT_ID)
+            .is_some_and(|header| header != project_id)
+        {
+            return Err(Refusal::PROJECT_MISMATCH);
+        }
+        match is_granted(self.0.grant.projects.as_ref(), project_id) {
+            true => Ok(()),
+            false if self.0.by_token => Err(Refusal::PROJECT_MISMATCH),
+            false => Err(Refusal::NOT_PERMITTED),
+        }
+    }
+
+    /// Whether the caller may touch the instance.
+    ///
+    /// # Errors
+    /// A 403, whether the instance exists or not.
+    pub(crate) fn check_instance(&self, instance_id: &str) -> Result<(), Refusal> {
+        if is_granted(self.0.grant.instances.as_ref(), instance_id) {
+            Ok(())
+        } else {
+            Err(Refusal::NOT_PERMITTED)
         }
     }
 }
