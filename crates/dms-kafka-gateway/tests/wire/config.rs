@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use crate::support::{cases, credentials, deletion, execute, serve};
+use crate::support::{cases, delete_as, serve};
 use dms_kafka_gateway::{Config, ErrorKind, Limits};
 use serde::Deserialize;
 
@@ -120,13 +120,7 @@ async fn secrets_come_from_files_too() {
     "#;
     let service = serve(config, folder.path()).await;
     let body = r#"{"partitions":[{"partition":0,"offset":1}]}"#;
-    let answer = execute(deletion(
-        &service,
-        ["p", "i", "t"],
-        body,
-        &credentials("AK", "from a file"),
-    ))
-    .await;
+    let answer = delete_as(&service, ["p", "i", "t"], body, "AK", "from a file").await;
     assert_eq!(answer.status, 200, "{answer:?}");
 }
 
