@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 use zeroize::Zeroizing;
 
 use crate::{
-    backend::TopicSettings,
+    backend::memory::TopicSettings,
     error::Error,
     faults::Faults,
     limits::Limits,

@@ -56,7 +56,10 @@ mod tls;
 mod toml_text;
 mod wire;
 
-pub use backend::{CleanupPolicy, PartitionOffsets, TopicSettings};
+pub use backend::{
+    PartitionOffsets,
+    memory::{CleanupPolicy, TopicSettings},
+};
 pub use config::{
     AccessKeyConfig, AuditFile, Config, InstanceConfig, KafkaConfig, MemoryConfig, Secret,
     TlsFiles, TokenConfig,

@@ -9,7 +9,10 @@ use huaweicloud_auth::Credentials;
 use uuid::Uuid;
 
 use crate::{
-    backend::{CleanupPolicy, MemoryBackend, PartitionOffsets, TopicSettings},
+    backend::{
+        PartitionOffsets,
+        memory::{CleanupPolicy, MemoryBackend, TopicSettings},
+    },
     config::{AccessKeyConfig, Config, Former, InstanceConfig, MemoryConfig, Secret, TokenConfig},
     error::Error,
     faults::Faults,

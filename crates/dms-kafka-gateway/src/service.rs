@@ -8,7 +8,7 @@ use crate::{
     access::{Access, Grant},
     app::{App, Instance},
     audit::AuditLog,
-    backend::{Backend, MemoryBackend},
+    backend::{Backend, memory::MemoryBackend},
     config::{Config, Environment, InstanceConfig, Property},
     error::Error,
     http,
@@ -86,7 +86,7 @@ impl Service {
 
     /// Stops taking requests, and waits for those in flight to be answered and for deletions whose client went away.
     ///
-    /// It waits no longer than [`Limits::shutdown_timeout`].
+    /// It waits no longer than [`crate::Limits::shutdown_timeout`].
     pub async fn shutdown(self) {
         let deadline = tokio::time::Instant::now() + self.app.limits.shutdown_timeout;
         self.server.shutdown().await;
@@ -103,7 +103,7 @@ impl Config {
     /// Checks everything that can be checked before serving. `environment` looks up one environment variable.
     ///
     /// # Errors
-    /// [`Error`] that names the first setting that does not hold, and why.
+    /// [`Error`] that names the first invalid setting and its rule.
     pub fn check(
         self,
         environment: &dyn Fn(&str) -> Option<String>,
@@ -266,7 +266,9 @@ fn backend(
 
 #[cfg(feature = "kafka")]
 fn kafka_backend(id: &str, properties: &[Property]) -> Result<Arc<dyn Backend>, Error> {
-    Ok(Arc::new(crate::backend::KafkaBackend::new(id, properties)?))
+    Ok(Arc::new(crate::backend::kafka::KafkaBackend::new(
+        id, properties,
+    )?))
 }
 
 #[cfg(not(feature = "kafka"))]

@@ -5,13 +5,8 @@ use std::{fmt, pin::Pin, time::Instant};
 use crate::deletion_target::{PartitionId, RecordsToDelete};
 
 #[cfg(feature = "kafka")]
-mod kafka;
-mod memory;
-
-#[cfg(feature = "kafka")]
-pub(crate) use kafka::KafkaBackend;
-pub(crate) use memory::MemoryBackend;
-pub use memory::{CleanupPolicy, TopicSettings};
+pub(crate) mod kafka;
+pub(crate) mod memory;
 
 /// What became of one row of a deletion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
