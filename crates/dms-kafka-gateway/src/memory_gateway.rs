@@ -208,9 +208,10 @@ impl MemoryGatewayBuilder {
 
     /// Writes `error_code` as an integer, as in the vendor page's example, instead of a string.
     pub fn integer_error_codes(mut self, integer: bool) -> Self {
-        self.error_code = match integer {
-            true => ErrorCodeStyle::Integer,
-            false => ErrorCodeStyle::Text,
+        self.error_code = if integer {
+            ErrorCodeStyle::Integer
+        } else {
+            ErrorCodeStyle::Text
         };
         self
     }
@@ -269,25 +270,24 @@ impl MemoryGatewayBuilder {
     }
 
     fn into_config(self) -> Config {
-        let projects = Some(vec![self.project_id.clone()]);
-        let access_key = AccessKeyConfig {
-            access_key: self.access_key,
-            secret_key: self.secret_key,
-            projects: projects.clone(),
-            instances: None,
-            _former: Former,
-        };
-        let token = self.token.map(|token| TokenConfig {
-            name: "token".to_owned(),
-            token,
-            projects,
-            instances: None,
-            _former: Former,
-        });
-        let (access_keys, tokens) = match self.anonymous {
-            true => (Vec::new(), Vec::new()),
-            false => (vec![access_key], token.into_iter().collect()),
-        };
+        let (mut access_keys, mut tokens) = (Vec::new(), Vec::new());
+        if !self.anonymous {
+            let projects = Some(vec![self.project_id.clone()]);
+            access_keys.push(AccessKeyConfig {
+                access_key: self.access_key,
+                secret_key: self.secret_key,
+                projects: projects.clone(),
+                instances: None,
+                _former: Former,
+            });
+            tokens.extend(self.token.map(|token| TokenConfig {
+                name: "token".to_owned(),
+                token,
+                projects,
+                instances: None,
+                _former: Former,
+            }));
+        }
         Config {
             listen: self.listen,
             error_code: self.error_code,

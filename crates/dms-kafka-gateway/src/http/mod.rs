@@ -71,9 +71,10 @@ async fn delete_messages(
     let call = admit(&app, Operation::Delete, request).await?;
     let rows = read_rows(&call.body)?;
     call.fault.before().await?;
-    let style = match call.fault.integer_error_codes {
-        true => ErrorCodeStyle::Integer,
-        false => app.error_code_style,
+    let style = if call.fault.integer_error_codes {
+        ErrorCodeStyle::Integer
+    } else {
+        app.error_code_style
     };
     let deletion = Deletion {
         backend: backend(&call),

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use crate::support::{Answer, delete, execute, request, start, url};
+use crate::support::{Answer, delete, execute, request, serve, start, url};
 use dms_kafka_gateway::Gateway;
 use reqwest::Method;
 
@@ -92,6 +92,22 @@ async fn the_ready_line_tells_a_made_up_secret_and_no_other() {
         "instance_id": made_up.instance_id(), "access_key": made_up.access_key(), "secret_key": made_up.secret_key(),
         "instances": [{"project_id": made_up.project_id(), "instance_id": made_up.instance_id()}],
     });
+    assert_eq!(line, expected);
+
+    let several = serve(
+        r#"
+        listen = "127.0.0.1:0"
+        anonymous = true
+        instance = [{ id = "i", project_id = "p", memory = {} }, { id = "h", project_id = "q", memory = {} }]
+        "#,
+        Path::new(""),
+    )
+    .await;
+    let expected = serde_json::json!({
+        "ready": true, "endpoint": several.endpoint(), "project_id": "p", "instance_id": "i",
+        "instances": [{"project_id": "p", "instance_id": "i"}, {"project_id": "q", "instance_id": "h"}],
+    });
+    let line = serde_json::to_value(several.ready_line()).expect("JSON");
     assert_eq!(line, expected);
 
     let given = Gateway::memory()
