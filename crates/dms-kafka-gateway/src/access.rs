@@ -1,7 +1,7 @@
 //! Who may ask: access keys that sign, and tokens.
 
 use std::{
-    collections::{BTreeSet, HashMap, hash_map::Entry},
+    collections::{BTreeSet, HashMap},
     net::SocketAddr,
     sync::Arc,
     time::{Instant, SystemTime},
@@ -28,20 +28,20 @@ pub(crate) struct Access {
     lock_out: Option<LockOut>,
     keys: HashMap<String, Key>,
     tokens: Vec<Token>,
-    anonymous: Option<Caller>,
+    anonymous: Option<Arc<Caller>>,
 }
 
 #[derive(Debug)]
 pub(crate) struct Key {
     credentials: Credentials,
-    caller: Caller,
+    caller: Arc<Caller>,
     lock: Option<Lock>,
 }
 
 #[derive(Debug)]
 struct Token {
     credentials: Credentials,
-    caller: Caller,
+    caller: Arc<Caller>,
 }
 
 /// What the head of a request says about who sends it, before its body is there to prove it.
@@ -50,7 +50,7 @@ pub(crate) enum Claim<'a> {
         authorization: Authorization<'a>,
         key: &'a Key,
     },
-    Proven(Caller),
+    Proven(Arc<Caller>),
 }
 
 impl Access {
@@ -72,10 +72,10 @@ impl Access {
             let rule = "without authentication only a loopback address may be listened on";
             return Err(Error::invalid_setting("listen", listen, rule));
         }
-        let anonymous = Caller::new("anonymous", false, Grant::default(), None);
+        let access = Self::default();
         Ok(Self {
-            anonymous: Some(anonymous),
-            ..Self::default()
+            anonymous: Some(access.caller("anonymous", false, Grant::default())),
+            ..access
         })
     }
 
@@ -87,22 +87,17 @@ impl Access {
         grant: Grant,
     ) -> Result<Self, Error> {
         let name = credentials.access_key().unwrap_or_default().to_owned();
-        let caller = self.caller(&name, false, grant);
-        match self.keys.entry(name) {
-            Entry::Occupied(twice) => Err(Error::invalid_setting(
-                "access_key",
-                twice.key(),
-                "it is given twice",
-            )),
-            Entry::Vacant(vacant) => {
-                vacant.insert(Key {
-                    credentials,
-                    caller,
-                    lock: self.lock_out.map(Lock::new),
-                });
-                Ok(self)
-            }
+        let key = Key {
+            credentials,
+            caller: self.caller(&name, false, grant),
+            lock: self.lock_out.map(Lock::new),
+        };
+        if self.keys.contains_key(&name) {
+            let rule = "it is given twice";
+            return Err(Error::invalid_setting("access_key", name, rule));
         }
+        self.keys.insert(name, key);
+        Ok(self)
     }
 
     pub(crate) fn with_token(mut self, name: &str, credentials: Credentials, grant: Grant) -> Self {
@@ -114,8 +109,13 @@ impl Access {
         self
     }
 
-    fn caller(&self, name: &str, by_token: bool, grant: Grant) -> Caller {
-        Caller::new(name, by_token, grant, self.rate_limit.map(RateLimiter::new))
+    fn caller(&self, name: &str, by_token: bool, grant: Grant) -> Arc<Caller> {
+        Arc::new(Caller {
+            name: name.to_owned(),
+            by_token,
+            grant,
+            rate_limiter: self.rate_limit.map(RateLimiter::new),
+        })
     }
 
     /// Who the request claims to be from.
@@ -137,9 +137,8 @@ impl Access {
     fn signed<'a>(&'a self, headers: &'a HeaderMap) -> Result<Claim<'a>, Refusal> {
         let authorization = Authorization::from_headers(headers)
             .map_err(|error| Refusal::NOT_AUTHENTICATED.with(error))?;
-        let key = self.keys.get(authorization.access_key()).ok_or_else(|| {
-            Refusal::NOT_AUTHENTICATED.with("Get secretKey failed: the access key is unknown")
-        })?;
+        let key = self.keys.get(authorization.access_key());
+        let key = key.ok_or(Refusal::UNKNOWN_ACCESS_KEY)?;
         key.lock
             .as_ref()
             .map_or(Ok(()), |lock| lock.check(Instant::now()))?;
@@ -148,9 +147,7 @@ impl Access {
 
     fn token(&self, value: &[u8]) -> Result<Claim<'_>, Refusal> {
         let token = self.tokens.iter().find(|token| token.is(value));
-        let token = token.ok_or_else(|| {
-            Refusal::NOT_AUTHENTICATED.with("decrypt token fail: the token is unknown")
-        })?;
+        let token = token.ok_or(Refusal::UNKNOWN_TOKEN)?;
         Ok(Claim::Proven(token.caller.clone()))
     }
 }
@@ -180,15 +177,13 @@ impl Key {
         let secret_key = self.credentials.secret_key().unwrap_or_default();
         Verifier::default()
             .verify(authorization, &request, secret_key, SystemTime::now())
-            .map_err(|error| {
-                match error.canonical_request() {
-                    // What the client has signed can only be found wrong by comparing.
-                    Some(here) => Refusal::NOT_AUTHENTICATED.with(format!(
-                        "verify aksk signature fail: {error}; the canonical request is {:?} here",
-                        here.to_string()
-                    )),
-                    None => Refusal::NOT_AUTHENTICATED.with(error),
-                }
+            .map_err(|error| match error.canonical_request() {
+                // The client finds its mistake by comparing.
+                Some(here) => Refusal::WRONG_SIGNATURE.with(format_args!(
+                    "{error}; the canonical request is {:?} here",
+                    here.to_string()
+                )),
+                None => Refusal::NOT_AUTHENTICATED.with(error),
             })
     }
 }
@@ -207,7 +202,7 @@ impl Claim<'_> {
     ///
     /// # Errors
     /// The 401 for a request that the claimed key did not sign, or not within the last 15 minutes.
-    pub(crate) fn confirm(self, head: &Parts, body: &[u8]) -> Result<Caller, Refusal> {
+    pub(crate) fn confirm(self, head: &Parts, body: &[u8]) -> Result<Arc<Caller>, Refusal> {
         match self {
             Self::Proven(caller) => Ok(caller),
             Self::Signed { authorization, key } => {
@@ -234,40 +229,22 @@ fn is_granted(ids: Option<&BTreeSet<String>>, id: &str) -> bool {
 }
 
 /// Somebody whose request is genuine.
-#[derive(Clone, Debug)]
-pub(crate) struct Caller(Arc<Identity>);
-
 #[derive(Debug)]
-struct Identity {
-    /// The access key, or a name for a token: what logs may show.
-    name: String,
+pub(crate) struct Caller {
+    /// The access key, or the name of a token: what logs may show.
+    pub(crate) name: String,
     by_token: bool,
     grant: Grant,
     rate_limiter: Option<RateLimiter>,
 }
 
 impl Caller {
-    fn new(name: &str, by_token: bool, grant: Grant, rate_limiter: Option<RateLimiter>) -> Self {
-        Self(Arc::new(Identity {
-            name: name.to_owned(),
-            by_token,
-            grant,
-            rate_limiter,
-        }))
-    }
-
-    /// The access key, or the token's name.
-    pub(crate) fn name(&self) -> &str {
-        &self.0.name
-    }
-
     /// Counts one request.
     ///
     /// # Errors
     /// The 429 when the caller has none left.
     pub(crate) fn check_rate(&self) -> Result<(), Refusal> {
-        self.0
-            .rate_limiter
+        self.rate_limiter
             .as_ref()
             .map_or(Ok(()), RateLimiter::check)
     }
@@ -287,9 +264,9 @@ impl Caller {
         {
             return Err(Refusal::PROJECT_MISMATCH);
         }
-        match is_granted(self.0.grant.projects.as_ref(), project_id) {
+        match is_granted(self.grant.projects.as_ref(), project_id) {
             true => Ok(()),
-            false if self.0.by_token => Err(Refusal::PROJECT_MISMATCH),
+            false if self.by_token => Err(Refusal::PROJECT_MISMATCH),
             false => Err(Refusal::NOT_PERMITTED),
         }
     }
@@ -299,7 +276,7 @@ impl Caller {
     /// # Errors
     /// A 403, whether the instance exists or not.
     pub(crate) fn check_instance(&self, instance_id: &str) -> Result<(), Refusal> {
-        if is_granted(self.0.grant.instances.as_ref(), instance_id) {
+        if is_granted(self.grant.instances.as_ref(), instance_id) {
             Ok(())
         } else {
             Err(Refusal::NOT_PERMITTED)

@@ -23,7 +23,7 @@ use crate::{
 /// What a gateway serves, to whom, and within which bounds.
 ///
 /// It is read from TOML; `dms-kafka-gateway.example.toml` in the crate's folder shows and explains every setting. Nothing
-/// is listened on and no cluster is asked before [`CheckedConfig::start`].
+/// is listened on and no cluster is asked before [`crate::CheckedConfig::start`].
 ///
 /// ```
 /// use dms_kafka_gateway::Config;

@@ -65,6 +65,9 @@ table! {
     INVALID_TOPIC, 400, "DMS.00400062", None, "Invalid topic in the request: the instance has no topic of this name.";
     UNKNOWN_INSTANCE, 404, "DMS.00404022", None, "This DMS instance does not exist.";
     NOT_AUTHENTICATED, 401, "APIGW.0301", None, "Incorrect IAM authentication information: {}";
+    UNKNOWN_ACCESS_KEY, 401, "APIGW.0301", None, "Incorrect IAM authentication information: Get secretKey failed: the access key is unknown";
+    UNKNOWN_TOKEN, 401, "APIGW.0301", None, "Incorrect IAM authentication information: decrypt token fail: the token is unknown";
+    WRONG_SIGNATURE, 401, "APIGW.0301", None, "Incorrect IAM authentication information: verify aksk signature fail: {}";
     LOCKED_OUT, 401, "APIGW.0301", None, "Incorrect IAM authentication information: AK access failed to reach the limit,forbidden";
     PROJECT_MISMATCH, 401, "DMS.10240104", None, "The project ID in the path is not the one that the token or the X-Project-Id header is for.";
     NOT_PERMITTED, 403, "DMS.00403003", None, "This access key may not use this project or instance; ask the operator of the gateway to allow it.";

@@ -57,7 +57,7 @@ pub(super) async fn admit(
     let caller = claim.confirm(&parts, &body).inspect_err(count_failure)?;
     // Only now: a share of the concurrency limit is not to be had by sending a body slowly.
     let permit = app.permit()?;
-    Span::current().record("caller", caller.name());
+    Span::current().record("caller", &*caller.name);
     caller.check_rate()?;
     caller.check_project(&path.project_id, &parts.headers)?;
     let instance = app.instance(&caller, &path.project_id, &path.instance_id)?;
@@ -68,7 +68,7 @@ pub(super) async fn admit(
     let client = parts.extensions.get::<ConnectInfo<SocketAddr>>();
     let subject = AuditSubject {
         request_id,
-        caller: caller.name().to_owned(),
+        caller: caller.name.clone(),
         client: client.map(|client| client.0),
         project_id: path.project_id,
         instance_id: path.instance_id,
