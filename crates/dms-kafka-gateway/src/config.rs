@@ -139,7 +139,7 @@ pub struct AccessKeyConfig {
     /// The access key (AK), which is not secret.
     pub access_key: String,
     /// Where the secret key (SK) is.
-    pub secret_key: Secret,
+    pub secret_key: SecretSource,
     /// Projects that the key may touch; every one when absent.
     pub projects: Option<Vec<String>>,
     /// Instances that the key may touch; every one of its projects when absent.
@@ -156,7 +156,7 @@ pub struct TokenConfig {
     /// What logs call the token.
     pub name: String,
     /// Where the token is.
-    pub token: Secret,
+    pub token: SecretSource,
     /// Projects that the token may touch; every one when absent.
     pub projects: Option<Vec<String>>,
     /// Instances that the token may touch; every one of its projects when absent.
@@ -191,7 +191,7 @@ pub(crate) type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 /// nothing else but perhaps a line break. The configuration itself never holds one.
 #[derive(Clone, Deserialize)]
 #[serde(transparent)]
-pub struct Secret(Place);
+pub struct SecretSource(Place);
 
 #[derive(Clone, Deserialize)]
 #[serde(
@@ -210,7 +210,7 @@ enum Place {
     Value(Zeroizing<String>),
 }
 
-impl Secret {
+impl SecretSource {
     /// A secret that was given to the process, and is in no configuration file.
     pub(crate) fn given(value: impl Into<String>) -> Self {
         Self(Place::Value(Zeroizing::new(value.into())))
@@ -241,7 +241,7 @@ fn read_line(path: &Path) -> Result<Zeroizing<String>, Error> {
 }
 
 /// Where the secret is, not what it is.
-impl fmt::Debug for Secret {
+impl fmt::Debug for SecretSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Place::Variable { env } => write!(f, "environment variable {env}"),
@@ -304,7 +304,7 @@ enum Value {
     Text(String),
     Number(i64),
     Boolean(bool),
-    Secret(Secret),
+    Secret(SecretSource),
 }
 
 /// The names alone: a value may be a secret in the wrong place.

@@ -61,7 +61,7 @@ pub use backend::{
     memory::{CleanupPolicy, TopicSettings},
 };
 pub use config::{
-    AccessKeyConfig, AuditFile, Config, InstanceConfig, KafkaConfig, MemoryConfig, Secret,
+    AccessKeyConfig, AuditFile, Config, InstanceConfig, KafkaConfig, MemoryConfig, SecretSource,
     TlsFiles, TokenConfig,
 };
 pub use error::{Error, ErrorKind};

@@ -13,7 +13,9 @@ use crate::{
         PartitionOffsets,
         memory::{CleanupPolicy, MemoryBackend, TopicSettings},
     },
-    config::{AccessKeyConfig, Config, Former, InstanceConfig, MemoryConfig, Secret, TokenConfig},
+    config::{
+        AccessKeyConfig, Config, Former, InstanceConfig, MemoryConfig, SecretSource, TokenConfig,
+    },
     error::Error,
     faults::Faults,
     limits::Limits,
@@ -124,9 +126,9 @@ pub struct MemoryGatewayBuilder {
     project_id: String,
     instance_id: String,
     access_key: String,
-    secret_key: Secret,
+    secret_key: SecretSource,
     made_up: bool,
-    token: Option<Secret>,
+    token: Option<SecretSource>,
     anonymous: bool,
     error_code: ErrorCodeStyle,
     topics: Vec<TopicSettings>,
@@ -143,7 +145,7 @@ impl Default for MemoryGatewayBuilder {
             project_id: random(),
             instance_id: Uuid::new_v4().to_string(),
             access_key,
-            secret_key: Secret::given(random() + &random()),
+            secret_key: SecretSource::given(random() + &random()),
             made_up: true,
             token: None,
             anonymous: false,
@@ -180,14 +182,14 @@ impl MemoryGatewayBuilder {
         secret_key: impl Into<String>,
     ) -> Self {
         self.access_key = access_key.into();
-        self.secret_key = Secret::given(secret_key);
+        self.secret_key = SecretSource::given(secret_key);
         self.made_up = false;
         self
     }
 
     /// Also accepts requests that carry this token in `X-Auth-Token`.
     pub fn token(mut self, token: impl Into<String>) -> Self {
-        self.token = Some(Secret::given(token));
+        self.token = Some(SecretSource::given(token));
         self
     }
 
