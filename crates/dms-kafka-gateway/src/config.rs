@@ -16,7 +16,6 @@ use crate::{
     faults::Faults,
     limits::Limits,
     protection::{LockOut, RateLimit},
-    toml_text,
     wire::ErrorCodeStyle,
 };
 
@@ -171,7 +170,7 @@ impl Config {
     /// # Errors
     /// [`Error`] with the line when the text is not TOML, has a setting that does not exist or lacks one.
     pub fn from_toml(text: &str) -> Result<Self, Error> {
-        toml_text::parse("the configuration", text)
+        toml::from_str(text).map_err(|error| Error::toml("the configuration", text, &error))
     }
 
     /// Reads a configuration file. Relative paths in it are relative to the current folder.
@@ -180,7 +179,7 @@ impl Config {
     /// [`Error`] when the file cannot be read, and as [`Config::from_toml`].
     pub fn read(path: &Path) -> Result<Self, Error> {
         let text = fs::read_to_string(path).map_err(|source| Error::file(path, source))?;
-        toml_text::parse(&path.display().to_string(), &text)
+        toml::from_str(&text).map_err(|error| Error::toml(path.display(), &text, &error))
     }
 }
 

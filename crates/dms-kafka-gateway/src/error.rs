@@ -75,11 +75,14 @@ impl Error {
         }
     }
 
-    pub(crate) fn configuration(name: &str, line: usize, message: &str) -> Self {
+    /// What is wrong with `text`, which people know as `name`, and in which line. The line itself may hold a secret that was
+    /// put into the wrong place.
+    pub(crate) fn toml(name: impl fmt::Display, text: &str, error: &toml::de::Error) -> Self {
+        let before = error.span().and_then(|span| text.get(..span.start));
         Self(Cause::Configuration {
-            name: name.to_owned(),
-            line,
-            message: message.to_owned(),
+            name: name.to_string(),
+            line: before.map_or(1, |before| 1 + before.matches('\n').count()),
+            message: error.message().to_owned(),
         })
     }
 

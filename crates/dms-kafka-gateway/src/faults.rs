@@ -17,7 +17,6 @@ use crate::{
     error::Error,
     limits::seconds,
     refusal::Refusal,
-    toml_text,
 };
 
 /// The header that asks for a fault.
@@ -133,7 +132,7 @@ impl Faults {
     /// # Errors
     /// [`Error`] with the line when the text is not TOML or says something else.
     pub fn from_toml(text: &str) -> Result<Self, Error> {
-        toml_text::parse("the rules for faults", text)
+        toml::from_str(text).map_err(|error| Error::toml("the rules for faults", text, &error))
     }
 
     /// No rules: every request asks for its own fault, or none, in its `X-Dms-Kafka-Fault` header.

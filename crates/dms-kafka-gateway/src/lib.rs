@@ -53,7 +53,6 @@ mod service;
 #[cfg(test)]
 mod tests;
 mod tls;
-mod toml_text;
 mod wire;
 
 pub use backend::{

@@ -260,7 +260,7 @@ impl MemoryGatewayBuilder {
         let made_up = self.made_up;
         let checked = self
             .into_config()
-            .check_in_front_of(vec![backend.clone()], &no_environment)?;
+            .check_with_backends(vec![backend.clone()], &no_environment)?;
         Ok(Gateway {
             service: checked.start().await?,
             project_id,

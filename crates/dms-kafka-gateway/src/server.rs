@@ -131,15 +131,12 @@ impl Acceptor {
 
     async fn take(&mut self, accepted: io::Result<Accepted>) {
         match accepted {
-            Ok(accepted) => {
-                let serving = self.connector.clone().serve(
-                    accepted.stream,
-                    accepted.peer,
-                    self.stopping.clone(),
-                );
+            Ok((slot, stream, peer)) => {
+                let connector = self.connector.clone();
+                let serving = connector.serve(stream, peer, self.stopping.clone());
                 self.connections.spawn(async move {
                     serving.await;
-                    drop(accepted.slot);
+                    drop(slot);
                 });
             }
             Err(error) => {
@@ -150,21 +147,15 @@ impl Acceptor {
     }
 }
 
-struct Accepted {
-    slot: OwnedSemaphorePermit,
-    stream: TcpStream,
-    peer: SocketAddr,
-}
+/// A connection, its other end, and its share of those that may be open.
+type Accepted = (OwnedSemaphorePermit, TcpStream, SocketAddr);
 
 /// The next connection, once one more may be open.
 async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> io::Result<Accepted> {
-    let slot = slots
-        .clone()
-        .acquire_owned()
-        .await
-        .map_err(io::Error::other)?;
+    let slot = slots.clone().acquire_owned().await;
+    let slot = slot.map_err(io::Error::other)?;
     let (stream, peer) = listener.accept().await?;
-    Ok(Accepted { slot, stream, peer })
+    Ok((slot, stream, peer))
 }
 
 /// A TCP connection whose other end must take what is written to it within a time.

@@ -113,11 +113,11 @@ impl Config {
             .iter()
             .map(|instance| backend(instance, environment));
         let backends = backends.collect::<Result<_, _>>()?;
-        self.check_in_front_of(backends, environment)
+        self.check_with_backends(backends, environment)
     }
 
-    /// The same, with a backend for each instance.
-    pub(crate) fn check_in_front_of(
+    /// The same with these backends, one for each instance.
+    pub(crate) fn check_with_backends(
         self,
         backends: Vec<Arc<dyn Backend>>,
         environment: Environment<'_>,

@@ -68,7 +68,7 @@ fn checked(backend: Arc<dyn Backend>) -> CheckedConfig {
         instance = [{ id = "i", project_id = "p" }]
     "#;
     let config = Config::from_toml(config).expect("a configuration");
-    let checked = config.check_in_front_of(vec![backend], &|_| None);
+    let checked = config.check_with_backends(vec![backend], &|_| None);
     checked.expect("a valid configuration")
 }
 
