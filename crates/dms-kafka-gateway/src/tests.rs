@@ -12,11 +12,12 @@ use futures_util::poll;
 use tokio::sync::Notify;
 
 use crate::{
-    CheckedConfig, Config,
     audit::AuditSubject,
     backend::{Backend, BackendError, BackendFuture, DeletedRecords, PartitionOffsets},
+    config::Config,
     deletion::Deletion,
     deletion_target::{DeletionTarget, PartitionId, RecordsToDelete},
+    service::CheckedConfig,
 };
 
 /// Deletes when it is told to, and cannot be reached otherwise.
