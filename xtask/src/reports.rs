@@ -77,7 +77,7 @@ project_id = "p"
 
 [[access_key]]
 access_key = "{access_key}"
-secret_key_env = "{secret_key_env}"
+secret_key = {{ env = "{secret_key_env}" }}
 projects = ["p"]
 "#
     )

@@ -1,7 +1,6 @@
 //! What the operations work on: who may do what, and the backends that do it.
 
 use std::{
-    collections::HashMap,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -21,7 +20,6 @@ use crate::{
     limits::Limits,
     metrics::Metrics,
     refusal::Refusal,
-    service::Settings,
     wire::ErrorCodeStyle,
 };
 
@@ -34,8 +32,7 @@ pub(crate) struct App {
     pub(crate) faults: Faults,
     pub(crate) metrics: Metrics,
     pub(crate) buffers: Budget,
-    /// By instance id.
-    instances: HashMap<String, Instance>,
+    instances: Vec<Instance>,
     permits: Arc<Semaphore>,
     draining: AtomicBool,
     answered_while_draining: AtomicU64,
@@ -50,25 +47,31 @@ pub(crate) struct Instance {
 }
 
 impl App {
-    pub(crate) fn new(settings: Settings, audit: Option<AuditLog>) -> Self {
-        let limits = settings.limits;
+    pub(crate) fn new(
+        limits: Limits,
+        error_code_style: ErrorCodeStyle,
+        access: Access,
+        instances: Vec<Instance>,
+        faults: Faults,
+    ) -> Self {
         Self {
-            access: settings.access,
-            error_code_style: settings.error_code_style,
-            audit,
-            faults: settings.faults,
+            access,
+            error_code_style,
+            audit: None,
+            faults,
             metrics: Metrics::new(),
             buffers: Budget::new(limits.buffered_bytes),
-            instances: settings
-                .instances
-                .into_iter()
-                .map(|instance| (instance.id.clone(), instance))
-                .collect(),
+            instances,
             permits: Arc::new(Semaphore::new(limits.concurrent_requests)),
             draining: AtomicBool::new(false),
             answered_while_draining: AtomicU64::new(0),
             limits,
         }
+    }
+
+    /// The instances, in the order of the configuration.
+    pub(crate) fn instances(&self) -> &[Instance] {
+        &self.instances
     }
 
     /// Whether the gateway has been asked to stop.
@@ -81,7 +84,7 @@ impl App {
         self.draining.store(true, Ordering::Relaxed);
     }
 
-    /// Takes note that a request was answered after the gateway was asked to stop.
+    /// Counts a request that was answered after the gateway was asked to stop.
     pub(crate) fn note_late_answer(&self) {
         self.answered_while_draining.fetch_add(1, Ordering::Relaxed);
     }
@@ -97,10 +100,10 @@ impl App {
     /// The 503 when the gateway has been asked to stop, or no share of the concurrency limit is left.
     pub(crate) fn check_open(&self) -> Result<(), Refusal> {
         if self.is_draining() {
-            return Err(Refusal::shutting_down());
+            return Err(Refusal::SHUTTING_DOWN);
         }
         if self.permits.available_permits() == 0 {
-            return Err(Refusal::busy());
+            return Err(Refusal::BUSY);
         }
         Ok(())
     }
@@ -113,7 +116,7 @@ impl App {
         self.permits
             .clone()
             .try_acquire_owned()
-            .map_err(|_| Refusal::busy())
+            .map_err(|_| Refusal::BUSY)
     }
 
     /// Waits until no request is being worked on.
@@ -134,16 +137,15 @@ impl App {
         id: &str,
     ) -> Result<&Instance, Refusal> {
         caller.check_instance(id)?;
-        let instance = self
-            .instances
-            .get(id)
-            .filter(|instance| instance.project_id == project_id);
-        instance.ok_or_else(Refusal::unknown_instance)
+        let mut instances = self.instances.iter();
+        instances
+            .find(|instance| instance.id == id && instance.project_id == project_id)
+            .ok_or(Refusal::UNKNOWN_INSTANCE)
     }
 
     /// The instances that cannot be served now, and why.
     pub(crate) async fn not_ready(&self, deadline: Instant) -> Vec<(&str, BackendError)> {
-        let asked = self.instances.values().map(async |instance| {
+        let asked = self.instances.iter().map(async |instance| {
             let error = instance.backend.ready(deadline).await.err()?;
             Some((&*instance.id, error))
         });

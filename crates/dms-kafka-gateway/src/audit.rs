@@ -11,7 +11,11 @@ use std::{
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::backend::{BackendError, BeforeOffset, DeletedRecords, KafkaErrorCode, RecordsToDelete};
+use crate::{
+    backend::{BackendError, DeletedRecords},
+    deletion_target::RecordsToDelete,
+    error::Error,
+};
 
 /// A file that lines of JSON are appended to.
 ///
@@ -57,9 +61,8 @@ enum Detail {
 
 #[derive(Serialize)]
 struct AuditRow {
-    partition: i32,
-    /// As asked for: -1 is the high watermark.
-    offset: i64,
+    #[serde(flatten)]
+    asked: RecordsToDelete,
     #[serde(flatten)]
     outcome: Option<AuditOutcome>,
 }
@@ -75,23 +78,26 @@ impl AuditLog {
     /// Opens the file, or creates it, to append to it.
     ///
     /// # Errors
-    /// What the operating system says.
-    pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        let file = OpenOptions::new().append(true).create(true).open(path)?;
+    /// The file, and what the operating system says.
+    pub(crate) fn open(path: &Path) -> Result<Self, Error> {
+        let file = OpenOptions::new().append(true).create(true).open(path);
+        let file = file.map_err(|source| Error::file(path, source))?;
         Ok(Self(Arc::new(Mutex::new(Lines { file, torn: false }))))
     }
 
     /// Whether it could be opened, as far as can be told without creating it: it would belong to whoever asks.
     ///
     /// # Errors
-    /// What the operating system says.
-    pub(crate) fn check(path: &Path) -> io::Result<()> {
-        let folder = match OpenOptions::new().append(true).open(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => path.parent(),
-            opened => return opened.map(drop),
+    /// The file, and what the operating system says.
+    pub(crate) fn check(path: &Path) -> Result<(), Error> {
+        let checked = match OpenOptions::new().append(true).open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => match path.parent() {
+                Some(folder) if folder != Path::new("") => folder.metadata().map(drop),
+                _ => Ok(()),
+            },
+            opened => opened.map(drop),
         };
-        let folder = folder.filter(|folder| !folder.as_os_str().is_empty());
-        folder.map_or(Ok(()), |folder| folder.metadata().map(drop))
+        checked.map_err(|source| Error::file(path, source))
     }
 
     /// Writes that these rows are about to be deleted.
@@ -103,9 +109,12 @@ impl AuditLog {
         subject: &AuditSubject,
         rows: &[RecordsToDelete],
     ) -> io::Result<()> {
-        let rows = rows.iter().map(|row| AuditRow::new(row, None)).collect();
-        self.write("intent", subject, Detail::Partitions(rows))
-            .await
+        let rows = rows.iter().map(|asked| AuditRow {
+            asked: *asked,
+            outcome: None,
+        });
+        let detail = Detail::Partitions(rows.collect());
+        self.write("intent", subject, detail).await
     }
 
     /// Writes what became of these rows.
@@ -119,12 +128,16 @@ impl AuditLog {
         deleted: &Result<Vec<DeletedRecords>, BackendError>,
     ) -> io::Result<()> {
         let detail = match deleted {
-            Ok(deleted) => Detail::Partitions(
-                rows.iter()
-                    .zip(deleted)
-                    .map(|(row, done)| AuditRow::new(row, Some(done)))
-                    .collect(),
-            ),
+            Ok(deleted) => {
+                let rows = rows.iter().zip(deleted).map(|(asked, done)| AuditRow {
+                    asked: *asked,
+                    outcome: Some(AuditOutcome {
+                        low_watermark: done.outcome.ok(),
+                        error_code: done.error_code(),
+                    }),
+                });
+                Detail::Partitions(rows.collect())
+            }
             Err(error) => Detail::Error(error.to_string()),
         };
         self.write("result", subject, detail).await
@@ -162,23 +175,5 @@ impl Lines {
         let written = self.file.write_all(&line);
         self.torn = written.is_err();
         written
-    }
-}
-
-impl AuditRow {
-    fn new(row: &RecordsToDelete, done: Option<&DeletedRecords>) -> Self {
-        let offset = match row.before {
-            BeforeOffset::Offset(offset) => offset,
-            BeforeOffset::HighWatermark => -1,
-        };
-        let outcome = done.map(|done| AuditOutcome {
-            low_watermark: done.outcome.ok(),
-            error_code: done.outcome.map_or_else(KafkaErrorCode::value, |_| 0),
-        });
-        Self {
-            partition: row.partition,
-            offset,
-            outcome,
-        }
     }
 }

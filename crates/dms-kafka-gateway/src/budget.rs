@@ -4,10 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Memory is shared out in pieces of this many bytes.
-const PIECE: usize = 1024;
-
-/// Memory for request bodies, of which each request takes what it needs and gives it back when it is dropped.
+/// Bytes for request bodies, of which each request takes what it needs and gives it back when it is dropped.
 #[derive(Clone, Debug)]
 pub(crate) struct Budget(Arc<Semaphore>);
 
@@ -15,21 +12,17 @@ pub(crate) struct Budget(Arc<Semaphore>);
 pub(crate) struct Share {
     budget: Budget,
     taken: Option<OwnedSemaphorePermit>,
-    /// Bytes of the last piece that are not used yet.
-    spare: usize,
 }
 
 impl Budget {
-    /// A budget of so many bytes, rounded up to a whole KiB.
     pub(crate) fn new(bytes: usize) -> Self {
-        Self(Arc::new(Semaphore::new(bytes.div_ceil(PIECE))))
+        Self(Arc::new(Semaphore::new(bytes)))
     }
 
     pub(crate) fn share(&self) -> Share {
         Share {
             budget: self.clone(),
             taken: None,
-            spare: 0,
         }
     }
 }
@@ -37,14 +30,12 @@ impl Budget {
 impl Share {
     /// Takes so many bytes more, and says whether there were enough left.
     pub(crate) fn take(&mut self, bytes: usize) -> bool {
-        let pieces = bytes.saturating_sub(self.spare).div_ceil(PIECE);
-        let Ok(count) = u32::try_from(pieces) else {
+        let more = u32::try_from(bytes)
+            .ok()
+            .and_then(|bytes| self.budget.0.clone().try_acquire_many_owned(bytes).ok());
+        let Some(more) = more else {
             return false;
         };
-        let Ok(more) = self.budget.0.clone().try_acquire_many_owned(count) else {
-            return false;
-        };
-        self.spare = self.spare + pieces * PIECE - bytes;
         match &mut self.taken {
             Some(taken) => taken.merge(more),
             None => self.taken = Some(more),
@@ -59,22 +50,21 @@ mod tests {
 
     #[test]
     fn bytes_are_taken_and_given_back() {
-        let budget = Budget::new(3 * PIECE);
+        let budget = Budget::new(3000);
         let mut first = budget.share();
-        assert!(first.take(PIECE + 1), "two pieces");
-        assert!(first.take(PIECE - 1), "what is left of the second");
+        assert!(first.take(1001) && first.take(999));
         let mut second = budget.share();
-        assert!(!second.take(PIECE + 1), "one is left");
-        assert!(second.take(0) && second.take(PIECE));
+        assert!(!second.take(1001), "1000 are left");
+        assert!(second.take(0) && second.take(1000));
         assert!(!first.take(1));
         drop(second);
         assert!(first.take(1));
     }
 
     #[test]
-    fn many_small_pieces_of_a_body_cost_no_more_than_one_large_piece() {
-        let mut share = Budget::new(PIECE).share();
-        assert!((0..PIECE).all(|_| share.take(1)));
+    fn many_small_parts_of_a_body_cost_no_more_than_one_large_part() {
+        let mut share = Budget::new(1000).share();
+        assert!((0..1000).all(|_| share.take(1)));
         assert!(!share.take(1));
     }
 }

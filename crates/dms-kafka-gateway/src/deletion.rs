@@ -9,7 +9,8 @@ use tracing::{Instrument as _, Span};
 use crate::{
     app::App,
     audit::AuditSubject,
-    backend::{Backend, BackendError, DeletedRecords, RecordsToDelete},
+    backend::{Backend, BackendError, DeletedRecords},
+    deletion_target::RecordsToDelete,
     refusal::Refusal,
 };
 
@@ -35,7 +36,7 @@ impl Deletion {
         // What has to wait does so in a task of its own, which nobody can take away.
         tokio::spawn(running).await.unwrap_or_else(|error| {
             tracing::error!(%error, "a deletion broke off; what it did is not known");
-            Err(Refusal::internal())
+            Err(Refusal::INTERNAL)
         })
     }
 
@@ -62,7 +63,7 @@ impl Deletion {
             .map_err(|error| {
                 app.metrics.audit_failures.inc();
                 tracing::error!(%error, "the audit log cannot be written: nothing was deleted");
-                Refusal::audit_failed()
+                Refusal::AUDIT_FAILED
             })
     }
 
@@ -73,46 +74,5 @@ impl Deletion {
             app.metrics.audit_failures.inc();
             tracing::error!(%error, ?deleted, "the result of a deletion is missing from the audit log");
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::{sync::atomic::Ordering, time::Duration};
-
-    use super::*;
-    use crate::{
-        backend::BeforeOffset,
-        test_backend::{TestBackend, settings},
-    };
-
-    #[tokio::test]
-    async fn a_client_that_hangs_up_does_not_stop_a_deletion() {
-        let backend = Arc::new(TestBackend::default());
-        let app = Arc::new(App::new(settings(backend.clone()), None));
-        let deletion = Deletion {
-            subject: AuditSubject {
-                request_id: String::new(),
-                caller: String::new(),
-                client: None,
-                project_id: "p".to_owned(),
-                instance_id: "i".to_owned(),
-                topic: "orders".to_owned(),
-            },
-            backend: backend.clone(),
-            rows: vec![RecordsToDelete {
-                partition: 0,
-                before: BeforeOffset::HighWatermark,
-            }],
-            permit: app.permit().expect("a place"),
-        };
-        let mut hung_up = Box::pin(deletion.run(app.clone()));
-        assert!(poll!(&mut hung_up).is_pending());
-        drop(hung_up);
-        backend.proceed.notify_one();
-        tokio::time::timeout(Duration::from_secs(10), app.idle())
-            .await
-            .expect("an end");
-        assert_eq!(backend.done.load(Ordering::SeqCst), 1);
     }
 }

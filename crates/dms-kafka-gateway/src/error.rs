@@ -38,6 +38,8 @@ pub enum ErrorKind {
 #[error(transparent)]
 pub struct Error(Cause);
 
+type Source = Box<dyn std::error::Error + Send + Sync>;
+
 #[derive(Debug, thiserror::Error)]
 enum Cause {
     #[error("{name}, line {line}: {message}")]
@@ -51,6 +53,7 @@ enum Cause {
         name: String,
         value: String,
         rule: String,
+        source: Option<Source>,
     },
     #[error("cannot open or read the file {}", path.display())]
     File { path: PathBuf, source: io::Error },
@@ -72,11 +75,14 @@ impl Error {
         }
     }
 
-    pub(crate) fn configuration(name: &str, line: usize, message: &str) -> Self {
+    /// What is wrong with `text`, which people know as `name`, and in which line. The line itself may hold a secret that was
+    /// put into the wrong place.
+    pub(crate) fn toml(name: impl fmt::Display, text: &str, error: &toml::de::Error) -> Self {
+        let before = error.span().and_then(|span| text.get(..span.start));
         Self(Cause::Configuration {
-            name: name.to_owned(),
-            line,
-            message: message.to_owned(),
+            name: name.to_string(),
+            line: before.map_or(1, |before| 1 + before.matches('\n').count()),
+            message: error.message().to_owned(),
         })
     }
 
@@ -85,12 +91,28 @@ impl Error {
             name: name.to_owned(),
             value: format!("{value:?}"),
             rule: rule.to_owned(),
+            source: None,
+        })
+    }
+
+    /// An invalid setting, refused by somebody who says why.
+    pub(crate) fn refused_setting(
+        name: &str,
+        value: impl fmt::Debug,
+        rule: &str,
+        source: impl Into<Source>,
+    ) -> Self {
+        Self(Cause::InvalidSetting {
+            name: name.to_owned(),
+            value: format!("{value:?}"),
+            rule: rule.to_owned(),
+            source: Some(source.into()),
         })
     }
 
     /// Key or token `name` cannot be one.
-    pub(crate) fn credentials(name: &str, error: &CredentialsError) -> Self {
-        Self::invalid_setting("credentials", name, &error.to_string())
+    pub(crate) fn credentials(name: &str, source: CredentialsError) -> Self {
+        Self::refused_setting("credentials", name, "they cannot be used", source)
     }
 
     pub(crate) fn file(path: &Path, source: io::Error) -> Self {

@@ -37,9 +37,9 @@ mod backend;
 mod budget;
 mod config;
 mod deletion;
+mod deletion_target;
 mod error;
 mod faults;
-mod gateway;
 mod http;
 mod limits;
 mod memory_gateway;
@@ -51,24 +51,25 @@ mod refusal;
 mod server;
 mod service;
 #[cfg(test)]
-mod test_backend;
+mod tests;
 mod tls;
-mod toml_text;
 mod wire;
 
-pub use backend::{CleanupPolicy, PartitionOffsets, TopicSettings};
+pub use backend::{
+    PartitionOffsets,
+    memory::{CleanupPolicy, TopicSettings},
+};
 pub use config::{
-    AccessKeyConfig, AuditFile, CheckedConfig, Config, InstanceConfig, KafkaConfig, MemoryConfig,
+    AccessKeyConfig, AuditFile, Config, InstanceConfig, KafkaConfig, MemoryConfig, SecretSource,
     TlsFiles, TokenConfig,
 };
 pub use error::{Error, ErrorKind};
 pub use faults::Faults;
-pub use gateway::Gateway;
 pub use limits::Limits;
-pub use memory_gateway::MemoryGatewayBuilder;
+pub use memory_gateway::{Gateway, MemoryGatewayBuilder};
 pub use protection::{LockOut, RateLimit};
 pub use ready_line::ReadyLine;
-pub use service::Service;
+pub use service::{CheckedConfig, Service};
 pub use wire::ErrorCodeStyle;
 
 /// The example of the crate's README, compiled and run.

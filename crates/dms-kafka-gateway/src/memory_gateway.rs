@@ -1,25 +1,120 @@
-//! What a gateway in memory is made from.
+//! A gateway whose topics are in memory, and what it is made from.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
     sync::Arc,
 };
 
-use huaweicloud_auth::{Credentials, CredentialsError};
+use huaweicloud_auth::Credentials;
 use uuid::Uuid;
 
 use crate::{
-    access::{Access, Grant},
-    app::Instance,
-    backend::{CleanupPolicy, MemoryBackend, TopicSettings},
+    backend::{
+        PartitionOffsets,
+        memory::{CleanupPolicy, MemoryBackend, TopicSettings},
+    },
+    config::{
+        AccessKeyConfig, Config, Former, InstanceConfig, MemoryConfig, SecretSource, TokenConfig,
+    },
     error::Error,
     faults::Faults,
-    gateway::Gateway,
     limits::Limits,
-    names,
-    service::Settings,
+    ready_line::ReadyLine,
+    service::Service,
     wire::ErrorCodeStyle,
 };
+
+/// A running gateway whose topics are in memory.
+///
+/// It serves until [`Gateway::shutdown`] or until it is dropped.
+///
+/// ```
+/// use dms_kafka_gateway::Gateway;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), dms_kafka_gateway::Error> {
+/// let gateway = Gateway::memory().topic("orders", 3, 1000).start().await?;
+/// assert!(gateway.endpoint().starts_with("http://127.0.0.1:"));
+/// // ... point the code under test at the endpoint, with `gateway.credentials()` ...
+/// let partition = gateway.partition("orders", 0).expect("it was seeded");
+/// assert_eq!((partition.log_start_offset, partition.high_watermark), (0, 1000));
+/// gateway.shutdown().await;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Gateway {
+    service: Service,
+    project_id: String,
+    instance_id: String,
+    credentials: Credentials,
+    /// Whether the key pair was made up for this run.
+    made_up: bool,
+    backend: Arc<MemoryBackend>,
+}
+
+impl Gateway {
+    /// Describes a gateway whose topics are in memory: one instance, one key pair, on a free port of 127.0.0.1.
+    pub fn memory() -> MemoryGatewayBuilder {
+        MemoryGatewayBuilder::default()
+    }
+
+    /// The URL to send requests to, such as `http://127.0.0.1:40123`.
+    pub fn endpoint(&self) -> &str {
+        self.service.endpoint()
+    }
+
+    /// The project that the instance belongs to.
+    pub fn project_id(&self) -> &str {
+        &self.project_id
+    }
+
+    /// The only instance there is.
+    pub fn instance_id(&self) -> &str {
+        &self.instance_id
+    }
+
+    /// The access key that requests are to be signed with.
+    pub fn access_key(&self) -> &str {
+        self.credentials.access_key().unwrap_or_default()
+    }
+
+    /// The secret key that goes with [`Gateway::access_key`].
+    pub fn secret_key(&self) -> &str {
+        self.credentials.secret_key().unwrap_or_default()
+    }
+
+    /// Access key and secret key, ready to sign with.
+    pub fn credentials(&self) -> Credentials {
+        self.credentials.clone()
+    }
+
+    /// Looks at one partition, past the API; `None` when there is no such partition.
+    pub fn partition(&self, topic: &str, partition: i32) -> Option<PartitionOffsets> {
+        self.backend.partition(topic, partition)
+    }
+
+    /// Appends records to a partition, as a producer would, and returns its new high watermark.
+    ///
+    /// `None` when there is no such partition.
+    pub fn append(&self, topic: &str, partition: i32, records: u64) -> Option<i64> {
+        self.backend.append(topic, partition, records)
+    }
+
+    /// What to print for whoever started this gateway as a process of its own.
+    pub fn ready_line(&self) -> ReadyLine<'_> {
+        let printable = self.made_up && self.service.address().ip().is_loopback();
+        let mut line = self.service.ready_line();
+        line.access_key = Some(self.access_key());
+        line.secret_key = printable.then(|| self.secret_key());
+        line
+    }
+
+    /// Stops taking requests and waits for those in flight to be answered, one minute at most.
+    pub async fn shutdown(self) {
+        self.service.shutdown().await;
+    }
+}
 
 /// Describes a gateway whose topics are in memory; see [`Gateway::memory`].
 ///
@@ -30,13 +125,14 @@ pub struct MemoryGatewayBuilder {
     listen: SocketAddr,
     project_id: String,
     instance_id: String,
-    credentials: Result<Credentials, CredentialsError>,
+    access_key: String,
+    secret_key: SecretSource,
     made_up: bool,
-    token: Option<Result<Credentials, CredentialsError>>,
+    token: Option<SecretSource>,
     anonymous: bool,
-    error_code_style: ErrorCodeStyle,
+    error_code: ErrorCodeStyle,
     topics: Vec<TopicSettings>,
-    faults: Faults,
+    faults: Option<Faults>,
 }
 
 impl Default for MemoryGatewayBuilder {
@@ -48,62 +144,58 @@ impl Default for MemoryGatewayBuilder {
             listen: (Ipv4Addr::LOCALHOST, 0).into(),
             project_id: random(),
             instance_id: Uuid::new_v4().to_string(),
-            credentials: Credentials::new(access_key, random() + &random()),
+            access_key,
+            secret_key: SecretSource::given(random() + &random()),
             made_up: true,
             token: None,
             anonymous: false,
-            error_code_style: ErrorCodeStyle::default(),
+            error_code: ErrorCodeStyle::default(),
             topics: Vec::new(),
-            faults: Faults::default(),
+            faults: None,
         }
     }
 }
 
 impl MemoryGatewayBuilder {
     /// Listens on this address instead of a free port of 127.0.0.1; port 0 is any free port.
-    pub fn listen(self, address: SocketAddr) -> Self {
-        Self {
-            listen: address,
-            ..self
-        }
+    pub fn listen(mut self, address: SocketAddr) -> Self {
+        self.listen = address;
+        self
     }
 
     /// Uses this project id (1 to 64 of `A-Z a-z 0-9 . _ -`) instead of a made-up one.
-    pub fn project_id(self, id: impl Into<String>) -> Self {
-        Self {
-            project_id: id.into(),
-            ..self
-        }
+    pub fn project_id(mut self, id: impl Into<String>) -> Self {
+        self.project_id = id.into();
+        self
     }
 
     /// Uses this instance id (1 to 64 of `A-Z a-z 0-9 . _ -`) instead of a made-up one.
-    pub fn instance(self, id: impl Into<String>) -> Self {
-        Self {
-            instance_id: id.into(),
-            ..self
-        }
+    pub fn instance(mut self, id: impl Into<String>) -> Self {
+        self.instance_id = id.into();
+        self
     }
 
     /// Uses this key pair instead of a made-up one.
-    pub fn access_key(self, access_key: impl Into<String>, secret_key: impl Into<String>) -> Self {
-        Self {
-            credentials: Credentials::new(access_key, secret_key),
-            made_up: false,
-            ..self
-        }
+    pub fn access_key(
+        mut self,
+        access_key: impl Into<String>,
+        secret_key: impl Into<String>,
+    ) -> Self {
+        self.access_key = access_key.into();
+        self.secret_key = SecretSource::given(secret_key);
+        self.made_up = false;
+        self
     }
 
     /// Also accepts requests that carry this token in `X-Auth-Token`.
-    pub fn token(self, token: impl Into<String>) -> Self {
-        Self {
-            token: Some(Credentials::token(token)),
-            ..self
-        }
+    pub fn token(mut self, token: impl Into<String>) -> Self {
+        self.token = Some(SecretSource::given(token));
+        self
     }
 
     /// Adds a topic whose partitions hold `records_each` records from offset 0 on.
     pub fn topic(self, name: impl Into<String>, partitions: u32, records_each: u64) -> Self {
-        self.with_topic(name.into(), partitions, records_each, CleanupPolicy::Delete)
+        self.with_topic(name, partitions, records_each, CleanupPolicy::Delete)
     }
 
     /// Adds a topic that is compacted only: deleting its records fails with Kafka's `POLICY_VIOLATION` (44).
@@ -113,108 +205,111 @@ impl MemoryGatewayBuilder {
         partitions: u32,
         records_each: u64,
     ) -> Self {
-        self.with_topic(
-            name.into(),
-            partitions,
-            records_each,
-            CleanupPolicy::Compact,
-        )
+        self.with_topic(name, partitions, records_each, CleanupPolicy::Compact)
     }
 
     /// Writes `error_code` as an integer, as in the vendor page's example, instead of a string.
-    pub fn integer_error_codes(self, integer: bool) -> Self {
-        let error_code_style = if integer {
+    pub fn integer_error_codes(mut self, integer: bool) -> Self {
+        self.error_code = if integer {
             ErrorCodeStyle::Integer
         } else {
             ErrorCodeStyle::Text
         };
-        Self {
-            error_code_style,
-            ..self
-        }
+        self
     }
 
     /// Accepts every request, signed or not. Only for a loopback address.
-    pub fn anonymous(self) -> Self {
-        Self {
-            anonymous: true,
-            ..self
-        }
+    pub fn anonymous(mut self) -> Self {
+        self.anonymous = true;
+        self
     }
 
     /// Lets requests go wrong on purpose.
-    pub fn faults(self, faults: Faults) -> Self {
-        Self { faults, ..self }
-    }
-
-    /// Starts to serve on the current tokio runtime.
-    ///
-    /// # Errors
-    /// [`Error`] when a setting does not hold or the address cannot be listened on.
-    pub async fn start(self) -> Result<Gateway, Error> {
-        names::check_id("project id", &self.project_id)?;
-        names::check_id("instance id", &self.instance_id)?;
-        let credentials = self
-            .credentials
-            .map_err(|error| Error::credentials("access key", &error))?;
-        let access = if self.anonymous {
-            Access::anonymous(self.listen)?
-        } else {
-            access(&credentials, self.token, &self.project_id)?
-        };
-        let backend = Arc::new(MemoryBackend::with_topics(&self.topics)?);
-        let instance = Instance {
-            project_id: self.project_id.clone(),
-            id: self.instance_id.clone(),
-            backend: backend.clone(),
-        };
-        let settings = Settings {
-            listen: self.listen,
-            tls: None,
-            limits: Limits::default(),
-            error_code_style: self.error_code_style,
-            access,
-            instances: vec![instance],
-            audit_file: None,
-            faults: self.faults,
-        };
-        Ok(Gateway {
-            service: settings.start().await?,
-            project_id: self.project_id,
-            instance_id: self.instance_id,
-            credentials,
-            made_up: self.made_up,
-            backend,
-        })
+    pub fn faults(mut self, faults: Faults) -> Self {
+        self.faults = Some(faults);
+        self
     }
 
     fn with_topic(
         mut self,
-        name: String,
+        name: impl Into<String>,
         partitions: u32,
         records: u64,
         cleanup_policy: CleanupPolicy,
     ) -> Self {
         self.topics.push(TopicSettings {
-            name,
+            name: name.into(),
             partitions,
             records,
             cleanup_policy,
         });
         self
     }
-}
 
-fn access(
-    credentials: &Credentials,
-    token: Option<Result<Credentials, CredentialsError>>,
-    project_id: &str,
-) -> Result<Access, Error> {
-    let grant = Grant::project(project_id);
-    let access = Access::default().with_key(credentials.clone(), grant.clone())?;
-    match token {
-        Some(Ok(token)) => Ok(access.with_token("token", token, grant)),
-        Some(Err(error)) => Err(Error::credentials("token", &error)),
-        None => Ok(access),
+    /// Starts to serve on the current tokio runtime.
+    ///
+    /// # Errors
+    /// [`Error`] when a setting is invalid or the address cannot be listened on.
+    pub async fn start(self) -> Result<Gateway, Error> {
+        let no_environment = |_: &str| None;
+        let secret_key = self.secret_key.read(&no_environment)?;
+        let credentials = Credentials::new(&self.access_key, secret_key.as_str())
+            .map_err(|error| Error::credentials(&self.access_key, error))?;
+        let backend = Arc::new(MemoryBackend::with_topics(&self.topics)?);
+        let (project_id, instance_id) = (self.project_id.clone(), self.instance_id.clone());
+        let made_up = self.made_up;
+        let checked = self
+            .into_config()
+            .check_with_backends(vec![backend.clone()], &no_environment)?;
+        Ok(Gateway {
+            service: checked.start().await?,
+            project_id,
+            instance_id,
+            credentials,
+            made_up,
+            backend,
+        })
+    }
+
+    fn into_config(self) -> Config {
+        let (mut access_keys, mut tokens) = (Vec::new(), Vec::new());
+        if !self.anonymous {
+            let projects = Some(vec![self.project_id.clone()]);
+            access_keys.push(AccessKeyConfig {
+                access_key: self.access_key,
+                secret_key: self.secret_key,
+                projects: projects.clone(),
+                instances: None,
+                _former: Former,
+            });
+            tokens.extend(self.token.map(|token| TokenConfig {
+                name: "token".to_owned(),
+                token,
+                projects,
+                instances: None,
+                _former: Former,
+            }));
+        }
+        Config {
+            listen: self.listen,
+            error_code: self.error_code,
+            anonymous: self.anonymous,
+            tls: None,
+            limits: Limits::default(),
+            rate_limit: None,
+            lock_out: None,
+            audit: None,
+            faults: self.faults,
+            instances: vec![InstanceConfig {
+                id: self.instance_id,
+                project_id: self.project_id,
+                kafka: None,
+                memory: Some(MemoryConfig {
+                    topics: self.topics,
+                }),
+            }],
+            access_keys,
+            tokens,
+        }
     }
 }

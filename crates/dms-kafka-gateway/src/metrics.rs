@@ -8,10 +8,10 @@ use prometheus_client::{
         gauge::Gauge,
         histogram::{Histogram, exponential_buckets},
     },
-    registry::{Registry, Unit},
+    registry::{Metric, Registry, Unit},
 };
 
-use crate::backend::{DeletedRecords, KafkaErrorCode};
+use crate::backend::DeletedRecords;
 
 /// The counters behind `/metrics`.
 #[derive(Debug)]
@@ -45,62 +45,48 @@ struct ErrorCodeLabel {
 
 impl Metrics {
     pub(crate) fn new() -> Self {
-        let mut metrics = Self {
-            registry: Registry::with_prefix("dms_kafka_gateway"),
-            requests: Family::default(),
-            durations: Family::new_with_constructor(|| {
-                Histogram::new(exponential_buckets(0.001, 2.0, 16))
-            }),
-            in_flight: Gauge::default(),
-            connections: Gauge::default(),
-            authentication_failures: Counter::default(),
-            audit_failures: Counter::default(),
-            partitions: Family::default(),
-            records: Counter::default(),
-        };
-        metrics.register();
-        metrics
-    }
-
-    fn register(&mut self) {
-        let registry = &mut self.registry;
-        registry.register(
-            "requests",
-            "Requests answered; status 499 is a client that hung up before its answer",
-            self.requests.clone(),
-        );
+        let mut registry = Registry::with_prefix("dms_kafka_gateway");
+        let new_histogram: fn() -> Histogram =
+            || Histogram::new(exponential_buckets(0.001, 2.0, 16));
+        let durations = Family::new_with_constructor(new_histogram);
         registry.register_with_unit(
             "request_duration",
             "Time from the head of a request to its answer",
             Unit::Seconds,
-            self.durations.clone(),
+            durations.clone(),
         );
-        registry.register(
-            "requests_in_flight",
-            "Requests being worked on",
-            self.in_flight.clone(),
-        );
-        registry.register("connections", "Connections open", self.connections.clone());
-        registry.register(
-            "authentication_failures",
-            "Requests refused because they were not signed, or wrongly",
-            self.authentication_failures.clone(),
-        );
-        registry.register(
-            "audit_failures",
-            "Lines that could not be written to the audit log",
-            self.audit_failures.clone(),
-        );
-        registry.register(
-            "partitions",
-            "Partitions that deletions asked for, by Kafka's error code; 0 is a success",
-            self.partitions.clone(),
-        );
-        registry.register(
-            "records_deleted",
-            "Records deleted, as far as the backend knows how many there were",
-            self.records.clone(),
-        );
+        let r = &mut registry;
+        Self {
+            requests: registered(
+                r,
+                "requests",
+                "Requests answered; status 499 is a client that hung up before its answer",
+            ),
+            durations,
+            in_flight: registered(r, "requests_in_flight", "Requests being worked on"),
+            connections: registered(r, "connections", "Connections open"),
+            authentication_failures: registered(
+                r,
+                "authentication_failures",
+                "Requests refused because they were not signed, or wrongly",
+            ),
+            audit_failures: registered(
+                r,
+                "audit_failures",
+                "Lines that could not be written to the audit log",
+            ),
+            partitions: registered(
+                r,
+                "partitions",
+                "Partitions that deletions asked for, by Kafka's error code; 0 is a success",
+            ),
+            records: registered(
+                r,
+                "records_deleted",
+                "Records deleted, as far as the backend knows how many there were",
+            ),
+            registry,
+        }
     }
 
     /// Counts an answer.
@@ -116,7 +102,7 @@ impl Metrics {
     /// Counts what a deletion did.
     pub(crate) fn deleted(&self, rows: &[DeletedRecords]) {
         for row in rows {
-            let error_code = row.outcome.map_or_else(KafkaErrorCode::value, |_| 0);
+            let error_code = row.error_code();
             self.partitions
                 .get_or_create(&ErrorCodeLabel { error_code })
                 .inc();
@@ -130,4 +116,11 @@ impl Metrics {
         encode(&mut text, &self.registry)?;
         Ok(text)
     }
+}
+
+/// A new metric of the registry.
+fn registered<M: Metric + Clone + Default>(registry: &mut Registry, name: &str, help: &str) -> M {
+    let metric = M::default();
+    registry.register(name, help, metric.clone());
+    metric
 }

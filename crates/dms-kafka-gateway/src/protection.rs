@@ -65,9 +65,9 @@ impl RateLimiter {
     /// # Errors
     /// The 429 when there is none left.
     pub(crate) fn check(&self) -> Result<(), Refusal> {
-        self.0
-            .check()
-            .map_err(|not_until| Refusal::throttled(not_until.wait_time_from(MonotonicClock.now())))
+        self.0.check().map_err(|not_until| {
+            Refusal::THROTTLED.after(not_until.wait_time_from(MonotonicClock.now()))
+        })
     }
 }
 
@@ -97,7 +97,7 @@ impl Lock {
     pub(crate) fn check(&self, now: Instant) -> Result<(), Refusal> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         match state.locked_until {
-            Some(until) if now < until => Err(Refusal::locked_out()),
+            Some(until) if now < until => Err(Refusal::LOCKED_OUT),
             Some(_) => {
                 *state = LockState::default();
                 Ok(())

@@ -1,12 +1,13 @@
-//! What a gateway process says when it is ready.
+//! What a gateway process prints when it is ready.
 
 use std::fmt;
 
 use serde::Serialize;
 
-/// One line of JSON for whoever started the process: where the gateway listens and how to sign for it.
+/// One line of JSON for whoever started the process: where the gateway listens, what it serves, and how to sign for it.
 ///
-/// The secret key is there only when it was made up for this run and the listener is a loopback address.
+/// `instances` lists every instance; `project_id` and `instance_id` are those of the first one. `access_key` is there for a
+/// gateway in memory, and `secret_key` only when it was made up for this run and the listener is a loopback address.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -20,28 +21,30 @@ use serde::Serialize;
 pub struct ReadyLine<'a> {
     ready: bool,
     endpoint: &'a str,
-    project_id: &'a str,
-    instance_id: &'a str,
-    access_key: &'a str,
+    #[serde(flatten)]
+    first: Option<ReadyInstance<'a>>,
+    instances: Vec<ReadyInstance<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    secret_key: Option<&'a str>,
+    pub(crate) access_key: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) secret_key: Option<&'a str>,
+}
+
+#[derive(Clone, Copy, Serialize)]
+pub(crate) struct ReadyInstance<'a> {
+    pub(crate) project_id: &'a str,
+    pub(crate) instance_id: &'a str,
 }
 
 impl<'a> ReadyLine<'a> {
-    pub(crate) fn new(
-        endpoint: &'a str,
-        project_id: &'a str,
-        instance_id: &'a str,
-        access_key: &'a str,
-        secret_key: Option<&'a str>,
-    ) -> Self {
+    pub(crate) fn new(endpoint: &'a str, instances: Vec<ReadyInstance<'a>>) -> Self {
         Self {
             ready: true,
             endpoint,
-            project_id,
-            instance_id,
-            access_key,
-            secret_key,
+            first: instances.first().copied(),
+            instances,
+            access_key: None,
+            secret_key: None,
         }
     }
 }

@@ -35,22 +35,26 @@ mod enabled {
         let chain_file = &files.certificate_chain_file;
         let chain: Vec<_> = CertificateDer::pem_file_iter(chain_file)
             .and_then(Iterator::collect)
-            .map_err(|error| refuse("tls.certificate_chain_file", chain_file, &error))?;
+            .map_err(|error| refuse("tls.certificate_chain_file", chain_file, error))?;
         let key = PrivateKeyDer::from_pem_file(&files.private_key_file)
-            .map_err(|error| refuse("tls.private_key_file", &files.private_key_file, &error))?;
+            .map_err(|error| refuse("tls.private_key_file", &files.private_key_file, error))?;
         let mut config =
             ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
                 .with_safe_default_protocol_versions()
-                .map_err(|error| refuse("tls", chain_file, &error))?
+                .map_err(|error| refuse("tls", chain_file, error))?
                 .with_no_client_auth()
                 .with_single_cert(chain, key)
-                .map_err(|error| refuse("tls.certificate_chain_file", chain_file, &error))?;
+                .map_err(|error| refuse("tls.certificate_chain_file", chain_file, error))?;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(TlsAcceptor(Arc::new(config).into()))
     }
 
-    fn refuse(name: &str, path: &Path, error: &impl fmt::Display) -> Error {
-        Error::invalid_setting(name, path, &error.to_string())
+    fn refuse(
+        name: &str,
+        path: &Path,
+        source: impl std::error::Error + Send + Sync + 'static,
+    ) -> Error {
+        Error::refused_setting(name, path, "it cannot be used", Box::new(source))
     }
 }
 

@@ -94,7 +94,7 @@ async fn gateway(bootstrap_servers: &str) -> Result<Service> {
         listen = "127.0.0.1:0"
         [[access_key]]
         access_key = "{ACCESS_KEY}"
-        secret_key_env = "SECRET_KEY"
+        secret_key = {{ env = "SECRET_KEY" }}
         [[instance]]
         id = "{INSTANCE}"
         project_id = "{PROJECT}"

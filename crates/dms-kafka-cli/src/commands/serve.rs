@@ -3,8 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use dms_kafka_gateway::{Config, ErrorCodeStyle, Gateway};
-use serde_json::json;
+use dms_kafka_gateway::{Config, ErrorCodeStyle, Gateway, ReadyLine};
 
 use crate::arguments::Serve;
 use crate::exit::{Exit, Failure};
@@ -65,11 +64,6 @@ async fn serve_file(
     if arguments.integer_error_codes {
         config.error_code = ErrorCodeStyle::Integer;
     }
-    let instances: Vec<_> = config
-        .instances
-        .iter()
-        .map(|instance| json!({"project_id": instance.project_id, "instance_id": instance.id}))
-        .collect();
     let checked = config
         .check(&|name| std::env::var(name).ok())
         .map_err(Failure::caused)?;
@@ -79,8 +73,7 @@ async fn serve_file(
     }
     let interrupts = Interrupts::listen().map_err(Failure::usage)?;
     let service = checked.start().await.map_err(Failure::caused)?;
-    let ready = json!({"ready": true, "endpoint": service.endpoint(), "instances": instances});
-    stdout::print(&format!("{ready}\n")).map_err(Failure::usage)?;
+    print_ready(&service.ready_line())?;
     Ok(shut_down_when_asked(interrupts, service.shutdown()).await)
 }
 
@@ -115,9 +108,13 @@ async fn serve_memory(arguments: Serve, listen: SocketAddr) -> Result<Exit, Fail
     }
     let interrupts = Interrupts::listen().map_err(Failure::usage)?;
     let gateway = gateway.start().await.map_err(Failure::caused)?;
-    let ready = serde_json::to_string(&gateway.ready_line()).map_err(Failure::usage)?;
-    stdout::print(&format!("{ready}\n")).map_err(Failure::usage)?;
+    print_ready(&gateway.ready_line())?;
     Ok(shut_down_when_asked(interrupts, gateway.shutdown()).await)
+}
+
+fn print_ready(line: &ReadyLine<'_>) -> Result<(), Failure> {
+    let line = serde_json::to_string(line).map_err(Failure::usage)?;
+    stdout::print(&format!("{line}\n")).map_err(Failure::usage)
 }
 
 /// Serves until it is asked to stop; who asks twice does not want to wait for the requests in flight.

@@ -30,7 +30,7 @@ impl Audited {
         let log = PathBuf::from(folder).join("audit");
         let mut config = format!(
             "listen = \"127.0.0.1:0\"\naudit.file = '{}'\n{more}\n\
-             [[access_key]]\naccess_key = \"AK\"\nsecret_key_env = \"GATEWAY_SK\"\n\
+             [[access_key]]\naccess_key = \"AK\"\nsecret_key = {{ env = \"GATEWAY_SK\" }}\n\
              [[instance]]\nid = \"i\"\nproject_id = \"p\"\n[instance.memory]\ntopics = [\n",
             log.display()
         );

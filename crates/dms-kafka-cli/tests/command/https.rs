@@ -16,7 +16,7 @@ fn a_certificate_of_ones_own_is_trusted_when_it_is_named() {
     fs::write(folder.path("key.pem"), made.signing_key.serialize_pem()).unwrap();
     let config = format!(
         "listen = '127.0.0.1:0'\ntls = {{ certificate_chain_file = '{certificate}', private_key_file = '{}' }}\n\
-         access_key = [{{ access_key = 'AK', secret_key_env = 'GATEWAY_SK' }}]\n\
+         access_key = [{{ access_key = 'AK', secret_key = {{ env = 'GATEWAY_SK' }} }}]\n\
          instance = [{{ id = 'i', project_id = 'p', \
          memory.topics = [{{ name = 'orders', partitions = 1, records = 10 }}] }}]\n",
         folder.path("key.pem")

@@ -15,7 +15,7 @@ const CONFIG: &str = r#"
 listen = "192.0.2.1:1"
 [[access_key]]
 access_key = "AK"
-secret_key_env = "GATEWAY_SK"
+secret_key = { env = "GATEWAY_SK" }
 [[instance]]
 id = "i"
 project_id = "p"
@@ -50,6 +50,10 @@ fn a_flag_goes_before_a_variable_and_a_variable_before_the_file() {
         ],
     ));
     assert!(served.text("endpoint").starts_with("http://127.0.0.1:"));
+    assert_eq!(
+        (served.text("project_id"), served.text("instance_id")),
+        ("p", "i")
+    );
     let served = Served::ready(&mut serve(
         &[],
         &[

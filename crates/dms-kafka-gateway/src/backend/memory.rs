@@ -1,19 +1,23 @@
 //! Topics held in memory, with Kafka's rules for deleting records.
 
 use std::{
-    collections::{HashMap, hash_map::Entry},
+    collections::HashMap,
     future::ready,
     sync::{Mutex, MutexGuard, PoisonError},
-    time::{Instant, SystemTime, UNIX_EPOCH},
+    time::Instant,
 };
 
+use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::{
-    Backend, BackendError, BackendFuture, BeforeOffset, DeletedRecords, KafkaErrorCode,
-    PartitionOffsets, RecordsToDelete,
+    Backend, BackendError, BackendFuture, DeletedRecords, KafkaErrorCode, PartitionOffsets,
 };
-use crate::{error::Error, names};
+use crate::{
+    deletion_target::{DeletionTarget, PartitionId, RecordsToDelete},
+    error::Error,
+    names,
+};
 
 /// Kafka's own topics, from which it lets nobody delete records.
 const INTERNAL_TOPICS: [&str; 3] = [
@@ -65,21 +69,7 @@ pub(crate) struct MemoryBackend {
 struct Topic {
     internal: bool,
     cleanup_policy: CleanupPolicy,
-    partitions: Vec<Partition>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Partition {
-    log_start_offset: i64,
-    high_watermark: i64,
-    last_update_time: i64,
-}
-
-/// What deleting did to a partition.
-#[derive(Clone, Copy)]
-struct Advanced {
-    log_start_offset: i64,
-    records: u64,
+    partitions: Vec<PartitionOffsets>,
 }
 
 impl MemoryBackend {
@@ -87,36 +77,18 @@ impl MemoryBackend {
     ///
     /// # Errors
     /// [`Error`] when a topic breaks a rule of [`TopicSettings`] or two have one name.
-    pub(crate) fn with_topics(topics: &[TopicSettings]) -> Result<Self, Error> {
-        let cluster = Self::default();
-        topics
-            .iter()
-            .try_for_each(|settings| cluster.create_topic(settings))?;
-        Ok(cluster)
-    }
-
-    /// Creates a topic.
-    ///
-    /// # Errors
-    /// [`Error`] when it breaks a rule of [`TopicSettings`] or there is one of its name.
-    pub(crate) fn create_topic(&self, settings: &TopicSettings) -> Result<(), Error> {
-        let refuse = |rule| Err(Error::invalid_setting("topic", &settings.name, rule));
-        if !names::is_topic(&settings.name) {
-            return refuse("its name must be 1 to 249 of A-Z a-z 0-9 . _ -, and neither . nor ..");
-        }
-        if !(1..=MOST_PARTITIONS).contains(&settings.partitions) {
-            return refuse("it must have 1 to 1000000 partitions");
-        }
-        let Ok(high_watermark) = i64::try_from(settings.records) else {
-            return refuse("an offset has 63 bits; give it fewer records");
-        };
-        match self.topics().entry(settings.name.clone()) {
-            Entry::Occupied(_) => refuse("there is one of this name"),
-            Entry::Vacant(vacant) => {
-                vacant.insert(Topic::new(settings, high_watermark));
-                Ok(())
+    pub(crate) fn with_topics(settings: &[TopicSettings]) -> Result<Self, Error> {
+        let mut topics = HashMap::new();
+        for settings in settings {
+            let refuse = |rule| Error::invalid_setting("topic", &settings.name, rule);
+            let topic = Topic::new(settings).map_err(refuse)?;
+            if topics.insert(settings.name.clone(), topic).is_some() {
+                return Err(refuse("there is one of this name"));
             }
         }
+        Ok(Self {
+            topics: Mutex::new(topics),
+        })
     }
 
     /// Appends records to a partition, as a producer would, and returns its new high watermark.
@@ -124,21 +96,20 @@ impl MemoryBackend {
     /// `None` when there is no such partition.
     pub(crate) fn append(&self, topic: &str, partition: i32, records: u64) -> Option<i64> {
         let mut topics = self.topics();
-        let partition = topics.get_mut(topic)?.partition_mut(partition)?;
+        let partition = topics
+            .get_mut(topic)?
+            .partition(PartitionId::new(partition)?)?;
         let records = i64::try_from(records).unwrap_or(i64::MAX);
         partition.high_watermark = partition.high_watermark.saturating_add(records);
-        partition.last_update_time = now_in_milliseconds();
+        partition.last_update_time = Timestamp::now().as_millisecond();
         Some(partition.high_watermark)
     }
 
     /// The offsets of one partition, or `None` when there is no such partition.
     pub(crate) fn partition(&self, topic: &str, partition: i32) -> Option<PartitionOffsets> {
-        let topics = self.topics();
-        let found = topics
-            .get(topic)?
-            .partitions
-            .get(usize::try_from(partition).ok()?)?;
-        Some(found.offsets(partition))
+        let mut topics = self.topics();
+        let topic = topics.get_mut(topic)?;
+        topic.partition(PartitionId::new(partition)?).copied()
     }
 
     fn topics(&self) -> MutexGuard<'_, HashMap<String, Topic>> {
@@ -146,23 +117,14 @@ impl MemoryBackend {
         self.topics.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn delete_now(
+    fn with_topic<T>(
         &self,
-        topic: &str,
-        rows: &[RecordsToDelete],
-    ) -> Result<Vec<DeletedRecords>, BackendError> {
+        name: &str,
+        answer: impl FnOnce(&mut Topic) -> T,
+    ) -> Result<T, BackendError> {
         let mut topics = self.topics();
-        let topic = topics.get_mut(topic).ok_or(BackendError::UnknownTopic)?;
-        Ok(rows.iter().map(|row| topic.delete(row)).collect())
-    }
-
-    fn partitions_now(&self, topic: &str) -> Result<Vec<PartitionOffsets>, BackendError> {
-        let topics = self.topics();
-        let topic = topics.get(topic).ok_or(BackendError::UnknownTopic)?;
-        Ok((0..)
-            .zip(&topic.partitions)
-            .map(|(index, partition)| partition.offsets(index))
-            .collect())
+        let topic = topics.get_mut(name).ok_or(BackendError::UnknownTopic)?;
+        Ok(answer(topic))
     }
 }
 
@@ -173,7 +135,8 @@ impl Backend for MemoryBackend {
         rows: &'a [RecordsToDelete],
         _deadline: Instant,
     ) -> BackendFuture<'a, Vec<DeletedRecords>> {
-        Box::pin(ready(self.delete_now(topic, rows)))
+        let delete = |topic: &mut Topic| rows.iter().map(|row| topic.delete(row)).collect();
+        Box::pin(ready(self.with_topic(topic, delete)))
     }
 
     fn partitions<'a>(
@@ -181,7 +144,8 @@ impl Backend for MemoryBackend {
         topic: &'a str,
         _deadline: Instant,
     ) -> BackendFuture<'a, Vec<PartitionOffsets>> {
-        Box::pin(ready(self.partitions_now(topic)))
+        let partitions = |topic: &mut Topic| topic.partitions.clone();
+        Box::pin(ready(self.with_topic(topic, partitions)))
     }
 
     fn ready(&self, _deadline: Instant) -> BackendFuture<'_, ()> {
@@ -190,39 +154,66 @@ impl Backend for MemoryBackend {
 }
 
 impl Topic {
-    fn new(settings: &TopicSettings, high_watermark: i64) -> Self {
-        let partition = Partition {
+    /// # Errors
+    /// The rule of [`TopicSettings`] that they break.
+    fn new(settings: &TopicSettings) -> Result<Self, &'static str> {
+        if !names::is_topic(&settings.name) {
+            return Err("its name must be 1 to 249 of A-Z a-z 0-9 . _ -, and neither . nor ..");
+        }
+        if !(1..=MOST_PARTITIONS).contains(&settings.partitions) {
+            return Err("it must have 1 to 1000000 partitions");
+        }
+        let high_watermark = i64::try_from(settings.records)
+            .map_err(|_| "an offset has 63 bits; give it fewer records")?;
+        let last_update_time = Timestamp::now().as_millisecond();
+        let partitions = (0..).take(settings.partitions as usize);
+        let partitions = partitions.map(|partition| PartitionOffsets {
+            partition,
             log_start_offset: 0,
             high_watermark,
-            last_update_time: now_in_milliseconds(),
-        };
-        Self {
+            last_update_time,
+        });
+        Ok(Self {
             internal: INTERNAL_TOPICS.contains(&&*settings.name),
             cleanup_policy: settings.cleanup_policy,
-            partitions: (0..settings.partitions).map(|_| partition).collect(),
-        }
+            partitions: partitions.collect(),
+        })
     }
 
-    fn partition_mut(&mut self, index: i32) -> Option<&mut Partition> {
-        self.partitions.get_mut(usize::try_from(index).ok()?)
+    fn partition(&mut self, partition: PartitionId) -> Option<&mut PartitionOffsets> {
+        self.partitions.get_mut(partition.index())
     }
 
     fn delete(&mut self, row: &RecordsToDelete) -> DeletedRecords {
-        let advanced = self
-            .deletable(row.partition)
-            .and_then(|partition| partition.advance(row.before));
+        let mut records = 0;
+        let outcome = self.deletable(row.partition).and_then(|partition| {
+            let before = match row.target {
+                DeletionTarget::Before(offset) => offset,
+                DeletionTarget::Everything => partition.high_watermark,
+            };
+            if before > partition.high_watermark {
+                return Err(KafkaErrorCode::OFFSET_OUT_OF_RANGE);
+            }
+            let log_start_offset = partition.log_start_offset.max(before);
+            records = log_start_offset.abs_diff(partition.log_start_offset);
+            partition.log_start_offset = log_start_offset;
+            Ok(log_start_offset)
+        });
         DeletedRecords {
             partition: row.partition,
-            outcome: advanced.map(|advanced| advanced.log_start_offset),
-            records: Some(advanced.map_or(0, |advanced| advanced.records)),
+            outcome,
+            records: Some(records),
         }
     }
 
     /// The partition, if its records may be deleted. The order of the checks is the broker's.
-    fn deletable(&mut self, partition: i32) -> Result<&mut Partition, KafkaErrorCode> {
+    fn deletable(
+        &mut self,
+        partition: PartitionId,
+    ) -> Result<&mut PartitionOffsets, KafkaErrorCode> {
         let (internal, cleanup_policy) = (self.internal, self.cleanup_policy);
         let partition = self
-            .partition_mut(partition)
+            .partition(partition)
             .ok_or(KafkaErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
         if internal {
             return Err(KafkaErrorCode::INVALID_TOPIC_EXCEPTION);
@@ -232,39 +223,4 @@ impl Topic {
         }
         Ok(partition)
     }
-}
-
-impl Partition {
-    fn advance(&mut self, before: BeforeOffset) -> Result<Advanced, KafkaErrorCode> {
-        let before = match before {
-            BeforeOffset::Offset(offset) => offset,
-            BeforeOffset::HighWatermark => self.high_watermark,
-        };
-        if !(0..=self.high_watermark).contains(&before) {
-            return Err(KafkaErrorCode::OFFSET_OUT_OF_RANGE);
-        }
-        let log_start_offset = self.log_start_offset.max(before);
-        let records = log_start_offset.abs_diff(self.log_start_offset);
-        self.log_start_offset = log_start_offset;
-        Ok(Advanced {
-            log_start_offset,
-            records,
-        })
-    }
-
-    fn offsets(&self, partition: i32) -> PartitionOffsets {
-        PartitionOffsets {
-            partition,
-            log_start_offset: self.log_start_offset,
-            high_watermark: self.high_watermark,
-            last_update_time: self.last_update_time,
-        }
-    }
-}
-
-fn now_in_milliseconds() -> i64 {
-    let since_1970 = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX)
 }

@@ -2,45 +2,69 @@
 
 use std::{fmt, pin::Pin, time::Instant};
 
-mod error_code;
+use crate::deletion_target::{PartitionId, RecordsToDelete};
+
 #[cfg(feature = "kafka")]
-mod kafka;
-mod memory;
-
-pub(crate) use error_code::KafkaErrorCode;
-#[cfg(feature = "kafka")]
-pub(crate) use kafka::KafkaBackend;
-pub(crate) use memory::MemoryBackend;
-pub use memory::{CleanupPolicy, TopicSettings};
-
-/// Up to where the records of one partition are to be deleted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum BeforeOffset {
-    /// Every record whose offset is lower than this one; never negative.
-    Offset(i64),
-    /// Every record below the high watermark of the moment: `-1` on the wire.
-    HighWatermark,
-}
-
-/// One row of a deletion: a partition and the offset before which its records go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct RecordsToDelete {
-    /// Partition index within the topic; never negative.
-    pub(crate) partition: i32,
-    /// The first offset that stays.
-    pub(crate) before: BeforeOffset,
-}
+pub(crate) mod kafka;
+pub(crate) mod memory;
 
 /// What became of one row of a deletion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct DeletedRecords {
-    /// Partition index, as asked for.
-    pub(crate) partition: i32,
+    pub(crate) partition: PartitionId,
     /// The low watermark after the deletion (the lowest log start offset among the partition's live replicas), or
     /// Kafka's code for why nothing is known to be deleted.
     pub(crate) outcome: Result<i64, KafkaErrorCode>,
     /// How many records went, where the backend knows: for metrics.
     pub(crate) records: Option<u64>,
+}
+
+impl DeletedRecords {
+    /// The number on the wire: 0 for a success.
+    pub(crate) fn error_code(&self) -> i16 {
+        self.outcome.map_or_else(KafkaErrorCode::value, |_| 0)
+    }
+}
+
+/// An error code of the Kafka protocol: the number in `error_code`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct KafkaErrorCode(i16);
+
+#[cfg_attr(
+    not(feature = "kafka"),
+    expect(dead_code, reason = "memory neither hangs nor loses a leader")
+)]
+impl KafkaErrorCode {
+    /// Anything that Kafka has no other code for.
+    pub(crate) const UNKNOWN_SERVER_ERROR: Self = Self(-1);
+    /// The offset is higher than the partition's high watermark.
+    pub(crate) const OFFSET_OUT_OF_RANGE: Self = Self(1);
+    /// The topic has no such partition.
+    pub(crate) const UNKNOWN_TOPIC_OR_PARTITION: Self = Self(3);
+    /// The partition has no leader at the moment.
+    pub(crate) const LEADER_NOT_AVAILABLE: Self = Self(5);
+    /// The broker that was asked does not lead the partition, or does not any more.
+    pub(crate) const NOT_LEADER_OR_FOLLOWER: Self = Self(6);
+    /// Not every live replica got there in time, though the leader may have.
+    pub(crate) const REQUEST_TIMED_OUT: Self = Self(7);
+    /// The connection broke before the answer came.
+    pub(crate) const NETWORK_EXCEPTION: Self = Self(13);
+    /// The topic is Kafka's own, such as `__consumer_offsets`.
+    pub(crate) const INVALID_TOPIC_EXCEPTION: Self = Self(17);
+    /// The topic's `cleanup.policy` lacks `delete`.
+    pub(crate) const POLICY_VIOLATION: Self = Self(44);
+    /// The disk that holds the partition is offline.
+    pub(crate) const KAFKA_STORAGE_ERROR: Self = Self(56);
+
+    /// The code that Kafka writes as `value`.
+    pub(crate) const fn new(value: i16) -> Self {
+        Self(value)
+    }
+
+    /// The number that Kafka writes.
+    pub(crate) const fn value(self) -> i16 {
+        self.0
+    }
 }
 
 /// The offsets of one partition at the moment of asking.

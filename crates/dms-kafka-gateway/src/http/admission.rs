@@ -1,19 +1,17 @@
 //! What a request must pass before an operation works on it.
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use axum::{
     body::{Body, HttpBody as _},
-    extract::Request,
-    http::request::Parts,
+    extract::{ConnectInfo, Request},
 };
 use http_body_util::BodyExt as _;
 use tokio::{sync::OwnedSemaphorePermit, time::timeout};
 use tracing::Span;
 
-use super::{envelope::Origin, path::TopicPath};
+use super::{envelope::RequestId, path::TopicPath};
 use crate::{
-    access::{Caller, Claim},
     app::App,
     audit::AuditSubject,
     backend::Backend,
@@ -43,32 +41,35 @@ pub(super) async fn admit(
 ) -> Result<Call, Refusal> {
     let (mut parts, body) = request.into_parts();
     app.check_open()?;
-    check_length(body.size_hint().lower(), app.limits.body_bytes)?;
+    let limit = app.limits.body_bytes;
+    if body.size_hint().lower() > limit as u64 {
+        return Err(Refusal::BODY_TOO_LARGE.with(limit).closing());
+    }
     let path = TopicPath::read(&mut parts).await?;
-    let claim = app
-        .access
-        .claim(&parts.headers)
-        .inspect_err(|_| count_failure(app))?;
+    let count_failure = |_: &Refusal| {
+        app.metrics.authentication_failures.inc();
+    };
+    let claim = app.access.claim(&parts.headers);
+    let claim = claim.inspect_err(count_failure)?;
     let mut memory = app.buffers.share();
-    let body = read(app, body, &mut memory).await?;
-    let caller = confirm(app, claim, &parts, &body)?;
+    let body = timeout(app.limits.body_timeout, read(body, limit, &mut memory)).await;
+    let body = body.unwrap_or_else(|_| Err(Refusal::BODY_TOO_SLOW.closing()))?;
+    let caller = claim.confirm(&parts, &body).inspect_err(count_failure)?;
     // Only now: a share of the concurrency limit is not to be had by sending a body slowly.
     let permit = app.permit()?;
-    Span::current().record("caller", caller.name());
+    Span::current().record("caller", &*caller.name);
     caller.check_rate()?;
     caller.check_project(&path.project_id, &parts.headers)?;
     let instance = app.instance(&caller, &path.project_id, &path.instance_id)?;
     path.check_topic()?;
     let fault = app.faults.pick(operation, &path.topic, &parts.headers)?;
-    let origin = parts
-        .extensions
-        .get::<Origin>()
-        .cloned()
-        .ok_or_else(Refusal::internal)?;
+    let request_id = parts.extensions.get::<RequestId>();
+    let RequestId(request_id) = request_id.cloned().ok_or(Refusal::INTERNAL)?;
+    let client = parts.extensions.get::<ConnectInfo<SocketAddr>>();
     let subject = AuditSubject {
-        request_id: origin.request_id,
-        caller: caller.name().to_owned(),
-        client: origin.client,
+        request_id,
+        caller: caller.name.clone(),
+        client: client.map(|client| client.0),
         project_id: path.project_id,
         instance_id: path.instance_id,
         topic: path.topic,
@@ -83,46 +84,18 @@ pub(super) async fn admit(
     })
 }
 
-fn check_length(declared: u64, limit: usize) -> Result<(), Refusal> {
-    if declared > limit as u64 {
-        Err(Refusal::body_too_large(limit))
-    } else {
-        Ok(())
-    }
-}
-
-fn confirm(app: &App, claim: Claim<'_>, parts: &Parts, body: &[u8]) -> Result<Caller, Refusal> {
-    claim
-        .confirm(parts, body)
-        .inspect_err(|_| count_failure(app))
-}
-
-fn count_failure(app: &App) {
-    app.metrics.authentication_failures.inc();
-}
-
-async fn read(app: &App, body: Body, memory: &mut Share) -> Result<Vec<u8>, Refusal> {
-    let reading = timeout(
-        app.limits.body_timeout,
-        read_frames(body, app.limits.body_bytes, memory),
-    );
-    reading
-        .await
-        .unwrap_or_else(|_| Err(Refusal::body_too_slow()))
-}
-
-async fn read_frames(mut body: Body, limit: usize, memory: &mut Share) -> Result<Vec<u8>, Refusal> {
+async fn read(mut body: Body, limit: usize, memory: &mut Share) -> Result<Vec<u8>, Refusal> {
     let mut bytes = Vec::new();
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| Refusal::body_unreadable())?;
+        let frame = frame.map_err(|_| Refusal::BODY_UNREADABLE)?;
         let Some(data) = frame.data_ref() else {
             continue;
         };
         if data.len() > limit - bytes.len() {
-            return Err(Refusal::body_too_large(limit));
+            return Err(Refusal::BODY_TOO_LARGE.with(limit).closing());
         }
         if !memory.take(data.len()) {
-            return Err(Refusal::busy());
+            return Err(Refusal::BUSY);
         }
         bytes.extend_from_slice(data);
     }

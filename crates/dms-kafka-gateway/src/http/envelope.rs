@@ -1,28 +1,27 @@
-//! What every request and answer has, whatever the operation.
+//! What every request and answer has, whatever the operation: an id, limits for the head, metrics and a log line.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{sync::Arc, time::Instant};
 
 use axum::{
     body::Body,
     extract::{MatchedPath, Request, State},
-    http::{HeaderValue, header},
+    http::{HeaderValue, StatusCode, header},
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
-use tracing::{Instrument as _, field};
+use huaweicloud_auth::signing::X_REQUEST_ID;
+use tracing::{Instrument as _, Span, field};
 use uuid::Uuid;
 
-use super::observation::Observation;
-use crate::{app::App, limits::Limits, refusal::Refusal, server::Peer, wire::ErrorAnswer};
+use super::path;
+use crate::{app::App, limits::Limits, refusal::Refusal, wire::ErrorAnswer};
 
-const X_REQUEST_ID: &str = "x-request-id";
+/// The status that is counted when a client hung up before its answer.
+const CLIENT_CLOSED_REQUEST: u16 = 499;
 
-/// Where a request comes from, and the name under which it is found in answers, logs and the audit log.
+/// The name under which a request is found in answers, logs and the audit log.
 #[derive(Clone, Debug)]
-pub(super) struct Origin {
-    pub(super) request_id: String,
-    pub(super) client: Option<SocketAddr>,
-}
+pub(super) struct RequestId(pub(super) String);
 
 /// Names the request, checks the size of its head, lets the operation answer, and completes the answer.
 pub(super) async fn envelope(
@@ -38,16 +37,11 @@ pub(super) async fn envelope(
         path = request.uri().path(),
         caller = field::Empty,
     );
-    let observation = Observation::start(
-        app.clone(),
-        request.extensions().get::<MatchedPath>(),
-        span.clone(),
-    );
-    let client = request.extensions().get::<Peer>().map(|peer| peer.0);
-    request.extensions_mut().insert(Origin {
-        request_id: request_id.clone(),
-        client,
-    });
+    let operation = path::operation(request.extensions().get::<MatchedPath>());
+    let observation = Observation::start(app.clone(), operation, span.clone());
+    request
+        .extensions_mut()
+        .insert(RequestId(request_id.clone()));
 
     let response = match head_within_limits(&request) {
         Ok(()) => next.run(request).instrument(span).await,
@@ -60,11 +54,8 @@ pub(super) async fn envelope(
             .headers_mut()
             .insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
-    let error_code = response
-        .extensions()
-        .get::<Refusal>()
-        .map(|refusal| refusal.code);
-    observation.answered(response.status(), error_code);
+    let refusal = response.extensions().get::<Refusal>();
+    observation.answered(response.status(), refusal.map(|refusal| refusal.code));
     response
 }
 
@@ -75,14 +66,14 @@ fn head_within_limits(request: &Request) -> Result<(), Refusal> {
         .path_and_query()
         .map_or(0, |target| target.as_str().len());
     if target > Limits::URI {
-        return Err(Refusal::uri_too_long());
+        return Err(Refusal::URI_TOO_LONG);
     }
     let mut total = 0;
     for (name, value) in request.headers() {
         let size = name.as_str().len() + value.len();
         total += size;
         if size > Limits::HEADER || total > Limits::HEADERS {
-            return Err(Refusal::headers_too_large());
+            return Err(Refusal::HEADERS_TOO_LARGE);
         }
     }
     Ok(())
@@ -110,4 +101,50 @@ fn complete(mut response: Response, request_id: &str) -> Response {
         response.headers_mut().insert(X_REQUEST_ID, value);
     }
     response
+}
+
+/// A request that is being worked on; it ends with [`Observation::answered`], or by being dropped when the client is
+/// no longer there.
+struct Observation {
+    app: Arc<App>,
+    operation: &'static str,
+    started: Instant,
+    span: Span,
+    answered: bool,
+}
+
+impl Observation {
+    fn start(app: Arc<App>, operation: &'static str, span: Span) -> Self {
+        app.metrics.in_flight.inc();
+        Self {
+            app,
+            operation,
+            started: Instant::now(),
+            span,
+            answered: false,
+        }
+    }
+
+    fn answered(mut self, status: StatusCode, error_code: Option<&str>) {
+        self.answered = true;
+        self.end(status.as_u16(), error_code);
+    }
+
+    fn end(&self, status: u16, error_code: Option<&str>) {
+        let Self {
+            operation, span, ..
+        } = self;
+        let seconds = self.started.elapsed().as_secs_f64();
+        self.app.metrics.answered(operation, status, seconds);
+        tracing::info!(parent: span, operation, status, error_code, seconds, "request");
+    }
+}
+
+impl Drop for Observation {
+    fn drop(&mut self) {
+        self.app.metrics.in_flight.dec();
+        if !self.answered {
+            self.end(CLIENT_CLOSED_REQUEST, None);
+        }
+    }
 }

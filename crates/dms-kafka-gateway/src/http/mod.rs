@@ -1,57 +1,163 @@
-//! The API over HTTP: which path is which operation, and what every answer has in common.
+//! The operations of the API, and those for the gateway's operator.
 
-use std::sync::Arc;
-
-use axum::{
-    Router, middleware,
-    routing::{delete, get, post},
+use std::{
+    ops::RangeInclusive,
+    sync::Arc,
+    time::{Duration, Instant},
 };
 
-use crate::{app::App, refusal::Refusal};
+use axum::{
+    Json, Router,
+    extract::{Query, Request, State},
+    http::{Uri, header},
+    middleware,
+    response::IntoResponse,
+    routing::{delete, get, post},
+};
+use serde::Deserialize;
+
+use self::{
+    admission::{Call, admit},
+    envelope::envelope,
+    path::{DELETE_MESSAGES, DELETE_MESSAGES_BEFORE, LIST_PARTITIONS},
+};
+use crate::{
+    app::App,
+    backend::Backend,
+    deletion::Deletion,
+    faults::{FailingPartitions, Operation},
+    refusal::Refusal,
+    wire::{DeleteAnswer, ErrorCodeStyle, PartitionsAnswer, read_rows},
+};
 
 mod admission;
-mod delete_messages;
 mod envelope;
-mod list_partitions;
-mod observation;
-mod operations;
 mod path;
 
-/// The operation of the vendor's page.
-const DELETE_MESSAGES: &str =
-    "/v2/{project_id}/kafka/instances/{instance_id}/topics/{topic}/messages/delete";
-/// What the vendor offered before it, with the same body: some of its regions and tools know no other.
-const DELETE_MESSAGES_BEFORE: &str =
-    "/v2/{project_id}/kafka/instances/{instance_id}/topics/{topic}/messages";
-/// The read-only companion.
-const LIST_PARTITIONS: &str =
-    "/v2/{project_id}/kafka/instances/{instance_id}/topics/{topic}/partitions";
+/// Bounds of a listing's query parameters: the vendor's, where it states them.
+const OFFSETS: RangeInclusive<usize> = 0..=10_000;
+const LIMITS: RangeInclusive<usize> = 1..=50;
+const DEFAULT_LIMIT: usize = 10;
+
+/// For how long `/readyz` waits for a cluster.
+const READY_TIMEOUT: Duration = Duration::from_secs(5);
+
+const OPENAPI: &str = include_str!("../openapi.yaml");
 
 pub(crate) fn router(app: Arc<App>) -> Router {
     Router::new()
-        .route(DELETE_MESSAGES, post(delete_messages::delete_messages))
+        .route(DELETE_MESSAGES, post(delete_messages))
+        .route(DELETE_MESSAGES_BEFORE, delete(delete_messages))
+        .route(LIST_PARTITIONS, get(list_partitions))
+        // What is for the operator needs no signature.
+        .route("/healthz", get(async || "ok\n"))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
         .route(
-            DELETE_MESSAGES_BEFORE,
-            delete(delete_messages::delete_messages),
+            "/openapi.yaml",
+            get(async || ([(header::CONTENT_TYPE, "application/yaml")], OPENAPI)),
         )
-        .route(LIST_PARTITIONS, get(list_partitions::list_partitions))
-        .route("/healthz", get(operations::healthz))
-        .route("/readyz", get(operations::readyz))
-        .route("/metrics", get(operations::metrics))
-        .route("/openapi.yaml", get(operations::openapi))
-        .fallback(unknown_path)
-        .method_not_allowed_fallback(method_not_allowed)
-        .layer(middleware::from_fn_with_state(
-            app.clone(),
-            envelope::envelope,
-        ))
+        .fallback(async || Refusal::UNKNOWN_PATH)
+        .method_not_allowed_fallback(async || Refusal::METHOD_NOT_ALLOWED)
+        .layer(middleware::from_fn_with_state(app.clone(), envelope))
         .with_state(app)
 }
 
-async fn unknown_path() -> Refusal {
-    Refusal::unknown_path()
+/// `DeleteKafkaTopicMessages`: the operation that the gateway exists for.
+async fn delete_messages(
+    State(app): State<Arc<App>>,
+    request: Request,
+) -> Result<Json<DeleteAnswer>, Refusal> {
+    let call = admit(&app, Operation::Delete, request).await?;
+    let rows = read_rows(&call.body)?;
+    call.fault.before().await?;
+    let style = if call.fault.integer_error_codes {
+        ErrorCodeStyle::Integer
+    } else {
+        app.error_code_style
+    };
+    let deletion = Deletion {
+        backend: backend(&call),
+        subject: call.subject,
+        rows,
+        permit: call.permit,
+    };
+    let deleted = deletion.run(app).await?;
+    call.fault.after()?;
+    Ok(Json(DeleteAnswer::new(&deleted, style)))
 }
 
-async fn method_not_allowed() -> Refusal {
-    Refusal::method_not_allowed()
+fn backend(call: &Call) -> Arc<dyn Backend> {
+    let backend = call.backend.clone();
+    if call.fault.fail.is_empty() {
+        return backend;
+    }
+    Arc::new(FailingPartitions {
+        backend,
+        failing: call.fault.fail.clone(),
+    })
+}
+
+/// `ListTopicPartitions`: what there is to delete, and what is left.
+async fn list_partitions(
+    State(app): State<Arc<App>>,
+    request: Request,
+) -> Result<Json<PartitionsAnswer>, Refusal> {
+    let uri = request.uri().clone();
+    let call = admit(&app, Operation::List, request).await?;
+    let (offset, limit) = page(&uri)?;
+    call.fault.before().await?;
+    let deadline = Instant::now() + app.limits.backend_timeout;
+    let partitions = call.backend.partitions(&call.subject.topic, deadline);
+    let partitions = partitions.await?;
+    call.fault.after()?;
+    Ok(Json(PartitionsAnswer::page(&partitions, offset, limit)))
+}
+
+/// The query parameters `offset` and `limit`. Others are ignored, as the vendor does.
+fn page(uri: &Uri) -> Result<(usize, usize), Refusal> {
+    #[derive(Deserialize)]
+    struct Page {
+        offset: Option<usize>,
+        limit: Option<usize>,
+    }
+    let Query(Page { offset, limit }) = Query::try_from_uri(uri).map_err(|_| {
+        let rule = "each must be a whole number and may be given once";
+        Refusal::invalid_parameter("offset or limit", rule)
+    })?;
+    Ok((
+        within("offset", offset.unwrap_or(0), &OFFSETS)?,
+        within("limit", limit.unwrap_or(DEFAULT_LIMIT), &LIMITS)?,
+    ))
+}
+
+fn within(name: &str, value: usize, range: &RangeInclusive<usize>) -> Result<usize, Refusal> {
+    if range.contains(&value) {
+        return Ok(value);
+    }
+    let rule = format_args!("it must be from {} to {}", range.start(), range.end());
+    Err(Refusal::invalid_parameter(name, rule))
+}
+
+/// Whether requests can be served now.
+async fn readyz(State(app): State<Arc<App>>) -> Result<&'static str, Refusal> {
+    if app.is_draining() {
+        return Err(Refusal::SHUTTING_DOWN);
+    }
+    let not_ready = app.not_ready(Instant::now() + READY_TIMEOUT).await;
+    for (instance, error) in &not_ready {
+        tracing::warn!(instance, %error, "not ready");
+    }
+    if not_ready.is_empty() {
+        return Ok("ready\n");
+    }
+    let instances: Vec<&str> = not_ready.iter().map(|(instance, _)| *instance).collect();
+    Err(Refusal::NOT_READY.with(instances.join(", ")))
+}
+
+/// Counters for Prometheus.
+async fn metrics(State(app): State<Arc<App>>) -> Result<impl IntoResponse, Refusal> {
+    let text = app.metrics.text().map_err(|_| Refusal::INTERNAL)?;
+    let media_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    Ok(([(header::CONTENT_TYPE, media_type)], text))
 }

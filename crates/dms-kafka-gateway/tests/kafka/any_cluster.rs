@@ -9,8 +9,7 @@ use serde_json::json;
 use crate::{
     brokers::Brokers,
     command,
-    front::{Front, INSTANCE, config, sasl, send, start},
-    support::{execute, request},
+    front::{Front, config, delete, ready, sasl, send, start},
     topics::Topics,
 };
 
@@ -27,18 +26,9 @@ async fn exactly_the_records_below_each_offset_are_gone() {
     };
     let front = Front::of(&brokers).await;
     let topic = front.topics.create(4, 100, "delete").await;
-    let ended = command::delete(
-        &front.service,
-        &topic,
-        &[
-            "--partition",
-            "0:40",
-            "--partition",
-            "1:100",
-            "--everything",
-            "2",
-        ],
-    );
+    let arguments = "--partition 0:40 --partition 1:100 --everything 2";
+    let arguments: Vec<&str> = arguments.split(' ').collect();
+    let ended = command::delete(&front.service, &topic, &arguments);
     assert_eq!(ended.exit_code, 0);
     assert_eq!(ended.rows, rows(&[("deleted", "0"); 3]));
     for (partition, left) in [(0, 40..100), (1, 100..100), (2, 100..100), (3, 0..100)] {
@@ -184,15 +174,8 @@ async fn a_topic_that_changes_is_seen_as_it_is() {
     assert_eq!(front.codes(&topic, &[(1, -1), (2, -1)]).await, ["0", "0"]);
     assert_eq!(front.partitions(&topic).await.body["total"], 3);
     front.topics.drop(&topic).await;
-    let gone = send(
-        &front.service,
-        Method::POST,
-        INSTANCE,
-        &topic,
-        "messages/delete",
-        r#"{"partitions":[{"partition":0,"offset":3}]}"#,
-    );
-    gone.await.assert_refused(400, "DMS.00400062");
+    let gone = delete(&front.service, &topic, &[(0, 3)]).await;
+    gone.assert_refused(400, "DMS.00400062");
     front.topics.create_as(&topic, 2, 10, "delete").await;
     assert_eq!(
         front.codes(&topic, &[(0, 3), (1, -1), (2, 1)]).await,
@@ -211,22 +194,8 @@ async fn a_cluster_that_wants_a_password() {
     for (variable, status) in [("RIGHT", 200), ("WRONG", 503)] {
         let config = config(&brokers.sasl_servers, 4.0, "") + &sasl(variable);
         let service = start(&config).await;
-        let ready = execute(request(
-            Method::GET,
-            &format!("{}/readyz", service.endpoint()),
-            "",
-        ));
-        assert_eq!(ready.await.status, status, "{variable}");
-        let body = r#"{"partitions":[{"partition":0,"offset":-1}]}"#;
-        let answer = send(
-            &service,
-            Method::POST,
-            INSTANCE,
-            &topic,
-            "messages/delete",
-            body,
-        )
-        .await;
+        assert_eq!(ready(&service).await.status, status, "{variable}");
+        let answer = delete(&service, &topic, &[(0, -1)]).await;
         assert_eq!(answer.status, status, "{variable}: {answer:?}");
         println!("the {} password: {status}", variable.to_lowercase());
     }

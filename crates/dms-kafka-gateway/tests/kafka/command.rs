@@ -27,22 +27,9 @@ pub(crate) struct Ended {
 /// Runs `dms-kafka delete` against a gateway.
 pub(crate) fn delete(service: &Service, topic: &str, arguments: &[&str]) -> Ended {
     let mut command = program();
-    command.args([
-        "delete",
-        "--endpoint",
-        service.endpoint(),
-        "--project-id",
-        PROJECT,
-    ]);
-    command.args([
-        "--instance-id",
-        INSTANCE,
-        "--topic",
-        topic,
-        "--output",
-        "json",
-        "--yes",
-    ]);
+    command.args(["delete", "--yes", "--output", "json", "--topic", topic]);
+    command.args(["--project-id", PROJECT, "--instance-id", INSTANCE]);
+    command.args(["--endpoint", service.endpoint()]);
     command.args(arguments);
     command
         .env("HUAWEICLOUD_SDK_AK", ACCESS_KEY)

@@ -40,7 +40,7 @@ impl Front {
 
     /// Deletes, and gives back each row's `error_code`.
     pub(crate) async fn codes(&self, topic: &str, rows: &[(i32, i64)]) -> Vec<String> {
-        let answer = self.delete(topic, deletion_of(rows)).await;
+        let answer = delete(&self.service, topic, rows).await;
         assert_eq!(answer.status, 200, "{answer:?}");
         let answered = answer.body["partitions"].as_array().expect("rows");
         let code = |row: &serde_json::Value| row["error_code"].as_str().expect("text").to_owned();
@@ -48,15 +48,8 @@ impl Front {
     }
 
     pub(crate) async fn partitions(&self, topic: &str) -> Answer {
-        send(
-            &self.service,
-            Method::GET,
-            INSTANCE,
-            topic,
-            "partitions?limit=50",
-            "",
-        )
-        .await
+        let operation = "partitions?limit=50";
+        send(&self.service, Method::GET, INSTANCE, topic, operation, "").await
     }
 }
 
@@ -91,7 +84,7 @@ pub(crate) fn config(bootstrap_servers: &str, seconds: f64, more: &str) -> Strin
         {more}
         [[access_key]]
         access_key = "{ACCESS_KEY}"
-        secret_key_env = "{SECRET_KEY_ENV}"
+        secret_key = {{ env = "{SECRET_KEY_ENV}" }}
         [[instance]]
         id = "{INSTANCE}"
         project_id = "{PROJECT}"
@@ -130,6 +123,18 @@ pub(crate) async fn start(config: &str) -> Service {
     let checked = config.check(&environment);
     let checked = checked.expect("it holds together");
     checked.start().await.expect("a service")
+}
+
+/// Deletes these rows through a gateway.
+pub(crate) async fn delete(service: &Service, topic: &str, rows: &[(i32, i64)]) -> Answer {
+    let (operation, body) = ("messages/delete", deletion_of(rows));
+    send(service, Method::POST, INSTANCE, topic, operation, &body).await
+}
+
+/// Whether a gateway says that its cluster answers.
+pub(crate) async fn ready(service: &Service) -> Answer {
+    let url = format!("{}/readyz", service.endpoint());
+    execute(request(Method::GET, &url, "")).await
 }
 
 /// Sends a signed request, and waits for its answer much longer than it takes.

@@ -5,15 +5,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use reqwest::Method;
-use serde_json::json;
-
 use crate::{
     brokers::Brokers,
-    front::{Front, INSTANCE, PROJECT, send, serve},
+    front::{Front, INSTANCE, PROJECT, delete, ready, serve},
     load::{Load, PARTITIONS},
     process::Gateway,
-    support::{execute, request},
     topics::Topics,
 };
 
@@ -31,12 +27,7 @@ async fn a_gateway_starts_before_its_cluster_and_says_what_it_waits_for() {
     let late = serve(&brokers.bootstrap_servers, 6.0).await;
     for service in [&front.service, &late] {
         let started = Instant::now();
-        let ready = execute(request(
-            Method::GET,
-            &format!("{}/readyz", service.endpoint()),
-            "",
-        ));
-        let ready = ready.await;
+        let ready = ready(service).await;
         ready.assert_refused(503, "DMS.111501025");
         assert!(ready.error_msg().contains(INSTANCE), "{ready:?}");
         assert!(
@@ -47,17 +38,8 @@ async fn a_gateway_starts_before_its_cluster_and_says_what_it_waits_for() {
         println!("/readyz without the broker: 503, {}", ready.error_msg());
     }
     for (service, offset) in [(&late, 4), (&late, -1), (&front.service, -1)] {
-        let body = json!({"partitions": [{"partition": 0, "offset": offset}]}).to_string();
         let started = Instant::now();
-        let answer = send(
-            service,
-            Method::POST,
-            INSTANCE,
-            &topic,
-            "messages/delete",
-            &body,
-        )
-        .await;
+        let answer = delete(service, &topic, &[(0, offset)]).await;
         answer.assert_refused(503, "DMS.111501025");
         assert!(
             started.elapsed() < Duration::from_secs(9),
@@ -71,22 +53,8 @@ async fn a_gateway_starts_before_its_cluster_and_says_what_it_waits_for() {
     }
     brokers.mend();
     for service in [&front.service, &late] {
-        let ready = execute(request(
-            Method::GET,
-            &format!("{}/readyz", service.endpoint()),
-            "",
-        ));
-        assert_eq!(ready.await.status, 200);
-        let body = r#"{"partitions":[{"partition":0,"offset":4}]}"#;
-        let answer = send(
-            service,
-            Method::POST,
-            INSTANCE,
-            &topic,
-            "messages/delete",
-            body,
-        )
-        .await;
+        assert_eq!(ready(service).await.status, 200);
+        let answer = delete(service, &topic, &[(0, 4)]).await;
         assert_eq!(
             answer.body["partitions"][0]["error_code"], "0",
             "{answer:?}"

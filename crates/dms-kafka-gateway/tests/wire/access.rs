@@ -3,31 +3,27 @@
 use std::time::{Duration, SystemTime};
 
 use crate::support::{
-    Answer, credentials, deletion, execute, path, request, serve, sign, sign_at, url,
+    credentials, deletion, execute, log_start, path, request, serve, sign, sign_at, start, url,
 };
 use dms_kafka_gateway::{ErrorKind, Gateway};
-use reqwest::{
-    Method, Request,
-    header::{AUTHORIZATION, HeaderValue},
-};
+use reqwest::{Method, Request};
 
 const FOUR_HUNDRED: &str = r#"{"partitions":[{"partition":0,"offset":400}]}"#;
 
 async fn gateway() -> Gateway {
-    Gateway::memory()
-        .topic("orders", 1, 1000)
-        .token("a-token")
-        .start()
-        .await
-        .expect("a gateway")
+    start(Gateway::memory().topic("orders", 1, 1000).token("a-token")).await
 }
 
 fn unsigned(gateway: &Gateway) -> Request {
-    request(
-        Method::POST,
-        &url(gateway, "orders", "messages/delete"),
-        FOUR_HUNDRED,
-    )
+    let url = url(gateway, "orders", "messages/delete");
+    request(Method::POST, &url, FOUR_HUNDRED)
+}
+
+/// The same request with one more header, or another value of it.
+fn with_header(mut request: Request, name: &'static str, value: &str) -> Request {
+    let value = value.parse().expect("a header");
+    request.headers_mut().insert(name, value);
+    request
 }
 
 /// The request is refused for want of a signature that holds, whatever its body is, and deletes nothing.
@@ -38,11 +34,7 @@ async fn assert_unauthenticated(gateway: &Gateway, request: Request, says: &str)
         answer.error_msg().contains(says),
         "{says:?} is not in {answer:?}"
     );
-    assert_eq!(
-        gateway.partition("orders", 0).map(|p| p.log_start_offset),
-        Some(0),
-        "{says}"
-    );
+    assert_eq!(log_start(gateway, "orders", 0), 0, "{says}");
 }
 
 #[tokio::test]
@@ -61,10 +53,7 @@ async fn authorization_headers_that_cannot_be_read() {
         "SDK-HMAC-SHA256 Access=AK",
         "SDK-HMAC-SHA256 Access=AK, SignedHeaders=host, Signature=00",
     ] {
-        let mut request = unsigned(&gateway);
-        request
-            .headers_mut()
-            .insert(AUTHORIZATION, HeaderValue::from_static(value));
+        let request = with_header(unsigned(&gateway), "authorization", value);
         assert_unauthenticated(&gateway, request, "Authorization").await;
     }
 }
@@ -73,19 +62,14 @@ async fn authorization_headers_that_cannot_be_read() {
 async fn keys_that_are_not_the_gateways() {
     let gateway = gateway().await;
     let unknown = credentials("AKOFSOMEBODYELSE", gateway.secret_key());
-    assert_unauthenticated(
-        &gateway,
-        sign(unsigned(&gateway), &unknown),
-        "access key is unknown",
-    )
-    .await;
     let wrong = credentials(gateway.access_key(), "the wrong secret key");
-    assert_unauthenticated(
-        &gateway,
-        sign(unsigned(&gateway), &wrong),
-        "verify aksk signature fail",
-    )
-    .await;
+    for (credentials, says) in [
+        (unknown, "access key is unknown"),
+        (wrong, "verify aksk signature fail"),
+    ] {
+        let request = sign(unsigned(&gateway), &credentials);
+        assert_unauthenticated(&gateway, request, says).await;
+    }
 }
 
 #[tokio::test]
@@ -125,10 +109,7 @@ async fn requests_that_were_changed_on_the_way() {
     let mut method = signed();
     *method.method_mut() = Method::DELETE;
     *method.url_mut() = url(&gateway, "orders", "messages").parse().expect("a URL");
-    let mut content_type = signed();
-    content_type
-        .headers_mut()
-        .insert("content-type", HeaderValue::from_static("text/plain"));
+    let content_type = with_header(signed(), "content-type", "text/plain");
     for changed in [body, topic, query, method, content_type] {
         assert_unauthenticated(&gateway, changed, "verify aksk signature fail").await;
     }
@@ -141,27 +122,17 @@ async fn the_signature_is_looked_at_before_the_body() {
     let mut request = unsigned(&gateway);
     *request.body_mut() = Some("not JSON".into());
     let wrong = credentials(gateway.access_key(), "the wrong secret key");
-    assert_unauthenticated(
-        &gateway,
-        sign(request, &wrong),
-        "verify aksk signature fail",
-    )
-    .await;
+    let request = sign(request, &wrong);
+    assert_unauthenticated(&gateway, request, "verify aksk signature fail").await;
 }
 
 #[tokio::test]
 async fn tokens() {
     let gateway = gateway().await;
-    let with_token = |token: &'static str| {
-        let mut request = unsigned(&gateway);
-        request
-            .headers_mut()
-            .insert("x-auth-token", HeaderValue::from_static(token));
-        request
-    };
-    assert_unauthenticated(&gateway, with_token("another-token"), "token").await;
-    assert_unauthenticated(&gateway, with_token("a-toke"), "token").await;
-    assert_unauthenticated(&gateway, with_token(""), "token").await;
+    let with_token = |token| with_header(unsigned(&gateway), "x-auth-token", token);
+    for token in ["another-token", "a-toke", ""] {
+        assert_unauthenticated(&gateway, with_token(token), "token").await;
+    }
     let answer = execute(with_token("a-token")).await;
     assert_eq!(answer.status, 200, "{answer:?}");
 }
@@ -186,31 +157,19 @@ async fn projects_and_instances_that_are_not_there() {
     at("another-project", gateway.instance_id())
         .await
         .assert_refused(403, "DMS.00403003");
-    assert_eq!(
-        gateway.partition("orders", 0).map(|p| p.log_start_offset),
-        Some(0)
-    );
+    assert_eq!(log_start(&gateway, "orders", 0), 0);
 }
 
 #[tokio::test]
 async fn a_project_header_that_names_another_project() {
     let gateway = gateway().await;
-    let mut request = unsigned(&gateway);
-    request
-        .headers_mut()
-        .insert("x-project-id", HeaderValue::from_static("another-project"));
-    execute(sign(request, &gateway.credentials()))
-        .await
-        .assert_refused(401, "DMS.10240104");
-    let mut request = unsigned(&gateway);
-    request.headers_mut().insert(
-        "x-project-id",
-        gateway.project_id().parse().expect("a header"),
-    );
-    assert_eq!(
-        execute(sign(request, &gateway.credentials())).await.status,
-        200
-    );
+    let send = |project: &str| {
+        let request = with_header(unsigned(&gateway), "x-project-id", project);
+        execute(sign(request, &gateway.credentials()))
+    };
+    let another = send("another-project").await;
+    another.assert_refused(401, "DMS.10240104");
+    assert_eq!(send(gateway.project_id()).await.status, 200);
 }
 
 #[tokio::test]
@@ -223,12 +182,12 @@ async fn keys_and_tokens_touch_what_they_may() {
             { id = "i3", project_id = "p2", memory.topics = [{ name = "t", partitions = 1, records = 10 }] },
         ]
         access_key = [
-            { access_key = "ALL", secret_key_env = "SK" },
-            { access_key = "P1", secret_key_env = "SK", projects = ["p1"] },
-            { access_key = "I2", secret_key_env = "SK", instances = ["i2"] },
-            { access_key = "NONE", secret_key_env = "SK", projects = [] },
+            { access_key = "ALL", secret_key = { env = "SK" } },
+            { access_key = "P1", secret_key = { env = "SK" }, projects = ["p1"] },
+            { access_key = "I2", secret_key = { env = "SK" }, instances = ["i2"] },
+            { access_key = "NONE", secret_key = { env = "SK" }, projects = [] },
         ]
-        token = [{ name = "tok", token_env = "TOKEN", projects = ["p1"] }]
+        token = [{ name = "tok", token = { env = "TOKEN" }, projects = ["p1"] }]
     "#;
     let folder = tempfile::tempdir().expect("a folder");
     let service = serve(CONFIG, folder.path()).await;
@@ -258,13 +217,8 @@ async fn keys_and_tokens_touch_what_they_may() {
             access_key => credentials(access_key, "sk"),
         };
         let body = r#"{"partitions":[{"partition":0,"offset":1}]}"#;
-        let answer: Answer = execute(deletion(
-            &service,
-            [project, instance, "t"],
-            body,
-            &credentials,
-        ))
-        .await;
+        let ids = [project, instance, "t"];
+        let answer = execute(deletion(&service, ids, body, &credentials)).await;
         match refused {
             None => assert_eq!(answer.status, 200, "{who} {project} {instance}: {answer:?}"),
             Some((status, code)) => answer.assert_refused(status, code),
@@ -274,12 +228,7 @@ async fn keys_and_tokens_touch_what_they_may() {
 
 #[tokio::test]
 async fn anybody_is_served_on_a_loopback_address_only() {
-    let gateway = Gateway::memory()
-        .topic("orders", 1, 1000)
-        .anonymous()
-        .start()
-        .await
-        .expect("a gateway");
+    let gateway = start(Gateway::memory().topic("orders", 1, 1000).anonymous()).await;
     assert_eq!(execute(unsigned(&gateway)).await.status, 200);
     let everywhere = Gateway::memory()
         .listen(([0, 0, 0, 0], 0).into())

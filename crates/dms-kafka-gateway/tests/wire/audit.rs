@@ -2,13 +2,13 @@
 
 use std::{fs, path::Path};
 
-use crate::support::{credentials, deletion, execute, serve};
+use crate::support::{credentials, delete_as, execute, path, request, serve, sign};
 use serde_json::{Value, json};
 
 const CONFIG: &str = r#"
     listen = "127.0.0.1:0"
     audit.file = "$FOLDER/audit.jsonl"
-    access_key = [{ access_key = "AK", secret_key_env = "SK" }]
+    access_key = [{ access_key = "AK", secret_key = { env = "SK" } }]
     instance = [
         { id = "i", project_id = "p", memory.topics = [{ name = "t", partitions = 2, records = 10 }] },
     ]
@@ -38,13 +38,7 @@ async fn a_deletion_leaves_an_intent_and_a_result() {
     let folder = tempfile::tempdir().expect("a folder");
     let service = serve(CONFIG, folder.path()).await;
     let body = r#"{"partitions":[{"partition":1,"offset":4},{"partition":0,"offset":-1},{"partition":7,"offset":1}]}"#;
-    let answer = execute(deletion(
-        &service,
-        ["p", "i", "t"],
-        body,
-        &credentials("AK", "sk"),
-    ))
-    .await;
+    let answer = delete_as(&service, ["p", "i", "t"], body, "AK", "sk").await;
     assert_eq!(answer.status, 200);
 
     let mut lines = lines(&folder.path().join("audit.jsonl"));
@@ -80,13 +74,7 @@ async fn an_unknown_topic_has_a_result_too() {
     let folder = tempfile::tempdir().expect("a folder");
     let service = serve(CONFIG, folder.path()).await;
     let body = r#"{"partitions":[{"partition":0,"offset":4}]}"#;
-    let answer = execute(deletion(
-        &service,
-        ["p", "i", "other"],
-        body,
-        &credentials("AK", "sk"),
-    ))
-    .await;
+    let answer = delete_as(&service, ["p", "i", "other"], body, "AK", "sk").await;
     answer.assert_refused(400, "DMS.00400062");
     let lines = lines(&folder.path().join("audit.jsonl"));
     assert_eq!(
@@ -104,13 +92,7 @@ async fn what_was_refused_is_no_intent() {
         ("{}", "sk"),
         (r#"{"partitions":[{"partition":0,"offset":4}]}"#, "wrong"),
     ] {
-        let answer = execute(deletion(
-            &service,
-            ["p", "i", "t"],
-            body,
-            &credentials("AK", key),
-        ))
-        .await;
+        let answer = delete_as(&service, ["p", "i", "t"], body, "AK", key).await;
         assert!(answer.status >= 400, "{answer:?}");
     }
     assert_eq!(lines(&folder.path().join("audit.jsonl")), [Value::Null; 0]);
@@ -121,32 +103,14 @@ async fn what_was_refused_is_no_intent() {
 #[tokio::test]
 async fn nothing_is_deleted_that_cannot_be_put_on_record() {
     let folder = tempfile::tempdir().expect("a folder");
-    let service = serve(
-        &CONFIG.replace("$FOLDER/audit.jsonl", "/dev/full"),
-        folder.path(),
-    )
-    .await;
+    let config = CONFIG.replace("$FOLDER/audit.jsonl", "/dev/full");
+    let service = serve(&config, folder.path()).await;
     let body = r#"{"partitions":[{"partition":0,"offset":4}]}"#;
-    let answer = execute(deletion(
-        &service,
-        ["p", "i", "t"],
-        body,
-        &credentials("AK", "sk"),
-    ))
-    .await;
+    let answer = delete_as(&service, ["p", "i", "t"], body, "AK", "sk").await;
     answer.assert_refused(503, "DMS.111501025");
     assert!(answer.header("retry-after").is_some(), "{answer:?}");
-    let url = format!(
-        "{}{}",
-        service.endpoint(),
-        crate::support::path("p", "i", "t", "partitions")
-    );
-    let listing = crate::support::sign(
-        crate::support::request(reqwest::Method::GET, &url, ""),
-        &credentials("AK", "sk"),
-    );
-    assert_eq!(
-        execute(listing).await.body["partitions"][0]["start_offset"],
-        0
-    );
+    let url = service.endpoint().to_owned() + &path("p", "i", "t", "partitions");
+    let listing = request(reqwest::Method::GET, &url, "");
+    let listed = execute(sign(listing, &credentials("AK", "sk"))).await;
+    assert_eq!(listed.body["partitions"][0]["start_offset"], 0);
 }

@@ -1,9 +1,9 @@
 //! Configurations: the documented one, and what is wrong with others.
 
-use std::{fs, path::Path};
+use std::{error::Error, fs, net::TcpListener, path::Path};
 
-use crate::support::{cases, credentials, deletion, execute, serve};
-use dms_kafka_gateway::{Config, ErrorKind, Limits};
+use crate::support::{cases, delete_as, serve};
+use dms_kafka_gateway::{Config, ErrorKind, Gateway, Limits};
 use serde::Deserialize;
 
 fn example() -> String {
@@ -41,10 +41,6 @@ fn what_the_example_comments_out_can_be_said() {
                 + "\n"
         })
         .collect();
-    // A secret has one place, not two.
-    let text = text
-        .replace("secret_key_file", "#")
-        .replace("token_file", "#");
     let config = Config::from_toml(&text).expect("a configuration");
     assert!(config.tls.is_some() && config.faults.is_some() && config.tokens.len() == 1);
     assert!(config.rate_limit.is_some() && config.lock_out.is_some() && config.audit.is_some());
@@ -82,6 +78,10 @@ fn configurations_that_do_not_hold_together() {
                 "{}: {word:?} is not in {error}",
                 case.name
             );
+            assert!(
+                !format!("{error} {error:?}").contains("hidden"),
+                "{error:?}"
+            );
         }
     }
 }
@@ -91,9 +91,9 @@ fn an_error_does_not_quote_what_may_be_a_secret() {
     let error = Config::from_toml(
         "listen = '127.0.0.1:0'\n[[access_key]]\naccess_key = 'AK'\nsecret_key = 'hidden'\n",
     );
-    let error = error.expect_err("a setting that does not exist");
+    let error = error.expect_err("a secret in the configuration");
     assert!(
-        error.to_string().contains("line 4") && error.to_string().contains("secret_key_file"),
+        error.to_string().contains("line 4") && error.to_string().contains("{ file = "),
         "{error}"
     );
     assert!(
@@ -102,11 +102,63 @@ fn an_error_does_not_quote_what_may_be_a_secret() {
     );
 }
 
-#[test]
-fn a_file_that_is_not_there() {
-    let error = Config::read(Path::new("no/such/file.toml")).expect_err("no file");
-    assert_eq!(error.kind(), ErrorKind::File);
-    assert!(error.to_string().contains("no/such/file.toml"), "{error}");
+/// Each layer of an error is printed once by whoever prints the chain.
+#[tokio::test]
+async fn errors_of_every_kind_leave_the_cause_to_their_source() {
+    const KEYS: &str = r#"
+        listen = "127.0.0.1:0"
+        access_key = [{ access_key = "A,K", secret_key = { env = "SK" } }]
+        instance = [{ id = "i", project_id = "p", memory = {} }]
+    "#;
+    let check = |toml: &str| Config::from_toml(toml)?.check(&environment);
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("an address");
+    let in_use = Gateway::memory().listen(address).start().await;
+    let no_instance = "listen = '127.0.0.1:0'\nanonymous = true";
+    for (error, kind, says, has_source) in [
+        (
+            check("").map(drop),
+            ErrorKind::Configuration,
+            "listen",
+            false,
+        ),
+        (
+            check(no_instance).map(drop),
+            ErrorKind::InvalidSetting,
+            "nothing to serve",
+            false,
+        ),
+        (
+            check(KEYS).map(drop),
+            ErrorKind::InvalidSetting,
+            "A,K",
+            true,
+        ),
+        (
+            Config::read(Path::new("no/such/file.toml")).map(drop),
+            ErrorKind::File,
+            "no/such/file.toml",
+            true,
+        ),
+        (
+            in_use.map(drop),
+            ErrorKind::Listen,
+            &*address.to_string(),
+            true,
+        ),
+    ] {
+        let error = error.expect_err(says);
+        assert_eq!(error.kind(), kind);
+        let text = error.to_string();
+        assert!(text.contains(says), "{says:?} is not in {text}");
+        assert_eq!(error.source().is_some(), has_source, "{text}");
+        let mut layer: &dyn Error = &error;
+        while let Some(source) = layer.source() {
+            let (text, cause) = (layer.to_string(), source.to_string());
+            assert!(!text.contains(&cause), "{cause:?} is in {text:?} too");
+            layer = source;
+        }
+    }
 }
 
 #[tokio::test]
@@ -115,18 +167,12 @@ async fn secrets_come_from_files_too() {
     fs::write(folder.path().join("sk"), "from a file\r\n").expect("a file");
     let config = r#"
         listen = "127.0.0.1:0"
-        access_key = [{ access_key = "AK", secret_key_file = "$FOLDER/sk" }]
+        access_key = [{ access_key = "AK", secret_key = { file = "$FOLDER/sk" } }]
         instance = [{ id = "i", project_id = "p", memory.topics = [{ name = "t", partitions = 1, records = 10 }] }]
     "#;
     let service = serve(config, folder.path()).await;
     let body = r#"{"partitions":[{"partition":0,"offset":1}]}"#;
-    let answer = execute(deletion(
-        &service,
-        ["p", "i", "t"],
-        body,
-        &credentials("AK", "from a file"),
-    ))
-    .await;
+    let answer = delete_as(&service, ["p", "i", "t"], body, "AK", "from a file").await;
     assert_eq!(answer.status, 200, "{answer:?}");
 }
 

@@ -1,6 +1,6 @@
 //! What clients that do not behave get, byte by byte.
 
-use std::{net::SocketAddr, time::Duration};
+use std::time::Duration;
 
 use dms_kafka_gateway::Gateway;
 use tokio::{
@@ -9,43 +9,33 @@ use tokio::{
     time::timeout,
 };
 
+use crate::support::{self, read_to_end, start};
+
 const MIB: usize = 1024 * 1024;
+const GET: &str = "GET / HTTP/1.1\r\nhost: x\r\n\r\n";
 
 async fn gateway() -> Gateway {
-    Gateway::memory()
-        .topic("orders", 1, 1000)
-        .anonymous()
-        .start()
-        .await
-        .expect("a gateway")
+    start(Gateway::memory().topic("orders", 1, 1000).anonymous()).await
 }
 
 async fn connect(gateway: &Gateway) -> TcpStream {
-    let address: SocketAddr = gateway
-        .endpoint()
-        .trim_start_matches("http://")
-        .parse()
-        .expect("an address");
-    TcpStream::connect(address).await.expect("a connection")
+    let address = gateway.endpoint().trim_start_matches("http://");
+    support::connect(address.parse().expect("an address")).await
 }
 
-/// Everything that comes until the gateway closes.
-async fn read_to_end(stream: &mut TcpStream) -> String {
-    let mut answer = Vec::new();
-    let read = timeout(Duration::from_secs(10), stream.read_to_end(&mut answer))
-        .await
-        .expect("an end in time");
-    read.expect("no reset");
-    String::from_utf8(answer).expect("text")
+/// Sends these bytes and reads what comes at once.
+async fn exchange(stream: &mut TcpStream, request: &str) -> String {
+    stream.write_all(request.as_bytes()).await.expect("a write");
+    let mut buffer = [0; 4096];
+    let read = stream.read(&mut buffer).await.expect("an answer");
+    String::from_utf8_lossy(&buffer[..read]).into_owned()
 }
 
 /// Sends `head` and the blank line after it, and reads until the gateway closes.
 async fn send_head(gateway: &Gateway, head: &str) -> String {
     let mut stream = connect(gateway).await;
-    stream
-        .write_all(format!("{head}\r\nhost: x\r\nconnection: close\r\n\r\n").as_bytes())
-        .await
-        .expect("a write");
+    let request = format!("{head}\r\nhost: x\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.expect("a write");
     read_to_end(&mut stream).await
 }
 
@@ -63,7 +53,7 @@ fn assert_refused(answer: &str, status: u16, error_code: &str) {
 }
 
 fn delete_path(gateway: &Gateway, topic: &str) -> String {
-    crate::support::url(gateway, topic, "messages/delete").replace(gateway.endpoint(), "")
+    support::url(gateway, topic, "messages/delete").replace(gateway.endpoint(), "")
 }
 
 #[tokio::test]
@@ -145,11 +135,8 @@ async fn a_client_that_does_not_stop_writing_is_cut_off() {
     let gateway = gateway().await;
     for (piece, pause) in [(1, Duration::from_millis(20)), (64 * 1024, Duration::ZERO)] {
         let mut stream = connect(&gateway).await;
-        let head = b"POST /nowhere HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000000\r\n\r\n";
-        stream.write_all(head).await.expect("a write");
-        let mut buffer = [0; 4096];
-        let read = stream.read(&mut buffer).await.expect("an answer");
-        assert_refused(&String::from_utf8_lossy(&buffer[..read]), 404, "APIGW.0101");
+        let head = "POST /nowhere HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000000\r\n\r\n";
+        assert_refused(&exchange(&mut stream, head).await, 404, "APIGW.0101");
         let (rest, mut sent) = (vec![b'x'; piece], 0);
         let writing = async {
             while stream.write_all(&rest).await.is_ok() {
@@ -181,13 +168,7 @@ async fn topics_of_dots_reach_no_other_path() {
 async fn an_idle_connection_is_closed_by_a_shutdown() {
     let gateway = gateway().await;
     let mut stream = connect(&gateway).await;
-    stream
-        .write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
-        .await
-        .expect("a write");
-    let mut buffer = [0; 4096];
-    let read = stream.read(&mut buffer).await.expect("an answer");
-    assert_refused(&String::from_utf8_lossy(&buffer[..read]), 404, "APIGW.0101");
+    assert_refused(&exchange(&mut stream, GET).await, 404, "APIGW.0101");
     let ((), rest) = tokio::join!(gateway.shutdown(), read_to_end(&mut stream));
     assert_eq!(rest, "");
 }
@@ -196,19 +177,16 @@ async fn an_idle_connection_is_closed_by_a_shutdown() {
 #[tokio::test]
 async fn idle_connections_stay_open_as_long_as_requests_come() {
     let gateway = gateway().await;
-    let request = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n";
     let mut idle = Vec::new();
     for _ in 0..8 {
         let mut stream = connect(&gateway).await;
-        stream.write_all(request).await.expect("a write");
-        let read = stream.read(&mut [0; 4096]).await.expect("an answer");
-        assert_ne!(read, 0);
+        assert_ne!(exchange(&mut stream, GET).await, "");
         idle.push(stream);
     }
     let shutdown = tokio::spawn(gateway.shutdown());
     for mut stream in idle {
         tokio::time::sleep(Duration::from_millis(300)).await;
-        stream.write_all(request).await.expect("a write");
+        stream.write_all(GET.as_bytes()).await.expect("a write");
         let answer = read_to_end(&mut stream).await;
         assert!(answer.contains("\r\nconnection: close\r\n"), "{answer:?}");
     }
@@ -235,10 +213,7 @@ async fn a_request_that_comes_while_the_gateway_stops_is_refused_with_an_answer(
     let mut answers = String::new();
     while !answers.contains("HTTP/1.1 503 ") {
         assert!(tokio::time::Instant::now() < deadline, "{answers}");
-        stream.write_all(request.as_bytes()).await.expect("a write");
-        let mut buffer = [0; 4096];
-        let read = stream.read(&mut buffer).await.expect("no reset");
-        answers.push_str(&String::from_utf8_lossy(&buffer[..read]));
+        answers += &exchange(&mut stream, &request).await;
     }
     assert!(
         answers.contains("DMS.111501025") && answers.contains("\r\nretry-after: 1\r\n"),

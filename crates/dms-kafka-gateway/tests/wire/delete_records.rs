@@ -4,7 +4,7 @@ use dms_kafka_gateway::Gateway;
 
 use crate::{
     deletion_table::{Case, Target, table},
-    support::{Answer, delete},
+    support::{Answer, delete, start},
 };
 
 impl Target for Gateway {
@@ -42,5 +42,5 @@ async fn gateway(case: &Case, topic: &str) -> Gateway {
         (partitions, Some("compact")) => gateway.compacted_topic(topic, partitions, case.records),
         (partitions, _) => gateway.topic(topic, partitions, case.records),
     };
-    gateway.start().await.expect("a gateway")
+    start(gateway).await
 }

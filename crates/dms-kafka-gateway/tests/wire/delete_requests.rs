@@ -1,6 +1,6 @@
 //! What a deletion looks like on the wire: paths, methods, bodies, answers.
 
-use crate::support::{cases, delete, send, url};
+use crate::support::{cases, delete, log_start, send, start, url};
 use dms_kafka_gateway::Gateway;
 use reqwest::Method;
 use serde::Deserialize;
@@ -9,11 +9,7 @@ use serde_json::json;
 const FOUR_HUNDRED: &str = r#"{"partitions":[{"partition":0,"offset":400}]}"#;
 
 async fn gateway() -> Gateway {
-    Gateway::memory()
-        .topic("orders", 3, 1000)
-        .start()
-        .await
-        .expect("a gateway")
+    start(Gateway::memory().topic("orders", 3, 1000)).await
 }
 
 #[track_caller]
@@ -71,12 +67,8 @@ async fn a_body_is_quoted_back_only_so_far() {
 #[tokio::test]
 async fn deep_nesting_is_refused() {
     let gateway = gateway().await;
-    let answer = delete(
-        &gateway,
-        "orders",
-        format!(r#"{{"partitions":{}"#, "[".repeat(1_000_000)),
-    )
-    .await;
+    let body = format!(r#"{{"partitions":{}"#, "[".repeat(1_000_000));
+    let answer = delete(&gateway, "orders", body).await;
     answer.assert_refused(400, "DMS.00400005");
 }
 
@@ -96,12 +88,12 @@ async fn an_answer_is_json_with_a_request_id() {
 
 #[tokio::test]
 async fn error_codes_are_integers_when_asked_for() {
-    let gateway = Gateway::memory()
-        .topic("orders", 1, 10)
-        .integer_error_codes(true)
-        .start()
-        .await
-        .expect("a gateway");
+    let gateway = start(
+        Gateway::memory()
+            .topic("orders", 1, 10)
+            .integer_error_codes(true),
+    )
+    .await;
     let body = r#"{"partitions":[{"partition":0,"offset":4},{"partition":7,"offset":4}]}"#;
     let answer = delete(&gateway, "orders", body).await;
     let expected = json!({"partitions": [
@@ -114,27 +106,15 @@ async fn error_codes_are_integers_when_asked_for() {
 #[tokio::test]
 async fn the_older_path_deletes_too() {
     let gateway = gateway().await;
-    let answer = send(
-        &gateway,
-        Method::DELETE,
-        &url(&gateway, "orders", "messages"),
-        FOUR_HUNDRED,
-    )
-    .await;
+    let url = url(&gateway, "orders", "messages");
+    let answer = send(&gateway, Method::DELETE, &url, FOUR_HUNDRED).await;
     assert_eq!(answer.status, 200, "{answer:?}");
-    assert_eq!(
-        gateway.partition("orders", 0).map(|p| p.log_start_offset),
-        Some(400)
-    );
+    assert_eq!(log_start(&gateway, "orders", 0), 400);
 }
 
 #[tokio::test]
 async fn a_hundred_thousand_partitions_in_one_request() {
-    let gateway = Gateway::memory()
-        .topic("wide", 100_000, 10)
-        .start()
-        .await
-        .expect("a gateway");
+    let gateway = start(Gateway::memory().topic("wide", 100_000, 10)).await;
     let rows: Vec<_> = (0..100_000)
         .map(|p| json!({"partition": p, "offset": p % 11}))
         .collect();
@@ -145,14 +125,8 @@ async fn a_hundred_thousand_partitions_in_one_request() {
         Some(100_000)
     );
     for partition in [0, 1, 54_321, 99_999] {
-        let left = gateway
-            .partition("wide", partition)
-            .map(|p| p.log_start_offset);
-        assert_eq!(
-            left,
-            Some(i64::from(partition % 11)),
-            "partition {partition}"
-        );
+        let left = log_start(&gateway, "wide", partition);
+        assert_eq!(left, i64::from(partition % 11), "partition {partition}");
     }
 }
 
@@ -181,10 +155,7 @@ async fn an_escaped_topic_is_the_topic() {
     let gateway = gateway().await;
     let answer = delete(&gateway, "%6Frders", FOUR_HUNDRED).await;
     assert_eq!(answer.status, 200, "{answer:?}");
-    assert_eq!(
-        gateway.partition("orders", 0).map(|p| p.log_start_offset),
-        Some(400)
-    );
+    assert_eq!(log_start(&gateway, "orders", 0), 400);
 }
 
 #[tokio::test]
@@ -202,9 +173,8 @@ async fn paths_and_methods_that_do_not_exist() {
         delete_path.replace("/v2/", "/v1/"),
     ];
     for path in &unknown {
-        send(&gateway, Method::POST, path, FOUR_HUNDRED)
-            .await
-            .assert_refused(404, "APIGW.0101");
+        let answer = send(&gateway, Method::POST, path, FOUR_HUNDRED).await;
+        answer.assert_refused(404, "APIGW.0101");
     }
     for (method, operation, allowed) in [
         (Method::GET, "messages/delete", "POST"),
@@ -213,13 +183,8 @@ async fn paths_and_methods_that_do_not_exist() {
         (Method::PATCH, "messages", "DELETE"),
         (Method::POST, "partitions", "GET,HEAD"),
     ] {
-        let answer = send(
-            &gateway,
-            method,
-            &url(&gateway, "orders", operation),
-            FOUR_HUNDRED,
-        )
-        .await;
+        let url = url(&gateway, "orders", operation);
+        let answer = send(&gateway, method, &url, FOUR_HUNDRED).await;
         answer.assert_refused(405, "DMS.00405001");
         assert_eq!(answer.header("allow"), Some(allowed), "{operation}");
     }

@@ -2,31 +2,33 @@
 
 use std::time::{Duration, Instant};
 
-use crate::support::{Answer, delete, execute, http, io_error, request, send, sign, url};
+use crate::support::{
+    Answer, delete, execute, http, io_error, list, log_start, request, sign, start, url,
+};
 use dms_kafka_gateway::{ErrorKind, Faults, Gateway};
-use reqwest::Method;
+use reqwest::{Method, Request};
 use serde_json::json;
 
 const BODY: &str = r#"{"partitions":[{"partition":1,"offset":5},{"partition":0,"offset":4}]}"#;
 
 async fn gateway(faults: &str) -> Gateway {
     let faults = Faults::from_toml(faults).expect("rules");
-    Gateway::memory()
-        .topic("orders", 2, 10)
-        .topic("other", 2, 10)
-        .faults(faults)
-        .start()
-        .await
-        .expect("a gateway")
+    start(
+        Gateway::memory()
+            .topic("orders", 2, 10)
+            .topic("other", 2, 10)
+            .faults(faults),
+    )
+    .await
+}
+
+fn deletion(gateway: &Gateway) -> Request {
+    let url = url(gateway, "orders", "messages/delete");
+    request(Method::POST, &url, BODY)
 }
 
 fn log_starts(gateway: &Gateway) -> [i64; 2] {
-    [0, 1].map(|partition| {
-        gateway
-            .partition("orders", partition)
-            .expect("it was seeded")
-            .log_start_offset
-    })
+    [0, 1].map(|partition| log_start(gateway, "orders", partition))
 }
 
 #[tokio::test]
@@ -49,17 +51,7 @@ async fn a_status_instead_of_the_deletion_so_many_times() {
             200,
             "another topic"
         );
-        assert_eq!(
-            send(
-                &gateway,
-                Method::GET,
-                &url(&gateway, "orders", "partitions"),
-                ""
-            )
-            .await
-            .status,
-            200
-        );
+        assert_eq!(list(&gateway, "orders", "").await.status, 200);
         assert_eq!(log_starts(&gateway), [0, 0]);
     }
     assert_eq!(delete(&gateway, "orders", BODY).await.status, 200);
@@ -81,15 +73,8 @@ async fn a_reset_before_and_after_the_deletion() {
         let rule =
             format!("rule = [{{ fault = {{ reset = true, after_deleting = {after_deleting} }} }}]");
         let gateway = gateway(&rule).await;
-        let request = request(
-            Method::POST,
-            &url(&gateway, "orders", "messages/delete"),
-            BODY,
-        );
-        let error = http()
-            .execute(sign(request, &gateway.credentials()))
-            .await
-            .expect_err("no answer");
+        let signed = sign(deletion(&gateway), &gateway.credentials());
+        let error = http().execute(signed).await.expect_err("no answer");
         assert_eq!(
             io_error(&error),
             Some(std::io::ErrorKind::ConnectionReset),
@@ -106,17 +91,7 @@ async fn a_delay() {
             .await;
     let started = Instant::now();
     assert_eq!(delete(&gateway, "orders", BODY).await.status, 200);
-    assert_eq!(
-        send(
-            &gateway,
-            Method::GET,
-            &url(&gateway, "orders", "partitions"),
-            ""
-        )
-        .await
-        .status,
-        200
-    );
+    assert_eq!(list(&gateway, "orders", "").await.status, 200);
     assert!(started.elapsed() >= Duration::from_millis(300));
 }
 
@@ -134,11 +109,7 @@ async fn partitions_that_fail() {
 }
 
 async fn with_header(gateway: &Gateway, value: &str) -> Answer {
-    let mut request = request(
-        Method::POST,
-        &url(gateway, "orders", "messages/delete"),
-        BODY,
-    );
+    let mut request = deletion(gateway);
     request
         .headers_mut()
         .insert("x-dms-kafka-fault", value.parse().expect("a header"));
@@ -151,26 +122,14 @@ async fn a_header_asks_where_that_is_allowed() {
     with_header(&allowed, "{ status = 503 }")
         .await
         .assert_refused(503, "DMS.111501025");
-    for wrong in [
-        "503",
-        "{ status = 200 }",
-        "{ status = 503 ",
-        "{ fail = 1 }",
-        "{}\nx = 1",
-    ] {
-        if wrong.contains('\n') {
-            continue;
-        }
-        with_header(&allowed, wrong)
-            .await
-            .assert_refused(400, "DMS.00400062");
+    for wrong in ["503", "{ status = 200 }", "{ status = 503 ", "{ fail = 1 }"] {
+        let answer = with_header(&allowed, wrong).await;
+        answer.assert_refused(400, "DMS.00400062");
     }
     assert_eq!(log_starts(&allowed), [0, 0]);
     let forbidden = gateway("").await;
-    assert_eq!(
-        with_header(&forbidden, "{ status = 503 }").await.status,
-        200
-    );
+    let answer = with_header(&forbidden, "{ status = 503 }").await;
+    assert_eq!(answer.status, 200);
 }
 
 #[test]

@@ -1,19 +1,8 @@
 //! The read-only companion: what is there, page by page.
 
-use crate::support::{Answer, delete, send, url};
+use crate::support::{Answer, delete, list, start};
 use dms_kafka_gateway::Gateway;
-use reqwest::Method;
 use serde_json::{Value, json};
-
-async fn list(gateway: &Gateway, topic: &str, query: &str) -> Answer {
-    send(
-        gateway,
-        Method::GET,
-        &(url(gateway, topic, "partitions") + query),
-        "",
-    )
-    .await
-}
 
 /// Partition numbers of a page, and the total.
 fn page(answer: &Answer) -> (Vec<i64>, i64) {
@@ -29,17 +18,9 @@ fn page(answer: &Answer) -> (Vec<i64>, i64) {
 
 #[tokio::test]
 async fn offsets_before_and_after_a_deletion() {
-    let gateway = Gateway::memory()
-        .topic("orders", 2, 1000)
-        .start()
-        .await
-        .expect("a gateway");
-    delete(
-        &gateway,
-        "orders",
-        r#"{"partitions":[{"partition":1,"offset":400}]}"#,
-    )
-    .await;
+    let gateway = start(Gateway::memory().topic("orders", 2, 1000)).await;
+    let body = r#"{"partitions":[{"partition":1,"offset":400}]}"#;
+    delete(&gateway, "orders", body).await;
     let mut answer = list(&gateway, "orders", "").await;
     for row in answer.body["partitions"].as_array_mut().expect("a list") {
         let updated = row
@@ -62,11 +43,7 @@ async fn offsets_before_and_after_a_deletion() {
 
 #[tokio::test]
 async fn pages() {
-    let gateway = Gateway::memory()
-        .topic("wide", 60, 1)
-        .start()
-        .await
-        .expect("a gateway");
+    let gateway = start(Gateway::memory().topic("wide", 60, 1)).await;
     for (query, expected) in [
         ("", 0..10),
         ("?limit=50", 0..50),
@@ -83,11 +60,7 @@ async fn pages() {
 
 #[tokio::test]
 async fn queries_that_break_a_rule() {
-    let gateway = Gateway::memory()
-        .topic("orders", 1, 1)
-        .start()
-        .await
-        .expect("a gateway");
+    let gateway = start(Gateway::memory().topic("orders", 1, 1)).await;
     for query in [
         "?limit=0",
         "?limit=51",
@@ -100,11 +73,9 @@ async fn queries_that_break_a_rule() {
         "?offset=10001",
         "?offset=99999999999999999999",
     ] {
-        list(&gateway, "orders", query)
-            .await
-            .assert_refused(400, "DMS.00400062");
+        let answer = list(&gateway, "orders", query).await;
+        answer.assert_refused(400, "DMS.00400062");
     }
-    list(&gateway, "other", "")
-        .await
-        .assert_refused(400, "DMS.00400062");
+    let unknown = list(&gateway, "other", "").await;
+    unknown.assert_refused(400, "DMS.00400062");
 }

@@ -10,7 +10,7 @@ use reqwest::Method;
 use serde_json::Value;
 use tracing::level_filters::LevelFilter;
 
-use crate::support::{credentials, execute, request, sign, url};
+use crate::support::{credentials, execute, request, sign, start, url};
 
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
@@ -38,12 +38,12 @@ async fn requests_are_logged_without_secrets() {
         .finish();
     tracing::subscriber::set_global_default(subscriber).expect("the only subscriber");
 
-    let gateway = Gateway::memory()
-        .topic("orders", 1, 1000)
-        .token("the-token")
-        .start()
-        .await
-        .expect("a gateway");
+    let gateway = start(
+        Gateway::memory()
+            .topic("orders", 1, 1000)
+            .token("the-token"),
+    )
+    .await;
     let deletion = |body: &str| {
         let url = url(&gateway, "orders", "messages/delete");
         request(Method::POST, &(url + "?query=canary"), body)

@@ -2,21 +2,17 @@
 
 use std::{fs, path::Path};
 
-use crate::support::{Answer, delete, execute, http, request};
+use crate::support::{Answer, delete, execute, request, serve, start, url};
 use dms_kafka_gateway::Gateway;
 use reqwest::Method;
 
 async fn get(gateway: &Gateway, path: &str) -> Answer {
     let url = format!("{}{path}", gateway.endpoint());
-    Answer::read(http().get(url).send().await.expect("an answer")).await
+    execute(request(Method::GET, &url, "")).await
 }
 
 async fn gateway() -> Gateway {
-    Gateway::memory()
-        .topic("orders", 2, 1000)
-        .start()
-        .await
-        .expect("a gateway")
+    start(Gateway::memory().topic("orders", 2, 1000)).await
 }
 
 #[tokio::test]
@@ -51,11 +47,8 @@ async fn metrics() {
     let gateway = gateway().await;
     let body = r#"{"partitions":[{"partition":0,"offset":400},{"partition":1,"offset":-1},{"partition":9,"offset":1}]}"#;
     assert_eq!(delete(&gateway, "orders", body).await.status, 200);
-    let unsigned = request(
-        Method::POST,
-        &crate::support::url(&gateway, "orders", "messages/delete"),
-        body,
-    );
+    let url = url(&gateway, "orders", "messages/delete");
+    let unsigned = request(Method::POST, &url, body);
     assert_eq!(execute(unsigned).await.status, 401);
     let answer = get(&gateway, "/metrics").await;
     assert_eq!(
@@ -97,25 +90,37 @@ async fn the_ready_line_tells_a_made_up_secret_and_no_other() {
     let expected = serde_json::json!({
         "ready": true, "endpoint": made_up.endpoint(), "project_id": made_up.project_id(),
         "instance_id": made_up.instance_id(), "access_key": made_up.access_key(), "secret_key": made_up.secret_key(),
+        "instances": [{"project_id": made_up.project_id(), "instance_id": made_up.instance_id()}],
     });
+    assert_eq!(line, expected);
+
+    let several = serve(
+        r#"
+        listen = "127.0.0.1:0"
+        anonymous = true
+        instance = [{ id = "i", project_id = "p", memory = {} }, { id = "h", project_id = "q", memory = {} }]
+        "#,
+        Path::new(""),
+    )
+    .await;
+    let expected = serde_json::json!({
+        "ready": true, "endpoint": several.endpoint(), "project_id": "p", "instance_id": "i",
+        "instances": [{"project_id": "p", "instance_id": "i"}, {"project_id": "q", "instance_id": "h"}],
+    });
+    let line = serde_json::to_value(several.ready_line()).expect("JSON");
     assert_eq!(line, expected);
 
     let given = Gateway::memory()
         .access_key("AK", "SK")
         .project_id("p")
         .instance("i");
-    let line =
-        serde_json::to_value(given.start().await.expect("a gateway").ready_line()).expect("JSON");
+    let line = serde_json::to_value(start(given).await.ready_line()).expect("JSON");
     assert!(
         line.get("secret_key").is_none() && line["project_id"] == "p" && line["instance_id"] == "i",
         "{line}"
     );
 
-    let everywhere = Gateway::memory()
-        .listen(([0, 0, 0, 0], 0).into())
-        .start()
-        .await
-        .expect("a gateway");
+    let everywhere = start(Gateway::memory().listen(([0, 0, 0, 0], 0).into())).await;
     let line = serde_json::to_value(everywhere.ready_line()).expect("JSON");
     assert!(line.get("secret_key").is_none(), "{line}");
 }
@@ -127,7 +132,7 @@ async fn nothing_that_is_printed_tells_a_secret() {
         .token("the-token")
         .topic("orders", 1, 1);
     let described = format!("{builder:?}");
-    let gateway = builder.start().await.expect("a gateway");
+    let gateway = start(builder).await;
     let printed = format!("{described} {gateway:?} {:?}", gateway.ready_line());
     assert!(
         !printed.contains("the-secret-key") && !printed.contains("the-token"),

@@ -2,16 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use crate::support::{Answer, credentials, deletion, execute, head, serve};
-use dms_kafka_gateway::Service;
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
+use crate::support::{
+    self, Answer, credentials, delete_as, deletion, execute, head, read_to_end, serve,
 };
+use dms_kafka_gateway::Service;
+use tokio::{io::AsyncWriteExt as _, net::TcpStream};
 
 const CONFIG: &str = r#"
     listen = "127.0.0.1:0"
-    access_key = [{ access_key = "AK", secret_key_env = "SK" }, { access_key = "AK2", secret_key_env = "SK" }]
+    access_key = [{ access_key = "AK", secret_key = { env = "SK" } }, { access_key = "AK2", secret_key = { env = "SK" } }]
     instance = [{ id = "i", project_id = "p", memory.topics = [{ name = "t", partitions = 1, records = 10 }] }]
 "#;
 
@@ -22,36 +21,19 @@ async fn service(more: &str) -> Service {
 }
 
 async fn delete(service: &Service, access_key: &str, secret_key: &str, body: &str) -> Answer {
-    execute(deletion(
-        service,
-        ["p", "i", "t"],
-        body,
-        &credentials(access_key, secret_key),
-    ))
-    .await
+    delete_as(service, ["p", "i", "t"], body, access_key, secret_key).await
 }
 
 async fn connect(service: &Service) -> TcpStream {
-    TcpStream::connect(service.address())
-        .await
-        .expect("a connection")
-}
-
-/// Everything until the gateway closes, and how long that took.
-async fn read_to_end(stream: &mut TcpStream) -> (String, Duration) {
-    let (started, mut answer) = (Instant::now(), Vec::new());
-    let read = tokio::time::timeout(Duration::from_secs(20), stream.read_to_end(&mut answer)).await;
-    read.expect("an end in time").expect("no reset");
-    (String::from_utf8(answer).expect("text"), started.elapsed())
+    support::connect(service.address()).await
 }
 
 #[tokio::test]
 async fn a_key_that_sends_too_much_is_throttled_and_no_other() {
     let service = service("rate_limit = { requests_per_second = 1, burst = 2 }").await;
     for _ in 0..5 {
-        delete(&service, "AK", "wrong", ONE)
-            .await
-            .assert_refused(401, "APIGW.0301");
+        let answer = delete(&service, "AK", "wrong", ONE).await;
+        answer.assert_refused(401, "APIGW.0301");
     }
     assert_eq!(
         delete(&service, "AK", "sk", ONE).await.status,
@@ -100,9 +82,8 @@ async fn a_key_that_is_guessed_at_is_locked_for_a_while() {
 async fn no_key_is_locked_unless_that_is_configured() {
     let service = service("").await;
     for _ in 0..20 {
-        delete(&service, "AK", "wrong", ONE)
-            .await
-            .assert_refused(401, "APIGW.0301");
+        let answer = delete(&service, "AK", "wrong", ONE).await;
+        answer.assert_refused(401, "APIGW.0301");
     }
     assert_eq!(delete(&service, "AK", "sk", ONE).await.status, 200);
 }
@@ -113,7 +94,9 @@ async fn a_head_that_does_not_arrive() {
     for begun in ["", "POST / HTTP/1.1\r\nhost: x\r\nx-slow: "] {
         let mut stream = connect(&service).await;
         stream.write_all(begun.as_bytes()).await.expect("a write");
-        let (_, elapsed) = read_to_end(&mut stream).await;
+        let started = Instant::now();
+        read_to_end(&mut stream).await;
+        let elapsed = started.elapsed();
         assert!(elapsed < Duration::from_secs(10), "{elapsed:?}");
     }
 }
@@ -140,11 +123,9 @@ async fn a_body_that_does_not_arrive() {
     let request = deletion(&service, ["p", "i", "t"], ONE, &credentials("AK", "sk"));
     let head = head(&request, "content-length: 1000");
     let mut stream = connect(&service).await;
-    stream
-        .write_all(format!("{head}{ONE}").as_bytes())
-        .await
-        .expect("a write");
-    let (answer, _) = read_to_end(&mut stream).await;
+    let begun = format!("{head}{ONE}");
+    stream.write_all(begun.as_bytes()).await.expect("a write");
+    let answer = read_to_end(&mut stream).await;
     assert!(
         answer.starts_with("HTTP/1.1 408 ") && answer.contains("\"APIGW.0201\""),
         "{answer}"
@@ -215,16 +196,14 @@ async fn slow_bodies_do_not_keep_others_out() {
     let mut slow = Vec::new();
     for _ in 0..10 {
         let mut stream = connect(&service).await;
-        stream
-            .write_all(head(&request, &more).as_bytes())
-            .await
-            .expect("a write");
+        let head = head(&request, &more);
+        stream.write_all(head.as_bytes()).await.expect("a write");
         slow.push(stream);
     }
     assert_eq!(delete(&service, "AK", "sk", ONE).await.status, 200);
     for mut stream in slow {
         stream.write_all(ONE.as_bytes()).await.expect("a write");
-        let (answer, _) = read_to_end(&mut stream).await;
+        let answer = read_to_end(&mut stream).await;
         assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     }
 }
@@ -233,16 +212,12 @@ async fn slow_bodies_do_not_keep_others_out() {
 async fn more_connections_than_may_be_open_wait() {
     let service = service("limits.connections = 1\nlimits.header_seconds = 0.3").await;
     let mut first = connect(&service).await;
-    first
-        .write_all(b"GET /healthz HTTP/1.1\r\n")
-        .await
-        .expect("a write");
+    let begun = b"GET /healthz HTTP/1.1\r\n";
+    first.write_all(begun).await.expect("a write");
     let mut second = connect(&service).await;
-    second
-        .write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
-        .await
-        .expect("a write");
-    let (answer, _) = read_to_end(&mut second).await;
+    let whole = b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    second.write_all(whole).await.expect("a write");
+    let answer = read_to_end(&mut second).await;
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
 }
 
@@ -261,7 +236,7 @@ async fn a_client_that_does_not_read_its_answer() {
         .collect();
     let body = format!(r#"{{"partitions":[{}]}}"#, rows.join(","));
     let mut deaf = connect(&service).await;
-    let path = crate::support::path("p", "i", "t", "messages/delete");
+    let path = support::path("p", "i", "t", "messages/delete");
     let head = format!(
         "POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n",
         body.len()
@@ -275,7 +250,7 @@ async fn a_client_that_does_not_read_its_answer() {
     let answered = r#"requests_total{operation="delete_messages",status="200"} 1"#;
     loop {
         let url = format!("{}/metrics", service.endpoint());
-        let metrics = execute(crate::support::request(reqwest::Method::GET, &url, "")).await;
+        let metrics = execute(support::request(reqwest::Method::GET, &url, "")).await;
         let text = metrics.body.as_str().expect("text");
         if text.contains(answered) && open(text) {
             break;

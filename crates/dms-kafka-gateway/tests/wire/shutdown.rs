@@ -10,7 +10,7 @@ use crate::{
 const CONFIG: &str = r#"
     listen = "127.0.0.1:0"
     audit.file = "$FOLDER/audit.jsonl"
-    access_key = [{ access_key = "AK", secret_key_env = "SK" }]
+    access_key = [{ access_key = "AK", secret_key = { env = "SK" } }]
     instance = [
         { id = "i", project_id = "p", memory.topics = [{ name = "t", partitions = 16, records = 400 }] },
     ]

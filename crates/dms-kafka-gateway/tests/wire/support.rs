@@ -3,11 +3,12 @@
 use std::{
     error::Error,
     io::{self, ErrorKind},
+    net::SocketAddr,
     path::Path,
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
-use dms_kafka_gateway::{Config, Gateway, Service};
+use dms_kafka_gateway::{Config, Gateway, MemoryGatewayBuilder, Service};
 use huaweicloud_auth::{
     Credentials,
     signing::{Payload, RequestTarget, authorize},
@@ -18,6 +19,11 @@ use reqwest::{
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use tokio::{
+    io::{AsyncRead, AsyncReadExt as _},
+    net::TcpStream,
+    time::timeout,
+};
 
 /// An answer, read to its end.
 #[derive(Debug)]
@@ -90,6 +96,18 @@ pub(crate) fn url(gateway: &Gateway, topic: &str, operation: &str) -> String {
     )
 }
 
+/// A gateway in memory, started.
+pub(crate) async fn start(gateway: MemoryGatewayBuilder) -> Gateway {
+    gateway.start().await.expect("a gateway")
+}
+
+/// The log start offset of a partition of a gateway in memory.
+#[track_caller]
+pub(crate) fn log_start(gateway: &Gateway, topic: &str, partition: i32) -> i64 {
+    let offsets = gateway.partition(topic, partition);
+    offsets.expect("the partition exists").log_start_offset
+}
+
 /// A request, not signed yet.
 pub(crate) fn request(method: Method, url: &str, body: impl Into<Vec<u8>>) -> Request {
     let mut request = Request::new(method, url.parse().expect("a URL"));
@@ -156,15 +174,16 @@ pub(crate) async fn send(
     execute(sign(request(method, url, body), &gateway.credentials())).await
 }
 
+/// Lists partitions, with this query.
+pub(crate) async fn list(gateway: &Gateway, topic: &str, query: &str) -> Answer {
+    let url = url(gateway, topic, "partitions") + query;
+    send(gateway, Method::GET, &url, "").await
+}
+
 /// Deletes, with this body.
 pub(crate) async fn delete(gateway: &Gateway, topic: &str, body: impl Into<Vec<u8>>) -> Answer {
-    send(
-        gateway,
-        Method::POST,
-        &url(gateway, topic, "messages/delete"),
-        body,
-    )
-    .await
+    let url = url(gateway, topic, "messages/delete");
+    send(gateway, Method::POST, &url, body).await
 }
 
 /// A service with this configuration, in which `$FOLDER` stands for a folder; every environment variable that is asked
@@ -193,6 +212,23 @@ pub(crate) fn deletion(
     sign(request(Method::POST, &url, body), credentials)
 }
 
+/// Sends a [`deletion`] signed with this key pair.
+pub(crate) async fn delete_as(
+    service: &Service,
+    ids: [&str; 3],
+    body: &str,
+    access_key: &str,
+    secret_key: &str,
+) -> Answer {
+    execute(deletion(
+        service,
+        ids,
+        body,
+        &credentials(access_key, secret_key),
+    ))
+    .await
+}
+
 pub(crate) fn credentials(access_key: &str, secret_key: &str) -> Credentials {
     Credentials::new(access_key, secret_key).expect("a key pair")
 }
@@ -203,13 +239,10 @@ pub(crate) fn cases<T: DeserializeOwned>(file: &str) -> Vec<T> {
     struct Cases<T> {
         case: Vec<T>,
     }
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/wire")
-        .join(file);
-    let text = std::fs::read_to_string(&path)
-        .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let cases: Cases<T> =
-        toml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/wire");
+    let text = std::fs::read_to_string(folder.join(file));
+    let text = text.unwrap_or_else(|error| panic!("{file}: {error}"));
+    let cases: Cases<T> = toml::from_str(&text).unwrap_or_else(|error| panic!("{file}: {error}"));
     cases.case
 }
 
@@ -232,4 +265,16 @@ pub(crate) fn head(request: &Request, more: &str) -> String {
         "{method} {path} HTTP/1.1\r\n{}{more}\r\n\r\n",
         headers.collect::<Vec<_>>().concat()
     )
+}
+
+pub(crate) async fn connect(address: SocketAddr) -> TcpStream {
+    TcpStream::connect(address).await.expect("a connection")
+}
+
+/// Everything that comes until the gateway closes, as text.
+pub(crate) async fn read_to_end(stream: &mut (impl AsyncRead + Unpin)) -> String {
+    let mut answer = Vec::new();
+    let read = timeout(Duration::from_secs(20), stream.read_to_end(&mut answer)).await;
+    read.expect("an end in time").expect("no reset");
+    String::from_utf8(answer).expect("text")
 }

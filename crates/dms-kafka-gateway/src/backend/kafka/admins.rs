@@ -1,7 +1,7 @@
 //! The clients that delete.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -16,10 +16,7 @@ use tokio::{
     task::spawn_blocking,
 };
 
-use super::{
-    answers::{Answers, answers_in},
-    failure::Failure,
-};
+use super::answers::{Answers, Failure, answers_in};
 
 /// Deletions in front of one cluster at a time; others wait.
 ///
@@ -117,7 +114,7 @@ impl Drop for Lease<'_> {
     }
 }
 
-fn lock(idle: &Mutex<Vec<Arc<Admin>>>) -> std::sync::MutexGuard<'_, Vec<Arc<Admin>>> {
+fn lock(idle: &Mutex<Vec<Arc<Admin>>>) -> MutexGuard<'_, Vec<Arc<Admin>>> {
     // A push and a pop are all that happens to it.
     idle.lock().unwrap_or_else(PoisonError::into_inner)
 }

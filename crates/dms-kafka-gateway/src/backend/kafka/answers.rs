@@ -1,10 +1,10 @@
-//! Answers that hold one number or one failure for each partition.
+//! What librdkafka answers, in Kafka's terms.
 
 use std::collections::BTreeMap;
 
-use rdkafka::TopicPartitionList;
+use rdkafka::{TopicPartitionList, error::KafkaError, types::RDKafkaErrorCode};
 
-use super::failure::Failure;
+use crate::backend::{BackendError, KafkaErrorCode};
 
 /// What the cluster says of each partition that it was asked about.
 pub(super) type Answers = BTreeMap<i32, Result<i64, Failure>>;
@@ -20,4 +20,113 @@ pub(super) fn answers_in(list: &TopicPartitionList) -> Answers {
         (element.partition(), answer)
     });
     answers.collect()
+}
+
+/// Why the cluster did not do what it was asked for.
+#[derive(Clone, Debug)]
+pub(super) struct Failure {
+    pub(super) code: KafkaErrorCode,
+    reason: String,
+}
+
+impl Failure {
+    pub(super) fn time_is_up() -> Self {
+        Self {
+            code: KafkaErrorCode::REQUEST_TIMED_OUT,
+            reason: "it did not answer in time".to_owned(),
+        }
+    }
+
+    pub(super) fn no_leader() -> Self {
+        Self {
+            code: KafkaErrorCode::LEADER_NOT_AVAILABLE,
+            reason: "a partition has no leader".to_owned(),
+        }
+    }
+
+    /// Something that Kafka has no code for.
+    pub(super) fn unknown(reason: &impl ToString) -> Self {
+        Self {
+            code: KafkaErrorCode::UNKNOWN_SERVER_ERROR,
+            reason: reason.to_string(),
+        }
+    }
+}
+
+impl From<RDKafkaErrorCode> for Failure {
+    fn from(code: RDKafkaErrorCode) -> Self {
+        Self {
+            code: kafka_code(code),
+            reason: code.to_string(),
+        }
+    }
+}
+
+impl From<KafkaError> for Failure {
+    fn from(error: KafkaError) -> Self {
+        let code = match &error {
+            KafkaError::AdminOp(code) => Some(*code),
+            _ => error.rdkafka_error_code(),
+        };
+        code.map_or_else(|| Self::unknown(&error), Self::from)
+    }
+}
+
+impl From<Failure> for BackendError {
+    fn from(failure: Failure) -> Self {
+        match failure.code {
+            KafkaErrorCode::UNKNOWN_TOPIC_OR_PARTITION => Self::UnknownTopic,
+            _ => Self::Unavailable(failure.reason),
+        }
+    }
+}
+
+/// Kafka's code for one of librdkafka's, of which the negative ones but -1 are its own.
+fn kafka_code(code: RDKafkaErrorCode) -> KafkaErrorCode {
+    match code {
+        RDKafkaErrorCode::OperationTimedOut
+        | RDKafkaErrorCode::MessageTimedOut
+        | RDKafkaErrorCode::TimedOutQueue => KafkaErrorCode::REQUEST_TIMED_OUT,
+        RDKafkaErrorCode::BrokerTransportFailure
+        | RDKafkaErrorCode::AllBrokersDown
+        | RDKafkaErrorCode::BrokerDestroy
+        | RDKafkaErrorCode::Resolve
+        | RDKafkaErrorCode::Authentication
+        | RDKafkaErrorCode::SSL => KafkaErrorCode::NETWORK_EXCEPTION,
+        // The last one is librdkafka's for a request of which it knows no partition.
+        RDKafkaErrorCode::UnknownPartition
+        | RDKafkaErrorCode::UnknownTopic
+        | RDKafkaErrorCode::NoEnt => KafkaErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+        other => match i16::try_from(other as i32) {
+            Ok(code @ 1..) => KafkaErrorCode::new(code),
+            _ => KafkaErrorCode::UNKNOWN_SERVER_ERROR,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_code_of_librdkafkas_own_gets_out() {
+        for (code, expected) in [
+            (RDKafkaErrorCode::OperationTimedOut, 7),
+            (RDKafkaErrorCode::BrokerTransportFailure, 13),
+            (RDKafkaErrorCode::AllBrokersDown, 13),
+            (RDKafkaErrorCode::Authentication, 13),
+            (RDKafkaErrorCode::UnknownPartition, 3),
+            (RDKafkaErrorCode::NoEnt, 3),
+            (RDKafkaErrorCode::InvalidArgument, -1),
+            (RDKafkaErrorCode::Unknown, -1),
+            (RDKafkaErrorCode::OffsetOutOfRange, 1),
+            (RDKafkaErrorCode::UnknownTopicOrPartition, 3),
+            (RDKafkaErrorCode::NotLeaderForPartition, 6),
+            (RDKafkaErrorCode::PolicyViolation, 44),
+        ] {
+            assert_eq!(kafka_code(code).value(), expected, "{code:?}");
+            let failure = Failure::from(KafkaError::AdminOp(code));
+            assert_eq!(failure.code.value(), expected, "{code:?} of a whole call");
+        }
+    }
 }

@@ -2,18 +2,18 @@
 
 use std::{
     collections::{BTreeMap, HashSet},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
     time::{Duration, Instant},
 };
 
 use futures_util::future::join_all;
 use rdkafka::{
-    ClientConfig, Offset, TopicPartitionList,
+    ClientConfig, ClientContext, Offset, TopicPartitionList,
     admin::AdminClient,
     client::DefaultClientContext,
     config::RDKafkaLogLevel,
-    consumer::{BaseConsumer, Consumer as _},
+    consumer::{BaseConsumer, Consumer as _, ConsumerContext},
     error::{KafkaError, KafkaResult},
     metadata::Metadata,
     types::{RDKafkaConfRes, RDKafkaErrorCode},
@@ -27,9 +27,7 @@ use zeroize::Zeroizing;
 
 use super::{
     admins::{Admins, Lease},
-    answers::{Answers, answers_in},
-    failure::Failure,
-    log::LogContext,
+    answers::{Answers, Failure, answers_in},
 };
 use crate::error::Error;
 
@@ -176,12 +174,12 @@ impl Cluster {
         deadline: Instant,
         fetch: impl FnOnce(Option<&str>, Duration) -> KafkaResult<Metadata> + Send + 'static,
     ) -> Result<Vec<Partition>, Failure> {
-        let (name, seen) = (topic.to_owned(), self.has_seen(topic));
+        let (name, seen) = (topic.to_owned(), self.seen().contains(topic));
         let partitions = self.ask(deadline, move |time| {
             partitions_of(&fetch(seen.then_some(&*name), time)?, &name)
         });
         let partitions = partitions.await?;
-        self.see(topic);
+        self.seen().insert(topic.to_owned());
         Ok(partitions)
     }
 
@@ -258,18 +256,8 @@ impl Cluster {
         }
     }
 
-    fn has_seen(&self, topic: &str) -> bool {
-        self.seen
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .contains(topic)
-    }
-
-    fn see(&self, topic: &str) {
-        self.seen
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(topic.to_owned());
+    fn seen(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -306,17 +294,44 @@ fn write_log(reader: &Arc<Reader>) -> std::io::Result<()> {
         .map(drop)
 }
 
+/// Writes librdkafka's log lines about the cluster of one instance among the gateway's own.
+struct LogContext {
+    instance: String,
+}
+
+impl ClientContext for LogContext {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        let instance = &*self.instance;
+        match level {
+            RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info => {
+                tracing::info!(instance, facility, message, "librdkafka");
+            }
+            RDKafkaLogLevel::Debug => {
+                tracing::debug!(instance, facility, message, "librdkafka");
+            }
+            _ => tracing::warn!(instance, facility, message, "librdkafka"),
+        }
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        // The log has a line about it already.
+        tracing::debug!(instance = &*self.instance, %error, reason, "librdkafka");
+    }
+}
+
+impl ConsumerContext for LogContext {}
+
 /// Has librdkafka look at everything, certificates too, without a server that it could connect to.
 fn check(instance: &str, config: &ClientConfig) -> Result<(), Error> {
     let mut config = config.clone();
     config.remove("bootstrap.servers");
     config.set_log_level(RDKafkaLogLevel::Emerg);
     let client: KafkaResult<AdminClient<DefaultClientContext>> = config.create();
-    client.map(drop).map_err(|error| refused(instance, &error))
+    client.map(drop).map_err(|error| refused(instance, error))
 }
 
 /// Names the property, but not its value: it may be a secret.
-fn refused(instance: &str, error: &KafkaError) -> Error {
+fn refused(instance: &str, error: KafkaError) -> Error {
     let setting = format!("kafka of instance {instance:?}:");
     match error {
         KafkaError::ClientConfig(result, _, property, _) => {
@@ -324,8 +339,8 @@ fn refused(instance: &str, error: &KafkaError) -> Error {
                 RDKafkaConfRes::RD_KAFKA_CONF_UNKNOWN => "librdkafka has no such property",
                 _ => "librdkafka does not take this value for it",
             };
-            Error::invalid_setting(&setting, property, rule)
+            Error::invalid_setting(&setting, &property, rule)
         }
-        error => Error::invalid_setting(&setting, "properties", &error.to_string()),
+        error => Error::refused_setting(&setting, "properties", "librdkafka refuses them", error),
     }
 }

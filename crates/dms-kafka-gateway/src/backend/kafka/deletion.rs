@@ -9,10 +9,13 @@ use rdkafka::Offset;
 
 use super::{
     admins::Lease,
+    answers::Failure,
     cluster::{Cluster, Partition},
-    failure::Failure,
 };
-use crate::backend::{BackendError, BeforeOffset, DeletedRecords, KafkaErrorCode, RecordsToDelete};
+use crate::{
+    backend::{BackendError, DeletedRecords, KafkaErrorCode},
+    deletion_target::{DeletionTarget, RecordsToDelete},
+};
 
 /// For how long a broker may keep an order to itself: meanwhile another one may have become the leader.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -34,11 +37,9 @@ pub(super) struct Deletion<'a> {
 }
 
 struct Row {
-    partition: i32,
-    /// The first offset that stays; not known yet for the high watermark of the moment.
+    asked: RecordsToDelete,
+    /// The first offset that stays; for everything not known before the high watermark of the moment is.
     before: Option<i64>,
-    /// Whether that is the high watermark, and not an offset that the caller named.
-    everything: bool,
     state: State,
 }
 
@@ -116,7 +117,7 @@ impl<'a> Deletion<'a> {
             .map(|partition| (partition.id, partition.has_leader()))
             .collect();
         for row in self.rows.iter_mut().filter(|row| row.is_pending()) {
-            match leaders.get(&row.partition) {
+            match leaders.get(&row.partition()) {
                 Some(true) => {}
                 Some(false) => row.learn(KafkaErrorCode::LEADER_NOT_AVAILABLE),
                 None => row.decide_unknown(),
@@ -129,7 +130,7 @@ impl<'a> Deletion<'a> {
             .rows
             .iter()
             .filter(|row| row.is_pending() && row.before.is_none())
-            .map(|row| row.partition)
+            .map(Row::partition)
             .collect();
         if wanted.is_empty() {
             return;
@@ -149,7 +150,7 @@ impl<'a> Deletion<'a> {
             drop(refreshed);
         }
         for row in self.rows.iter_mut().filter(|row| row.before.is_none()) {
-            match found.remove(&row.partition) {
+            match found.remove(&row.partition()) {
                 Some(Ok(high_watermark)) => row.before = Some(high_watermark),
                 Some(Err(failure)) => row.learn(failure.code),
                 None => {}
@@ -164,7 +165,7 @@ impl<'a> Deletion<'a> {
     async fn send(&mut self, admin: &Lease<'_>) -> Result<(), Failure> {
         let pending = self.rows.iter().filter(|row| row.is_pending());
         let ready: Vec<(i32, i64)> = pending
-            .filter_map(|row| Some((row.partition, row.before?)))
+            .filter_map(|row| Some((row.partition(), row.before?)))
             .collect();
         if ready.is_empty() {
             return Ok(());
@@ -172,7 +173,7 @@ impl<'a> Deletion<'a> {
         let time = PATIENCE.min(self.deadline.saturating_duration_since(Instant::now()));
         let mut answers = admin.delete_records(self.topic, &ready, time).await?;
         for row in self.rows.iter_mut().filter(|row| row.is_pending()) {
-            match answers.remove(&row.partition) {
+            match answers.remove(&row.partition()) {
                 Some(Ok(low_watermark)) => row.state = State::Decided(Ok(low_watermark)),
                 Some(Err(failure)) => row.learn(failure.code),
                 None => continue,
@@ -194,16 +195,20 @@ impl<'a> Deletion<'a> {
 }
 
 impl Row {
-    fn new(row: &RecordsToDelete) -> Self {
+    fn new(asked: &RecordsToDelete) -> Self {
         Self {
-            partition: row.partition,
-            before: match row.before {
-                BeforeOffset::Offset(offset) => Some(offset),
-                BeforeOffset::HighWatermark => None,
+            asked: *asked,
+            before: match asked.target {
+                DeletionTarget::Before(offset) => Some(offset),
+                DeletionTarget::Everything => None,
             },
-            everything: row.before == BeforeOffset::HighWatermark,
             state: State::Pending(None),
         }
+    }
+
+    /// The partition's number for librdkafka.
+    fn partition(&self) -> i32 {
+        self.asked.partition.number()
     }
 
     fn is_pending(&self) -> bool {
@@ -217,8 +222,8 @@ impl Row {
         };
         // Whether an earlier attempt was applied is still not known.
         let open = earlier.filter(|earlier| may_have_applied(*earlier));
-        let behind =
-            code == KafkaErrorCode::OFFSET_OUT_OF_RANGE && (self.everything || open.is_some());
+        let everything = self.asked.target == DeletionTarget::Everything;
+        let behind = code == KafkaErrorCode::OFFSET_OUT_OF_RANGE && (everything || open.is_some());
         self.state = if may_pass(code) || behind {
             State::Pending(open.or(Some(code)))
         } else {
@@ -250,7 +255,7 @@ impl Row {
             State::Pending(code) => Err(code.unwrap_or(KafkaErrorCode::REQUEST_TIMED_OUT)),
         };
         DeletedRecords {
-            partition: self.partition,
+            partition: self.asked.partition,
             outcome,
             records: None,
         }
@@ -292,6 +297,7 @@ fn may_have_applied(code: KafkaErrorCode) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::deletion_target::PartitionId;
 
     /// What a row says after these failures, one after the other, and whether it may be sent again.
     fn learnt(mut row: Row, codes: &[i16]) -> (i16, bool) {
@@ -301,11 +307,15 @@ mod tests {
         (code_of(&row), row.is_pending())
     }
 
-    fn row() -> Row {
+    fn row_for(target: DeletionTarget) -> Row {
         Row::new(&RecordsToDelete {
-            partition: 0,
-            before: BeforeOffset::Offset(1),
+            partition: PartitionId::new(0).expect("a partition"),
+            target,
         })
+    }
+
+    fn row() -> Row {
+        row_for(DeletionTarget::Before(1))
     }
 
     fn code_of(row: &Row) -> i16 {
@@ -343,10 +353,7 @@ mod tests {
             (&[13, 1], (13, true)),
             (&[1, 44], (44, false)),
         ] {
-            let everything = Row::new(&RecordsToDelete {
-                partition: 0,
-                before: BeforeOffset::HighWatermark,
-            });
+            let everything = row_for(DeletionTarget::Everything);
             assert_eq!(learnt(everything, codes), expected, "{codes:?}");
         }
     }

@@ -5,22 +5,17 @@ use std::{fmt, time::Instant};
 use rdkafka::Offset;
 use zeroize::Zeroizing;
 
-use super::{
-    Backend, BackendFuture, DeletedRecords, KafkaErrorCode, PartitionOffsets, RecordsToDelete,
-};
-use crate::error::Error;
+use super::{Backend, BackendFuture, DeletedRecords, KafkaErrorCode, PartitionOffsets};
+use crate::{deletion_target::RecordsToDelete, error::Error};
 
 mod admins;
 mod answers;
 mod cluster;
 mod deletion;
-mod failure;
-mod log;
 
-use answers::Answers;
+use answers::{Answers, Failure};
 use cluster::{Cluster, Partition};
 use deletion::Deletion;
-use failure::Failure;
 
 /// The cluster behind one instance. It is connected to when the first request needs it.
 pub(crate) struct KafkaBackend {

@@ -1,15 +1,16 @@
 //! Who may ask: access keys that sign, and tokens.
 
 use std::{
-    collections::{HashMap, hash_map::Entry},
+    collections::{BTreeSet, HashMap},
     net::SocketAddr,
+    sync::Arc,
     time::{Instant, SystemTime},
 };
 
 use axum::http::{HeaderMap, header, request::Parts};
 use huaweicloud_auth::{
     Credentials,
-    signing::{Payload, RequestTarget, SigningRequest},
+    signing::{Payload, RequestTarget, SigningRequest, X_AUTH_TOKEN, X_PROJECT_ID},
     verification::{Authorization, Verifier},
 };
 use subtle::ConstantTimeEq as _;
@@ -20,12 +21,6 @@ use crate::{
     refusal::Refusal,
 };
 
-mod caller;
-
-pub(crate) use caller::{Caller, Grant, Scope};
-
-const X_AUTH_TOKEN: &str = "x-auth-token";
-
 /// Everybody whose requests are served.
 #[derive(Debug, Default)]
 pub(crate) struct Access {
@@ -33,20 +28,20 @@ pub(crate) struct Access {
     lock_out: Option<LockOut>,
     keys: HashMap<String, Key>,
     tokens: Vec<Token>,
-    anonymous: Option<Caller>,
+    anonymous: Option<Arc<Caller>>,
 }
 
 #[derive(Debug)]
 pub(crate) struct Key {
     credentials: Credentials,
-    caller: Caller,
+    caller: Arc<Caller>,
     lock: Option<Lock>,
 }
 
 #[derive(Debug)]
 struct Token {
     credentials: Credentials,
-    caller: Caller,
+    caller: Arc<Caller>,
 }
 
 /// What the head of a request says about who sends it, before its body is there to prove it.
@@ -55,7 +50,7 @@ pub(crate) enum Claim<'a> {
         authorization: Authorization<'a>,
         key: &'a Key,
     },
-    Proven(Caller),
+    Proven(Arc<Caller>),
 }
 
 impl Access {
@@ -77,10 +72,10 @@ impl Access {
             let rule = "without authentication only a loopback address may be listened on";
             return Err(Error::invalid_setting("listen", listen, rule));
         }
-        let anonymous = Caller::new("anonymous", false, Grant::default(), None);
+        let access = Self::default();
         Ok(Self {
-            anonymous: Some(anonymous),
-            ..Self::default()
+            anonymous: Some(access.caller("anonymous", false, Grant::default())),
+            ..access
         })
     }
 
@@ -92,22 +87,17 @@ impl Access {
         grant: Grant,
     ) -> Result<Self, Error> {
         let name = credentials.access_key().unwrap_or_default().to_owned();
-        let caller = self.caller(&name, false, grant);
-        match self.keys.entry(name) {
-            Entry::Occupied(twice) => Err(Error::invalid_setting(
-                "access_key",
-                twice.key(),
-                "it is given twice",
-            )),
-            Entry::Vacant(vacant) => {
-                vacant.insert(Key {
-                    credentials,
-                    caller,
-                    lock: self.lock_out.map(Lock::new),
-                });
-                Ok(self)
-            }
+        let key = Key {
+            credentials,
+            caller: self.caller(&name, false, grant),
+            lock: self.lock_out.map(Lock::new),
+        };
+        if self.keys.contains_key(&name) {
+            let rule = "it is given twice";
+            return Err(Error::invalid_setting("access_key", name, rule));
         }
+        self.keys.insert(name, key);
+        Ok(self)
     }
 
     pub(crate) fn with_token(mut self, name: &str, credentials: Credentials, grant: Grant) -> Self {
@@ -119,8 +109,13 @@ impl Access {
         self
     }
 
-    fn caller(&self, name: &str, by_token: bool, grant: Grant) -> Caller {
-        Caller::new(name, by_token, grant, self.rate_limit.map(RateLimiter::new))
+    fn caller(&self, name: &str, by_token: bool, grant: Grant) -> Arc<Caller> {
+        Arc::new(Caller {
+            name: name.to_owned(),
+            by_token,
+            grant,
+            rate_limiter: self.rate_limit.map(RateLimiter::new),
+        })
     }
 
     /// Who the request claims to be from.
@@ -140,11 +135,10 @@ impl Access {
     }
 
     fn signed<'a>(&'a self, headers: &'a HeaderMap) -> Result<Claim<'a>, Refusal> {
-        let authorization =
-            Authorization::from_headers(headers).map_err(Refusal::not_authenticated)?;
-        let key = self.keys.get(authorization.access_key()).ok_or_else(|| {
-            Refusal::not_authenticated("Get secretKey failed: the access key is unknown")
-        })?;
+        let authorization = Authorization::from_headers(headers)
+            .map_err(|error| Refusal::NOT_AUTHENTICATED.with(error))?;
+        let key = self.keys.get(authorization.access_key());
+        let key = key.ok_or(Refusal::UNKNOWN_ACCESS_KEY)?;
         key.lock
             .as_ref()
             .map_or(Ok(()), |lock| lock.check(Instant::now()))?;
@@ -153,9 +147,7 @@ impl Access {
 
     fn token(&self, value: &[u8]) -> Result<Claim<'_>, Refusal> {
         let token = self.tokens.iter().find(|token| token.is(value));
-        let token = token.ok_or_else(|| {
-            Refusal::not_authenticated("decrypt token fail: the token is unknown")
-        })?;
+        let token = token.ok_or(Refusal::UNKNOWN_TOKEN)?;
         Ok(Claim::Proven(token.caller.clone()))
     }
 }
@@ -185,15 +177,13 @@ impl Key {
         let secret_key = self.credentials.secret_key().unwrap_or_default();
         Verifier::default()
             .verify(authorization, &request, secret_key, SystemTime::now())
-            .map_err(|error| {
-                match error.canonical_request() {
-                    // What the client has signed can only be found wrong by comparing.
-                    Some(here) => Refusal::not_authenticated(format!(
-                        "verify aksk signature fail: {error}; the canonical request is {:?} here",
-                        here.to_string()
-                    )),
-                    None => Refusal::not_authenticated(error),
-                }
+            .map_err(|error| match error.canonical_request() {
+                // The client finds its mistake by comparing.
+                Some(here) => Refusal::WRONG_SIGNATURE.with(format_args!(
+                    "{error}; the canonical request is {:?} here",
+                    here.to_string()
+                )),
+                None => Refusal::NOT_AUTHENTICATED.with(error),
             })
     }
 }
@@ -212,7 +202,7 @@ impl Claim<'_> {
     ///
     /// # Errors
     /// The 401 for a request that the claimed key did not sign, or not within the last 15 minutes.
-    pub(crate) fn confirm(self, head: &Parts, body: &[u8]) -> Result<Caller, Refusal> {
+    pub(crate) fn confirm(self, head: &Parts, body: &[u8]) -> Result<Arc<Caller>, Refusal> {
         match self {
             Self::Proven(caller) => Ok(caller),
             Self::Signed { authorization, key } => {
@@ -223,6 +213,73 @@ impl Claim<'_> {
                 verified?;
                 Ok(key.caller.clone())
             }
+        }
+    }
+}
+
+/// Projects and instances that a key or token may touch; all there are when absent.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Grant {
+    pub(crate) projects: Option<BTreeSet<String>>,
+    pub(crate) instances: Option<BTreeSet<String>>,
+}
+
+fn is_granted(ids: Option<&BTreeSet<String>>, id: &str) -> bool {
+    ids.is_none_or(|ids| ids.contains(id))
+}
+
+/// Somebody whose request is genuine.
+#[derive(Debug)]
+pub(crate) struct Caller {
+    /// The access key, or the name of a token: what logs may show.
+    pub(crate) name: String,
+    by_token: bool,
+    grant: Grant,
+    rate_limiter: Option<RateLimiter>,
+}
+
+impl Caller {
+    /// Counts one request.
+    ///
+    /// # Errors
+    /// The 429 when the caller has none left.
+    pub(crate) fn check_rate(&self) -> Result<(), Refusal> {
+        self.rate_limiter
+            .as_ref()
+            .map_or(Ok(()), RateLimiter::check)
+    }
+
+    /// Whether the caller may touch the project in the path, and means it.
+    ///
+    /// # Errors
+    /// A 401 when the request names two projects or the token is for another one; a 403 when the key may not touch it.
+    pub(crate) fn check_project(
+        &self,
+        project_id: &str,
+        headers: &HeaderMap,
+    ) -> Result<(), Refusal> {
+        if headers
+            .get(X_PROJECT_ID)
+            .is_some_and(|header| header != project_id)
+        {
+            return Err(Refusal::PROJECT_MISMATCH);
+        }
+        match is_granted(self.grant.projects.as_ref(), project_id) {
+            true => Ok(()),
+            false if self.by_token => Err(Refusal::PROJECT_MISMATCH),
+            false => Err(Refusal::NOT_PERMITTED),
+        }
+    }
+
+    /// Whether the caller may touch the instance.
+    ///
+    /// # Errors
+    /// A 403, whether the instance exists or not.
+    pub(crate) fn check_instance(&self, instance_id: &str) -> Result<(), Refusal> {
+        if is_granted(self.grant.instances.as_ref(), instance_id) {
+            Ok(())
+        } else {
+            Err(Refusal::NOT_PERMITTED)
         }
     }
 }

@@ -1,18 +1,23 @@
 //! Faults on request, so that users can test what their own code does about them.
 
 use std::{
-    sync::atomic::{AtomicU32, Ordering},
-    time::Duration,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use axum::http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 
-use crate::{error::Error, limits::seconds, refusal::Refusal, toml_text};
-
-mod failing_partitions;
-
-pub(crate) use failing_partitions::FailingPartitions;
+use crate::{
+    backend::{Backend, BackendFuture, DeletedRecords, KafkaErrorCode, PartitionOffsets},
+    deletion_target::{PartitionId, RecordsToDelete},
+    error::Error,
+    limits::seconds,
+    refusal::Refusal,
+};
 
 /// The header that asks for a fault.
 const X_FAULT: &str = "x-dms-kafka-fault";
@@ -127,7 +132,7 @@ impl Faults {
     /// # Errors
     /// [`Error`] with the line when the text is not TOML or says something else.
     pub fn from_toml(text: &str) -> Result<Self, Error> {
-        toml_text::parse("the rules for faults", text)
+        toml::from_str(text).map_err(|error| Error::toml("the rules for faults", text, &error))
     }
 
     /// No rules: every request asks for its own fault, or none, in its `X-Dms-Kafka-Fault` header.
@@ -150,10 +155,8 @@ impl Faults {
     ) -> Result<Fault, Refusal> {
         if let Some(header) = headers.get(X_FAULT).filter(|_| self.accept_header) {
             return header.to_str().ok().and_then(from_header).ok_or_else(|| {
-                Refusal::invalid_parameter(
-                    "X-Dms-Kafka-Fault",
-                    "it must be a fault such as { status = 503 }",
-                )
+                let rule = "it must be a fault such as { status = 503 }";
+                Refusal::invalid_parameter("X-Dms-Kafka-Fault", rule)
             });
         }
         let rule = self
@@ -220,9 +223,73 @@ impl Fault {
         if self.reset {
             return Err(Refusal::reset());
         }
-        match self.status {
-            Some(FaultStatus(status)) => Err(Refusal::fault(status, self.retry_after)),
-            None => Ok(()),
-        }
+        let Some(FaultStatus(status)) = self.status else {
+            return Ok(());
+        };
+        let refusal = Refusal::fault(status);
+        Err(match self.retry_after {
+            Some(seconds) => refusal.after(Duration::from_secs(seconds.into())),
+            None => refusal,
+        })
+    }
+}
+
+/// Answers for some partitions with an error code, and asks another backend about the rest.
+#[derive(Debug)]
+pub(crate) struct FailingPartitions {
+    pub(crate) backend: Arc<dyn Backend>,
+    pub(crate) failing: Vec<FailingPartition>,
+}
+
+impl FailingPartitions {
+    fn code(&self, partition: PartitionId) -> Option<KafkaErrorCode> {
+        let failing = self
+            .failing
+            .iter()
+            .find(|failing| failing.partition == partition.number())?;
+        Some(KafkaErrorCode::new(failing.error_code))
+    }
+}
+
+impl Backend for FailingPartitions {
+    fn delete<'a>(
+        &'a self,
+        topic: &'a str,
+        rows: &'a [RecordsToDelete],
+        deadline: Instant,
+    ) -> BackendFuture<'a, Vec<DeletedRecords>> {
+        Box::pin(async move {
+            let spared: Vec<_> = rows
+                .iter()
+                .copied()
+                .filter(|row| self.code(row.partition).is_none())
+                .collect();
+            let mut deleted = self
+                .backend
+                .delete(topic, &spared, deadline)
+                .await?
+                .into_iter();
+            let answer = |row: &RecordsToDelete| match self.code(row.partition) {
+                Some(code) => Some(DeletedRecords {
+                    partition: row.partition,
+                    outcome: Err(code),
+                    records: None,
+                }),
+                None => deleted.next(),
+            };
+            Ok(rows.iter().filter_map(answer).collect())
+        })
+    }
+
+    fn partitions<'a>(
+        &'a self,
+        topic: &'a str,
+        deadline: Instant,
+    ) -> BackendFuture<'a, Vec<PartitionOffsets>> {
+        self.backend.partitions(topic, deadline)
+    }
+
+    fn ready(&self, deadline: Instant) -> BackendFuture<'_, ()> {
+        self.backend.ready(deadline)
     }
 }

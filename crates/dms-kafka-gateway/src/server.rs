@@ -1,8 +1,8 @@
-//! One connection, from its first byte to its last.
+//! The listener: accepting connections, serving them, and letting them finish when it is time to stop.
 
-use std::{convert::Infallible, fmt, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
+use std::{convert::Infallible, io, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 
-use axum::{Extension, Router, response::Response};
+use axum::{Extension, Router, extract::ConnectInfo, response::Response};
 use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -10,14 +10,22 @@ use hyper_util::{
 };
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite},
-    net::TcpStream,
-    sync::watch,
-    time::{sleep, timeout},
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    task::{JoinHandle, JoinSet},
+    time::{Instant, sleep, timeout, timeout_at},
 };
 use tokio_io_timeout::TimeoutStream;
 use tower::{Layer as _, util::MapResult};
 
-use crate::{app::App, http, limits::Limits, refusal::Reset, tls::TlsAcceptor};
+use crate::{app::App, limits::Limits, refusal::Reset, tls::TlsAcceptor};
+
+/// How long to wait before accepting again when the process has run out of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// After so long without a new connection the listener closes. A connection that is made just then is reset, so there must
+/// have been none for much longer than a busy machine takes from one to the next.
+const QUIET: Duration = Duration::from_millis(100);
 
 /// For how long, and how much, a client may go on sending after its last answer.
 ///
@@ -30,15 +38,131 @@ const LINGER_BYTES: u64 = 1024 * 1024;
 /// long; it is refused with an answer, not by closing the connection under it.
 const NOTICE: Duration = Duration::from_secs(1);
 
-/// The other end of the connection that a request came on.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Peer(pub(crate) SocketAddr);
+/// A listener and everything it has accepted; dropping it asks it to stop.
+#[derive(Debug)]
+pub(crate) struct Server {
+    address: SocketAddr,
+    stop: watch::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl Server {
+    /// Listens on `address` and serves `router` there, within the limits of `app`.
+    pub(crate) async fn bind(
+        address: SocketAddr,
+        tls: Option<TlsAcceptor>,
+        router: Router,
+        app: Arc<App>,
+    ) -> io::Result<Self> {
+        let listener = TcpListener::bind(address).await?;
+        let address = listener.local_addr()?;
+        let (stop, stopping) = watch::channel(());
+        let acceptor = Acceptor {
+            slots: Arc::new(Semaphore::new(app.limits.connections)),
+            connector: Arc::new(Connector::new(tls, router, app.clone())),
+            connections: JoinSet::new(),
+            stopping,
+            app,
+        };
+        Ok(Self {
+            address,
+            stop,
+            task: tokio::spawn(acceptor.run(listener)),
+        })
+    }
+
+    /// The address that connections are taken on, with the port that was chosen for port 0.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Stops taking connections and waits for the requests in flight, no longer than the limit for that.
+    pub(crate) async fn shutdown(self) {
+        drop(self.stop);
+        if let Err(error) = self.task.await {
+            tracing::error!(%error, "the accepting task failed");
+        }
+    }
+}
+
+struct Acceptor {
+    connector: Arc<Connector>,
+    connections: JoinSet<()>,
+    /// Closed when it is time to stop.
+    stopping: watch::Receiver<()>,
+    /// One for each connection that may be open.
+    slots: Arc<Semaphore>,
+    app: Arc<App>,
+}
+
+impl Acceptor {
+    async fn run(mut self, listener: TcpListener) {
+        let mut stopping = self.stopping.clone();
+        loop {
+            tokio::select! {
+                biased;
+                _ = stopping.changed() => break,
+                Some(_) = self.connections.join_next() => {}
+                accepted = accept(&listener, &self.slots) => self.take(accepted).await,
+            }
+        }
+        self.app.drain();
+        let end = Instant::now() + self.app.limits.shutdown_timeout;
+        self.refuse_until_quiet(&listener, end).await;
+        drop(listener);
+        let finish = async { while self.connections.join_next().await.is_some() {} };
+        if timeout_at(end, finish).await.is_err() {
+            tracing::warn!(
+                "connections still open at the end of the time for shutting down are cut"
+            );
+        }
+    }
+
+    /// Whoever still comes is told that it is over; closing the listener would only reset them.
+    async fn refuse_until_quiet(&mut self, listener: &TcpListener, end: Instant) {
+        while Instant::now() < end {
+            let quiet = end.min(Instant::now() + QUIET);
+            let Ok(accepted) = timeout_at(quiet, accept(listener, &self.slots)).await else {
+                return;
+            };
+            self.take(accepted).await;
+        }
+    }
+
+    async fn take(&mut self, accepted: io::Result<Accepted>) {
+        match accepted {
+            Ok((slot, stream, peer)) => {
+                let connector = self.connector.clone();
+                let serving = connector.serve(stream, peer, self.stopping.clone());
+                self.connections.spawn(async move {
+                    serving.await;
+                    drop(slot);
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection");
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// A connection, its other end, and its share of those that may be open.
+type Accepted = (OwnedSemaphorePermit, TcpStream, SocketAddr);
+
+/// The next connection, once one more may be open.
+async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> io::Result<Accepted> {
+    let slot = slots.clone().acquire_owned().await;
+    let slot = slot.map_err(io::Error::other)?;
+    let (stream, peer) = listener.accept().await?;
+    Ok((slot, stream, peer))
+}
 
 /// A TCP connection whose other end must take what is written to it within a time.
 type Socket = Pin<Box<TimeoutStream<TcpStream>>>;
 
 /// How connections are served.
-pub(super) struct Connector {
+struct Connector {
     tls: Option<TlsAcceptor>,
     http: http1::Builder,
     router: Router,
@@ -46,7 +170,7 @@ pub(super) struct Connector {
 }
 
 impl Connector {
-    pub(super) fn new(tls: Option<TlsAcceptor>, app: Arc<App>) -> Self {
+    fn new(tls: Option<TlsAcceptor>, router: Router, app: Arc<App>) -> Self {
         // HTTP/1.1 only: it is what every official SDK speaks, and what can be bounded simply.
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
@@ -55,13 +179,13 @@ impl Connector {
         Self {
             tls,
             http,
-            router: http::router(app.clone()),
+            router,
             app,
         }
     }
 
     /// Serves until the client is done, a limit is reached, or `stopping` says that it is time.
-    pub(super) async fn serve(
+    async fn serve(
         self: Arc<Self>,
         stream: TcpStream,
         peer: SocketAddr,
@@ -116,7 +240,7 @@ impl Connector {
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let service = MapResult::new(
-            Extension(Peer(peer)).layer(self.router.clone()),
+            Extension(ConnectInfo(peer)).layer(self.router.clone()),
             reset_if_asked,
         );
         let mut connection = self
@@ -142,16 +266,9 @@ impl Connector {
 }
 
 /// Why a connection is reset.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("a rule for faults asked for a reset")]
 struct ResetAsked;
-
-impl fmt::Display for ResetAsked {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a rule for faults asked for a reset")
-    }
-}
-
-impl std::error::Error for ResetAsked {}
 
 impl From<Infallible> for ResetAsked {
     fn from(never: Infallible) -> Self {
@@ -175,7 +292,7 @@ fn reset(stream: &TcpStream) {
 
 /// Comes when connections that are idle are to be closed.
 async fn notice(mut stopping: watch::Receiver<()>, app: &App) {
-    // The channel says its one word by closing.
+    // Closing the channel is the signal.
     let _ = stopping.changed().await;
     loop {
         let before = app.late_answers();

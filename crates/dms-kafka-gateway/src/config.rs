@@ -1,0 +1,366 @@
+//! The configuration of a gateway: what the file may say.
+
+use std::{
+    collections::BTreeMap,
+    fmt, fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Deserializer, de::Error as _};
+use zeroize::Zeroizing;
+
+use crate::{
+    backend::memory::TopicSettings,
+    error::Error,
+    faults::Faults,
+    limits::Limits,
+    protection::{LockOut, RateLimit},
+    wire::ErrorCodeStyle,
+};
+
+/// What a gateway serves, to whom, and within which bounds.
+///
+/// It is read from TOML; `dms-kafka-gateway.example.toml` in the crate's folder shows and explains every setting. Nothing
+/// is listened on and no cluster is asked before [`crate::CheckedConfig::start`].
+///
+/// ```
+/// use dms_kafka_gateway::Config;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), dms_kafka_gateway::Error> {
+/// let config = Config::from_toml(r#"
+///     listen = "127.0.0.1:0"
+///
+///     [[instance]]
+///     id = "orders-cluster"
+///     project_id = "test"
+///     memory.topics = [{ name = "orders", partitions = 3, records = 1000 }]
+///
+///     [[access_key]]
+///     access_key = "AK"
+///     secret_key = { env = "GATEWAY_SK" }
+///     projects = ["test"]
+/// "#)?;
+/// let environment = |name: &str| (name == "GATEWAY_SK").then(|| "secret".to_owned());
+/// let service = config.check(&environment)?.start().await?;
+/// println!("serving at {}", service.endpoint());
+/// service.shutdown().await;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Config {
+    /// Address and port to listen on; port 0 is any free port.
+    pub listen: SocketAddr,
+    /// Whether `error_code` is `"text"`, which every official SDK decodes, or an `"integer"` as in the vendor page's
+    /// example.
+    #[serde(default)]
+    pub error_code: ErrorCodeStyle,
+    /// Serves everybody without a signature, on a loopback address only.
+    #[serde(default)]
+    pub anonymous: bool,
+    /// Serves HTTPS instead of HTTP.
+    pub tls: Option<TlsFiles>,
+    /// Bounds for requests and connections.
+    #[serde(default)]
+    pub limits: Limits,
+    /// How many requests each key or token may send; any number when absent.
+    pub rate_limit: Option<RateLimit>,
+    /// When a key is locked for a while; never when absent.
+    pub lock_out: Option<LockOut>,
+    /// Where deletions are put on record; nowhere when absent.
+    pub audit: Option<AuditFile>,
+    /// Requests that are to go wrong: for developers' tests, and only when every instance is in memory.
+    pub faults: Option<Faults>,
+    /// `[[instance]]`: what can be deleted from.
+    #[serde(rename = "instance", default)]
+    pub instances: Vec<InstanceConfig>,
+    /// `[[access_key]]`: who may sign requests.
+    #[serde(rename = "access_key", default)]
+    pub access_keys: Vec<AccessKeyConfig>,
+    /// `[[token]]`: tokens that requests may carry in `X-Auth-Token` instead of a signature.
+    #[serde(rename = "token", default)]
+    pub tokens: Vec<TokenConfig>,
+}
+
+/// The table `[tls]`: PEM files.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct TlsFiles {
+    /// The server's certificate and those between it and a root.
+    pub certificate_chain_file: PathBuf,
+    /// The certificate's private key.
+    pub private_key_file: PathBuf,
+}
+
+/// The table `[audit]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct AuditFile {
+    /// Lines of JSON are appended here: before a deletion and after it. Rotate it by copying and truncating.
+    pub file: PathBuf,
+}
+
+/// One table `[[instance]]`: it has either a table `kafka` or a table `memory`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct InstanceConfig {
+    /// The `instance_id` of requests: 1 to 64 of `A-Z a-z 0-9 . _ -`.
+    pub id: String,
+    /// The `project_id` of requests: 1 to 64 of `A-Z a-z 0-9 . _ -`.
+    pub project_id: String,
+    /// The Kafka cluster (feature `kafka`).
+    pub kafka: Option<KafkaConfig>,
+    /// Topics in memory instead of a Kafka cluster.
+    pub memory: Option<MemoryConfig>,
+}
+
+/// The table `memory` of an instance.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct MemoryConfig {
+    /// The topics there are when the gateway starts.
+    pub topics: Vec<TopicSettings>,
+}
+
+/// One table `[[access_key]]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct AccessKeyConfig {
+    /// The access key (AK), which is not secret.
+    pub access_key: String,
+    /// Where the secret key (SK) is.
+    pub secret_key: SecretSource,
+    /// Projects that the key may touch; every one when absent.
+    pub projects: Option<Vec<String>>,
+    /// Instances that the key may touch; every one of its projects when absent.
+    pub instances: Option<Vec<String>>,
+    #[serde(default, rename = "secret_key_env", alias = "secret_key_file")]
+    pub(crate) _former: Former,
+}
+
+/// One table `[[token]]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct TokenConfig {
+    /// What logs call the token.
+    pub name: String,
+    /// Where the token is.
+    pub token: SecretSource,
+    /// Projects that the token may touch; every one when absent.
+    pub projects: Option<Vec<String>>,
+    /// Instances that the token may touch; every one of its projects when absent.
+    pub instances: Option<Vec<String>>,
+    #[serde(default, rename = "token_env", alias = "token_file")]
+    pub(crate) _former: Former,
+}
+
+impl Config {
+    /// Reads a configuration.
+    ///
+    /// # Errors
+    /// [`Error`] with the line when the text is not TOML, has a setting that does not exist or lacks one.
+    pub fn from_toml(text: &str) -> Result<Self, Error> {
+        toml::from_str(text).map_err(|error| Error::toml("the configuration", text, &error))
+    }
+
+    /// Reads a configuration file. Relative paths in it are relative to the current folder.
+    ///
+    /// # Errors
+    /// [`Error`] when the file cannot be read, and as [`Config::from_toml`].
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let text = fs::read_to_string(path).map_err(|source| Error::file(path, source))?;
+        toml::from_str(&text).map_err(|error| Error::toml(path.display(), &text, &error))
+    }
+}
+
+/// Looks up one environment variable.
+pub(crate) type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// Where a secret is: `{ env = "NAME" }` is an environment variable, `{ file = "PATH" }` a file that holds the secret and
+/// nothing else but perhaps a line break. The configuration itself never holds one.
+#[derive(Clone, Deserialize)]
+#[serde(transparent)]
+pub struct SecretSource(Place);
+
+#[derive(Clone, Deserialize)]
+#[serde(
+    untagged,
+    deny_unknown_fields,
+    expecting = "a secret is not in this file: write where it is, { env = \"NAME\" } or { file = \"PATH\" }"
+)]
+enum Place {
+    Variable {
+        env: String,
+    },
+    File {
+        file: PathBuf,
+    },
+    #[serde(skip)]
+    Value(Zeroizing<String>),
+}
+
+impl SecretSource {
+    /// A secret that was given to the process, and is in no configuration file.
+    pub(crate) fn given(value: impl Into<String>) -> Self {
+        Self(Place::Value(Zeroizing::new(value.into())))
+    }
+
+    /// # Errors
+    /// When there is none, or it is empty.
+    pub(crate) fn read(&self, environment: Environment<'_>) -> Result<Zeroizing<String>, Error> {
+        let secret = match &self.0 {
+            Place::Variable { env } => environment(env).map(Zeroizing::new).ok_or_else(|| {
+                Error::invalid_setting("environment variable", env, "it is not set")
+            })?,
+            Place::File { file } => read_line(file)?,
+            Place::Value(value) => value.clone(),
+        };
+        if secret.is_empty() {
+            return Err(Error::invalid_setting("secret in", self, "it is empty"));
+        }
+        Ok(secret)
+    }
+}
+
+fn read_line(path: &Path) -> Result<Zeroizing<String>, Error> {
+    let text = fs::read_to_string(path).map(Zeroizing::new);
+    let text = text.map_err(|source| Error::file(path, source))?;
+    let line = text.trim_end_matches(['\r', '\n']);
+    Ok(Zeroizing::new(line.to_owned()))
+}
+
+/// Where the secret is, not what it is.
+impl fmt::Debug for SecretSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Place::Variable { env } => write!(f, "environment variable {env}"),
+            Place::File { file } => write!(f, "file {}", file.display()),
+            Place::Value(_) => f.write_str("memory"),
+        }
+    }
+}
+
+/// A setting of earlier versions: the error says what to write now.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Former;
+
+impl<'de> Deserialize<'de> for Former {
+    fn deserialize<D: Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
+        Err(D::Error::custom(
+            "secret_key_env, secret_key_file, token_env and token_file are now written secret_key = { env = \"NAME\" }, \
+             secret_key = { file = \"PATH\" }, token = { env = \"NAME\" } and token = { file = \"PATH\" }",
+        ))
+    }
+}
+
+/// A property of librdkafka, with its value in clear.
+pub(crate) type Property = (String, Zeroizing<String>);
+
+/// What the gateway depends on, and sets itself.
+const FIXED: [(&str, &str); 2] = [
+    // A topic that somebody asks about by mistake must not come into being.
+    ("allow.auto.create.topics", "false"),
+    // The end of a partition is its high watermark, not its last stable offset.
+    ("isolation.level", "read_uncommitted"),
+];
+
+/// What the gateway would have otherwise than librdkafka.
+const DEFAULTS: [(&str, &str); 1] = [
+    // A broker that hangs keeps its connection, and keeps being asked, for this long; 60 s is longer than any request
+    // may take.
+    ("socket.timeout.ms", "5000"),
+];
+
+/// How the names of properties end that hold a password or a private key.
+const SECRETS: [&str; 4] = ["password", "passphrase", "secret", "key.pem"];
+
+/// The table `kafka` of an instance: librdkafka's properties, under their own names in quotes.
+///
+/// `bootstrap.servers` is needed; the list of them all is librdkafka's `CONFIGURATION.md`. A value is a string, a number or
+/// a boolean; that of a password or key is a table that says where it is, `{ env = "NAME" }` or `{ file = "PATH" }`.
+#[derive(Clone, Deserialize)]
+#[serde(transparent)]
+pub struct KafkaConfig {
+    properties: BTreeMap<String, Value>,
+}
+
+#[derive(Clone, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "a property of librdkafka is a name in quotes and a string, a number, a boolean, { env = \"NAME\" } or { file = \"PATH\" }"
+)]
+enum Value {
+    Text(String),
+    Number(i64),
+    Boolean(bool),
+    Secret(SecretSource),
+}
+
+/// The names alone: a value may be a secret in the wrong place.
+impl fmt::Debug for KafkaConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.properties.keys()).finish()
+    }
+}
+
+impl KafkaConfig {
+    /// Every property with its value, the gateway's own included.
+    ///
+    /// # Errors
+    /// When `bootstrap.servers` is missing, a property is the gateway's own, a secret is not where it should be or is in
+    /// the file of the configuration itself.
+    pub(crate) fn properties(
+        &self,
+        instance: &str,
+        environment: Environment<'_>,
+    ) -> Result<Vec<Property>, Error> {
+        if !self.properties.contains_key("bootstrap.servers") {
+            let rule = "it needs the property \"bootstrap.servers\"";
+            return Err(Error::invalid_setting("kafka of instance", instance, rule));
+        }
+        let read = self.properties.iter().map(|(name, value)| {
+            check_name(name, value)?;
+            Ok((name.clone(), value.read(environment)?))
+        });
+        let absent = |(name, _): &(&str, &str)| !self.properties.contains_key(*name);
+        let added = DEFAULTS.into_iter().filter(absent).chain(FIXED);
+        let added =
+            added.map(|(name, value)| Ok((name.to_owned(), Zeroizing::new(value.to_owned()))));
+        read.chain(added).collect()
+    }
+}
+
+fn check_name(name: &str, value: &Value) -> Result<(), Error> {
+    let refuse = |rule| Err(Error::invalid_setting("property", name, rule));
+    if FIXED.iter().any(|(fixed, _)| *fixed == name) {
+        return refuse("the gateway sets it itself; take it away");
+    }
+    let secret = SECRETS.iter().any(|ending| name.ends_with(ending));
+    if secret && !matches!(value, Value::Secret(_)) {
+        return refuse(
+            "it is a secret: say where it is, { env = \"NAME\" } or { file = \"PATH\" }",
+        );
+    }
+    Ok(())
+}
+
+impl Value {
+    fn read(&self, environment: Environment<'_>) -> Result<Zeroizing<String>, Error> {
+        match self {
+            Self::Text(text) => Ok(Zeroizing::new(text.clone())),
+            Self::Number(number) => Ok(Zeroizing::new(number.to_string())),
+            Self::Boolean(boolean) => Ok(Zeroizing::new(boolean.to_string())),
+            Self::Secret(secret) => secret.read(environment),
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! The bodies of the API, as the gateway reads and writes them; it shares no type with the client.
+
+use std::{collections::HashSet, fmt, marker::PhantomData};
+
+use huaweicloud_auth::text;
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{MapAccess, Visitor, value::MapAccessDeserializer},
+};
+
+use crate::{
+    backend::{DeletedRecords, PartitionOffsets},
+    deletion_target::{DeletionTarget, PartitionId, RecordsToDelete},
+    refusal::Refusal,
+};
+
+/// What the JSON reader reports may quote the body; no more characters of it than this go into an answer.
+const LONGEST_EXPLANATION: usize = 300;
+
+/// The body of a deletion.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DeleteBody {
+    partitions: Option<Vec<Object<PartitionBody>>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PartitionBody {
+    partition: Option<i32>,
+    offset: Option<i64>,
+}
+
+/// A `T` that was written as a JSON object.
+///
+/// Serde's derived structs also accept arrays (`[0, 400]` for a partition and an offset); the API knows objects only.
+#[derive(Debug)]
+struct Object<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ObjectVisitor(PhantomData))
+    }
+}
+
+struct ObjectVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
+    type Value = Object<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(map)).map(Object)
+    }
+}
+
+/// Reads the rows of a deletion from its body: strictly, because what it deletes is gone.
+///
+/// # Errors
+/// A 400 that names the row and the rule when the body is empty, is not what the API describes, names no partition
+/// or names one twice.
+pub(crate) fn read_rows(body: &[u8]) -> Result<Vec<RecordsToDelete>, Refusal> {
+    if body.is_empty() {
+        return Err(Refusal::EMPTY_BODY);
+    }
+    let Object(body) = parse(body)?;
+    let rows = body.partitions.unwrap_or_default();
+    if rows.is_empty() {
+        let rule = "it must list at least one partition";
+        return Err(Refusal::invalid_parameter("partitions", rule));
+    }
+    let mut seen = HashSet::with_capacity(rows.len());
+    let checked = rows.into_iter().enumerate().map(|(index, Object(row))| {
+        let refuse = |(field, rule)| {
+            Refusal::invalid_parameter(format_args!("partitions[{index}].{field}"), rule)
+        };
+        let row = check(&row).map_err(refuse)?;
+        if seen.insert(row.partition) {
+            return Ok(row);
+        }
+        let number = row.partition.number();
+        let rule = format!("partition {number} is named twice; name each partition once");
+        Err(refuse(("partition", &rule)))
+    });
+    checked.collect()
+}
+
+fn parse(body: &[u8]) -> Result<Object<DeleteBody>, Refusal> {
+    let mut reader = serde_json::Deserializer::from_slice(body);
+    let parsed = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        let path = error.path().to_string();
+        let explanation = match &*path {
+            "." => error.inner().to_string(),
+            path => format!("{path}: {}", error.inner()),
+        };
+        Refusal::MALFORMED_BODY.with(text::sanitize(&explanation, &[], LONGEST_EXPLANATION))
+    })?;
+    let end = reader.end();
+    end.map_err(|error| Refusal::MALFORMED_BODY.with(error))?;
+    Ok(parsed)
+}
+
+/// # Errors
+/// The field and the rule that it breaks.
+fn check(row: &PartitionBody) -> Result<RecordsToDelete, (&'static str, &'static str)> {
+    let partition = row.partition.ok_or(("partition", "it is missing"))?;
+    let partition = PartitionId::new(partition).ok_or(("partition", "it must be 0 or greater"))?;
+    let offset = row.offset.ok_or(("offset", "it is missing"))?;
+    let rule = "it must be 0 or greater, or -1 for every record";
+    let target = DeletionTarget::from_offset(offset).ok_or(("offset", rule))?;
+    Ok(RecordsToDelete { partition, target })
+}
+
+/// How `error_code` is written in the answer to a deletion.
+///
+/// The vendor's page calls it a string in its table and shows an integer in its example.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorCodeStyle {
+    /// `"error_code":"0"`, which every official SDK decodes.
+    #[default]
+    Text,
+    /// `"error_code":0`, as in the page's example.
+    Integer,
+}
+
+/// The body of a 200 to a deletion (the page's Tables 4 and 5).
+#[derive(Serialize)]
+pub(crate) struct DeleteAnswer {
+    partitions: Vec<PartitionAnswer>,
+}
+
+#[derive(Serialize)]
+struct PartitionAnswer {
+    partition: PartitionId,
+    result: &'static str,
+    error_code: ErrorCode,
+}
+
+struct ErrorCode {
+    value: i16,
+    style: ErrorCodeStyle,
+}
+
+impl DeleteAnswer {
+    pub(crate) fn new(deleted: &[DeletedRecords], style: ErrorCodeStyle) -> Self {
+        let partitions = deleted.iter().map(|row| PartitionAnswer {
+            partition: row.partition,
+            result: if row.outcome.is_ok() {
+                "success"
+            } else {
+                "fail"
+            },
+            error_code: ErrorCode {
+                value: row.error_code(),
+                style,
+            },
+        });
+        Self {
+            partitions: partitions.collect(),
+        }
+    }
+}
+
+impl Serialize for ErrorCode {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.style {
+            ErrorCodeStyle::Text => serializer.collect_str(&self.value),
+            ErrorCodeStyle::Integer => serializer.serialize_i16(self.value),
+        }
+    }
+}
+
+/// The body of a 200 to a listing of partitions.
+#[derive(Serialize)]
+pub(crate) struct PartitionsAnswer {
+    total: usize,
+    partitions: Vec<OffsetsAnswer>,
+}
+
+#[derive(Serialize)]
+struct OffsetsAnswer {
+    partition: i32,
+    start_offset: i64,
+    last_offset: i64,
+    message_count: i64,
+    last_update_time: i64,
+}
+
+impl PartitionsAnswer {
+    /// The page of at most `limit` partitions that begins after the first `offset` ones.
+    pub(crate) fn page(all: &[PartitionOffsets], offset: usize, limit: usize) -> Self {
+        let page = all.iter().skip(offset).take(limit);
+        let partitions = page.map(|offsets| OffsetsAnswer {
+            partition: offsets.partition,
+            start_offset: offsets.log_start_offset,
+            last_offset: offsets.high_watermark,
+            message_count: offsets.high_watermark - offsets.log_start_offset,
+            last_update_time: offsets.last_update_time,
+        });
+        Self {
+            total: all.len(),
+            partitions: partitions.collect(),
+        }
+    }
+}
+
+/// The body of every answer that is not a success.
+#[derive(Serialize)]
+pub(crate) struct ErrorAnswer<'a> {
+    pub(crate) error_code: &'a str,
+    pub(crate) error_msg: &'a str,
+    pub(crate) request_id: &'a str,
+}
