@@ -2,12 +2,15 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use dms_kafka_client::types;
+use dms_kafka_client::{self as raw, Attempt, types};
+use futures_util::FutureExt;
 
+use crate::answer::RawResult;
 use crate::call::{self, Effect, Operation};
 use crate::client::Client;
 use crate::deletion::{Deletion, DeletionTarget, History, ReportedItem, Word};
 use crate::error::Error;
+use crate::identity::Project;
 use crate::ids::{InstanceId, Offset, PartitionId, TopicName};
 use crate::text::fit;
 
@@ -15,6 +18,8 @@ use crate::text::fit;
 const MAX_BODY: usize = 12_000_000;
 /// -1 on the wire stands for the end of the partition.
 const EVERYTHING: i64 = -1;
+/// What a project is called that is looked up when the first request is sent.
+const PROJECT_TO_BE_FOUND: &str = "{project_id}";
 /// Results and codes are kept up to this many characters; real ones are words and numbers.
 const SHOWN_WORD: usize = 128;
 const OPERATION: Operation = Operation {
@@ -91,6 +96,45 @@ impl DeleteMessages {
         Self { targets, ..self }
     }
 
+    /// The request that [`send`](Self::send) would send, for a dry run. Nothing is sent.
+    ///
+    /// ```
+    /// # use dms_kafka::{Client, auth::Credentials};
+    /// let client = Client::builder()
+    ///     .endpoint("https://example.com")
+    ///     .project_id("project")
+    ///     .credentials(Credentials::new("access-key", "secret-key")?)
+    ///     .build()?;
+    /// let request = client.delete_messages("instance", "orders").before(0, 400).to_request()?;
+    /// assert_eq!(
+    ///     request.url(),
+    ///     "https://example.com/v2/project/kafka/instances/instance/topics/orders/messages/delete"
+    /// );
+    /// assert_eq!(request.body(), r#"{"partitions":[{"offset":400,"partition":0}]}"#);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) in the cases in which `send` refuses the input.
+    pub fn to_request(&self) -> Result<PreparedRequest, Error> {
+        let request = self.checked()?;
+        let config = self.client.config();
+        let attempt = Attempt::without_sending();
+        let client = raw::Client::new_with_client(
+            config.endpoint.base(),
+            config.http.clone(),
+            attempt.clone(),
+        );
+        let project_id = config.project.name().unwrap_or(PROJECT_TO_BE_FOUND);
+        // Such a call waits for nothing.
+        let result = request.send(client, project_id).now_or_never();
+        match (attempt.take_request(), result) {
+            (Some(request), _) => Ok(PreparedRequest::new(&request)),
+            (None, Some(Err(error))) => Err(Error::invalid_input(error.to_string())),
+            (None, _) => Err(Error::invalid_input("the request cannot be built")),
+        }
+    }
+
     /// Sends the deletion and judges the answer.
     ///
     /// # Errors
@@ -99,9 +143,7 @@ impl DeleteMessages {
     /// [`ErrorKind`](crate::ErrorKind) from the call itself; failed partitions are no error here but in
     /// [`Deletion::into_result`].
     pub async fn send(self) -> Result<Deletion, Error> {
-        let instance_id = InstanceId::new(self.instance_id)?;
-        let topic = TopicName::new(self.topic)?;
-        let body = request_body(&self.targets)?;
+        let request = Arc::new(self.checked()?);
         let repeatable = self
             .targets
             .iter()
@@ -112,31 +154,81 @@ impl DeleteMessages {
             Effect::DeletesEverything
         };
         let config = self.client.config();
-        let request = Arc::new((instance_id, topic, body));
         let deadline = call::after(config.call_timeout);
-        let answer = call::run(
-            config,
-            deadline,
-            OPERATION,
-            effect,
-            move |client, project| {
-                let request = Arc::clone(&request);
-                async move {
-                    let (instance_id, topic, body) = &*request;
-                    client
-                        .delete_kafka_topic_messages(
-                            project.id.as_str(),
-                            instance_id.as_str(),
-                            topic.as_str(),
-                            body,
-                        )
-                        .await
-                }
-            },
-        )
-        .await?;
+        let send = move |client, project: Arc<Project>| {
+            let request = Arc::clone(&request);
+            async move { request.send(client, project.id.as_str()).await }
+        };
+        let answer = call::run(config, deadline, OPERATION, effect, send).await?;
         let secret = call::secret(&answer.credentials);
         Ok(judge(&self.targets, answer.value, secret, answer.history))
+    }
+
+    fn checked(&self) -> Result<Checked, Error> {
+        Ok(Checked {
+            instance_id: InstanceId::new(self.instance_id.as_str())?,
+            topic: TopicName::new(self.topic.as_str())?,
+            body: request_body(&self.targets)?,
+        })
+    }
+}
+
+/// What the generated method takes.
+struct Checked {
+    instance_id: InstanceId,
+    topic: TopicName,
+    body: types::DeleteKafkaMessageRequestBody,
+}
+
+impl Checked {
+    async fn send(
+        &self,
+        client: raw::Client,
+        project_id: &str,
+    ) -> RawResult<types::DeleteKafkaTopicMessagesResponse> {
+        let (instance_id, topic) = (self.instance_id.as_str(), self.topic.as_str());
+        client
+            .delete_kafka_topic_messages(project_id, instance_id, topic, &self.body)
+            .await
+    }
+}
+
+/// A request as it would be sent, without the headers that authenticate it; made by
+/// [`DeleteMessages::to_request`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PreparedRequest {
+    method: String,
+    url: String,
+    body: String,
+}
+
+impl PreparedRequest {
+    fn new(request: &reqwest::Request) -> Self {
+        let body = request.body().and_then(reqwest::Body::as_bytes);
+        Self {
+            method: request.method().to_string(),
+            // No identifier and no host name holds the escaped form.
+            url: request
+                .url()
+                .as_str()
+                .replace("%7Bproject_id%7D", PROJECT_TO_BE_FOUND),
+            body: String::from_utf8_lossy(body.unwrap_or_default()).into_owned(),
+        }
+    }
+
+    /// The HTTP method.
+    pub fn method(&self) -> &str {
+        &self.method
+    }
+
+    /// The URL. `{project_id}` stands in it for a project that the first call would look up.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The body: JSON, byte by byte as it would be sent.
+    pub fn body(&self) -> &str {
+        &self.body
     }
 }
 

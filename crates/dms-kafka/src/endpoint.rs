@@ -2,7 +2,7 @@
 
 use url::{Host, Url};
 
-use crate::error::Error;
+use crate::error::{Error, Rule};
 
 /// A checked base URL: scheme, host and port, nothing behind.
 #[derive(Clone, Debug)]
@@ -22,7 +22,8 @@ impl Endpoint {
                 "the endpoint holds a user name or password; credentials go through the credentials provider",
             ));
         }
-        let refuse = |rule: &str| Err(Error::invalid_input(format!("endpoint {text:?} {rule}")));
+        let message = |rule: &str| format!("endpoint {text:?} {rule}");
+        let refuse = |rule: &str| Err(Error::invalid_input(message(rule)));
         let with_scheme = if text.contains("://") {
             text.to_owned()
         } else {
@@ -44,9 +45,8 @@ impl Endpoint {
             "https" => false,
             "http" if loopback || plaintext_allowed => true,
             "http" => {
-                return refuse(
-                    "is not encrypted; use https, or allow plaintext by name (allow_plaintext_http)",
-                );
+                let rule = "is not encrypted; use https, or allow plaintext by name (allow_plaintext_http)";
+                return Err(Error::broken(Rule::Encrypted, message(rule)));
             }
             _ => return refuse("has a scheme other than https and http"),
         };

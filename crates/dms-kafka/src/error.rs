@@ -41,6 +41,7 @@ pub struct Error(Box<Inner>);
 
 struct Inner {
     kind: ErrorKind,
+    broken_rule: Option<Rule>,
     message: String,
     code: Option<String>,
     status: Option<StatusCode>,
@@ -52,6 +53,15 @@ struct Inner {
     encoded_authorization_message: Option<String>,
     deletion: Option<Deletion>,
     source: Option<Source>,
+}
+
+/// A rule of the input that a caller may want to explain in its own words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rule {
+    Encrypted,
+    EndpointGiven,
+    ProjectIdGiven,
+    Identifier,
 }
 
 /// What kind of failure it was.
@@ -140,6 +150,7 @@ impl Error {
     pub(crate) fn new(kind: ErrorKind, outcome: Outcome, message: impl Into<String>) -> Self {
         Self(Box::new(Inner {
             kind,
+            broken_rule: None,
             message: message.into(),
             code: None,
             status: None,
@@ -156,6 +167,12 @@ impl Error {
 
     pub(crate) fn invalid_input(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::InvalidInput, Outcome::NotApplied, message)
+    }
+
+    pub(crate) fn broken(rule: Rule, message: impl Into<String>) -> Self {
+        let mut error = Self::invalid_input(message);
+        error.0.broken_rule = Some(rule);
+        error
     }
 
     /// An answer with an error status.
@@ -248,6 +265,28 @@ impl Error {
     /// What kind of failure it was.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
+    }
+
+    /// Whether the endpoint is `http://` to another machine, without
+    /// [`allow_plaintext_http`](crate::ClientBuilder::allow_plaintext_http).
+    pub fn is_plaintext_refused(&self) -> bool {
+        self.0.broken_rule == Some(Rule::Encrypted)
+    }
+
+    /// Whether neither an endpoint nor a region was given.
+    pub fn is_endpoint_missing(&self) -> bool {
+        self.0.broken_rule == Some(Rule::EndpointGiven)
+    }
+
+    /// Whether neither a project id nor a region was given.
+    pub fn is_project_id_missing(&self) -> bool {
+        self.0.broken_rule == Some(Rule::ProjectIdGiven)
+    }
+
+    /// Whether a project id, instance id, topic, partition or offset is invalid, as an
+    /// [`InvalidId`](crate::InvalidId) says.
+    pub fn is_invalid_id(&self) -> bool {
+        self.0.broken_rule == Some(Rule::Identifier)
     }
 
     /// The service's code, such as `DMS.00404022` or `APIGW.0301`.
@@ -383,6 +422,6 @@ impl StdError for Error {
 
 impl From<crate::ids::InvalidId> for Error {
     fn from(error: crate::ids::InvalidId) -> Self {
-        Self::invalid_input(error.to_string())
+        Self::broken(Rule::Identifier, error.to_string())
     }
 }

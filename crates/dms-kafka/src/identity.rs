@@ -48,6 +48,15 @@ impl Project {
 }
 
 impl ProjectSource {
+    /// The project's id, when it is known without a look-up.
+    pub(crate) fn name(&self) -> Option<&str> {
+        match self {
+            Self::Named(project) => Some(project.id.as_str()),
+            #[cfg(feature = "providers")]
+            Self::OfRegion { .. } => None,
+        }
+    }
+
     #[cfg_attr(
         not(feature = "providers"),
         expect(

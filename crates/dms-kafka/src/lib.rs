@@ -25,7 +25,7 @@ mod transport;
 
 pub use builder::ClientBuilder;
 pub use client::Client;
-pub use delete::DeleteMessages;
+pub use delete::{DeleteMessages, PreparedRequest};
 pub use deletion::{Deletion, DeletionTarget, PartitionDeletion, PartitionStatus, UnexpectedItem};
 pub use error::{Error, ErrorKind};
 pub use ids::{InstanceId, InvalidId, Offset, PartitionId, ProjectId, TopicName};

@@ -12,7 +12,7 @@ use huaweicloud_auth::{
 };
 use huaweicloud_auth::{Environment, ProvideCredentials};
 
-use crate::error::Error;
+use crate::error::{Error, Rule};
 use crate::identity::{Project, ProjectSource};
 
 /// The service's name in variables and in `regions.yaml`.
@@ -57,7 +57,8 @@ impl Sources {
                 .endpoint_of(region)
                 .map_err(|error| Error::invalid_input(error.to_string()).with_source(error));
         }
-        Err(Error::invalid_input(
+        Err(Error::broken(
+            Rule::EndpointGiven,
             "no endpoint: give a region or an endpoint, such as https://dms.ap-southeast-1.myhuaweicloud.com",
         ))
     }
@@ -125,7 +126,8 @@ impl Sources {
 }
 
 fn no_project() -> Error {
-    Error::invalid_input(
+    Error::broken(
+        Rule::ProjectIdGiven,
         "no project id: give the one that the instance belongs to, or a region, whose own is then looked up",
     )
 }

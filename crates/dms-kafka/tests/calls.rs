@@ -40,13 +40,37 @@ async fn offsets_and_partitions_are_exact_on_the_wire() {
     for (partition, target, _) in targets {
         request = request.target(partition, target);
     }
+    let dry = request.to_request().unwrap();
+    assert!(requests(&server).await.is_empty());
     request.send().await.unwrap().into_result().unwrap();
     let sent = requests(&server).await;
     let body = String::from_utf8(sent[0].body.clone()).unwrap();
+    assert_eq!(
+        (dry.method(), dry.body()),
+        (sent[0].method.as_str(), body.as_str())
+    );
+    assert_eq!(
+        dry.url(),
+        format!("{}{}", server.uri(), sent[0].url.path())
+    );
     for (partition, _, offset) in targets {
         let item = format!(r#"{{"offset":{offset},"partition":{partition}}}"#);
         assert!(body.contains(&item), "{item} in {body}");
     }
+}
+
+#[cfg(feature = "providers")]
+#[test]
+fn a_request_has_a_placeholder_for_a_project_that_is_to_be_looked_up() {
+    let client = Client::builder()
+        .region(dms_kafka::Region::AP_SOUTHEAST_1)
+        .build()
+        .unwrap();
+    let request = client.delete_messages("instance", "orders").everything(0);
+    assert_eq!(
+        request.to_request().unwrap().url(),
+        "https://dms.ap-southeast-1.myhuaweicloud.com/v2/{project_id}/kafka/instances/instance/topics/orders/messages/delete"
+    );
 }
 
 #[tokio::test]
@@ -192,6 +216,15 @@ fn a_builder_names_what_is_wrong_and_repeats_no_secret() {
         let error = builder.build().unwrap_err();
         assert!(error.to_string().contains(rule), "{error}");
         assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        let predicates = [
+            (error.is_plaintext_refused(), "allow_plaintext_http"),
+            (error.is_endpoint_missing(), "no endpoint"),
+            (error.is_project_id_missing(), "no project id"),
+            (error.is_invalid_id(), "project id"),
+        ];
+        for (holds, of_rule) in predicates {
+            assert_eq!(holds, rule == of_rule, "{error}");
+        }
         assert!(
             !format!("{error} {error:?} {shown}").contains("canary"),
             "{error:?}"

@@ -58,7 +58,9 @@ async fn nothing_is_sent_for_bad_input() {
         (too_many, "name fewer partitions"),
     ];
     for (request, words) in cases {
+        let dry = request.to_request().unwrap_err();
         let error = request.send().await.unwrap_err();
+        assert_eq!(dry.to_string(), error.to_string());
         assert_eq!(
             (error.kind(), error.outcome()),
             (ErrorKind::InvalidInput, Outcome::NotApplied),

@@ -12,6 +12,7 @@ use futures_util::{StreamExt, stream};
 
 use self::grouping::{Group, groups};
 use crate::client::Client;
+use crate::delete::{DeleteMessages, PreparedRequest};
 use crate::deletion::{Deletion, DeletionTarget};
 use crate::error::Error;
 
@@ -219,23 +220,34 @@ impl PurgeRequest {
             .all(|(_, target)| *target == DeletionTarget::Everything)
     }
 
+    /// The request that [`send`](Self::send) would send, for a dry run. Nothing is sent.
+    ///
+    /// # Errors
+    /// As [`DeleteMessages::to_request`].
+    pub fn to_request(&self) -> Result<PreparedRequest, Error> {
+        self.call().to_request()
+    }
+
     /// Sends the request and judges the answer.
     pub async fn send(self) -> PurgeResult {
+        let result = self.call().send().await;
         let Group {
             topic,
             targets,
             rows,
         } = self.group;
-        let call = self
-            .client
-            .delete_messages(self.instance_id, topic.as_str())
-            .with_targets(targets.clone());
         PurgeResult {
-            result: call.send().await,
             topic,
             targets,
             rows,
+            result,
         }
+    }
+
+    fn call(&self) -> DeleteMessages {
+        self.client
+            .delete_messages(self.instance_id.as_str(), self.group.topic.as_str())
+            .with_targets(self.group.targets.clone())
     }
 }
 
