@@ -6,9 +6,11 @@ use std::time::Duration;
 use huaweicloud_auth::Region;
 use huaweicloud_auth::{Environment, ProvideCredentials};
 
-use crate::client::{Client, Config};
+use crate::client::Client;
+use crate::config::Config;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
+use crate::ids::{InvalidId, ProjectId, validated};
 use crate::retry::RetryPolicy;
 use crate::sources::Sources;
 use crate::transport::{Proxy, Transport};
@@ -41,9 +43,10 @@ pub struct ClientBuilder {
     answer_limit: usize,
 }
 
-impl ClientBuilder {
-    pub(crate) fn new() -> Self {
-        Self {
+impl Client {
+    /// Starts building a client.
+    pub fn builder() -> ClientBuilder {
+        ClientBuilder {
             sources: Sources::new(),
             plaintext_allowed: false,
             transport: Transport::new(),
@@ -53,7 +56,9 @@ impl ClientBuilder {
             answer_limit: dms_kafka_client::DEFAULT_ANSWER_LIMIT,
         }
     }
+}
 
+impl ClientBuilder {
     /// The region of the instances, which tells where the service and its IAM are: see
     /// [`EndpointResolver`](crate::auth::EndpointResolver) for the variables and the file that may say otherwise.
     /// The first of several endpoints is taken.
@@ -88,8 +93,11 @@ impl ClientBuilder {
     ///
     /// It may be left out when a region is given: then it is the one that the credentials name, or the region's
     /// own, for which IAM is asked at the first call. `HUAWEICLOUD_SDK_IAM_ENDPOINT` names another IAM.
-    pub fn project_id(mut self, project_id: impl Into<String>) -> Self {
-        self.sources.project_id = Some(project_id.into());
+    pub fn project_id(
+        mut self,
+        project_id: impl TryInto<ProjectId, Error: Into<InvalidId>>,
+    ) -> Self {
+        self.sources.project_id = Some(validated(project_id));
         self
     }
 

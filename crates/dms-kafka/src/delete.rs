@@ -1,5 +1,6 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
+use std::fmt;
 use std::sync::Arc;
 
 use dms_kafka_client::{self as raw, Attempt, types};
@@ -7,11 +8,10 @@ use futures_util::FutureExt;
 
 use crate::answer::RawResult;
 use crate::call::{self, Effect, Operation};
-use crate::client::Client;
+use crate::config::Config;
 use crate::deletion::{Deletion, DeletionTarget, History, ReportedItem, Word};
 use crate::error::Error;
-use crate::identity::Project;
-use crate::ids::{InstanceId, Offset, PartitionId, TopicName};
+use crate::ids::{InstanceId, InvalidId, Offset, PartitionId, TopicName, validated};
 use crate::text::fit;
 
 /// The service's limit on a request body, in bytes.
@@ -40,7 +40,7 @@ const OPERATION: Operation = Operation {
 ///
 /// let mut request = client.delete_messages(gateway.instance_id(), "orders").everything(2);
 /// for (partition, offset) in [(0, 400), (1, 7)] {
-///     request = request.target(partition, DeletionTarget::Before(offset));
+///     request = request.target(partition, DeletionTarget::before(offset)?);
 /// }
 /// request.send().await?.into_result()?;
 ///
@@ -49,23 +49,36 @@ const OPERATION: Operation = Operation {
 /// assert_eq!(request.send().await.unwrap_err().attempts(), 0);
 /// # Ok::<(), dms_kafka::Error>(()) }).unwrap();
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use = "nothing is deleted until send() is awaited"]
 pub struct DeleteMessages {
-    client: Client,
-    instance_id: String,
-    topic: String,
-    targets: Vec<(i32, DeletionTarget)>,
+    config: Arc<Config>,
+    /// The request, or the first invalid part of it.
+    request: Result<Request, InvalidId>,
+}
+
+#[derive(Clone, Debug)]
+struct Request {
+    instance_id: InstanceId,
+    topic: TopicName,
+    targets: Vec<(PartitionId, DeletionTarget)>,
 }
 
 impl DeleteMessages {
-    pub(crate) fn new(client: Client, instance_id: String, topic: String) -> Self {
-        Self {
-            client,
-            instance_id,
-            topic,
-            targets: Vec::new(),
-        }
+    pub(crate) fn new(
+        config: Arc<Config>,
+        instance_id: Result<InstanceId, InvalidId>,
+        topic: Result<TopicName, InvalidId>,
+        targets: Vec<(PartitionId, DeletionTarget)>,
+    ) -> Self {
+        let request = instance_id.and_then(|instance_id| {
+            Ok(Request {
+                instance_id,
+                topic: topic?,
+                targets,
+            })
+        });
+        Self { config, request }
     }
 
     /// Deletes every record of `partition` below `offset`; the record at `offset` stays.
@@ -73,27 +86,47 @@ impl DeleteMessages {
     /// Both count from 0; a negative number is refused by [`send`](Self::send). Repeating such a deletion
     /// changes nothing, so it is retried freely.
     #[inline]
-    pub fn before(self, partition: i32, offset: i64) -> Self {
-        self.target(partition, DeletionTarget::Before(offset))
+    pub fn before(
+        self,
+        partition: impl TryInto<PartitionId, Error: Into<InvalidId>>,
+        offset: impl TryInto<Offset, Error: Into<InvalidId>>,
+    ) -> Self {
+        self.with(|| {
+            let partition = validated(partition)?;
+            Ok((partition, DeletionTarget::Before(validated(offset)?)))
+        })
     }
 
     /// Deletes all records that `partition` holds when the request arrives.
     ///
     /// Repeating it deletes what has been written since, so it is retried only while nothing can have
     /// reached the service.
-    pub fn everything(self, partition: i32) -> Self {
+    pub fn everything(self, partition: impl TryInto<PartitionId, Error: Into<InvalidId>>) -> Self {
         self.target(partition, DeletionTarget::Everything)
     }
 
     /// Adds one partition with its target, for callers that have targets as data.
     #[inline]
-    pub fn target(mut self, partition: i32, target: DeletionTarget) -> Self {
-        self.targets.push((partition, target));
-        self
+    pub fn target(
+        self,
+        partition: impl TryInto<PartitionId, Error: Into<InvalidId>>,
+        target: DeletionTarget,
+    ) -> Self {
+        self.with(|| Ok((validated(partition)?, target)))
     }
 
-    pub(crate) fn with_targets(self, targets: Vec<(i32, DeletionTarget)>) -> Self {
-        Self { targets, ..self }
+    #[inline]
+    fn with(
+        mut self,
+        row: impl FnOnce() -> Result<(PartitionId, DeletionTarget), InvalidId>,
+    ) -> Self {
+        if let Ok(request) = &mut self.request {
+            match row() {
+                Ok(row) => request.targets.push(row),
+                Err(error) => self.request = Err(error),
+            }
+        }
+        self
     }
 
     /// The request that [`send`](Self::send) would send, for a dry run. Nothing is sent.
@@ -117,8 +150,9 @@ impl DeleteMessages {
     /// # Errors
     /// [`InvalidInput`](crate::ErrorKind::InvalidInput) in the cases in which `send` refuses the input.
     pub fn to_request(&self) -> Result<PreparedRequest, Error> {
-        let request = self.checked()?;
-        let config = self.client.config();
+        let request = self.request.as_ref().map_err(Clone::clone)?;
+        let body = request.body()?;
+        let config = &self.config;
         let attempt = Attempt::without_sending();
         let client = raw::Client::new_with_client(
             config.endpoint.base(),
@@ -127,7 +161,7 @@ impl DeleteMessages {
         );
         let project_id = config.project.name().unwrap_or(PROJECT_TO_BE_FOUND);
         // Such a call waits for nothing.
-        let result = request.send(client, project_id).now_or_never();
+        let result = request.send(client, project_id, &body).now_or_never();
         match (attempt.take_request(), result) {
             (Some(request), _) => Ok(PreparedRequest::new(&request)),
             (None, Some(Err(error))) => Err(Error::invalid_input(error.to_string())),
@@ -143,53 +177,113 @@ impl DeleteMessages {
     /// [`ErrorKind`](crate::ErrorKind) from the call itself; failed partitions are no error here but in
     /// [`Deletion::into_result`].
     pub async fn send(self) -> Result<Deletion, Error> {
-        let request = Arc::new(self.checked()?);
-        let repeatable = self
-            .targets
-            .iter()
-            .all(|(_, target)| *target != DeletionTarget::Everything);
-        let effect = if repeatable {
-            Effect::DeletesWhatIsNamed
-        } else {
-            Effect::DeletesEverything
-        };
-        let config = self.client.config();
-        let deadline = call::after(config.call_timeout);
-        let send = move |client, project: Arc<Project>| {
-            let request = Arc::clone(&request);
-            async move { request.send(client, project.id.as_str()).await }
-        };
-        let answer = call::run(config, deadline, OPERATION, effect, send).await?;
+        let request = &self.request?;
+        let body = &request.body()?;
+        let answer = call::run(
+            &self.config,
+            call::after(self.config.call_timeout),
+            OPERATION,
+            request.effect(),
+            |client, project| async move { request.send(client, project.id.as_str(), body).await },
+        )
+        .await?;
         let secret = call::secret(&answer.credentials);
-        Ok(judge(&self.targets, answer.value, secret, answer.history))
-    }
-
-    fn checked(&self) -> Result<Checked, Error> {
-        Ok(Checked {
-            instance_id: InstanceId::new(self.instance_id.as_str())?,
-            topic: TopicName::new(self.topic.as_str())?,
-            body: request_body(&self.targets)?,
-        })
+        Ok(judge(
+            &request.targets,
+            answer.value,
+            secret,
+            answer.history,
+        ))
     }
 }
 
-/// What the generated method takes.
-struct Checked {
-    instance_id: InstanceId,
-    topic: TopicName,
-    body: types::DeleteKafkaMessageRequestBody,
-}
-
-impl Checked {
+impl Request {
     async fn send(
         &self,
         client: raw::Client,
         project_id: &str,
+        body: &types::DeleteKafkaMessageRequestBody,
     ) -> RawResult<types::DeleteKafkaTopicMessagesResponse> {
         let (instance_id, topic) = (self.instance_id.as_str(), self.topic.as_str());
         client
-            .delete_kafka_topic_messages(project_id, instance_id, topic, &self.body)
+            .delete_kafka_topic_messages(project_id, instance_id, topic, body)
             .await
+    }
+
+    fn effect(&self) -> Effect {
+        if self
+            .targets
+            .iter()
+            .any(|(_, target)| target.is_everything())
+        {
+            Effect::DeletesEverything
+        } else {
+            Effect::DeletesWhatIsNamed
+        }
+    }
+
+    fn body(&self) -> Result<types::DeleteKafkaMessageRequestBody, Error> {
+        if self.targets.is_empty() {
+            return Err(Error::invalid_input(
+                "no partition is named: add before(partition, offset) or everything(partition)",
+            ));
+        }
+        self.check_named_once()?;
+        let item = |&(partition, target): &(PartitionId, DeletionTarget)| {
+            let offset = match target {
+                DeletionTarget::Before(offset) => offset.get(),
+                DeletionTarget::Everything => EVERYTHING,
+            };
+            types::PartitionOffsetEntity {
+                partition: Some(partition.get()),
+                offset: Some(offset),
+            }
+        };
+        let partitions = self.targets.iter().map(item).collect();
+        let body = types::DeleteKafkaMessageRequestBody { partitions };
+        check_size(&body)?;
+        Ok(body)
+    }
+
+    /// Partitions mostly come in ascending order, which needs no set.
+    fn check_named_once(&self) -> Result<(), Error> {
+        if self.targets.is_sorted_by(|one, next| one.0 < next.0) {
+            return Ok(());
+        }
+        let mut seen = HashSet::with_capacity(self.targets.len());
+        match self.targets.iter().find(|target| !seen.insert(target.0)) {
+            None => Ok(()),
+            Some((partition, _)) => Err(Error::invalid_input(format!(
+                "partition {partition} is named twice: name each partition once"
+            ))),
+        }
+    }
+}
+
+/// Refuses a body above the service's limit; small requests are not measured.
+fn check_size(body: &types::DeleteKafkaMessageRequestBody) -> Result<(), Error> {
+    const LONGEST_ITEM: usize = r#"{"offset":9223372036854775807,"partition":2147483647},"#.len();
+    if body.partitions.len() < MAX_BODY / LONGEST_ITEM {
+        return Ok(());
+    }
+    let size = serde_json::to_vec(body)
+        .map_err(|error| {
+            Error::invalid_input("the request cannot be written as JSON").with_source(error)
+        })?
+        .len();
+    if size <= MAX_BODY {
+        return Ok(());
+    }
+    Err(Error::invalid_input(format!(
+        "the request has {size} bytes and the service takes {MAX_BODY}: name fewer partitions per call"
+    )))
+}
+
+impl fmt::Debug for DeleteMessages {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeleteMessages")
+            .field("request", &self.request)
+            .finish_non_exhaustive()
     }
 }
 
@@ -233,7 +327,7 @@ impl PreparedRequest {
 }
 
 pub(crate) fn judge(
-    requested: &[(i32, DeletionTarget)],
+    requested: &[(PartitionId, DeletionTarget)],
     answer: types::DeleteKafkaTopicMessagesResponse,
     secret: Option<&str>,
     history: History,
@@ -241,65 +335,6 @@ pub(crate) fn judge(
     let reported = answer.partitions.into_iter();
     let reported = reported.map(|item| reported_item(item, secret));
     Deletion::judge(requested, reported, history)
-}
-
-fn request_body(
-    targets: &[(i32, DeletionTarget)],
-) -> Result<types::DeleteKafkaMessageRequestBody, Error> {
-    if targets.is_empty() {
-        return Err(Error::invalid_input(
-            "no partition is named: add before(partition, offset) or everything(partition)",
-        ));
-    }
-    let mut partitions = Vec::with_capacity(targets.len());
-    for &(partition, target) in targets {
-        let partition = PartitionId::new(partition)?.get();
-        let offset = match target {
-            DeletionTarget::Before(offset) => Offset::new(offset)?.get(),
-            DeletionTarget::Everything => EVERYTHING,
-        };
-        partitions.push(types::PartitionOffsetEntity {
-            partition: Some(partition),
-            offset: Some(offset),
-        });
-    }
-    check_named_once(targets)?;
-    let body = types::DeleteKafkaMessageRequestBody { partitions };
-    check_size(&body)?;
-    Ok(body)
-}
-
-/// Partitions mostly come in ascending order, which needs no set.
-fn check_named_once(targets: &[(i32, DeletionTarget)]) -> Result<(), Error> {
-    if targets.is_sorted_by(|one, next| one.0 < next.0) {
-        return Ok(());
-    }
-    let mut seen = HashSet::with_capacity(targets.len());
-    match targets.iter().find(|target| !seen.insert(target.0)) {
-        None => Ok(()),
-        Some((partition, _)) => Err(Error::invalid_input(format!(
-            "partition {partition} is named twice: name each partition once"
-        ))),
-    }
-}
-
-/// Refuses a body above the service's limit; small requests are not measured.
-fn check_size(body: &types::DeleteKafkaMessageRequestBody) -> Result<(), Error> {
-    const LONGEST_ITEM: usize = r#"{"offset":9223372036854775807,"partition":2147483647},"#.len();
-    if body.partitions.len() < MAX_BODY / LONGEST_ITEM {
-        return Ok(());
-    }
-    let size = serde_json::to_vec(body)
-        .map_err(|error| {
-            Error::invalid_input("the request cannot be written as JSON").with_source(error)
-        })?
-        .len();
-    if size <= MAX_BODY {
-        return Ok(());
-    }
-    Err(Error::invalid_input(format!(
-        "the request has {size} bytes and the service takes {MAX_BODY}: name fewer partitions per call"
-    )))
 }
 
 fn reported_item(item: types::PartitionResp, secret: Option<&str>) -> ReportedItem {

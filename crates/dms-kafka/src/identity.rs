@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use http::HeaderValue;
-use huaweicloud_auth::Credentials;
+use huaweicloud_auth::{Credentials, ProvideCredentials};
 use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout_at};
 
-use crate::client::Config;
 use crate::error::{Error, ErrorKind};
 use crate::ids::ProjectId;
 use crate::outcome::Outcome;
@@ -38,8 +37,7 @@ pub(crate) enum ProjectSource {
 }
 
 impl Project {
-    pub(crate) fn new(id: impl Into<String>) -> Result<Arc<Self>, Error> {
-        let id = ProjectId::new(id)?;
+    pub(crate) fn new(id: ProjectId) -> Result<Arc<Self>, Error> {
         let header = HeaderValue::from_str(id.as_str()).map_err(|error| {
             Error::invalid_input("the project id does not fit a header").with_source(error)
         })?;
@@ -74,17 +72,22 @@ impl ProjectSource {
                     .project_id(credentials, region)
                     .await
                     .map_err(|error| unknown_project(&error).with_source(error))?;
-                Project::new(id).map_err(|error| unknown_project(&error))
+                let id = ProjectId::new(id)
+                    .map_err(|error| unknown_project(&error).with_source(error))?;
+                Project::new(id)
             }
         }
     }
 }
 
 impl Identity {
-    /// Asks the credentials provider, and IAM when the project is not known yet.
-    pub(crate) async fn ask(config: &Config, deadline: Instant) -> Result<Self, Error> {
-        let credentials = credentials(config, deadline).await?;
-        let project = timeout_at(deadline, config.project.project(&credentials))
+    pub(crate) async fn ask(
+        provider: &dyn ProvideCredentials,
+        project: &ProjectSource,
+        deadline: Instant,
+    ) -> Result<Self, Error> {
+        let credentials = credentials(provider, deadline).await?;
+        let project = timeout_at(deadline, project.project(&credentials))
             .await
             .map_err(|elapsed| late(ErrorKind::ProjectId, "no project id", elapsed))??;
         Ok(Self {
@@ -94,8 +97,11 @@ impl Identity {
     }
 }
 
-pub(crate) async fn credentials(config: &Config, deadline: Instant) -> Result<Credentials, Error> {
-    timeout_at(deadline, config.credentials.provide_credentials())
+pub(crate) async fn credentials(
+    provider: &dyn ProvideCredentials,
+    deadline: Instant,
+) -> Result<Credentials, Error> {
+    timeout_at(deadline, provider.provide_credentials())
         .await
         .map_err(|elapsed| late(ErrorKind::Credentials, "no credentials", elapsed))?
         .map_err(|error| {

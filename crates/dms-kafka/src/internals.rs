@@ -9,14 +9,14 @@ use http::Response;
 
 use crate::deletion::History;
 use crate::retry::{self, Decision, Situation};
-use crate::{Deletion, DeletionTarget, Error, Outcome, RetryPolicy, answer, delete};
+use crate::{Deletion, DeletionTarget, Error, Outcome, PartitionId, RetryPolicy, answer, delete};
 
 /// Judges an answer that came at the first attempt, as [`send`](crate::DeleteMessages::send) does.
 ///
 /// # Errors
 /// Those of `send` that an answer causes.
 pub fn judge(
-    requested: &[(i32, DeletionTarget)],
+    requested: &[(PartitionId, DeletionTarget)],
     response: Response<Vec<u8>>,
     secret: &str,
 ) -> Result<Deletion, Error> {

@@ -5,6 +5,7 @@ mod builder;
 mod call;
 mod client;
 pub mod codes;
+mod config;
 mod delete;
 mod deletion;
 mod endpoint;

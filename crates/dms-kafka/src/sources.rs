@@ -14,6 +14,7 @@ use huaweicloud_auth::{Environment, ProvideCredentials};
 
 use crate::error::{Error, Rule};
 use crate::identity::{Project, ProjectSource};
+use crate::ids::{InvalidId, ProjectId};
 
 /// The service's name in variables and in `regions.yaml`.
 #[cfg(feature = "providers")]
@@ -24,7 +25,7 @@ pub(crate) struct Sources {
     #[cfg(feature = "providers")]
     pub(crate) region: Option<Region>,
     pub(crate) endpoint: Option<String>,
-    pub(crate) project_id: Option<String>,
+    pub(crate) project_id: Option<Result<ProjectId, InvalidId>>,
     pub(crate) credentials: Option<Arc<dyn ProvideCredentials>>,
     pub(crate) environment: Environment,
 }
@@ -64,7 +65,8 @@ impl Sources {
     }
 
     fn named_project(&self) -> Result<Option<Arc<Project>>, Error> {
-        self.project_id.as_deref().map(Project::new).transpose()
+        let id = self.project_id.clone().transpose()?;
+        id.map(Project::new).transpose()
     }
 }
 

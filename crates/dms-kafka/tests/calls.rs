@@ -22,15 +22,12 @@ fn header<'a>(request: &'a Request, name: &str) -> &'a str {
 
 #[tokio::test]
 async fn offsets_and_partitions_are_exact_on_the_wire() {
+    let before = |offset| DeletionTarget::before(offset).unwrap();
     let targets = [
-        (0, DeletionTarget::Before(0), "0"),
-        (1, DeletionTarget::Before(1 << 31), "2147483648"),
-        (2, DeletionTarget::Before((1 << 53) + 1), "9007199254740993"),
-        (
-            i32::MAX,
-            DeletionTarget::Before(i64::MAX),
-            "9223372036854775807",
-        ),
+        (0, before(0), "0"),
+        (1, before(1 << 31), "2147483648"),
+        (2, before((1 << 53) + 1), "9007199254740993"),
+        (i32::MAX, before(i64::MAX), "9223372036854775807"),
         (3, DeletionTarget::Everything, "-1"),
     ];
     let partitions: Vec<i32> = targets.iter().map(|target| target.0).collect();
@@ -49,10 +46,7 @@ async fn offsets_and_partitions_are_exact_on_the_wire() {
         (dry.method(), dry.body()),
         (sent[0].method.as_str(), body.as_str())
     );
-    assert_eq!(
-        dry.url(),
-        format!("{}{}", server.uri(), sent[0].url.path())
-    );
+    assert_eq!(dry.url(), format!("{}{}", server.uri(), sent[0].url.path()));
     for (partition, _, offset) in targets {
         let item = format!(r#"{{"offset":{offset},"partition":{partition}}}"#);
         assert!(body.contains(&item), "{item} in {body}");

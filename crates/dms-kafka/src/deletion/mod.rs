@@ -8,6 +8,7 @@ use std::fmt;
 
 pub use self::partition::{DeletionTarget, PartitionDeletion, PartitionStatus};
 use crate::error::Error;
+use crate::ids::PartitionId;
 use crate::outcome::Outcome;
 
 /// The service's answer, judged partition by partition.
@@ -71,7 +72,7 @@ pub(crate) struct History {
 impl Deletion {
     /// Holds the answer against what was asked for.
     pub(crate) fn judge(
-        requested: &[(i32, DeletionTarget)],
+        requested: &[(PartitionId, DeletionTarget)],
         reported: impl IntoIterator<Item = ReportedItem>,
         history: History,
     ) -> Self {
@@ -84,7 +85,7 @@ impl Deletion {
         for (at, item) in reported.into_iter().enumerate() {
             match item
                 .partition
-                .and_then(|partition| places.find(partition, at))
+                .and_then(|partition| places.find(PartitionId::new(partition).ok()?, at))
             {
                 Some(at) => partitions[at].report(item),
                 None => unexpected.push(UnexpectedItem {
@@ -173,13 +174,13 @@ impl Deletion {
 
 /// Where each partition stands in the request.
 struct Places<'a> {
-    requested: &'a [(i32, DeletionTarget)],
+    requested: &'a [(PartitionId, DeletionTarget)],
     /// Made when it is first needed: answers mostly come in the order of the request.
-    index: Option<HashMap<i32, usize>>,
+    index: Option<HashMap<PartitionId, usize>>,
 }
 
 impl<'a> Places<'a> {
-    fn of(requested: &'a [(i32, DeletionTarget)]) -> Self {
+    fn of(requested: &'a [(PartitionId, DeletionTarget)]) -> Self {
         Self {
             requested,
             index: None,
@@ -187,8 +188,8 @@ impl<'a> Places<'a> {
     }
 
     /// The place of a partition, which may be `likely`.
-    fn find(&mut self, partition: i32, likely: usize) -> Option<usize> {
-        let names = |&(asked, _): &(i32, DeletionTarget)| asked == partition;
+    fn find(&mut self, partition: PartitionId, likely: usize) -> Option<usize> {
+        let names = |&(asked, _): &(PartitionId, DeletionTarget)| asked == partition;
         if self.requested.get(likely).is_some_and(names) {
             return Some(likely);
         }

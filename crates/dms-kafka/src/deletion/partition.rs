@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::{ReportedItem, SUCCESS, Word};
+use crate::ids::{InvalidId, Offset, PartitionId};
 use crate::outcome::Outcome;
 
 /// Kafka's codes that are given before a leader changes anything.
@@ -13,9 +14,24 @@ const REFUSED_BY_KAFKA: [&str; 5] = ["1", "3", "17", "29", "44"];
 #[non_exhaustive]
 pub enum DeletionTarget {
     /// Every record below this offset; the record at the offset stays.
-    Before(i64),
+    Before(Offset),
     /// Every record that the partition holds when the request arrives (-1 on the wire).
     Everything,
+}
+
+impl DeletionTarget {
+    /// Every record below `offset`.
+    ///
+    /// # Errors
+    /// [`InvalidId`] when the offset is negative.
+    pub fn before(offset: i64) -> Result<Self, InvalidId> {
+        Offset::new(offset).map(Self::Before)
+    }
+
+    /// Whether it is [`Everything`](Self::Everything).
+    pub fn is_everything(self) -> bool {
+        self == Self::Everything
+    }
 }
 
 impl fmt::Display for DeletionTarget {
@@ -46,7 +62,7 @@ impl fmt::Display for DeletionTarget {
 /// ```
 #[derive(Clone, Debug)]
 pub struct PartitionDeletion {
-    partition: i32,
+    partition: PartitionId,
     target: DeletionTarget,
     /// What the attempts before the answered one may have done.
     earlier: Outcome,
@@ -94,7 +110,7 @@ impl PartitionStatus {
 
 impl PartitionDeletion {
     /// Before the answer is read.
-    pub(super) fn new(partition: i32, target: DeletionTarget, earlier: Outcome) -> Self {
+    pub(super) fn new(partition: PartitionId, target: DeletionTarget, earlier: Outcome) -> Self {
         Self {
             partition,
             target,
@@ -123,7 +139,7 @@ impl PartitionDeletion {
     }
 
     /// The partition's number.
-    pub fn partition(&self) -> i32 {
+    pub fn partition(&self) -> PartitionId {
         self.partition
     }
 

@@ -1,20 +1,20 @@
 //! Deletions by the thousand: rows in, requests of one topic each, results as they come.
 
-mod grouping;
-
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures_core::Stream;
 use futures_core::stream::BoxStream;
 use futures_util::{StreamExt, stream};
 
-use self::grouping::{Group, groups};
-use crate::client::Client;
+use crate::config::Config;
 use crate::delete::{DeleteMessages, PreparedRequest};
 use crate::deletion::{Deletion, DeletionTarget};
 use crate::error::Error;
+use crate::ids::{InstanceId, InvalidId, PartitionId, TopicName, validated};
 
 /// The console deletes from no more partitions at once.
 const PARTITIONS_PER_REQUEST: usize = 10;
@@ -26,9 +26,9 @@ const LARGEST_WINDOW: usize = 1_000_000;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PurgeTarget {
     /// The topic's name.
-    pub topic: String,
-    /// The partition's number, from 0.
-    pub partition: i32,
+    pub topic: TopicName,
+    /// The partition's number.
+    pub partition: PartitionId,
     /// What to delete in it.
     pub target: DeletionTarget,
     /// The caller's own number of the row, such as its place in a file. It is never sent; requests and results give
@@ -38,13 +38,20 @@ pub struct PurgeTarget {
 
 impl PurgeTarget {
     /// A row from its three parts, with the number 0.
-    pub fn new(topic: impl Into<String>, partition: i32, target: DeletionTarget) -> Self {
-        Self {
-            topic: topic.into(),
-            partition,
+    ///
+    /// # Errors
+    /// [`InvalidId`] when the topic or the partition breaks its rule.
+    pub fn new(
+        topic: impl TryInto<TopicName, Error: Into<InvalidId>>,
+        partition: impl TryInto<PartitionId, Error: Into<InvalidId>>,
+        target: DeletionTarget,
+    ) -> Result<Self, InvalidId> {
+        Ok(Self {
+            topic: validated(topic)?,
+            partition: validated(partition)?,
             target,
             row: 0,
-        }
+        })
     }
 
     /// Gives the row a number of the caller's.
@@ -69,8 +76,10 @@ impl PurgeTarget {
 /// # let client = dms_kafka::Client::builder().endpoint(gateway.endpoint()).project_id(gateway.project_id())
 /// #     .credentials(gateway.credentials()).build().unwrap();
 ///
-/// let rows = [("orders", 0, 400), ("bills", 1, 10), ("orders", 2, 7)]
-///     .map(|(topic, partition, offset)| PurgeTarget::new(topic, partition, DeletionTarget::Before(offset)));
+/// let mut rows = Vec::new();
+/// for (topic, partition, offset) in [("orders", 0, 400), ("bills", 1, 10), ("orders", 2, 7)] {
+///     rows.push(PurgeTarget::new(topic, partition, DeletionTarget::before(offset)?)?);
+/// }
 /// let mut results = client.purge(gateway.instance_id()).run(rows);
 /// while let Some(result) = results.next().await {
 ///     let topic = result.topic().to_owned();
@@ -78,20 +87,20 @@ impl PurgeTarget {
 /// }
 /// # Ok::<(), dms_kafka::Error>(()) }).unwrap();
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use = "nothing is deleted until the results of run() are awaited"]
 pub struct Purge {
-    client: Client,
-    instance_id: String,
+    config: Arc<Config>,
+    instance_id: Result<InstanceId, InvalidId>,
     partitions_per_request: usize,
     concurrency: usize,
     window: usize,
 }
 
 impl Purge {
-    pub(crate) fn new(client: Client, instance_id: String) -> Self {
+    pub(crate) fn new(config: Arc<Config>, instance_id: Result<InstanceId, InvalidId>) -> Self {
         Self {
-            client,
+            config,
             instance_id,
             partitions_per_request: PARTITIONS_PER_REQUEST,
             concurrency: CONCURRENCY,
@@ -152,10 +161,11 @@ impl Purge {
     /// # let client = dms_kafka::Client::builder().endpoint(gateway.endpoint()).project_id(gateway.project_id())
     /// #     .credentials(gateway.credentials()).build().unwrap();
     ///
-    /// let rows = (0..3).map(|partition| PurgeTarget::new("orders", partition, DeletionTarget::Before(400)));
+    /// let target = DeletionTarget::before(400)?;
+    /// let rows: Result<Vec<_>, _> = (0..3).map(|partition| PurgeTarget::new("orders", partition, target)).collect();
     /// let mut results = client
     ///     .purge(gateway.instance_id())
-    ///     .requests(stream::iter(rows))
+    ///     .requests(stream::iter(rows?))
     ///     .map(|request| async {
     ///         println!("{}: {} partitions", request.topic(), request.targets().len());
     ///         request.send().await
@@ -170,39 +180,51 @@ impl Purge {
         self,
         rows: impl Stream<Item = PurgeTarget> + Send + 'static,
     ) -> impl Stream<Item = PurgeRequest> + Send + 'static {
-        let Self {
-            client,
-            instance_id,
-            partitions_per_request,
-            concurrency: _,
-            window,
-        } = self;
-        rows.ready_chunks(window)
-            .flat_map(move |rows| stream::iter(groups(rows, partitions_per_request)))
+        rows.ready_chunks(self.window)
+            .flat_map(move |rows| stream::iter(groups(rows, self.partitions_per_request)))
             .map(move |group| PurgeRequest {
-                client: client.clone(),
-                instance_id: instance_id.clone(),
+                config: Arc::clone(&self.config),
+                instance_id: self.instance_id.clone(),
                 group,
             })
+    }
+}
+
+impl fmt::Debug for Purge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Purge")
+            .field("instance_id", &self.instance_id)
+            .field("partitions_per_request", &self.partitions_per_request)
+            .field("concurrency", &self.concurrency)
+            .field("window", &self.window)
+            .finish_non_exhaustive()
     }
 }
 
 /// One request of a [`Purge`] that is yet to be sent; made by [`Purge::requests`].
 #[must_use = "nothing is deleted until send() is awaited"]
 pub struct PurgeRequest {
-    client: Client,
-    instance_id: String,
+    config: Arc<Config>,
+    instance_id: Result<InstanceId, InvalidId>,
     group: Group,
+}
+
+/// The rows of one request.
+#[derive(Debug)]
+struct Group {
+    topic: TopicName,
+    targets: Vec<(PartitionId, DeletionTarget)>,
+    rows: Vec<u64>,
 }
 
 impl PurgeRequest {
     /// The topic.
     pub fn topic(&self) -> &str {
-        &self.group.topic
+        self.group.topic.as_str()
     }
 
     /// The partitions that the request names.
-    pub fn targets(&self) -> &[(i32, DeletionTarget)] {
+    pub fn targets(&self) -> &[(PartitionId, DeletionTarget)] {
         &self.group.targets
     }
 
@@ -214,10 +236,7 @@ impl PurgeRequest {
     /// Whether the request deletes everything from its partitions. Then all of its targets do, and repeating it
     /// deletes what was written since.
     pub fn deletes_everything(&self) -> bool {
-        self.group
-            .targets
-            .iter()
-            .all(|(_, target)| *target == DeletionTarget::Everything)
+        self.group.deletes_everything()
     }
 
     /// The request that [`send`](Self::send) would send, for a dry run. Nothing is sent.
@@ -230,24 +249,20 @@ impl PurgeRequest {
 
     /// Sends the request and judges the answer.
     pub async fn send(self) -> PurgeResult {
-        let result = self.call().send().await;
-        let Group {
-            topic,
-            targets,
-            rows,
-        } = self.group;
         PurgeResult {
-            topic,
-            targets,
-            rows,
-            result,
+            result: self.call().send().await,
+            group: self.group,
         }
     }
 
     fn call(&self) -> DeleteMessages {
-        self.client
-            .delete_messages(self.instance_id.as_str(), self.group.topic.as_str())
-            .with_targets(self.group.targets.clone())
+        let Group { topic, targets, .. } = &self.group;
+        DeleteMessages::new(
+            Arc::clone(&self.config),
+            self.instance_id.clone(),
+            Ok(topic.clone()),
+            targets.clone(),
+        )
     }
 }
 
@@ -298,26 +313,24 @@ impl fmt::Debug for PurgeResults {
 #[derive(Debug)]
 #[must_use = "a request may have failed: look at it"]
 pub struct PurgeResult {
-    topic: String,
-    targets: Vec<(i32, DeletionTarget)>,
-    rows: Vec<u64>,
+    group: Group,
     result: Result<Deletion, Error>,
 }
 
 impl PurgeResult {
     /// The topic.
     pub fn topic(&self) -> &str {
-        &self.topic
+        self.group.topic.as_str()
     }
 
     /// The partitions that the request named.
-    pub fn targets(&self) -> &[(i32, DeletionTarget)] {
-        &self.targets
+    pub fn targets(&self) -> &[(PartitionId, DeletionTarget)] {
+        &self.group.targets
     }
 
     /// The numbers that the caller gave the rows ([`PurgeTarget::row`]), in the order of [`targets`](Self::targets).
     pub fn rows(&self) -> &[u64] {
-        &self.rows
+        &self.group.rows
     }
 
     /// The judged answer.
@@ -335,5 +348,109 @@ impl PurgeResult {
     /// As [`deletion`](Self::deletion).
     pub fn into_deletion(self) -> Result<Deletion, Error> {
         self.result
+    }
+}
+
+impl Group {
+    fn deletes_everything(&self) -> bool {
+        self.targets
+            .first()
+            .is_some_and(|(_, target)| target.is_everything())
+    }
+}
+
+/// Cuts rows into requests of one topic and one kind of target, in the order of their first rows.
+///
+/// A partition that is named again goes into a request of its own.
+fn groups(rows: Vec<PurgeTarget>, partitions_per_request: usize) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    let mut open: HashMap<(TopicName, bool), usize> = HashMap::new();
+    let mut named: HashSet<(usize, PartitionId)> = HashSet::new();
+    // Rows of one topic mostly stand together: then the group is that of the row before.
+    let mut last = None;
+    for row in rows {
+        let PurgeTarget {
+            topic,
+            partition,
+            target,
+            row,
+        } = row;
+        let everything = target.is_everything();
+        let of_last = last.filter(|&at: &usize| {
+            groups[at].topic == topic && groups[at].deletes_everything() == everything
+        });
+        let at = of_last
+            .or_else(|| open.get(&(topic.clone(), everything)).copied())
+            .filter(|&at| groups[at].targets.len() < partitions_per_request)
+            .filter(|&at| named.insert((at, partition)));
+        let at = at.unwrap_or_else(|| {
+            let at = groups.len();
+            open.insert((topic.clone(), everything), at);
+            named.insert((at, partition));
+            groups.push(Group {
+                topic,
+                targets: Vec::new(),
+                rows: Vec::new(),
+            });
+            at
+        });
+        groups[at].targets.push((partition, target));
+        groups[at].rows.push(row);
+        last = Some(at);
+    }
+    groups
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Rows of a topic, a partition and an offset, where `None` is everything.
+    fn cut(
+        rows: &[(&'static str, i32, Option<i64>)],
+    ) -> Result<Vec<(TopicName, Vec<i32>)>, InvalidId> {
+        let row = |&(topic, partition, offset): &(&str, i32, Option<i64>)| {
+            let target = offset.map_or(Ok(DeletionTarget::Everything), DeletionTarget::before)?;
+            PurgeTarget::new(topic, partition, target)
+        };
+        let rows = rows.iter().map(row).collect::<Result<_, _>>()?;
+        let requests = groups(rows, 2).into_iter().map(|request| {
+            let partitions = request.targets.iter().map(|target| target.0.get());
+            (request.topic, partitions.collect())
+        });
+        Ok(requests.collect())
+    }
+
+    #[test]
+    fn rows_are_gathered_by_topic_and_kind_and_cut_at_the_limit() -> Result<(), InvalidId> {
+        let cases = [
+            (
+                &[
+                    ("a", 0, Some(1)),
+                    ("b", 0, Some(1)),
+                    ("a", 1, Some(1)),
+                    ("a", 2, Some(1)),
+                ][..],
+                &[("a", &[0, 1][..]), ("b", &[0]), ("a", &[2])][..],
+            ),
+            (
+                &[("a", 0, Some(1)), ("a", 1, None), ("a", 2, Some(1))],
+                &[("a", &[0, 2]), ("a", &[1])],
+            ),
+            // A partition that is named again.
+            (
+                &[("a", 0, Some(1)), ("a", 0, Some(2)), ("a", 1, Some(2))],
+                &[("a", &[0]), ("a", &[0, 1])],
+            ),
+        ];
+        for (rows, expected) in cases {
+            let requests = cut(rows)?;
+            let requests: Vec<(&str, &[i32])> = requests
+                .iter()
+                .map(|(topic, partitions)| (topic.as_str(), &partitions[..]))
+                .collect();
+            assert_eq!(requests, expected, "{rows:?}");
+        }
+        Ok(())
     }
 }
