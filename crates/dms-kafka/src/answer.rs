@@ -132,12 +132,11 @@ fn without_answer(error: Option<RawError>) -> Error {
         _ => return untrusted("the answer was not captured"),
     };
     if error.is_connect() {
-        let message = format!("no connection to the service: {}", root_cause(&error));
+        let message = "no connection to the service";
         return Error::new(ErrorKind::Connect, Outcome::NotApplied, message).with_source(error);
     }
     if error.is_builder() {
-        return Error::invalid_input(format!("the request cannot be built: {error}"))
-            .with_source(error);
+        return Error::invalid_input("the request cannot be built").with_source(error);
     }
     if error.is_timeout() {
         return Error::new(
@@ -147,10 +146,7 @@ fn without_answer(error: Option<RawError>) -> Error {
         )
         .with_source(error);
     }
-    let message = format!(
-        "the connection broke before an answer came: {}",
-        root_cause(&error)
-    );
+    let message = "the connection broke before an answer came";
     Error::new(ErrorKind::Connection, Outcome::Unknown, message).with_source(error)
 }
 
@@ -167,14 +163,6 @@ pub(crate) fn late(answer: Option<Answer>, allowed: Duration, secret: Option<&st
         }
         Some(answer) => described(refused(&answer), &answer, secret),
     }
-}
-
-fn root_cause(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(next) = cause.source() {
-        cause = next;
-    }
-    cause.to_string()
 }
 
 fn request_id(headers: &HeaderMap) -> Option<String> {

@@ -71,9 +71,8 @@ impl ProjectSource {
                 let id = lookup
                     .project_id(credentials, region)
                     .await
-                    .map_err(|error| unknown_project(&error).with_source(error))?;
-                let id = ProjectId::new(id)
-                    .map_err(|error| unknown_project(&error).with_source(error))?;
+                    .map_err(|error| no_project().with_source(error))?;
+                let id = ProjectId::new(id).map_err(|error| no_project().with_source(error))?;
                 Project::new(id)
             }
         }
@@ -104,20 +103,18 @@ pub(crate) async fn credentials(
     timeout_at(deadline, provider.provide_credentials())
         .await
         .map_err(|elapsed| late(ErrorKind::Credentials, "no credentials", elapsed))?
-        .map_err(|error| {
-            unsent(ErrorKind::Credentials, format!("no credentials: {error}")).with_source(error)
-        })
+        .map_err(|error| unsent(ErrorKind::Credentials, "no credentials").with_source(error))
 }
 
 fn late(kind: ErrorKind, what: &str, elapsed: Elapsed) -> Error {
-    unsent(kind, format!("{what} within the call's time-out")).with_source(elapsed)
+    unsent(kind, format!("{what} within the call timeout")).with_source(elapsed)
 }
 
 #[cfg(feature = "providers")]
-fn unknown_project(cause: &dyn std::fmt::Display) -> Error {
-    unsent(ErrorKind::ProjectId, format!("no project id: {cause}"))
+fn no_project() -> Error {
+    unsent(ErrorKind::ProjectId, "no project id")
 }
 
-fn unsent(kind: ErrorKind, message: String) -> Error {
+fn unsent(kind: ErrorKind, message: impl Into<String>) -> Error {
     Error::new(kind, Outcome::NotApplied, message)
 }

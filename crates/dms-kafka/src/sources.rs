@@ -56,7 +56,7 @@ impl Sources {
         if let Some(region) = &self.region {
             return self
                 .endpoint_of(region)
-                .map_err(|error| Error::invalid_input(error.to_string()).with_source(error));
+                .map_err(|error| Error::invalid_input(error.to_string()));
         }
         Err(Error::broken(
             Rule::EndpointGiven,

@@ -167,5 +167,5 @@ impl Transport {
 }
 
 fn unusable(what: &str, error: reqwest::Error) -> Error {
-    Error::invalid_input(format!("{what}: {error}")).with_source(error)
+    Error::invalid_input(what).with_source(error)
 }

@@ -11,7 +11,7 @@ use dms_kafka::{
     Client, DeleteMessages, Deletion, DeletionTarget, Error, ErrorKind, Outcome, RetryPolicy,
 };
 use serde_json::json;
-use support::{builder, deleted, read_request, requests, server};
+use support::{builder, chain, deleted, read_request, requests, server};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 use wiremock::{Request, ResponseTemplate};
@@ -151,7 +151,7 @@ async fn bad_input_sends_nothing_and_names_the_rule() {
     ];
     for (request, rule) in cases {
         let error = request.send().await.unwrap_err();
-        assert!(error.to_string().contains(rule), "{error}");
+        assert!(chain(&error).contains(rule), "{error}");
         assert_eq!(
             (error.attempts(), error.outcome()),
             (0, Outcome::NotApplied),
@@ -208,7 +208,7 @@ fn a_builder_names_what_is_wrong_and_repeats_no_secret() {
     for (builder, rule) in cases {
         let shown = format!("{builder:?}");
         let error = builder.build().unwrap_err();
-        assert!(error.to_string().contains(rule), "{error}");
+        assert!(chain(&error).contains(rule), "{error}");
         assert_eq!(error.kind(), ErrorKind::InvalidInput);
         let predicates = [
             (error.is_plaintext_refused(), "allow_plaintext_http"),

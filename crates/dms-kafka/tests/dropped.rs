@@ -161,7 +161,7 @@ async fn nothing_is_left_of_a_purge_that_is_given_up_and_nothing_more_is_sent() 
     let counter = Arc::clone(&read);
     let rows = (0..i32::MAX).map(move |partition| {
         counter.fetch_add(1, Ordering::SeqCst);
-        PurgeTarget::new("orders", partition, DeletionTarget::Everything).unwrap()
+        PurgeTarget::new("orders", partition, DeletionTarget::before(1).unwrap()).unwrap()
     });
     let mut results = client
         .purge("instance")

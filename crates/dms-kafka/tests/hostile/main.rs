@@ -7,6 +7,8 @@
 
 mod case;
 mod server;
+#[path = "../support/mod.rs"]
+mod support;
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::Debug;
@@ -20,6 +22,7 @@ use dms_kafka::auth::{
 use dms_kafka::{Client, Deletion, Error, Outcome, RetryPolicy};
 use futures_util::{StreamExt, stream};
 use server::Server;
+use support::chain;
 
 const SECURITY_TOKEN: &str = "canary-security-token/with=signs";
 
@@ -206,7 +209,7 @@ fn differences(expected: &Expected, result: &Result<Deletion, Error>) -> Vec<Str
     {
         faults.push(format!("the body lacks {body:?}"));
     }
-    let shown = error.to_string();
+    let shown = chain(error);
     for text in expected.shows.iter().filter(|text| !shown.contains(*text)) {
         faults.push(format!("Display lacks {text:?}"));
     }
@@ -217,7 +220,7 @@ fn differences(expected: &Expected, result: &Result<Deletion, Error>) -> Vec<Str
 /// What no error may show, whatever it is about.
 fn unfit(error: &Error) -> Vec<String> {
     let shown = error.to_string();
-    let everything = format!("{error} {error:?} {error:#?} {:?}", error.body());
+    let everything = format!("{} {error:?} {error:#?} {:?}", chain(error), error.body());
     let rules = [
         (everything.contains("canary"), "the security token is shown"),
         (

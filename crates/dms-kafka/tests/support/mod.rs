@@ -3,6 +3,7 @@
 
 pub(crate) mod log;
 
+use std::error::Error;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,6 +14,19 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
+
+/// The text of an error and of its causes. The error repeats none of them.
+pub(crate) fn chain(error: &dms_kafka::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let said = cause.to_string();
+        assert!(!error.to_string().contains(&said), "{error} repeats {said}");
+        text = format!("{text}: {said}");
+        next = cause.source();
+    }
+    text
+}
 
 pub(crate) fn builder(endpoint: &str) -> ClientBuilder {
     Client::builder()
