@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, StatusCode};
 use huaweicloud_auth::Credentials;
-use huaweicloud_auth::signing::{self, Payload, RequestTarget};
+use huaweicloud_auth::signing::{self, Payload, RequestTarget, X_PROJECT_ID};
 use progenitor_client::{ClientHooks, ClientInfo, Error, OperationInfo};
 use reqwest::{Body, Request, Response, ResponseBuilderExt, Url};
 
@@ -14,7 +14,6 @@ use crate::generated::Client;
 
 /// Added to each request by the generator. The API does not have it, so it is not sent.
 const GENERATOR_HEADER: &str = "api-version";
-const PROJECT_ID_HEADER: &str = "x-project-id";
 /// An announced length is only a promise: no more memory than this is taken before bytes arrive.
 const LARGEST_RESERVE: usize = 8 * 1024 * 1024;
 
@@ -25,7 +24,7 @@ impl ClientHooks<Attempt> for Client {
         let mut headers = std::mem::take(request.headers_mut());
         headers.remove(GENERATOR_HEADER);
         if let Some(project_id) = attempt.project_id() {
-            headers.insert(PROJECT_ID_HEADER, project_id.clone());
+            headers.insert(X_PROJECT_ID, project_id.clone());
         }
         let Some(credentials) = attempt.credentials() else {
             *request.headers_mut() = headers;

@@ -5,11 +5,12 @@ use std::time::{Duration, SystemTime};
 use dms_kafka_client::{self as raw, Answer, Completeness};
 use http::header::{LOCATION, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
+use huaweicloud_auth::signing::X_REQUEST_ID;
+use huaweicloud_auth::text;
 
 use crate::error::{Error, ErrorKind, SHOWN_ID};
 use crate::outcome::Outcome;
 use crate::service_error::ServiceError;
-use crate::text::shown;
 
 /// What a generated method returns.
 pub(crate) type RawResult<T> = Result<raw::ResponseValue<T>, RawError>;
@@ -34,7 +35,8 @@ pub(crate) fn judge<T>(
     match check(&answer, result) {
         Ok(value) => Ok(Trusted {
             value,
-            request_id: request_id.map(|id| shown(&id, secret, SHOWN_ID)),
+            request_id: request_id
+                .map(|id| text::sanitize(&id, secret.as_slice(), SHOWN_ID).into_owned()),
         }),
         Err(error) => Err(described(error, &answer, secret)),
     }
@@ -49,7 +51,7 @@ fn described(error: Error, answer: &Answer, secret: Option<&str>) -> Error {
         .with_encoded_authorization_message(said.encoded_authorization_message)
         .with_retry_after(retry_after(&answer.headers))
         .with_body(&answer.body, secret)
-        .made_showable(secret)
+        .sanitized(secret)
 }
 
 fn check<T>(answer: &Answer, result: RawResult<T>) -> Result<T, Error> {
@@ -166,7 +168,7 @@ pub(crate) fn late(answer: Option<Answer>, allowed: Duration, secret: Option<&st
 }
 
 fn request_id(headers: &HeaderMap) -> Option<String> {
-    let id = headers.get("x-request-id")?.to_str().ok()?;
+    let id = headers.get(X_REQUEST_ID)?.to_str().ok()?;
     (!id.is_empty()).then(|| id.to_owned())
 }
 

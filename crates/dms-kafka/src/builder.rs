@@ -4,11 +4,10 @@ use std::time::Duration;
 
 #[cfg(feature = "providers")]
 use huaweicloud_auth::Region;
-use huaweicloud_auth::{Environment, ProvideCredentials};
+use huaweicloud_auth::{Endpoint, Environment, ProvideCredentials};
 
 use crate::client::Client;
 use crate::config::Config;
-use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::ids::{InvalidId, ProjectId, validated};
 use crate::retry::RetryPolicy;
@@ -207,7 +206,12 @@ impl ClientBuilder {
     /// cannot be read.
     pub fn build(self) -> Result<Client, Error> {
         self.check_timeouts()?;
-        let endpoint = Endpoint::parse(&self.sources.endpoint()?, self.plaintext_allowed)?;
+        let endpoint: Endpoint = self.sources.endpoint()?.parse()?;
+        let endpoint = if self.plaintext_allowed {
+            endpoint
+        } else {
+            endpoint.require_encryption()?
+        };
         let http = self.transport.http_client(&endpoint)?;
         #[cfg(feature = "providers")]
         let resolved = self

@@ -1,10 +1,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use huaweicloud_auth::ProvideCredentials;
+use huaweicloud_auth::{Endpoint, ProvideCredentials};
 use tokio::time::Instant;
 
-use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::identity::{Identity, ProjectSource};
 use crate::retry::RetryPolicy;

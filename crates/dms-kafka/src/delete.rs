@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use dms_kafka_client::{self as raw, Attempt, types};
 use futures_util::FutureExt;
+use huaweicloud_auth::text;
 
 use crate::answer::RawResult;
 use crate::call::{self, Effect, Operation};
@@ -12,7 +13,6 @@ use crate::config::Config;
 use crate::deletion::{Deletion, DeletionTarget, History, ReportedItem, Word};
 use crate::error::Error;
 use crate::ids::{InstanceId, InvalidId, Offset, PartitionId, TopicName, validated};
-use crate::text::fit;
 
 /// The service's limit on a request body, in bytes.
 const MAX_BODY: usize = 12_000_000;
@@ -338,13 +338,13 @@ pub(crate) fn judge(
 }
 
 fn reported_item(item: types::PartitionResp, secret: Option<&str>) -> ReportedItem {
-    let showable = |word: Word| match word {
-        Cow::Owned(word) => Cow::Owned(fit(word, secret, SHOWN_WORD)),
-        known @ Cow::Borrowed(_) => known,
+    let sanitized = |word: Word| match text::sanitize(&word, secret.as_slice(), SHOWN_WORD) {
+        Cow::Borrowed(_) => word,
+        Cow::Owned(shown) => Cow::Owned(shown),
     };
     ReportedItem {
         partition: item.partition,
-        result: item.result.map(|result| showable(result.into_text())),
-        error_code: item.error_code.map(|code| showable(code.into_text())),
+        result: item.result.map(|result| sanitized(result.into_text())),
+        error_code: item.error_code.map(|code| sanitized(code.into_text())),
     }
 }

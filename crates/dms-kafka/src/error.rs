@@ -6,13 +6,12 @@ use std::iter;
 use std::time::Duration;
 
 use http::StatusCode;
-use huaweicloud_auth::CredentialsError;
+use huaweicloud_auth::{CredentialsError, EndpointError, text};
 use tokio::time::error::Elapsed;
 
 use crate::codes;
 use crate::deletion::Deletion;
 use crate::outcome::Outcome;
-use crate::text::shown;
 
 /// Request ids are shown up to this many characters; real ones have 32.
 pub(crate) const SHOWN_ID: usize = 128;
@@ -227,8 +226,10 @@ impl Error {
 
     /// Keeps the start of the body, without the secret.
     pub(crate) fn with_body(mut self, body: &[u8], secret: Option<&str>) -> Self {
-        self.0.body =
-            (!body.is_empty()).then(|| shown(&String::from_utf8_lossy(body), secret, SHOWN_BODY));
+        self.0.body = (!body.is_empty()).then(|| {
+            let body = String::from_utf8_lossy(body);
+            text::sanitize(&body, secret.as_slice(), SHOWN_BODY).into_owned()
+        });
         self
     }
 
@@ -244,20 +245,22 @@ impl Error {
         self
     }
 
-    /// Makes the service's text fit to be shown. It may repeat a secret: `APIGW.0301` may quote the
+    /// Makes the service's text safe to show. It may repeat a secret: `APIGW.0301` may quote the
     /// canonical request.
-    pub(crate) fn made_showable(mut self, secret: Option<&str>) -> Self {
+    pub(crate) fn sanitized(mut self, secret: Option<&str>) -> Self {
         let inner = &mut *self.0;
-        inner.message = shown(&inner.message, secret, SHOWN_MESSAGE);
         for (text, limit) in [
-            (&mut inner.code, SHOWN_CODE),
-            (&mut inner.request_id, SHOWN_ID),
+            (Some(&mut inner.message), SHOWN_MESSAGE),
+            (inner.code.as_mut(), SHOWN_CODE),
+            (inner.request_id.as_mut(), SHOWN_ID),
             (
-                &mut inner.encoded_authorization_message,
+                inner.encoded_authorization_message.as_mut(),
                 SHOWN_AUTHORIZATION,
             ),
         ] {
-            *text = text.take().map(|text| shown(&text, secret, limit));
+            if let Some(text) = text {
+                *text = text::sanitize(text, secret.as_slice(), limit).into_owned();
+            }
         }
         self
     }
@@ -417,6 +420,16 @@ impl fmt::Debug for Error {
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.0.source.as_deref().map(|source| source as _)
+    }
+}
+
+impl From<EndpointError> for Error {
+    fn from(error: EndpointError) -> Self {
+        if error.is_plaintext_refused() {
+            let message = format!("{error}, or allow plaintext by name (allow_plaintext_http)");
+            return Self::broken(Rule::Encrypted, message);
+        }
+        Self::invalid_input(error.to_string())
     }
 }
 

@@ -8,7 +8,6 @@ pub mod codes;
 mod config;
 mod delete;
 mod deletion;
-mod endpoint;
 mod error;
 mod identity;
 mod ids;
@@ -21,7 +20,6 @@ mod purge;
 mod retry;
 mod service_error;
 mod sources;
-mod text;
 mod transport;
 
 pub use builder::ClientBuilder;

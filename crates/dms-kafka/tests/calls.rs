@@ -180,7 +180,7 @@ fn a_builder_names_what_is_wrong_and_repeats_no_secret() {
             builder("https://user:canary@dms.example.com:99999"),
             "credentials provider",
         ),
-        (builder("ftp://dms.example.com"), "scheme"),
+        (builder("ftp://dms.example.com"), "not an http or https URL"),
         (builder("https://dms.example.com/v2"), "path"),
         (good().project_id("../x"), "project id"),
         (
