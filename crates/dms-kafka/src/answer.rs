@@ -8,7 +8,8 @@ use http::{HeaderMap, StatusCode};
 use huaweicloud_auth::signing::X_REQUEST_ID;
 use huaweicloud_auth::text;
 
-use crate::error::{Error, ErrorKind, SHOWN_ID};
+use crate::error::{Error, SHOWN_ID};
+use crate::error_kind::ErrorKind;
 use crate::outcome::Outcome;
 use crate::service_error::ServiceError;
 

@@ -10,9 +10,10 @@ use huaweicloud_auth::text;
 use crate::answer::RawResult;
 use crate::call::{self, Effect, Operation};
 use crate::config::Config;
-use crate::deletion::{Deletion, DeletionTarget, History, ReportedItem, Word};
+use crate::deletion::{Deletion, History};
 use crate::error::Error;
 use crate::ids::{InstanceId, InvalidId, Offset, PartitionId, TopicName, validated};
+use crate::partition::{DeletionTarget, ReportedItem, Word};
 
 /// The service's limit on a request body, in bytes.
 const MAX_BODY: usize = 12_000_000;

@@ -11,7 +11,9 @@ use tokio::time::error::Elapsed;
 
 use crate::codes;
 use crate::deletion::Deletion;
+use crate::error_kind::ErrorKind;
 use crate::outcome::Outcome;
+use crate::partition::PartitionDeletion;
 
 /// Request ids are shown up to this many characters; real ones have 32.
 pub(crate) const SHOWN_ID: usize = 128;
@@ -63,86 +65,10 @@ pub(crate) enum Rule {
     Identifier,
 }
 
-/// What kind of failure it was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ErrorKind {
-    /// The caller's input breaks a rule. Nothing was sent.
-    InvalidInput,
-    /// No credentials could be had. Nothing was sent in this attempt.
-    Credentials,
-    /// No project id could be had: the region has none or several, or IAM did not tell. Nothing was sent in
-    /// this attempt.
-    ProjectId,
-    /// No connection came about: refused, no such host, TLS refused.
-    Connect,
-    /// A time-out or the deadline of the call.
-    Timeout,
-    /// The connection broke after it had come about.
-    Connection,
-    /// 400 and other 4xx that stand for none of the kinds below: the service refused the request.
-    BadRequest,
-    /// 401: wrong key, wrong signature, skewed clock, expired token.
-    Unauthorized,
-    /// 403: the user lacks a permission.
-    Forbidden,
-    /// 404: no such instance, API or endpoint.
-    NotFound,
-    /// 429, or flow control under another status.
-    Throttled,
-    /// 5xx.
-    Server,
-    /// An answer that the contract does not allow: a redirect, or a 200 that cannot be trusted.
-    InvalidAnswer,
-    /// The service answered, and at least one partition failed.
-    PartitionsFailed,
-}
-
-impl ErrorKind {
-    /// The kind's stable name for logs and scripts, such as `not_found`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::InvalidInput => "invalid_input",
-            Self::Credentials => "credentials",
-            Self::ProjectId => "project_id",
-            Self::Connect => "connect",
-            Self::Timeout => "timeout",
-            Self::Connection => "connection",
-            Self::BadRequest => "bad_request",
-            Self::Unauthorized => "unauthorized",
-            Self::Forbidden => "forbidden",
-            Self::NotFound => "not_found",
-            Self::Throttled => "throttled",
-            Self::Server => "server",
-            Self::InvalidAnswer => "invalid_answer",
-            Self::PartitionsFailed => "partitions_failed",
-        }
-    }
-
-    fn of_status(status: StatusCode) -> Self {
-        match status.as_u16() {
-            401 => Self::Unauthorized,
-            403 => Self::Forbidden,
-            404 => Self::NotFound,
-            429 => Self::Throttled,
-            408 => Self::Timeout,
-            400..=499 => Self::BadRequest,
-            500..=599 => Self::Server,
-            _ => Self::InvalidAnswer,
-        }
-    }
-}
-
 /// Whether a code may overrule the status. Not where a wrong guess would repeat what must not be
 /// repeated (401, 403), nor where records may have been deleted.
 fn status_may_mislead(status: StatusCode) -> bool {
     status.is_client_error() && !matches!(status.as_u16(), 401 | 403 | 408)
-}
-
-impl fmt::Display for ErrorKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
 }
 
 impl Error {
@@ -420,6 +346,17 @@ impl fmt::Debug for Error {
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.0.source.as_deref().map(|source| source as _)
+    }
+}
+
+impl Deletion {
+    /// The partitions, when every one of them was deleted and the answer spoke of no other.
+    ///
+    /// # Errors
+    /// An [`Error`] of kind [`PartitionsFailed`](crate::ErrorKind::PartitionsFailed) that lists each
+    /// failed partition with its code and keeps this `Deletion`.
+    pub fn into_result(self) -> Result<Vec<PartitionDeletion>, Error> {
+        self.all_deleted().map_err(Error::partitions_failed)
     }
 }
 

@@ -7,7 +7,8 @@ use huaweicloud_auth::{Credentials, ProvideCredentials};
 use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout_at};
 
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
+use crate::error_kind::ErrorKind;
 use crate::ids::ProjectId;
 use crate::outcome::Outcome;
 

@@ -5,7 +5,8 @@ use tokio::time::Instant;
 
 use crate::call::{self, Answered, Effect, Operation};
 use crate::config::Config;
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
+use crate::error_kind::ErrorKind;
 use crate::ids::{InstanceId, Offset, PartitionId, TopicName};
 use crate::outcome::Outcome;
 

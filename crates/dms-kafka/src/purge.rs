@@ -12,9 +12,10 @@ use futures_util::{StreamExt, stream};
 
 use crate::config::Config;
 use crate::delete::{DeleteMessages, PreparedRequest};
-use crate::deletion::{Deletion, DeletionTarget};
+use crate::deletion::Deletion;
 use crate::error::Error;
 use crate::ids::{InstanceId, InvalidId, PartitionId, TopicName, validated};
+use crate::partition::DeletionTarget;
 
 /// The console deletes from no more partitions at once.
 const PARTITIONS_PER_REQUEST: usize = 10;

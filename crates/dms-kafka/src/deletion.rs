@@ -1,15 +1,11 @@
 //! The judged answer to a deletion.
 
-mod partition;
-
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 
-pub use self::partition::{DeletionTarget, PartitionDeletion, PartitionStatus};
-use crate::error::Error;
 use crate::ids::PartitionId;
 use crate::outcome::Outcome;
+use crate::partition::{DeletionTarget, PartitionDeletion, ReportedItem, Word};
 
 /// The service's answer, judged partition by partition.
 ///
@@ -40,25 +36,12 @@ pub struct Deletion {
     attempts: u32,
 }
 
-/// What the service says when the records of a partition are deleted.
-pub(crate) const SUCCESS: &str = "success";
-
-/// A word of the answer. Nearly all of them are the same two, which take no memory.
-pub(crate) type Word = Cow<'static, str>;
-
 /// An item of the answer that answers nothing that was asked.
 #[derive(Clone, Debug)]
 pub struct UnexpectedItem {
     partition: Option<i32>,
     result: Option<Word>,
     error_code: Option<Word>,
-}
-
-/// One item of the answer as the service gave it.
-pub(crate) struct ReportedItem {
-    pub(crate) partition: Option<i32>,
-    pub(crate) result: Option<Word>,
-    pub(crate) error_code: Option<Word>,
 }
 
 /// How the call went that brought the answer.
@@ -130,16 +113,12 @@ impl Deletion {
         &self.unexpected
     }
 
-    /// The partitions, when every one of them was deleted and the answer spoke of no other.
-    ///
-    /// # Errors
-    /// An [`Error`] of kind [`PartitionsFailed`](crate::ErrorKind::PartitionsFailed) that lists each
-    /// failed partition with its code and keeps this `Deletion`.
-    pub fn into_result(self) -> Result<Vec<PartitionDeletion>, Error> {
+    /// The partitions when all are deleted and no other was reported.
+    pub(crate) fn all_deleted(self) -> Result<Vec<PartitionDeletion>, Self> {
         if self.failures().next().is_none() && self.unexpected.is_empty() {
             Ok(self.partitions)
         } else {
-            Err(Error::partitions_failed(self))
+            Err(self)
         }
     }
 

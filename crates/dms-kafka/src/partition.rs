@@ -1,10 +1,16 @@
 //! One partition: what was asked for, and what became of it.
 
+use std::borrow::Cow;
 use std::fmt;
 
-use super::{ReportedItem, SUCCESS, Word};
 use crate::ids::{InvalidId, Offset, PartitionId};
 use crate::outcome::Outcome;
+
+/// What the service says when the records of a partition are deleted.
+const SUCCESS: &str = "success";
+
+/// A word of the answer. Nearly all of them are the same two, which take no memory.
+pub(crate) type Word = Cow<'static, str>;
 
 /// Kafka's codes that are given before a leader changes anything.
 const REFUSED_BY_KAFKA: [&str; 5] = ["1", "3", "17", "29", "44"];
@@ -85,6 +91,13 @@ struct Otherwise {
     repeated: bool,
 }
 
+/// One item of the answer as the service gave it.
+pub(crate) struct ReportedItem {
+    pub(crate) partition: Option<i32>,
+    pub(crate) result: Option<Word>,
+    pub(crate) error_code: Option<Word>,
+}
+
 /// How the answer stands to a partition that was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -110,7 +123,7 @@ impl PartitionStatus {
 
 impl PartitionDeletion {
     /// Before the answer is read.
-    pub(super) fn new(partition: PartitionId, target: DeletionTarget, earlier: Outcome) -> Self {
+    pub(crate) fn new(partition: PartitionId, target: DeletionTarget, earlier: Outcome) -> Self {
         Self {
             partition,
             target,
@@ -120,7 +133,7 @@ impl PartitionDeletion {
     }
 
     /// Takes an item in; a second one for the same partition is a contradiction.
-    pub(super) fn report(&mut self, item: ReportedItem) {
+    pub(crate) fn report(&mut self, item: ReportedItem) {
         let first = matches!(self.said, Said::Nothing);
         let deleted = first
             && item.result.as_deref() == Some(SUCCESS)
@@ -202,7 +215,7 @@ impl PartitionDeletion {
         }
     }
 
-    pub(super) fn explain(&self) -> String {
+    pub(crate) fn explain(&self) -> String {
         let partition = self.partition;
         match &self.said {
             Said::Nothing => return format!("partition {partition} was not reported"),
