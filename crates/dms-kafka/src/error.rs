@@ -19,7 +19,6 @@ use crate::partition::PartitionDeletion;
 pub(crate) const SHOWN_ID: usize = 128;
 const SHOWN_CODE: usize = 64;
 const SHOWN_MESSAGE: usize = 2048;
-const SHOWN_BODY: usize = 4096;
 const SHOWN_AUTHORIZATION: usize = 16 * 1024;
 
 type Source = Box<dyn StdError + Send + Sync>;
@@ -44,16 +43,23 @@ struct Inner {
     kind: ErrorKind,
     broken_rule: Option<Rule>,
     message: String,
-    code: Option<String>,
-    status: Option<StatusCode>,
-    request_id: Option<String>,
-    retry_after: Option<Duration>,
     attempts: u32,
     outcome: Outcome,
-    body: Option<String>,
-    encoded_authorization_message: Option<String>,
+    response: Response,
     deletion: Option<Deletion>,
     source: Option<Source>,
+}
+
+/// What the last response says, when there was one.
+#[derive(Default)]
+pub(crate) struct Response {
+    pub(crate) status: Option<StatusCode>,
+    pub(crate) code: Option<String>,
+    pub(crate) request_id: Option<String>,
+    pub(crate) retry_after: Option<Duration>,
+    /// Its start, already safe to show.
+    pub(crate) body: Option<String>,
+    pub(crate) encoded_authorization_message: Option<String>,
 }
 
 /// A rule of the input that a caller may want to explain in its own words.
@@ -77,14 +83,9 @@ impl Error {
             kind,
             broken_rule: None,
             message: message.into(),
-            code: None,
-            status: None,
-            request_id: None,
-            retry_after: None,
             attempts: 0,
             outcome,
-            body: None,
-            encoded_authorization_message: None,
+            response: Response::default(),
             deletion: None,
             source: None,
         }))
@@ -100,10 +101,9 @@ impl Error {
         error
     }
 
-    /// An answer with an error status.
-    pub(crate) fn refused(status: StatusCode, code: Option<String>, message: String) -> Self {
+    /// A response with an error status.
+    pub(crate) fn refused(status: StatusCode, code: Option<&str>, message: String) -> Self {
         let kind = code
-            .as_deref()
             .and_then(codes::kind_of)
             .filter(|_| status_may_mislead(status))
             .unwrap_or_else(|| ErrorKind::of_status(status));
@@ -114,53 +114,22 @@ impl Error {
             }
             _ => Outcome::Unknown,
         };
-        let mut error = Self::new(kind, outcome, message);
-        error.0.code = code;
-        error.with_status(status)
+        Self::new(kind, outcome, message)
     }
 
     pub(crate) fn partitions_failed(deletion: Deletion) -> Self {
         let outcome = deletion.outcome();
         let message = deletion.failure_summary();
         let mut error = Self::new(ErrorKind::PartitionsFailed, outcome, message)
-            .with_status(StatusCode::OK)
-            .with_request_id(deletion.request_id().map(str::to_owned))
             .with_history(deletion.attempts(), outcome);
+        error.0.response.status = Some(StatusCode::OK);
+        error.0.response.request_id = deletion.request_id().map(str::to_owned);
         error.0.deletion = Some(deletion);
         error
     }
 
     pub(crate) fn with_source(mut self, source: impl Into<Source>) -> Self {
         self.0.source = Some(source.into());
-        self
-    }
-
-    pub(crate) fn with_status(mut self, status: StatusCode) -> Self {
-        self.0.status = Some(status);
-        self
-    }
-
-    pub(crate) fn with_request_id(mut self, request_id: Option<String>) -> Self {
-        self.0.request_id = request_id;
-        self
-    }
-
-    pub(crate) fn with_retry_after(mut self, retry_after: Option<Duration>) -> Self {
-        self.0.retry_after = retry_after;
-        self
-    }
-
-    /// Keeps the start of the body, without the secret.
-    pub(crate) fn with_body(mut self, body: &[u8], secret: Option<&str>) -> Self {
-        self.0.body = (!body.is_empty()).then(|| {
-            let body = String::from_utf8_lossy(body);
-            text::sanitize(&body, secret.as_slice(), SHOWN_BODY).into_owned()
-        });
-        self
-    }
-
-    pub(crate) fn with_encoded_authorization_message(mut self, message: Option<String>) -> Self {
-        self.0.encoded_authorization_message = message;
         self
     }
 
@@ -171,16 +140,18 @@ impl Error {
         self
     }
 
-    /// Makes the service's text safe to show. It may repeat a secret: `APIGW.0301` may quote the
+    /// Adds what the response says, and makes its texts safe to show. It may repeat a secret: `APIGW.0301` may quote the
     /// canonical request.
-    pub(crate) fn sanitized(mut self, secret: Option<&str>) -> Self {
+    pub(crate) fn with_response(mut self, response: Response, secret: Option<&str>) -> Self {
         let inner = &mut *self.0;
+        inner.response = response;
+        let said = &mut inner.response;
         for (text, limit) in [
             (Some(&mut inner.message), SHOWN_MESSAGE),
-            (inner.code.as_mut(), SHOWN_CODE),
-            (inner.request_id.as_mut(), SHOWN_ID),
+            (said.code.as_mut(), SHOWN_CODE),
+            (said.request_id.as_mut(), SHOWN_ID),
             (
-                inner.encoded_authorization_message.as_mut(),
+                said.encoded_authorization_message.as_mut(),
                 SHOWN_AUTHORIZATION,
             ),
         ] {
@@ -220,7 +191,7 @@ impl Error {
 
     /// The service's code, such as `DMS.00404022` or `APIGW.0301`.
     pub fn code(&self) -> Option<&str> {
-        self.0.code.as_deref()
+        self.0.response.code.as_deref()
     }
 
     /// What went wrong, without code, request id and hint.
@@ -230,12 +201,12 @@ impl Error {
 
     /// The HTTP status, when an answer came.
     pub fn status(&self) -> Option<u16> {
-        self.0.status.map(|status| status.as_u16())
+        self.0.response.status.map(|status| status.as_u16())
     }
 
     /// The service's id of the request (`X-Request-Id`), for its support.
     pub fn request_id(&self) -> Option<&str> {
-        self.0.request_id.as_deref()
+        self.0.response.request_id.as_deref()
     }
 
     /// How many requests were sent or begun; 0 when the call was refused before.
@@ -250,7 +221,7 @@ impl Error {
 
     /// How long the service asked to wait (`Retry-After`).
     pub fn retry_after(&self) -> Option<Duration> {
-        self.0.retry_after
+        self.0.response.retry_after
     }
 
     /// Whether the same call may succeed later. It says nothing about whether repeating is safe: that
@@ -286,13 +257,13 @@ impl Error {
 
     /// Why permission was denied, encoded; an administrator can decode it through the identity service.
     pub fn encoded_authorization_message(&self) -> Option<&str> {
-        self.0.encoded_authorization_message.as_deref()
+        self.0.response.encoded_authorization_message.as_deref()
     }
 
     /// The answer's body: the first 4,096 characters, control characters escaped. `None` when it was empty or no
     /// answer came.
     pub fn body(&self) -> Option<&str> {
-        self.0.body.as_deref()
+        self.0.response.body.as_deref()
     }
 
     /// The judged answer, when the service answered and partitions failed.
@@ -305,14 +276,18 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let inner = &self.0;
         f.write_str(&inner.message)?;
-        if let Some(status) = inner.status.filter(|status| *status != StatusCode::OK) {
+        if let Some(status) = inner
+            .response
+            .status
+            .filter(|status| *status != StatusCode::OK)
+        {
             write!(f, " (status {}", status.as_u16())?;
-            if let Some(code) = &inner.code {
+            if let Some(code) = self.code() {
                 write!(f, ", {code}")?;
             }
             f.write_str(")")?;
         }
-        if let Some(request_id) = &inner.request_id {
+        if let Some(request_id) = self.request_id() {
             write!(f, " [request {request_id}]")?;
         }
         if inner.attempts > 1 {
@@ -333,9 +308,9 @@ impl fmt::Debug for Error {
         f.debug_struct("Error")
             .field("kind", &self.0.kind)
             .field("message", &self.0.message)
-            .field("code", &self.0.code)
+            .field("code", &self.code())
             .field("status", &self.status())
-            .field("request_id", &self.0.request_id)
+            .field("request_id", &self.request_id())
             .field("attempts", &self.0.attempts)
             .field("outcome", &self.0.outcome)
             .field("source", &self.0.source)
