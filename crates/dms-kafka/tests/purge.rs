@@ -11,7 +11,7 @@ use std::time::Duration;
 use dms_kafka::{Client, DeletionTarget, ErrorKind, PurgeTarget, RetryPolicy};
 use dms_kafka_gateway::Gateway;
 use futures_util::{StreamExt, stream};
-use support::{builder, read_request};
+use support::{builder, client_of, ok, read_request, until};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -47,12 +47,7 @@ async fn one_failure_hides_no_other_result() {
         .start()
         .await
         .unwrap();
-    let client = Client::builder()
-        .endpoint(gateway.endpoint())
-        .project_id(gateway.project_id())
-        .credentials(gateway.credentials())
-        .build()
-        .unwrap();
+    let client = client_of(&gateway);
     let mut rows: Vec<PurgeTarget> = (0..25)
         .map(|partition| row("orders", partition, 40))
         .collect();
@@ -116,24 +111,9 @@ async fn answer(mut stream: TcpStream, gate: Arc<Gate>, permits: Arc<Semaphore>)
         gate.most.fetch_max(waiting, Ordering::SeqCst);
         permits.acquire().await.ok()?.forget();
         gate.waiting.fetch_sub(1, Ordering::SeqCst);
-        let body = r#"{"partitions":[]}"#;
-        let text = format!(
-            "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
-        );
+        let text = ok(r#"{"partitions":[]}"#);
         stream.write_all(text.as_bytes()).await.ok()?;
     }
-}
-
-async fn until(what: impl Fn() -> bool) {
-    let polled = async {
-        while !what() {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(20), polled)
-        .await
-        .unwrap();
 }
 
 #[tokio::test]
@@ -203,12 +183,7 @@ async fn requests_are_seen_before_they_are_sent_and_results_tell_their_rows() {
         .start()
         .await
         .unwrap();
-    let client = Client::builder()
-        .endpoint(gateway.endpoint())
-        .project_id(gateway.project_id())
-        .credentials(gateway.credentials())
-        .build()
-        .unwrap();
+    let client = client_of(&gateway);
     let everything = PurgeTarget::new("orders", 3, DeletionTarget::Everything).unwrap();
     let rows = [
         row("orders", 0, 10).with_row(7),

@@ -8,9 +8,9 @@ use std::fs;
 use std::time::Duration;
 
 use dms_kafka::auth::{Credentials, Environment};
-use dms_kafka::{Client, ClientBuilder, Error, ErrorKind, Outcome, Region};
+use dms_kafka::{Client, ClientBuilder, ErrorKind, Outcome, Region};
 use serde_json::{Value, json};
-use support::chain;
+use support::{chain, delete, deleted, requests as received};
 use wiremock::matchers::{any, method, path, query_param};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
@@ -31,10 +31,8 @@ impl Cloud {
 
     async fn with_iam(answer: ResponseTemplate) -> Self {
         let (service, iam) = (MockServer::start().await, MockServer::start().await);
-        let deleted = json!({"partitions": [{"partition": 0, "result": "success"}]});
-        let deleted = ResponseTemplate::new(200).set_body_json(deleted);
         Mock::given(method("POST"))
-            .respond_with(deleted)
+            .respond_with(deleted(&[0]))
             .mount(&service)
             .await;
         Mock::given(method("GET"))
@@ -63,15 +61,6 @@ impl Cloud {
             .with_environment(self.environment(&[]))
             .credentials(Credentials::new("access-key", "secret-key").unwrap())
     }
-}
-
-async fn received(server: &MockServer) -> Vec<Request> {
-    server.received_requests().await.unwrap()
-}
-
-async fn delete(client: &Client) -> Result<(), Error> {
-    let request = client.delete_messages("instance", "orders").before(0, 1);
-    request.send().await?.into_result().map(drop)
 }
 
 #[tokio::test]

@@ -16,13 +16,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use case::{Case, Expected, Lacking};
-use dms_kafka::auth::{
-    Credentials, CredentialsError, ProvideCredentials, ProvideCredentialsFuture,
-};
+use dms_kafka::auth::{Credentials, ProvideCredentials};
 use dms_kafka::{Client, Deletion, Error, Outcome, RetryPolicy};
 use futures_util::{StreamExt, stream};
 use server::Server;
-use support::chain;
+use support::{Sealed, chain};
 
 const SECURITY_TOKEN: &str = "canary-security-token/with=signs";
 
@@ -92,16 +90,6 @@ fn each_row_of_the_table_of_outcomes_has_a_case_and_no_case_contradicts_its_row(
     }
     let unshown = documented.keys().filter(|row| !shown.contains(row));
     assert_eq!(unshown.count(), 0, "{shown:?}");
-}
-
-/// A provider that has nothing.
-#[derive(Debug)]
-struct Sealed;
-
-impl ProvideCredentials for Sealed {
-    fn provide_credentials(&self) -> ProvideCredentialsFuture<'_> {
-        Box::pin(async { Err(CredentialsError::not_found("the vault is sealed")) })
-    }
 }
 
 async fn run(case: &Case) -> Vec<String> {
