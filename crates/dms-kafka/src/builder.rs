@@ -213,17 +213,12 @@ impl ClientBuilder {
             endpoint.require_encryption()?
         };
         let http = self.transport.http_client(&endpoint)?;
-        #[cfg(feature = "providers")]
-        let resolved = self
-            .sources
-            .resolve(|| self.transport.for_providers(&endpoint, &http))?;
-        #[cfg(not(feature = "providers"))]
-        let resolved = self.sources.resolve()?;
+        let (project, credentials) = self.sources.resolve(&self.transport, &endpoint, &http)?;
         Ok(Client::new(Config {
             http,
             endpoint,
-            project: resolved.project,
-            credentials: resolved.credentials,
+            project,
+            credentials,
             attempt_timeout: self.attempt_timeout,
             call_timeout: self.call_timeout,
             retry: self.retry,
