@@ -206,12 +206,7 @@ impl ClientBuilder {
     /// cannot be read.
     pub fn build(self) -> Result<Client, Error> {
         self.check_timeouts()?;
-        let endpoint: Endpoint = self.sources.endpoint()?.parse()?;
-        let endpoint = if self.plaintext_allowed {
-            endpoint
-        } else {
-            endpoint.require_encryption()?
-        };
+        let endpoint = self.checked_endpoint()?;
         let http = self.transport.http_client(&endpoint)?;
         let (project, credentials) = self.sources.resolve(&self.transport, &endpoint, &http)?;
         Ok(Client::new(Config {
@@ -224,6 +219,16 @@ impl ClientBuilder {
             retry: self.retry,
             answer_limit: self.answer_limit,
         }))
+    }
+
+    fn checked_endpoint(&self) -> Result<Endpoint, Error> {
+        let parsed: Result<Endpoint, _> = self.sources.endpoint()?.parse();
+        let allowed = if self.plaintext_allowed {
+            parsed
+        } else {
+            parsed.and_then(Endpoint::require_encryption)
+        };
+        allowed.map_err(|error| Error::invalid_endpoint(&error))
     }
 
     fn check_timeouts(&self) -> Result<(), Error> {

@@ -101,6 +101,14 @@ impl Error {
         error
     }
 
+    pub(crate) fn invalid_endpoint(error: &EndpointError) -> Self {
+        if error.is_plaintext_refused() {
+            let message = format!("{error}, or allow plaintext by name (allow_plaintext_http)");
+            return Self::broken(Rule::Encrypted, message);
+        }
+        Self::invalid_input(error.to_string())
+    }
+
     /// A response with an error status.
     pub(crate) fn refused(status: StatusCode, code: Option<&str>, message: String) -> Self {
         let kind = code
@@ -332,16 +340,6 @@ impl Deletion {
     /// failed partition with its code and keeps this `Deletion`.
     pub fn into_result(self) -> Result<Vec<PartitionDeletion>, Error> {
         self.all_deleted().map_err(Error::partitions_failed)
-    }
-}
-
-impl From<EndpointError> for Error {
-    fn from(error: EndpointError) -> Self {
-        if error.is_plaintext_refused() {
-            let message = format!("{error}, or allow plaintext by name (allow_plaintext_http)");
-            return Self::broken(Rule::Encrypted, message);
-        }
-        Self::invalid_input(error.to_string())
     }
 }
 

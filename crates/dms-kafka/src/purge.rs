@@ -63,7 +63,7 @@ impl PurgeTarget {
     }
 }
 
-/// Any number of deletions over any topics of an instance; made by [`Client::purge`].
+/// Any number of deletions over any topics of an instance; made by [`Client::purge`](crate::Client::purge).
 ///
 /// Rows are gathered by topic within a window, cut into requests and sent a few at a time. Absolute offsets
 /// and [`Everything`](DeletionTarget::Everything) go in separate requests, so that the former are retried

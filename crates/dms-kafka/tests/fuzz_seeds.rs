@@ -17,7 +17,6 @@ fn replay(name: &str, target: fn(&[u8])) {
     let seeds: Vec<_> = fs::read_dir(folder).unwrap().map(Result::unwrap).collect();
     assert!(seeds.len() > 10);
     for seed in seeds {
-        println!("{name}: {:?}", seed.file_name());
         target(&fs::read(seed.path()).unwrap());
     }
 }
