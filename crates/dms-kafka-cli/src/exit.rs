@@ -51,14 +51,7 @@ impl Failure {
 
     /// With the errors underneath: some say only there what the system said.
     pub(crate) fn caused(error: impl std::error::Error) -> Self {
-        let mut message = error.to_string();
-        let mut source = error.source();
-        while let Some(cause) = source {
-            message.push_str(": ");
-            message.push_str(&cause.to_string());
-            source = cause.source();
-        }
-        Self::Usage(message)
+        Self::Usage(with_causes(error.to_string(), &error))
     }
 
     pub(crate) fn credentials(error: impl Display) -> Self {
@@ -88,7 +81,10 @@ impl Failure {
     pub(crate) fn report(&self, json: bool) {
         match (json, self) {
             (true, _) => stderr::line(&self.json().to_string()),
-            (false, Self::Call(error)) => stderr::line(&visible(&format!("error: {error}"))),
+            (false, Self::Call(error)) => {
+                let message = with_causes(error.to_string(), &**error);
+                stderr::line(&visible(&format!("error: {message}")));
+            }
             (false, Self::Usage(message) | Self::Credentials(message) | Self::Unshown(message)) => {
                 stderr::line(&visible(&format!("error: {message}")));
             }
@@ -124,6 +120,16 @@ fn visible(message: &str) -> String {
     visible
 }
 
+/// The message, followed by the causes of the error.
+fn with_causes(mut message: String, error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |error| error.source());
+    for cause in causes {
+        message.push_str(": ");
+        message.push_str(&cause.to_string());
+    }
+    message
+}
+
 /// How a call that failed so ends the command.
 pub(crate) fn of_error(error: &Error) -> Exit {
     match (error.kind(), error.outcome()) {
@@ -143,7 +149,7 @@ pub(crate) fn error_json(error: &Error) -> serde_json::Value {
     json!({
         "kind": error.kind().as_str(),
         "code": error.code(),
-        "message": error.message(),
+        "message": with_causes(error.message().to_owned(), error),
         "status": error.status(),
         "request_id": error.request_id(),
         "outcome": outcome(error.outcome()),

@@ -60,8 +60,8 @@ impl<'a> Rows<'a> {
             table.add_row([
                 partition.to_string(),
                 target.to_string(),
-                number(held.map(PartitionInfo::start_offset)),
-                number(held.map(PartitionInfo::end_offset)),
+                number(held.map(|held| held.start_offset().get())),
+                number(held.map(|held| held.end_offset().get())),
                 number(held.map(|held| records_below(held, *target))),
             ]);
         }
@@ -92,9 +92,9 @@ impl<'a> Rows<'a> {
                 row.asked(),
                 row.status.to_owned(),
                 row.error_code.map_or_else(|| "-".to_owned(), printable),
-                number(before.map(|held| held.start_offset())),
-                number(after.map(|held| held.start_offset())),
-                number(after.map(|held| held.end_offset())),
+                number(before.map(|held| held.start_offset().get())),
+                number(after.map(|held| held.start_offset().get())),
+                number(after.map(|held| held.end_offset().get())),
             ]);
         }
         coloured_lines(&table, report.partitions.iter().map(|row| row.status))
@@ -122,9 +122,9 @@ struct ReportRow<'a> {
 impl<'a> Report<'a> {
     pub(crate) fn new(deletion: &'a Deletion) -> Self {
         let asked = deletion.partitions().iter().map(|row| ReportRow {
-            partition: Some(row.partition()),
+            partition: Some(row.partition().get()),
             offset: match row.target() {
-                DeletionTarget::Before(offset) => Some(offset),
+                DeletionTarget::Before(offset) => Some(offset.get()),
                 _ => None,
             },
             everything: row.target() == DeletionTarget::Everything,
@@ -166,14 +166,14 @@ impl ReportRow<'_> {
 pub(crate) fn by_partition(partitions: &[PartitionInfo]) -> HashMap<i32, PartitionInfo> {
     partitions
         .iter()
-        .map(|info| (info.partition(), *info))
+        .map(|info| (info.partition().get(), *info))
         .collect()
 }
 
 pub(crate) fn records_below(held: &PartitionInfo, target: DeletionTarget) -> i64 {
     match target {
         DeletionTarget::Before(offset) if offset > held.end_offset() => 0,
-        DeletionTarget::Before(offset) => offset.saturating_sub(held.start_offset()).max(0),
+        DeletionTarget::Before(offset) => (offset.get() - held.start_offset().get()).max(0),
         _ => held.records(),
     }
 }

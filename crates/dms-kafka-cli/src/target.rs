@@ -181,7 +181,9 @@ impl Target {
         let partitions: Vec<Value> = targets
             .iter()
             .map(|(partition, what)| match what {
-                DeletionTarget::Before(offset) => json!({"partition": partition, "offset": offset}),
+                DeletionTarget::Before(offset) => {
+                    json!({"partition": partition, "offset": offset.get()})
+                }
                 _ => json!({"partition": partition, "offset": -1}),
             })
             .collect();

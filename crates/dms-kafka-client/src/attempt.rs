@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use huaweicloud_auth::Credentials;
+use reqwest::Request;
 
 /// The largest answer body read unless [`Attempt::with_answer_limit`] says otherwise: 32 MiB, room
 /// for more than 400,000 partitions.
@@ -26,20 +27,51 @@ pub const DEFAULT_ANSWER_LIMIT: usize = 32 * 1024 * 1024;
 /// ```
 #[derive(Clone)]
 pub struct Attempt {
-    credentials: Credentials,
+    /// `None` when the request is built and not sent.
+    credentials: Option<Credentials>,
     project_id: Option<HeaderValue>,
     answer_limit: usize,
-    answer: Arc<Mutex<Option<Answer>>>,
+    captured: Arc<Mutex<Captured>>,
+}
+
+/// What a call leaves behind.
+#[derive(Default)]
+pub(crate) struct Captured {
+    pub(crate) request: Option<Request>,
+    pub(crate) answer: Option<Answer>,
 }
 
 impl Attempt {
     /// An attempt authorized by `credentials`: signed with an access key, or carrying a token.
     pub fn new(credentials: Credentials) -> Self {
         Self {
-            credentials,
+            credentials: Some(credentials),
+            ..Self::without_sending()
+        }
+    }
+
+    /// An attempt that builds the request and sends nothing: the call fails, and
+    /// [`take_request`](Self::take_request) has the request.
+    ///
+    /// ```
+    /// use dms_kafka_client::{Attempt, Client, types};
+    ///
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// let attempt = Attempt::without_sending();
+    /// let client = Client::new_with_client("https://example.com", reqwest::Client::new(), attempt.clone());
+    /// let body = types::DeleteKafkaMessageRequestBody::default();
+    /// let result = client.delete_kafka_topic_messages("project", "instance", "orders", &body).await;
+    /// assert!(result.is_err());
+    /// let request = attempt.take_request().expect("the call has built it");
+    /// assert_eq!(request.method(), "POST");
+    /// # });
+    /// ```
+    pub fn without_sending() -> Self {
+        Self {
+            credentials: None,
             project_id: None,
             answer_limit: DEFAULT_ANSWER_LIMIT,
-            answer: Arc::default(),
+            captured: Arc::default(),
         }
     }
 
@@ -61,11 +93,17 @@ impl Attempt {
     ///
     /// It is also there when the call returned an error or was dropped while the body arrived.
     pub fn take_answer(&self) -> Option<Answer> {
-        self.slot().take()
+        self.captured().answer.take()
     }
 
-    pub(crate) fn credentials(&self) -> &Credentials {
-        &self.credentials
+    /// Takes the request that an attempt [`without_sending`](Self::without_sending) has built; it has no
+    /// headers for authentication.
+    pub fn take_request(&self) -> Option<Request> {
+        self.captured().request.take()
+    }
+
+    pub(crate) fn credentials(&self) -> Option<&Credentials> {
+        self.credentials.as_ref()
     }
 
     pub(crate) fn project_id(&self) -> Option<&HeaderValue> {
@@ -76,9 +114,9 @@ impl Attempt {
         self.answer_limit
     }
 
-    /// The slot; a panic elsewhere cannot leave a half-written answer behind, so poison is ignored.
-    pub(crate) fn slot(&self) -> MutexGuard<'_, Option<Answer>> {
-        self.answer.lock().unwrap_or_else(PoisonError::into_inner)
+    /// A panic elsewhere cannot leave a half-written value behind, so poison is ignored.
+    pub(crate) fn captured(&self) -> MutexGuard<'_, Captured> {
+        self.captured.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -4,7 +4,8 @@ use std::time::SystemTime;
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, StatusCode};
-use huaweicloud_auth::signing::{self, Payload, RequestTarget};
+use huaweicloud_auth::Credentials;
+use huaweicloud_auth::signing::{self, Payload, RequestTarget, X_PROJECT_ID};
 use progenitor_client::{ClientHooks, ClientInfo, Error, OperationInfo};
 use reqwest::{Body, Request, Response, ResponseBuilderExt, Url};
 
@@ -13,16 +14,26 @@ use crate::generated::Client;
 
 /// Added to each request by the generator. The API does not have it, so it is not sent.
 const GENERATOR_HEADER: &str = "api-version";
-const PROJECT_ID_HEADER: &str = "x-project-id";
 /// An announced length is only a promise: no more memory than this is taken before bytes arrive.
 const LARGEST_RESERVE: usize = 8 * 1024 * 1024;
 
 impl ClientHooks<Attempt> for Client {
     /// Signs the exact bytes that will be sent, with a fresh date.
     async fn pre<E>(&self, request: &mut Request, _info: &OperationInfo) -> Result<(), Error<E>> {
+        let attempt = self.inner();
         let mut headers = std::mem::take(request.headers_mut());
         headers.remove(GENERATOR_HEADER);
-        let authorized = authorize(self.inner(), request, &mut headers);
+        if let Some(project_id) = attempt.project_id() {
+            headers.insert(X_PROJECT_ID, project_id.clone());
+        }
+        let Some(credentials) = attempt.credentials() else {
+            *request.headers_mut() = headers;
+            attempt.captured().request = request.try_clone();
+            return Err(Error::Custom(
+                "the request is built and not sent".to_owned(),
+            ));
+        };
+        let authorized = authorize(credentials, request, &mut headers);
         *request.headers_mut() = headers;
         authorized.map_err(Error::Custom)
     }
@@ -34,14 +45,14 @@ impl ClientHooks<Attempt> for Client {
         let mut response = self.client().execute(request).await?;
         let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
         let url = response.url().clone();
-        *attempt.slot() = Some(Answer {
+        attempt.captured().answer = Some(Answer {
             status,
             headers: headers.clone(),
             body: Bytes::new(),
             completeness: Completeness::Truncated,
         });
         let (body, read) = read_body(response, attempt.answer_limit()).await;
-        if let Some(answer) = attempt.slot().as_mut() {
+        if let Some(answer) = attempt.captured().answer.as_mut() {
             answer.body = body.clone();
             answer.completeness = *read.as_ref().unwrap_or(&Completeness::Truncated);
         }
@@ -62,10 +73,11 @@ fn rebuilt(url: Url, status: StatusCode, headers: HeaderMap, body: Bytes) -> Res
     rebuilt.into()
 }
 
-fn authorize(attempt: &Attempt, request: &Request, headers: &mut HeaderMap) -> Result<(), String> {
-    if let Some(project_id) = attempt.project_id() {
-        headers.insert(PROJECT_ID_HEADER, project_id.clone());
-    }
+fn authorize(
+    credentials: &Credentials,
+    request: &Request,
+    headers: &mut HeaderMap,
+) -> Result<(), String> {
     let url = request.url();
     let body = match request.body() {
         None => &[],
@@ -78,7 +90,7 @@ fn authorize(attempt: &Attempt, request: &Request, headers: &mut HeaderMap) -> R
         query: url.query().unwrap_or_default(),
     };
     signing::authorize(
-        attempt.credentials(),
+        credentials,
         target,
         headers,
         Payload::Bytes(body),

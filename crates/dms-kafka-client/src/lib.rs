@@ -38,16 +38,14 @@
 //! ```
 
 mod attempt;
-mod error_code;
 #[rustfmt::skip]
 mod generated;
 mod hooks;
 mod objects;
-mod partition_result;
+mod partition_words;
 
 pub use attempt::{Answer, Attempt, Completeness, DEFAULT_ANSWER_LIMIT};
-pub use error_code::ErrorCode;
 pub use generated::{Client, types};
 pub(crate) use objects::objects_only;
-pub use partition_result::PartitionResult;
+pub use partition_words::{ErrorCode, PartitionResult};
 pub use progenitor_client::{ByteStream, ClientInfo, Error, ResponseValue};

@@ -3,7 +3,7 @@
 use std::{hint::black_box, time::Duration};
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use dms_kafka::{DeletionTarget, RetryPolicy, internals, raw::types};
+use dms_kafka::{DeletionTarget, PartitionId, RetryPolicy, internals, raw::types};
 use http::Response;
 
 const SIZES: [i32; 4] = [1, 100, 10_000, 100_000];
@@ -30,7 +30,8 @@ fn answer(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("decode and judge an answer");
     for partitions in SIZES {
         let targets: Vec<_> = (0..partitions)
-            .map(|partition| (partition, DeletionTarget::Before(123_456)))
+            .filter_map(|partition| PartitionId::new(partition).ok())
+            .map(|partition| (partition, DeletionTarget::Everything))
             .collect();
         let items = (0..partitions).map(|partition| {
             format!(r#"{{"partition":{partition},"result":"success","error_code":"0"}}"#)

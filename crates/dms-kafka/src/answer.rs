@@ -5,11 +5,16 @@ use std::time::{Duration, SystemTime};
 use dms_kafka_client::{self as raw, Answer, Completeness};
 use http::header::{LOCATION, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
+use huaweicloud_auth::signing::X_REQUEST_ID;
+use huaweicloud_auth::text;
 
-use crate::error::{Error, ErrorKind, SHOWN_ID};
+use crate::error::{Error, Response, SHOWN_ID};
+use crate::error_kind::ErrorKind;
 use crate::outcome::Outcome;
 use crate::service_error::ServiceError;
-use crate::text::shown;
+
+/// The start of the body that an error keeps.
+const SHOWN_BODY: usize = 4096;
 
 /// What a generated method returns.
 pub(crate) type RawResult<T> = Result<raw::ResponseValue<T>, RawError>;
@@ -30,32 +35,46 @@ pub(crate) fn judge<T>(
     let Some(answer) = answer else {
         return Err(without_answer(result.err()));
     };
-    let request_id = request_id(&answer.headers);
-    match check(&answer, result) {
+    if answer.status != StatusCode::OK {
+        return Err(described(None, &answer, secret));
+    }
+    match decoded(&answer, result) {
         Ok(value) => Ok(Trusted {
             value,
-            request_id: request_id.map(|id| shown(&id, secret, SHOWN_ID)),
+            request_id: request_id(&answer.headers)
+                .map(|id| text::sanitize(&id, secret.as_slice(), SHOWN_ID).into_owned()),
         }),
-        Err(error) => Err(described(error, &answer, secret)),
+        Err(untrusted) => Err(described(Some(untrusted), &answer, secret)),
     }
 }
 
-/// Adds what the answer says to the error, without the secret.
-fn described(error: Error, answer: &Answer, secret: Option<&str>) -> Error {
+/// The error, or that the service refused the request, with what the answer says.
+fn described(error: Option<Error>, answer: &Answer, secret: Option<&str>) -> Error {
     let said = ServiceError::parse(&answer.body);
+    let refusal = || {
+        let message = said.message.unwrap_or_else(|| unexplained(answer));
+        Error::refused(answer.status, said.code.as_deref(), message)
+    };
+    let response = Response {
+        status: Some(answer.status),
+        code: said
+            .code
+            .clone()
+            .filter(|_| answer.status != StatusCode::OK),
+        request_id: request_id(&answer.headers).or(said.request_id),
+        retry_after: retry_after(&answer.headers),
+        body: (!answer.body.is_empty()).then(|| {
+            let body = String::from_utf8_lossy(&answer.body);
+            text::sanitize(&body, secret.as_slice(), SHOWN_BODY).into_owned()
+        }),
+        encoded_authorization_message: said.encoded_authorization_message,
+    };
     error
-        .with_status(answer.status)
-        .with_request_id(request_id(&answer.headers).or(said.request_id))
-        .with_encoded_authorization_message(said.encoded_authorization_message)
-        .with_retry_after(retry_after(&answer.headers))
-        .with_body(&answer.body, secret)
-        .made_showable(secret)
+        .unwrap_or_else(refusal)
+        .with_response(response, secret)
 }
 
-fn check<T>(answer: &Answer, result: RawResult<T>) -> Result<T, Error> {
-    if answer.status != StatusCode::OK {
-        return Err(refused(answer));
-    }
+fn decoded<T>(answer: &Answer, result: RawResult<T>) -> Result<T, Error> {
     match answer.completeness {
         Completeness::Complete => {}
         Completeness::OverLimit => {
@@ -95,18 +114,14 @@ fn undecodable(body: &[u8], error: &RawError) -> Error {
     }
 }
 
-/// An answer that is not 200.
-fn refused(answer: &Answer) -> Error {
-    let said = ServiceError::parse(&answer.body);
-    let message = match said.message {
-        Some(message) => message,
-        None if answer.status.is_redirection() => redirected(&answer.headers),
-        None => match answer.status.canonical_reason() {
-            Some(reason) => format!("the service answered {} {reason}", answer.status.as_u16()),
-            None => format!("the service answered {}", answer.status.as_u16()),
-        },
-    };
-    Error::refused(answer.status, said.code, message)
+/// The message for a status without one.
+fn unexplained(answer: &Answer) -> String {
+    let status = answer.status;
+    match status.canonical_reason() {
+        _ if status.is_redirection() => redirected(&answer.headers),
+        Some(reason) => format!("the service answered {} {reason}", status.as_u16()),
+        None => format!("the service answered {}", status.as_u16()),
+    }
 }
 
 /// Names the place, for it tells a wrong endpoint or a login page; its query may hold secrets.
@@ -132,12 +147,11 @@ fn without_answer(error: Option<RawError>) -> Error {
         _ => return untrusted("the answer was not captured"),
     };
     if error.is_connect() {
-        let message = format!("no connection to the service: {}", root_cause(&error));
+        let message = "no connection to the service";
         return Error::new(ErrorKind::Connect, Outcome::NotApplied, message).with_source(error);
     }
     if error.is_builder() {
-        return Error::invalid_input(format!("the request cannot be built: {error}"))
-            .with_source(error);
+        return Error::invalid_input("the request cannot be built").with_source(error);
     }
     if error.is_timeout() {
         return Error::new(
@@ -147,10 +161,7 @@ fn without_answer(error: Option<RawError>) -> Error {
         )
         .with_source(error);
     }
-    let message = format!(
-        "the connection broke before an answer came: {}",
-        root_cause(&error)
-    );
+    let message = "the connection broke before an answer came";
     Error::new(ErrorKind::Connection, Outcome::Unknown, message).with_source(error)
 }
 
@@ -162,23 +173,16 @@ pub(crate) fn late(answer: Option<Answer>, allowed: Duration, secret: Option<&st
     };
     match answer {
         None => timeout("no answer came"),
-        Some(answer) if answer.status == StatusCode::OK => {
-            described(timeout("the answer was not complete"), &answer, secret)
+        Some(answer) => {
+            let is_ok = answer.status == StatusCode::OK;
+            let error = is_ok.then(|| timeout("the answer was not complete"));
+            described(error, &answer, secret)
         }
-        Some(answer) => described(refused(&answer), &answer, secret),
     }
-}
-
-fn root_cause(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(next) = cause.source() {
-        cause = next;
-    }
-    cause.to_string()
 }
 
 fn request_id(headers: &HeaderMap) -> Option<String> {
-    let id = headers.get("x-request-id")?.to_str().ok()?;
+    let id = headers.get(X_REQUEST_ID)?.to_str().ok()?;
     (!id.is_empty()).then(|| id.to_owned())
 }
 

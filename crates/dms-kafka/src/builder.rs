@@ -4,11 +4,12 @@ use std::time::Duration;
 
 #[cfg(feature = "providers")]
 use huaweicloud_auth::Region;
-use huaweicloud_auth::{Environment, ProvideCredentials};
+use huaweicloud_auth::{Endpoint, Environment, ProvideCredentials};
 
-use crate::client::{Client, Config};
-use crate::endpoint::Endpoint;
+use crate::client::Client;
+use crate::config::Config;
 use crate::error::Error;
+use crate::ids::{InvalidId, ProjectId, validated};
 use crate::retry::RetryPolicy;
 use crate::sources::Sources;
 use crate::transport::{Proxy, Transport};
@@ -41,9 +42,10 @@ pub struct ClientBuilder {
     answer_limit: usize,
 }
 
-impl ClientBuilder {
-    pub(crate) fn new() -> Self {
-        Self {
+impl Client {
+    /// Starts building a client.
+    pub fn builder() -> ClientBuilder {
+        ClientBuilder {
             sources: Sources::new(),
             plaintext_allowed: false,
             transport: Transport::new(),
@@ -53,7 +55,9 @@ impl ClientBuilder {
             answer_limit: dms_kafka_client::DEFAULT_ANSWER_LIMIT,
         }
     }
+}
 
+impl ClientBuilder {
     /// The region of the instances, which tells where the service and its IAM are: see
     /// [`EndpointResolver`](crate::auth::EndpointResolver) for the variables and the file that may say otherwise.
     /// The first of several endpoints is taken.
@@ -88,8 +92,11 @@ impl ClientBuilder {
     ///
     /// It may be left out when a region is given: then it is the one that the credentials name, or the region's
     /// own, for which IAM is asked at the first call. `HUAWEICLOUD_SDK_IAM_ENDPOINT` names another IAM.
-    pub fn project_id(mut self, project_id: impl Into<String>) -> Self {
-        self.sources.project_id = Some(project_id.into());
+    pub fn project_id(
+        mut self,
+        project_id: impl TryInto<ProjectId, Error: Into<InvalidId>>,
+    ) -> Self {
+        self.sources.project_id = Some(validated(project_id));
         self
     }
 
@@ -199,24 +206,29 @@ impl ClientBuilder {
     /// cannot be read.
     pub fn build(self) -> Result<Client, Error> {
         self.check_timeouts()?;
-        let endpoint = Endpoint::parse(&self.sources.endpoint()?, self.plaintext_allowed)?;
+        let endpoint = self.checked_endpoint()?;
         let http = self.transport.http_client(&endpoint)?;
-        #[cfg(feature = "providers")]
-        let resolved = self
-            .sources
-            .resolve(|| self.transport.for_providers(&endpoint, &http))?;
-        #[cfg(not(feature = "providers"))]
-        let resolved = self.sources.resolve()?;
+        let (project, credentials) = self.sources.resolve(&self.transport, &endpoint, &http)?;
         Ok(Client::new(Config {
             http,
             endpoint,
-            project: resolved.project,
-            credentials: resolved.credentials,
+            project,
+            credentials,
             attempt_timeout: self.attempt_timeout,
             call_timeout: self.call_timeout,
             retry: self.retry,
             answer_limit: self.answer_limit,
         }))
+    }
+
+    fn checked_endpoint(&self) -> Result<Endpoint, Error> {
+        let parsed: Result<Endpoint, _> = self.sources.endpoint()?.parse();
+        let allowed = if self.plaintext_allowed {
+            parsed
+        } else {
+            parsed.and_then(Endpoint::require_encryption)
+        };
+        allowed.map_err(|error| Error::invalid_endpoint(&error))
     }
 
     fn check_timeouts(&self) -> Result<(), Error> {

@@ -10,9 +10,10 @@ use tokio::time::{Instant, sleep, timeout_at};
 use tracing::{Instrument, Span, field};
 
 use crate::answer::{self, RawResult, Trusted};
-use crate::client::Config;
+use crate::config::Config;
 use crate::deletion::History;
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
+use crate::error_kind::ErrorKind;
 use crate::identity::{Identity, Project};
 use crate::outcome::Outcome;
 use crate::retry::{self, Decision, Situation};
@@ -109,7 +110,9 @@ impl<'a> Call<'a> {
     async fn identity(&mut self) -> Result<Identity, Error> {
         match self.renewed.take() {
             Some(identity) => Ok(identity),
-            None => Identity::ask(self.config, self.deadline)
+            None => self
+                .config
+                .identity(self.deadline)
                 .await
                 .map_err(|error| error.with_history(self.attempts, self.outcome)),
         }
@@ -168,7 +171,7 @@ pub(crate) fn after(timeout: Duration) -> Instant {
 
 /// Another token in place of the refused one, when the provider has one.
 async fn renewed(config: &Config, deadline: Instant, refused: &Credentials) -> Option<Identity> {
-    let renewed = Identity::ask(config, deadline).await.ok()?;
+    let renewed = config.identity(deadline).await.ok()?;
     (renewed.credentials.auth_token() != refused.auth_token()).then_some(renewed)
 }
 

@@ -1,20 +1,17 @@
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
-use huaweicloud_auth::{Credentials, ProvideCredentials};
+use huaweicloud_auth::Credentials;
 use tokio::time::Instant;
 
-use crate::builder::ClientBuilder;
 use crate::call;
+use crate::config::Config;
 use crate::delete::DeleteMessages;
-use crate::endpoint::Endpoint;
 use crate::error::Error;
-use crate::identity::{self, Identity, ProjectSource};
-use crate::ids::ProjectId;
+use crate::identity;
+use crate::ids::{InstanceId, InvalidId, ProjectId, TopicName, validated};
 use crate::list::{self, PartitionInfo};
 use crate::purge::Purge;
-use crate::retry::RetryPolicy;
 
 /// A client of one endpoint and project. Cheap to clone; clones share the connections.
 ///
@@ -49,45 +46,25 @@ use crate::retry::RetryPolicy;
 #[derive(Clone)]
 pub struct Client(Arc<Config>);
 
-/// What all calls of a client share.
-pub(crate) struct Config {
-    pub(crate) http: reqwest::Client,
-    pub(crate) endpoint: Endpoint,
-    pub(crate) project: ProjectSource,
-    pub(crate) credentials: Arc<dyn ProvideCredentials>,
-    pub(crate) attempt_timeout: Duration,
-    pub(crate) call_timeout: Duration,
-    pub(crate) retry: RetryPolicy,
-    pub(crate) answer_limit: usize,
-}
-
 impl Client {
-    /// Starts building a client.
-    pub fn builder() -> ClientBuilder {
-        ClientBuilder::new()
-    }
-
     pub(crate) fn new(config: Config) -> Self {
         Self(Arc::new(config))
-    }
-
-    pub(crate) fn config(&self) -> &Config {
-        &self.0
     }
 
     /// Starts a deletion in one topic. Name the partitions, then [`send`](DeleteMessages::send) it.
     pub fn delete_messages(
         &self,
-        instance_id: impl Into<String>,
-        topic: impl Into<String>,
+        instance_id: impl TryInto<InstanceId, Error: Into<InvalidId>>,
+        topic: impl TryInto<TopicName, Error: Into<InvalidId>>,
     ) -> DeleteMessages {
-        DeleteMessages::new(self.clone(), instance_id.into(), topic.into())
+        let (instance_id, topic) = (validated(instance_id), validated(topic));
+        DeleteMessages::new(Arc::clone(&self.0), instance_id, topic, Vec::new())
     }
 
     /// Starts deletions by the thousand over any topics of an instance; hand the rows to
     /// [`run`](Purge::run).
-    pub fn purge(&self, instance_id: impl Into<String>) -> Purge {
-        Purge::new(self.clone(), instance_id.into())
+    pub fn purge(&self, instance_id: impl TryInto<InstanceId, Error: Into<InvalidId>>) -> Purge {
+        Purge::new(Arc::clone(&self.0), validated(instance_id))
     }
 
     /// Which records each partition of a topic holds, over all pages, by partition number. The call's time-out
@@ -97,10 +74,11 @@ impl Client {
     /// Any [`ErrorKind`](crate::ErrorKind). A service without this companion call answers 404 or 405.
     pub async fn list_partitions(
         &self,
-        instance_id: impl Into<String> + Send,
-        topic: impl Into<String> + Send,
+        instance_id: impl TryInto<InstanceId, Error: Into<InvalidId>> + Send,
+        topic: impl TryInto<TopicName, Error: Into<InvalidId>> + Send,
     ) -> Result<Vec<PartitionInfo>, Error> {
-        list::all_pages(self.config(), instance_id.into(), topic.into()).await
+        let (instance_id, topic) = (validated(instance_id)?, validated(topic)?);
+        list::all_pages(&self.0, instance_id, topic).await
     }
 
     /// Where requests go: scheme, host and port, as given or as found for the region.
@@ -113,7 +91,7 @@ impl Client {
     /// # Errors
     /// [`Credentials`](crate::ErrorKind::Credentials) when there are none.
     pub async fn credentials(&self) -> Result<Credentials, Error> {
-        identity::credentials(self.config(), self.deadline()).await
+        identity::credentials(&*self.0.credentials, self.deadline()).await
     }
 
     /// The project that a call would name now: the one given, the one that the credentials name, or the
@@ -122,7 +100,7 @@ impl Client {
     /// # Errors
     /// [`Credentials`](crate::ErrorKind::Credentials) and [`ProjectId`](crate::ErrorKind::ProjectId).
     pub async fn project_id(&self) -> Result<ProjectId, Error> {
-        let identity = Identity::ask(self.config(), self.deadline()).await?;
+        let identity = self.0.identity(self.deadline()).await?;
         Ok(identity.project.id.clone())
     }
 

@@ -19,7 +19,7 @@
 //! }
 //! ```
 
-use crate::error::ErrorKind;
+use crate::error_kind::ErrorKind;
 
 const PERMISSION: &str =
     "the user needs the permission dms:message:delete (role-based: dms:instance:modify)";

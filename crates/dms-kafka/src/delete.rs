@@ -1,20 +1,26 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
+use std::fmt;
 use std::sync::Arc;
 
-use dms_kafka_client::types;
+use dms_kafka_client::{self as raw, Attempt, types};
+use futures_util::FutureExt;
+use huaweicloud_auth::text;
 
+use crate::answer::RawResult;
 use crate::call::{self, Effect, Operation};
-use crate::client::Client;
-use crate::deletion::{Deletion, DeletionTarget, History, ReportedItem, Word};
+use crate::config::Config;
+use crate::deletion::{Deletion, History};
 use crate::error::Error;
-use crate::ids::{InstanceId, Offset, PartitionId, TopicName};
-use crate::text::fit;
+use crate::ids::{InstanceId, InvalidId, Offset, PartitionId, TopicName, validated};
+use crate::partition::{DeletionTarget, ReportedItem, Word};
 
 /// The service's limit on a request body, in bytes.
 const MAX_BODY: usize = 12_000_000;
 /// -1 on the wire stands for the end of the partition.
 const EVERYTHING: i64 = -1;
+/// What a project is called that is looked up when the first request is sent.
+const PROJECT_TO_BE_FOUND: &str = "{project_id}";
 /// Results and codes are kept up to this many characters; real ones are words and numbers.
 const SHOWN_WORD: usize = 128;
 const OPERATION: Operation = Operation {
@@ -35,7 +41,7 @@ const OPERATION: Operation = Operation {
 ///
 /// let mut request = client.delete_messages(gateway.instance_id(), "orders").everything(2);
 /// for (partition, offset) in [(0, 400), (1, 7)] {
-///     request = request.target(partition, DeletionTarget::Before(offset));
+///     request = request.target(partition, DeletionTarget::before(offset)?);
 /// }
 /// request.send().await?.into_result()?;
 ///
@@ -44,23 +50,36 @@ const OPERATION: Operation = Operation {
 /// assert_eq!(request.send().await.unwrap_err().attempts(), 0);
 /// # Ok::<(), dms_kafka::Error>(()) }).unwrap();
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use = "nothing is deleted until send() is awaited"]
 pub struct DeleteMessages {
-    client: Client,
-    instance_id: String,
-    topic: String,
-    targets: Vec<(i32, DeletionTarget)>,
+    config: Arc<Config>,
+    /// The request, or the first invalid part of it.
+    request: Result<Request, InvalidId>,
+}
+
+#[derive(Clone, Debug)]
+struct Request {
+    instance_id: InstanceId,
+    topic: TopicName,
+    targets: Vec<(PartitionId, DeletionTarget)>,
 }
 
 impl DeleteMessages {
-    pub(crate) fn new(client: Client, instance_id: String, topic: String) -> Self {
-        Self {
-            client,
-            instance_id,
-            topic,
-            targets: Vec::new(),
-        }
+    pub(crate) fn new(
+        config: Arc<Config>,
+        instance_id: Result<InstanceId, InvalidId>,
+        topic: Result<TopicName, InvalidId>,
+        targets: Vec<(PartitionId, DeletionTarget)>,
+    ) -> Self {
+        let request = instance_id.and_then(|instance_id| {
+            Ok(Request {
+                instance_id,
+                topic: topic?,
+                targets,
+            })
+        });
+        Self { config, request }
     }
 
     /// Deletes every record of `partition` below `offset`; the record at `offset` stays.
@@ -68,27 +87,87 @@ impl DeleteMessages {
     /// Both count from 0; a negative number is refused by [`send`](Self::send). Repeating such a deletion
     /// changes nothing, so it is retried freely.
     #[inline]
-    pub fn before(self, partition: i32, offset: i64) -> Self {
-        self.target(partition, DeletionTarget::Before(offset))
+    pub fn before(
+        self,
+        partition: impl TryInto<PartitionId, Error: Into<InvalidId>>,
+        offset: impl TryInto<Offset, Error: Into<InvalidId>>,
+    ) -> Self {
+        self.with(|| {
+            let partition = validated(partition)?;
+            Ok((partition, DeletionTarget::Before(validated(offset)?)))
+        })
     }
 
     /// Deletes all records that `partition` holds when the request arrives.
     ///
     /// Repeating it deletes what has been written since, so it is retried only while nothing can have
     /// reached the service.
-    pub fn everything(self, partition: i32) -> Self {
+    pub fn everything(self, partition: impl TryInto<PartitionId, Error: Into<InvalidId>>) -> Self {
         self.target(partition, DeletionTarget::Everything)
     }
 
     /// Adds one partition with its target, for callers that have targets as data.
     #[inline]
-    pub fn target(mut self, partition: i32, target: DeletionTarget) -> Self {
-        self.targets.push((partition, target));
+    pub fn target(
+        self,
+        partition: impl TryInto<PartitionId, Error: Into<InvalidId>>,
+        target: DeletionTarget,
+    ) -> Self {
+        self.with(|| Ok((validated(partition)?, target)))
+    }
+
+    #[inline]
+    fn with(
+        mut self,
+        row: impl FnOnce() -> Result<(PartitionId, DeletionTarget), InvalidId>,
+    ) -> Self {
+        if let Ok(request) = &mut self.request {
+            match row() {
+                Ok(row) => request.targets.push(row),
+                Err(error) => self.request = Err(error),
+            }
+        }
         self
     }
 
-    pub(crate) fn with_targets(self, targets: Vec<(i32, DeletionTarget)>) -> Self {
-        Self { targets, ..self }
+    /// The request that [`send`](Self::send) would send, for a dry run. Nothing is sent.
+    ///
+    /// ```
+    /// # use dms_kafka::{Client, auth::Credentials};
+    /// let client = Client::builder()
+    ///     .endpoint("https://example.com")
+    ///     .project_id("project")
+    ///     .credentials(Credentials::new("access-key", "secret-key")?)
+    ///     .build()?;
+    /// let request = client.delete_messages("instance", "orders").before(0, 400).to_request()?;
+    /// assert_eq!(
+    ///     request.url(),
+    ///     "https://example.com/v2/project/kafka/instances/instance/topics/orders/messages/delete"
+    /// );
+    /// assert_eq!(request.body(), r#"{"partitions":[{"offset":400,"partition":0}]}"#);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) in the cases in which `send` refuses the input.
+    pub fn to_request(&self) -> Result<PreparedRequest, Error> {
+        let request = self.request.as_ref().map_err(Clone::clone)?;
+        let body = request.body()?;
+        let config = &self.config;
+        let attempt = Attempt::without_sending();
+        let client = raw::Client::new_with_client(
+            config.endpoint.base(),
+            config.http.clone(),
+            attempt.clone(),
+        );
+        let project_id = config.project.name().unwrap_or(PROJECT_TO_BE_FOUND);
+        // Such a call waits for nothing.
+        let result = request.send(client, project_id, &body).now_or_never();
+        match (attempt.take_request(), result) {
+            (Some(request), _) => Ok(PreparedRequest::new(&request)),
+            (None, Some(Err(error))) => Err(Error::invalid_input(error.to_string())),
+            (None, _) => Err(Error::invalid_input("the request cannot be built")),
+        }
     }
 
     /// Sends the deletion and judges the answer.
@@ -99,95 +178,86 @@ impl DeleteMessages {
     /// [`ErrorKind`](crate::ErrorKind) from the call itself; failed partitions are no error here but in
     /// [`Deletion::into_result`].
     pub async fn send(self) -> Result<Deletion, Error> {
-        let instance_id = InstanceId::new(self.instance_id)?;
-        let topic = TopicName::new(self.topic)?;
-        let body = request_body(&self.targets)?;
-        let repeatable = self
-            .targets
-            .iter()
-            .all(|(_, target)| *target != DeletionTarget::Everything);
-        let effect = if repeatable {
-            Effect::DeletesWhatIsNamed
-        } else {
-            Effect::DeletesEverything
-        };
-        let config = self.client.config();
-        let request = Arc::new((instance_id, topic, body));
-        let deadline = call::after(config.call_timeout);
+        let request = &self.request?;
+        let body = &request.body()?;
         let answer = call::run(
-            config,
-            deadline,
+            &self.config,
+            call::after(self.config.call_timeout),
             OPERATION,
-            effect,
-            move |client, project| {
-                let request = Arc::clone(&request);
-                async move {
-                    let (instance_id, topic, body) = &*request;
-                    client
-                        .delete_kafka_topic_messages(
-                            project.id.as_str(),
-                            instance_id.as_str(),
-                            topic.as_str(),
-                            body,
-                        )
-                        .await
-                }
-            },
+            request.effect(),
+            |client, project| async move { request.send(client, project.id.as_str(), body).await },
         )
         .await?;
         let secret = call::secret(&answer.credentials);
-        Ok(judge(&self.targets, answer.value, secret, answer.history))
+        Ok(judge(
+            &request.targets,
+            answer.value,
+            secret,
+            answer.history,
+        ))
     }
 }
 
-pub(crate) fn judge(
-    requested: &[(i32, DeletionTarget)],
-    answer: types::DeleteKafkaTopicMessagesResponse,
-    secret: Option<&str>,
-    history: History,
-) -> Deletion {
-    let reported = answer.partitions.into_iter();
-    let reported = reported.map(|item| reported_item(item, secret));
-    Deletion::judge(requested, reported, history)
-}
-
-fn request_body(
-    targets: &[(i32, DeletionTarget)],
-) -> Result<types::DeleteKafkaMessageRequestBody, Error> {
-    if targets.is_empty() {
-        return Err(Error::invalid_input(
-            "no partition is named: add before(partition, offset) or everything(partition)",
-        ));
+impl Request {
+    async fn send(
+        &self,
+        client: raw::Client,
+        project_id: &str,
+        body: &types::DeleteKafkaMessageRequestBody,
+    ) -> RawResult<types::DeleteKafkaTopicMessagesResponse> {
+        let (instance_id, topic) = (self.instance_id.as_str(), self.topic.as_str());
+        client
+            .delete_kafka_topic_messages(project_id, instance_id, topic, body)
+            .await
     }
-    let mut partitions = Vec::with_capacity(targets.len());
-    for &(partition, target) in targets {
-        let partition = PartitionId::new(partition)?.get();
-        let offset = match target {
-            DeletionTarget::Before(offset) => Offset::new(offset)?.get(),
-            DeletionTarget::Everything => EVERYTHING,
+
+    fn effect(&self) -> Effect {
+        if self
+            .targets
+            .iter()
+            .any(|(_, target)| target.is_everything())
+        {
+            Effect::DeletesEverything
+        } else {
+            Effect::DeletesWhatIsNamed
+        }
+    }
+
+    fn body(&self) -> Result<types::DeleteKafkaMessageRequestBody, Error> {
+        if self.targets.is_empty() {
+            return Err(Error::invalid_input(
+                "no partition is named: add before(partition, offset) or everything(partition)",
+            ));
+        }
+        self.check_named_once()?;
+        let item = |&(partition, target): &(PartitionId, DeletionTarget)| {
+            let offset = match target {
+                DeletionTarget::Before(offset) => offset.get(),
+                DeletionTarget::Everything => EVERYTHING,
+            };
+            types::PartitionOffsetEntity {
+                partition: Some(partition.get()),
+                offset: Some(offset),
+            }
         };
-        partitions.push(types::PartitionOffsetEntity {
-            partition: Some(partition),
-            offset: Some(offset),
-        });
+        let partitions = self.targets.iter().map(item).collect();
+        let body = types::DeleteKafkaMessageRequestBody { partitions };
+        check_size(&body)?;
+        Ok(body)
     }
-    check_named_once(targets)?;
-    let body = types::DeleteKafkaMessageRequestBody { partitions };
-    check_size(&body)?;
-    Ok(body)
-}
 
-/// Partitions mostly come in ascending order, which needs no set.
-fn check_named_once(targets: &[(i32, DeletionTarget)]) -> Result<(), Error> {
-    if targets.is_sorted_by(|one, next| one.0 < next.0) {
-        return Ok(());
-    }
-    let mut seen = HashSet::with_capacity(targets.len());
-    match targets.iter().find(|target| !seen.insert(target.0)) {
-        None => Ok(()),
-        Some((partition, _)) => Err(Error::invalid_input(format!(
-            "partition {partition} is named twice: name each partition once"
-        ))),
+    /// Partitions mostly come in ascending order, which needs no set.
+    fn check_named_once(&self) -> Result<(), Error> {
+        if self.targets.is_sorted_by(|one, next| one.0 < next.0) {
+            return Ok(());
+        }
+        let mut seen = HashSet::with_capacity(self.targets.len());
+        match self.targets.iter().find(|target| !seen.insert(target.0)) {
+            None => Ok(()),
+            Some((partition, _)) => Err(Error::invalid_input(format!(
+                "partition {partition} is named twice: name each partition once"
+            ))),
+        }
     }
 }
 
@@ -210,14 +280,72 @@ fn check_size(body: &types::DeleteKafkaMessageRequestBody) -> Result<(), Error> 
     )))
 }
 
+impl fmt::Debug for DeleteMessages {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeleteMessages")
+            .field("request", &self.request)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A request as it would be sent, without the headers that authenticate it; made by
+/// [`DeleteMessages::to_request`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PreparedRequest {
+    method: String,
+    url: String,
+    body: String,
+}
+
+impl PreparedRequest {
+    fn new(request: &reqwest::Request) -> Self {
+        let body = request.body().and_then(reqwest::Body::as_bytes);
+        Self {
+            method: request.method().to_string(),
+            // No identifier and no host name holds the escaped form.
+            url: request
+                .url()
+                .as_str()
+                .replace("%7Bproject_id%7D", PROJECT_TO_BE_FOUND),
+            body: String::from_utf8_lossy(body.unwrap_or_default()).into_owned(),
+        }
+    }
+
+    /// The HTTP method.
+    pub fn method(&self) -> &str {
+        &self.method
+    }
+
+    /// The URL. `{project_id}` stands in it for a project that the first call would look up.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The body: JSON, byte by byte as it would be sent.
+    pub fn body(&self) -> &str {
+        &self.body
+    }
+}
+
+pub(crate) fn judge(
+    requested: &[(PartitionId, DeletionTarget)],
+    answer: types::DeleteKafkaTopicMessagesResponse,
+    secret: Option<&str>,
+    history: History,
+) -> Deletion {
+    let reported = answer.partitions.into_iter();
+    let reported = reported.map(|item| reported_item(item, secret));
+    Deletion::judge(requested, reported, history)
+}
+
 fn reported_item(item: types::PartitionResp, secret: Option<&str>) -> ReportedItem {
-    let showable = |word: Word| match word {
-        Cow::Owned(word) => Cow::Owned(fit(word, secret, SHOWN_WORD)),
-        known @ Cow::Borrowed(_) => known,
+    let sanitized = |word: Word| match text::sanitize(&word, secret.as_slice(), SHOWN_WORD) {
+        Cow::Borrowed(_) => word,
+        Cow::Owned(shown) => Cow::Owned(shown),
     };
     ReportedItem {
         partition: item.partition,
-        result: item.result.map(|result| showable(result.into_text())),
-        error_code: item.error_code.map(|code| showable(code.into_text())),
+        result: item.result.map(|result| sanitized(result.into_text())),
+        error_code: item.error_code.map(|code| sanitized(code.into_text())),
     }
 }

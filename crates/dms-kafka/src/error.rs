@@ -6,19 +6,19 @@ use std::iter;
 use std::time::Duration;
 
 use http::StatusCode;
-use huaweicloud_auth::CredentialsError;
+use huaweicloud_auth::{CredentialsError, EndpointError, text};
 use tokio::time::error::Elapsed;
 
 use crate::codes;
 use crate::deletion::Deletion;
+use crate::error_kind::ErrorKind;
 use crate::outcome::Outcome;
-use crate::text::shown;
+use crate::partition::PartitionDeletion;
 
 /// Request ids are shown up to this many characters; real ones have 32.
 pub(crate) const SHOWN_ID: usize = 128;
 const SHOWN_CODE: usize = 64;
 const SHOWN_MESSAGE: usize = 2048;
-const SHOWN_BODY: usize = 4096;
 const SHOWN_AUTHORIZATION: usize = 16 * 1024;
 
 type Source = Box<dyn StdError + Send + Sync>;
@@ -41,87 +41,34 @@ pub struct Error(Box<Inner>);
 
 struct Inner {
     kind: ErrorKind,
+    broken_rule: Option<Rule>,
     message: String,
-    code: Option<String>,
-    status: Option<StatusCode>,
-    request_id: Option<String>,
-    retry_after: Option<Duration>,
     attempts: u32,
     outcome: Outcome,
-    body: Option<String>,
-    encoded_authorization_message: Option<String>,
+    response: Response,
     deletion: Option<Deletion>,
     source: Option<Source>,
 }
 
-/// What kind of failure it was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ErrorKind {
-    /// The caller's input breaks a rule. Nothing was sent.
-    InvalidInput,
-    /// No credentials could be had. Nothing was sent in this attempt.
-    Credentials,
-    /// No project id could be had: the region has none or several, or IAM did not tell. Nothing was sent in
-    /// this attempt.
-    ProjectId,
-    /// No connection came about: refused, no such host, TLS refused.
-    Connect,
-    /// A time-out or the deadline of the call.
-    Timeout,
-    /// The connection broke after it had come about.
-    Connection,
-    /// 400 and other 4xx that stand for none of the kinds below: the service refused the request.
-    BadRequest,
-    /// 401: wrong key, wrong signature, skewed clock, expired token.
-    Unauthorized,
-    /// 403: the user lacks a permission.
-    Forbidden,
-    /// 404: no such instance, API or endpoint.
-    NotFound,
-    /// 429, or flow control under another status.
-    Throttled,
-    /// 5xx.
-    Server,
-    /// An answer that the contract does not allow: a redirect, or a 200 that cannot be trusted.
-    InvalidAnswer,
-    /// The service answered, and at least one partition failed.
-    PartitionsFailed,
+/// What the last response says, when there was one.
+#[derive(Default)]
+pub(crate) struct Response {
+    pub(crate) status: Option<StatusCode>,
+    pub(crate) code: Option<String>,
+    pub(crate) request_id: Option<String>,
+    pub(crate) retry_after: Option<Duration>,
+    /// Its start, already safe to show.
+    pub(crate) body: Option<String>,
+    pub(crate) encoded_authorization_message: Option<String>,
 }
 
-impl ErrorKind {
-    /// The kind's stable name for logs and scripts, such as `not_found`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::InvalidInput => "invalid_input",
-            Self::Credentials => "credentials",
-            Self::ProjectId => "project_id",
-            Self::Connect => "connect",
-            Self::Timeout => "timeout",
-            Self::Connection => "connection",
-            Self::BadRequest => "bad_request",
-            Self::Unauthorized => "unauthorized",
-            Self::Forbidden => "forbidden",
-            Self::NotFound => "not_found",
-            Self::Throttled => "throttled",
-            Self::Server => "server",
-            Self::InvalidAnswer => "invalid_answer",
-            Self::PartitionsFailed => "partitions_failed",
-        }
-    }
-
-    fn of_status(status: StatusCode) -> Self {
-        match status.as_u16() {
-            401 => Self::Unauthorized,
-            403 => Self::Forbidden,
-            404 => Self::NotFound,
-            429 => Self::Throttled,
-            408 => Self::Timeout,
-            400..=499 => Self::BadRequest,
-            500..=599 => Self::Server,
-            _ => Self::InvalidAnswer,
-        }
-    }
+/// A rule of the input that a caller may want to explain in its own words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rule {
+    Encrypted,
+    EndpointGiven,
+    ProjectIdGiven,
+    Identifier,
 }
 
 /// Whether a code may overrule the status. Not where a wrong guess would repeat what must not be
@@ -130,25 +77,15 @@ fn status_may_mislead(status: StatusCode) -> bool {
     status.is_client_error() && !matches!(status.as_u16(), 401 | 403 | 408)
 }
 
-impl fmt::Display for ErrorKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
 impl Error {
     pub(crate) fn new(kind: ErrorKind, outcome: Outcome, message: impl Into<String>) -> Self {
         Self(Box::new(Inner {
             kind,
+            broken_rule: None,
             message: message.into(),
-            code: None,
-            status: None,
-            request_id: None,
-            retry_after: None,
             attempts: 0,
             outcome,
-            body: None,
-            encoded_authorization_message: None,
+            response: Response::default(),
             deletion: None,
             source: None,
         }))
@@ -158,10 +95,23 @@ impl Error {
         Self::new(ErrorKind::InvalidInput, Outcome::NotApplied, message)
     }
 
-    /// An answer with an error status.
-    pub(crate) fn refused(status: StatusCode, code: Option<String>, message: String) -> Self {
+    pub(crate) fn broken(rule: Rule, message: impl Into<String>) -> Self {
+        let mut error = Self::invalid_input(message);
+        error.0.broken_rule = Some(rule);
+        error
+    }
+
+    pub(crate) fn invalid_endpoint(error: &EndpointError) -> Self {
+        if error.is_plaintext_refused() {
+            let message = format!("{error}, or allow plaintext by name (allow_plaintext_http)");
+            return Self::broken(Rule::Encrypted, message);
+        }
+        Self::invalid_input(error.to_string())
+    }
+
+    /// A response with an error status.
+    pub(crate) fn refused(status: StatusCode, code: Option<&str>, message: String) -> Self {
         let kind = code
-            .as_deref()
             .and_then(codes::kind_of)
             .filter(|_| status_may_mislead(status))
             .unwrap_or_else(|| ErrorKind::of_status(status));
@@ -172,51 +122,22 @@ impl Error {
             }
             _ => Outcome::Unknown,
         };
-        let mut error = Self::new(kind, outcome, message);
-        error.0.code = code;
-        error.with_status(status)
+        Self::new(kind, outcome, message)
     }
 
     pub(crate) fn partitions_failed(deletion: Deletion) -> Self {
         let outcome = deletion.outcome();
         let message = deletion.failure_summary();
         let mut error = Self::new(ErrorKind::PartitionsFailed, outcome, message)
-            .with_status(StatusCode::OK)
-            .with_request_id(deletion.request_id().map(str::to_owned))
             .with_history(deletion.attempts(), outcome);
+        error.0.response.status = Some(StatusCode::OK);
+        error.0.response.request_id = deletion.request_id().map(str::to_owned);
         error.0.deletion = Some(deletion);
         error
     }
 
     pub(crate) fn with_source(mut self, source: impl Into<Source>) -> Self {
         self.0.source = Some(source.into());
-        self
-    }
-
-    pub(crate) fn with_status(mut self, status: StatusCode) -> Self {
-        self.0.status = Some(status);
-        self
-    }
-
-    pub(crate) fn with_request_id(mut self, request_id: Option<String>) -> Self {
-        self.0.request_id = request_id;
-        self
-    }
-
-    pub(crate) fn with_retry_after(mut self, retry_after: Option<Duration>) -> Self {
-        self.0.retry_after = retry_after;
-        self
-    }
-
-    /// Keeps the start of the body, without the secret.
-    pub(crate) fn with_body(mut self, body: &[u8], secret: Option<&str>) -> Self {
-        self.0.body =
-            (!body.is_empty()).then(|| shown(&String::from_utf8_lossy(body), secret, SHOWN_BODY));
-        self
-    }
-
-    pub(crate) fn with_encoded_authorization_message(mut self, message: Option<String>) -> Self {
-        self.0.encoded_authorization_message = message;
         self
     }
 
@@ -227,20 +148,24 @@ impl Error {
         self
     }
 
-    /// Makes the service's text fit to be shown. It may repeat a secret: `APIGW.0301` may quote the
+    /// Adds what the response says, and makes its texts safe to show. It may repeat a secret: `APIGW.0301` may quote the
     /// canonical request.
-    pub(crate) fn made_showable(mut self, secret: Option<&str>) -> Self {
+    pub(crate) fn with_response(mut self, response: Response, secret: Option<&str>) -> Self {
         let inner = &mut *self.0;
-        inner.message = shown(&inner.message, secret, SHOWN_MESSAGE);
+        inner.response = response;
+        let said = &mut inner.response;
         for (text, limit) in [
-            (&mut inner.code, SHOWN_CODE),
-            (&mut inner.request_id, SHOWN_ID),
+            (Some(&mut inner.message), SHOWN_MESSAGE),
+            (said.code.as_mut(), SHOWN_CODE),
+            (said.request_id.as_mut(), SHOWN_ID),
             (
-                &mut inner.encoded_authorization_message,
+                said.encoded_authorization_message.as_mut(),
                 SHOWN_AUTHORIZATION,
             ),
         ] {
-            *text = text.take().map(|text| shown(&text, secret, limit));
+            if let Some(text) = text {
+                *text = text::sanitize(text, secret.as_slice(), limit).into_owned();
+            }
         }
         self
     }
@@ -250,9 +175,31 @@ impl Error {
         self.0.kind
     }
 
+    /// Whether the endpoint is `http://` to another machine, without
+    /// [`allow_plaintext_http`](crate::ClientBuilder::allow_plaintext_http).
+    pub fn is_plaintext_refused(&self) -> bool {
+        self.0.broken_rule == Some(Rule::Encrypted)
+    }
+
+    /// Whether neither an endpoint nor a region was given.
+    pub fn is_endpoint_missing(&self) -> bool {
+        self.0.broken_rule == Some(Rule::EndpointGiven)
+    }
+
+    /// Whether neither a project id nor a region was given.
+    pub fn is_project_id_missing(&self) -> bool {
+        self.0.broken_rule == Some(Rule::ProjectIdGiven)
+    }
+
+    /// Whether a project id, instance id, topic, partition or offset is invalid, as an
+    /// [`InvalidId`](crate::InvalidId) says.
+    pub fn is_invalid_id(&self) -> bool {
+        self.0.broken_rule == Some(Rule::Identifier)
+    }
+
     /// The service's code, such as `DMS.00404022` or `APIGW.0301`.
     pub fn code(&self) -> Option<&str> {
-        self.0.code.as_deref()
+        self.0.response.code.as_deref()
     }
 
     /// What went wrong, without code, request id and hint.
@@ -262,12 +209,12 @@ impl Error {
 
     /// The HTTP status, when an answer came.
     pub fn status(&self) -> Option<u16> {
-        self.0.status.map(|status| status.as_u16())
+        self.0.response.status.map(|status| status.as_u16())
     }
 
     /// The service's id of the request (`X-Request-Id`), for its support.
     pub fn request_id(&self) -> Option<&str> {
-        self.0.request_id.as_deref()
+        self.0.response.request_id.as_deref()
     }
 
     /// How many requests were sent or begun; 0 when the call was refused before.
@@ -282,7 +229,7 @@ impl Error {
 
     /// How long the service asked to wait (`Retry-After`).
     pub fn retry_after(&self) -> Option<Duration> {
-        self.0.retry_after
+        self.0.response.retry_after
     }
 
     /// Whether the same call may succeed later. It says nothing about whether repeating is safe: that
@@ -318,13 +265,13 @@ impl Error {
 
     /// Why permission was denied, encoded; an administrator can decode it through the identity service.
     pub fn encoded_authorization_message(&self) -> Option<&str> {
-        self.0.encoded_authorization_message.as_deref()
+        self.0.response.encoded_authorization_message.as_deref()
     }
 
     /// The answer's body: the first 4,096 characters, control characters escaped. `None` when it was empty or no
     /// answer came.
     pub fn body(&self) -> Option<&str> {
-        self.0.body.as_deref()
+        self.0.response.body.as_deref()
     }
 
     /// The judged answer, when the service answered and partitions failed.
@@ -337,14 +284,18 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let inner = &self.0;
         f.write_str(&inner.message)?;
-        if let Some(status) = inner.status.filter(|status| *status != StatusCode::OK) {
+        if let Some(status) = inner
+            .response
+            .status
+            .filter(|status| *status != StatusCode::OK)
+        {
             write!(f, " (status {}", status.as_u16())?;
-            if let Some(code) = &inner.code {
+            if let Some(code) = self.code() {
                 write!(f, ", {code}")?;
             }
             f.write_str(")")?;
         }
-        if let Some(request_id) = &inner.request_id {
+        if let Some(request_id) = self.request_id() {
             write!(f, " [request {request_id}]")?;
         }
         if inner.attempts > 1 {
@@ -365,9 +316,9 @@ impl fmt::Debug for Error {
         f.debug_struct("Error")
             .field("kind", &self.0.kind)
             .field("message", &self.0.message)
-            .field("code", &self.0.code)
+            .field("code", &self.code())
             .field("status", &self.status())
-            .field("request_id", &self.0.request_id)
+            .field("request_id", &self.request_id())
             .field("attempts", &self.0.attempts)
             .field("outcome", &self.0.outcome)
             .field("source", &self.0.source)
@@ -381,8 +332,19 @@ impl StdError for Error {
     }
 }
 
+impl Deletion {
+    /// The partitions, when every one of them was deleted and the answer spoke of no other.
+    ///
+    /// # Errors
+    /// An [`Error`] of kind [`PartitionsFailed`](crate::ErrorKind::PartitionsFailed) that lists each
+    /// failed partition with its code and keeps this `Deletion`.
+    pub fn into_result(self) -> Result<Vec<PartitionDeletion>, Error> {
+        self.all_deleted().map_err(Error::partitions_failed)
+    }
+}
+
 impl From<crate::ids::InvalidId> for Error {
     fn from(error: crate::ids::InvalidId) -> Self {
-        Self::invalid_input(error.to_string())
+        Self::broken(Rule::Identifier, error.to_string())
     }
 }

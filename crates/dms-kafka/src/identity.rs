@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use http::HeaderValue;
-use huaweicloud_auth::Credentials;
+use huaweicloud_auth::{Credentials, ProvideCredentials};
 use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout_at};
 
-use crate::client::Config;
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
+use crate::error_kind::ErrorKind;
 use crate::ids::ProjectId;
 use crate::outcome::Outcome;
 
@@ -38,8 +38,7 @@ pub(crate) enum ProjectSource {
 }
 
 impl Project {
-    pub(crate) fn new(id: impl Into<String>) -> Result<Arc<Self>, Error> {
-        let id = ProjectId::new(id)?;
+    pub(crate) fn new(id: ProjectId) -> Result<Arc<Self>, Error> {
         let header = HeaderValue::from_str(id.as_str()).map_err(|error| {
             Error::invalid_input("the project id does not fit a header").with_source(error)
         })?;
@@ -48,6 +47,15 @@ impl Project {
 }
 
 impl ProjectSource {
+    /// The project's id, when it is known without a look-up.
+    pub(crate) fn name(&self) -> Option<&str> {
+        match self {
+            Self::Named(project) => Some(project.id.as_str()),
+            #[cfg(feature = "providers")]
+            Self::OfRegion { .. } => None,
+        }
+    }
+
     #[cfg_attr(
         not(feature = "providers"),
         expect(
@@ -64,18 +72,22 @@ impl ProjectSource {
                 let id = lookup
                     .project_id(credentials, region)
                     .await
-                    .map_err(|error| unknown_project(&error).with_source(error))?;
-                Project::new(id).map_err(|error| unknown_project(&error))
+                    .map_err(|error| no_project().with_source(error))?;
+                let id = ProjectId::new(id).map_err(|error| no_project().with_source(error))?;
+                Project::new(id)
             }
         }
     }
 }
 
 impl Identity {
-    /// Asks the credentials provider, and IAM when the project is not known yet.
-    pub(crate) async fn ask(config: &Config, deadline: Instant) -> Result<Self, Error> {
-        let credentials = credentials(config, deadline).await?;
-        let project = timeout_at(deadline, config.project.project(&credentials))
+    pub(crate) async fn ask(
+        provider: &dyn ProvideCredentials,
+        project: &ProjectSource,
+        deadline: Instant,
+    ) -> Result<Self, Error> {
+        let credentials = credentials(provider, deadline).await?;
+        let project = timeout_at(deadline, project.project(&credentials))
             .await
             .map_err(|elapsed| late(ErrorKind::ProjectId, "no project id", elapsed))??;
         Ok(Self {
@@ -85,24 +97,25 @@ impl Identity {
     }
 }
 
-pub(crate) async fn credentials(config: &Config, deadline: Instant) -> Result<Credentials, Error> {
-    timeout_at(deadline, config.credentials.provide_credentials())
+pub(crate) async fn credentials(
+    provider: &dyn ProvideCredentials,
+    deadline: Instant,
+) -> Result<Credentials, Error> {
+    timeout_at(deadline, provider.provide_credentials())
         .await
         .map_err(|elapsed| late(ErrorKind::Credentials, "no credentials", elapsed))?
-        .map_err(|error| {
-            unsent(ErrorKind::Credentials, format!("no credentials: {error}")).with_source(error)
-        })
+        .map_err(|error| unsent(ErrorKind::Credentials, "no credentials").with_source(error))
 }
 
 fn late(kind: ErrorKind, what: &str, elapsed: Elapsed) -> Error {
-    unsent(kind, format!("{what} within the call's time-out")).with_source(elapsed)
+    unsent(kind, format!("{what} within the call timeout")).with_source(elapsed)
 }
 
 #[cfg(feature = "providers")]
-fn unknown_project(cause: &dyn std::fmt::Display) -> Error {
-    unsent(ErrorKind::ProjectId, format!("no project id: {cause}"))
+fn no_project() -> Error {
+    unsent(ErrorKind::ProjectId, "no project id")
 }
 
-fn unsent(kind: ErrorKind, message: String) -> Error {
+fn unsent(kind: ErrorKind, message: impl Into<String>) -> Error {
     Error::new(kind, Outcome::NotApplied, message)
 }

@@ -1,7 +1,9 @@
 //! Validated identifiers: what does not fit here never reaches a URL.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// A value that cannot be used as an identifier, partition or offset.
 ///
@@ -29,9 +31,22 @@ impl InvalidId {
     }
 }
 
+/// A valid identifier is taken as it is.
+impl From<Infallible> for InvalidId {
+    fn from(never: Infallible) -> Self {
+        match never {}
+    }
+}
+
+/// Takes a valid identifier as it is, and validates text or a number.
+#[inline]
+pub(crate) fn validated<T>(value: impl TryInto<T, Error: Into<InvalidId>>) -> Result<T, InvalidId> {
+    value.try_into().map_err(Into::into)
+}
+
 /// No `.` or `..`: a URL would swallow them together with the path segment before.
-fn is_id(value: &str) -> bool {
-    (1..=64).contains(&value.len())
+fn is_id(value: &str, longest: usize) -> bool {
+    (1..=longest).contains(&value.len())
         && !matches!(value, "." | "..")
         && value
             .bytes()
@@ -39,23 +54,24 @@ fn is_id(value: &str) -> bool {
 }
 
 macro_rules! text_id {
-    ($(#[$doc:meta])* $name:ident, $what:literal, $valid:expr, $rule:literal) => {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $longest:literal, $rule:literal) => {
         $(#[$doc])*
+        ///
+        /// Cheap to clone.
         #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub struct $name(String);
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// Checks `value` and takes it.
             ///
             /// # Errors
             /// [`InvalidId`] when the value breaks the rule above.
-            pub fn new(value: impl Into<String>) -> Result<Self, InvalidId> {
-                let value = value.into();
-                let valid: fn(&str) -> bool = $valid;
-                if valid(&value) {
-                    Ok(Self(value))
+            pub fn new(value: impl AsRef<str>) -> Result<Self, InvalidId> {
+                let value = value.as_ref();
+                if is_id(value, $longest) {
+                    Ok(Self(value.into()))
                 } else {
-                    Err(InvalidId::new($what, &value, $rule))
+                    Err(InvalidId::new($what, value, $rule))
                 }
             }
 
@@ -79,7 +95,13 @@ macro_rules! text_id {
 
         impl From<$name> for String {
             fn from(id: $name) -> Self {
-                id.0
+                id.as_str().to_owned()
+            }
+        }
+
+        impl From<&$name> for $name {
+            fn from(id: &$name) -> Self {
+                id.clone()
             }
         }
 
@@ -90,6 +112,75 @@ macro_rules! text_id {
                 Self::new(value)
             }
         }
+
+        conversions!($name, &str, String, &String);
+    };
+}
+
+macro_rules! conversions {
+    ($name:ident, $($from:ty),+) => {$(
+        impl TryFrom<$from> for $name {
+            type Error = InvalidId;
+
+            #[inline]
+            fn try_from(value: $from) -> Result<Self, InvalidId> {
+                Self::new(value)
+            }
+        }
+    )+};
+}
+
+macro_rules! number {
+    ($(#[$doc:meta])* $name:ident, $number:ty, $what:literal, $rule:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name($number);
+
+        impl $name {
+            /// Validates a number.
+            ///
+            /// # Errors
+            /// [`InvalidId`] when it is negative.
+            #[inline]
+            pub fn new(number: $number) -> Result<Self, InvalidId> {
+                if number < 0 {
+                    return Err(InvalidId::new($what, &number.to_string(), $rule));
+                }
+                Ok(Self(number))
+            }
+
+            /// The number.
+            #[inline]
+            pub fn get(self) -> $number {
+                self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl From<$name> for $number {
+            fn from(number: $name) -> Self {
+                number.0
+            }
+        }
+
+        impl PartialEq<$number> for $name {
+            fn eq(&self, number: &$number) -> bool {
+                self.0 == *number
+            }
+        }
+
+        impl PartialEq<$name> for $number {
+            fn eq(&self, number: &$name) -> bool {
+                *self == number.0
+            }
+        }
+
+        conversions!($name, $number);
     };
 }
 
@@ -103,7 +194,7 @@ text_id!(
     /// ```
     ProjectId,
     "project id",
-    is_id,
+    64,
     "is not usable: it takes 1 to 64 ASCII letters, digits, '.', '_' or '-', and is neither '.' nor '..'; copy it from My Credentials in the console"
 );
 
@@ -117,7 +208,7 @@ text_id!(
     /// ```
     InstanceId,
     "instance id",
-    is_id,
+    64,
     "is not usable: it takes 1 to 64 ASCII letters, digits, '.', '_' or '-', and is neither '.' nor '..'; copy it from the instance's page in the console"
 );
 
@@ -132,91 +223,39 @@ text_id!(
     /// ```
     TopicName,
     "topic",
-    |value| {
-        (1..=249).contains(&value.len())
-            && !matches!(value, "." | "..")
-            && value.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
-    },
+    249,
     "is not a Kafka topic name: it takes 1 to 249 ASCII letters, digits, '.', '_' or '-', and is neither '.' nor '..'"
 );
 
-/// A partition's number: 0 to 2,147,483,647.
-///
-/// ```
-/// use dms_kafka::PartitionId;
-/// assert_eq!(PartitionId::new(3)?.get(), 3);
-/// assert!(PartitionId::new(-1).is_err());
-/// # Ok::<(), dms_kafka::InvalidId>(())
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct PartitionId(i32);
-
-impl PartitionId {
-    /// Checks `partition` and takes it.
+number!(
+    /// A partition's number: 0 to 2,147,483,647.
     ///
-    /// # Errors
-    /// [`InvalidId`] when it is negative.
-    #[inline]
-    pub fn new(partition: i32) -> Result<Self, InvalidId> {
-        if partition < 0 {
-            return Err(InvalidId::new(
-                "partition",
-                &partition.to_string(),
-                "is negative: partitions count from 0",
-            ));
-        }
-        Ok(Self(partition))
-    }
+    /// ```
+    /// use dms_kafka::PartitionId;
+    /// assert_eq!(PartitionId::new(3)?.get(), 3);
+    /// assert!(PartitionId::new(-1).is_err());
+    /// # Ok::<(), dms_kafka::InvalidId>(())
+    /// ```
+    PartitionId,
+    i32,
+    "partition",
+    "is negative: partitions count from 0"
+);
 
-    /// The number.
-    pub fn get(self) -> i32 {
-        self.0
-    }
-}
-
-impl fmt::Display for PartitionId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-/// A position in a partition's log: 0 to 9,223,372,036,854,775,807. Kafka offsets have 64 bits.
-///
-/// ```
-/// use dms_kafka::Offset;
-/// assert_eq!(Offset::new(i64::MAX)?.get(), i64::MAX);
-/// assert!(Offset::new(-1).is_err());
-/// # Ok::<(), dms_kafka::InvalidId>(())
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Offset(i64);
-
-impl Offset {
-    /// Checks `offset` and takes it.
+number!(
+    /// A position in a partition's log: 0 to 9,223,372,036,854,775,807. Kafka offsets have 64 bits.
     ///
-    /// # Errors
-    /// [`InvalidId`] when it is negative. On the wire -1 deletes all records of a partition; here that is
-    /// spelled out as `everything`.
-    #[inline]
-    pub fn new(offset: i64) -> Result<Self, InvalidId> {
-        if offset < 0 {
-            return Err(InvalidId::new(
-                "offset",
-                &offset.to_string(),
-                "is negative: offsets count from 0; to delete all records of a partition use everything(partition)",
-            ));
-        }
-        Ok(Self(offset))
-    }
-
-    /// The number.
-    pub fn get(self) -> i64 {
-        self.0
-    }
-}
-
-impl fmt::Display for Offset {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
+    /// On the wire -1 deletes all records of a partition; here that is
+    /// [`Everything`](crate::DeletionTarget::Everything).
+    ///
+    /// ```
+    /// use dms_kafka::Offset;
+    /// assert_eq!(Offset::new(i64::MAX)?.get(), i64::MAX);
+    /// assert!(Offset::new(-1).is_err());
+    /// # Ok::<(), dms_kafka::InvalidId>(())
+    /// ```
+    Offset,
+    i64,
+    "offset",
+    "is negative: offsets count from 0; to delete all records of a partition use everything(partition)"
+);

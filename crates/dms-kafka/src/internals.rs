@@ -7,16 +7,20 @@ use dms_kafka_client::{Answer, Completeness, Error as RawError, ResponseValue};
 use futures_util::FutureExt;
 use http::Response;
 
-use crate::deletion::History;
-use crate::retry::{self, Decision, Situation};
-use crate::{Deletion, DeletionTarget, Error, Outcome, RetryPolicy, answer, delete};
+use crate::deletion::{Deletion, History};
+use crate::error::Error;
+use crate::ids::PartitionId;
+use crate::outcome::Outcome;
+use crate::partition::DeletionTarget;
+use crate::retry::{self, Decision, RetryPolicy, Situation};
+use crate::{answer, delete};
 
 /// Judges an answer that came at the first attempt, as [`send`](crate::DeleteMessages::send) does.
 ///
 /// # Errors
 /// Those of `send` that an answer causes.
 pub fn judge(
-    requested: &[(i32, DeletionTarget)],
+    requested: &[(PartitionId, DeletionTarget)],
     response: Response<Vec<u8>>,
     secret: &str,
 ) -> Result<Deletion, Error> {

@@ -4,9 +4,10 @@ use dms_kafka_client::types;
 use tokio::time::Instant;
 
 use crate::call::{self, Answered, Effect, Operation};
-use crate::client::Config;
-use crate::error::{Error, ErrorKind};
-use crate::ids::{InstanceId, TopicName};
+use crate::config::Config;
+use crate::error::Error;
+use crate::error_kind::ErrorKind;
+use crate::ids::{InstanceId, Offset, PartitionId, TopicName};
 use crate::outcome::Outcome;
 
 /// The most that the vendor's service puts on a page.
@@ -28,49 +29,48 @@ const OPERATION: Operation = Operation {
 ///
 /// client.delete_messages(gateway.instance_id(), "orders").before(1, 400).send().await?.into_result()?;
 /// let partition = client.list_partitions(gateway.instance_id(), "orders").await?[1];
-/// assert_eq!((partition.start_offset(), partition.end_offset()), (400, 1000));
+/// assert_eq!(partition.start_offset(), 400);
+/// assert_eq!(partition.end_offset(), 1000);
 /// assert_eq!(partition.records(), 600);
 /// # Ok::<(), dms_kafka::Error>(()) }).unwrap();
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PartitionInfo {
-    partition: i32,
-    start_offset: i64,
-    end_offset: i64,
+    partition: PartitionId,
+    start_offset: Offset,
+    end_offset: Offset,
 }
 
 impl PartitionInfo {
     /// The partition's number.
-    pub fn partition(&self) -> i32 {
+    pub fn partition(&self) -> PartitionId {
         self.partition
     }
 
     /// Offset of the oldest record that can be read (log start offset).
-    pub fn start_offset(&self) -> i64 {
+    pub fn start_offset(&self) -> Offset {
         self.start_offset
     }
 
     /// Offset that the next record will get (high watermark).
-    pub fn end_offset(&self) -> i64 {
+    pub fn end_offset(&self) -> Offset {
         self.end_offset
     }
 
     /// How many offsets lie between start and end. On a compacted topic some of them hold no record.
     pub fn records(&self) -> i64 {
-        self.end_offset.saturating_sub(self.start_offset)
+        self.end_offset.get() - self.start_offset.get()
     }
 }
 
-type Partitions = BTreeMap<i32, PartitionInfo>;
+type Partitions = BTreeMap<PartitionId, PartitionInfo>;
 
 /// Reads page after page until the service's total is reached, all of them under one deadline.
 pub(crate) async fn all_pages(
     config: &Config,
-    instance_id: String,
-    topic: String,
+    instance_id: InstanceId,
+    topic: TopicName,
 ) -> Result<Vec<PartitionInfo>, Error> {
-    let instance_id = InstanceId::new(instance_id)?;
-    let topic = TopicName::new(topic)?;
     let deadline = call::after(config.call_timeout);
     let mut partitions = Partitions::new();
     for _ in 0..MAX_PAGES {
@@ -143,12 +143,19 @@ fn partition_info(item: &types::TopicPartition) -> Result<PartitionInfo, Error> 
     else {
         return Err(untrusted("an item lacks a number"));
     };
-    if partition < 0 || start_offset < 0 || end_offset < start_offset {
-        return Err(untrusted("a number or a span is negative"));
+    let numbers = (
+        PartitionId::new(partition),
+        Offset::new(start_offset),
+        Offset::new(end_offset),
+    );
+    match numbers {
+        (Ok(partition), Ok(start_offset), Ok(end_offset)) if start_offset <= end_offset => {
+            Ok(PartitionInfo {
+                partition,
+                start_offset,
+                end_offset,
+            })
+        }
+        _ => Err(untrusted("a number or a span is negative")),
     }
-    Ok(PartitionInfo {
-        partition,
-        start_offset,
-        end_offset,
-    })
 }

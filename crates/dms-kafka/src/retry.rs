@@ -121,8 +121,9 @@ mod tests {
 
     const HOUR: Duration = Duration::from_secs(3600);
 
-    fn after_one_failure() -> Situation {
-        Situation {
+    /// Decides after one failure that may be repeated, with this difference.
+    fn decide_when(policy: &RetryPolicy, change: impl FnOnce(&mut Situation)) -> Decision {
+        let mut situation = Situation {
             attempts: 1,
             retryable: true,
             outcome: Outcome::NotApplied,
@@ -130,7 +131,9 @@ mod tests {
             retry_after: None,
             time_left: HOUR,
             jitter: 1.0,
-        }
+        };
+        change(&mut situation);
+        decide(policy, &situation)
     }
 
     fn retry_in(millis: u64) -> Decision {
@@ -141,7 +144,7 @@ mod tests {
     fn a_failure_is_repeated_only_when_that_is_useful_and_safe() {
         use Outcome::{NotApplied, Unknown};
         // retryable, idempotent, outcome, attempts => repeated
-        let cases = [
+        for (retryable, idempotent, outcome, attempts, repeated) in [
             (true, true, NotApplied, 1, true),
             (true, true, Unknown, 1, true),
             (true, false, NotApplied, 1, true),
@@ -150,88 +153,70 @@ mod tests {
             (true, true, NotApplied, 2, true),
             (true, true, NotApplied, 3, false),
             (true, true, NotApplied, u32::MAX, false),
-        ];
-        for (retryable, idempotent, outcome, attempts, repeated) in cases {
-            let situation = Situation {
-                attempts,
-                retryable,
-                outcome,
-                idempotent,
-                ..after_one_failure()
-            };
-            let decision = decide(&RetryPolicy::default(), &situation);
-            assert_eq!(decision != Decision::Stop, repeated, "{situation:?}");
+        ] {
+            let decision = decide_when(&RetryPolicy::default(), |now| {
+                now.retryable = retryable;
+                now.idempotent = idempotent;
+                now.outcome = outcome;
+                now.attempts = attempts;
+            });
+            let case = (retryable, idempotent, outcome, attempts);
+            assert_eq!(decision != Decision::Stop, repeated, "{case:?}");
         }
     }
 
     #[test]
     fn never_means_one_attempt() {
-        assert_eq!(
-            decide(&RetryPolicy::never(), &after_one_failure()),
-            Decision::Stop
-        );
+        assert_eq!(decide_when(&RetryPolicy::never(), |_| ()), Decision::Stop);
     }
 
     #[test]
     fn pauses_double_up_to_the_cap_and_jitter_reaches_down_to_zero() {
         let policy = RetryPolicy::default().with_max_attempts(u32::MAX);
-        let cases = [
+        for (attempts, bound) in [
             (1, 200),
             (2, 400),
             (3, 800),
             (6, 6400),
             (7, 10_000),
             (1_000_000, 10_000),
-        ];
-        for (attempts, bound) in cases {
-            let at = |jitter| {
-                decide(
-                    &policy,
-                    &Situation {
-                        attempts,
-                        jitter,
-                        ..after_one_failure()
-                    },
-                )
-            };
-            assert_eq!(at(1.0), retry_in(bound), "after {attempts}");
-            assert_eq!(at(0.5), retry_in(bound / 2), "after {attempts}");
-            assert_eq!(at(0.0), retry_in(0), "after {attempts}");
+        ] {
+            for (jitter, pause) in [(1.0, bound), (0.5, bound / 2), (0.0, 0)] {
+                let decision = decide_when(&policy, |now| {
+                    now.attempts = attempts;
+                    now.jitter = jitter;
+                });
+                assert_eq!(decision, retry_in(pause), "after {attempts}, {jitter}");
+            }
         }
     }
 
     #[test]
     fn the_services_pause_is_a_lower_bound_even_beyond_the_cap() {
-        let policy = RetryPolicy::default();
-        let asked = |seconds| {
-            let retry_after = Some(Duration::from_secs(seconds));
-            decide(
-                &policy,
-                &Situation {
-                    retry_after,
-                    ..after_one_failure()
-                },
-            )
-        };
-        assert_eq!(asked(0), retry_in(200));
-        assert_eq!(asked(60), retry_in(60_000));
-        assert_eq!(asked(u64::MAX), Decision::Stop);
+        for (seconds, decision) in [
+            (0, retry_in(200)),
+            (60, retry_in(60_000)),
+            (u64::MAX, Decision::Stop),
+        ] {
+            let asked = decide_when(&RetryPolicy::default(), |now| {
+                now.retry_after = Some(Duration::from_secs(seconds));
+            });
+            assert_eq!(asked, decision, "{seconds}");
+        }
     }
 
     #[test]
     fn no_pause_that_ends_after_the_deadline() {
-        let with = |time_left| {
-            decide(
-                &RetryPolicy::default(),
-                &Situation {
-                    time_left,
-                    ..after_one_failure()
-                },
-            )
-        };
-        assert_eq!(with(Duration::from_millis(201)), retry_in(200));
-        assert_eq!(with(Duration::from_millis(200)), Decision::Stop);
-        assert_eq!(with(Duration::ZERO), Decision::Stop);
+        for (millis, decision) in [
+            (201, retry_in(200)),
+            (200, Decision::Stop),
+            (0, Decision::Stop),
+        ] {
+            let late = decide_when(&RetryPolicy::default(), |now| {
+                now.time_left = Duration::from_millis(millis);
+            });
+            assert_eq!(late, decision, "{millis}");
+        }
     }
 
     #[test]
@@ -240,6 +225,6 @@ mod tests {
             .with_max_attempts(u32::MAX)
             .with_base(Duration::MAX)
             .with_cap(Duration::MAX);
-        assert_eq!(decide(&policy, &after_one_failure()), Decision::Stop);
+        assert_eq!(decide_when(&policy, |_| ()), Decision::Stop);
     }
 }

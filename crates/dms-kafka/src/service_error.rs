@@ -91,55 +91,39 @@ mod tests {
 
     #[test]
     fn every_shape_gives_its_code_and_message() {
-        let cases = [
-            (
-                r#"{"error_code":"A","error_msg":"m"}"#,
-                Some("A"),
-                Some("m"),
-            ),
-            (r#"{"errorCode":"A","errorMsg":"m"}"#, Some("A"), Some("m")),
-            (r#"{"code":"A","message":"m"}"#, Some("A"), Some("m")),
-            (r#"{"code":404,"message":"m"}"#, Some("404"), Some("m")),
-            (r#"{"error_code":"A"}"#, Some("A"), None),
-            (r#"{"error_msg":"m"}"#, None, Some("m")),
-            (r#"{"error_code":"","error_msg":"m"}"#, None, Some("m")),
-            (r#"{"error_code":null,"error_msg":"m"}"#, None, Some("m")),
-            (
-                r#"{"error":{"code":"A","message":"m"}}"#,
-                Some("A"),
-                Some("m"),
-            ),
-            (r#"{"x":{"y":{"error_code":"A"}}}"#, Some("A"), None),
-            (
-                r#"{"details":[1,{"code":"A","message":"m"}]}"#,
-                Some("A"),
-                Some("m"),
-            ),
+        // `code|message`, where nothing stands for none.
+        for (body, expected) in [
+            (r#"{"error_code":"A","error_msg":"m"}"#, "A|m"),
+            (r#"{"errorCode":"A","errorMsg":"m"}"#, "A|m"),
+            (r#"{"code":"A","message":"m"}"#, "A|m"),
+            (r#"{"code":404,"message":"m"}"#, "404|m"),
+            (r#"{"error_code":"A"}"#, "A|"),
+            (r#"{"error_msg":"m"}"#, "|m"),
+            (r#"{"error_code":"","error_msg":"m"}"#, "|m"),
+            (r#"{"error_code":null,"error_msg":"m"}"#, "|m"),
+            (r#"{"error":{"code":"A","message":"m"}}"#, "A|m"),
+            (r#"{"x":{"y":{"error_code":"A"}}}"#, "A|"),
+            (r#"{"details":[1,{"code":"A","message":"m"}]}"#, "A|m"),
             (
                 r#"{"message":"top","details":[{"code":"A","message":"m"}]}"#,
-                Some("A"),
-                Some("m"),
+                "A|m",
             ),
-            (r#"{"a":{"code":"in"},"code":"out"}"#, Some("out"), None),
-            (
-                r#"{"code":"generic","error_code":"own"}"#,
-                Some("own"),
-                None,
-            ),
-            (r#"{"error_code":{"nested":1}}"#, None, None),
-            (r#"["error_code","A"]"#, None, None),
-            (r#""error_code""#, None, None),
-            (r#"{"error_code":"A""#, None, None),
-            ("<html>", None, None),
-            ("", None, None),
-        ];
-        for (body, code, message) in cases {
+            (r#"{"a":{"code":"in"},"code":"out"}"#, "out|"),
+            (r#"{"code":"generic","error_code":"own"}"#, "own|"),
+            (r#"{"error_code":{"nested":1}}"#, "|"),
+            (r#"["error_code","A"]"#, "|"),
+            (r#""error_code""#, "|"),
+            (r#"{"error_code":"A""#, "|"),
+            ("<html>", "|"),
+            ("", "|"),
+        ] {
             let found = ServiceError::parse(body.as_bytes());
-            assert_eq!(
-                (found.code.as_deref(), found.message.as_deref()),
-                (code, message),
-                "{body}"
+            assert!(found.code.as_deref() != Some("") && found.message.as_deref() != Some(""));
+            let (code, message) = (
+                found.code.unwrap_or_default(),
+                found.message.unwrap_or_default(),
             );
+            assert_eq!(format!("{code}|{message}"), expected, "{body}");
         }
     }
 

@@ -8,12 +8,14 @@ use huaweicloud_auth::EnvironmentProvider;
 #[cfg(feature = "providers")]
 use huaweicloud_auth::{
     CachedProvider, ChainProvider, EndpointResolver, ProjectLookup, ProviderContext, ProviderError,
-    Region, ReqwestTransport,
+    Region,
 };
-use huaweicloud_auth::{Environment, ProvideCredentials};
+use huaweicloud_auth::{Endpoint, Environment, ProvideCredentials};
 
-use crate::error::Error;
+use crate::error::{Error, Rule};
 use crate::identity::{Project, ProjectSource};
+use crate::ids::{InvalidId, ProjectId};
+use crate::transport::Transport;
 
 /// The service's name in variables and in `regions.yaml`.
 #[cfg(feature = "providers")]
@@ -24,15 +26,12 @@ pub(crate) struct Sources {
     #[cfg(feature = "providers")]
     pub(crate) region: Option<Region>,
     pub(crate) endpoint: Option<String>,
-    pub(crate) project_id: Option<String>,
+    pub(crate) project_id: Option<Result<ProjectId, InvalidId>>,
     pub(crate) credentials: Option<Arc<dyn ProvideCredentials>>,
     pub(crate) environment: Environment,
 }
 
-pub(crate) struct Resolved {
-    pub(crate) project: ProjectSource,
-    pub(crate) credentials: Arc<dyn ProvideCredentials>,
-}
+type Resolved = (ProjectSource, Arc<dyn ProvideCredentials>);
 
 impl Sources {
     pub(crate) fn new() -> Self {
@@ -55,15 +54,17 @@ impl Sources {
         if let Some(region) = &self.region {
             return self
                 .endpoint_of(region)
-                .map_err(|error| Error::invalid_input(error.to_string()).with_source(error));
+                .map_err(|error| Error::invalid_input(error.to_string()));
         }
-        Err(Error::invalid_input(
+        Err(Error::broken(
+            Rule::EndpointGiven,
             "no endpoint: give a region or an endpoint, such as https://dms.ap-southeast-1.myhuaweicloud.com",
         ))
     }
 
     fn named_project(&self) -> Result<Option<Arc<Project>>, Error> {
-        self.project_id.as_deref().map(Project::new).transpose()
+        let id = self.project_id.clone().transpose()?;
+        id.map(Project::new).transpose()
     }
 }
 
@@ -75,23 +76,20 @@ impl Sources {
         Ok(endpoints.into_iter().next().unwrap_or_default())
     }
 
-    /// Fills the gaps; `transport` is made only for sources that need it.
+    /// Fills the gaps. Sources that need HTTP get it from the transport.
     pub(crate) fn resolve(
         self,
-        transport: impl FnOnce() -> Result<ReqwestTransport, Error>,
+        transport: &Transport,
+        endpoint: &Endpoint,
+        http: &reqwest::Client,
     ) -> Result<Resolved, Error> {
         let named = self.named_project()?.map(ProjectSource::Named);
         let (named, given) = match (named, self.credentials) {
-            (Some(project), Some(credentials)) => {
-                return Ok(Resolved {
-                    project,
-                    credentials,
-                });
-            }
+            (Some(project), Some(credentials)) => return Ok((project, credentials)),
             gaps => gaps,
         };
-        let mut context =
-            ProviderContext::new(Arc::new(transport()?)).with_environment(self.environment);
+        let transport = Arc::new(transport.for_providers(endpoint, http)?);
+        let mut context = ProviderContext::new(transport).with_environment(self.environment);
         if let Some(region) = &self.region {
             context = context.with_region(region.clone());
         }
@@ -104,28 +102,30 @@ impl Sources {
             (None, None) => return Err(no_project()),
         };
         let chain = || Arc::new(CachedProvider::new(ChainProvider::standard(&context))) as Arc<_>;
-        Ok(Resolved {
-            project,
-            credentials: given.unwrap_or_else(chain),
-        })
+        Ok((project, given.unwrap_or_else(chain)))
     }
 }
 
 #[cfg(not(feature = "providers"))]
 impl Sources {
-    pub(crate) fn resolve(self) -> Result<Resolved, Error> {
+    pub(crate) fn resolve(
+        self,
+        _transport: &Transport,
+        _endpoint: &Endpoint,
+        _http: &reqwest::Client,
+    ) -> Result<Resolved, Error> {
         let project = self.named_project()?.ok_or_else(no_project)?;
-        Ok(Resolved {
-            project: ProjectSource::Named(project),
-            credentials: self
-                .credentials
-                .unwrap_or_else(|| Arc::new(EnvironmentProvider::new(self.environment))),
-        })
+        let from_environment = || Arc::new(EnvironmentProvider::new(self.environment)) as Arc<_>;
+        Ok((
+            ProjectSource::Named(project),
+            self.credentials.unwrap_or_else(from_environment),
+        ))
     }
 }
 
 fn no_project() -> Error {
-    Error::invalid_input(
+    Error::broken(
+        Rule::ProjectIdGiven,
         "no project id: give the one that the instance belongs to, or a region, whose own is then looked up",
     )
 }

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use huaweicloud_auth::Endpoint;
 #[cfg(feature = "providers")]
 use huaweicloud_auth::ReqwestTransport;
 
-use crate::endpoint::Endpoint;
 use crate::error::Error;
 
 /// Shorter than what servers keep idle connections for: a request that meets a closing connection
@@ -167,5 +167,5 @@ impl Transport {
 }
 
 fn unusable(what: &str, error: reqwest::Error) -> Error {
-    Error::invalid_input(format!("{what}: {error}")).with_source(error)
+    Error::invalid_input(what).with_source(error)
 }

@@ -6,31 +6,23 @@ mod support;
 use std::collections::HashSet;
 use std::time::Duration;
 
-use dms_kafka::auth::{CredentialsError, ProvideCredentials, ProvideCredentialsFuture};
-use dms_kafka::{
-    Client, DeleteMessages, Deletion, DeletionTarget, Error, ErrorKind, Outcome, RetryPolicy,
-};
+use dms_kafka::{Client, Deletion, DeletionTarget, Error, ErrorKind, Outcome, RetryPolicy};
 use serde_json::json;
-use support::{builder, deleted, read_request, requests, server};
+use support::{
+    DELETED, Sealed, builder, chain, delete, deleted, header, ok, read_request, requests, server,
+};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
-use wiremock::{Request, ResponseTemplate};
-
-fn header<'a>(request: &'a Request, name: &str) -> &'a str {
-    request.headers.get(name).unwrap().to_str().unwrap()
-}
+use wiremock::ResponseTemplate;
 
 #[tokio::test]
 async fn offsets_and_partitions_are_exact_on_the_wire() {
+    let before = |offset| DeletionTarget::before(offset).unwrap();
     let targets = [
-        (0, DeletionTarget::Before(0), "0"),
-        (1, DeletionTarget::Before(1 << 31), "2147483648"),
-        (2, DeletionTarget::Before((1 << 53) + 1), "9007199254740993"),
-        (
-            i32::MAX,
-            DeletionTarget::Before(i64::MAX),
-            "9223372036854775807",
-        ),
+        (0, before(0), "0"),
+        (1, before(1 << 31), "2147483648"),
+        (2, before((1 << 53) + 1), "9007199254740993"),
+        (i32::MAX, before(i64::MAX), "9223372036854775807"),
         (3, DeletionTarget::Everything, "-1"),
     ];
     let partitions: Vec<i32> = targets.iter().map(|target| target.0).collect();
@@ -40,21 +32,41 @@ async fn offsets_and_partitions_are_exact_on_the_wire() {
     for (partition, target, _) in targets {
         request = request.target(partition, target);
     }
+    let dry = request.to_request().unwrap();
+    assert!(requests(&server).await.is_empty());
     request.send().await.unwrap().into_result().unwrap();
     let sent = requests(&server).await;
     let body = String::from_utf8(sent[0].body.clone()).unwrap();
+    assert_eq!(
+        (dry.method(), dry.body()),
+        (sent[0].method.as_str(), body.as_str())
+    );
+    assert_eq!(dry.url(), format!("{}{}", server.uri(), sent[0].url.path()));
     for (partition, _, offset) in targets {
         let item = format!(r#"{{"offset":{offset},"partition":{partition}}}"#);
         assert!(body.contains(&item), "{item} in {body}");
     }
 }
 
+#[cfg(feature = "providers")]
+#[test]
+fn a_request_has_a_placeholder_for_a_project_that_is_to_be_looked_up() {
+    let client = Client::builder()
+        .region(dms_kafka::Region::AP_SOUTHEAST_1)
+        .build()
+        .unwrap();
+    let request = client.delete_messages("instance", "orders").everything(0);
+    assert_eq!(
+        request.to_request().unwrap().url(),
+        "https://dms.ap-southeast-1.myhuaweicloud.com/v2/{project_id}/kafka/instances/instance/topics/orders/messages/delete"
+    );
+}
+
 #[tokio::test]
 async fn no_header_tells_more_than_it_must() {
     let server = server(vec![deleted(&[0])]).await;
     let client = builder(&server.uri()).build().unwrap();
-    let request = client.delete_messages("instance", "orders").before(0, 1);
-    request.send().await.unwrap().into_result().unwrap();
+    delete(&client).await.unwrap();
     let sent = &requests(&server).await[0];
     let names: HashSet<&str> = sent.headers.keys().map(http::HeaderName::as_str).collect();
     let expected = [
@@ -93,54 +105,65 @@ async fn each_attempt_is_signed_anew_and_waits_as_long_as_asked() {
     );
 }
 
-#[derive(Debug)]
-struct Broken;
-
-impl ProvideCredentials for Broken {
-    fn provide_credentials(&self) -> ProvideCredentialsFuture<'_> {
-        Box::pin(async { Err(CredentialsError::not_found("the vault is sealed")) })
-    }
-}
-
 #[tokio::test]
-async fn bad_input_sends_nothing_and_names_the_rule() {
-    let server = server(vec![deleted(&[0])]).await;
-    let client = builder(&server.uri()).build().unwrap();
-    let topic = |topic: &str| client.delete_messages("instance", topic);
-    let orders = || topic("orders");
-    let many = |request: DeleteMessages| (0..300_000).fold(request, |r, p| r.before(p, i64::MAX));
+async fn bad_input_opens_no_connection_and_names_the_rule() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let client = builder(&endpoint).build().unwrap();
+    let topic = |topic: &str| client.delete_messages("i", topic).before(0, 1);
+    let instance = |instance: &str| client.delete_messages(instance, "orders").before(0, 1);
+    let orders = || client.delete_messages("i", "orders");
+    let long = "t".repeat(250);
+    let too_many = (0..250_000).fold(orders(), |request, partition| {
+        request.before(partition, i64::MAX)
+    });
     let cases = [
+        (topic(".."), r#"topic ".." is not a Kafka topic name"#),
+        (topic("."), r#"topic ".""#),
+        (topic(""), r#"topic """#),
+        (topic("a/b"), r#"topic "a/b" is not a Kafka topic name"#),
+        (topic("a\0b"), r#"topic "a\0b""#),
+        (topic("a\nb"), r#"topic "a\nb""#),
+        (topic("a b"), r#"topic "a b""#),
+        (topic("a%2Fb"), r#"topic "a%2Fb""#),
+        (topic("a?b#c"), r#"topic "a?b#c""#),
+        (topic("$&"), r#"topic "$&""#),
+        (topic("тема"), "1 to 249 ASCII"),
+        (topic(&long), "1 to 249 ASCII"),
+        (instance(".."), r#"instance id "..""#),
+        (instance(""), r#"instance id """#),
+        (instance("a/b"), r#"instance id "a/b""#),
         (orders(), "no partition is named"),
-        (orders().before(0, -1), "everything(partition)"),
-        (orders().before(-1, 0), "partitions count from 0"),
-        (orders().before(0, 1).everything(0), "named twice"),
-        (topic("..").before(0, 1), "not a Kafka topic name"),
-        (topic("a/b").before(0, 1), "not a Kafka topic name"),
+        (orders().before(0, -1), "use everything(partition)"),
+        (orders().before(0, i64::MIN), "use everything(partition)"),
+        (orders().before(-1, 1), "partitions count from 0"),
         (
-            client.delete_messages("", "orders").before(0, 1),
-            "instance id",
+            orders().before(1, 1).everything(1),
+            "partition 1 is named twice",
         ),
-        (many(orders()), "name fewer partitions"),
-        (
-            builder(&server.uri())
-                .credentials(Broken)
-                .build()
-                .unwrap()
-                .delete_messages("instance", "orders")
-                .before(0, 1),
-            "the vault is sealed",
-        ),
+        (too_many, "name fewer partitions"),
     ];
-    for (request, rule) in cases {
+    for (request, words) in cases {
+        let dry = request.to_request().unwrap_err();
         let error = request.send().await.unwrap_err();
-        assert!(error.to_string().contains(rule), "{error}");
         assert_eq!(
-            (error.attempts(), error.outcome()),
-            (0, Outcome::NotApplied),
+            (error.kind(), error.outcome(), error.attempts()),
+            (ErrorKind::InvalidInput, Outcome::NotApplied, 0),
             "{error}"
         );
+        assert!(chain(&error).contains(words), "{error} lacks {words}");
+        assert_eq!(dry.to_string(), error.to_string());
     }
-    assert!(requests(&server).await.is_empty());
+    let without_credentials = builder(&endpoint).credentials(Sealed).build().unwrap();
+    let error = delete(&without_credentials).await.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.outcome(), error.attempts()),
+        (ErrorKind::Credentials, Outcome::NotApplied, 0)
+    );
+    assert!(chain(&error).contains("the vault is sealed"), "{error}");
+    let connection = listener.accept().unwrap_err();
+    assert_eq!(connection.kind(), std::io::ErrorKind::WouldBlock);
 }
 
 #[cfg(feature = "rustls")]
@@ -162,7 +185,7 @@ fn a_builder_names_what_is_wrong_and_repeats_no_secret() {
             builder("https://user:canary@dms.example.com:99999"),
             "credentials provider",
         ),
-        (builder("ftp://dms.example.com"), "scheme"),
+        (builder("ftp://dms.example.com"), "not an http or https URL"),
         (builder("https://dms.example.com/v2"), "path"),
         (good().project_id("../x"), "project id"),
         (
@@ -190,8 +213,17 @@ fn a_builder_names_what_is_wrong_and_repeats_no_secret() {
     for (builder, rule) in cases {
         let shown = format!("{builder:?}");
         let error = builder.build().unwrap_err();
-        assert!(error.to_string().contains(rule), "{error}");
+        assert!(chain(&error).contains(rule), "{error}");
         assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        let predicates = [
+            (error.is_plaintext_refused(), "allow_plaintext_http"),
+            (error.is_endpoint_missing(), "no endpoint"),
+            (error.is_project_id_missing(), "no project id"),
+            (error.is_invalid_id(), "project id"),
+        ];
+        for (holds, of_rule) in predicates {
+            assert_eq!(holds, rule == of_rule, "{error}");
+        }
         assert!(
             !format!("{error} {error:?} {shown}").contains("canary"),
             "{error:?}"
@@ -208,8 +240,7 @@ async fn a_time_out_without_end_is_no_panic() {
         .with_call_timeout(Duration::MAX)
         .build()
         .unwrap();
-    let request = client.delete_messages("instance", "orders").before(0, 1);
-    request.send().await.unwrap().into_result().unwrap();
+    delete(&client).await.unwrap();
 }
 
 #[tokio::test]
@@ -267,21 +298,10 @@ async fn a_request_on_a_connection_that_dies_is_not_sent_again_behind_the_caller
         .with_retry(RetryPolicy::never())
         .build()
         .unwrap();
-    let delete = || {
-        client
-            .delete_messages("instance", "orders")
-            .before(0, 1)
-            .send()
-    };
     let server = async {
         let (mut stream, _) = listener.accept().await.unwrap();
         read_request(&mut stream).await.unwrap();
-        let body = r#"{"partitions":[{"partition":0,"result":"success"}]}"#;
-        let answer = format!(
-            "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        stream.write_all(answer.as_bytes()).await.unwrap();
+        stream.write_all(ok(DELETED).as_bytes()).await.unwrap();
         read_request(&mut stream).await.unwrap();
         drop(stream);
         // Whoever sends the request again needs a new connection.
@@ -289,8 +309,8 @@ async fn a_request_on_a_connection_that_dies_is_not_sent_again_behind_the_caller
         assert!(again.is_err(), "a connection was made for a second try");
     };
     let calls = async {
-        delete().await.unwrap().into_result().unwrap();
-        delete().await.unwrap_err()
+        delete(&client).await.unwrap();
+        delete(&client).await.unwrap_err()
     };
     let (error, ()) = tokio::join!(calls, server);
     assert_eq!(
@@ -307,29 +327,23 @@ async fn an_answer_that_came_before_its_request_is_not_taken_for_the_next_calls(
         .with_retry(RetryPolicy::never())
         .build()
         .unwrap();
-    let answer = |result: &str| {
-        let body = format!(r#"{{"partitions":[{{"partition":0,"result":"{result}"}}]}}"#);
-        let length = body.len();
-        format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{body}")
-    };
     let server = tokio::spawn(async move {
         let (mut first, _) = listener.accept().await.unwrap();
         read_request(&mut first).await.unwrap();
-        let twice = answer("success").repeat(2);
+        let twice = ok(DELETED).repeat(2);
         first.write_all(twice.as_bytes()).await.unwrap();
         let (mut second, _) = listener.accept().await.unwrap();
         read_request(&mut second).await.unwrap();
-        second.write_all(answer("fail").as_bytes()).await.unwrap();
+        let failed = ok(&DELETED.replace("success", "fail"));
+        second.write_all(failed.as_bytes()).await.unwrap();
         (first, second)
     });
-    let delete = || {
-        client
-            .delete_messages("instance", "orders")
-            .before(0, 1)
-            .send()
-    };
-    delete().await.unwrap().into_result().unwrap();
-    let second = delete().await.unwrap();
-    assert!(second.into_result().is_err(), "the first answer's double");
+    delete(&client).await.unwrap();
+    let second = delete(&client).await.unwrap_err();
+    assert_eq!(
+        second.kind(),
+        ErrorKind::PartitionsFailed,
+        "the first answer's double"
+    );
     drop(server.await.unwrap());
 }

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use dms_kafka::auth::Credentials;
-use dms_kafka::{Client, DeletionTarget, PurgeTarget, RetryPolicy};
-use support::{builder, read_request};
+use dms_kafka::{Client, DeletionTarget, PurgeTarget};
+use support::{builder, read_request, until};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
@@ -114,20 +114,8 @@ impl Holding {
 fn client(endpoint: &str, credentials: &Arc<Credentials>) -> Client {
     builder(endpoint)
         .credentials(Arc::clone(credentials))
-        .with_retry(RetryPolicy::default())
         .build()
         .unwrap()
-}
-
-async fn until(what: impl Fn() -> bool) {
-    let polled = async {
-        while !what() {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(20), polled)
-        .await
-        .unwrap();
 }
 
 #[tokio::test]
@@ -161,7 +149,7 @@ async fn nothing_is_left_of_a_purge_that_is_given_up_and_nothing_more_is_sent() 
     let counter = Arc::clone(&read);
     let rows = (0..i32::MAX).map(move |partition| {
         counter.fetch_add(1, Ordering::SeqCst);
-        PurgeTarget::new("orders", partition, DeletionTarget::Before(1))
+        PurgeTarget::new("orders", partition, DeletionTarget::before(1).unwrap()).unwrap()
     });
     let mut results = client
         .purge("instance")

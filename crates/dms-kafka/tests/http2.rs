@@ -18,15 +18,13 @@ use h2::{Reason, RecvStream};
 use http::header::HOST;
 use http::{HeaderValue, Request, Response, Version};
 use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
-use support::builder;
 use support::log::Log;
+use support::{DELETED, builder, delete};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
 use tokio_rustls::server::TlsStream;
-
-const DELETED: &str = r#"{"partitions":[{"partition":0,"result":"success"}]}"#;
 
 type Answer = fn(&Request<Bytes>, SendResponse<Bytes>);
 
@@ -131,18 +129,16 @@ fn refuse(_: &Request<Bytes>, mut respond: SendResponse<Bytes>) {
     respond.send_reset(Reason::REFUSED_STREAM);
 }
 
-async fn delete(client: Client) -> Result<(), dms_kafka::Error> {
-    let request = client.delete_messages("instance", "orders").before(0, 1);
-    request.send().await?.into_result().map(drop)
-}
-
 #[tokio::test]
 async fn calls_share_one_connection_and_their_signatures_hold() {
     let server = Server::start(verify_and_delete).await;
     let client = server.client();
-    delete(client.clone()).await.unwrap();
+    delete(&client).await.unwrap();
     let calls: Vec<_> = (0..20)
-        .map(|_| tokio::spawn(delete(client.clone())))
+        .map(|_| {
+            let client = client.clone();
+            tokio::spawn(async move { delete(&client).await })
+        })
         .collect();
     for call in calls {
         call.await.unwrap().unwrap();
@@ -168,7 +164,7 @@ async fn no_secret_is_logged() {
     for credentials in [key, token] {
         let builder = builder(&server.endpoint).with_root_certificates(&*server.pem);
         let client = builder.credentials(credentials).build().unwrap();
-        delete(client).await.unwrap_err();
+        delete(&client).await.unwrap_err();
     }
     let log = log.text();
     assert!(log.contains("h2::"), "h2 is logged");
@@ -180,7 +176,7 @@ async fn no_secret_is_logged() {
 #[tokio::test]
 async fn a_stream_that_is_refused_is_one_attempt_and_told() {
     let server = Server::start(refuse).await;
-    let error = delete(server.client()).await.unwrap_err();
+    let error = delete(&server.client()).await.unwrap_err();
     assert_eq!(
         (error.kind(), error.outcome(), error.attempts()),
         (ErrorKind::Connection, Outcome::Unknown, 1)

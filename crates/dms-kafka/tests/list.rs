@@ -86,7 +86,7 @@ async fn a_list_is_read_page_by_page_and_sorted() {
     let server = server(pages.map(page).to_vec()).await;
     let client = builder(&server.uri()).build().unwrap();
     let list = client.list_partitions("instance", "orders").await.unwrap();
-    let partitions: Vec<i32> = list
+    let partitions: Vec<_> = list
         .iter()
         .map(dms_kafka::PartitionInfo::partition)
         .collect();

@@ -7,12 +7,8 @@ use std::env;
 use std::process::Command;
 
 use dms_kafka::{Error, RetryPolicy};
-use serde_json::json;
-use support::{Echo, builder};
-use wiremock::matchers::any;
-use wiremock::{Mock, MockServer, ResponseTemplate};
+use support::{DELETED, Echo, builder, deleted, requests, server};
 
-const DELETED: &str = r#"{"partitions":[{"partition":0,"result":"success"}]}"#;
 /// Tells a child where to send.
 const ENDPOINT: &str = "DMS_KAFKA_TEST_ENDPOINT";
 const PROXIES: [&str; 6] = [
@@ -29,8 +25,7 @@ async fn delete(endpoint: &str) -> Result<(), Error> {
         .allow_plaintext_http()
         .with_retry(RetryPolicy::never())
         .build()?;
-    let request = client.delete_messages("instance", "orders").before(0, 1);
-    request.send().await?.into_result().map(drop)
+    support::delete(&client).await
 }
 
 #[tokio::test]
@@ -68,21 +63,18 @@ async fn delete_with_proxy_in_environment(endpoint: &str, proxy: &str) -> bool {
 
 #[tokio::test]
 async fn a_proxy_of_the_environment_serves_other_hosts_and_never_loopback() {
-    let proxy = MockServer::start().await;
-    let body = json!({"partitions": [{"partition": 0, "result": "success"}]});
-    let answer = ResponseTemplate::new(200).set_body_json(body);
-    Mock::given(any()).respond_with(answer).mount(&proxy).await;
-    let requests = || async { proxy.received_requests().await.unwrap().len() };
+    let proxy = server(vec![deleted(&[0])]).await;
+    let arrived = || async { requests(&proxy).await.len() };
 
-    let server = Echo::start().await;
-    server.answer(DELETED.into());
-    assert!(delete_with_proxy_in_environment(&server.endpoint, &proxy.uri()).await);
-    let by_name = server.endpoint.replace("127.0.0.1", "localhost");
+    let service = Echo::start().await;
+    service.answer(DELETED.into());
+    assert!(delete_with_proxy_in_environment(&service.endpoint, &proxy.uri()).await);
+    let by_name = service.endpoint.replace("127.0.0.1", "localhost");
     assert!(delete_with_proxy_in_environment(&by_name, &proxy.uri()).await);
-    assert_eq!(requests().await, 0);
+    assert_eq!(arrived().await, 0);
 
     // No such host exists: only the proxy can have answered.
     let elsewhere = "http://dms.example.invalid";
     assert!(delete_with_proxy_in_environment(elsewhere, &proxy.uri()).await);
-    assert_eq!(requests().await, 1);
+    assert_eq!(arrived().await, 1);
 }

@@ -156,9 +156,7 @@ impl Setup {
             return Vec::new();
         };
         let deleted = deletion.partitions().iter().filter(|row| row.is_deleted());
-        let deleted: Vec<i32> = deleted
-            .map(dms_kafka::PartitionDeletion::partition)
-            .collect();
+        let deleted: Vec<i32> = deleted.map(|row| row.partition().get()).collect();
         if deletion.into_result().is_ok() {
             assert_eq!(deleted, [0, 1]);
         }

@@ -2,12 +2,15 @@
 #![cfg(feature = "providers")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod support;
+
 use std::fs;
 use std::time::Duration;
 
 use dms_kafka::auth::{Credentials, Environment};
-use dms_kafka::{Client, ClientBuilder, Error, ErrorKind, Outcome, Region};
+use dms_kafka::{Client, ClientBuilder, ErrorKind, Outcome, Region};
 use serde_json::{Value, json};
+use support::{chain, delete, deleted, requests as received};
 use wiremock::matchers::{any, method, path, query_param};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
@@ -28,10 +31,8 @@ impl Cloud {
 
     async fn with_iam(answer: ResponseTemplate) -> Self {
         let (service, iam) = (MockServer::start().await, MockServer::start().await);
-        let deleted = json!({"partitions": [{"partition": 0, "result": "success"}]});
-        let deleted = ResponseTemplate::new(200).set_body_json(deleted);
         Mock::given(method("POST"))
-            .respond_with(deleted)
+            .respond_with(deleted(&[0]))
             .mount(&service)
             .await;
         Mock::given(method("GET"))
@@ -60,15 +61,6 @@ impl Cloud {
             .with_environment(self.environment(&[]))
             .credentials(Credentials::new("access-key", "secret-key").unwrap())
     }
-}
-
-async fn received(server: &MockServer) -> Vec<Request> {
-    server.received_requests().await.unwrap()
-}
-
-async fn delete(client: &Client) -> Result<(), Error> {
-    let request = client.delete_messages("instance", "orders").before(0, 1);
-    request.send().await?.into_result().map(drop)
 }
 
 #[tokio::test]
@@ -178,7 +170,7 @@ async fn what_is_not_one_usable_project_stops_the_call_before_it_is_sent() {
             (error.outcome(), error.attempts()),
             (Outcome::NotApplied, 0)
         );
-        assert!(error.to_string().contains(words), "{error} lacks {words}");
+        assert!(chain(&error).contains(words), "{error} lacks {words}");
         assert!(received(&cloud.service).await.is_empty());
         assert_eq!(error.is_retryable(), words == "503", "{error}");
         assert_eq!(
@@ -211,7 +203,7 @@ async fn an_iam_that_repeats_the_request_tells_no_secret() {
     for credentials in [key, token] {
         let client = cloud.builder().credentials(credentials).build().unwrap();
         let error = delete(&client).await.unwrap_err();
-        let shown = format!("{error} {error:?} {client:?}");
+        let shown = format!("{} {error:?} {client:?}", chain(&error));
         assert!(shown.contains("APIGW.0301"), "{shown}");
         assert!(!shown.contains("canary"), "{shown}");
         let signatures = shown.split("Signature=").skip(1);
@@ -235,7 +227,7 @@ async fn an_iam_that_does_not_answer_ends_at_the_deadline() {
         (error.kind(), error.outcome()),
         (ErrorKind::ProjectId, Outcome::NotApplied)
     );
-    assert!(error.to_string().contains("time-out"), "{error}");
+    assert!(chain(&error).contains("timeout"), "{error}");
     assert!(error.is_retryable());
 }
 
@@ -344,7 +336,7 @@ async fn a_half_set_environment_stops_the_call_and_names_the_missing_half() {
         (error.kind(), error.outcome()),
         (ErrorKind::Credentials, Outcome::NotApplied)
     );
-    assert!(error.to_string().contains("HUAWEICLOUD_SDK_SK"), "{error}");
+    assert!(chain(&error).contains("HUAWEICLOUD_SDK_SK"), "{error}");
     assert!(received(&cloud.service).await.is_empty());
 }
 
@@ -372,6 +364,6 @@ fn what_is_missing_or_unknown_is_refused_when_building() {
     ] {
         let error = builder.build().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidInput);
-        assert!(error.to_string().contains(words), "{error} lacks {words}");
+        assert!(chain(&error).contains(words), "{error} lacks {words}");
     }
 }

@@ -8,12 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dms_kafka::auth::{Credentials, ProvideCredentials, ProvideCredentialsFuture};
 use dms_kafka::{Deletion, Error, ErrorKind, Outcome, RetryPolicy};
-use support::{builder, deleted, requests, server};
-use wiremock::{MockServer, Request, ResponseTemplate};
-
-fn header<'a>(request: &'a Request, name: &str) -> &'a str {
-    request.headers.get(name).unwrap().to_str().unwrap()
-}
+use support::{builder, deleted, header, requests, server};
+use wiremock::{MockServer, ResponseTemplate};
 
 /// Gives out a token, and another one only when told that it was refused.
 #[derive(Debug, Default)]

@@ -10,20 +10,15 @@ use std::sync::Arc;
 use dms_kafka::{Client, Region, auth::Credentials};
 use dms_kafka::{ClientBuilder, ErrorKind, Outcome, RetryPolicy};
 use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
-use serde_json::json;
 #[cfg(feature = "providers")]
 use support::Echo;
-use support::{builder, read_request};
+use support::{DELETED, builder, chain, deleted, ok, read_request, server};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::{RootCertStore, ServerConfig};
-use wiremock::matchers::any;
-use wiremock::{Mock, MockServer, ResponseTemplate};
-
-const DELETED: &str = r#"{"partitions":[{"partition":0,"result":"success"}]}"#;
 
 type SelfSigned = CertifiedKey<KeyPair>;
 
@@ -58,9 +53,7 @@ async fn tls_server(own: &SelfSigned, clients: &[&SelfSigned], body: &'static st
             tokio::spawn(async move {
                 let mut stream = acceptor.accept(stream).await.ok()?;
                 read_request(&mut stream).await?;
-                let length = body.len();
-                let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n");
-                stream.write_all((head + body).as_bytes()).await.ok()
+                stream.write_all(ok(body).as_bytes()).await.ok()
             });
         }
     });
@@ -68,14 +61,7 @@ async fn tls_server(own: &SelfSigned, clients: &[&SelfSigned], body: &'static st
 }
 
 async fn delete(builder: ClientBuilder) -> Result<(), dms_kafka::Error> {
-    let client = builder.with_retry(RetryPolicy::never()).build()?;
-    client
-        .delete_messages("instance", "orders")
-        .before(0, 1)
-        .send()
-        .await?
-        .into_result()?;
-    Ok(())
+    support::delete(&builder.with_retry(RetryPolicy::never()).build()?).await
 }
 
 #[tokio::test]
@@ -86,7 +72,7 @@ async fn a_certificate_that_nobody_vouches_for_is_refused_before_anything_is_sen
         (error.kind(), error.outcome()),
         (ErrorKind::Connect, Outcome::NotApplied)
     );
-    assert!(error.to_string().contains("certificate"), "{error}");
+    assert!(chain(&error).contains("certificate"), "{error}");
 }
 
 #[tokio::test]
@@ -120,7 +106,7 @@ async fn root_certificates_of_ones_own_are_trusted_for_iam_too() {
         .unwrap();
     let error = delete(builder).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ProjectId, "{error}");
-    assert!(error.to_string().contains("certificate"), "{error}");
+    assert!(chain(&error).contains("certificate"), "{error}");
     assert!(error.is_retryable());
 }
 
@@ -143,10 +129,7 @@ async fn a_client_certificate_opens_the_door_and_its_lack_is_told_late() {
 
 #[tokio::test]
 async fn a_proxy_that_is_named_is_used_even_for_loopback() {
-    let proxy = MockServer::start().await;
-    let body = json!({"partitions": [{"partition": 0, "result": "success"}]});
-    let answer = ResponseTemplate::new(200).set_body_json(body);
-    Mock::given(any()).respond_with(answer).mount(&proxy).await;
+    let proxy = server(vec![deleted(&[0])]).await;
     // Nothing listens on port 1: only the proxy can have answered.
     let endpoint = "http://127.0.0.1:1";
     delete(builder(endpoint).with_proxy(proxy.uri()))

@@ -266,10 +266,12 @@ impl Caller {
     /// As many requests as the other peers make, from rows.
     async fn purge(&self, calls: usize) -> Result<()> {
         let partitions = self.partitions;
-        let rows = (0..calls).flat_map(move |_| {
-            (0..partitions)
-                .map(|partition| PurgeTarget::new(TOPIC, partition, DeletionTarget::Before(OFFSET)))
-        });
+        let target = DeletionTarget::before(OFFSET)?;
+        let rows: std::result::Result<Vec<_>, _> = (0..partitions)
+            .map(|partition| PurgeTarget::new(TOPIC, partition, target))
+            .collect();
+        let rows = rows?;
+        let rows = (0..calls).flat_map(move |_| rows.clone());
         let mut results = self
             .client
             .purge(&self.instance_id)

@@ -1,6 +1,8 @@
 //! `dms-kafka delete`.
 
-use dms_kafka::{DeleteMessages, Deletion, DeletionTarget, Error, PartitionInfo, TopicName};
+use dms_kafka::{
+    DeleteMessages, Deletion, DeletionTarget, Error, InvalidId, PartitionInfo, TopicName,
+};
 
 use crate::arguments::Delete;
 use crate::confirm;
@@ -139,12 +141,13 @@ fn targets(arguments: &Delete) -> Result<Vec<(i32, DeletionTarget)>, Failure> {
     let before = arguments
         .partition
         .iter()
-        .map(|&(partition, offset)| (partition, DeletionTarget::Before(offset)));
+        .map(|&(partition, offset)| Ok((partition, DeletionTarget::before(offset)?)));
     let everything = arguments
         .everything
         .iter()
-        .map(|&partition| (partition, DeletionTarget::Everything));
-    let mut targets: Vec<_> = before.chain(everything).collect();
+        .map(|&partition| Ok((partition, DeletionTarget::Everything)));
+    let targets: Result<Vec<_>, InvalidId> = before.chain(everything).collect();
+    let mut targets = targets.map_err(Failure::usage)?;
     targets.sort_by_key(|(partition, _)| *partition);
     match targets.windows(2).find(|pair| pair[0].0 == pair[1].0) {
         Some(pair) => Err(Failure::usage(format!(

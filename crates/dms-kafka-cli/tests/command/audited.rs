@@ -131,7 +131,7 @@ impl Audited {
                 starts.push(
                     partitions
                         .iter()
-                        .map(dms_kafka::PartitionInfo::start_offset)
+                        .map(|partition| partition.start_offset().get())
                         .collect(),
                 );
             }

@@ -7,6 +7,8 @@
 
 mod case;
 mod server;
+#[path = "../support/mod.rs"]
+mod support;
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::Debug;
@@ -14,12 +16,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use case::{Case, Expected, Lacking};
-use dms_kafka::auth::{
-    Credentials, CredentialsError, ProvideCredentials, ProvideCredentialsFuture,
-};
+use dms_kafka::auth::{Credentials, ProvideCredentials};
 use dms_kafka::{Client, Deletion, Error, Outcome, RetryPolicy};
 use futures_util::{StreamExt, stream};
 use server::Server;
+use support::{Sealed, chain};
 
 const SECURITY_TOKEN: &str = "canary-security-token/with=signs";
 
@@ -89,16 +90,6 @@ fn each_row_of_the_table_of_outcomes_has_a_case_and_no_case_contradicts_its_row(
     }
     let unshown = documented.keys().filter(|row| !shown.contains(row));
     assert_eq!(unshown.count(), 0, "{shown:?}");
-}
-
-/// A provider that has nothing.
-#[derive(Debug)]
-struct Sealed;
-
-impl ProvideCredentials for Sealed {
-    fn provide_credentials(&self) -> ProvideCredentialsFuture<'_> {
-        Box::pin(async { Err(CredentialsError::not_found("the vault is sealed")) })
-    }
 }
 
 async fn run(case: &Case) -> Vec<String> {
@@ -206,7 +197,7 @@ fn differences(expected: &Expected, result: &Result<Deletion, Error>) -> Vec<Str
     {
         faults.push(format!("the body lacks {body:?}"));
     }
-    let shown = error.to_string();
+    let shown = chain(error);
     for text in expected.shows.iter().filter(|text| !shown.contains(*text)) {
         faults.push(format!("Display lacks {text:?}"));
     }
@@ -217,7 +208,7 @@ fn differences(expected: &Expected, result: &Result<Deletion, Error>) -> Vec<Str
 /// What no error may show, whatever it is about.
 fn unfit(error: &Error) -> Vec<String> {
     let shown = error.to_string();
-    let everything = format!("{error} {error:?} {error:#?} {:?}", error.body());
+    let everything = format!("{} {error:?} {error:#?} {:?}", chain(error), error.body());
     let rules = [
         (everything.contains("canary"), "the security token is shown"),
         (

@@ -9,6 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
 use crate::case::Action;
+use crate::support::read_request;
 
 const DELETED: &str = r#"{"partitions":[{"partition":0,"result":"success","error_code":"0"},{"partition":1,"result":"success","error_code":"0"}]}"#;
 
@@ -114,25 +115,4 @@ fn answer(status: u16, headers: &[String], body: &str) -> Vec<u8> {
     text.push_str("\r\n");
     text.push_str(body);
     text.into_bytes()
-}
-
-/// Reads head and body; `None` when the client stops before.
-async fn read_request(stream: &mut TcpStream) -> Option<()> {
-    let mut received = Vec::new();
-    let mut buffer = [0; 4096];
-    loop {
-        let count = stream.read(&mut buffer).await.ok()?;
-        received.extend_from_slice(buffer.get(..count).filter(|read| !read.is_empty())?);
-        let text = String::from_utf8_lossy(&received);
-        if let Some((head, body)) = text.split_once("\r\n\r\n") {
-            let length = head
-                .lines()
-                .filter_map(|line| line.split_once(": "))
-                .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))?
-                .1;
-            if body.len() >= length.parse().ok()? {
-                return Some(());
-            }
-        }
-    }
 }

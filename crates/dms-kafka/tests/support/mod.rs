@@ -3,22 +3,92 @@
 
 pub(crate) mod log;
 
+use std::error::Error;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use dms_kafka::auth::Credentials;
+use std::time::Duration;
+
+use dms_kafka::auth::{
+    Credentials, CredentialsError, ProvideCredentials, ProvideCredentialsFuture,
+};
 use dms_kafka::{Client, ClientBuilder};
+use dms_kafka_gateway::Gateway;
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
+/// The text of an error and of its causes. The error repeats none of them.
+pub(crate) fn chain(error: &dms_kafka::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let said = cause.to_string();
+        assert!(!error.to_string().contains(&said), "{error} repeats {said}");
+        text = format!("{text}: {said}");
+        next = cause.source();
+    }
+    text
+}
+
 pub(crate) fn builder(endpoint: &str) -> ClientBuilder {
     Client::builder()
         .endpoint(endpoint)
         .project_id("project")
         .credentials(Credentials::new("access-key", "secret-key").unwrap())
+}
+
+/// A client of a gateway in this process.
+pub(crate) fn client_of(gateway: &Gateway) -> Client {
+    Client::builder()
+        .endpoint(gateway.endpoint())
+        .project_id(gateway.project_id())
+        .credentials(gateway.credentials())
+        .build()
+        .unwrap()
+}
+
+/// A deletion in partition 0, all in one.
+pub(crate) async fn delete(client: &Client) -> Result<(), dms_kafka::Error> {
+    let request = client.delete_messages("instance", "orders").before(0, 1);
+    request.send().await?.into_result().map(drop)
+}
+
+/// A provider without credentials.
+#[derive(Debug)]
+pub(crate) struct Sealed;
+
+impl ProvideCredentials for Sealed {
+    fn provide_credentials(&self) -> ProvideCredentialsFuture<'_> {
+        Box::pin(async { Err(CredentialsError::not_found("the vault is sealed")) })
+    }
+}
+
+/// Waits for a condition.
+pub(crate) async fn until(what: impl Fn() -> bool) {
+    let polled = async {
+        while !what() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), polled)
+        .await
+        .unwrap();
+}
+
+pub(crate) fn header<'a>(request: &'a Request, name: &str) -> &'a str {
+    request.headers.get(name).unwrap().to_str().unwrap()
+}
+
+/// What [`delete`] takes for a success.
+pub(crate) const DELETED: &str = r#"{"partitions":[{"partition":0,"result":"success"}]}"#;
+
+/// A 200 as it stands on the wire.
+pub(crate) fn ok(body: &str) -> String {
+    let length = body.len();
+    format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{body}")
 }
 
 /// The answer that these partitions are deleted.

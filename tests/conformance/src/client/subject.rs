@@ -4,11 +4,11 @@ use std::fmt;
 use std::time::Duration;
 
 use dms_kafka::auth::{Credentials, CredentialsError};
-use dms_kafka::{Client, DeletionTarget, Outcome, RetryPolicy, raw};
+use dms_kafka::{Client, Outcome, RetryPolicy, raw};
 use http::HeaderValue;
 use serde::{Deserialize, Serialize};
 
-use super::case::{Given, Kind, Partition};
+use super::case::{Given, Kind};
 
 const ACCESS_KEY: &str = "CONFORMANCEACCESSKEY";
 const SECRET_KEY: &str = "conformance-secret-key-never-on-the-wire";
@@ -109,7 +109,10 @@ async fn call_facade(task: &Task) -> Result<Made, Box<dyn std::error::Error>> {
     };
     let mut request = client.delete_messages(&given.instance_id, &given.topic);
     for partition in &given.partitions {
-        request = request.target(partition.partition, target(*partition));
+        request = match partition.before {
+            Some(offset) => request.before(partition.partition, offset),
+            None => request.everything(partition.partition),
+        };
     }
     Ok(match request.send().await {
         Ok(deletion) => {
@@ -135,13 +138,6 @@ fn failed(error: &dms_kafka::Error) -> Made {
         code: error.code().map(str::to_owned),
         outcome: name(error.outcome()).to_owned(),
         ..Made::default()
-    }
-}
-
-fn target(partition: Partition) -> DeletionTarget {
-    match partition.before {
-        Some(offset) => DeletionTarget::Before(offset),
-        None => DeletionTarget::Everything,
     }
 }
 

@@ -73,8 +73,9 @@ fn read(
         match states.next() {
             None => return Err(CHANGED.to_owned()),
             Some(RowState::Waiting) => {
-                let target = row.target();
-                batch.push(PurgeTarget::new(row.topic, row.partition, target).with_row(number));
+                let target = row.target().map_err(|error| error.to_string())?;
+                let row = PurgeTarget::new(row.topic, row.partition, target);
+                batch.push(row.map_err(|error| error.to_string())?.with_row(number));
             }
             Some(_) => {}
         }

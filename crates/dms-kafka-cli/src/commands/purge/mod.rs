@@ -100,11 +100,11 @@ async fn dry_run(
     let (feed, rows) = feed::start(source, checked, &states)?;
     let mut requests = pin!(settings(arguments, target).requests(rows));
     while let Some(request) = requests.next().await {
-        let text = target.request_text(
-            request.topic(),
-            request.targets(),
-            arguments.output.is_json(),
-        );
+        let targets = request.targets().iter();
+        let targets: Vec<_> = targets
+            .map(|&(partition, what)| (partition.get(), what))
+            .collect();
+        let text = target.request_text(request.topic(), &targets, arguments.output.is_json());
         stdout::print(&text).map_err(Failure::usage)?;
     }
     feed.end()

@@ -64,13 +64,16 @@ fn of_rows(checked: &Checked, held: Option<&Held>) -> String {
     ]);
     for row in &checked.first_rows {
         let held = held.and_then(|held| held.get(&row.topic)?.get(&row.partition));
+        let Ok(target) = row.target() else {
+            continue;
+        };
         table.add_row([
             row.topic.clone(),
             row.partition.to_string(),
-            row.target().to_string(),
-            output::number(held.map(PartitionInfo::start_offset)),
-            output::number(held.map(PartitionInfo::end_offset)),
-            output::number(held.map(|held| output::records_below(held, row.target()))),
+            target.to_string(),
+            output::number(held.map(|held| held.start_offset().get())),
+            output::number(held.map(|held| held.end_offset().get())),
+            output::number(held.map(|held| output::records_below(held, target))),
         ]);
     }
     output::lines(&table)
@@ -85,7 +88,8 @@ fn records(source: &Source, held: &Held) -> Result<BTreeMap<String, i64>, Failur
         let held = held
             .get(&row.topic)
             .and_then(|topic| topic.get(&row.partition));
-        let below = held.map_or(0, |held| output::records_below(held, row.target()));
+        let target = row.target().map_err(|error| error.to_string())?;
+        let below = held.map_or(0, |held| output::records_below(held, target));
         let sum = records.entry(row.topic).or_default();
         *sum = sum.saturating_add(below);
         Ok(())

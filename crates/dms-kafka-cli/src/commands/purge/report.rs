@@ -87,7 +87,7 @@ impl Report {
                     outcome: Some(exit::outcome(error.outcome())),
                     request_id: error.request_id().map(str::to_owned),
                     error: Some(told.clone()),
-                    ..RowLine::asked(result.topic(), *partition, *target)
+                    ..RowLine::asked(result.topic(), partition.get(), *target)
                 }))
             }
         }
@@ -209,7 +209,7 @@ impl RowLine {
             topic: topic.to_owned(),
             partition: Some(partition),
             offset: match target {
-                DeletionTarget::Before(offset) => Some(offset),
+                DeletionTarget::Before(offset) => Some(offset.get()),
                 _ => None,
             },
             everything: target == DeletionTarget::Everything,
@@ -229,7 +229,7 @@ impl RowLine {
             result: partition.result().map(str::to_owned),
             error_code: partition.error_code().map(str::to_owned),
             request_id: request_id.map(str::to_owned),
-            ..Self::asked(topic, partition.partition(), partition.target())
+            ..Self::asked(topic, partition.partition().get(), partition.target())
         }
     }
 

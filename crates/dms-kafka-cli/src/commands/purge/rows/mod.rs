@@ -7,7 +7,7 @@ mod tests;
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Read};
 
-use dms_kafka::DeletionTarget;
+use dms_kafka::{DeletionTarget, InvalidId};
 use serde::Serialize;
 use serde::de::{DeserializeSeed as _, Deserializer as _};
 
@@ -29,10 +29,10 @@ pub(super) struct Row {
 }
 
 impl Row {
-    pub(super) fn target(&self) -> DeletionTarget {
+    pub(super) fn target(&self) -> Result<DeletionTarget, InvalidId> {
         match self.offset {
-            EVERYTHING => DeletionTarget::Everything,
-            offset => DeletionTarget::Before(offset),
+            EVERYTHING => Ok(DeletionTarget::Everything),
+            offset => DeletionTarget::before(offset),
         }
     }
 
