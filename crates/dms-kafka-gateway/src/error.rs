@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use huaweicloud_auth::CredentialsError;
+use huaweicloud_auth::ProviderError;
 
 /// What kind of thing went wrong; see [`Error::kind`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,7 +111,7 @@ impl Error {
     }
 
     /// Key or token `name` cannot be one.
-    pub(crate) fn credentials(name: &str, source: CredentialsError) -> Self {
+    pub(crate) fn credentials(name: &str, source: ProviderError) -> Self {
         Self::refused_setting("credentials", name, "they cannot be used", source)
     }
 

@@ -6,7 +6,7 @@ use std::iter;
 use std::time::Duration;
 
 use http::StatusCode;
-use huaweicloud_auth::{CredentialsError, EndpointError, text};
+use huaweicloud_auth::{EndpointError, ProviderError, text};
 use tokio::time::error::Elapsed;
 
 use crate::codes;
@@ -253,8 +253,8 @@ impl Error {
         causes.any(|cause| {
             cause.is::<Elapsed>()
                 || cause
-                    .downcast_ref::<CredentialsError>()
-                    .is_some_and(CredentialsError::is_unavailable)
+                    .downcast_ref::<ProviderError>()
+                    .is_some_and(ProviderError::is_unavailable)
         })
     }
 

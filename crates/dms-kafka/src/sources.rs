@@ -52,9 +52,10 @@ impl Sources {
         }
         #[cfg(feature = "providers")]
         if let Some(region) = &self.region {
-            return self
-                .endpoint_of(region)
-                .map_err(|error| Error::invalid_input(error.to_string()));
+            return self.endpoint_of(region).map_err(|error| {
+                let message = format!("no endpoint for region {:?}", region.id());
+                Error::invalid_input(message).with_source(error)
+            });
         }
         Err(Error::broken(
             Rule::EndpointGiven,

@@ -9,8 +9,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use dms_kafka::auth::{
-    CachedProvider, Clock, Credentials, CredentialsError, ProvideCredentials,
-    ProvideCredentialsFuture,
+    CachedProvider, Clock, Credentials, ProvideCredentials, ProvideCredentialsFuture, ProviderError,
 };
 use support::{builder, deleted, requests, server};
 use wiremock::Request;
@@ -23,7 +22,7 @@ struct Keys {
 }
 
 impl Keys {
-    async fn next(&self) -> Result<Credentials, CredentialsError> {
+    async fn next(&self) -> Result<Credentials, ProviderError> {
         let number = self.given.fetch_add(1, Ordering::SeqCst) + 1;
         // Long enough for all others to come and wait.
         tokio::time::sleep(Duration::from_millis(50)).await;

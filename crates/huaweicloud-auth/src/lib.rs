@@ -76,9 +76,6 @@ pub use error::{ProviderError, ProviderErrorKind};
 #[cfg(feature = "providers")]
 pub use providers::*;
 
-/// The name of [`ProviderError`] where only credentials are asked for.
-pub type CredentialsError = ProviderError;
-
 /// Compiles and runs the examples of the README.
 #[cfg(all(doctest, feature = "reqwest"))]
 #[doc = include_str!("../README.md")]

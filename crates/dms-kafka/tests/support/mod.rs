@@ -9,9 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use std::time::Duration;
 
-use dms_kafka::auth::{
-    Credentials, CredentialsError, ProvideCredentials, ProvideCredentialsFuture,
-};
+use dms_kafka::auth::{Credentials, ProvideCredentials, ProvideCredentialsFuture, ProviderError};
 use dms_kafka::{Client, ClientBuilder};
 use dms_kafka_gateway::Gateway;
 use serde_json::{Value, json};
@@ -62,7 +60,7 @@ pub(crate) struct Sealed;
 
 impl ProvideCredentials for Sealed {
     fn provide_credentials(&self) -> ProvideCredentialsFuture<'_> {
-        Box::pin(async { Err(CredentialsError::not_found("the vault is sealed")) })
+        Box::pin(async { Err(ProviderError::not_found("the vault is sealed")) })
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use dms_kafka::auth::{Credentials, CredentialsError};
+use dms_kafka::auth::{Credentials, ProviderError};
 use dms_kafka::{Client, Outcome, RetryPolicy, raw};
 use http::HeaderValue;
 use serde::{Deserialize, Serialize};
@@ -71,7 +71,7 @@ pub struct Made {
 ///
 /// # Errors
 /// None in practice: the keys are fixed and hold by the rules.
-pub fn credentials(kind: Kind) -> Result<Credentials, CredentialsError> {
+pub fn credentials(kind: Kind) -> Result<Credentials, ProviderError> {
     match kind {
         Kind::Key => Credentials::new(ACCESS_KEY, SECRET_KEY),
         Kind::TemporaryKey => {
