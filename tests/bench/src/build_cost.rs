@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use clap::Args;
 
-use crate::metrics::{Results, root};
-use crate::{Result, Scale};
+use crate::metrics::{Results, Scale, root};
+use crate::process::Result;
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {

@@ -8,10 +8,9 @@ use std::process::{Command, Stdio, exit};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
-use crate::metrics::{Results, root};
-use crate::process::{Cost, Job, Kind, Peer, Server, Work, read};
+use crate::metrics::{Results, Scale, root};
+use crate::process::{Cost, Job, Kind, Peer, Result, Server, Work, read};
 use crate::run::rustc;
-use crate::{Result, Scale};
 
 /// Counts differ by so much between builds of one source.
 const TOLERANCE: f64 = 0.05;

@@ -10,9 +10,9 @@ use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
-use crate::metrics::{Results, quantile};
+use crate::metrics::{Results, Scale, quantile};
 use crate::peers::{ACCESS_KEY, SECRET_KEY};
-use crate::{Result, Scale};
+use crate::process::Result;
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {

@@ -12,10 +12,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-use crate::metrics::{Results, Round};
+use crate::metrics::{Results, Round, Scale};
 use crate::peers::{ACCESS_KEY, INSTANCE, PROJECT, SECRET_KEY, body, path, sign_headers};
-use crate::process::{Job, Kind, Server};
-use crate::{Result, Scale};
+use crate::process::{Job, Kind, Result, Server};
 
 const CONNECTIONS: usize = 64;
 const SERVERS: [(&str, Kind); 3] = [

@@ -7,9 +7,8 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::load::Answers;
-use crate::metrics::{PEAK, Results};
-use crate::process::{Cost, Job, Kind, Peer, Server, Work};
-use crate::{Result, Scale};
+use crate::metrics::{PEAK, Results, Scale};
+use crate::process::{Cost, Job, Kind, Peer, Result, Server, Work};
 
 const SECTION: &str = "Long runs";
 /// How much more memory the later part of a long run may take.

@@ -24,13 +24,10 @@ mod server;
 
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
-use serde::Serialize;
+use clap::{Parser, Subcommand};
 
-use process::Job;
-
-/// An error is reported to the caller and not examined further.
-type Result<T, E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
+use metrics::Scale;
+use process::{Job, Result, print};
 
 /// Measure what dms-kafka costs.
 #[derive(Debug, Parser)]
@@ -40,31 +37,6 @@ struct Cli {
     command: Command,
     #[command(flatten)]
     scale: Scale,
-}
-
-/// How much is measured.
-#[derive(Debug, Args)]
-struct Scale {
-    /// Only check that everything works: one round, few calls. The figures mean nothing, and are written to
-    /// target/bench/quick
-    #[arg(long, global = true)]
-    quick: bool,
-}
-
-impl Scale {
-    /// Where results go, within the checkout.
-    fn folder(&self) -> &'static str {
-        if self.quick {
-            "target/bench/quick"
-        } else {
-            "target/bench"
-        }
-    }
-
-    /// The number of rounds, calls or seconds to make of those that a measurement takes.
-    fn of(&self, full: usize) -> usize {
-        if self.quick { full.div_ceil(50) } else { full }
-    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -114,10 +86,4 @@ fn run(Cli { command, scale }: &Cli) -> Result<()> {
             Job::Sign { sign, bytes, times } => print(&peers::sign(sign, bytes, times)?),
         },
     }
-}
-
-/// Prints the result of a job.
-fn print(result: &impl Serialize) -> Result<()> {
-    println!("{}", serde_json::to_string(result)?);
-    Ok(())
 }

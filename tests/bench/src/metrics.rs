@@ -4,10 +4,10 @@ use std::fmt;
 use std::fs;
 use std::path::Path;
 
+use clap::Args;
 use serde::{Deserialize, Serialize};
 
-use crate::Result;
-use crate::process::Cost;
+use crate::process::{Cost, Result};
 
 /// Something measured.
 #[derive(Debug, Deserialize, Serialize)]
@@ -159,6 +159,31 @@ pub(crate) fn peak(costs: impl Iterator<Item = Cost>) -> f64 {
 
 /// The cost of a call in one round, by the name of the caller.
 pub(crate) type Round = Vec<(&'static str, Cost)>;
+
+/// How much is measured.
+#[derive(Debug, Args)]
+pub(crate) struct Scale {
+    /// Only check that everything works: one round, few calls. The figures mean nothing, and are written to
+    /// target/bench/quick
+    #[arg(long, global = true)]
+    pub(crate) quick: bool,
+}
+
+impl Scale {
+    /// Where results go, within the checkout.
+    pub(crate) fn folder(&self) -> &'static str {
+        if self.quick {
+            "target/bench/quick"
+        } else {
+            "target/bench"
+        }
+    }
+
+    /// The number of rounds, calls or seconds to make of those that a measurement takes.
+    pub(crate) fn of(&self, full: usize) -> usize {
+        if self.quick { full.div_ceil(50) } else { full }
+    }
+}
 
 /// The checkout that this was built from.
 pub(crate) fn root() -> &'static Path {

@@ -14,8 +14,7 @@ use nix::sys::resource::UsageWho;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::Result;
-use crate::process::{Cost, Peer, Work};
+use crate::process::{Cost, Peer, Result, Work};
 
 pub(crate) const PROJECT: &str = "0123456789abcdef0123456789abcdef";
 /// The number after it tells the fast server how many partitions to answer for.

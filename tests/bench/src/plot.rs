@@ -4,8 +4,8 @@ use std::path::Path;
 
 use plotters::prelude::*;
 
-use crate::Result;
 use crate::metrics::Results;
+use crate::process::Result;
 
 const SIZE: (u32, u32) = (760, 460);
 /// One for each peer that a plot can have.

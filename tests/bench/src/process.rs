@@ -14,7 +14,8 @@ use nix::sys::time::TimeVal;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::Result;
+/// An error is reported to the caller and not examined further.
+pub(crate) type Result<T, E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
 
 /// What a process of this program does. It prints the result as a line of JSON.
 #[derive(Debug, Deserialize, Serialize)]
@@ -250,4 +251,10 @@ impl Drop for Server {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// Prints the result of a job.
+pub(crate) fn print(result: &impl Serialize) -> Result<()> {
+    println!("{}", serde_json::to_string(result)?);
+    Ok(())
 }

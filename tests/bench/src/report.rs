@@ -4,8 +4,9 @@ use std::fs;
 
 use serde::Deserialize;
 
-use crate::metrics::{Metric, Results, root};
-use crate::{Result, Scale, plot};
+use crate::metrics::{Metric, Results, Scale, root};
+use crate::plot;
+use crate::process::Result;
 
 /// The files of results, in the order of the report.
 const PARTS: [&str; 5] = ["run", "kafka", "long-run", "build-cost", "instructions"];

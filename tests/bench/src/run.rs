@@ -8,10 +8,10 @@ use std::thread::available_parallelism;
 
 use clap::Args;
 
-use crate::metrics::{CPU, PEAK, Results, Round, peak, root};
+use crate::load;
+use crate::metrics::{CPU, PEAK, Results, Round, Scale, peak, root};
 use crate::peers::{ACCESS_KEY, INSTANCE, PROJECT, SECRET_KEY, TOPIC};
-use crate::process::{Cost, Job, Kind, Peer, Server, Work, read};
-use crate::{Result, Scale, load};
+use crate::process::{Cost, Job, Kind, Peer, Result, Server, Work, read};
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {

@@ -20,8 +20,7 @@ use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 
 use crate::peers::{ACCESS_KEY, INSTANCE, PROJECT, SECRET_KEY, TOPIC, path};
-use crate::process::{Cost, Kind};
-use crate::{Result, print};
+use crate::process::{Cost, Kind, Result, print};
 
 /// Serves on one thread until standard input ends, and returns what that has cost.
 #[tokio::main(flavor = "current_thread")]
