@@ -11,7 +11,7 @@ use crate::metrics::{Results, Scale, root};
 use crate::process::Result;
 
 #[derive(Debug, Args)]
-pub(crate) struct Options {
+pub(crate) struct BuildCost {
     /// Only count the crates that the facade adds, and check that each has its reason.
     #[arg(long)]
     count: bool,
@@ -59,7 +59,7 @@ const PROGRAMS: [(&str, &str, &str, &str); 4] = [
     ),
 ];
 
-pub(crate) fn run(options: &Options, scale: &Scale) -> Result<()> {
+pub(crate) fn run(options: &BuildCost, scale: &Scale) -> Result<()> {
     let mut results = Results::default();
     count(&mut results)?;
     if options.count {

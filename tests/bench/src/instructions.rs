@@ -46,7 +46,7 @@ const WORKLOADS: [(&str, Workload); 11] = [
 ];
 
 #[derive(Debug, Args)]
-pub(crate) struct Options {
+pub(crate) struct Instructions {
     /// Write the counts as the new baseline.
     #[arg(long)]
     renew: bool,
@@ -60,7 +60,7 @@ struct Baseline {
     per_call: BTreeMap<String, f64>,
 }
 
-pub(crate) fn run(options: &Options, scale: &Scale) -> Result<()> {
+pub(crate) fn run(options: &Instructions, scale: &Scale) -> Result<()> {
     let mut valgrind = Command::new("valgrind");
     let valgrind = valgrind.arg("--version").stdout(Stdio::null()).status();
     if !valgrind.is_ok_and(|status| status.success()) {

@@ -15,7 +15,7 @@ use crate::peers::{ACCESS_KEY, SECRET_KEY};
 use crate::process::Result;
 
 #[derive(Debug, Args)]
-pub(crate) struct Options {
+pub(crate) struct Kafka {
     /// The cluster.
     #[arg(long, value_name = "HOST:PORT,...")]
     bootstrap_servers: String,
@@ -37,7 +37,7 @@ const PROJECT: &str = "project";
 
 /// Makes one deletion directly and one through the gateway, in turn, so that both meet the same broker.
 #[tokio::main]
-pub(crate) async fn run(options: &Options, scale: &Scale) -> Result<()> {
+pub(crate) async fn run(options: &Kafka, scale: &Scale) -> Result<()> {
     let admin: AdminClient<DefaultClientContext> = ClientConfig::new()
         .set("bootstrap.servers", &options.bootstrap_servers)
         .create()?;

@@ -17,7 +17,7 @@ const MEMORY: f64 = 1.10;
 const SLOWER: f64 = 1.25;
 
 #[derive(Debug, Args)]
-pub(crate) struct Options {
+pub(crate) struct LongRun {
     /// Calls through the facade.
     #[arg(long, default_value_t = 1_000_000)]
     calls: usize,
@@ -26,7 +26,7 @@ pub(crate) struct Options {
     seconds: u16,
 }
 
-pub(crate) fn run(options: &Options, scale: &Scale) -> Result<()> {
+pub(crate) fn run(options: &LongRun, scale: &Scale) -> Result<()> {
     let mut results = Results::default();
     calls(scale.of(options.calls), &mut results)?;
     let seconds = scale.of(usize::from(options.seconds)).max(6);

@@ -42,18 +42,18 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Measure clients, command and gateway in one interleaved run.
-    Run(run::Options),
+    Run(run::Run),
     /// Write BENCHMARKS.md and the plots from the results of the other parts.
     Report,
     /// Count instructions of fixed workloads under callgrind and compare them with the baseline.
-    Instructions(instructions::Options),
+    Instructions(instructions::Instructions),
     /// Count crates and time clean release builds of a program on the facade and of one on reqwest.
-    BuildCost(build_cost::Options),
+    BuildCost(build_cost::BuildCost),
     /// Measure what the gateway adds to a deletion on a real Kafka.
     #[cfg(feature = "kafka")]
-    Kafka(kafka::Options),
+    Kafka(kafka::Kafka),
     /// Check that neither cost nor memory grows: a million calls, and full load on the gateway.
-    LongRun(long_run::Options),
+    LongRun(long_run::LongRun),
     /// Do one job in this process, for the other parts.
     #[command(hide = true)]
     Job { job: String },

@@ -14,7 +14,7 @@ use crate::peers::{ACCESS_KEY, INSTANCE, PROJECT, SECRET_KEY, TOPIC};
 use crate::process::{Cost, Job, Kind, Peer, Result, Server, Work, read};
 
 #[derive(Debug, Args)]
-pub(crate) struct Options {
+pub(crate) struct Run {
     /// How often each measurement is made.
     #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u16).range(5..))]
     rounds: u16,
@@ -71,7 +71,7 @@ const fn plan(partitions: usize, in_flight: usize, calls: usize, peers: &'static
 /// One of the vendor's SDKs: its name, and the command that takes an endpoint and the work.
 type OfficialSdk<'a> = (&'static str, Vec<&'a Path>);
 
-pub(crate) fn run(options: &Options, scale: &Scale) -> Result<()> {
+pub(crate) fn run(options: &Run, scale: &Scale) -> Result<()> {
     let rounds = scale.of(usize::from(options.rounds));
     let cli = root().join(&options.cli);
     let mut results = Results::default();
@@ -95,7 +95,7 @@ pub(crate) fn rustc() -> Result<String> {
 }
 
 /// Every peer in every round, next to the others.
-fn peers(options: &Options, rounds: usize, scale: &Scale, results: &mut Results) -> Result<()> {
+fn peers(options: &Run, rounds: usize, scale: &Scale, results: &mut Results) -> Result<()> {
     fs::create_dir_all(root().join(SDK_HOME))?;
     let script = root().join("tests/bench/peers/official_sdk.py");
     let python = options.python.as_deref();
