@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: builds what is measured, then hands over to the package that measures.
+//! `cargo xtask bench`: builds what is measured, then runs the package that measures.
 
 use std::fs;
 use std::process::Command;
@@ -14,7 +14,7 @@ use crate::{interop, kafka, python};
 /// Measure what dms-kafka costs and write BENCHMARKS.md, or another of the benchmark's commands.
 #[derive(Debug, Args)]
 pub(crate) struct Bench {
-    /// `run`, `report`, `instructions`, `build-cost` or `long-run`, with their options; see `--help`.
+    /// `run`, `report`, `instructions`, `build-cost`, `kafka` or `long-run`, with their options; `--quick` only checks that all work.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<String>,
 }
@@ -32,29 +32,29 @@ impl Bench {
     }
 }
 
-/// Measures everything and writes the report; with arguments, what they ask for.
+/// Measures everything and writes the report, or runs the part that the arguments name.
 pub(crate) fn run(sh: &Shell, arguments: &[&str]) -> Result<()> {
-    match arguments.first() {
-        None => everything(sh),
-        Some(&"run") => interleaved(sh, arguments),
-        Some(&"kafka") => in_front_of_kafka(sh),
-        Some(_) => bench(sh, arguments),
+    match arguments {
+        [] | ["--quick"] => everything(sh, arguments),
+        ["run", ..] => interleaved(sh, arguments),
+        ["kafka", quick @ ..] => in_front_of_kafka(sh, quick),
+        _ => bench(sh, arguments),
     }
 }
 
-/// The report is written before a part that failed is complained of.
-fn everything(sh: &Shell) -> Result<()> {
+/// The report is written before a failed part is reported.
+fn everything(sh: &Shell, quick: &[&str]) -> Result<()> {
     forget(sh)?;
-    let counts = ["instructions", "--json", "target/bench/instructions.json"];
-    let kafka = in_front_of_kafka(sh);
-    interleaved(sh, &["run"])?;
+    let part = |arguments: &[&str]| bench(sh, &[arguments, quick].concat());
+    let kafka = in_front_of_kafka(sh, quick);
+    interleaved(sh, &[&["run"], quick].concat())?;
     let parts = [
         kafka,
-        bench(sh, &counts),
-        bench(sh, &["long-run"]),
-        bench(sh, &["build-cost"]),
+        part(&["instructions"]),
+        part(&["long-run", "--seconds", "120"]),
+        part(&["build-cost"]),
     ];
-    bench(sh, &["report"])?;
+    part(&["report"])?;
     // A failure counts for more than a skip before it.
     let ended: Vec<_> = parts
         .into_iter()
@@ -93,11 +93,11 @@ fn interleaved(sh: &Shell, arguments: &[&str]) -> Result<()> {
     bench(sh, &arguments)
 }
 
-fn in_front_of_kafka(sh: &Shell) -> Result<()> {
+fn in_front_of_kafka(sh: &Shell, quick: &[&str]) -> Result<()> {
     kafka::with_topic(sh, TOPIC, |bootstrap_servers| {
         let cluster = ["--bootstrap-servers", bootstrap_servers, "--topic", TOPIC];
         let bench = cargo(sh, PACKAGE).args(["--features", "kafka", "--", "kafka"]);
-        Ok(bench.args(cluster).run()?)
+        Ok(bench.args(cluster).args(quick).run()?)
     })
 }
 

@@ -27,7 +27,6 @@ const WITH_CYCLES: &[&str] = &[
     "crates/dms-kafka",
     "crates/dms-kafka-gateway",
     "crates/dms-kafka-cli",
-    "tests/bench",
     "tests/conformance",
 ];
 
@@ -37,7 +36,6 @@ const WITH_REPEATED_NAMES: &[&str] = &[
     "crates/dms-kafka",
     "crates/dms-kafka-gateway",
     "crates/dms-kafka-cli",
-    "tests/bench",
     "tests/conformance",
 ];
 

@@ -1,8 +1,9 @@
-"""One peer of the benchmark: the vendor's Python SDK, unmodified. Arguments and output are those of the other peers."""
+"""One peer of the benchmark: the vendor's Python SDK, unmodified. It takes an endpoint and the work, and prints the cost."""
 
-import argparse
 import json
+import os
 import resource
+import sys
 import time
 
 from huaweicloudsdkcore.auth.credentials import BasicCredentials
@@ -15,41 +16,37 @@ from huaweicloudsdkkafka.v2 import (
 
 
 def main():
-    arguments = argparse.ArgumentParser()
-    arguments.add_argument("--ready", type=json.loads, required=True)
-    for name in ("--partitions", "--calls", "--warm-up", "--in-flight", "--cpu"):
-        arguments.add_argument(name, type=int)
-    given = arguments.parse_args()
-    ready = given.ready
-    credentials = BasicCredentials(ready["access_key"], ready["secret_key"], ready["project_id"])
+    endpoint, work = sys.argv[1], json.loads(sys.argv[2])
+    partitions = work["partitions"]
+    names = ("HUAWEICLOUD_SDK_AK", "HUAWEICLOUD_SDK_SK", "HUAWEICLOUD_SDK_PROJECT_ID")
+    credentials = BasicCredentials(*(os.environ[name] for name in names))
     client = (
         KafkaClient.new_builder()
         .with_credentials(credentials)
-        .with_endpoint(ready["endpoint"])
+        .with_endpoint(endpoint)
         .build()
     )
 
     def call():
-        rows = [PartitionOffsetEntity(partition=n, offset=123456) for n in range(given.partitions)]
+        rows = [PartitionOffsetEntity(partition=n, offset=123456) for n in range(partitions)]
         answer = client.delete_kafka_topic_messages(
             DeleteKafkaTopicMessagesRequest(
-                instance_id=f"partitions-{given.partitions}",
+                instance_id=f"partitions-{partitions}",
                 topic="orders",
                 body=DeleteKafkaMessageRequestBody(partitions=rows),
             )
         )
-        assert len(answer.partitions) == given.partitions
+        assert len(answer.partitions) == partitions
 
-    for _ in range(min(given.warm_up, given.calls)):
+    for _ in range(work["warm_up"]):
         call()
     wall, cpu, before = time.perf_counter(), time.process_time(), resource.getrusage(resource.RUSAGE_SELF)
-    for _ in range(given.calls):
+    for _ in range(work["calls"]):
         call()
     after = resource.getrusage(resource.RUSAGE_SELF)
     print(
         json.dumps(
             {
-                "calls": given.calls,
                 "wall": time.perf_counter() - wall,
                 "cpu": time.process_time() - cpu,
                 "peak_rss": after.ru_maxrss,

@@ -1,185 +1,166 @@
 //! Instructions of fixed workloads, counted by callgrind: the same on a busy machine as on an idle one.
 
 use std::collections::BTreeMap;
-use std::env;
+use std::fmt::Write as _;
 use std::fs;
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Command, Stdio, exit};
 
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
-use crate::peers::Peer;
-use crate::processes::{Server, Work, callgrind, collected, value};
-use crate::server::Kind;
-use crate::{Result, Skipped, root, write_json};
+use crate::metrics::{Results, Scale, root};
+use crate::process::{Cost, Job, Kind, Peer, Result, Server, Work, read};
+use crate::run::rustc;
 
 /// Counts differ by so much between builds of one source.
 const TOLERANCE: f64 = 0.05;
 const BASELINE: &str = "tests/bench/instructions.toml";
+const LOG: &str = "target/bench/callgrind.log";
 
 /// What is counted.
 #[derive(Clone, Copy)]
 enum Workload {
     /// A peer's calls with so many partitions.
     Calls(Peer, usize),
-    /// A server's answers to signed requests with one partition.
-    Answers(Kind),
-    /// Signatures over a small body.
+    /// A server's responses to signed requests with one partition.
+    Responses(Kind),
     Signatures,
 }
 
-use Workload::{Answers, Calls, Signatures};
+use Kind::{Anonymous, Axum, Gateway};
+use Peer::{Facade, Generated, Purge, Reqwest, ReqwestSigned};
+use Workload::{Calls, Responses, Signatures};
 
 const WORKLOADS: [(&str, Workload); 11] = [
-    ("reqwest, 1 partition", Calls(Peer::Reqwest, 1)),
-    (
-        "reqwest, signed, 1 partition",
-        Calls(Peer::ReqwestSigned, 1),
-    ),
-    ("generated client, 1 partition", Calls(Peer::Generated, 1)),
-    ("facade, 1 partition", Calls(Peer::Facade, 1)),
-    ("facade, 100 partitions", Calls(Peer::Facade, 100)),
-    ("facade, 1000 partitions", Calls(Peer::Facade, 1000)),
-    ("purge, 10 partitions", Calls(Peer::Purge, 10)),
-    ("axum route", Answers(Kind::Axum)),
-    ("gateway, anonymous", Answers(Kind::Anonymous)),
-    ("gateway", Answers(Kind::Gateway)),
+    ("reqwest, 1 partition", Calls(Reqwest, 1)),
+    ("reqwest, signed, 1 partition", Calls(ReqwestSigned, 1)),
+    ("generated client, 1 partition", Calls(Generated, 1)),
+    ("facade, 1 partition", Calls(Facade, 1)),
+    ("facade, 100 partitions", Calls(Facade, 100)),
+    ("facade, 1000 partitions", Calls(Facade, 1000)),
+    ("purge, 10 partitions", Calls(Purge, 10)),
+    ("axum route", Responses(Axum)),
+    ("gateway, anonymous", Responses(Anonymous)),
+    ("gateway", Responses(Gateway)),
     ("signing", Signatures),
 ];
 
 #[derive(Debug, Args)]
-pub(crate) struct Options {
+pub(crate) struct Instructions {
     /// Write the counts as the new baseline.
     #[arg(long)]
     renew: bool,
-    /// Also write the counts here.
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
 }
 
-/// Counts and what they were made with.
+/// Counts in user space for each call, response or signature.
 #[derive(Debug, Deserialize, Serialize)]
-pub(crate) struct Instructions {
+struct Baseline {
     /// Another compiler makes other counts.
-    pub(crate) rustc: String,
-    /// Instructions in user space for each call, answer or signature.
-    pub(crate) per_call: BTreeMap<String, u64>,
+    rustc: String,
+    per_call: BTreeMap<String, f64>,
 }
 
-pub(crate) fn run(options: &Options) -> Result<()> {
-    if !exists("valgrind") {
-        return Err(Skipped("valgrind is not installed".to_owned()).into());
+pub(crate) fn run(options: &Instructions, scale: &Scale) -> Result<()> {
+    let mut valgrind = Command::new("valgrind");
+    let valgrind = valgrind.arg("--version").stdout(Stdio::null()).status();
+    if !valgrind.is_ok_and(|status| status.success()) {
+        skip("valgrind is not installed");
     }
-    let mut per_call = BTreeMap::new();
+    fs::create_dir_all(root().join("target/bench"))?;
+    let (mut results, mut per_call) = (Results::default(), BTreeMap::new());
     for (name, workload) in WORKLOADS {
-        let counted = workload.per_call()?;
-        println!("{name:<32} {counted:>10} instructions per call");
-        per_call.insert(name.to_owned(), counted);
+        let count = workload.per_call()?;
+        results.push(["Instructions", "", name, "instructions"], vec![count]);
+        per_call.insert(name.to_owned(), count);
     }
-    let counted = Instructions {
-        rustc: crate::run::rustc()?,
+    results.write(scale.folder(), "instructions")?;
+    let counted = Baseline {
+        rustc: rustc()?,
         per_call,
     };
-    if let Some(json) = &options.json {
-        write_json(json, &counted)?;
-    }
     if options.renew {
-        let text = format!(
-            "# Instructions per call, written by `cargo xtask bench instructions --renew`.\n{}",
-            toml::to_string(&counted)?
-        );
-        return Ok(fs::write(root().join(BASELINE), text)?);
+        let text = toml::to_string(&counted)?;
+        let head = "# Instructions per call, written by `cargo xtask bench instructions --renew`.";
+        return Ok(fs::write(root().join(BASELINE), format!("{head}\n{text}"))?);
     }
     compare(&counted)
 }
 
-fn compare(counted: &Instructions) -> Result<()> {
-    let baseline: Instructions = toml::from_str(&fs::read_to_string(root().join(BASELINE))?)?;
+/// Ends this process with the status that test programs use for it.
+fn skip(reason: &str) -> ! {
+    eprintln!("skipped: {reason}");
+    exit(77)
+}
+
+fn compare(counted: &Baseline) -> Result<()> {
+    let baseline: Baseline = toml::from_str(&fs::read_to_string(root().join(BASELINE))?)?;
     if baseline.rustc != counted.rustc {
-        let reason = format!(
-            "the baseline is from {}, this is {}",
-            baseline.rustc, counted.rustc
-        );
-        return Err(Skipped(reason).into());
+        let [then, now] = [&baseline.rustc, &counted.rustc];
+        skip(&format!("the baseline is from {then}, this is {now}"));
     }
-    let mut changed = Vec::new();
+    let mut changed = String::new();
     for (name, &now) in &counted.per_call {
-        let Some(&then) = baseline.per_call.get(name) else {
-            return Err(format!("{BASELINE} lacks {name:?}: renew it").into());
-        };
-        #[expect(clippy::cast_precision_loss, reason = "far below 2^52 instructions")]
-        let change = now as f64 / then as f64 - 1.0;
+        let then = baseline.per_call.get(name);
+        let &then = then.ok_or_else(|| format!("{BASELINE} lacks {name:?}: renew it"))?;
+        let change = now / then - 1.0;
         if change.abs() > TOLERANCE {
-            changed.push(format!(
-                "{name}: {then} -> {now} ({:+.1} %)",
-                change * 100.0
-            ));
+            let percent = change * 100.0;
+            write!(changed, "\n  {name}: {then} -> {now} ({percent:+.1} %)")?;
         }
     }
     if changed.is_empty() {
         return Ok(());
     }
     Err(format!(
-        "more than 5 % off {BASELINE}:\n  {}\nmend it, or renew the baseline with `cargo xtask bench instructions --renew` and say why",
-        changed.join("\n  ")
+        "more than 5 % off {BASELINE}:{changed}\nfix it, or renew the baseline with `cargo xtask bench instructions --renew` and say why"
     )
     .into())
 }
 
 impl Workload {
-    /// Many turns less few turns, so that starting up does not count.
-    fn per_call(self) -> Result<u64> {
-        const FEW: usize = 50;
-        const MANY: usize = 250;
-        let (many, few) = (self.total(MANY)?, self.total(FEW)?);
-        Ok(many.saturating_sub(few) / (MANY - FEW) as u64)
+    /// The difference of many and few repetitions, so that starting up does not count.
+    fn per_call(self) -> Result<f64> {
+        let (many, few) = (self.total(250)?, self.total(50)?);
+        Ok(((many - few) / 200.0).round())
     }
 
-    fn total(self, turns: usize) -> Result<u64> {
+    fn total(self, repetitions: usize) -> Result<f64> {
+        let work = |partitions| Work {
+            partitions,
+            in_flight: 1,
+            calls: repetitions,
+            warm_up: 0,
+        };
         match self {
             Calls(peer, partitions) => {
                 let server = Server::start(Kind::Fast, None)?;
-                let mut command = callgrind(&env::current_exe()?);
-                command
-                    .args(["peer", &value(&peer)])
-                    .args(one_after_the_other(turns, partitions).arguments(&server.ready)?);
-                count(command)
+                let job = Job::Call(peer, work(partitions), server.endpoint.clone());
+                read::<Cost>(&mut callgrind(&job)?, None)?;
             }
-            Answers(kind) => {
-                let server = Server::start_counted(kind)?;
-                one_after_the_other(turns, 1).cost(Peer::ReqwestSigned, &server.ready)?;
-                server.stop_counted()
+            Responses(kind) => {
+                let server = Server::spawn(&mut callgrind(&Job::Serve(kind))?, None)?;
+                let endpoint = server.endpoint.clone();
+                Job::Call(ReqwestSigned, work(1), endpoint).run::<Cost>(None)?;
+                server.stop()?;
             }
             Signatures => {
-                let mut command = callgrind(&env::current_exe()?);
-                command.args(["sign", &turns.to_string()]);
-                count(command)
+                let job = Job::Sign {
+                    sign: true,
+                    bytes: 43,
+                    times: repetitions,
+                };
+                read::<Cost>(&mut callgrind(&job)?, None)?;
             }
         }
+        let log = fs::read_to_string(root().join(LOG))?;
+        let collected = log.lines().find_map(|line| line.split_once("Collected : "));
+        let count = collected.and_then(|(_, count)| count.trim().parse().ok());
+        count.ok_or_else(|| format!("callgrind counted nothing:\n{log}").into())
     }
 }
 
-const fn one_after_the_other(calls: usize, partitions: usize) -> Work {
-    Work {
-        partitions,
-        in_flight: 1,
-        calls,
-        warm_up: 0,
-        cpu: None,
-    }
-}
-
-fn count(mut command: Command) -> Result<u64> {
-    let output = command.stdout(Stdio::null()).output()?;
-    collected(&String::from_utf8_lossy(&output.stderr))
-}
-
-fn exists(command: &str) -> bool {
-    let mut command = Command::new(command);
-    command
-        .arg("--version")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    command.status().is_ok_and(|status| status.success())
+fn callgrind(job: &Job) -> Result<Command> {
+    let log = format!("--log-file={}", root().join(LOG).display());
+    let no_profile = "--callgrind-out-file=/dev/null";
+    job.command(&["valgrind", "--tool=callgrind", no_profile, &log])
 }

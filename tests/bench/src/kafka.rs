@@ -1,6 +1,5 @@
 //! What the gateway adds to a deletion on a real Kafka.
 
-use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Args;
@@ -11,12 +10,12 @@ use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
-use crate::kafka_cost::KafkaCost;
-use crate::statistics::Spread;
-use crate::{Result, write_json};
+use crate::metrics::{Results, Scale, quantile};
+use crate::peers::{ACCESS_KEY, SECRET_KEY};
+use crate::process::Result;
 
 #[derive(Debug, Args)]
-pub(crate) struct Options {
+pub(crate) struct Kafka {
     /// The cluster.
     #[arg(long, value_name = "HOST:PORT,...")]
     bootstrap_servers: String,
@@ -26,32 +25,19 @@ pub(crate) struct Options {
     /// Deletions, each way.
     #[arg(long, default_value_t = 2000)]
     calls: u16,
-    /// Where the results go.
-    #[arg(long, value_name = "FILE", default_value = "target/bench/kafka.json")]
-    json: PathBuf,
 }
 
 const PARTITIONS: i32 = 3;
 /// Parts of the deletions, of which each has a median.
 const ROUNDS: usize = 10;
+/// The first deletions, which connect.
+const WARM_UP: usize = 20;
 const INSTANCE: &str = "instance";
 const PROJECT: &str = "project";
-const ACCESS_KEY: &str = "BENCHMARKACCESSKEY00";
-const SECRET_KEY: &str = "benchmark-secret-key-of-forty-characters";
 
-pub(crate) fn run(options: &Options) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
-    let cost = runtime.block_on(measure(options))?;
-    println!("directly            {} ms", cost.direct);
-    println!("through the gateway {} ms", cost.through_the_gateway);
-    println!("added               {} ms", cost.added);
-    write_json(&options.json, &cost)
-}
-
-/// One way after the other, in turn, so that both meet the same broker.
-async fn measure(options: &Options) -> Result<KafkaCost> {
+/// Makes one deletion directly and one through the gateway, in turn, so that both meet the same broker.
+#[tokio::main]
+pub(crate) async fn run(options: &Kafka, scale: &Scale) -> Result<()> {
     let admin: AdminClient<DefaultClientContext> = ClientConfig::new()
         .set("bootstrap.servers", &options.bootstrap_servers)
         .create()?;
@@ -62,30 +48,27 @@ async fn measure(options: &Options) -> Result<KafkaCost> {
         .credentials(Credentials::new(ACCESS_KEY, SECRET_KEY)?)
         .build()?;
     let (mut direct, mut through) = (Vec::new(), Vec::new());
-    for call in 0..options.calls + 20 {
+    for call in 0..scale.of(usize::from(options.calls)) + WARM_UP {
         let begin = Instant::now();
         directly(&admin, &options.topic).await?;
         let between = Instant::now();
         through_the_gateway(&client, &options.topic).await?;
-        // The first ones connect.
-        if call >= 20 {
+        if call >= WARM_UP {
             direct.push((between - begin).as_secs_f64() * 1e3);
             through.push(between.elapsed().as_secs_f64() * 1e3);
         }
     }
     gateway.shutdown().await;
-    let medians = |times: &[f64]| -> Vec<f64> {
-        let rounds = times.chunks(times.len().div_ceil(ROUNDS));
-        rounds
-            .map(|round| Spread::of(round.to_vec()).median)
-            .collect()
-    };
-    let added = medians(&through).into_iter().zip(medians(&direct));
-    Ok(KafkaCost {
-        added: Spread::of(added.map(|(through, direct)| through - direct).collect()),
-        direct: Spread::of(direct),
-        through_the_gateway: Spread::of(through),
-    })
+    let round = direct.len().div_ceil(ROUNDS);
+    let rounds = direct.chunks(round).zip(through.chunks(round));
+    let added = rounds.map(|(direct, through)| quantile(through, 0.5) - quantile(direct, 0.5));
+    let added = added.collect();
+    let mut results = Results::default();
+    let mut push = |row, times| results.push(["Kafka", "", row, "ms"], times);
+    push("directly", direct);
+    push("through the gateway", through);
+    push("added at the median", added);
+    results.write(scale.folder(), "kafka")
 }
 
 async fn gateway(bootstrap_servers: &str) -> Result<Service> {

@@ -1,134 +1,96 @@
-//! What only shows after long: memory that grows, calls that get slower.
+//! What shows only after a long time: memory that grows, calls that get slower.
 
 use std::fs;
-use std::path::PathBuf;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clap::Args;
-use serde::{Deserialize, Serialize};
 
-use crate::load::Answered;
-use crate::peers::{Cost, Peer};
-use crate::processes::{Server, Work, read, this_program};
-use crate::server::Kind;
-use crate::{Result, write_json};
+use crate::load::Answers;
+use crate::metrics::{PEAK, Results, Scale};
+use crate::process::{Cost, Job, Kind, Peer, Result, Server, Work};
 
-#[derive(Debug, Args)]
-pub(crate) struct Options {
-    /// Calls through the facade.
-    #[arg(long, default_value_t = 1_000_000)]
-    calls: usize,
-    /// Seconds of full load on the gateway.
-    #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u64).range(10..))]
-    seconds: u64,
-    /// Where the results go.
-    #[arg(
-        long,
-        value_name = "FILE",
-        default_value = "target/bench/long-run.json"
-    )]
-    json: PathBuf,
-}
-
-/// What a long run has shown.
-#[derive(Debug, Deserialize, Serialize)]
-pub(crate) struct LongRun {
-    /// A tenth of the calls, then all of them.
-    pub(crate) calls: [Cost; 2],
-    /// Seconds of full load on the gateway.
-    pub(crate) seconds: u64,
-    /// What the gateway has answered.
-    pub(crate) answered: Answered,
-    /// Its largest resident sets in the first half and in the second, in KiB.
-    pub(crate) resident: [u64; 2],
-}
-
+const SECTION: &str = "Long runs";
 /// How much more memory the later part of a long run may take.
 const MEMORY: f64 = 1.10;
 /// How much more CPU time a late call may take: two processes at different times differ by more than rounds of one run.
 const SLOWER: f64 = 1.25;
 
-pub(crate) fn run(options: &Options) -> Result<()> {
-    let calls = calls(options.calls)?;
-    let (answered, resident) = load(options.seconds)?;
-    let measured = LongRun {
-        calls,
-        seconds: options.seconds,
-        answered,
-        resident,
-    };
-    write_json(&options.json, &measured)
+#[derive(Debug, Args)]
+pub(crate) struct LongRun {
+    /// Calls through the facade.
+    #[arg(long, default_value_t = 1_000_000)]
+    calls: usize,
+    /// Seconds of full load on the gateway, within the validity of a signature.
+    #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u16).range(10..=600))]
+    seconds: u16,
+}
+
+pub(crate) fn run(options: &LongRun, scale: &Scale) -> Result<()> {
+    let mut results = Results::default();
+    calls(scale.of(options.calls), &mut results)?;
+    let seconds = scale.of(usize::from(options.seconds)).max(6);
+    load(seconds, &mut results)?;
+    results.write(scale.folder(), "long-run")
 }
 
 /// A tenth of the calls, then all of them: neither cost nor memory may depend on how many came before.
-fn calls(calls: usize) -> Result<[Cost; 2]> {
+fn calls(calls: usize, results: &mut Results) -> Result<()> {
     let server = Server::start(Kind::Fast, Some(0))?;
-    let cost = |calls| {
+    let cost = |calls| -> Result<Cost> {
         let work = Work {
             partitions: 1,
             in_flight: 64,
             calls,
             warm_up: 1000,
-            cpu: Some(1),
         };
-        work.cost(Peer::Facade, &server.ready)
+        let job = Job::Call(Peer::Facade, work, server.endpoint.clone());
+        Ok(job.run::<Cost>(Some(1))?.per_call(calls))
     };
     let (few, all) = (cost(calls / 10)?, cost(calls)?);
-    for Cost {
-        calls,
-        cpu,
-        peak_rss,
-        ..
-    } in [few, all]
-    {
-        println!("{calls} calls: {cpu:.1} s of CPU, {peak_rss} KiB");
-    }
-    let slower = all.cpu / few.cpu / 10.0;
-    #[expect(clippy::cast_precision_loss, reason = "KiB of one process")]
-    let larger = all.peak_rss as f64 / few.peak_rss as f64;
-    println!("all against a tenth: {slower:.2}x CPU for each call, {larger:.2}x memory");
-    if slower > SLOWER || larger > MEMORY {
+    let table = format!("{calls} calls, 64 in flight, 1 partition in a request");
+    let round = vec![("a tenth of them", few), ("all", all)];
+    results.push_costs(SECTION, &table, &[round]);
+    if all.cpu > few.cpu * SLOWER || all.peak_rss > few.peak_rss * MEMORY {
         return Err("cost or memory grows with the number of calls".into());
     }
-    Ok([few, all])
+    Ok(())
 }
 
-/// Full load on the gateway; its memory is read every few seconds.
-fn load(seconds: u64) -> Result<(Answered, [u64; 2])> {
+/// Full load on the gateway; its memory is read every two seconds.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "far below 2^52 responses or KiB"
+)]
+fn load(seconds: usize, results: &mut Results) -> Result<()> {
     let server = Server::start(Kind::Gateway, Some(0))?;
-    let ready = serde_json::to_string(&server.ready)?;
-    let mut load = this_program("load", &["--connections=64", "--cpu=1"])?;
-    load.arg(format!("--seconds={seconds}"))
-        .arg(format!("--ready={ready}"));
-    let answered = thread::spawn(move || {
-        let answered: Result<Answered> = read(&mut load);
-        answered.map_err(|error| error.to_string())
+    let job = Job::Load(seconds as u64, server.endpoint.clone());
+    let answers = thread::spawn(move || {
+        let answers: Result<Answers> = job.run(Some(1));
+        answers.map_err(|error| error.to_string())
     });
-    let begin = Instant::now();
     let mut samples = Vec::new();
-    while !answered.is_finished() {
+    while !answers.is_finished() {
         thread::sleep(Duration::from_secs(2));
-        let resident = resident(server.id())?;
-        println!("{:>4} s: {resident} KiB", begin.elapsed().as_secs());
-        samples.push(resident);
+        samples.push(resident_kib(server.id())? as f64 / 1024.0);
     }
-    let answered = answered.join().map_err(|_| "the load panicked")??;
-    println!("{answered:?}");
-    let half = samples.len() / 2;
-    let most = |samples: &[u64]| samples.iter().copied().max().unwrap_or(0);
-    let (first, second) = (most(&samples[..half]), most(&samples[half..]));
-    #[expect(clippy::cast_precision_loss, reason = "KiB of one process")]
-    let larger = second as f64 / first as f64;
-    println!("second half against the first: {larger:.2}x memory");
-    if answered.other > 0 || larger > MEMORY {
+    let answers = answers.join().map_err(|_| "the load panicked")??;
+    let (first, second) = samples.split_at(samples.len() / 2);
+    let [first, second] = [first, second].map(|half| half.iter().copied().fold(0.0, f64::max));
+    let table = format!("The gateway under full load for {seconds} seconds");
+    let mut push = |row, column, value| results.push([SECTION, &table, row, column], vec![value]);
+    push("first half", PEAK, first);
+    push("second half", PEAK, second);
+    push("all", "responses of status 200", answers.ok as f64);
+    push("all", "others", answers.other as f64);
+    if answers.other > 0 || second > first * MEMORY {
         return Err("the gateway refused requests, or its memory grows".into());
     }
-    Ok((answered, [first, second]))
+    Ok(())
 }
 
-/// The resident set of a process in KiB.
-fn resident(id: u32) -> Result<u64> {
+/// The resident set of a process.
+fn resident_kib(id: u32) -> Result<u64> {
     let status = fs::read_to_string(format!("/proc/{id}/status"))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let number = line.and_then(|line| line.split_whitespace().next());

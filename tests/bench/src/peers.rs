@@ -1,37 +1,28 @@
 //! The ways of making the same call that are compared.
 
-use std::path::Path;
-use std::time::{Instant, SystemTime};
+use std::hint::black_box;
+use std::time::SystemTime;
 
 use bytes::Bytes;
-use clap::ValueEnum;
 use dms_kafka::{Client, DeletionTarget, PurgeTarget, raw};
-use futures_util::{StreamExt, stream};
+use futures_util::{StreamExt, TryStreamExt, stream};
 use http::header::CONTENT_TYPE;
-use http::{HeaderValue, Method};
+use http::{HeaderMap, HeaderValue, Method};
 use huaweicloud_auth::Credentials;
 use huaweicloud_auth::signing::{Payload, RequestTarget, X_PROJECT_ID, authorize};
+use nix::sys::resource::UsageWho;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
-use crate::Result;
-use crate::server::{INSTANCE, Ready, TOPIC};
-use crate::usage::{Usage, pin};
+use crate::process::{Cost, Peer, Result, Work};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, ValueEnum)]
-pub(crate) enum Peer {
-    /// reqwest posting bytes made beforehand, unsigned, and reading the answer's bytes.
-    Reqwest,
-    /// The same, signed: what the algorithm and its headers cost whoever makes the call.
-    ReqwestSigned,
-    /// reqwest with `serde_json` on both ways, unsigned.
-    ReqwestJson,
-    /// The generated client: signed, answer captured and decoded.
-    Generated,
-    /// The facade.
-    Facade,
-    /// The facade's purge.
-    Purge,
-}
+pub(crate) const PROJECT: &str = "0123456789abcdef0123456789abcdef";
+/// The number after it tells the fast server how many partitions to answer for.
+pub(crate) const INSTANCE: &str = "partitions-";
+pub(crate) const TOPIC: &str = "orders";
+pub(crate) const ACCESS_KEY: &str = "BENCHMARKACCESSKEY00";
+pub(crate) const SECRET_KEY: &str = "benchmark-secret-key-of-forty-characters";
+const OFFSET: i64 = 123_456;
 
 impl Peer {
     pub(crate) fn name(self) -> &'static str {
@@ -46,100 +37,33 @@ impl Peer {
     }
 }
 
-#[derive(Debug, clap::Args)]
-pub(crate) struct Options {
-    #[arg(value_enum)]
-    peer: Peer,
-    /// What a server has printed.
-    #[arg(long)]
-    ready: String,
-    /// Partitions named in each request.
-    #[arg(long, default_value_t = 1)]
-    partitions: usize,
-    /// Calls that are measured.
-    #[arg(long)]
-    calls: usize,
-    /// Calls before them.
-    #[arg(long, default_value_t = 0)]
-    warm_up: usize,
-    /// Calls under way at once.
-    #[arg(long, default_value_t = 1)]
-    in_flight: usize,
-    #[arg(long)]
-    cpu: Option<usize>,
-}
-
-/// What the measured calls have cost.
-#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
-pub(crate) struct Cost {
-    pub(crate) calls: usize,
-    /// Seconds on the clock.
-    pub(crate) wall: f64,
-    /// Seconds of CPU time of the calling process.
-    pub(crate) cpu: f64,
-    /// The calling process's largest resident set, in KiB.
-    pub(crate) peak_rss: i64,
-    /// Pages that the system had to hand out.
-    pub(crate) page_faults: i64,
-}
-
-/// Makes the calls and prints what they cost.
-pub(crate) fn run(options: &Options) -> Result<()> {
-    pin(options.cpu);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    let cost = runtime.block_on(measure(options))?;
-    println!("{}", serde_json::to_string(&cost)?);
-    Ok(())
-}
-
-async fn measure(options: &Options) -> Result<Cost> {
-    let caller = Caller::new(serde_json::from_str(&options.ready)?, options)?;
-    caller.calls(options.peer, options.warm_up).await?;
-    let (begin, before) = (Instant::now(), Usage::own()?);
-    caller.calls(options.peer, options.calls).await?;
-    let after = Usage::own()?;
-    Ok(Cost {
-        calls: options.calls,
-        wall: begin.elapsed().as_secs_f64(),
-        cpu: after.cpu - before.cpu,
-        peak_rss: after.peak_rss,
-        page_faults: after.page_faults - before.page_faults,
-    })
+/// Makes calls on one thread and returns their cost.
+#[tokio::main(flavor = "current_thread")]
+pub(crate) async fn call(peer: Peer, work: Work, endpoint: String) -> Result<Cost> {
+    let caller = Caller::new(work, endpoint)?;
+    caller.calls(peer, work.warm_up).await?;
+    let before = Cost::now(UsageWho::RUSAGE_SELF)?;
+    caller.calls(peer, work.calls).await?;
+    Ok(Cost::now(UsageWho::RUSAGE_SELF)? - before)
 }
 
 struct Caller {
-    ready: Ready,
+    work: Work,
+    endpoint: String,
     instance_id: String,
     url: String,
     body: Bytes,
     http: reqwest::Client,
     client: Client,
     credentials: Credentials,
-    partitions: i32,
-    in_flight: usize,
 }
 
 impl Caller {
-    fn new(ready: Ready, options: &Options) -> Result<Self> {
-        let Ready {
-            endpoint,
-            project_id,
-            ..
-        } = &ready;
-        let instance_id = format!("{INSTANCE}{}", options.partitions);
-        let path = Path::new("/v2")
-            .join(project_id)
-            .join("kafka/instances")
-            .join(&instance_id)
-            .join("topics")
-            .join(TOPIC)
-            .join("messages/delete");
-        let credentials = Credentials::new(&ready.access_key, &ready.secret_key)?;
+    fn new(work: Work, endpoint: String) -> Result<Self> {
+        let credentials = Credentials::new(ACCESS_KEY, SECRET_KEY)?;
         let client = Client::builder()
-            .endpoint(endpoint)
-            .project_id(project_id)
+            .endpoint(&endpoint)
+            .project_id(PROJECT)
             .credentials(credentials.clone())
             .build()?;
         let http = reqwest::Client::builder()
@@ -148,136 +72,107 @@ impl Caller {
             .retry(reqwest::retry::never())
             .tls_certs_only([])
             .build()?;
-        let partitions = i32::try_from(options.partitions)?;
+        let instance_id = format!("{INSTANCE}{}", work.partitions);
         Ok(Self {
-            url: format!("{endpoint}{}", path.display()),
-            body: serde_json::to_vec(&request(partitions))?.into(),
+            url: endpoint.clone() + &path(PROJECT, &instance_id),
+            body: body(work.partitions)?,
+            work,
+            endpoint,
             instance_id,
             http,
             client,
             credentials,
-            partitions,
-            in_flight: options.in_flight,
-            ready,
         })
     }
 
     async fn calls(&self, peer: Peer, calls: usize) -> Result<()> {
-        if peer == Peer::Purge {
-            return self.purge(calls).await;
-        }
-        if self.in_flight == 1 {
-            for _ in 0..calls {
-                self.call(peer).await?;
+        match (peer, self.work.in_flight) {
+            (Peer::Purge, in_flight) => self.purge(calls, in_flight).await,
+            (_, 1) => {
+                for _ in 0..calls {
+                    self.call(peer).await?;
+                }
+                Ok(())
             }
-            return Ok(());
+            (_, in_flight) => {
+                let calls = stream::iter(0..calls).map(|_| self.call(peer));
+                calls.buffer_unordered(in_flight).try_collect().await
+            }
         }
-        let mut calls = stream::iter(0..calls)
-            .map(|_| self.call(peer))
-            .buffer_unordered(self.in_flight);
-        while let Some(result) = calls.next().await {
-            result?;
-        }
-        Ok(())
     }
 
     async fn call(&self, peer: Peer) -> Result<()> {
-        match peer {
-            Peer::Reqwest => self.reqwest(self.body.clone()).await.map(drop),
-            Peer::ReqwestSigned => self.reqwest_signed().await,
-            Peer::ReqwestJson => self.reqwest_json().await,
-            Peer::Generated => self.generated().await,
-            Peer::Facade | Peer::Purge => self.facade().await,
-        }
-    }
-
-    async fn reqwest(&self, body: Bytes) -> Result<Bytes> {
-        let request = self
-            .http
-            .post(&self.url)
-            .header(CONTENT_TYPE, "application/json")
-            .body(body);
-        Ok(request.send().await?.error_for_status()?.bytes().await?)
-    }
-
-    async fn reqwest_signed(&self) -> Result<()> {
-        let mut request = self
-            .http
-            .post(&self.url)
-            .header(CONTENT_TYPE, "application/json")
-            .header(X_PROJECT_ID, &self.ready.project_id)
-            .body(self.body.clone())
-            .build()?;
-        let url = request.url().clone();
-        let target = RequestTarget {
-            method: &Method::POST,
-            host: self.ready.endpoint.trim_start_matches("http://"),
-            path: url.path(),
-            query: "",
+        let deleted = match peer {
+            Peer::Reqwest | Peer::ReqwestSigned => {
+                let signed = peer == Peer::ReqwestSigned;
+                return self.reqwest(self.body.clone(), signed).await.map(drop);
+            }
+            Peer::ReqwestJson => {
+                let response = self.reqwest(body(self.work.partitions)?, false).await?;
+                serde_json::from_slice::<Response>(&response)?
+                    .partitions
+                    .len()
+            }
+            Peer::Generated => self.generated().await?,
+            Peer::Facade | Peer::Purge => self.facade().await?,
         };
-        authorize(
-            &self.credentials,
-            target,
-            request.headers_mut(),
-            Payload::Bytes(&self.body),
-            SystemTime::now(),
-        )?;
-        let answer = self.http.execute(request).await?;
-        answer.error_for_status()?.bytes().await?;
-        Ok(())
+        if deleted == self.work.partitions {
+            return Ok(());
+        }
+        Err(format!("the response has {deleted} partitions").into())
     }
 
-    async fn reqwest_json(&self) -> Result<()> {
-        let answer = self
-            .reqwest(serde_json::to_vec(&request(self.partitions))?.into())
-            .await?;
-        let answer: Answer = serde_json::from_slice(&answer)?;
-        all_deleted(answer.partitions.len(), self.partitions)
+    async fn reqwest(&self, body: Bytes, signed: bool) -> Result<Bytes> {
+        let request = self.http.post(&self.url).body(body.clone());
+        let mut request = request.header(CONTENT_TYPE, "application/json").build()?;
+        if signed {
+            let path = request.url().path().to_owned();
+            let headers = request.headers_mut();
+            sign_headers(headers, &self.credentials, &self.endpoint, &path, &body)?;
+        }
+        let response = self.http.execute(request).await?;
+        Ok(response.error_for_status()?.bytes().await?)
     }
 
-    async fn generated(&self) -> Result<()> {
-        let project_id = HeaderValue::from_str(&self.ready.project_id)?;
+    async fn generated(&self) -> Result<usize> {
+        let project_id = HeaderValue::from_static(PROJECT);
         let attempt = raw::Attempt::new(self.credentials.clone()).with_project_id(project_id);
-        let client = raw::Client::new_with_client(&self.ready.endpoint, self.http.clone(), attempt);
-        let partitions = (0..self.partitions).map(|partition| raw::types::PartitionOffsetEntity {
+        let client = raw::Client::new_with_client(&self.endpoint, self.http.clone(), attempt);
+        let row = |partition| raw::types::PartitionOffsetEntity {
             partition: Some(partition),
             offset: Some(OFFSET),
-        });
-        let body = raw::types::DeleteKafkaMessageRequestBody {
-            partitions: partitions.collect(),
         };
-        let (project, instance) = (&self.ready.project_id, &self.instance_id);
-        let answer = client
-            .delete_kafka_topic_messages(project, instance, TOPIC, &body)
+        let body = raw::types::DeleteKafkaMessageRequestBody {
+            partitions: partitions(self.work.partitions).map(row).collect(),
+        };
+        let response = client
+            .delete_kafka_topic_messages(PROJECT, &self.instance_id, TOPIC, &body)
             .await
             .map_err(|error| error.to_string())?;
-        all_deleted(answer.partitions.len(), self.partitions)
+        Ok(response.partitions.len())
     }
 
-    async fn facade(&self) -> Result<()> {
+    async fn facade(&self) -> Result<usize> {
         let mut call = self.client.delete_messages(&self.instance_id, TOPIC);
-        for partition in 0..self.partitions {
+        for partition in partitions(self.work.partitions) {
             call = call.before(partition, OFFSET);
         }
-        let deleted = call.send().await?.into_result()?;
-        all_deleted(deleted.len(), self.partitions)
+        Ok(call.send().await?.into_result()?.len())
     }
 
-    /// As many requests as the other peers make, from rows.
-    async fn purge(&self, calls: usize) -> Result<()> {
-        let partitions = self.partitions;
+    /// As many requests as the other peers send, made from rows.
+    async fn purge(&self, calls: usize, in_flight: usize) -> Result<()> {
+        let per_request = self.work.partitions;
         let target = DeletionTarget::before(OFFSET)?;
-        let rows: std::result::Result<Vec<_>, _> = (0..partitions)
+        let rows = partitions(per_request)
             .map(|partition| PurgeTarget::new(TOPIC, partition, target))
-            .collect();
-        let rows = rows?;
-        let rows = (0..calls).flat_map(move |_| rows.clone());
+            .collect::<std::result::Result<Vec<_>, _>>()?;
         let mut results = self
             .client
             .purge(&self.instance_id)
-            .with_partitions_per_request(usize::try_from(partitions)?)
-            .with_concurrency(self.in_flight)
-            .run(rows);
+            .with_partitions_per_request(per_request)
+            .with_concurrency(in_flight)
+            .run((0..calls).flat_map(move |_| rows.clone()));
         while let Some(result) = results.next().await {
             result.into_deletion()?.into_result()?;
         }
@@ -285,14 +180,61 @@ impl Caller {
     }
 }
 
-fn all_deleted(deleted: usize, asked: i32) -> Result<()> {
-    if usize::try_from(asked)? == deleted {
-        return Ok(());
-    }
-    Err(format!("{deleted} of {asked} partitions were answered for").into())
+/// The ids of so many partitions.
+fn partitions(count: usize) -> impl Iterator<Item = i32> {
+    (0..).take(count)
 }
 
-const OFFSET: i64 = 123_456;
+/// The path of a deletion.
+pub(crate) fn path(project_id: &str, instance_id: &str) -> String {
+    format!("/v2/{project_id}/kafka/instances/{instance_id}/topics/{TOPIC}/messages/delete")
+}
+
+/// Signs a request that has a `Content-Type`.
+pub(crate) fn sign_headers(
+    headers: &mut HeaderMap,
+    credentials: &Credentials,
+    endpoint: &str,
+    path: &str,
+    body: &[u8],
+) -> Result<()> {
+    headers.insert(X_PROJECT_ID, HeaderValue::from_static(PROJECT));
+    let target = RequestTarget {
+        method: &Method::POST,
+        host: endpoint.trim_start_matches("http://"),
+        path,
+        query: "",
+    };
+    let payload = Payload::Bytes(body);
+    Ok(authorize(
+        credentials,
+        target,
+        headers,
+        payload,
+        SystemTime::now(),
+    )?)
+}
+
+/// Signs requests with a body of so many bytes, or only hashes them.
+pub(crate) fn sign(sign: bool, bytes: usize, times: usize) -> Result<Cost> {
+    let credentials = Credentials::new(ACCESS_KEY, SECRET_KEY)?;
+    let endpoint = "http://dms.ap-southeast-1.myhuaweicloud.com";
+    let path = path(PROJECT, "11111111-2222-3333-4444-555555555555");
+    let body = vec![b'x'; bytes];
+    let before = Cost::now(UsageWho::RUSAGE_SELF)?;
+    for _ in 0..times {
+        let body = black_box(&body);
+        if sign {
+            let mut headers = HeaderMap::with_capacity(8);
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            sign_headers(&mut headers, &credentials, endpoint, &path, body)?;
+            black_box(headers);
+        } else {
+            black_box(Sha256::digest(body));
+        }
+    }
+    Ok(Cost::now(UsageWho::RUSAGE_SELF)? - before)
+}
 
 /// A user's own types, as one would write them for reqwest.
 #[derive(Serialize)]
@@ -306,26 +248,22 @@ struct Row {
     offset: i64,
 }
 
-fn request(partitions: i32) -> Request {
-    let rows = (0..partitions).map(|partition| Row {
+pub(crate) fn body(count: usize) -> Result<Bytes> {
+    let row = |partition| Row {
         partition,
         offset: OFFSET,
-    });
-    Request {
-        partitions: rows.collect(),
-    }
+    };
+    let partitions = partitions(count).map(row).collect();
+    Ok(serde_json::to_vec(&Request { partitions })?.into())
 }
 
 #[derive(Deserialize)]
-struct Answer {
+struct Response {
     partitions: Vec<Item>,
 }
 
 #[derive(Deserialize)]
-#[expect(
-    dead_code,
-    reason = "read by the decoder, as a user's own type would be"
-)]
+#[expect(dead_code, reason = "decoded, as a user's own type would be")]
 struct Item {
     partition: i32,
     result: String,

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use plotters::prelude::*;
 
-use crate::Result;
-use crate::results::{PeerRow, Results, Workload};
+use crate::metrics::Results;
+use crate::process::Result;
 
 const SIZE: (u32, u32) = (760, 460);
 /// One for each peer that a plot can have.
@@ -20,66 +20,49 @@ const COLOURS: [RGBColor; 8] = [
     RGBColor(127, 127, 127),
 ];
 
-/// One line: a peer and its points.
-struct Line {
-    peer: String,
-    points: Vec<(f64, f64)>,
-}
+/// A peer and its points.
+type Line<'a> = (&'a str, Vec<(f64, f64)>);
 
 pub(crate) fn write(results: &Results, folder: &Path) -> Result<()> {
-    let cost = lines(
-        results,
-        |work| work.in_flight == 1,
-        |work| work.partitions,
-        |row| row.cpu_micros.median,
-    );
     draw(
         &folder.join("cost-by-partitions.svg"),
         "CPU time of a call by partitions named in it",
         ("partitions in the request", "microseconds of CPU time"),
-        &cost,
+        &lines(results, "One call at a time", "CPU us per call"),
     )?;
-    let rate = lines(
-        results,
-        |work| work.in_flight > 1 && work.partitions == 1,
-        |work| work.in_flight,
-        |row| row.calls_per_second.median,
-    );
     draw(
         &folder.join("rate-by-concurrency.svg"),
         "Calls per second by calls in flight",
         ("calls in flight", "calls per second"),
-        &rate,
+        &lines(results, "Many calls at once", "calls/s"),
     )
 }
 
-fn lines(
-    results: &Results,
-    wanted: fn(&Workload) -> bool,
-    x: fn(&Workload) -> usize,
-    y: fn(&PeerRow) -> f64,
-) -> Vec<Line> {
-    let mut lines: Vec<Line> = Vec::new();
-    for work in results.workloads.iter().filter(|work| wanted(work)) {
-        for row in &work.peers {
-            #[expect(clippy::cast_precision_loss, reason = "100,000 at most")]
-            let point = (x(work) as f64, y(row));
-            match lines.iter_mut().find(|line| line.peer == row.peer) {
-                Some(line) => line.points.push(point),
-                None => lines.push(Line {
-                    peer: row.peer.clone(),
-                    points: vec![point],
-                }),
-            }
+/// Peers with more than two tables of a section. The number at the beginning of the table's title is the x coordinate.
+fn lines<'a>(results: &'a Results, section: &str, column: &str) -> Vec<Line<'a>> {
+    let mut lines: Vec<Line<'_>> = Vec::new();
+    for metric in &results.metrics {
+        let [of, table, peer, metric_column] = &metric.name;
+        let x = table
+            .split(' ')
+            .next()
+            .and_then(|number| number.parse().ok());
+        let (Some(x), true) = (x, of == section && metric_column == column) else {
+            continue;
+        };
+        let point = (x, metric.median());
+        match lines.iter_mut().find(|(name, _)| name == peer) {
+            Some((_, points)) => points.push(point),
+            None => lines.push((peer, vec![point])),
         }
     }
-    lines.retain(|line| line.points.len() > 2);
+    lines.retain(|(_, points)| points.len() > 2);
     lines
 }
 
 /// Both axes are logarithmic: a straight line of slope one is linear growth.
-fn draw(path: &Path, title: &str, axes: (&str, &str), lines: &[Line]) -> Result<()> {
-    let points = || lines.iter().flat_map(|line| &line.points);
+fn draw(path: &Path, title: &str, axes: (&str, &str), lines: &[Line<'_>]) -> Result<()> {
+    let points = || lines.iter().flat_map(|(_, points)| points);
     let around = |value: fn(&(f64, f64)) -> f64| {
         let least = points().map(value).fold(f64::INFINITY, f64::min);
         let most = points().map(value).fold(0.0, f64::max);
@@ -99,11 +82,11 @@ fn draw(path: &Path, title: &str, axes: (&str, &str), lines: &[Line]) -> Result<
         .y_desc(axes.1)
         .light_line_style(WHITE)
         .draw()?;
-    for (line, colour) in lines.iter().zip(COLOURS.iter().cycle()) {
+    for ((peer, points), colour) in lines.iter().zip(COLOURS.iter().cycle()) {
         let style = colour.stroke_width(2);
         chart
-            .draw_series(LineSeries::new(line.points.clone(), style).point_size(3))?
-            .label(&line.peer)
+            .draw_series(LineSeries::new(points.clone(), style).point_size(3))?
+            .label(*peer)
             .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], style));
     }
     chart

@@ -1,317 +1,267 @@
-//! BENCHMARKS.md, from what has been measured.
+//! BENCHMARKS.md, from the results of all parts, the bounds and a template.
 
-use std::fmt::Write as _;
 use std::fs;
-use std::path::{Path, PathBuf};
 
-use clap::Args;
-use serde::de::DeserializeOwned;
+use serde::Deserialize;
 
-use crate::bounds::{Promise, Verdict, megabytes};
-use crate::build_cost::BuildCost;
-use crate::instructions::Instructions;
-use crate::kafka_cost::KafkaCost;
-use crate::long_run::LongRun;
-use crate::results::{Results, Workload};
-use crate::statistics::Spread;
-use crate::{Result, bounds, plot, root};
+use crate::metrics::{Metric, Results, Scale, root};
+use crate::plot;
+use crate::process::Result;
 
-#[derive(Debug, Args)]
-pub(crate) struct Options {
-    /// What `run` has written.
-    #[arg(long, value_name = "FILE", default_value = "target/bench/results.json")]
-    results: PathBuf,
-    /// What `instructions --json` has written.
-    #[arg(
-        long,
-        value_name = "FILE",
-        default_value = "target/bench/instructions.json"
-    )]
-    instructions: PathBuf,
-    /// What `build-cost` has written.
-    #[arg(
-        long,
-        value_name = "FILE",
-        default_value = "target/bench/build-cost.json"
-    )]
-    build_cost: PathBuf,
-    /// What `kafka` has written.
-    #[arg(long, value_name = "FILE", default_value = "target/bench/kafka.json")]
-    kafka: PathBuf,
-    /// What `long-run` has written.
-    #[arg(
-        long,
-        value_name = "FILE",
-        default_value = "target/bench/long-run.json"
-    )]
-    long_run: PathBuf,
+/// The files of results, in the order of the report.
+const PARTS: [&str; 5] = ["run", "kafka", "long-run", "build-cost", "instructions"];
+/// The report, with a section of the results, `{notes}`, `{bounds}` or the instructions of a workload in braces. Each
+/// explanation of a bound that does not hold is a section of the third level.
+const TEMPLATE: &str = include_str!("../benchmarks.md");
+const BOUNDS: &str = include_str!("../bounds.toml");
+
+#[derive(Debug, Deserialize)]
+struct Bounds {
+    bound: Vec<Bound>,
 }
 
-/// Everything that the report tells.
-pub(crate) struct Measured {
-    pub(crate) results: Results,
-    pub(crate) instructions: Option<Instructions>,
-    pub(crate) build: Option<BuildCost>,
-    pub(crate) kafka: Option<KafkaCost>,
-    pub(crate) long_run: Option<LongRun>,
+/// What a metric must be.
+#[derive(Debug, Deserialize)]
+struct Bound {
+    what: String,
+    metric: [String; 4],
+    /// `<=` or `>=`, and a number.
+    limit: (String, f64),
+    #[serde(default)]
+    unit: String,
+    /// The title of the explanation.
+    why: Option<String>,
 }
 
-const PLOTS: &str = "tests/bench/plots";
+const HOLDS: &str = "holds";
+const DOES_NOT_HOLD: &str = "**does not hold**";
+const TOO_CLOSE: &str = "too close to judge";
+const TOO_NOISY: &str = "too noisy to judge";
+const NOT_MEASURED: &str = "not measured";
 
-pub(crate) fn write(options: &Options) -> Result<()> {
-    let measured = Measured {
-        results: Results::read(&root().join(&options.results))?,
-        instructions: read(&options.instructions)?,
-        build: read(&options.build_cost)?,
-        kafka: read(&options.kafka)?,
-        long_run: read(&options.long_run)?,
-    };
-    let plots = root().join(PLOTS);
+impl Bound {
+    fn metric<'a>(&self, results: &'a Results) -> Option<&'a Metric> {
+        results.find(self.metric.each_ref().map(String::as_str))
+    }
+
+    fn verdict(&self, results: &Results) -> &'static str {
+        let Some(metric) = self.metric(results) else {
+            return NOT_MEASURED;
+        };
+        let keeps = |value: f64| match (&*self.limit.0, self.limit.1) {
+            ("<=", limit) => value <= limit,
+            (_, limit) => value >= limit,
+        };
+        let all_keep = metric.range().map(keeps) == [true; 2];
+        match metric.quartiles().map(keeps) {
+            _ if all_keep => HOLDS,
+            _ if metric.is_noisy() => TOO_NOISY,
+            [true, true] => HOLDS,
+            [false, false] => DOES_NOT_HOLD,
+            _ => TOO_CLOSE,
+        }
+    }
+}
+
+/// In a quick run, everything is written to the folder of its results.
+pub(crate) fn write(scale: &Scale) -> Result<()> {
+    let mut results = Results::default();
+    for part in PARTS {
+        results.read(scale.folder(), part)?;
+    }
+    let report = root().join(if scale.quick { scale.folder() } else { "" });
+    let plots = report.join("tests/bench/plots");
     fs::create_dir_all(&plots)?;
-    plot::write(&measured.results, &plots)?;
-    let promises = bounds::promises(&measured);
-    fs::write(root().join("BENCHMARKS.md"), text(&measured, &promises)?)?;
-    println!("{}", bounds::table(&promises)?);
-    println!("written: BENCHMARKS.md and {PLOTS}");
-    let unexplained =
-        |promise: &&Promise| promise.verdict() == Verdict::Broken && promise.why.is_none();
-    match promises.iter().find(unexplained) {
-        None => Ok(()),
-        Some(promise) => Err(format!(
-            "{:?} does not hold, and nothing explains it: say why in tests/bench/why",
-            promise.what
-        )
-        .into()),
-    }
+    plot::write(&results, &plots)?;
+    let Bounds { bound: bounds } = toml::from_str(BOUNDS)?;
+    fs::write(report.join("BENCHMARKS.md"), text(&results, &bounds)?)?;
+    println!("{}", table_of_bounds(&results, &bounds));
+    println!("written: {}", report.join("BENCHMARKS.md").display());
+    let unexplained = |bound: &&Bound| {
+        bound.verdict(&results) == DOES_NOT_HOLD && bound.why.is_none() && !scale.quick
+    };
+    let unexplained = bounds.iter().find(unexplained).map(|bound| &bound.what);
+    let missing = |what| format!("{what:?} does not hold: explain it in tests/bench/benchmarks.md");
+    unexplained.map_or(Ok(()), |what| Err(missing(what).into()))
 }
 
-/// What was measured, when it was.
-fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
-    let text = fs::read_to_string(root().join(path)).ok();
-    Ok(text.map(|text| serde_json::from_str(&text)).transpose()?)
+fn text(results: &Results, bounds: &[Bound]) -> Result<String> {
+    let fails = |bound: &&Bound| [DOES_NOT_HOLD, TOO_CLOSE].contains(&bound.verdict(results));
+    let failed = bounds.iter().filter(fails);
+    let explained: Vec<&str> = failed.filter_map(|bound| bound.why.as_deref()).collect();
+    let mut sections = TEMPLATE.split("\n### ");
+    let mut text = sections.next().unwrap_or_default().to_owned();
+    for section in sections {
+        if explained.iter().any(|title| section.starts_with(title)) {
+            text = text + "\n### " + section;
+        }
+    }
+    if explained.is_empty() {
+        text += "\nNone.\n";
+    }
+    fill(&text, results, bounds)
 }
 
-impl Measured {
-    pub(crate) fn instructions(&self, workload: &str) -> Option<Spread> {
-        let count = *self.instructions.as_ref()?.per_call.get(workload)?;
-        #[expect(clippy::cast_precision_loss, reason = "far below 2^52 instructions")]
-        Some(Spread::exactly(count as f64))
-    }
-}
-
-fn text(measured: &Measured, promises: &[Promise]) -> Result<String> {
-    let results = &measured.results;
-    let mut text = String::from(include_str!("../benchmarks-head.md"));
-    writeln!(
-        text,
-        "\nMeasured with {} on {} CPUs, {} rounds.\n",
-        results.rustc, results.cpus, results.rounds
-    )?;
-    text.push_str(&bounds::table(promises)?);
-    text.push_str("\n## One call at a time\n\nClient and server on one CPU.\n");
-    for work in results.workloads.iter().filter(|work| work.in_flight == 1) {
-        peers(&mut text, work)?;
-    }
-    text.push_str("\n![CPU time by partitions](tests/bench/plots/cost-by-partitions.svg)\n");
-    text.push_str(
-        "\n## Many calls at once\n\nClient and server on a CPU each; the client has one thread.\n",
-    );
-    for work in results.workloads.iter().filter(|work| work.in_flight > 1) {
-        peers(&mut text, work)?;
-    }
-    text.push_str(
-        "\n![Calls per second by calls in flight](tests/bench/plots/rate-by-concurrency.svg)\n",
-    );
-    gateway(&mut text, results)?;
-    long_run(&mut text, measured.long_run.as_ref())?;
-    build(&mut text, measured.build.as_ref())?;
-    instructions(&mut text, measured.instructions.as_ref())?;
-    why(&mut text, promises, measured.instructions.as_ref())?;
-    if !results.skipped.is_empty() {
-        writeln!(text, "\nLeft out: {}.", results.skipped.join("; "))?;
+/// A template with each name in braces replaced.
+fn fill(template: &str, results: &Results, bounds: &[Bound]) -> Result<String> {
+    let mut parts = template.split('{');
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (name, rest) = part.split_once('}').ok_or("a brace without its match")?;
+        let instructions = results.find(["Instructions", "", name, "instructions"]);
+        text += &match (name, instructions) {
+            ("notes", _) => results.notes.join("\n"),
+            ("bounds", _) => table_of_bounds(results, bounds),
+            (_, Some(count)) => count.to_string(),
+            (section, None) => tables(results, section),
+        };
+        text += rest;
     }
     Ok(text)
 }
 
-fn instructions(text: &mut String, counted: Option<&Instructions>) -> Result<()> {
-    text.push_str("\n## Instructions\n\n");
-    let Some(counted) = counted else {
-        text.push_str("Not counted: that takes valgrind.\n");
-        return Ok(());
-    };
-    text.push_str("In user space for each call, answer or signature, SHA-256 in software, as `cargo xtask bench instructions` counts them with callgrind:\n\n| workload | instructions |\n|---|---|\n");
-    for (workload, count) in &counted.per_call {
-        writeln!(text, "| {workload} | {} |", thousands(*count))?;
+fn table_of_bounds(results: &Results, bounds: &[Bound]) -> String {
+    let mut lines = vec![head(&["what", "bound", "measured", ""])];
+    for bound in bounds {
+        let Bound { what, unit, .. } = bound;
+        let (sign, limit) = &bound.limit;
+        let measured = bound.metric(results);
+        let measured = measured.map_or_else(String::new, |metric| format!("{metric}{unit}"));
+        let verdict = bound.verdict(results);
+        lines.push(format!(
+            "| {what} | {sign} {limit}{unit} | {measured} | {verdict} |"
+        ));
     }
-    Ok(())
+    lines.join("\n")
 }
 
-/// What is said of the promises that were not seen to hold, with the counted instructions filled in.
-fn why(text: &mut String, promises: &[Promise], counted: Option<&Instructions>) -> Result<()> {
-    let mut told = Vec::new();
-    for promise in promises {
-        if let (Verdict::Broken | Verdict::TooClose, Some(why)) = (promise.verdict(), promise.why)
-            && !told.contains(&why)
-        {
-            told.push(why);
+/// The tables of a section: rows and columns in the order in which they were measured.
+fn tables(results: &Results, section: &str) -> String {
+    let names = |at: usize, before: &[&str]| {
+        let mut names: Vec<&str> = Vec::new();
+        for Metric { name, .. } in &results.metrics {
+            let within = before.iter().zip(name).all(|(before, name)| before == name);
+            if within && !names.contains(&name[at].as_str()) {
+                names.push(&name[at]);
+            }
         }
-    }
-    if told.is_empty() {
-        return Ok(());
-    }
-    text.push_str("\n## What does not hold, and what it would take\n");
-    for why in told {
-        write!(text, "\n{}", filled(why, counted))?;
-    }
-    Ok(())
-}
-
-/// A text with the count of each workload that it names in braces.
-fn filled(why: &str, counted: Option<&Instructions>) -> String {
-    let count_of = |workload| counted?.per_call.get(workload).copied();
-    let (mut filled, mut rest) = (String::new(), why);
-    while let Some((before, (workload, after))) = rest
-        .split_once('{')
-        .and_then(|(before, named)| Some((before, named.split_once('}')?)))
-    {
-        filled.push_str(before);
-        let count = count_of(workload).map(thousands);
-        filled.push_str(count.as_deref().unwrap_or("(not counted)"));
-        rest = after;
-    }
-    filled + rest
-}
-
-/// A count with a comma after every third digit from the end.
-fn thousands(count: u64) -> String {
-    let digits = count.to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
+        names
+    };
+    let mut tables = Vec::new();
+    for table in names(1, &[section]) {
+        let columns = names(3, &[section, table]);
+        let title = if table.is_empty() { "" } else { ":\n\n" };
+        let head = head(&[&[""], &columns[..]].concat());
+        let mut lines = vec![format!("{table}{title}{head}")];
+        for row in names(2, &[section, table]) {
+            let find = |column: &&str| cell(results.find([section, table, row, column]));
+            let cells: Vec<String> = columns.iter().map(find).collect();
+            lines.push(format!("| {row} | {} |", cells.join(" | ")));
         }
-        text.push(digit);
+        tables.push(lines.join("\n"));
     }
-    text
+    if tables.is_empty() {
+        return NOT_MEASURED.to_owned();
+    }
+    tables.join("\n\n")
 }
 
-fn peers(text: &mut String, work: &Workload) -> Result<()> {
-    let s = if work.partitions == 1 { "" } else { "s" };
-    writeln!(
-        text,
-        "\n{} partition{s} in a request, {} in flight:\n",
-        work.partitions, work.in_flight
-    )?;
-    text.push_str("| peer | CPU us per call | against the first | calls/s | against the first | peak MB | page faults |\n|---|---|---|---|---|---|---|\n");
-    for row in &work.peers {
-        let noisy = if row.cpu_ratio.is_noisy() {
-            ", too noisy to judge"
-        } else {
-            ""
-        };
-        let megabytes = megabytes(row.peak_rss);
-        writeln!(
-            text,
-            "| {} | {} | {}{noisy} | {} | {} | {megabytes:.1} | {:.1} |",
-            row.peer,
-            row.cpu_micros,
-            row.cpu_ratio,
-            row.calls_per_second,
-            row.rate_ratio,
-            row.page_faults.median
-        )?;
+/// The figures of a metric, or nothing; ratios say if they are noise.
+fn cell(metric: Option<&Metric>) -> String {
+    match metric {
+        Some(metric) if metric.is_noisy() && metric.name[3].contains("x of") => {
+            format!("{metric}, noisy")
+        }
+        metric => metric.map_or_else(String::new, Metric::to_string),
     }
-    Ok(())
 }
 
-fn gateway(text: &mut String, results: &Results) -> Result<()> {
-    text.push_str("\n## The gateway\n\nTopics in memory, 64 connections that send one signed request again and again; server and load on a CPU each.\n\n");
-    text.push_str("| server | requests/s | CPU us per request | against the bare route | peak MB |\n|---|---|---|---|---|\n");
-    for row in &results.gateway {
-        let megabytes = megabytes(row.peak_rss);
-        writeln!(
-            text,
-            "| {} | {} | {} | {} | {megabytes:.1} |",
-            row.server, row.requests_per_second, row.cpu_micros, row.ratio
-        )?;
-    }
-    Ok(())
-}
-
-fn long_run(text: &mut String, measured: Option<&LongRun>) -> Result<()> {
-    text.push_str("\n## After long\n\n");
-    let Some(measured) = measured else {
-        text.push_str("Not measured.\n");
-        return Ok(());
-    };
-    text.push_str("64 calls in flight, one partition each:\n\n| calls | CPU us per call | peak MB |\n|---|---|---|\n");
-    for cost in &measured.calls {
-        let megabytes = megabytes(cost.peak_rss);
-        #[expect(clippy::cast_precision_loss, reason = "far below 2^52 calls")]
-        let micros = cost.cpu * 1e6 / cost.calls as f64;
-        writeln!(text, "| {} | {micros:.1} | {megabytes:.1} |", cost.calls)?;
-    }
-    let LongRun {
-        seconds,
-        answered,
-        resident: [first, second],
-        ..
-    } = measured;
-    writeln!(
-        text,
-        "\nThe gateway under {seconds} seconds of full load: {} answers of status 200, {} others; at most {first} KiB resident in the first half, {second} KiB in the second.",
-        answered.ok, answered.other
-    )?;
-    Ok(())
-}
-
-fn build(text: &mut String, cost: Option<&BuildCost>) -> Result<()> {
-    text.push_str("\n## Building\n\n");
-    let Some(cost) = cost else {
-        text.push_str("Not measured.\n");
-        return Ok(());
-    };
-    text.push_str("Clean release builds, stripped, as `cargo xtask bench build-cost` makes them:\n\n| program | crates | seconds | MB |\n|---|---|---|---|\n");
-    let programs = [
-        ("a program on reqwest with rustls", Some(&cost.reqwest)),
-        ("a program on the facade", Some(&cost.facade)),
-        ("the command", Some(&cost.command)),
-        ("the command with `kafka`", cost.command_with_kafka.as_ref()),
-    ];
-    for (name, build) in programs {
-        let Some(build) = build else { continue };
-        let crates = build
-            .crates
-            .map_or(String::new(), |crates| crates.to_string());
-        let seconds = build
-            .seconds
-            .map_or(String::new(), |seconds| format!("{seconds:.0}"));
-        #[expect(clippy::cast_precision_loss, reason = "the size of a program")]
-        let megabytes = |bytes: u64| format!("{:.1}", bytes as f64 / 1024.0 / 1024.0);
-        let size = build.size.map_or(String::new(), megabytes);
-        writeln!(text, "| {name} | {crates} | {seconds} | {size} |")?;
-    }
-    text.push_str("\nWhat the facade adds:\n\n| crate | what for |\n|---|---|\n");
-    for (name, reason) in &cost.added {
-        writeln!(text, "| {name} | {reason} |")?;
-    }
-    Ok(())
+/// The beginning of a table.
+fn head(columns: &[&str]) -> String {
+    let line = "---|".repeat(columns.len());
+    format!("| {} |\n|{line}", columns.join(" | "))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
+    fn results() -> Results {
+        let mut results = Results::default();
+        let mut push = |row, column, values| results.push(["Section", "", row, column], values);
+        push("first", "calls/s", vec![12_345.0, 12_340.0, 12_355.0]);
+        push("first", "x of it", vec![1.0]);
+        push("second", "x of it", vec![0.1, 0.5, 1.0]);
+        results.push(
+            ["Instructions", "", "facade", "instructions"],
+            vec![1_234_567.0],
+        );
+        results.push(["Instructions", "", "signing", "instructions"], vec![45.0]);
+        results
+    }
+
     #[test]
-    fn counts_take_the_places_of_their_workloads() {
-        let counted = Instructions {
-            rustc: "rustc".to_owned(),
-            per_call: [("facade".to_owned(), 1_234_567), ("signing".to_owned(), 45)].into(),
-        };
+    fn counts_take_the_places_of_their_workloads() -> Result<()> {
         let why = "The facade takes {facade}, signing {signing}, {nothing else}.";
-        let with_counts = "The facade takes 1,234,567, signing 45, (not counted).";
-        assert_eq!(filled(why, Some(&counted)), with_counts);
-        let without = "The facade takes (not counted), signing (not counted), (not counted).";
-        assert_eq!(filled(why, None), without);
+        let with_counts = "The facade takes 1,234,567, signing 45, not measured.";
+        assert_eq!(fill(why, &results(), &[])?, with_counts);
+        let without = "The facade takes not measured, signing not measured, not measured.";
+        assert_eq!(fill(why, &Results::default(), &[])?, without);
+        Ok(())
+    }
+
+    #[test]
+    fn a_section_is_a_table_of_its_metrics() -> Result<()> {
+        let table = "|  | calls/s | x of it |\n|---|---|---|\n\
+            | first | 12,345 [12,340..12,355] | 1 |\n\
+            | second |  | 0.50 [0.10..1.00], noisy |";
+        assert_eq!(fill("{Section}", &results(), &[])?, table);
+        Ok(())
+    }
+
+    #[test]
+    fn three_quarters_of_the_rounds_decide_on_a_bound() {
+        let cases: [(&[f64], &str); 7] = [
+            (&[], NOT_MEASURED),
+            (&[1.0], HOLDS),
+            (&[1.1], DOES_NOT_HOLD),
+            (&[0.9, 1.0, 1.0, 1.0, 1.1], HOLDS),
+            (&[0.95, 1.0, 1.05, 1.1, 1.1], TOO_CLOSE),
+            (&[0.95, 1.05, 1.1, 1.1, 1.1], DOES_NOT_HOLD),
+            (&[0.5, 0.6, 1.0, 2.0, 3.0], TOO_NOISY),
+        ];
+        for (values, verdict) in cases {
+            let name = ["a", "b", "c", "d"];
+            let mut results = Results::default();
+            if !values.is_empty() {
+                results.push(name, values.to_vec());
+            }
+            let bound = Bound {
+                what: String::new(),
+                metric: name.map(str::to_owned),
+                limit: ("<=".to_owned(), 1.0),
+                unit: String::new(),
+                why: None,
+            };
+            assert_eq!(bound.verdict(&results), verdict, "{values:?}");
+        }
+    }
+
+    #[test]
+    fn bounds_and_explanations_belong_together() -> Result<()> {
+        let Bounds { bound: bounds } = toml::from_str(BOUNDS)?;
+        text(&Results::default(), &bounds)?;
+        let titles: BTreeSet<&str> = TEMPLATE
+            .lines()
+            .filter_map(|line| line.strip_prefix("### "))
+            .collect();
+        let named: BTreeSet<&str> = bounds
+            .iter()
+            .filter_map(|bound| bound.why.as_deref())
+            .collect();
+        assert_eq!(titles, named);
+        Ok(())
     }
 }

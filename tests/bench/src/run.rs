@@ -1,307 +1,92 @@
 //! The interleaved run: every peer in every round, in turn, on the same machine at the same time.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::thread::{self, available_parallelism};
+use std::thread::available_parallelism;
 
 use clap::Args;
 
-use crate::peers::{Cost, Peer};
-use crate::processes::{Server, Work, read};
-use crate::results::{ColdStart, PeerRow, Results, Workload};
-use crate::server::Kind;
-use crate::statistics::Spread;
-use crate::usage::pin;
-use crate::{Result, cold_start, gateway_load, purge_of_a_file, root, signing, write_json};
+use crate::load;
+use crate::metrics::{CPU, PEAK, Results, Round, Scale, peak, root};
+use crate::peers::{ACCESS_KEY, INSTANCE, PROJECT, SECRET_KEY, TOPIC};
+use crate::process::{Cost, Job, Kind, Peer, Result, Server, Work, read};
 
 #[derive(Debug, Args)]
-pub(crate) struct Options {
+pub(crate) struct Run {
     /// How often each measurement is made.
     #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u16).range(5..))]
     rounds: u16,
-    /// Where the results go.
-    #[arg(long, value_name = "FILE", default_value = "target/bench/results.json")]
-    json: PathBuf,
     /// The dms-kafka command to measure, as `cargo build --release` makes it.
     #[arg(long, value_name = "FILE", default_value = "target/release/dms-kafka")]
     cli: PathBuf,
-    /// A Python that has the official SDK (huaweicloudsdkkafka), to measure it beside the others.
+    /// A Python that has the official SDK (huaweicloudsdkkafka), to measure it with the others.
     #[arg(long, value_name = "FILE")]
     python: Option<PathBuf>,
-    /// A program on the official Go SDK (`tests/interop/go/bench`), to measure it beside the others.
+    /// A program on the official Go SDK (`tests/interop/go/bench`), to measure it with the others.
     #[arg(long, value_name = "FILE")]
     go: Option<PathBuf>,
-    /// What else cannot be measured, and why; the report tells it.
+    /// What cannot be measured, and why, for the report.
     #[arg(long, value_name = "TEXT")]
     skipped: Vec<String>,
 }
 
-/// One of the vendor's SDKs, as a program.
-struct OfficialSdk {
-    name: &'static str,
-    program: PathBuf,
-    script: Option<PathBuf>,
-}
-
-impl Options {
-    fn official_sdks(&self) -> Vec<OfficialSdk> {
-        let python = self.python.clone().map(|program| OfficialSdk {
-            name: "official Python SDK",
-            program,
-            script: Some(root().join("tests/bench/peers/official_sdk.py")),
-        });
-        let go = self.go.clone().map(|program| OfficialSdk {
-            name: "official Go SDK",
-            program,
-            script: None,
-        });
-        python.into_iter().chain(go).collect()
-    }
-}
-
-/// How the same work is spread over the machine.
-#[derive(Clone, Copy)]
-enum Pinning {
-    /// Two CPUs that wait for each other sleep in between, which spoils the figures of single calls.
-    Together,
-    Apart,
-}
-
 use Peer::{Facade, Generated, Purge, Reqwest, ReqwestJson, ReqwestSigned};
 
+/// The same calls by several peers, of which the first is what the others are compared with.
 struct Plan {
-    name: &'static str,
-    peers: &'static [Peer],
-    with_official_sdks: bool,
     work: Work,
-    pinning: Pinning,
+    peers: &'static [Peer],
 }
 
-impl Plan {
-    const fn one_at_a_time(partitions: usize, calls: usize, peers: &'static [Peer]) -> Self {
-        Self {
-            name: "one at a time",
-            peers,
-            with_official_sdks: true,
-            work: Work {
-                partitions,
-                in_flight: 1,
-                calls,
-                warm_up: calls / 10 + 1,
-                cpu: Some(0),
-            },
-            pinning: Pinning::Together,
-        }
-    }
+const ALL: &[Peer] = &[Reqwest, ReqwestSigned, ReqwestJson, Generated, Facade];
+const JSON: &[Peer] = &[ReqwestJson, Generated, Facade];
 
-    const fn at_once(partitions: usize, in_flight: usize, peers: &'static [Peer]) -> Self {
-        Self {
-            name: "at once",
-            peers,
-            with_official_sdks: false,
-            work: Work {
-                partitions,
-                in_flight,
-                calls: 16_000 / partitions,
-                warm_up: 1600 / partitions,
-                cpu: Some(1),
-            },
-            pinning: Pinning::Apart,
-        }
-    }
-}
-
-/// The first peer of each is what the others are held against.
 const PLANS: [Plan; 12] = [
-    Plan::one_at_a_time(
-        1,
-        10_000,
-        &[Reqwest, ReqwestSigned, ReqwestJson, Generated, Facade],
-    ),
-    Plan::one_at_a_time(10, 6000, &[ReqwestJson, Generated, Facade]),
-    Plan::one_at_a_time(100, 3000, &[ReqwestJson, Generated, Facade]),
-    Plan::one_at_a_time(1000, 300, &[ReqwestJson, Generated, Facade]),
-    Plan::one_at_a_time(10_000, 60, &[ReqwestJson, Generated, Facade]),
-    Plan::one_at_a_time(100_000, 10, &[ReqwestJson, Generated, Facade]),
-    Plan::at_once(1, 4, &[Reqwest, Facade]),
-    Plan::at_once(1, 16, &[Reqwest, Facade]),
-    Plan::at_once(1, 64, &[Reqwest, ReqwestSigned, Generated, Facade]),
-    Plan::at_once(1, 256, &[Reqwest, Facade]),
-    Plan::at_once(10, 16, &[Facade, Purge]),
-    Plan::at_once(10, 64, &[Facade, Purge]),
+    plan(1, 1, 10_000, ALL),
+    plan(10, 1, 6000, JSON),
+    plan(100, 1, 3000, JSON),
+    plan(1000, 1, 300, JSON),
+    plan(10_000, 1, 60, JSON),
+    plan(100_000, 1, 10, JSON),
+    plan(1, 4, 16_000, &[Reqwest, Facade]),
+    plan(1, 16, 16_000, &[Reqwest, Facade]),
+    plan(1, 64, 16_000, &[Reqwest, ReqwestSigned, Generated, Facade]),
+    plan(1, 256, 16_000, &[Reqwest, Facade]),
+    plan(10, 16, 1600, &[Facade, Purge]),
+    plan(10, 64, 1600, &[Facade, Purge]),
 ];
 
-pub(crate) fn run(options: &Options) -> Result<()> {
-    let rounds = usize::from(options.rounds);
-    let official = options.official_sdks();
-    fs::create_dir_all(sdk_home())?;
-    let mut measured: Vec<(&Plan, Vec<Round>)> =
-        PLANS.iter().map(|plan| (plan, Vec::new())).collect();
-    for round in 1..=rounds {
-        println!("round {round} of {rounds}");
-        for (plan, measured) in &mut measured {
-            measured.push(plan.round(&official)?);
-        }
-    }
-    let workloads: Vec<Workload> = measured
-        .iter()
-        .map(|(plan, rounds)| plan.workload(rounds))
-        .collect();
-    workloads.iter().for_each(print);
-    let growth = growth(&measured, 100_000).ok_or("no plan measures growth")?;
-    let cli = &root().join(&options.cli);
-    let results = Results {
-        cpus: available_parallelism()?.get(),
-        rustc: rustc()?,
-        rounds,
-        growth,
-        workloads,
-        signing: signing::measure(rounds)?,
-        cold_start: cold_starts(cli, rounds * 3)?,
-        gateway: gateway_load::measure(rounds, 2.0)?,
-        purge_of_a_file: purge_of_a_file::measure(cli, rounds)?,
-        skipped: options.skipped.clone(),
+const fn plan(partitions: usize, in_flight: usize, calls: usize, peers: &'static [Peer]) -> Plan {
+    let work = Work {
+        partitions,
+        in_flight,
+        calls,
+        warm_up: calls / 10 + 1,
     };
-    print_others(&results);
-    write_json(&options.json, &results)
+    Plan { work, peers }
 }
 
-impl Plan {
-    /// What each peer costs, once.
-    fn round(&self, official: &[OfficialSdk]) -> Result<Round> {
-        let cpu = match self.pinning {
-            Pinning::Together => self.work.cpu,
-            Pinning::Apart => Some(0),
-        };
-        let server = Server::start(Kind::Fast, cpu)?;
-        let mut costs = Vec::new();
-        for peer in self.peers {
-            costs.push((peer.name(), self.work.cost(*peer, &server.ready)?));
-        }
-        for sdk in official.iter().filter(|_| self.with_official_sdks) {
-            costs.push((sdk.name, sdk.cost(&self.work, &server)?));
-        }
-        Ok(costs)
+/// One of the vendor's SDKs: its name, and the command that takes an endpoint and the work.
+type OfficialSdk<'a> = (&'static str, Vec<&'a Path>);
+
+pub(crate) fn run(options: &Run, scale: &Scale) -> Result<()> {
+    let rounds = scale.of(usize::from(options.rounds));
+    let cli = root().join(&options.cli);
+    let mut results = Results::default();
+    let (rustc, cpus) = (rustc()?, available_parallelism()?);
+    let how = format!("Measured with {rustc} on {cpus} CPUs, {rounds} rounds.");
+    results.notes.push(how);
+    for skipped in &options.skipped {
+        results.notes.push(format!("Not measured: {skipped}."));
     }
-
-    fn workload(&self, rounds: &[Round]) -> Workload {
-        let names = rounds[0].iter().map(|(name, _)| *name);
-        let reference = costs_of(rounds, self.peers[0].name());
-        Workload {
-            name: self.name.to_owned(),
-            partitions: self.work.partitions,
-            in_flight: self.work.in_flight,
-            peers: names
-                .map(|name| row(name.to_owned(), &costs_of(rounds, name), &reference))
-                .collect(),
-        }
-    }
-}
-
-/// What each peer of one plan has cost in one round.
-type Round = Vec<(&'static str, Cost)>;
-
-fn costs_of(rounds: &[Round], peer: &str) -> Vec<Cost> {
-    let costs = rounds.iter().flatten();
-    let costs = costs.filter(|(name, _)| *name == peer);
-    costs.map(|(_, cost)| *cost).collect()
-}
-
-/// What a call with so many partitions costs against one with a tenth of them, beyond ten times as much.
-fn growth(workloads: &[(&Plan, Vec<Round>)], partitions: usize) -> Option<Spread> {
-    let costs = |partitions| {
-        let is_it = |(plan, _): &&(&Plan, _)| {
-            plan.work.partitions == partitions && plan.work.in_flight == 1
-        };
-        let (_, rounds) = workloads.iter().find(is_it)?;
-        Some(costs_of(rounds, Facade.name()).into_iter())
-    };
-    let pairs = costs(partitions)?.zip(costs(partitions / 10)?);
-    Some(Spread::of(
-        pairs
-            .map(|(more, less)| per_call(&more, more.cpu) / per_call(&less, less.cpu) / 10.0)
-            .collect(),
-    ))
-}
-
-/// The official SDKs write an id of this machine into a file in their home folder.
-fn sdk_home() -> PathBuf {
-    root().join("target/bench/home")
-}
-
-impl OfficialSdk {
-    /// Fewer calls, for each takes up to fifty times as long.
-    fn cost(&self, work: &Work, server: &Server) -> Result<Cost> {
-        let work = Work {
-            calls: work.calls.div_ceil(20),
-            ..*work
-        };
-        let mut command = Command::new(&self.program);
-        command
-            .args(&self.script)
-            .args(work.arguments(&server.ready)?);
-        command.env("HOME", sdk_home());
-        // A process runs where the thread that starts it may.
-        let start = || {
-            pin(work.cpu);
-            read(&mut command).map_err(|error| error.to_string())
-        };
-        let measured = thread::scope(|scope| scope.spawn(start).join());
-        Ok(measured.map_err(|_| "the measuring thread panicked")??)
-    }
-}
-
-fn row(peer: String, costs: &[Cost], reference: &[Cost]) -> PeerRow {
-    let of = |value: fn(&Cost) -> f64| Spread::of(costs.iter().map(value).collect());
-    let against = |value: fn(&Cost) -> f64| {
-        let pairs = costs.iter().zip(reference);
-        Spread::of(
-            pairs
-                .map(|(own, other)| value(own) / value(other))
-                .collect(),
-        )
-    };
-    PeerRow {
-        peer,
-        cpu_micros: of(|cost| per_call(cost, cost.cpu) * 1e6),
-        calls_per_second: of(|cost| 1.0 / per_call(cost, cost.wall)),
-        cpu_ratio: against(|cost| per_call(cost, cost.cpu)),
-        rate_ratio: against(|cost| 1.0 / per_call(cost, cost.wall)),
-        peak_rss: costs.iter().map(|cost| cost.peak_rss).max().unwrap_or(0),
-        page_faults: of(|cost| per_call(cost, faults(cost))),
-    }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "KiB of one process")]
-fn peak_rss(cost: &Cost) -> f64 {
-    cost.peak_rss as f64
-}
-
-#[expect(clippy::cast_precision_loss, reason = "far below 2^52 pages")]
-fn faults(cost: &Cost) -> f64 {
-    cost.page_faults as f64
-}
-
-#[expect(clippy::cast_precision_loss, reason = "far below 2^52 calls")]
-fn per_call(cost: &Cost, value: f64) -> f64 {
-    value / cost.calls as f64
-}
-
-fn cold_starts(cli: &Path, rounds: usize) -> Result<ColdStart> {
-    if !cli.exists() {
-        let path = cli.display();
-        return Err(format!("{path}: not there; `cargo xtask bench` builds it").into());
-    }
-    let server = Server::start(Kind::Fast, Some(0))?;
-    let costs = (0..rounds).map(|_| cold_start::delete(cli, &server.ready));
-    let costs = costs.collect::<Result<Vec<Cost>>>()?;
-    let of = |value: fn(&Cost) -> f64| Spread::of(costs.iter().map(value).collect());
-    Ok(ColdStart {
-        wall_millis: of(|cost| cost.wall * 1e3),
-        cpu_millis: of(|cost| cost.cpu * 1e3),
-        peak_rss: of(peak_rss),
-    })
+    peers(options, rounds, scale, &mut results)?;
+    signing(rounds * 3, &mut results)?;
+    delete(&cli, rounds * 3, &mut results)?;
+    purge(&cli, rounds, scale, &mut results)?;
+    load::measure(rounds, scale, &mut results)?;
+    results.write(scale.folder(), "run")
 }
 
 pub(crate) fn rustc() -> Result<String> {
@@ -309,69 +94,204 @@ pub(crate) fn rustc() -> Result<String> {
     Ok(String::from_utf8(output.stdout)?.trim().to_owned())
 }
 
-fn print(workload: &Workload) {
-    let Workload {
-        name,
-        partitions,
-        in_flight,
-        peers,
-    } = workload;
-    println!("\n{partitions} partitions, {in_flight} {name}");
-    for row in peers {
-        let noisy = noise(&row.cpu_ratio);
-        println!(
-            "  {:<30} CPU {:>22} us/call  {:>22}x   {:>26} calls/s {:>18}x{noisy}",
-            row.peer,
-            row.cpu_micros.to_string(),
-            row.cpu_ratio.to_string(),
-            row.calls_per_second.to_string(),
-            row.rate_ratio.to_string(),
-        );
+/// Every peer in every round, next to the others.
+fn peers(options: &Run, rounds: usize, scale: &Scale, results: &mut Results) -> Result<()> {
+    fs::create_dir_all(root().join(SDK_HOME))?;
+    let script = root().join("tests/bench/peers/official_sdk.py");
+    let python = options.python.as_deref();
+    let python = python.map(|python| ("official Python SDK", vec![python, &script]));
+    let go = options.go.as_deref();
+    let go = go.map(|go| ("official Go SDK", vec![go]));
+    let official: Vec<OfficialSdk<'_>> = python.into_iter().chain(go).collect();
+    let mut measured = PLANS.map(|plan| (plan, Vec::new()));
+    for round in 1..=rounds {
+        println!("round {round} of {rounds}");
+        for (plan, rounds) in &mut measured {
+            rounds.push(plan.round(&official, scale)?);
+        }
     }
-}
-
-fn print_others(results: &Results) {
-    let print = |what: &str, spread: &Spread, unit: &str| {
-        println!("  {what:<44} {spread:>22} {unit}{}", noise(spread));
+    for (plan, rounds) in &measured {
+        results.push_costs(plan.section(), &plan.table(), rounds);
+    }
+    let cpu = |table| {
+        let metric = results.find([ONE_AT_A_TIME, table, Facade.name(), CPU]);
+        metric.map_or(&[][..], |metric| &metric.values)
     };
-    println!();
-    print(
-        "growth from 10,000 to 100,000 partitions",
-        &results.growth,
-        "x",
-    );
-    print("signing, small body", &results.signing.small_micros, "us");
-    print(
-        "signing 1 MiB",
-        &results.signing.mebibyte_ratio,
-        "x of SHA-256",
-    );
-    print("dms-kafka delete", &results.cold_start.wall_millis, "ms");
-    let purge = &results.purge_of_a_file;
-    print("dms-kafka purge", &purge.rows_per_second, "rows/s");
-    print(
-        "dms-kafka purge",
-        &purge.against_the_facade,
-        "x of the facade",
-    );
-    for row in &results.gateway {
-        let server = &row.server;
-        print(server, &row.requests_per_second, "requests/s");
-        print(
-            server,
-            &row.ratio,
-            "x of the bare route, for each CPU second",
-        );
+    let more = cpu("100000 partitions in a request").iter();
+    let pairs = more.zip(cpu("10000 partitions in a request"));
+    let growth = pairs.map(|(more, less)| more / less / 10.0).collect();
+    let row = "facade, 100,000 partitions";
+    let column = "CPU, x of ten times 10,000 partitions";
+    results.push([ONE_AT_A_TIME, "Growth", row, column], growth);
+    Ok(())
+}
+
+const ONE_AT_A_TIME: &str = "One call at a time";
+/// The official SDKs write an id of this machine into a file in their home folder.
+const SDK_HOME: &str = "target/bench/home";
+
+impl Plan {
+    fn is_one_at_a_time(&self) -> bool {
+        self.work.in_flight == 1
     }
-    for skipped in &results.skipped {
-        println!("skipped: {skipped}");
+
+    fn section(&self) -> &'static str {
+        match self.peers {
+            _ if self.is_one_at_a_time() => ONE_AT_A_TIME,
+            [_, Purge] => "Purge",
+            _ => "Many calls at once",
+        }
+    }
+
+    /// Starts with the number that grows from plan to plan.
+    fn table(&self) -> String {
+        let s = if self.work.partitions == 1 { "" } else { "s" };
+        let partitions = format!("{} partition{s} in a request", self.work.partitions);
+        match self.work.in_flight {
+            1 => partitions,
+            in_flight => format!("{in_flight} in flight, {partitions}"),
+        }
+    }
+
+    /// What a call costs each peer and each official SDK.
+    fn round(&self, official: &[OfficialSdk<'_>], scale: &Scale) -> Result<Round> {
+        // Two CPUs that wait for each other sleep in between, which spoils the figures of single calls.
+        let cpu = Some(usize::from(!self.is_one_at_a_time()));
+        let server = Server::start(Kind::Fast, Some(0))?;
+        let work = |fewer| Work {
+            calls: scale.of(self.work.calls).div_ceil(fewer),
+            warm_up: scale.of(self.work.warm_up).div_ceil(fewer),
+            ..self.work
+        };
+        let mut costs = Vec::new();
+        for peer in self.peers {
+            let work = work(1);
+            let cost: Cost = Job::Call(*peer, work, server.endpoint.clone()).run(cpu)?;
+            costs.push((peer.name(), cost.per_call(work.calls)));
+        }
+        for (name, program) in official.iter().filter(|_| self.is_one_at_a_time()) {
+            // Each call takes up to fifty times as long.
+            let work = work(20);
+            let mut command = Command::new(program[0]);
+            command
+                .args(&program[1..])
+                .arg(&server.endpoint)
+                .arg(serde_json::to_string(&work)?);
+            command.env("HOME", root().join(SDK_HOME));
+            let cost: Cost = read(with_keys(&mut command), cpu)?;
+            costs.push((name, cost.per_call(work.calls)));
+        }
+        Ok(costs)
     }
 }
 
-fn noise(spread: &Spread) -> &'static str {
-    if spread.is_noisy() {
-        "  TOO NOISY TO JUDGE"
-    } else {
-        ""
+fn with_keys(command: &mut Command) -> &mut Command {
+    command
+        .env("HUAWEICLOUD_SDK_AK", ACCESS_KEY)
+        .env("HUAWEICLOUD_SDK_SK", SECRET_KEY)
+        .env("HUAWEICLOUD_SDK_PROJECT_ID", PROJECT)
+}
+
+/// Signing without a network.
+fn signing(rounds: usize, results: &mut Results) -> Result<()> {
+    const MEBIBYTE: usize = 1024 * 1024;
+    let micros = |sign, bytes, times| -> Result<f64> {
+        let cost: Cost = Job::Sign { sign, bytes, times }.run(Some(0))?;
+        Ok(cost.per_call(times).cpu * 1e6)
+    };
+    let (mut small, mut large, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..rounds {
+        small.push(micros(true, 43, 20_000)?);
+        let signed = micros(true, MEBIBYTE, 20)?;
+        large.push(signed);
+        ratios.push(signed / micros(false, MEBIBYTE, 20)?);
     }
+    let mut push = |row, column, values| results.push(["Signing", "", row, column], values);
+    push("small body", "CPU us", small);
+    push("1 MiB", "CPU us", large);
+    push("1 MiB", "x of SHA-256", ratios);
+    Ok(())
+}
+
+/// The cost of a `dms-kafka` command.
+fn dms_kafka(
+    cli: &Path,
+    server: &Server,
+    partitions: usize,
+    arguments: &[&str],
+    cpu: Option<usize>,
+) -> Result<Cost> {
+    let cli = cli.display().to_string();
+    let instance_id = format!("{INSTANCE}{partitions}");
+    let service = [
+        "--endpoint",
+        &server.endpoint,
+        "--instance-id",
+        &instance_id,
+    ];
+    let words = [
+        &[&*cli],
+        arguments,
+        &service,
+        &["--project-id", PROJECT, "--yes"],
+    ]
+    .concat();
+    let job = Job::Command(words.into_iter().map(str::to_owned).collect());
+    read(with_keys(&mut job.command(&[])?), cpu)
+}
+
+/// `dms-kafka delete`, from start to end of the process.
+fn delete(cli: &Path, rounds: usize, results: &mut Results) -> Result<()> {
+    let server = Server::start(Kind::Fast, Some(0))?;
+    let arguments = ["delete", "--topic", TOPIC, "--partition", "0:1"];
+    let costs = (0..rounds).map(|_| dms_kafka(cli, &server, 1, &arguments, None));
+    let costs = costs.collect::<Result<Vec<Cost>>>()?;
+    let mut push = |column, value: fn(&Cost) -> f64| {
+        let values = costs.iter().map(value).collect();
+        results.push(["The command", "", "delete", column], values);
+    };
+    push("ms", |cost| cost.wall * 1e3);
+    push("CPU ms", |cost| cost.cpu * 1e3);
+    push(PEAK, |cost| cost.peak_rss / 1024.0);
+    Ok(())
+}
+
+/// `dms-kafka purge` of a file, next to the facade deleting as much. Each is alone on one CPU, with the same server on the
+/// other, and deletes as many partitions in as many requests.
+fn purge(cli: &Path, rounds: usize, scale: &Scale, results: &mut Results) -> Result<()> {
+    const TOPICS: usize = 200;
+    /// As many as the command names in a request by default.
+    const PER_REQUEST: usize = 10;
+    let partitions = scale.of(5000);
+    let rows = TOPICS * partitions;
+    let file = root().join(scale.folder()).join("rows.ndjson");
+    fs::create_dir_all(root().join(scale.folder()))?;
+    // Not in memory, for the largest resident set of this process is the least that children report.
+    let mut text = BufWriter::new(File::create(&file)?);
+    for row in 0..rows {
+        // Partitions of a topic are adjacent and ascend, as the fast server answers for them.
+        let (topic, partition) = (row / partitions, row % partitions);
+        let row = format!(r#"{{"topic":"topic-{topic}","partition":{partition},"offset":1}}"#);
+        writeln!(text, "{row}")?;
+    }
+    text.flush()?;
+    let server = Server::start(Kind::Fast, Some(0))?;
+    let Plan { work, .. } = plan(PER_REQUEST, 64, rows / PER_REQUEST, &[]);
+    let by_the_facade = Job::Call(Facade, work, server.endpoint.clone());
+    let path = file.display().to_string();
+    let arguments = ["purge", "--offsets-file", &path, "--concurrency", "64"];
+    let (mut rates, mut ratios, mut costs) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..rounds {
+        let cost = dms_kafka(cli, &server, PER_REQUEST, &arguments, Some(1))?;
+        rates.push(1.0 / cost.per_call(rows).wall);
+        ratios.push(by_the_facade.run::<Cost>(Some(1))?.wall / cost.wall);
+        costs.push(cost);
+    }
+    fs::remove_file(&file)?;
+    let row = "purge, 1,000,000 rows, 200 topics";
+    let mut push = |column, values| results.push(["The command", "", row, column], values);
+    push("rows/s", rates);
+    push("rows/s, x of the facade", ratios);
+    push(PEAK, vec![peak(costs.into_iter())]);
+    Ok(())
 }

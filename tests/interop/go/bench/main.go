@@ -1,11 +1,11 @@
-// One peer of the benchmark: the vendor's Go SDK, unmodified. Arguments and output are those of the other peers.
+// One peer of the benchmark: the vendor's Go SDK, unmodified. It takes an endpoint and the work, and prints the cost.
 package main
 
 import (
 	"encoding/json"
-	"flag"
 	"fmt"
 	"log"
+	"os"
 	"syscall"
 	"time"
 
@@ -14,34 +14,25 @@ import (
 	"github.com/huaweicloud/huaweicloud-sdk-go-v3/services/kafka/v2/model"
 )
 
-type server struct {
-	Endpoint  string `json:"endpoint"`
-	ProjectID string `json:"project_id"`
-	AccessKey string `json:"access_key"`
-	SecretKey string `json:"secret_key"`
+type work struct {
+	Partitions int `json:"partitions"`
+	Calls      int `json:"calls"`
+	WarmUp     int `json:"warm_up"`
 }
 
 func main() {
-	text := flag.String("ready", "", "what a server has printed")
-	partitions := flag.Int("partitions", 1, "partitions named in each request")
-	calls := flag.Int("calls", 1, "calls that are measured")
-	warmUp := flag.Int("warm-up", 0, "calls before them")
-	flag.Int("in-flight", 1, "calls are made one by one, whatever it says")
-	flag.Int("cpu", -1, "whoever starts this has seen to it already")
-	flag.Parse()
-	var ready server
-	check(json.Unmarshal([]byte(*text), &ready))
-	client := newClient(ready)
-	for i := 0; i < min(*warmUp, *calls); i++ {
-		call(client, *partitions)
+	var given work
+	check(json.Unmarshal([]byte(os.Args[2]), &given))
+	client := newClient(os.Args[1])
+	for i := 0; i < given.WarmUp; i++ {
+		call(client, given.Partitions)
 	}
 	begin, before := time.Now(), usage()
-	for i := 0; i < *calls; i++ {
-		call(client, *partitions)
+	for i := 0; i < given.Calls; i++ {
+		call(client, given.Partitions)
 	}
 	wall, after := time.Since(begin), usage()
 	cost, err := json.Marshal(map[string]any{
-		"calls":       *calls,
 		"wall":        wall.Seconds(),
 		"cpu":         seconds(after) - seconds(before),
 		"peak_rss":    after.Maxrss,
@@ -51,10 +42,10 @@ func main() {
 	fmt.Println(string(cost))
 }
 
-func newClient(ready server) *kafka.KafkaClient {
-	credentials, err := basic.NewCredentialsBuilder().WithAk(ready.AccessKey).WithSk(ready.SecretKey).WithProjectId(ready.ProjectID).SafeBuild()
+func newClient(endpoint string) *kafka.KafkaClient {
+	credentials, err := basic.NewCredentialsBuilder().WithAk(os.Getenv("HUAWEICLOUD_SDK_AK")).WithSk(os.Getenv("HUAWEICLOUD_SDK_SK")).WithProjectId(os.Getenv("HUAWEICLOUD_SDK_PROJECT_ID")).SafeBuild()
 	check(err)
-	http, err := kafka.KafkaClientBuilder().WithEndpoints([]string{ready.Endpoint}).WithCredential(credentials).SafeBuild()
+	http, err := kafka.KafkaClientBuilder().WithEndpoints([]string{endpoint}).WithCredential(credentials).SafeBuild()
 	check(err)
 	return kafka.NewKafkaClient(http)
 }

@@ -1,0 +1,260 @@
+//! Jobs that run in processes of their own, so that the cost of each is measured separately.
+
+use std::env;
+use std::ffi::OsStr;
+use std::io::{self, BufRead, BufReader};
+use std::ops::Sub;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::LazyLock;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeVal;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+/// An error is reported to the caller and not examined further.
+pub(crate) type Result<T, E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
+
+/// What a process of this program does. It prints the result as a line of JSON.
+#[derive(Debug, Deserialize, Serialize)]
+pub(crate) enum Job {
+    /// Print the endpoint, serve until standard input ends, and print the `Cost`.
+    Serve(Kind),
+    /// Make calls to an endpoint and print their `Cost`.
+    Call(Peer, Work, String),
+    /// Load an endpoint for so many seconds and print the `Answers`.
+    Load(u64, String),
+    /// Run a command and print its `Cost`.
+    Command(Vec<String>),
+    /// Sign, or only hash, bodies of so many bytes so many times and print the `Cost`.
+    Sign {
+        sign: bool,
+        bytes: usize,
+        times: usize,
+    },
+}
+
+/// What a server does.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+pub(crate) enum Kind {
+    /// Reads the request, checks nothing, and sends a response made beforehand.
+    Fast,
+    /// An axum route that does nothing.
+    Axum,
+    /// The gateway, in memory, without signature verification.
+    Anonymous,
+    /// The gateway, in memory, with signature verification.
+    Gateway,
+}
+
+/// How a call is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub(crate) enum Peer {
+    /// reqwest sends bytes made beforehand, unsigned, and reads the bytes of the response.
+    Reqwest,
+    /// The same, signed: what algorithm and headers cost every caller.
+    ReqwestSigned,
+    /// reqwest with `serde_json` for request and response, unsigned.
+    ReqwestJson,
+    /// The generated client: signed, response kept and decoded.
+    Generated,
+    Facade,
+    /// The facade's purge.
+    Purge,
+}
+
+/// The calls to make.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+pub(crate) struct Work {
+    /// Partitions named in each request.
+    pub(crate) partitions: usize,
+    pub(crate) in_flight: usize,
+    pub(crate) calls: usize,
+    /// Calls before those that are measured.
+    pub(crate) warm_up: usize,
+}
+
+/// What a process has used.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+pub(crate) struct Cost {
+    /// Seconds on the clock.
+    pub(crate) wall: f64,
+    /// Seconds of CPU time, user and system.
+    pub(crate) cpu: f64,
+    /// The largest resident set, in KiB.
+    pub(crate) peak_rss: f64,
+    /// Pages that the system had to hand out.
+    pub(crate) page_faults: f64,
+}
+
+impl Cost {
+    /// Of this process so far, or of its largest ended child.
+    #[expect(clippy::cast_precision_loss, reason = "far below 2^52 KiB or pages")]
+    pub(crate) fn now(who: UsageWho) -> Result<Self> {
+        static BEGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
+        let wall = BEGIN.elapsed().as_secs_f64();
+        let usage = getrusage(who)?;
+        let seconds = |time: TimeVal| {
+            let whole = Duration::from_secs(time.tv_sec().unsigned_abs());
+            (whole + Duration::from_micros(time.tv_usec().unsigned_abs())).as_secs_f64()
+        };
+        Ok(Self {
+            wall,
+            cpu: seconds(usage.user_time()) + seconds(usage.system_time()),
+            peak_rss: usage.max_rss() as f64,
+            page_faults: usage.minor_page_faults() as f64,
+        })
+    }
+
+    /// For each of so many calls.
+    #[expect(clippy::cast_precision_loss, reason = "far below 2^52 calls")]
+    pub(crate) fn per_call(self, calls: usize) -> Self {
+        Self {
+            wall: self.wall / calls as f64,
+            cpu: self.cpu / calls as f64,
+            page_faults: self.page_faults / calls as f64,
+            ..self
+        }
+    }
+}
+
+/// What was used between two moments.
+impl Sub for Cost {
+    type Output = Self;
+
+    fn sub(self, before: Self) -> Self {
+        Self {
+            wall: self.wall - before.wall,
+            cpu: self.cpu - before.cpu,
+            page_faults: self.page_faults - before.page_faults,
+            ..self
+        }
+    }
+}
+
+/// Runs a command in silence. Its cost is exact because this process has no other child.
+pub(crate) fn command(command: &[String]) -> Result<Cost> {
+    let before = Cost::now(UsageWho::RUSAGE_CHILDREN)?;
+    let status = Command::new(&command[0])
+        .args(&command[1..])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()?;
+    if !status.success() {
+        return Err(format!("{} ended with {status}", command[0]).into());
+    }
+    Ok(Cost::now(UsageWho::RUSAGE_CHILDREN)? - before)
+}
+
+impl Job {
+    /// As a command, run by others such as valgrind.
+    pub(crate) fn command(&self, runner: &[&str]) -> Result<Command> {
+        let (program, job) = (env::current_exe()?, serde_json::to_string(self)?);
+        let own = [program.as_os_str(), OsStr::new("job"), OsStr::new(&job)];
+        let mut words = runner.iter().map(OsStr::new).chain(own);
+        let mut command = Command::new(words.next().unwrap_or_default());
+        command.args(words);
+        Ok(command)
+    }
+
+    /// Does it on one CPU, or on any.
+    pub(crate) fn run<T: DeserializeOwned>(&self, cpu: Option<usize>) -> Result<T> {
+        read(&mut self.command(&[])?, cpu)
+    }
+}
+
+/// Runs a command that prints one line of JSON.
+pub(crate) fn read<T: DeserializeOwned>(command: &mut Command, cpu: Option<usize>) -> Result<T> {
+    let child = spawn(command.stdin(Stdio::null()).stdout(Stdio::piped()), cpu)?;
+    let output = child.wait_with_output()?;
+    if !output.status.success() {
+        let program = command.get_program().display();
+        return Err(format!("{program} ended with {}", output.status).into());
+    }
+    Ok(serde_json::from_slice(&output.stdout)?)
+}
+
+/// A process runs on the CPUs of the thread that starts it.
+fn spawn(command: &mut Command, cpu: Option<usize>) -> io::Result<Child> {
+    let pinned = || {
+        cpu.into_iter().for_each(pin);
+        command.spawn()
+    };
+    let joined = thread::scope(|scope| scope.spawn(pinned).join());
+    joined.unwrap_or_else(|_| Err(io::Error::other("a thread panicked")))
+}
+
+/// Keeps this thread on one CPU. A machine that cannot do so measures unpinned; the report says how many CPUs there are.
+fn pin(cpu: usize) {
+    #[cfg(target_os = "linux")]
+    {
+        let mut cpus = nix::sched::CpuSet::new();
+        if cpus.set(cpu).is_ok() {
+            let _ = nix::sched::sched_setaffinity(nix::unistd::Pid::from_raw(0), &cpus);
+        }
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = cpu;
+}
+
+/// A server in a process of its own.
+#[derive(Debug)]
+pub(crate) struct Server {
+    process: Child,
+    lines: BufReader<ChildStdout>,
+    pub(crate) endpoint: String,
+}
+
+impl Server {
+    pub(crate) fn start(kind: Kind, cpu: Option<usize>) -> Result<Self> {
+        Self::spawn(&mut Job::Serve(kind).command(&[])?, cpu)
+    }
+
+    /// Runs a command that does the job `Serve`.
+    pub(crate) fn spawn(command: &mut Command, cpu: Option<usize>) -> Result<Self> {
+        let mut process = spawn(command.stdin(Stdio::piped()).stdout(Stdio::piped()), cpu)?;
+        let stdout = process.stdout.take().ok_or("no standard output")?;
+        let mut server = Self {
+            process,
+            lines: BufReader::new(stdout),
+            endpoint: String::new(),
+        };
+        server.endpoint = server.line()?;
+        Ok(server)
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Ends it, and returns what serving has cost.
+    pub(crate) fn stop(mut self) -> Result<Cost> {
+        drop(self.process.stdin.take());
+        let cost = self.line()?;
+        self.process.wait()?;
+        Ok(cost)
+    }
+
+    fn line<T: DeserializeOwned>(&mut self) -> Result<T> {
+        let mut line = String::new();
+        self.lines.read_line(&mut line)?;
+        Ok(serde_json::from_str(&line)?)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Fails after `stop`, when the process has ended.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Prints the result of a job.
+pub(crate) fn print(result: &impl Serialize) -> Result<()> {
+    println!("{}", serde_json::to_string(result)?);
+    Ok(())
+}
