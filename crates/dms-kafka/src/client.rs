@@ -1,4 +1,3 @@
-use std::fmt;
 use std::sync::Arc;
 
 use huaweicloud_auth::Credentials;
@@ -43,7 +42,7 @@ use crate::purge::Purge;
 /// assert_eq!(records, [600, 1000, 0]);
 /// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
 /// ```
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Client(Arc<Config>);
 
 impl Client {
@@ -106,15 +105,5 @@ impl Client {
 
     fn deadline(&self) -> Instant {
         call::after(self.0.call_timeout)
-    }
-}
-
-impl fmt::Debug for Client {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client")
-            .field("endpoint", &self.0.endpoint.base())
-            .field("project", &self.0.project)
-            .field("credentials", &self.0.credentials)
-            .finish_non_exhaustive()
     }
 }

@@ -1,3 +1,4 @@
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,5 +25,15 @@ impl Config {
     /// Asks the credentials provider, and IAM when the project is not known yet.
     pub(crate) async fn identity(&self, deadline: Instant) -> Result<Identity, Error> {
         Identity::ask(&*self.credentials, &self.project, deadline).await
+    }
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("endpoint", &self.endpoint.base())
+            .field("project", &self.project)
+            .field("credentials", &self.credentials)
+            .finish_non_exhaustive()
     }
 }

@@ -1,6 +1,5 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
-use std::fmt;
 use std::sync::Arc;
 
 use dms_kafka_client::{self as raw, Attempt, types};
@@ -50,7 +49,7 @@ const OPERATION: Operation = Operation {
 /// assert_eq!(request.send().await.unwrap_err().attempts(), 0);
 /// # Ok::<(), dms_kafka::Error>(()) }).unwrap();
 /// ```
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 #[must_use = "nothing is deleted until send() is awaited"]
 pub struct DeleteMessages {
     config: Arc<Config>,
@@ -135,14 +134,14 @@ impl DeleteMessages {
     /// ```
     /// # use dms_kafka::{Client, auth::Credentials};
     /// let client = Client::builder()
-    ///     .endpoint("https://example.com")
+    ///     .endpoint("http://127.0.0.1:8080")
     ///     .project_id("project")
     ///     .credentials(Credentials::new("access-key", "secret-key")?)
     ///     .build()?;
     /// let request = client.delete_messages("instance", "orders").before(0, 400).to_request()?;
     /// assert_eq!(
     ///     request.url(),
-    ///     "https://example.com/v2/project/kafka/instances/instance/topics/orders/messages/delete"
+    ///     "http://127.0.0.1:8080/v2/project/kafka/instances/instance/topics/orders/messages/delete"
     /// );
     /// assert_eq!(request.body(), r#"{"partitions":[{"offset":400,"partition":0}]}"#);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -278,14 +277,6 @@ fn check_size(body: &types::DeleteKafkaMessageRequestBody) -> Result<(), Error> 
     Err(Error::invalid_input(format!(
         "the request has {size} bytes and the service takes {MAX_BODY}: name fewer partitions per call"
     )))
-}
-
-impl fmt::Debug for DeleteMessages {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DeleteMessages")
-            .field("request", &self.request)
-            .finish_non_exhaustive()
-    }
 }
 
 /// A request as it would be sent, without the headers that authenticate it; made by

@@ -88,7 +88,7 @@ impl PurgeTarget {
 /// }
 /// # Ok::<(), dms_kafka::Error>(()) }).unwrap();
 /// ```
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 #[must_use = "nothing is deleted until the results of run() are awaited"]
 pub struct Purge {
     config: Arc<Config>,
@@ -191,18 +191,8 @@ impl Purge {
     }
 }
 
-impl fmt::Debug for Purge {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Purge")
-            .field("instance_id", &self.instance_id)
-            .field("partitions_per_request", &self.partitions_per_request)
-            .field("concurrency", &self.concurrency)
-            .field("window", &self.window)
-            .finish_non_exhaustive()
-    }
-}
-
 /// One request of a [`Purge`] that is yet to be sent; made by [`Purge::requests`].
+#[derive(Debug)]
 #[must_use = "nothing is deleted until send() is awaited"]
 pub struct PurgeRequest {
     config: Arc<Config>,
@@ -264,15 +254,6 @@ impl PurgeRequest {
             Ok(topic.clone()),
             targets.clone(),
         )
-    }
-}
-
-impl fmt::Debug for PurgeRequest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PurgeRequest")
-            .field("topic", &self.group.topic)
-            .field("targets", &self.group.targets)
-            .finish_non_exhaustive()
     }
 }
 

@@ -18,17 +18,16 @@ use tokio::net::{TcpListener, TcpStream};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
-/// The text of an error and of its causes. The error repeats none of them.
+/// The text of an error and of its causes. No layer repeats a cause.
 pub(crate) fn chain(error: &dms_kafka::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let said = cause.to_string();
-        assert!(!error.to_string().contains(&said), "{error} repeats {said}");
-        text = format!("{text}: {said}");
-        next = cause.source();
+    let error: &(dyn Error + 'static) = error;
+    let layers = std::iter::successors(Some(error), |&layer| layer.source());
+    let texts: Vec<String> = layers.map(ToString::to_string).collect();
+    for (at, text) in texts.iter().enumerate() {
+        let repeated = texts[at + 1..].iter().find(|cause| text.contains(*cause));
+        assert_eq!(repeated, None, "{texts:?}");
     }
-    text
+    texts.join(": ")
 }
 
 pub(crate) fn builder(endpoint: &str) -> ClientBuilder {
