@@ -25,7 +25,6 @@ mod public_api;
 mod python;
 mod reference;
 mod reports;
-mod seeded;
 mod spec;
 mod steps;
 mod tidy;

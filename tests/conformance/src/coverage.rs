@@ -5,10 +5,9 @@ use std::fmt;
 use comfy_table::presets::NOTHING;
 use comfy_table::{ContentArrangement, Table};
 
-use crate::client::Case as ClientCase;
 use crate::page::Rows;
-use crate::server::Case as ServerCase;
-use crate::source::CaseError;
+use crate::source::{Case, CaseError};
+use crate::{client, server};
 
 /// The rows of the page with the cases that prove them.
 #[derive(Debug)]
@@ -28,29 +27,17 @@ impl Coverage {
     /// [`CaseError`] for a case that names no row, or one that the page does not have.
     pub fn new(
         rows: &Rows,
-        client: &[(String, ClientCase)],
-        server: &[(String, ServerCase)],
+        client: &[client::Case],
+        server: &[server::Case],
     ) -> Result<Self, CaseError> {
-        let client: Vec<_> = client
-            .iter()
-            .map(|(name, case)| (name, &case.proves))
-            .collect();
-        let server: Vec<_> = server
-            .iter()
-            .map(|(name, case)| (name, &case.proves))
-            .collect();
-        for (folder, cases) in [("client", &client), ("server", &server)] {
-            for (name, proves) in cases {
-                check(rows, proves)
-                    .map_err(|cause| CaseError::new(format!("{folder}/{name}.toml"), cause))?;
-            }
-        }
+        check_all(rows, client)?;
+        check_all(rows, server)?;
         Ok(Self(
             rows.iter()
                 .map(|row| Row {
                     name: row.to_owned(),
-                    client: proving(&client, row),
-                    server: proving(&server, row),
+                    client: proving(client, row),
+                    server: proving(server, row),
                 })
                 .collect(),
         ))
@@ -61,6 +48,14 @@ impl Coverage {
         let empty = |row: &&Row| row.client.is_empty() && row.server.is_empty();
         self.0.iter().filter(empty).map(|row| row.name.as_str())
     }
+}
+
+fn check_all(rows: &Rows, cases: &[impl Case]) -> Result<(), CaseError> {
+    for case in cases {
+        check(rows, case.proves())
+            .map_err(|cause| CaseError::new(format!("case {}", case.name()), cause))?;
+    }
+    Ok(())
 }
 
 fn check(rows: &Rows, proves: &[String]) -> Result<(), String> {
@@ -79,11 +74,10 @@ fn check(rows: &Rows, proves: &[String]) -> Result<(), String> {
     }
 }
 
-fn proving(cases: &[(&String, &Vec<String>)], row: &str) -> Vec<String> {
-    let proving = cases
-        .iter()
-        .filter(|(_, proves)| proves.iter().any(|one| one == row));
-    proving.map(|(name, _)| (*name).clone()).collect()
+fn proving(cases: &[impl Case], row: &str) -> Vec<String> {
+    let proves = |case: &&_| Case::proves(*case).iter().any(|one| one == row);
+    let proving = cases.iter().filter(proves);
+    proving.map(|case| case.name().to_owned()).collect()
 }
 
 impl fmt::Display for Coverage {
