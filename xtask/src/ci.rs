@@ -69,7 +69,9 @@ const STEPS: &[Step<Ci>] = &[
     ("oracle", oracle),
     ("conformance", |sh, _| Ok(kit(sh).run()?)),
     ("coverage", |sh, _| Ok(kit(sh).arg("--coverage").run()?)),
-    ("injected faults", |sh, _| Ok(kit(sh).arg("--faults").run()?)),
+    ("injected faults", |sh, _| {
+        Ok(kit(sh).arg("--faults").run()?)
+    }),
     ("instructions", |sh, _| bench::run(sh, &["instructions"])),
     ("added crates", |sh, _| {
         bench::run(sh, &["build-cost", "--count"])
