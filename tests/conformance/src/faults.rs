@@ -12,9 +12,9 @@ use serde::Deserialize;
 use crate::client;
 use crate::contract::Contract;
 use crate::proxy::{Behaviour, Proxy};
+use crate::report::Judged;
 use crate::server::{self, Server, Target, Values};
 use crate::source::{Case, Suite};
-use crate::verdict::Judged;
 
 /// How many faults are tried at a time.
 const AT_A_TIME: usize = 4;

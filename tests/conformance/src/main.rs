@@ -14,7 +14,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use arguments::Arguments;
-use dms_kafka_conformance::causes::with_causes;
+use dms_kafka_conformance::text::with_causes;
 
 #[tokio::main]
 async fn main() -> ExitCode {

@@ -9,16 +9,14 @@ use std::time::{Duration, Instant};
 
 use dms_kafka_conformance::client;
 use dms_kafka_conformance::contract::Contract;
-use dms_kafka_conformance::coverage::Coverage;
+use dms_kafka_conformance::coverage::{Coverage, Rows};
 use dms_kafka_conformance::deviations::KnownDeviations;
 use dms_kafka_conformance::faults::{self, Extent};
 use dms_kafka_conformance::listen::{self, Heard, Recorder};
-use dms_kafka_conformance::page::Rows;
-use dms_kafka_conformance::report::Report;
-use dms_kafka_conformance::secrets::shown;
+use dms_kafka_conformance::report::{Judged, Report, Verdict};
 use dms_kafka_conformance::server::{self, Server, Target};
 use dms_kafka_conformance::source::Source;
-use dms_kafka_conformance::verdict::{Judged, Verdict};
+use dms_kafka_conformance::text::shown;
 use huaweicloud_auth::{Credentials, EnvironmentProvider};
 
 use crate::arguments::Arguments;

@@ -5,12 +5,15 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, Method, header};
 use huaweicloud_auth::Credentials;
-use huaweicloud_auth::signing::{Payload, SigningRequest, X_AUTH_TOKEN, X_SDK_CONTENT_SHA256};
+use huaweicloud_auth::signing::{
+    Payload, Signer, SigningRequest, X_AUTH_TOKEN, X_SDK_CONTENT_SHA256,
+};
 use huaweicloud_auth::verification::{Authorization, VerificationErrorKind, Verifier};
 use serde::Deserialize;
 use serde_json::Value;
@@ -42,6 +45,8 @@ pub struct Behaviour {
     sign: Sign,
     /// Answers without forwarding.
     answer_with: Option<Fixed>,
+    /// Sends a request when the client has sent none.
+    unasked: Option<Unasked>,
     /// Sends the request again when the answer has this status.
     repeat_on: Option<u16>,
     /// Follows a redirect, once.
@@ -119,6 +124,14 @@ struct Fixed {
     body: String,
 }
 
+/// A request that the client did not send.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Unasked {
+    path: String,
+    body: String,
+}
+
 /// A running proxy. It stops when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Proxy {
@@ -132,6 +145,8 @@ struct State {
     upstream: Wire,
     credentials: Credentials,
     values: Values,
+    /// Whether there was a request.
+    used: AtomicBool,
     /// The offsets of the last successful deletions, by partition.
     deleted: Mutex<BTreeMap<i64, i64>>,
     /// What went wrong in the proxy itself.
@@ -153,6 +168,7 @@ impl Proxy {
             upstream: Wire::new(upstream)?,
             values: values.with("secret_key", secret_key),
             credentials,
+            used: AtomicBool::default(),
             deleted: Mutex::default(),
             errors: Mutex::default(),
         });
@@ -164,6 +180,32 @@ impl Proxy {
     /// Where it listens.
     pub(crate) fn endpoint(&self) -> String {
         format!("http://{}", self.listener.address())
+    }
+
+    /// Ends what one client had to do: sends the request that it did not send, if the behaviour has one.
+    pub(crate) async fn finish(&self) -> Result<(), Error> {
+        let state = &self.state;
+        let Some(unasked) = &state.behaviour.unasked else {
+            return Ok(());
+        };
+        if state.used.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let mut request = Request {
+            method: Method::POST,
+            path: state.values.fill(&unasked.path)?,
+            query: String::new(),
+            headers: HeaderMap::new(),
+            body: unasked.body.clone().into_bytes(),
+        };
+        let host = self.listener.address().to_string();
+        request.headers.insert(header::HOST, host.parse()?);
+        let json = header::HeaderValue::from_static("application/json");
+        request.headers.insert(header::CONTENT_TYPE, json);
+        state.sign(&mut request, &Sign::default())?;
+        // A path that no URL can have is not sent; the case then does not notice the fault.
+        let _ = state.upstream.send(request).await;
+        Ok(())
     }
 
     /// What went wrong in the proxy itself since this was last asked.
@@ -179,6 +221,7 @@ impl Proxy {
 
 impl Service for State {
     async fn answer(&self, request: Request, unreadable: Option<String>) -> Option<Answer> {
+        self.used.store(true, Ordering::Relaxed);
         if unreadable.is_some() {
             return None;
         }
@@ -270,7 +313,7 @@ impl State {
         let host = request.text("host").unwrap_or_default();
         let now = SystemTime::now() - Duration::from_secs(60 * sign.minutes_ago);
         signed
-            .sign(&credentials, host, now)
+            .sign(&Signer::new(&credentials, now), host)
             .map_err(|error| error.to_string())?;
         request.headers = signed.headers;
         Ok(())

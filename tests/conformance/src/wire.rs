@@ -4,14 +4,14 @@ use std::borrow::Cow;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 use std::{error, io};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, Limited};
-use huaweicloud_auth::Credentials;
-use huaweicloud_auth::signing::{self, Payload, RequestTarget, SigningError, X_SDK_DATE};
+use huaweicloud_auth::Endpoint;
+use huaweicloud_auth::signing::{Payload, RequestTarget, Signer, SigningError, X_SDK_DATE};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -63,22 +63,11 @@ impl Request {
     }
 
     /// Signs the request, in place of a signature that it has.
-    pub(crate) fn sign(
-        &mut self,
-        credentials: &Credentials,
-        host: &str,
-        now: SystemTime,
-    ) -> Result<(), SigningError> {
+    pub(crate) fn sign(&mut self, signer: &Signer<'_>, host: &str) -> Result<(), SigningError> {
         let mut headers = self.headers.clone();
         headers.remove(header::AUTHORIZATION);
         headers.remove(X_SDK_DATE);
-        signing::authorize(
-            credentials,
-            self.target(host),
-            &mut headers,
-            Payload::Bytes(&self.body),
-            now,
-        )?;
+        signer.authorize(self.target(host), &mut headers, Payload::Bytes(&self.body))?;
         self.headers = headers;
         Ok(())
     }
@@ -103,61 +92,47 @@ impl Answer {
 #[derive(Clone, Debug)]
 pub(crate) struct Wire {
     http: reqwest::Client,
-    base: url::Url,
+    endpoint: Endpoint,
 }
 
 impl Wire {
     /// A way to the endpoint that sends each request once, as it is, and follows nothing.
     pub(crate) fn new(endpoint: &str) -> Result<Self, Error> {
-        let base: url::Url = endpoint
-            .parse()
-            .map_err(|error| format!("{endpoint} is no URL: {error}"))?;
-        if !matches!(base.scheme(), "http" | "https") || base.host().is_none() || has_more(&base) {
-            // What else stands there may be secret.
-            return Err(
-                "the endpoint is not scheme, host and port alone, such as https://example.com"
-                    .into(),
-            );
-        }
-        let builder = reqwest::Client::builder()
+        // What else stands there may be secret, so nothing of it is shown.
+        let endpoint: Endpoint = endpoint.parse().map_err(
+            |_| "the endpoint is not scheme, host and port alone, such as https://example.com",
+        )?;
+        let mut builder = reqwest::Client::builder()
             .user_agent(concat!("dms-kafka-conformance/", env!("CARGO_PKG_VERSION")))
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
             .timeout(TIMEOUT);
-        let builder = if is_loopback(&base) {
-            builder.no_proxy()
-        } else {
-            builder
-        };
-        // Reading the system's certificates takes longer than most cases.
-        let builder = if base.scheme() == "http" {
-            builder.tls_certs_only([])
-        } else {
-            builder
-        };
+        if endpoint.is_loopback() {
+            builder = builder.no_proxy();
+        }
+        if endpoint.is_plaintext() {
+            // Reading the system's certificates takes longer than most cases.
+            builder = builder.tls_certs_only([]);
+        }
         Ok(Self {
             http: builder.build()?,
-            base,
+            endpoint,
         })
     }
 
     /// The value of the Host header.
-    pub(crate) fn host(&self) -> String {
-        let name = self.base.host_str().unwrap_or_default();
-        match self.base.port() {
-            Some(port) => format!("{name}:{port}"),
-            None => name.to_owned(),
-        }
+    pub(crate) fn host(&self) -> &str {
+        self.endpoint.authority()
     }
 
     /// Whether plain text can be sent there.
     pub(crate) fn is_plaintext(&self) -> bool {
-        self.base.scheme() == "http"
+        self.endpoint.is_plaintext()
     }
 
     /// Sends a request.
     pub(crate) async fn send(&self, request: Request) -> Result<Answer, Error> {
-        let mut url = self.base.clone();
+        let mut url: url::Url = self.endpoint.base().parse()?;
         url.set_path(&request.path);
         url.set_query(Some(&*request.query).filter(|query| !query.is_empty()));
         if url.path() != request.path {
@@ -186,12 +161,8 @@ impl Wire {
 
     /// Sends text, and reads the status of what comes back; `None` when the connection is closed without an answer.
     pub(crate) async fn send_text(&self, text: &str) -> Result<Option<u16>, Error> {
-        let host = self
-            .base
-            .host_str()
-            .unwrap_or_default()
-            .trim_matches(['[', ']']);
-        let port = self.base.port_or_known_default().unwrap_or_default();
+        let host = self.endpoint.host().trim_matches(['[', ']']);
+        let port = self.endpoint.port();
         let mut stream = timeout(TIMEOUT, TcpStream::connect((host, port))).await??;
         let mut answer = Vec::new();
         // A server may close before it has read everything; what it said before counts.
@@ -203,23 +174,6 @@ impl Wire {
         )
         .await?;
         Ok(status(&answer))
-    }
-}
-
-fn has_more(url: &url::Url) -> bool {
-    url.path() != "/"
-        || url.query().is_some()
-        || url.fragment().is_some()
-        || !url.username().is_empty()
-        || url.password().is_some()
-}
-
-fn is_loopback(url: &url::Url) -> bool {
-    match url.host() {
-        Some(url::Host::Domain(name)) => name == "localhost",
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
     }
 }
 

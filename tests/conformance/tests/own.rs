@@ -6,15 +6,13 @@ use std::sync::Arc;
 
 use dms_kafka_conformance::client::{self, Answer};
 use dms_kafka_conformance::contract::Contract;
-use dms_kafka_conformance::coverage::Coverage;
+use dms_kafka_conformance::coverage::{Coverage, Rows};
 use dms_kafka_conformance::deviations::KnownDeviations;
 use dms_kafka_conformance::faults::{self, Extent};
 use dms_kafka_conformance::listen::Recorder;
-use dms_kafka_conformance::page::Rows;
-use dms_kafka_conformance::report::Report;
+use dms_kafka_conformance::report::{Judged, Report, Verdict};
 use dms_kafka_conformance::server::{self, Server, Target};
-use dms_kafka_conformance::source::Source;
-use dms_kafka_conformance::verdict::{Judged, Verdict};
+use dms_kafka_conformance::source::{Source, Suite};
 use dms_kafka_gateway::Gateway;
 use huaweicloud_auth::Credentials;
 
@@ -345,10 +343,16 @@ async fn each_injected_fault_makes_its_case_fail() {
     assert!(faults.all_caught(), "{faults}");
 }
 
+/// Of those that a proxy injects and those that are mutants.
 #[test]
 fn fault_names_are_unique_within_a_side() {
+    let mutants: toml::Table = toml::from_str(include_str!("../mutants.toml")).unwrap();
+    let mutants = mutants["detected"].as_array().unwrap().iter();
+    let mutants = mutants.map(|one| (Suite::Client, one["fault"].as_str().unwrap().to_owned()));
+    let faults = faults::all().unwrap().into_iter();
+    let faults = faults.map(|fault| (fault.side, fault.name));
     let mut seen = BTreeSet::new();
-    for fault in faults::all().unwrap() {
-        assert!(seen.insert((fault.side, fault.name.clone())), "{fault:?}");
+    for fault in faults.chain(mutants) {
+        assert!(seen.insert(fault.clone()), "{fault:?}");
     }
 }

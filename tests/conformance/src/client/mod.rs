@@ -19,8 +19,8 @@ use subject::{Made, call, credentials};
 use crate::contract::Contract;
 use crate::judge;
 use crate::proxy::{Behaviour, Proxy};
+use crate::report::{Judged, Verdict};
 use crate::values::{Target, Values};
-use crate::verdict::{Judged, Verdict};
 use crate::wire;
 
 /// How many cases run at a time: most of the time of a case is waiting.
@@ -124,6 +124,7 @@ async fn ask(
     )
     .await?;
     let made = call(subject, &proxy.endpoint(), given).await?;
+    proxy.finish().await?;
     match proxy.errors().pop() {
         None => Ok(made),
         Some(error) => Err(error.into()),

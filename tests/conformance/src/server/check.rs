@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::case::Expect;
 use crate::contract::Contract;
 use crate::judge::{holds, is_json};
-use crate::secrets::{secrets, shown};
+use crate::text::{secrets, shown};
 use crate::values::{Topic, Values};
 use crate::wire::Answer;
 

@@ -12,11 +12,10 @@ use huaweicloud_auth::Credentials;
 pub use crate::values::{Target, Values};
 pub use case::{Case, Changes, Expect, Key, Signing, Step};
 
-use crate::causes::with_causes;
 use crate::contract::Contract;
-use crate::secrets::shown;
+use crate::report::{Judged, Verdict};
+use crate::text::{shown, with_causes};
 use crate::values::Topic;
-use crate::verdict::{Judged, Verdict};
 use crate::wire::{Answer, Wire};
 
 type Error = Box<dyn std::error::Error>;
@@ -76,7 +75,7 @@ impl<'a> Server<'a> {
         let wire = Wire::new(endpoint)?;
         let Case { steps, .. } = toml::from_str(HARMLESS)?;
         let [delete_nothing, list] = steps.try_into().map_err(|_| "two steps")?;
-        let values = Values::new(target, &wire.host());
+        let values = Values::new(target, wire.host());
         let mut server = Self {
             contract,
             credentials,

@@ -4,9 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, HeaderValue, Method, header};
 use huaweicloud_auth::Credentials;
-use huaweicloud_auth::signing::{
-    self, ALGORITHM, Payload, SignedHeaders, SigningRequest, X_PROJECT_ID, X_SDK_DATE,
-};
+use huaweicloud_auth::signing::{SignedHeaders, Signer, X_PROJECT_ID};
 
 use super::case::{Key, Signing, Step};
 use crate::rewrite::set_headers;
@@ -86,42 +84,14 @@ fn sign(
         Key::WrongSecret => Credentials::new(own.access_key().unwrap_or_default(), made_up())?,
         Key::Unknown => Credentials::new(made_up(), made_up())?,
     };
-    request.sign(&credentials, host, clock(signing.minutes))?;
-    if let Some(names) = &signing.headers {
-        sign_only(names, &credentials, host, request)?;
+    let mut signer = Signer::new(&credentials, clock(signing.minutes));
+    let list = signing.headers.as_ref().map(|names| names.join(";"));
+    if let Some(list) = &list {
+        let listed = SignedHeaders::parse(list);
+        let listed = listed.ok_or("signing.headers must be in ascending order")?;
+        signer = signer.with_signed_headers(listed);
     }
-    Ok(())
-}
-
-/// Signs again, with a choice of headers.
-fn sign_only(
-    names: &[String],
-    credentials: &Credentials,
-    host: &str,
-    request: &mut Request,
-) -> Result<(), Error> {
-    let list = names.join(";");
-    let signed_headers =
-        SignedHeaders::parse(&list).ok_or("signing.headers must be in ascending order")?;
-    let signed = SigningRequest {
-        target: request.target(host),
-        headers: &request.headers,
-        payload: Payload::Bytes(&request.body),
-    };
-    let canonical_request = signing::canonical_request(&signed, &signed_headers);
-    let date = request.text(X_SDK_DATE.as_str()).unwrap_or_default();
-    let string_to_sign = signing::string_to_sign(date, &canonical_request);
-    let signature = signing::signature(
-        credentials.secret_key().unwrap_or_default(),
-        &string_to_sign,
-    );
-    let access_key = credentials.access_key().unwrap_or_default();
-    let value =
-        format!("{ALGORITHM} Access={access_key}, SignedHeaders={list}, Signature={signature}");
-    request
-        .headers
-        .insert(header::AUTHORIZATION, value.parse()?);
-    Ok(())
+    Ok(request.sign(&signer, host)?)
 }
 
 fn clock(minutes: i64) -> SystemTime {
