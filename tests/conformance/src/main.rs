@@ -7,7 +7,6 @@
 
 mod arguments;
 mod modes;
-mod until_stopped;
 
 use std::process::ExitCode;
 

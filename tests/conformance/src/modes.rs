@@ -20,7 +20,6 @@ use dms_kafka_conformance::text::shown;
 use huaweicloud_auth::{Credentials, EnvironmentProvider};
 
 use crate::arguments::Arguments;
-use crate::until_stopped::until_stopped;
 
 type Error = Box<dyn std::error::Error>;
 
@@ -268,4 +267,21 @@ fn judged_request(number: usize, heard: Heard, credentials: &Credentials) -> Jud
         verdict: Verdict::of(heard.faults.iter().map(|one| shown(one)).collect()),
         elapsed: Duration::ZERO,
     }
+}
+
+/// Waits for Ctrl-C, or SIGTERM where there is one.
+async fn until_stopped() {
+    let interrupt = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = interrupt => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    let _ = interrupt.await;
 }
