@@ -76,14 +76,14 @@ pub fn all() -> Result<Vec<Fault>, toml::de::Error> {
 
 /// A fault and the cases that fail because of it.
 #[derive(Clone, Debug)]
-struct Tried {
+struct Trial {
     fault: Fault,
     failing: BTreeSet<String>,
     /// How many records the server suite has cost without `--destructive`.
     lost: Option<i64>,
 }
 
-impl Tried {
+impl Trial {
     fn is_caught(&self) -> bool {
         self.failing.contains(&self.fault.caught_by)
     }
@@ -91,7 +91,7 @@ impl Tried {
 
 /// What became of every fault.
 #[derive(Clone, Debug)]
-pub struct Faults(Vec<Tried>);
+pub struct Faults(Vec<Trial>);
 
 impl Faults {
     /// Whether each fault makes the case fail that is named for it, and none costs a record without `--destructive`.
@@ -186,7 +186,7 @@ struct Suites<'a> {
 
 impl Suites<'_> {
     /// Runs the suite of a fault's side with it.
-    async fn run(&self, fault: Fault) -> Result<Tried, Error> {
+    async fn run(&self, fault: Fault) -> Result<Trial, Error> {
         let named = (self.extent == Extent::NamedCase).then_some(&*fault.caught_by);
         let result = match fault.side {
             Suite::Client => {
@@ -196,7 +196,7 @@ impl Suites<'_> {
             Suite::Server => self.server(&fault.proxy, named).await,
         };
         let (failing, lost) = result.map_err(|error| format!("fault {}: {error}", fault.name))?;
-        Ok(Tried {
+        Ok(Trial {
             fault,
             failing,
             lost,

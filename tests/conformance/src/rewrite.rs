@@ -28,7 +28,7 @@ pub(crate) enum Rewrite {
     /// Another body.
     Body(String),
     /// A change of rows of the body.
-    Rows(Rows),
+    Rows(RowChange),
     /// A change of the body that depends on more than one of its rows.
     Reshape(Reshape),
     /// Objects in place of lists among the rows, with these names of fields.
@@ -38,7 +38,7 @@ pub(crate) enum Rewrite {
 /// A change of each row that meets the conditions.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub(crate) struct Rows {
+pub(crate) struct RowChange {
     /// Conditions of fields.
     when: BTreeMap<String, Test>,
     /// Other values of fields.
@@ -183,7 +183,7 @@ impl Rewrite {
     }
 }
 
-impl Rows {
+impl RowChange {
     /// Changes a row; `false` leaves it out.
     fn apply(&self, row: &mut Value) -> bool {
         let Some(fields) = row.as_object_mut() else {
