@@ -10,7 +10,7 @@ use crate::failure::skip;
 use crate::interop::Interop;
 use crate::process::{cargo, kit, run_cargo, succeeds};
 use crate::steps::{self, Step};
-use crate::{bench, generate, kafka, lint, public_api, python, seeded, spec, tidy};
+use crate::{bench, generate, kafka, lint, public_api, python, spec, tidy};
 
 /// Run everything a change must pass.
 #[derive(Debug, Args)]
@@ -69,7 +69,9 @@ const STEPS: &[Step<Ci>] = &[
     ("oracle", oracle),
     ("conformance", |sh, _| Ok(kit(sh).run()?)),
     ("coverage", |sh, _| Ok(kit(sh).arg("--coverage").run()?)),
-    ("seeded faults", |sh, _| seeded::run(sh)),
+    ("injected faults", |sh, _| {
+        Ok(kit(sh).arg("--faults").run()?)
+    }),
     ("instructions", |sh, _| bench::run(sh, &["instructions"])),
     ("added crates", |sh, _| {
         bench::run(sh, &["build-cost", "--count"])

@@ -7,7 +7,7 @@ use clap::Args;
 use xshell::Shell;
 
 use crate::process::kit;
-use crate::{reports, seeded};
+use crate::reports;
 
 /// Judge an implementation: the conformance kit, with its arguments (see `-- --help`).
 #[derive(Debug, Args)]
@@ -16,7 +16,7 @@ pub(crate) struct Conformance {
     #[arg(long, exclusive = true)]
     reports: bool,
 
-    /// Such as --coverage, --endpoint URL, --listen ADDRESS.
+    /// Such as --coverage, --faults, --endpoint URL, --listen ADDRESS.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<String>,
 }
@@ -25,9 +25,6 @@ impl Conformance {
     pub(crate) fn run(&self, sh: &Shell) -> Result<()> {
         if self.reports {
             return reports::run(sh);
-        }
-        if self.arguments == ["--faults"] {
-            return seeded::run(sh);
         }
         replace_by(kit(sh).args(&self.arguments).into())
     }

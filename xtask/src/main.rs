@@ -18,6 +18,7 @@ mod generate;
 mod interop;
 mod kafka;
 mod lint;
+mod mutants;
 mod nightly;
 mod page;
 mod process;
@@ -25,7 +26,6 @@ mod public_api;
 mod python;
 mod reference;
 mod reports;
-mod seeded;
 mod spec;
 mod steps;
 mod tidy;
@@ -65,6 +65,7 @@ enum Command {
     #[command(subcommand)]
     Interop(interop::Interop),
     Kafka(kafka::Kafka),
+    Mutants(mutants::Mutants),
     Nightly(nightly::Nightly),
     Spec(spec::Spec),
     /// Check the structure of the code: import cycles, names of types, files named in ARCHITECTURE.md.
@@ -90,6 +91,7 @@ fn run(root: PathBuf, command: &Command) -> anyhow::Result<()> {
         Command::Generate(generate) => generate.run(&sh),
         Command::Interop(interop) => failure::tell("interop", interop.run(&sh)),
         Command::Kafka(kafka) => failure::tell("kafka", kafka.run(&sh)),
+        Command::Mutants(mutants) => failure::tell("mutants", mutants.run(&sh)),
         Command::Nightly(nightly) => nightly.run(&sh),
         Command::Spec(spec) => spec.run(&sh),
         Command::Tidy => tidy::check(&sh),

@@ -5,11 +5,12 @@ use clap::Args;
 use xshell::{Cmd, Shell};
 
 use crate::failure::{skip, unless_empty};
+use crate::mutants::Mutants;
 use crate::process::{run_cargo, succeeds};
 use crate::reports;
 use crate::steps::{self, Step};
 
-/// Run what takes too long for every change: fuzzing, long loads.
+/// Run what takes too long for every change: fuzzing, mutants, long loads.
 #[derive(Debug, Args)]
 pub(crate) struct Nightly {
     /// Seconds for each fuzz target.
@@ -20,6 +21,7 @@ pub(crate) struct Nightly {
 const STEPS: &[Step<Nightly>] = &[
     ("conformance reports", |sh, _| reports::run(sh)),
     ("fuzz", fuzz),
+    ("mutants", |sh, _| Mutants::default().run(sh)),
     ("ten kills", |sh, _| {
         let million = "test --release -p dms-kafka-cli --test command -- --ignored --nocapture a_million_rows";
         run_cargo(sh, million)

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser};
 
 /// Conformance kit for Deleting Kafka Messages.
 ///
@@ -66,9 +66,6 @@ pub(crate) struct Arguments {
     /// Write the verdicts as JSON.
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
-
-    #[command(subcommand)]
-    pub(crate) command: Option<Command>,
 }
 
 /// What to do.
@@ -89,18 +86,7 @@ pub(crate) struct Mode {
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) listen: Option<SocketAddr>,
 
-    /// Run the suites against each seeded fault of this program, a build of this one with the faults in it.
-    #[arg(long, value_name = "PROGRAM", hide = true)]
-    pub(crate) faults: Option<PathBuf>,
-}
-
-/// What runs in a process of its own, to be judged by another one.
-#[derive(Debug, Subcommand)]
-pub(crate) enum Command {
-    /// Do the task on standard input with a client.
-    #[command(hide = true)]
-    Call,
-    /// Serve the topics that the server cases need from memory.
-    #[command(hide = true)]
-    Serve,
+    /// Run the suites behind a proxy that injects faults, and print the cases that catch them.
+    #[arg(long)]
+    pub(crate) faults: bool,
 }

@@ -1,5 +1,8 @@
 //! The OpenAPI document as an oracle.
 
+use std::collections::BTreeMap;
+
+use jsonschema::Validator;
 use openapiv3::{MediaType, OpenAPI, Operation, Parameter, ReferenceOr, Response, StatusCode};
 use serde_json::{Map, Value, json};
 
@@ -10,8 +13,8 @@ const YAML: &str = include_str!("../../../openapi/dms-kafka.yaml");
 #[derive(Debug)]
 pub struct Contract {
     document: OpenAPI,
-    /// The components, with OpenAPI's `nullable` spelled as JSON Schema.
-    components: Value,
+    /// One for each schema.
+    validators: BTreeMap<String, Validator>,
 }
 
 /// Why the document cannot be used.
@@ -23,6 +26,9 @@ pub enum ContractError {
     /// It is no OpenAPI document.
     #[error("openapi/dms-kafka.yaml: {0}")]
     Document(#[from] serde_json::Error),
+    /// One of its schemas is no JSON Schema.
+    #[error("openapi/dms-kafka.yaml: the schema {0}: {1}")]
+    Schema(String, String),
 }
 
 /// The operation that the vendor's page documents.
@@ -37,9 +43,14 @@ impl Contract {
         let document: OpenAPI = serde_json::from_value(Self::tree()?)?;
         let mut components = serde_json::to_value(&document.components)?;
         spell_nullable(&mut components);
+        let schemas = document.components.iter();
+        let names = schemas.flat_map(|components| components.schemas.keys());
+        let validators = names
+            .map(|name| Ok((name.clone(), validator(name, &components)?)))
+            .collect::<Result<_, ContractError>>()?;
         Ok(Self {
             document,
-            components,
+            validators,
         })
     }
 
@@ -58,25 +69,15 @@ impl Contract {
 
     /// What is wrong with `body` by the schema named `schema`, the first ten faults; empty when nothing is.
     pub fn faults(&self, schema: &str, body: &Value) -> Vec<String> {
-        let root = json!({
-            "$schema": "http://json-schema.org/draft-07/schema#",
-            "allOf": [{"$ref": format!("#/components/schemas/{schema}")}],
-            "components": self.components,
+        let Some(validator) = self.validators.get(schema) else {
+            return vec![format!("the contract has no schema {schema}")];
+        };
+        let faults = validator.iter_errors(body).take(10);
+        let faults = faults.map(|error| {
+            let place = error.instance_path().to_string();
+            format!("{schema}: {error} at {place:?}")
         });
-        match jsonschema::validator_for(&root) {
-            Ok(validator) => validator
-                .iter_errors(body)
-                .take(10)
-                .map(|error| {
-                    format!(
-                        "{schema}: {} at {:?}",
-                        error,
-                        error.instance_path().to_string()
-                    )
-                })
-                .collect(),
-            Err(error) => vec![format!("{schema} is no schema: {error}")],
-        }
+        faults.collect()
     }
 
     /// The operation that `method` and `path` (as on the wire) belong to.
@@ -198,6 +199,17 @@ impl Contract {
         }
         faults
     }
+}
+
+/// A validator of one schema; `components` are those of the document, in the terms of JSON Schema.
+fn validator(name: &str, components: &Value) -> Result<Validator, ContractError> {
+    let root = json!({
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "allOf": [{"$ref": format!("#/components/schemas/{name}")}],
+        "components": components,
+    });
+    jsonschema::validator_for(&root)
+        .map_err(|error| ContractError::Schema(name.to_owned(), error.to_string()))
 }
 
 fn examples(media: &MediaType) -> impl Iterator<Item = &Value> {

@@ -1,14 +1,100 @@
-//! Which cases prove which row of the page.
+//! The rows of the vendor's page, and which cases prove which of them.
 
 use std::fmt;
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{ContentArrangement, Table};
+use openapiv3::OpenAPI;
+use serde::Deserialize;
 
-use crate::client::Case as ClientCase;
-use crate::page::Rows;
-use crate::server::Case as ServerCase;
-use crate::source::CaseError;
+use crate::source::{Case, CaseError};
+use crate::{client, server};
+
+/// The facts of the page, as `openapi/reference.toml` records them.
+const REFERENCE: &str = include_str!("../../../openapi/reference.toml");
+
+/// The rows of the page, in its order, by name: `Table 3, offset`, `Status 200`, `URI` and so on.
+///
+/// ```
+/// use dms_kafka_conformance::coverage::Rows;
+///
+/// let rows = Rows::read()?;
+/// assert!(rows.contains("Table 3, offset"));
+/// assert!(!rows.contains("Table 3, offsets"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Rows(Vec<String>);
+
+#[derive(Deserialize)]
+struct Reference {
+    method: String,
+    path: String,
+    statuses: Vec<u16>,
+    referring: Vec<String>,
+    #[serde(rename = "table")]
+    tables: Vec<PageTable>,
+}
+
+#[derive(Deserialize)]
+struct PageTable {
+    number: u16,
+    rows: Vec<PageRow>,
+}
+
+#[derive(Deserialize)]
+struct PageRow {
+    parameter: String,
+}
+
+impl Rows {
+    /// Reads the rows of the page.
+    ///
+    /// # Errors
+    /// When the recorded facts are not what this program was built for.
+    pub fn read() -> Result<Self, toml::de::Error> {
+        let page: Reference = toml::from_str(REFERENCE)?;
+        let mut rows = page.referring;
+        rows.push("URI".to_owned());
+        for table in page.tables {
+            let number = table.number;
+            let named = |row: PageRow| format!("Table {number}, {}", row.parameter);
+            rows.extend(table.rows.into_iter().map(named));
+        }
+        rows.extend(["Example request", "Example response"].map(str::to_owned));
+        rows.extend(
+            page.statuses
+                .iter()
+                .map(|status| format!("Status {status}")),
+        );
+        Ok(Self(rows))
+    }
+
+    /// Adds a row for each operation of the contract that is not on the page.
+    ///
+    /// # Errors
+    /// As for [`Rows::read`].
+    pub fn with_companions(mut self, document: &OpenAPI) -> Result<Self, toml::de::Error> {
+        let page: Reference = toml::from_str(REFERENCE)?;
+        for (path, method, operation) in document.operations() {
+            if path != page.path || !method.eq_ignore_ascii_case(&page.method) {
+                let id = operation.operation_id.as_deref().unwrap_or(path);
+                self.0.push(format!("Companion {id}"));
+            }
+        }
+        Ok(self)
+    }
+
+    /// Whether there is a row of this name.
+    pub fn contains(&self, name: &str) -> bool {
+        self.0.iter().any(|row| row == name)
+    }
+
+    /// The names, in order.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+}
 
 /// The rows of the page with the cases that prove them.
 #[derive(Debug)]
@@ -28,29 +114,17 @@ impl Coverage {
     /// [`CaseError`] for a case that names no row, or one that the page does not have.
     pub fn new(
         rows: &Rows,
-        client: &[(String, ClientCase)],
-        server: &[(String, ServerCase)],
+        client: &[client::Case],
+        server: &[server::Case],
     ) -> Result<Self, CaseError> {
-        let client: Vec<_> = client
-            .iter()
-            .map(|(name, case)| (name, &case.proves))
-            .collect();
-        let server: Vec<_> = server
-            .iter()
-            .map(|(name, case)| (name, &case.proves))
-            .collect();
-        for (folder, cases) in [("client", &client), ("server", &server)] {
-            for (name, proves) in cases {
-                check(rows, proves)
-                    .map_err(|cause| CaseError::new(format!("{folder}/{name}.toml"), cause))?;
-            }
-        }
+        check_all(rows, client)?;
+        check_all(rows, server)?;
         Ok(Self(
             rows.iter()
                 .map(|row| Row {
                     name: row.to_owned(),
-                    client: proving(&client, row),
-                    server: proving(&server, row),
+                    client: proving(client, row),
+                    server: proving(server, row),
                 })
                 .collect(),
         ))
@@ -61,6 +135,14 @@ impl Coverage {
         let empty = |row: &&Row| row.client.is_empty() && row.server.is_empty();
         self.0.iter().filter(empty).map(|row| row.name.as_str())
     }
+}
+
+fn check_all(rows: &Rows, cases: &[impl Case]) -> Result<(), CaseError> {
+    for case in cases {
+        check(rows, case.proves())
+            .map_err(|cause| CaseError::new(format!("case {}", case.name()), cause))?;
+    }
+    Ok(())
 }
 
 fn check(rows: &Rows, proves: &[String]) -> Result<(), String> {
@@ -79,11 +161,10 @@ fn check(rows: &Rows, proves: &[String]) -> Result<(), String> {
     }
 }
 
-fn proving(cases: &[(&String, &Vec<String>)], row: &str) -> Vec<String> {
-    let proving = cases
-        .iter()
-        .filter(|(_, proves)| proves.iter().any(|one| one == row));
-    proving.map(|(name, _)| (*name).clone()).collect()
+fn proving(cases: &[impl Case], row: &str) -> Vec<String> {
+    let proves = |case: &&_| Case::proves(*case).iter().any(|one| one == row);
+    let proving = cases.iter().filter(proves);
+    proving.map(|case| case.name().to_owned()).collect()
 }
 
 impl fmt::Display for Coverage {

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use serde::Deserialize;
 
+use crate::report::{Judged, Verdict};
 use crate::source::CaseError;
-use crate::verdict::{Judged, Verdict};
 
 /// The file as it was when the program was built.
 const EMBEDDED: &str = include_str!("../known_deviations.toml");

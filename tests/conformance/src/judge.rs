@@ -2,40 +2,17 @@
 
 use std::time::SystemTime;
 
-use http::{HeaderMap, Method};
 use huaweicloud_auth::Credentials;
-use huaweicloud_auth::signing::{
-    Payload, RequestTarget, SigningRequest, X_AUTH_TOKEN, X_PROJECT_ID,
-};
+use huaweicloud_auth::signing::{Payload, SigningRequest, X_AUTH_TOKEN, X_PROJECT_ID};
 use huaweicloud_auth::verification::{Authorization, Verifier};
 
 use crate::contract::Contract;
+use crate::wire::Request;
 
 /// Added by generators; the API does not have it.
 const GENERATOR_HEADER: &str = "api-version";
 
-/// A request as it stood on the wire.
-#[derive(Clone, Debug)]
-pub struct Recorded {
-    /// The method.
-    pub method: Method,
-    /// The path, byte for byte.
-    pub path: String,
-    /// What stood behind `?`, empty when nothing did.
-    pub query: String,
-    /// The headers.
-    pub headers: HeaderMap,
-    /// The body.
-    pub body: Vec<u8>,
-}
-
-impl Recorded {
-    fn text(&self, header: &str) -> Option<&str> {
-        self.headers
-            .get(header)
-            .and_then(|value| value.to_str().ok())
-    }
-
+impl Request {
     /// Whether the key or token of `credentials` stands under the request.
     ///
     /// # Errors
@@ -53,14 +30,8 @@ impl Recorded {
         if Some(authorization.access_key()) != credentials.access_key() {
             return Err("signed with another access key".to_owned());
         }
-        let target = RequestTarget {
-            method: &self.method,
-            host: self.text("host").unwrap_or_default(),
-            path: &self.path,
-            query: &self.query,
-        };
         let signed = SigningRequest {
-            target,
+            target: self.target(self.text("host").unwrap_or_default()),
             headers: &self.headers,
             payload: Payload::Bytes(&self.body),
         };
@@ -89,7 +60,7 @@ impl Recorded {
 }
 
 /// What is wrong with the request; empty when nothing is.
-pub fn faults(contract: &Contract, request: &Recorded, credentials: &Credentials) -> Vec<String> {
+pub fn faults(contract: &Contract, request: &Request, credentials: &Credentials) -> Vec<String> {
     let mut faults = Vec::new();
     match contract.operation(request.method.as_str(), &request.path) {
         None => faults.push(format!(
@@ -112,7 +83,7 @@ pub fn faults(contract: &Contract, request: &Recorded, credentials: &Credentials
     faults
 }
 
-fn body_faults(contract: &Contract, operation: &str, request: &Recorded) -> Vec<String> {
+fn body_faults(contract: &Contract, operation: &str, request: &Request) -> Vec<String> {
     let Some(schema) = contract.request_schema(operation) else {
         let unwanted = "a body was sent, and the operation has none";
         return (!request.body.is_empty())
@@ -140,7 +111,7 @@ pub(crate) fn is_json(media: &str) -> bool {
     name.eq_ignore_ascii_case("application/json")
 }
 
-fn path_faults(request: &Recorded) -> Vec<String> {
+fn path_faults(request: &Request) -> Vec<String> {
     let mut faults = Vec::new();
     let segments: Vec<&str> = request.path.split('/').skip(1).collect();
     if segments
@@ -163,7 +134,7 @@ fn path_faults(request: &Recorded) -> Vec<String> {
     faults
 }
 
-fn shows_secret(request: &Recorded, credentials: &Credentials) -> bool {
+fn shows_secret(request: &Request, credentials: &Credentials) -> bool {
     let Some(secret) = credentials.secret_key() else {
         return false;
     };

@@ -5,7 +5,6 @@
 //! rows of the vendor's page that it proves. The program is `dms-kafka-conformance`; `README.md` tells how to use it and
 //! how to add a case.
 
-pub mod causes;
 pub mod client;
 pub mod contract;
 pub mod coverage;
@@ -13,9 +12,11 @@ pub mod deviations;
 pub mod faults;
 pub mod judge;
 pub mod listen;
-pub mod page;
+pub mod proxy;
 pub mod report;
-pub mod secrets;
+mod rewrite;
 pub mod server;
 pub mod source;
-pub mod verdict;
+pub mod text;
+mod values;
+pub mod wire;

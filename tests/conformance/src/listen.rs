@@ -1,39 +1,28 @@
 //! A recording server for clients in any language: it judges each request that it gets, and answers so that the client
 //! can run on.
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::{fs, io, path::Path};
 
-use bytes::Bytes;
-use http::{Response, StatusCode};
-use http_body_util::{BodyExt as _, Full, Limited};
+use http::{HeaderMap, StatusCode};
 use huaweicloud_auth::Credentials;
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 
 use crate::client::Answer;
 use crate::contract::{Contract, DELETE};
-use crate::judge::{self, Recorded};
+use crate::judge;
 use crate::source::{CaseError, not_empty};
-
-/// The service takes no longer bodies.
-const LONGEST_BODY: usize = 12_000_000;
+use crate::wire::{self, Listener, Request, Service};
 
 /// A request and what is wrong with it.
 #[derive(Clone, Debug)]
 pub struct Heard {
     /// The request as it stood on the wire; `None` when it was no HTTP.
-    pub request: Option<Recorded>,
+    pub request: Option<Request>,
     /// What is wrong; empty when nothing is.
     pub faults: Vec<String>,
 }
@@ -41,9 +30,8 @@ pub struct Heard {
 /// A running recording server. It stops when it is dropped.
 #[derive(Debug)]
 pub struct Recorder {
-    address: SocketAddr,
+    listener: Listener,
     heard: mpsc::UnboundedReceiver<Heard>,
-    accepting: JoinHandle<()>,
 }
 
 impl Recorder {
@@ -58,8 +46,6 @@ impl Recorder {
         credentials: Credentials,
         answers: Vec<Answer>,
     ) -> io::Result<Self> {
-        let listener = TcpListener::bind(address).await?;
-        let address = listener.local_addr()?;
         let (said, heard) = mpsc::unbounded_channel();
         let judge = Arc::new(Judge {
             contract,
@@ -68,28 +54,18 @@ impl Recorder {
             next: AtomicUsize::new(0),
             said,
         });
-        let accepting = tokio::spawn(accept(listener, judge));
-        Ok(Self {
-            address,
-            heard,
-            accepting,
-        })
+        let listener = Listener::start(address, judge).await?;
+        Ok(Self { listener, heard })
     }
 
     /// The address that is listened on.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.listener.address()
     }
 
     /// The next request, as soon as there is one.
     pub async fn next(&mut self) -> Option<Heard> {
         self.heard.recv().await
-    }
-}
-
-impl Drop for Recorder {
-    fn drop(&mut self) {
-        self.accepting.abort();
     }
 }
 
@@ -124,65 +100,30 @@ struct Judge {
     said: mpsc::UnboundedSender<Heard>,
 }
 
-async fn accept(listener: TcpListener, judge: Arc<Judge>) {
-    loop {
-        // A connection that broke while it was queued is none.
-        if let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(serve(stream, judge.clone()));
-        }
-    }
-}
-
-async fn serve(stream: TcpStream, judge: Arc<Judge>) {
-    let hearing = judge.clone();
-    let service = service_fn(move |request| {
-        let judge = hearing.clone();
-        async move { Ok::<_, Infallible>(judge.hear(request).await) }
-    });
-    let served = http1::Builder::new()
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
-    if let Err(error) = served
-        && error.is_parse()
-    {
-        let faults = vec![format!("no HTTP/1.1: {error}")];
-        // Nobody listens any more when the run is over.
-        let _ = judge.said.send(Heard {
-            request: None,
+impl Service for Judge {
+    async fn answer(&self, request: Request, unreadable: Option<String>) -> Option<wire::Answer> {
+        let mut faults = judge::faults(&self.contract, &request, &self.credentials);
+        faults.extend(unreadable);
+        let answer = response(&self.answer(&request));
+        // The receiver is gone when the run is over.
+        let _ = self.said.send(Heard {
+            request: Some(request),
             faults,
+        });
+        Some(answer)
+    }
+
+    fn malformed(&self, error: &hyper::Error) {
+        // The receiver is gone when the run is over.
+        let _ = self.said.send(Heard {
+            request: None,
+            faults: vec![format!("no HTTP/1.1: {error}")],
         });
     }
 }
 
 impl Judge {
-    async fn hear(&self, request: http::Request<Incoming>) -> Response<Full<Bytes>> {
-        let (head, body) = request.into_parts();
-        let body = Limited::new(body, LONGEST_BODY).collect().await;
-        let unreadable = body
-            .as_ref()
-            .err()
-            .map(|error| format!("the body cannot be read: {error}"));
-        let request = Recorded {
-            method: head.method,
-            path: head.uri.path().to_owned(),
-            query: head.uri.query().unwrap_or_default().to_owned(),
-            headers: head.headers,
-            body: body
-                .map(|body| body.to_bytes().to_vec())
-                .unwrap_or_default(),
-        };
-        let mut faults = judge::faults(&self.contract, &request, &self.credentials);
-        faults.extend(unreadable);
-        let answer = self.answer(&request);
-        // Nobody listens any more when the run is over.
-        let _ = self.said.send(Heard {
-            request: Some(request),
-            faults,
-        });
-        response(&answer)
-    }
-
-    fn answer(&self, request: &Recorded) -> Answer {
+    fn answer(&self, request: &Request) -> Answer {
         let next = self.next.fetch_add(1, Ordering::Relaxed);
         match self.answers.get(next).or(self.answers.last()) {
             Some(answer) => answer.clone(),
@@ -191,7 +132,7 @@ impl Judge {
     }
 
     /// What a service answers that has deleted what it was asked for.
-    fn likely_answer(&self, request: &Recorded) -> Answer {
+    fn likely_answer(&self, request: &Request) -> Answer {
         let operation = self
             .contract
             .operation(request.method.as_str(), &request.path);
@@ -225,20 +166,22 @@ fn listed() -> Value {
     ]})
 }
 
-fn response(answer: &Answer) -> Response<Full<Bytes>> {
-    let mut builder = Response::builder()
-        .status(answer.status)
-        .header("x-request-id", uuid::Uuid::new_v4().simple().to_string());
-    if !answer.headers.contains_key("content-type") {
-        builder = builder.header("content-type", "application/json");
+fn response(answer: &Answer) -> wire::Answer {
+    let id = ("x-request-id", uuid::Uuid::new_v4().simple().to_string());
+    let media = ("content-type", "application/json".to_owned());
+    let usual = [id, media].map(|(name, value)| (name.to_owned(), value));
+    let headers = usual.into_iter().chain(answer.headers.clone());
+    let headers = headers.collect::<std::collections::HashMap<_, _>>();
+    match HeaderMap::try_from(&headers) {
+        Ok(headers) => wire::Answer {
+            status: answer.status,
+            headers,
+            body: answer.body.clone().into_bytes(),
+        },
+        Err(_) => wire::Answer {
+            status: 500,
+            headers: HeaderMap::new(),
+            body: b"{}".to_vec(),
+        },
     }
-    for (name, value) in &answer.headers {
-        builder = builder.header(name, value);
-    }
-    let body = Full::new(Bytes::from(answer.body.clone()));
-    builder.body(body).unwrap_or_else(|_| {
-        let mut broken = Response::new(Full::new(Bytes::from_static(b"{}")));
-        *broken.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-        broken
-    })
 }

@@ -7,24 +7,18 @@
 
 mod arguments;
 mod modes;
-mod until_stopped;
 
 use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use arguments::{Arguments, Command};
-use dms_kafka_conformance::causes::with_causes;
+use arguments::Arguments;
+use dms_kafka_conformance::text::with_causes;
 
-#[tokio::main(flavor = "current_thread")]
+#[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let ended = match &arguments.command {
-        Some(Command::Call) => modes::call().await.map(|()| true),
-        Some(Command::Serve) => modes::serve().await.map(|()| true),
-        None => modes::run(&arguments).await,
-    };
-    match ended {
+    match modes::run(&arguments).await {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {

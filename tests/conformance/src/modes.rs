@@ -1,37 +1,32 @@
 //! What the program does in each of its modes; `true` when nothing failed.
 
 use std::collections::BTreeSet;
-use std::io::{Read as _, Write as _};
+use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use std::{fs, io};
 
-use dms_kafka_conformance::client::{self, Runner};
+use dms_kafka_conformance::client;
 use dms_kafka_conformance::contract::Contract;
-use dms_kafka_conformance::coverage::Coverage;
+use dms_kafka_conformance::coverage::{Coverage, Rows};
 use dms_kafka_conformance::deviations::KnownDeviations;
-use dms_kafka_conformance::faults::{self, TOPIC};
+use dms_kafka_conformance::faults::{self, Extent};
 use dms_kafka_conformance::listen::{self, Heard, Recorder};
-use dms_kafka_conformance::page::Rows;
-use dms_kafka_conformance::report::Report;
-use dms_kafka_conformance::secrets::shown;
+use dms_kafka_conformance::report::{Judged, Report, Verdict};
 use dms_kafka_conformance::server::{self, Server, Target};
 use dms_kafka_conformance::source::Source;
-use dms_kafka_conformance::verdict::{Judged, Verdict};
-use dms_kafka_gateway::{Error as GatewayError, Gateway};
+use dms_kafka_conformance::text::shown;
 use huaweicloud_auth::{Credentials, EnvironmentProvider};
 
 use crate::arguments::Arguments;
-use crate::until_stopped::until_stopped;
 
 type Error = Box<dyn std::error::Error>;
 
 /// The cases of both suites.
 struct Cases {
-    client: Vec<(String, client::Case)>,
-    server: Vec<(String, server::Case)>,
+    client: Vec<client::Case>,
+    server: Vec<server::Case>,
 }
 
 impl Cases {
@@ -41,8 +36,8 @@ impl Cases {
             .clone()
             .map_or_else(Source::default, Source::Folder);
         Ok(Self {
-            client: source.read("client")?,
-            server: source.read("server")?,
+            client: source.read()?,
+            server: source.read()?,
         })
     }
 
@@ -52,8 +47,8 @@ impl Cases {
             return Ok(self);
         }
         for name in names {
-            let known = self.client.iter().any(|(one, _)| one == name)
-                || self.server.iter().any(|(one, _)| one == name);
+            let known = self.client.iter().any(|case| case.name == *name)
+                || self.server.iter().any(|case| case.name == *name);
             if !known {
                 let kind = if self.client.is_empty() {
                     "server case"
@@ -63,8 +58,8 @@ impl Cases {
                 return Err(format!("there is no {kind} {name:?}").into());
             }
         }
-        self.client.retain(|(name, _)| names.contains(name));
-        self.server.retain(|(name, _)| names.contains(name));
+        self.client.retain(|case| names.contains(&case.name));
+        self.server.retain(|case| names.contains(&case.name));
         Ok(self)
     }
 
@@ -79,13 +74,12 @@ impl Cases {
 
     /// The names under which verdicts are given.
     fn names(&self) -> BTreeSet<String> {
-        let client = self.client.iter().flat_map(|(name, case)| {
-            case.clients
-                .iter()
-                .map(move |one| format!("{name} ({one})"))
+        let client = self.client.iter().flat_map(|case| {
+            let subjects = case.clients.iter();
+            subjects.map(|subject| case.verdict_name(*subject))
         });
         client
-            .chain(self.server.iter().map(|(name, _)| name.clone()))
+            .chain(self.server.iter().map(|case| case.name.clone()))
             .collect()
     }
 }
@@ -99,8 +93,8 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<bool, Error> {
     if arguments.mode.coverage {
         return Ok(print_coverage(&coverage));
     }
-    if let Some(program) = &arguments.mode.faults {
-        let faults = faults::run(&contract, program, &cases.client, &cases.server).await?;
+    if arguments.mode.faults {
+        let faults = faults::run(&contract, &cases.client, &cases.server, Extent::Suite).await?;
         println!("{faults}");
         return Ok(faults.all_caught());
     }
@@ -183,13 +177,8 @@ async fn own(contract: &Contract, cases: &Cases) -> Result<Vec<Judged>, Error> {
         elapsed: begin.elapsed(),
     };
     let mut judged = vec![examples];
-    judged.extend(client::run_all(contract, &cases.client, &Runner::Here).await);
-    let gateway = memory_gateway().await?;
-    let target = Target {
-        project_id: gateway.project_id().to_owned(),
-        instance_id: gateway.instance_id().to_owned(),
-        topic: TOPIC.to_owned(),
-    };
+    judged.extend(client::run_all(contract, &cases.client, None).await);
+    let (gateway, target) = faults::memory_gateway().await?;
     let server = Server::connect(
         contract,
         gateway.endpoint(),
@@ -202,15 +191,11 @@ async fn own(contract: &Contract, cases: &Cases) -> Result<Vec<Judged>, Error> {
     Ok(judged)
 }
 
-async fn memory_gateway() -> Result<Gateway, GatewayError> {
-    Gateway::memory().topic(TOPIC, 3, 1000).start().await
-}
-
 async fn endpoint_cases(
     arguments: &Arguments,
     contract: &Contract,
     endpoint: &str,
-    cases: &[(String, server::Case)],
+    cases: &[server::Case],
 ) -> Result<Vec<Judged>, Error> {
     let given = |value: &Option<String>| value.clone().unwrap_or_default();
     let target = Target {
@@ -284,21 +269,19 @@ fn judged_request(number: usize, heard: Heard, credentials: &Credentials) -> Jud
     }
 }
 
-/// Does one task of a client case.
-pub(crate) async fn call() -> Result<(), Error> {
-    let mut text = String::new();
-    io::stdin().read_to_string(&mut text)?;
-    let made = client::perform(&serde_json::from_str(&text)?).await?;
-    println!("{}", serde_json::to_string(&made)?);
-    Ok(())
-}
-
-/// Serves the topics that the server cases need, until it is stopped.
-pub(crate) async fn serve() -> Result<(), Error> {
-    let gateway = memory_gateway().await?;
-    println!("{}", serde_json::to_string(&gateway.ready_line())?);
-    io::stdout().flush()?;
-    until_stopped().await;
-    gateway.shutdown().await;
-    Ok(())
+/// Waits for Ctrl-C, or SIGTERM where there is one.
+async fn until_stopped() {
+    let interrupt = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = interrupt => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    let _ = interrupt.await;
 }

@@ -4,26 +4,24 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use dms_kafka_conformance::client::{self, Answer, Runner};
+use dms_kafka_conformance::client::{self, Answer};
 use dms_kafka_conformance::contract::Contract;
-use dms_kafka_conformance::coverage::Coverage;
+use dms_kafka_conformance::coverage::{Coverage, Rows};
 use dms_kafka_conformance::deviations::KnownDeviations;
-use dms_kafka_conformance::faults;
+use dms_kafka_conformance::faults::{self, Extent};
 use dms_kafka_conformance::listen::Recorder;
-use dms_kafka_conformance::page::Rows;
-use dms_kafka_conformance::report::Report;
+use dms_kafka_conformance::report::{Judged, Report, Verdict};
 use dms_kafka_conformance::server::{self, Server, Target};
-use dms_kafka_conformance::source::Source;
-use dms_kafka_conformance::verdict::{Judged, Verdict};
+use dms_kafka_conformance::source::{Source, Suite};
 use dms_kafka_gateway::Gateway;
 use huaweicloud_auth::Credentials;
 
-fn client_cases() -> Vec<(String, client::Case)> {
-    Source::default().read("client").unwrap()
+fn client_cases() -> Vec<client::Case> {
+    Source::default().read().unwrap()
 }
 
-fn server_cases() -> Vec<(String, server::Case)> {
-    Source::default().read("server").unwrap()
+fn server_cases() -> Vec<server::Case> {
+    Source::default().read().unwrap()
 }
 
 fn failures(judged: Vec<Judged>) -> String {
@@ -35,7 +33,7 @@ fn failures(judged: Vec<Judged>) -> String {
 #[tokio::test]
 async fn every_client_case_passes() {
     let contract = Contract::read().unwrap();
-    let judged = client::run_all(&contract, &client_cases(), &Runner::Here).await;
+    let judged = client::run_all(&contract, &client_cases(), None).await;
     assert_eq!(failures(judged), "");
 }
 
@@ -68,10 +66,8 @@ async fn without_destructive_nothing_is_deleted() {
     let judged = server.run_all(&server_cases()).await;
     for one in &judged {
         let skipped = matches!(one.verdict, Verdict::NotTestable { .. });
-        let (_, case) = server_cases()
-            .into_iter()
-            .find(|(name, _)| *name == one.name)
-            .unwrap();
+        let mut cases = server_cases().into_iter();
+        let case = cases.find(|case| case.name == one.name).unwrap();
         assert_eq!(skipped, case.destructive, "{}", one.name);
     }
     assert_eq!(failures(judged), "");
@@ -113,7 +109,7 @@ fn there_are_forty_malformed_bodies_that_do_no_harm() {
     let cases = server_cases();
     let bodies = cases
         .iter()
-        .filter(|(name, case)| name.starts_with("body-") && !case.destructive);
+        .filter(|case| case.name.starts_with("body-") && !case.destructive);
     assert!(bodies.clone().count() >= 40, "{}", bodies.count());
 }
 
@@ -248,7 +244,7 @@ async fn nothing_more_is_sent_when_the_key_is_refused_on_the_way() {
     let endpoint = format!("http://{}", recorder.address());
     let server = Server::connect(&contract, &endpoint, &target, credentials, true);
     let mut cases = server_cases();
-    cases.retain(|(name, _)| name.starts_with("signature-"));
+    cases.retain(|case| case.name.starts_with("signature-"));
     let judged = server.await.unwrap().run_all(&cases).await;
     assert!(
         judged
@@ -316,34 +312,47 @@ fn a_case_that_proves_no_row_is_refused() {
     let rows = Rows::read().unwrap();
     let mut cases = server_cases();
     cases.truncate(1);
-    cases[0].1.proves = vec!["Table 3, offsets".to_owned()];
+    cases[0].proves = vec!["Table 3, offsets".to_owned()];
     let error = Coverage::new(&rows, &[], &cases).unwrap_err().to_string();
     assert!(
-        error.contains(&cases[0].0) && error.contains("Table 3, offset;"),
+        error.contains(&cases[0].name) && error.contains("Table 3, offset;"),
         "{error}"
     );
 }
 
 #[test]
 fn the_known_deviations_name_cases_that_exist() {
-    let client = client_cases().into_iter().flat_map(|(name, case)| {
-        case.clients
-            .into_iter()
-            .map(move |one| format!("{name} ({one})"))
+    let (client, server) = (client_cases(), server_cases());
+    let client = client.iter().flat_map(|case| {
+        let subjects = case.clients.iter();
+        subjects.map(|subject| case.verdict_name(*subject))
     });
     let names: BTreeSet<String> = client
-        .chain(server_cases().into_iter().map(|(name, _)| name))
+        .chain(server.iter().map(|case| case.name.clone()))
         .collect();
     KnownDeviations::embedded(&names.iter().map(String::as_str).collect()).unwrap();
 }
 
+/// Also that each case passes behind a proxy without a fault.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_injected_fault_makes_its_case_fail() {
+    let contract = Contract::read().unwrap();
+    let (clients, servers) = (client_cases(), server_cases());
+    let faults = faults::run(&contract, &clients, &servers, Extent::NamedCase).await;
+    let faults = faults.unwrap();
+    assert!(faults.all_caught(), "{faults}");
+}
+
+/// Of those that a proxy injects and those that are mutants.
 #[test]
-fn every_fault_names_a_case_that_exists() {
-    let client = client_cases().into_iter().map(|(name, _)| ("client", name));
-    let server = server_cases().into_iter().map(|(name, _)| ("server", name));
-    let cases: BTreeSet<_> = client.chain(server).collect();
-    for fault in faults::all().unwrap() {
-        let named = (fault.side, fault.caught_by.to_owned());
-        assert!(cases.contains(&named), "{fault:?}");
+fn fault_names_are_unique_within_a_side() {
+    let mutants: toml::Table = toml::from_str(include_str!("../mutants.toml")).unwrap();
+    let mutants = mutants["detected"].as_array().unwrap().iter();
+    let mutants = mutants.map(|one| (Suite::Client, one["fault"].as_str().unwrap().to_owned()));
+    let faults = faults::all().unwrap().into_iter();
+    let faults = faults.map(|fault| (fault.side, fault.name));
+    let mut seen = BTreeSet::new();
+    for fault in faults.chain(mutants) {
+        assert!(seen.insert(fault.clone()), "{fault:?}");
     }
 }

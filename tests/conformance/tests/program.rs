@@ -141,9 +141,11 @@ async fn a_run_without_a_case_does_not_pass() {
 
 #[test]
 fn a_case_that_tries_nothing_is_refused() {
-    let server = "title = \"t\"\nproves = [\"URI\"]\nstep = []\n";
-    let client = "title = \"t\"\nproves = [\"URI\"]\nclients = []\n\n[given]\nproject_id = \"p\"\n\
-        instance_id = \"i\"\ntopic = \"t\"\npartitions = []\n\n[expect]\noutcome = \"not_applied\"\nraw_decodes = false\n";
+    let head = "[[case]]\nname = \"idle\"\ntitle = \"t\"\nproves = [\"URI\"]\n";
+    let server = format!("{head}step = []\n");
+    let client = format!(
+        "{head}clients = []\ngiven = {{ partitions = [] }}\nexpect = {{ outcome = \"not_applied\" }}\n"
+    );
     for (suite, case) in [("client", client), ("server", server)] {
         let folder = tempfile::tempdir().unwrap();
         for suite in ["client", "server"] {

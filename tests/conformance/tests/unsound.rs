@@ -34,13 +34,13 @@ async fn service(others: ResponseTemplate) -> MockServer {
 }
 
 async fn judge(service: &MockServer) -> Report {
-    let mut cases: Vec<(String, server::Case)> = Source::default().read("server").unwrap();
+    let mut cases: Vec<server::Case> = Source::default().read().unwrap();
     // A mock server cannot read what is no HTTP.
-    cases.retain(|(_, case)| case.steps.iter().all(|step| step.raw.is_none()));
+    cases.retain(|case| case.steps.iter().all(|step| step.raw.is_none()));
     judge_by(service, &cases).await
 }
 
-async fn judge_by(service: &MockServer, cases: &[(String, server::Case)]) -> Report {
+async fn judge_by(service: &MockServer, cases: &[server::Case]) -> Report {
     let contract = Contract::read().unwrap();
     let credentials = Credentials::new(ACCESS_KEY, SECRET_KEY).unwrap();
     let target = Target {
@@ -120,6 +120,7 @@ async fn a_service_that_stops_listing_partitions_does_not_pass() {
 #[tokio::test]
 async fn a_log_start_that_cannot_be_seen_is_no_pass() {
     let text = r#"
+        name = "unseen"
         title = "a partition that is not there"
         proves = ["Table 3, offset"]
         [[step]]
@@ -128,7 +129,7 @@ async fn a_log_start_that_cannot_be_seen_is_no_pass() {
         status = "200"
         log_start = { 7 = "1" }
     "#;
-    let cases = [("unseen".to_owned(), toml::from_str(text).unwrap())];
+    let cases = [toml::from_str(text).unwrap()];
 
     let report = judge_by(&service(answer(500, "{}")).await, &cases).await;
     assert_eq!(report.totals.not_testable, 1, "{report}");
@@ -164,7 +165,7 @@ async fn a_topic_that_is_not_there_is_told_at_once() {
 /// A report is read on a terminal, which obeys what it is sent, and must not be as long as what a service answers.
 #[tokio::test]
 async fn a_report_stays_readable_whatever_the_answer() {
-    let cases = [("any".to_owned(), toml::from_str(ANY_CASE).unwrap())];
+    let cases = [toml::from_str(ANY_CASE).unwrap()];
     let list = format!("[{}1]", "1,".repeat(100_000));
     let escape = format!("{{\"error_msg\":\"\u{1b}[2J\n{}\"}}", "a".repeat(100_000));
     for body in [list, escape, "<html>\n<body>\n</html>\n".to_owned()] {
@@ -182,13 +183,14 @@ async fn a_report_stays_readable_whatever_the_answer() {
 /// A service may answer without an end.
 #[tokio::test]
 async fn an_answer_that_is_too_long_is_not_kept() {
-    let cases = [("any".to_owned(), toml::from_str(ANY_CASE).unwrap())];
+    let cases = [toml::from_str(ANY_CASE).unwrap()];
     let endless = " ".repeat(16 * 1024 * 1024 + 1);
     let report = judge_by(&service(answer(200, &endless)).await, &cases).await;
     assert!(report.to_string().contains("is longer than"), "{report}");
 }
 
 const ANY_CASE: &str = r#"
+    name = "any"
     title = "anything but what the kit tries the key with"
     proves = ["Table 3, offset"]
     [[step]]

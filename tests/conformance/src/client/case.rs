@@ -2,16 +2,18 @@
 //! client must make of it.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-use super::Subject;
-use crate::source::not_empty;
+use crate::source::{self, Suite, not_empty};
 
-/// One case, read from a file of its own.
+/// One case.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Case {
+    /// The name.
+    pub name: String,
     /// What the case shows, in a line.
     pub title: String,
     /// The rows of the vendor's page that it proves.
@@ -30,15 +32,63 @@ pub struct Case {
     pub expect: Expect,
 }
 
+impl source::Case for Case {
+    const SUITE: Suite = Suite::Client;
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn proves(&self) -> &[String] {
+        &self.proves
+    }
+}
+
+impl Case {
+    /// The name of the verdict for one of the clients.
+    pub fn verdict_name(&self, subject: Subject) -> String {
+        format!("{} ({subject})", self.name)
+    }
+}
+
+/// The client that is judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Subject {
+    /// The bare generated client.
+    Raw,
+    /// The facade.
+    Facade,
+}
+
+impl Subject {
+    /// All of them.
+    pub fn all() -> Vec<Self> {
+        vec![Self::Raw, Self::Facade]
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Raw => "raw",
+            Self::Facade => "facade",
+        })
+    }
+}
+
 /// What the caller asks for.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Given {
     /// Project id.
+    #[serde(default = "project_id")]
     pub project_id: String,
     /// Instance id.
+    #[serde(default = "instance_id")]
     pub instance_id: String,
     /// Topic.
+    #[serde(default = "topic")]
     pub topic: String,
     /// Partitions in the order in which they are named.
     pub partitions: Vec<Partition>,
@@ -50,8 +100,20 @@ pub struct Given {
     pub retries: u32,
 }
 
+fn project_id() -> String {
+    "0123456789abcdef0123456789abcdef".to_owned()
+}
+
+fn instance_id() -> String {
+    "11111111-2222-3333-4444-555555555555".to_owned()
+}
+
+fn topic() -> String {
+    "orders".to_owned()
+}
+
 /// A partition and how far to delete in it.
-#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Partition {
     /// The partition's number.
@@ -64,7 +126,7 @@ pub struct Partition {
 }
 
 /// Kinds of credentials.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// Access key and secret key.
@@ -81,6 +143,7 @@ pub enum Kind {
 #[serde(deny_unknown_fields)]
 pub struct Request {
     /// The path, byte for byte.
+    #[serde(default = "path")]
     pub path: String,
     /// The body's JSON value; the order of keys is free.
     pub body: String,
@@ -90,6 +153,11 @@ pub struct Request {
     /// How often it is sent.
     #[serde(default = "once")]
     pub times: usize,
+}
+
+/// That of the project, instance and topic that are given when the case gives none.
+fn path() -> String {
+    "/v2/0123456789abcdef0123456789abcdef/kafka/instances/11111111-2222-3333-4444-555555555555/topics/orders/messages/delete".to_owned()
 }
 
 fn once() -> usize {

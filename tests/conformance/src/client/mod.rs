@@ -4,86 +4,37 @@
 mod case;
 mod subject;
 
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt as _, stream};
 use http::{HeaderMap, Method};
-use tokio::io::AsyncWriteExt as _;
 use tokio::task::unconstrained;
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Respond, ResponseTemplate};
 
-pub use case::{Answer, Case, Expect, Given, Kind, Partition, Request};
-pub use subject::{Made, Subject, Task, credentials, perform};
+pub use case::{Answer, Case, Expect, Given, Kind, Partition, Request, Subject};
+use subject::{Made, call, credentials};
 
 use crate::contract::Contract;
-use crate::judge::{self, Recorded};
-use crate::verdict::{Judged, Verdict};
-
-/// Where the clients run.
-#[derive(Clone, Debug)]
-pub enum Runner {
-    /// In this process.
-    Here,
-    /// In a process of its own for each task: `PROGRAM call`, with the [`Task`] as JSON on its standard input and the
-    /// [`Made`] as JSON on its standard output.
-    Program {
-        /// The program.
-        program: PathBuf,
-        /// Its environment, beside the one of this process.
-        environment: Vec<(String, String)>,
-    },
-}
-
-impl Runner {
-    async fn perform(&self, task: &Task) -> Result<Made, Box<dyn std::error::Error>> {
-        match self {
-            Self::Here => perform(task).await,
-            Self::Program {
-                program,
-                environment,
-            } => elsewhere(program, environment, task).await,
-        }
-    }
-}
-
-async fn elsewhere(
-    program: &Path,
-    environment: &[(String, String)],
-    task: &Task,
-) -> Result<Made, Box<dyn std::error::Error>> {
-    let mut child = tokio::process::Command::new(program)
-        .arg("call")
-        .envs(environment.iter().map(|(name, value)| (name, value)))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()?;
-    if let Some(mut stdin) = child.stdin.take() {
-        stdin.write_all(&serde_json::to_vec(task)?).await?;
-    }
-    let output = child.wait_with_output().await?;
-    if !output.status.success() {
-        return Err(format!("{} ended with {}", program.display(), output.status).into());
-    }
-    Ok(serde_json::from_slice(&output.stdout)?)
-}
+use crate::judge;
+use crate::proxy::{Behaviour, Proxy};
+use crate::report::{Judged, Verdict};
+use crate::values::{Target, Values};
+use crate::wire;
 
 /// How many cases run at a time: most of the time of a case is waiting.
 const AT_A_TIME: usize = 8;
 
-/// Runs every case for every client that can be asked for it.
+/// Runs every case for every client that can be asked for it; with `proxy` behind one that may make the client faulty.
 pub async fn run_all(
     contract: &Contract,
-    cases: &[(String, Case)],
-    runner: &Runner,
+    cases: impl IntoIterator<Item = &Case>,
+    proxy: Option<&Behaviour>,
 ) -> Vec<Judged> {
-    let runs = cases.iter().flat_map(|(name, case)| {
+    let runs = cases.into_iter().flat_map(|case| {
         let subjects = case.clients.iter();
-        let judged = subjects.map(move |subject| judge(contract, name, case, *subject, runner));
+        let judged = subjects.map(move |subject| judge(contract, case, *subject, proxy));
         // A mock server blocks while it is dropped, and would wait for ever once the task has used up its time.
         judged.map(unconstrained)
     });
@@ -92,16 +43,15 @@ pub async fn run_all(
 
 async fn judge(
     contract: &Contract,
-    name: &str,
     case: &Case,
     subject: Subject,
-    runner: &Runner,
+    proxy: Option<&Behaviour>,
 ) -> Judged {
     let begin = Instant::now();
-    let faults = run(contract, case, subject, runner).await;
+    let faults = run(contract, case, subject, proxy).await;
     Judged {
         suite: "client",
-        name: format!("{name} ({subject})"),
+        name: case.verdict_name(subject),
         title: case.title.clone(),
         proves: case.proves.clone(),
         verdict: Verdict::of(faults),
@@ -114,20 +64,15 @@ pub async fn run(
     contract: &Contract,
     case: &Case,
     subject: Subject,
-    runner: &Runner,
+    proxy: Option<&Behaviour>,
 ) -> Vec<String> {
     let server = MockServer::start().await;
     Mock::given(any())
         .respond_with(Script::new(&case.answers))
         .mount(&server)
         .await;
-    let task = Task {
-        subject,
-        endpoint: server.uri(),
-        given: case.given.clone(),
-    };
     let begin = Instant::now();
-    let made = runner.perform(&task).await;
+    let made = ask(&server.uri(), case, subject, proxy).await;
     let elapsed = begin.elapsed();
 
     let mut faults = answer_faults(contract, case);
@@ -152,6 +97,38 @@ pub async fn run(
     }
     faults.dedup();
     faults
+}
+
+/// Asks the client for what the case gives, behind a proxy that makes it faulty when there is a fault.
+async fn ask(
+    endpoint: &str,
+    case: &Case,
+    subject: Subject,
+    proxy: Option<&Behaviour>,
+) -> Result<Made, Box<dyn std::error::Error>> {
+    let Some(behaviour) = proxy else {
+        return call(subject, endpoint, &case.given).await;
+    };
+    let given = &case.given;
+    let target = Target {
+        project_id: given.project_id.clone(),
+        instance_id: given.instance_id.clone(),
+        topic: given.topic.clone(),
+    };
+    let values = Values::new(&target, "");
+    let proxy = Proxy::start(
+        endpoint,
+        credentials(given.credentials)?,
+        &values,
+        behaviour,
+    )
+    .await?;
+    let made = call(subject, &proxy.endpoint(), given).await?;
+    proxy.finish().await?;
+    match proxy.errors().pop() {
+        None => Ok(made),
+        Some(error) => Err(error.into()),
+    }
 }
 
 /// Answers one after the other, the last one again and again.
@@ -196,12 +173,12 @@ fn template(answer: &Answer) -> ResponseTemplate {
     })
 }
 
-fn recorded(request: wiremock::Request) -> Recorded {
+fn recorded(request: wiremock::Request) -> wire::Request {
     let mut headers = HeaderMap::new();
     for (name, value) in &request.headers {
         headers.append(name.clone(), value.clone());
     }
-    Recorded {
+    wire::Request {
         method: Method::clone(&request.method),
         path: request.url.path().to_owned(),
         query: request.url.query().unwrap_or_default().to_owned(),
@@ -234,7 +211,7 @@ fn answer_faults(contract: &Contract, case: &Case) -> Vec<String> {
 }
 
 /// What is wrong with a request by the case.
-fn request_faults(wanted: &Request, sent: &Recorded) -> Vec<String> {
+fn request_faults(wanted: &Request, sent: &wire::Request) -> Vec<String> {
     let mut faults = Vec::new();
     if sent.path != wanted.path {
         faults.push(format!("path {} instead of {}", sent.path, wanted.path));

@@ -1,77 +1,38 @@
 //! The clients that are judged, and what they make of an answer.
 
-use std::fmt;
 use std::time::Duration;
 
 use dms_kafka::auth::{Credentials, ProviderError};
 use dms_kafka::{Client, Outcome, RetryPolicy, raw};
 use http::HeaderValue;
-use serde::{Deserialize, Serialize};
 
-use super::case::{Given, Kind};
+use super::case::{Given, Kind, Subject};
 
 const ACCESS_KEY: &str = "CONFORMANCEACCESSKEY";
 const SECRET_KEY: &str = "conformance-secret-key-never-on-the-wire";
 const SECURITY_TOKEN: &str = "conformance-security-token";
 const TOKEN: &str = "conformance-token";
 
-/// The client that is judged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Subject {
-    /// The bare generated client.
-    Raw,
-    /// The facade.
-    Facade,
-}
-
-impl Subject {
-    /// All of them.
-    pub fn all() -> Vec<Self> {
-        vec![Self::Raw, Self::Facade]
-    }
-}
-
-impl fmt::Display for Subject {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Raw => "raw",
-            Self::Facade => "facade",
-        })
-    }
-}
-
-/// What a client is asked to do.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-pub struct Task {
-    /// Which client.
-    pub subject: Subject,
-    /// Where the service answers.
-    pub endpoint: String,
-    /// What is asked for.
-    pub given: Given,
-}
-
 /// What a client made of the answer.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
-pub struct Made {
+#[derive(Debug, Default)]
+pub(super) struct Made {
     /// The kind of error, when the call failed.
-    pub error: Option<String>,
+    pub(super) error: Option<String>,
     /// The service's code in the error.
-    pub code: Option<String>,
+    pub(super) code: Option<String>,
     /// What the client says of the records.
-    pub outcome: String,
+    pub(super) outcome: String,
     /// What it says of each partition.
-    pub statuses: Vec<String>,
+    pub(super) statuses: Vec<String>,
     /// The bare client: whether it returned a value.
-    pub decoded: bool,
+    pub(super) decoded: bool,
 }
 
 /// The credentials that tasks are done with.
 ///
 /// # Errors
 /// None in practice: the keys are fixed and hold by the rules.
-pub fn credentials(kind: Kind) -> Result<Credentials, ProviderError> {
+pub(super) fn credentials(kind: Kind) -> Result<Credentials, ProviderError> {
     match kind {
         Kind::Key => Credentials::new(ACCESS_KEY, SECRET_KEY),
         Kind::TemporaryKey => {
@@ -81,24 +42,27 @@ pub fn credentials(kind: Kind) -> Result<Credentials, ProviderError> {
     }
 }
 
-/// Does a task in this process.
+/// Asks a client for a deletion.
 ///
 /// # Errors
 /// When the client cannot even be made.
-pub async fn perform(task: &Task) -> Result<Made, Box<dyn std::error::Error>> {
-    match task.subject {
-        Subject::Raw => call_raw(task).await,
-        Subject::Facade => call_facade(task).await,
+pub(super) async fn call(
+    subject: Subject,
+    endpoint: &str,
+    given: &Given,
+) -> Result<Made, Box<dyn std::error::Error>> {
+    match subject {
+        Subject::Raw => call_raw(endpoint, given).await,
+        Subject::Facade => call_facade(endpoint, given).await,
     }
 }
 
-async fn call_facade(task: &Task) -> Result<Made, Box<dyn std::error::Error>> {
-    let given = &task.given;
+async fn call_facade(endpoint: &str, given: &Given) -> Result<Made, Box<dyn std::error::Error>> {
     let retry = RetryPolicy::default()
         .with_max_attempts(given.retries + 1)
         .with_base(Duration::from_millis(1));
     let client = Client::builder()
-        .endpoint(&task.endpoint)
+        .endpoint(endpoint)
         .project_id(&given.project_id)
         .credentials(credentials(given.credentials)?)
         .with_retry(retry)
@@ -149,15 +113,16 @@ fn name(outcome: Outcome) -> &'static str {
     }
 }
 
-async fn call_raw(task: &Task) -> Result<Made, Box<dyn std::error::Error>> {
-    let given = &task.given;
+async fn call_raw(endpoint: &str, given: &Given) -> Result<Made, Box<dyn std::error::Error>> {
     let http = reqwest::Client::builder()
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
+        // The services of client cases speak plain HTTP.
+        .tls_certs_only([])
         .build()?;
     let attempt = raw::Attempt::new(credentials(given.credentials)?)
         .with_project_id(HeaderValue::from_str(&given.project_id)?);
-    let client = raw::Client::new_with_client(&task.endpoint, http, attempt);
+    let client = raw::Client::new_with_client(endpoint, http, attempt);
     let partitions = given.partitions.iter();
     let body = raw::types::DeleteKafkaMessageRequestBody {
         partitions: partitions

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::source::not_empty;
+use crate::source::{self, Suite, not_empty};
 
-/// One case, read from a file of its own.
+/// One case.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Case {
+    /// The name.
+    pub name: String,
     /// What the case shows, in a line.
     pub title: String,
     /// The rows of the vendor's page that it proves.
@@ -29,6 +31,18 @@ pub struct Case {
     /// One request after the other.
     #[serde(rename = "step", deserialize_with = "not_empty")]
     pub steps: Vec<Step>,
+}
+
+impl source::Case for Case {
+    const SUITE: Suite = Suite::Server;
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn proves(&self) -> &[String] {
+        &self.proves
+    }
 }
 
 /// One request and what must become of it. Texts may hold placeholders; see [`super::Values`].

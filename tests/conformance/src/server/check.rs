@@ -5,12 +5,11 @@ use huaweicloud_auth::Credentials;
 use serde_json::Value;
 
 use super::case::Expect;
-use super::topic::Topic;
-use super::values::Values;
-use super::wire::Answer;
 use crate::contract::Contract;
 use crate::judge::{holds, is_json};
-use crate::secrets::{secrets, shown};
+use crate::text::{secrets, shown};
+use crate::values::{Topic, Values};
+use crate::wire::Answer;
 
 /// What is wrong with any answer, whatever was asked; `operation` is what was asked for, if the contract knows it.
 pub(super) fn contract_faults(

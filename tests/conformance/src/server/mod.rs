@@ -4,28 +4,25 @@ mod case;
 mod check;
 mod harmless;
 mod request;
-mod topic;
-mod values;
-mod wire;
 
 use std::time::Instant;
 
 use huaweicloud_auth::Credentials;
 
+pub use crate::values::{Target, Values};
 pub use case::{Case, Changes, Expect, Key, Signing, Step};
-pub use values::Values;
 
-use crate::causes::with_causes;
 use crate::contract::Contract;
-use crate::secrets::shown;
-use crate::verdict::{Judged, Verdict};
-use topic::Topic;
-use wire::{Answer, Wire};
+use crate::report::{Judged, Verdict};
+use crate::text::{shown, with_causes};
+use crate::values::Topic;
+use crate::wire::{Answer, Wire};
 
 type Error = Box<dyn std::error::Error>;
 
 /// Properly signed, and deletes nothing: the partition does not exist.
 const HARMLESS: &str = r#"
+    name = ""
     title = ""
     proves = []
     [[step]]
@@ -40,34 +37,6 @@ const HARMLESS: &str = r#"
 
 const LISTS_NO_LONGER: &str =
     "the service listed the partitions and no longer lists them, so what is left cannot be told";
-
-/// The topic that the cases are about.
-#[derive(Clone, Debug)]
-pub struct Target {
-    /// Project id.
-    pub project_id: String,
-    /// Instance id.
-    pub instance_id: String,
-    /// Topic.
-    pub topic: String,
-}
-
-impl Target {
-    /// Whether each id is what the API can have, so that no request leads to another path.
-    fn check(&self) -> Result<(), Error> {
-        let ids = [&self.project_id, &self.instance_id, &self.topic];
-        let names = ["project id", "instance id", "topic"];
-        let may_stand_there = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-        for (name, id) in names.into_iter().zip(ids) {
-            let dots = matches!(id.as_str(), "" | "." | "..");
-            if dots || !id.bytes().all(may_stand_there) {
-                let rule = "it takes ASCII letters, digits, '.', '_' and '-', and more than dots";
-                return Err(format!("{name} {id:?} is not usable: {rule}").into());
-            }
-        }
-        Ok(())
-    }
-}
 
 /// A service under test.
 #[derive(Debug)]
@@ -106,7 +75,7 @@ impl<'a> Server<'a> {
         let wire = Wire::new(endpoint)?;
         let Case { steps, .. } = toml::from_str(HARMLESS)?;
         let [delete_nothing, list] = steps.try_into().map_err(|_| "two steps")?;
-        let values = Values::new(target, &wire.host());
+        let values = Values::new(target, wire.host());
         let mut server = Self {
             contract,
             credentials,
@@ -133,14 +102,14 @@ impl<'a> Server<'a> {
         Ok(server)
     }
 
-    /// Tries every case, those that leave nothing behind last. When the service stops answering or taking the key nothing more is sent:
-    /// the case at hand fails, and those after it cannot be tested.
-    pub async fn run_all(&self, cases: &[(String, Case)]) -> Vec<Judged> {
-        let mut ordered: Vec<_> = cases.iter().collect();
-        ordered.sort_by_key(|(_, case)| case.runs_last);
+    /// Tries every case, those that leave nothing behind last. When the service stops answering or taking the key nothing
+    /// more is sent: the case at hand fails, and those after it cannot be tested.
+    pub async fn run_all(&self, cases: impl IntoIterator<Item = &Case>) -> Vec<Judged> {
+        let mut ordered: Vec<_> = cases.into_iter().collect();
+        ordered.sort_by_key(|case| case.runs_last);
         let mut judged = Vec::new();
         let mut stopped: Option<String> = None;
-        for (name, case) in ordered {
+        for case in ordered {
             let begin = Instant::now();
             let verdict = if let Some(reason) = stopped.clone() {
                 Verdict::NotTestable { reason }
@@ -150,7 +119,7 @@ impl<'a> Server<'a> {
                     Ok(Tried::NotTestable(reason)) => Verdict::NotTestable { reason },
                     Err(error) => {
                         let error = with_causes(&*error);
-                        let reason = format!("nothing more was sent after {name}: {error}");
+                        let reason = format!("nothing more was sent after {}: {error}", case.name);
                         stopped = Some(shown(&reason, &self.credentials));
                         self.verdict(&[error])
                     }
@@ -158,7 +127,7 @@ impl<'a> Server<'a> {
             };
             judged.push(Judged {
                 suite: "server",
-                name: name.clone(),
+                name: case.name.clone(),
                 title: case.title.clone(),
                 proves: case.proves.clone(),
                 verdict,
@@ -259,21 +228,6 @@ impl<'a> Server<'a> {
         })
     }
 
-    /// The log start offsets of the topic's partitions, when the service lists them.
-    ///
-    /// # Errors
-    /// When the service does not answer, or no longer takes the key.
-    pub async fn log_starts(&self) -> Result<Option<Vec<i64>>, Error> {
-        let starts = |topic: Topic| {
-            topic
-                .partitions
-                .values()
-                .map(|offsets| offsets.start)
-                .collect()
-        };
-        Ok(self.topic().await?.map(starts))
-    }
-
     async fn topic(&self) -> Result<Option<Topic>, Error> {
         if !self.lists {
             return Ok(None);
@@ -359,19 +313,16 @@ fn may_be_sent(step: &Step, values: &Values) -> bool {
 }
 
 /// The cases that are not marked as destructive although a faulty server could delete records because of them.
-pub fn harmful(cases: &[(String, Case)]) -> Vec<&str> {
+pub fn harmful(cases: &[Case]) -> Vec<&str> {
     let target = Target {
         project_id: "p".to_owned(),
         instance_id: "i".to_owned(),
         topic: "t".to_owned(),
     };
     let values = Values::new(&target, "localhost");
-    let harmful = |case: &Case| {
+    let harmful = |case: &&Case| {
         !case.destructive && !case.steps.iter().all(|step| may_be_sent(step, &values))
     };
-    cases
-        .iter()
-        .filter(|(_, case)| harmful(case))
-        .map(|(name, _)| &**name)
-        .collect()
+    let harmful = cases.iter().filter(harmful);
+    harmful.map(|case| &*case.name).collect()
 }

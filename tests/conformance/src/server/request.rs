@@ -1,29 +1,17 @@
 //! Building and signing the requests of a case.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use http::{HeaderMap, HeaderValue, Method, header};
 use huaweicloud_auth::Credentials;
-use huaweicloud_auth::signing::{
-    self, ALGORITHM, Payload, RequestTarget, SignedHeaders, SigningRequest, X_PROJECT_ID,
-    X_SDK_DATE,
-};
+use huaweicloud_auth::signing::{SignedHeaders, Signer, X_PROJECT_ID};
 
 use super::case::{Key, Signing, Step};
-use super::values::Values;
+use crate::rewrite::set_headers;
+use crate::values::Values;
+use crate::wire::Request;
 
 type Error = Box<dyn std::error::Error>;
-
-/// A request that is ready to be sent.
-#[derive(Clone, Debug)]
-pub(super) struct Request {
-    pub(super) method: Method,
-    pub(super) path: String,
-    pub(super) query: String,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Vec<u8>,
-}
 
 /// Builds the request of a step and signs it.
 pub(super) fn build(
@@ -66,21 +54,6 @@ fn body(step: &Step, values: &Values) -> Result<Vec<u8>, Error> {
     }
 }
 
-fn set_headers(
-    headers: &mut HeaderMap,
-    wanted: &BTreeMap<String, Vec<String>>,
-    values: &Values,
-) -> Result<(), Error> {
-    for (name, texts) in wanted {
-        let name: HeaderName = name.parse()?;
-        headers.remove(&name);
-        for text in texts {
-            headers.append(&name, values.fill(text)?.parse()?);
-        }
-    }
-    Ok(())
-}
-
 fn change(request: &mut Request, step: &Step, values: &Values) -> Result<(), Error> {
     let changes = &step.then;
     if let Some(method) = &changes.method {
@@ -95,7 +68,7 @@ fn change(request: &mut Request, step: &Step, values: &Values) -> Result<(), Err
     if let Some(body) = &changes.body {
         request.body = values.fill(body)?.into_bytes();
     }
-    set_headers(&mut request.headers, &changes.headers, values)
+    Ok(set_headers(&mut request.headers, &changes.headers, values)?)
 }
 
 fn sign(
@@ -111,59 +84,14 @@ fn sign(
         Key::WrongSecret => Credentials::new(own.access_key().unwrap_or_default(), made_up())?,
         Key::Unknown => Credentials::new(made_up(), made_up())?,
     };
-    let target = RequestTarget {
-        method: &request.method,
-        host,
-        path: &request.path,
-        query: &request.query,
-    };
-    let payload = Payload::Bytes(&request.body);
-    let mut signed = request.headers.clone();
-    signing::authorize(
-        &credentials,
-        target,
-        &mut signed,
-        payload,
-        clock(signing.minutes),
-    )?;
-    if let Some(names) = &signing.headers {
-        sign_only(names, &credentials, target, payload, &mut signed)?;
+    let mut signer = Signer::new(&credentials, clock(signing.minutes));
+    let list = signing.headers.as_ref().map(|names| names.join(";"));
+    if let Some(list) = &list {
+        let listed = SignedHeaders::parse(list);
+        let listed = listed.ok_or("signing.headers must be in ascending order")?;
+        signer = signer.with_signed_headers(listed);
     }
-    request.headers = signed;
-    Ok(())
-}
-
-/// Signs again, with a choice of headers.
-fn sign_only(
-    names: &[String],
-    credentials: &Credentials,
-    target: RequestTarget<'_>,
-    payload: Payload<'_>,
-    headers: &mut HeaderMap,
-) -> Result<(), Error> {
-    let list = names.join(";");
-    let signed_headers =
-        SignedHeaders::parse(&list).ok_or("signing.headers must be in ascending order")?;
-    let request = SigningRequest {
-        target,
-        headers,
-        payload,
-    };
-    let canonical_request = signing::canonical_request(&request, &signed_headers);
-    let date = headers
-        .get(X_SDK_DATE)
-        .and_then(|date| date.to_str().ok())
-        .unwrap_or_default();
-    let string_to_sign = signing::string_to_sign(date, &canonical_request);
-    let signature = signing::signature(
-        credentials.secret_key().unwrap_or_default(),
-        &string_to_sign,
-    );
-    let access_key = credentials.access_key().unwrap_or_default();
-    let value =
-        format!("{ALGORITHM} Access={access_key}, SignedHeaders={list}, Signature={signature}");
-    headers.insert(header::AUTHORIZATION, value.parse()?);
-    Ok(())
+    Ok(request.sign(&signer, host)?)
 }
 
 fn clock(minutes: i64) -> SystemTime {

@@ -1,0 +1,384 @@
+//! A proxy that makes a sound client or server faulty: it rewrites what passes, and signs again what was signed.
+//!
+//! Between the server suite and a sound gateway it makes a faulty server, between a sound client and the service of a
+//! client case a faulty client.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use http::{HeaderMap, Method, header};
+use huaweicloud_auth::Credentials;
+use huaweicloud_auth::signing::{
+    Payload, Signer, SigningRequest, X_AUTH_TOKEN, X_SDK_CONTENT_SHA256,
+};
+use huaweicloud_auth::verification::{Authorization, VerificationErrorKind, Verifier};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::rewrite::{Answered, Rewrite};
+use crate::values::Values;
+use crate::wire::{Answer, Listener, Request, Service, Wire};
+
+type Error = Box<dyn std::error::Error>;
+
+/// Concern one connection, so they are not forwarded.
+const HOP_BY_HOP: [header::HeaderName; 3] = [
+    header::CONNECTION,
+    header::CONTENT_LENGTH,
+    header::TRANSFER_ENCODING,
+];
+
+/// What the proxy does to what passes. The default forwards everything, but signs again what is rightly signed.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Behaviour {
+    /// The requests that it concerns; all when absent.
+    when: When,
+    /// Signs rightly what the server would refuse for this flaw of its signature.
+    accept: Option<Flaw>,
+    /// Changes of the request, which is signed again when it was rightly signed, and left as it is when wrongly.
+    request: Vec<Rewrite>,
+    /// What is wrong with the new signature.
+    sign: Sign,
+    /// Answers without forwarding.
+    answer_with: Option<Fixed>,
+    /// Sends a request when the client has sent none.
+    unasked: Option<Unasked>,
+    /// Sends the request again when the answer has this status.
+    repeat_on: Option<u16>,
+    /// Follows a redirect, once.
+    follow_redirect: bool,
+    /// The answers that are changed; all when absent.
+    answer_when: Answered,
+    /// Changes of the answer.
+    answer: Vec<Rewrite>,
+}
+
+/// Requests; each field that is absent admits any.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct When {
+    method: Option<String>,
+    query: Option<String>,
+    /// JSON values, one of which the body is.
+    bodies: Option<Vec<String>>,
+}
+
+impl When {
+    fn admits(&self, request: &Request) -> bool {
+        let body = serde_json::from_slice::<Value>(&request.body).ok();
+        let is = |text: &String| body.is_some() && body == serde_json::from_str(text).ok();
+        self.method
+            .as_ref()
+            .is_none_or(|one| request.method == **one)
+            && self.query.as_ref().is_none_or(|one| request.query == *one)
+            && self
+                .bodies
+                .as_ref()
+                .is_none_or(|bodies| bodies.iter().any(is))
+    }
+}
+
+/// What may be wrong with the signature of a request.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Flaw {
+    /// It has neither a signature nor a token.
+    NoSignature,
+    /// It has a token that is not known.
+    UnknownToken,
+    /// The signature of a known key does not match.
+    Mismatch,
+    /// The signature is too old or too new.
+    Skewed,
+    /// The signature does not cover the date.
+    DateNotSigned,
+    /// The signature does not cover the query.
+    QueryNotSigned,
+    /// The signature does not cover the body.
+    UnsignedPayload,
+    /// The signature covers another body, whose hash the request states.
+    PayloadMismatch,
+}
+
+/// What is wrong with a signature on purpose.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Sign {
+    /// It is so many minutes old.
+    minutes_ago: u64,
+    /// It is for this body.
+    body: Option<String>,
+    /// It is for this path.
+    path: Option<String>,
+}
+
+/// An answer that does not depend on the server.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Fixed {
+    status: u16,
+    body: String,
+}
+
+/// A request that the client did not send.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Unasked {
+    path: String,
+    body: String,
+}
+
+/// A running proxy. It stops when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Proxy {
+    listener: Listener,
+    state: Arc<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    behaviour: Behaviour,
+    upstream: Wire,
+    credentials: Credentials,
+    values: Values,
+    /// Whether there was a request.
+    used: AtomicBool,
+    /// The offsets of the last successful deletions, by partition.
+    deleted: Mutex<BTreeMap<i64, i64>>,
+    /// What went wrong in the proxy itself.
+    errors: Mutex<Vec<String>>,
+}
+
+impl Proxy {
+    /// Listens, and forwards to `upstream`. Requests are signed with `credentials`; `values` are for the texts of the
+    /// behaviour.
+    pub(crate) async fn start(
+        upstream: &str,
+        credentials: Credentials,
+        values: &Values,
+        behaviour: &Behaviour,
+    ) -> Result<Self, Error> {
+        let secret_key = credentials.secret_key().unwrap_or_default().to_owned();
+        let state = Arc::new(State {
+            behaviour: behaviour.clone(),
+            upstream: Wire::new(upstream)?,
+            values: values.with("secret_key", secret_key),
+            credentials,
+            used: AtomicBool::default(),
+            deleted: Mutex::default(),
+            errors: Mutex::default(),
+        });
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let listener = Listener::start(address, state.clone()).await?;
+        Ok(Self { listener, state })
+    }
+
+    /// Where it listens.
+    pub(crate) fn endpoint(&self) -> String {
+        format!("http://{}", self.listener.address())
+    }
+
+    /// Ends what one client had to do: sends the request that it did not send, if the behaviour has one.
+    pub(crate) async fn finish(&self) -> Result<(), Error> {
+        let state = &self.state;
+        let Some(unasked) = &state.behaviour.unasked else {
+            return Ok(());
+        };
+        if state.used.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let mut request = Request {
+            method: Method::POST,
+            path: state.values.fill(&unasked.path)?,
+            query: String::new(),
+            headers: HeaderMap::new(),
+            body: unasked.body.clone().into_bytes(),
+        };
+        let host = self.listener.address().to_string();
+        request.headers.insert(header::HOST, host.parse()?);
+        let json = header::HeaderValue::from_static("application/json");
+        request.headers.insert(header::CONTENT_TYPE, json);
+        state.sign(&mut request, &Sign::default())?;
+        // A path that no URL can have is not sent; the case then does not notice the fault.
+        let _ = state.upstream.send(request).await;
+        Ok(())
+    }
+
+    /// What went wrong in the proxy itself since this was last asked.
+    pub(crate) fn errors(&self) -> Vec<String> {
+        let mut errors = self
+            .state
+            .errors
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut errors)
+    }
+}
+
+impl Service for State {
+    async fn answer(&self, request: Request, unreadable: Option<String>) -> Option<Answer> {
+        self.used.store(true, Ordering::Relaxed);
+        if unreadable.is_some() {
+            return None;
+        }
+        // The errors of the standard library's Box are not Send.
+        let answered = self.exchange(request).await;
+        let failed = |error: String| {
+            let mut errors = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
+            errors.push(error);
+        };
+        answered.map_err(failed).ok()
+    }
+}
+
+impl State {
+    async fn exchange(&self, mut request: Request) -> Result<Answer, String> {
+        strip(&mut request.headers);
+        let behaviour = &self.behaviour;
+        let asked = request.body.clone();
+        let concerned = behaviour.when.admits(&request);
+        if !request.headers.contains_key(header::HOST) {
+            return self.forward(request).await;
+        }
+        if concerned
+            && behaviour
+                .accept
+                .is_some_and(|flaw| self.has(flaw, &request))
+        {
+            self.sign(&mut request, &Sign::default())?;
+        } else if !self.is_wrongly_signed(&request) {
+            let is_signed = request.headers.contains_key(header::AUTHORIZATION);
+            if concerned {
+                for rewrite in &behaviour.request {
+                    rewrite.request(&mut request, &self.values)?;
+                }
+            }
+            if is_signed {
+                let sign = concerned.then(|| behaviour.sign.clone());
+                self.sign(&mut request, &sign.unwrap_or_default())?;
+            }
+            if let (true, Some(fixed)) = (concerned, &behaviour.answer_with) {
+                return Ok(fixed.answer());
+            }
+        }
+        let mut answer = self.forward(request.clone()).await?;
+        if !concerned {
+            return Ok(answer);
+        }
+        if behaviour.repeat_on == Some(answer.status) {
+            answer = self.forward(request.clone()).await?;
+        }
+        if behaviour.follow_redirect
+            && let Some(location) = answer.headers.get(header::LOCATION)
+        {
+            request.path = location.to_str().unwrap_or("/").to_owned();
+            request.method = Method::GET;
+            request.body.clear();
+            answer = self.forward(request).await?;
+        }
+        if behaviour.answer_when.admits(&answer) {
+            for rewrite in &behaviour.answer {
+                rewrite.answer(&mut answer, &asked, &self.values, &self.deleted)?;
+            }
+        }
+        Ok(answer)
+    }
+
+    async fn forward(&self, request: Request) -> Result<Answer, String> {
+        let answer = self.upstream.send(request).await;
+        let mut answer = answer.map_err(|error| format!("the proxy cannot forward: {error}"))?;
+        strip(&mut answer.headers);
+        Ok(answer)
+    }
+
+    fn sign(&self, request: &mut Request, sign: &Sign) -> Result<(), String> {
+        let credentials = Credentials::new(
+            self.credentials.access_key().unwrap_or_default(),
+            self.credentials.secret_key().unwrap_or_default(),
+        );
+        let credentials = credentials.map_err(|error| error.to_string())?;
+        request.headers.remove(X_AUTH_TOKEN);
+        request.headers.remove(X_SDK_CONTENT_SHA256);
+        let mut signed = request.clone();
+        if let Some(body) = &sign.body {
+            signed.body = body.clone().into_bytes();
+        }
+        if let Some(path) = &sign.path {
+            signed.path.clone_from(path);
+        }
+        let host = request.text("host").unwrap_or_default();
+        let now = SystemTime::now() - Duration::from_secs(60 * sign.minutes_ago);
+        signed
+            .sign(&Signer::new(&credentials, now), host)
+            .map_err(|error| error.to_string())?;
+        request.headers = signed.headers;
+        Ok(())
+    }
+
+    fn is_wrongly_signed(&self, request: &Request) -> bool {
+        request.headers.contains_key(header::AUTHORIZATION) && self.verify(request).is_err()
+    }
+
+    fn has(&self, flaw: Flaw, request: &Request) -> bool {
+        let is = |kind| self.verify(request) == Err(Some(kind));
+        let has = |name| request.headers.contains_key(name);
+        match flaw {
+            Flaw::NoSignature => !has(header::AUTHORIZATION) && !has(X_AUTH_TOKEN),
+            Flaw::UnknownToken => !has(header::AUTHORIZATION) && has(X_AUTH_TOKEN),
+            Flaw::Mismatch => is(VerificationErrorKind::SignatureMismatch),
+            Flaw::Skewed => is(VerificationErrorKind::Skewed),
+            Flaw::DateNotSigned => is(VerificationErrorKind::DateNotSigned),
+            Flaw::UnsignedPayload => is(VerificationErrorKind::UnsignedPayload),
+            Flaw::PayloadMismatch => is(VerificationErrorKind::PayloadMismatch),
+            Flaw::QueryNotSigned => {
+                let query = String::new();
+                let bare = Request {
+                    query,
+                    ..request.clone()
+                };
+                self.verify(&bare).is_ok()
+            }
+        }
+    }
+
+    /// Verifies the signature; the error has no kind when it is of another key.
+    fn verify(&self, request: &Request) -> Result<(), Option<VerificationErrorKind>> {
+        let authorization =
+            Authorization::from_headers(&request.headers).map_err(|error| Some(error.kind()))?;
+        if Some(authorization.access_key()) != self.credentials.access_key() {
+            return Err(None);
+        }
+        let signed = SigningRequest {
+            target: request.target(request.text("host").unwrap_or_default()),
+            headers: &request.headers,
+            payload: Payload::Bytes(&request.body),
+        };
+        let secret_key = self.credentials.secret_key().unwrap_or_default();
+        let verified =
+            Verifier::default().verify(&authorization, &signed, secret_key, SystemTime::now());
+        verified.map_err(|error| Some(error.kind()))
+    }
+}
+
+impl Fixed {
+    fn answer(&self) -> Answer {
+        let mut headers = HeaderMap::new();
+        let json = header::HeaderValue::from_static("application/json");
+        headers.insert(header::CONTENT_TYPE, json);
+        Answer {
+            status: self.status,
+            headers,
+            body: self.body.clone().into_bytes(),
+        }
+    }
+}
+
+fn strip(headers: &mut HeaderMap) {
+    for name in HOP_BY_HOP {
+        headers.remove(name);
+    }
+}

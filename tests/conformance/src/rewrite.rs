@@ -1,0 +1,325 @@
+//! The operations of which injected faults consist, on a request or on its answer.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
+
+use http::{HeaderMap, HeaderName};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use crate::judge::holds;
+use crate::values::Values;
+use crate::wire::{Answer, Request};
+
+/// One change. Texts may hold the placeholders of server cases, and `<secret_key>`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Rewrite {
+    /// Of a request: another method.
+    Method(String),
+    /// Of a request: another segment of the path, by number from 1.
+    Segment { number: usize, text: String },
+    /// Of a request: another query.
+    Query(String),
+    /// Of an answer: another status.
+    Status(u16),
+    /// Other values of headers; none takes the header away.
+    Headers(BTreeMap<String, Vec<String>>),
+    /// Another body.
+    Body(String),
+    /// A change of rows of the body.
+    Rows(RowChange),
+    /// A change of the body that depends on more than one of its rows.
+    Reshape(Reshape),
+    /// Objects in place of lists among the rows, with these names of fields.
+    Objects(Vec<String>),
+}
+
+/// A change of each row that meets the conditions.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RowChange {
+    /// Conditions of fields.
+    when: BTreeMap<String, Test>,
+    /// Other values of fields.
+    set: Map<String, Value>,
+    /// Numbers that are added to fields, up to the largest one.
+    add: BTreeMap<String, i64>,
+    /// How many bits of fields are kept.
+    bits: BTreeMap<String, u32>,
+    /// Whether the row is left out.
+    drop: bool,
+}
+
+/// A condition of a field.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+enum Test {
+    /// It is a number in this range, one end of which may be absent, or it is absent or null.
+    Range(Range),
+    /// It has this value.
+    Value(Value),
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Range {
+    from: Option<i64>,
+    to: Option<i64>,
+    absent: bool,
+}
+
+/// Changes of a body as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Reshape {
+    /// What follows the first JSON value is left out.
+    FirstValue,
+    /// The last of several rows is left out.
+    WithoutLastRow,
+    /// Only the last row of each partition stays.
+    OneRowEach,
+    /// Rows that the contract does not allow are left out.
+    OnlyValidRows,
+    /// Of an answer: rows of partitions that were not asked for are left out.
+    OnlyRequestedRows,
+    /// Of an answer: a success for each partition that was asked for and is not there.
+    EveryRequestedRow,
+    /// Of an answer: each partition begins at the offset of the last successful deletion.
+    LastOffsetAsStart,
+}
+
+/// Answers; each field that is absent admits any.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Answered {
+    /// Whether the status is an error.
+    error: Option<bool>,
+    status: Option<u16>,
+    /// What the body holds.
+    text: Option<String>,
+}
+
+impl Answered {
+    pub(crate) fn admits(&self, answer: &Answer) -> bool {
+        let text = |text: &String| holds(&answer.body, text);
+        self.error
+            .is_none_or(|error| error == (answer.status >= 400))
+            && self.status.is_none_or(|status| status == answer.status)
+            && self.text.as_ref().is_none_or(text)
+    }
+}
+
+impl Rewrite {
+    /// Changes a request.
+    pub(crate) fn request(&self, request: &mut Request, values: &Values) -> Result<(), String> {
+        match self {
+            Self::Method(method) => {
+                request.method = method.parse().map_err(|_| format!("method {method:?}"))?;
+            }
+            Self::Segment { number, text } => {
+                let mut segments: Vec<_> = request.path.split('/').map(str::to_owned).collect();
+                if let Some(segment) = segments.get_mut(*number) {
+                    *segment = values.fill(text)?;
+                }
+                request.path = segments.join("/");
+            }
+            Self::Query(query) => request.query = values.fill(query)?,
+            Self::Status(_) => return Err("a request has no status".to_owned()),
+            Self::Headers(headers) => set_headers(&mut request.headers, headers, values)?,
+            Self::Body(body) => request.body = values.fill(body)?.into_bytes(),
+            Self::Reshape(Reshape::FirstValue) => {
+                let mut values = serde_json::Deserializer::from_slice(&request.body).into_iter();
+                let _: Option<Result<Value, _>> = values.next();
+                let end = values.byte_offset();
+                request.body.truncate(end);
+            }
+            _ => self.json(&mut request.body, &[], None),
+        }
+        Ok(())
+    }
+
+    /// Changes an answer to the request with the body `asked`.
+    pub(crate) fn answer(
+        &self,
+        answer: &mut Answer,
+        asked: &[u8],
+        values: &Values,
+        deleted: &Mutex<BTreeMap<i64, i64>>,
+    ) -> Result<(), String> {
+        match self {
+            Self::Status(status) => answer.status = *status,
+            Self::Headers(headers) => set_headers(&mut answer.headers, headers, values)?,
+            Self::Body(body) => answer.body = values.fill(body)?.into_bytes(),
+            Self::Method(_) | Self::Segment { .. } | Self::Query(_) => {
+                return Err("an answer has no method, path or query".to_owned());
+            }
+            _ => self.json(&mut answer.body, asked, Some(deleted)),
+        }
+        Ok(())
+    }
+
+    /// Changes a body that has rows.
+    fn json(&self, body: &mut Vec<u8>, asked: &[u8], deleted: Option<&Mutex<BTreeMap<i64, i64>>>) {
+        let Ok(before) = serde_json::from_slice::<Value>(body) else {
+            return;
+        };
+        let asked: Value = serde_json::from_slice(asked).unwrap_or_default();
+        let mut after = before.clone();
+        let rows = after.get_mut("partitions").and_then(Value::as_array_mut);
+        let Some(rows) = rows else {
+            return;
+        };
+        match self {
+            Self::Rows(change) => rows.retain_mut(|row| change.apply(row)),
+            Self::Objects(names) => rows.iter_mut().for_each(|row| to_object(row, names)),
+            Self::Reshape(reshape) => reshape.apply(rows, &asked, deleted),
+            _ => {}
+        }
+        // Numbers that do not fit into 64 bits survive only as they were written.
+        if after != before {
+            *body = after.to_string().into_bytes();
+        }
+    }
+}
+
+impl RowChange {
+    /// Changes a row; `false` leaves it out.
+    fn apply(&self, row: &mut Value) -> bool {
+        let Some(fields) = row.as_object_mut() else {
+            return true;
+        };
+        let holds = |(name, test): (&String, &Test)| test.holds(fields.get(name));
+        if !self.when.iter().all(holds) {
+            return true;
+        }
+        fields.extend(self.set.clone());
+        for (name, add) in &self.add {
+            if let Some(number) = fields.get(name).and_then(Value::as_i64) {
+                fields.insert(name.clone(), number.saturating_add(*add).into());
+            }
+        }
+        for (name, bits) in &self.bits {
+            if let Some(number) = fields.get(name).and_then(Value::as_i64) {
+                fields.insert(name.clone(), (number & ((1 << bits) - 1)).into());
+            }
+        }
+        !self.drop
+    }
+}
+
+impl Test {
+    fn holds(&self, field: Option<&Value>) -> bool {
+        let field = field.unwrap_or(&Value::Null);
+        match self {
+            Self::Range(range) if range.absent => field.is_null(),
+            Self::Range(range) => field.as_i64().is_some_and(|number| {
+                range.from.is_none_or(|from| from <= number)
+                    && range.to.is_none_or(|to| number <= to)
+            }),
+            Self::Value(value) => field == value,
+        }
+    }
+}
+
+impl Reshape {
+    fn apply(
+        self,
+        rows: &mut Vec<Value>,
+        asked: &Value,
+        deleted: Option<&Mutex<BTreeMap<i64, i64>>>,
+    ) {
+        let empty = Vec::new();
+        let asked = asked["partitions"].as_array().unwrap_or(&empty);
+        match self {
+            Self::WithoutLastRow if rows.len() > 1 => {
+                rows.pop();
+            }
+            // The first value is taken before the body is JSON.
+            Self::WithoutLastRow | Self::FirstValue => {}
+            Self::OneRowEach => {
+                let mut seen = BTreeSet::new();
+                rows.reverse();
+                rows.retain(|row| seen.insert(row["partition"].to_string()));
+                rows.reverse();
+            }
+            Self::OnlyValidRows => rows.retain(is_valid),
+            Self::OnlyRequestedRows => rows.retain(|row| has(asked, row)),
+            Self::EveryRequestedRow => {
+                let missing = asked.iter().filter(|row| !has(rows, row));
+                let success = |row: &Value| json!({"partition": row["partition"], "result": "success", "error_code": "0"});
+                let missing: Vec<_> = missing.map(success).collect();
+                rows.extend(missing);
+            }
+            Self::LastOffsetAsStart => {
+                let Some(deleted) = deleted else { return };
+                let mut deleted = deleted.lock().unwrap_or_else(PoisonError::into_inner);
+                last_offset_as_start(rows, asked, &mut deleted);
+            }
+        }
+    }
+}
+
+fn has(rows: &[Value], wanted: &Value) -> bool {
+    rows.iter()
+        .any(|row| row["partition"] == wanted["partition"])
+}
+
+fn is_valid(row: &Value) -> bool {
+    let in_range = |name: &str, from, to| {
+        row[name]
+            .as_i64()
+            .is_some_and(|it| (from..=to).contains(&it))
+    };
+    row.as_object().is_some_and(|fields| fields.len() == 2)
+        && in_range("partition", 0, i64::from(i32::MAX))
+        && in_range("offset", -1, i64::MAX)
+}
+
+/// Remembers the offsets of a deletion, and puts them into a listing.
+fn last_offset_as_start(rows: &mut [Value], asked: &[Value], deleted: &mut BTreeMap<i64, i64>) {
+    for row in rows {
+        let Some(partition) = row["partition"].as_i64() else {
+            continue;
+        };
+        if row.get("start_offset").is_some() {
+            if let Some(offset) = deleted.get(&partition) {
+                row["start_offset"] = (*offset).into();
+            }
+        } else if row["result"] == "success" {
+            let asked = asked.iter().find(|asked| asked["partition"] == partition);
+            match asked.and_then(|asked| asked["offset"].as_i64()) {
+                Some(offset @ 0..) => deleted.insert(partition, offset),
+                _ => deleted.remove(&partition),
+            };
+        }
+    }
+}
+
+fn to_object(row: &mut Value, names: &[String]) {
+    if let Some(values) = row.as_array() {
+        *row = names.iter().cloned().zip(values.iter().cloned()).collect();
+    }
+}
+
+/// Gives headers other values; none takes a header away.
+pub(crate) fn set_headers(
+    headers: &mut HeaderMap,
+    wanted: &BTreeMap<String, Vec<String>>,
+    values: &Values,
+) -> Result<(), String> {
+    for (name, texts) in wanted {
+        let name: HeaderName = name
+            .parse()
+            .map_err(|_| format!("{name:?} is not a header name"))?;
+        headers.remove(&name);
+        for text in texts {
+            let value = values.fill(text)?;
+            let value = value
+                .parse()
+                .map_err(|_| format!("{name}: {text:?} is not a header value"))?;
+            headers.append(&name, value);
+        }
+    }
+    Ok(())
+}

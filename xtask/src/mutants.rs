@@ -1,0 +1,214 @@
+//! `cargo xtask mutants`: cargo-mutants on the code that decides, and its verdicts against a list.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Result, anyhow, ensure};
+use clap::Args;
+use serde::Deserialize;
+use serde_json::Value;
+use xshell::Shell;
+
+use crate::failure::{read_toml, skip, unless_empty};
+use crate::process::run_cargo;
+
+const VERSION: &str = "27.1.0";
+const TOOLS: &str = "target/tools";
+const OUTPUT: &str = "target/mutants";
+const LIST: &str = "tests/conformance/mutants.toml";
+/// For all mutants together; an interrupted run is a failure.
+const TOTAL_SECONDS: &str = "10800";
+/// For one mutant. Without it the limit would follow from the time of an undisturbed run, which varies on a busy machine.
+const TEST_SECONDS: &str = "600";
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct List {
+    #[serde(default)]
+    detected: Vec<Detected>,
+    #[serde(default)]
+    survivor: Vec<Survivor>,
+}
+
+/// A fault that a mutant stands for.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Detected {
+    fault: String,
+    #[serde(rename = "what")]
+    _what: String,
+    mutant: String,
+}
+
+/// Mutants that no test detects.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Survivor {
+    mutant: String,
+    #[serde(default = "one")]
+    count: usize,
+    #[serde(rename = "reason")]
+    _reason: String,
+}
+
+fn one() -> usize {
+    1
+}
+
+/// How many mutants of one text tests have detected, and how many not.
+#[derive(Debug, Default)]
+struct Verdicts {
+    detected: usize,
+    survived: usize,
+}
+
+/// Mutate the code that decides, and hold what no test detects against tests/conformance/mutants.toml.
+#[derive(Debug, Default, Args)]
+pub(crate) struct Mutants {
+    /// Arguments of cargo-mutants, such as `--re src/retry.rs`, to try a part; then only new survivors are failures.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<String>,
+}
+
+impl Mutants {
+    /// Runs cargo-mutants on a copy of the checkout.
+    pub(crate) fn run(&self, sh: &Shell) -> Result<()> {
+        let root = sh.current_dir();
+        let list: List = read_toml(&root, LIST)?;
+        let program = root.join(TOOLS).join("bin/cargo-mutants");
+        let words = format!("install --locked --version {VERSION} --root {TOOLS} cargo-mutants");
+        if !is_installed(sh, &program) && run_cargo(sh, &words).is_err() {
+            return skip(format!("cargo-mutants {VERSION} cannot be installed"));
+        }
+        let output = root.join(OUTPUT);
+        // The tool would keep the results of an earlier run beside those of this one.
+        sh.remove_path(&output)?;
+        sh.create_dir(&output)?;
+        let command = sh.cmd("timeout").args(["--signal=INT", TOTAL_SECONDS]);
+        let command = command.arg(&program).args(["mutants", "--no-shuffle"]);
+        let command = command.args(["--timeout", TEST_SECONDS, "--output"]);
+        let command = command.arg(&output).args(&self.arguments);
+        let status = Command::from(command).status()?;
+        // 2 and 3: some mutants survived, or ran into the time limit; which of them, is in the results.
+        ensure!(
+            matches!(status.code(), Some(0 | 2 | 3)),
+            "cargo mutants: {status}"
+        );
+        let results = sh.read_file(output.join("mutants.out/outcomes.json"))?;
+        let verdicts = verdicts(&serde_json::from_str(&results)?);
+        let failures = compare(&list, &verdicts, self.arguments.is_empty());
+        let failures = failures.into_iter().map(|one| anyhow!("{LIST}: {one}"));
+        unless_empty(failures.collect())
+    }
+}
+
+fn is_installed(sh: &Shell, program: &Path) -> bool {
+    let version = sh.cmd(program).args(["mutants", "--version"]);
+    let version = version.quiet().ignore_stderr().read();
+    version.is_ok_and(|text| text.split_whitespace().any(|word| word == VERSION))
+}
+
+/// The verdicts of a run by the text of the mutants, which names the function but not the place.
+fn verdicts(results: &Value) -> BTreeMap<String, Verdicts> {
+    let mut verdicts: BTreeMap<String, Verdicts> = BTreeMap::new();
+    for outcome in results["outcomes"].as_array().into_iter().flatten() {
+        let Some(name) = outcome["scenario"]["Mutant"]["name"].as_str() else {
+            continue;
+        };
+        // FILE:LINE:COLUMN: TEXT
+        let text = name.split_once(": ").map_or(name, |(_, text)| text);
+        let of_text = verdicts.entry(text.to_owned()).or_default();
+        match outcome["summary"].as_str() {
+            Some("CaughtMutant" | "Timeout") => of_text.detected += 1,
+            Some("MissedMutant") => of_text.survived += 1,
+            _ => {}
+        }
+    }
+    verdicts
+}
+
+/// What the list does not say; `is_whole` when every mutant was tried.
+fn compare(list: &List, verdicts: &BTreeMap<String, Verdicts>, is_whole: bool) -> Vec<String> {
+    let mut failures = Vec::new();
+    let listed = |text: &str| {
+        let of_text = list.survivor.iter().filter(|one| one.mutant == text);
+        of_text.map(|one| one.count).sum::<usize>()
+    };
+    for (text, Verdicts { survived, .. }) in verdicts {
+        let listed = listed(text);
+        if *survived > listed {
+            failures.push(format!("{survived} survive, {listed} are listed: {text}"));
+        }
+    }
+    if !is_whole {
+        return failures;
+    }
+    let survived = |text: &str| verdicts.get(text).map_or(0, |of_text| of_text.survived);
+    for Survivor { mutant, .. } in &list.survivor {
+        if survived(mutant) < listed(mutant) {
+            failures.push(format!("obsolete, fewer survive: {mutant}"));
+        }
+    }
+    for Detected { fault, mutant, .. } in &list.detected {
+        let of_text = verdicts.get(mutant);
+        if of_text.is_none_or(|of_text| of_text.detected == 0 || of_text.survived > 0) {
+            failures.push(format!("{fault}: not detected, or not a mutant: {mutant}"));
+        }
+    }
+    failures
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn survivors_are_held_against_the_list() {
+        let list: List = toml::from_str(
+            r#"
+            survivor = [
+                { mutant = "replace a with b in f", count = 2, reason = "equal" },
+                { mutant = "delete ! in gone", reason = "equal" },
+            ]
+            detected = [
+                { fault = "x", what = "X.", mutant = "replace c with d in f" },
+                { fault = "y", what = "Y.", mutant = "replace e with f in f" },
+            ]
+            "#,
+        )
+        .unwrap();
+        let outcome = |text: &str, summary: &str| {
+            let name = format!("crates/a/src/b.rs:1:2: {text}");
+            json!({"scenario": {"Mutant": {"name": name}}, "summary": summary})
+        };
+        let results = json!({"outcomes": [
+            {"scenario": "Baseline", "summary": "Success"},
+            outcome("replace a with b in f", "MissedMutant"),
+            outcome("replace a with b in f", "MissedMutant"),
+            outcome("replace c with d in f", "CaughtMutant"),
+            outcome("replace e with f in f", "Unviable"),
+            outcome("delete ! in f", "MissedMutant"),
+        ]});
+        let verdicts = verdicts(&results);
+        let new = "1 survive, 0 are listed: delete ! in f";
+        assert_eq!(compare(&list, &verdicts, false), [new]);
+        assert_eq!(
+            compare(&list, &verdicts, true),
+            [
+                new,
+                "obsolete, fewer survive: delete ! in gone",
+                "y: not detected, or not a mutant: replace e with f in f",
+            ]
+        );
+    }
+
+    #[test]
+    fn the_checked_in_list_can_be_read() {
+        let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+        let list: List = read_toml(Path::new(root), LIST).unwrap();
+        assert!(!list.detected.is_empty());
+    }
+}
