@@ -33,7 +33,7 @@ fn main() -> ExitCode {
     match run(arguments.command) {
         Ok(exit) => exit.into(),
         Err(failure) => {
-            failure.report(json);
+            failure.report("error", json);
             failure.exit().into()
         }
     }
@@ -48,7 +48,7 @@ fn run(command: Command) -> Result<Exit, Failure> {
     let runtime = runtime
         .enable_all()
         .build()
-        .map_err(|error| Failure::usage(format!("cannot start: {error}")))?;
+        .map_err(|error| Failure::input(format!("cannot start: {error}")))?;
     let ended = match command {
         Command::Delete(delete) => runtime.block_on(commands::delete(delete)),
         Command::Purge(purge) => runtime.block_on(commands::purge(purge)),
@@ -66,7 +66,7 @@ fn run(command: Command) -> Result<Exit, Failure> {
 /// Help goes to standard output; bad usage to standard error, in JSON where results would be.
 fn not_understood(error: &clap::Error) -> ExitCode {
     if error.use_stderr() && asks_for_json(std::env::args_os()) {
-        Failure::usage(in_one_line(&error.render().to_string())).report(true);
+        Failure::usage(in_one_line(&error.render().to_string())).report("error", true);
         return Exit::Usage.into();
     }
     // A closed standard output is no reason to panic.

@@ -9,8 +9,6 @@ use comfy_table::{CellAlignment, Table, presets};
 use dms_kafka::{Deletion, DeletionTarget, PartitionInfo};
 use serde::Serialize;
 
-use crate::exit::Failure;
-
 /// How results are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
@@ -145,12 +143,6 @@ impl<'a> Report<'a> {
             partitions: asked.chain(unexpected).collect(),
         }
     }
-
-    pub(crate) fn json(&self) -> Result<String, Failure> {
-        let mut text = serde_json::to_string(self).map_err(Failure::unshown)?;
-        text.push('\n');
-        Ok(text)
-    }
 }
 
 impl ReportRow<'_> {
@@ -176,6 +168,14 @@ pub(crate) fn records_below(held: &PartitionInfo, target: DeletionTarget) -> i64
         DeletionTarget::Before(offset) => (offset.get() - held.start_offset().get()).max(0),
         _ => held.records(),
     }
+}
+
+/// A value as one line of JSON.
+pub(crate) fn json_line(value: &impl Serialize) -> String {
+    // Values with names as keys cannot fail to be written to a string.
+    let mut text = serde_json::to_string(value).unwrap_or_default();
+    text.push('\n');
+    text
 }
 
 pub(crate) fn table(header: &[&str]) -> Table {

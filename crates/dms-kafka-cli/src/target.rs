@@ -221,6 +221,6 @@ fn with_certificates(builder: ClientBuilder, service: &Service) -> Result<Client
         return Ok(builder);
     };
     let pem = std::fs::read(path)
-        .map_err(|error| Failure::usage(format!("--ca-cert {}: {error}", path.display())))?;
+        .map_err(|error| Failure::input(format!("--ca-cert {}: {error}", path.display())))?;
     Ok(builder.with_root_certificates(pem))
 }

@@ -8,7 +8,7 @@ use crate::arguments::Delete;
 use crate::confirm;
 use crate::exit::{Exit, Failure};
 use crate::interrupt::Interrupts;
-use crate::output::{Format, Report, Rows};
+use crate::output::{self, Format, Report, Rows};
 use crate::stderr;
 use crate::stdout;
 use crate::target::Target;
@@ -24,8 +24,7 @@ pub(crate) async fn delete(arguments: Box<Delete>) -> Result<Exit, Failure> {
     )
     .await?;
     if arguments.dry_run {
-        stdout::print(&target.request_text(topic.as_str(), &targets, arguments.output.is_json()))
-            .map_err(Failure::usage)?;
+        stdout::print(&target.request_text(topic.as_str(), &targets, arguments.output.is_json()))?;
         stderr::note("Nothing was sent.", arguments.output.is_json());
         return Ok(Exit::Done);
     }
@@ -40,7 +39,7 @@ pub(crate) async fn delete(arguments: Box<Delete>) -> Result<Exit, Failure> {
     for &(partition, what) in &targets {
         request = request.target(partition, what);
     }
-    let mut interrupts = Interrupts::listen().map_err(Failure::usage)?;
+    let mut interrupts = Interrupts::listen()?;
     let json = arguments.output.is_json();
     let (sent, mut was_interrupted) = send(request, &mut interrupts, json).await?;
     let shown = match sent {
@@ -129,11 +128,13 @@ fn show(
 ) -> Result<(), Failure> {
     let report = Report::new(&deletion);
     let shown = match arguments.output {
-        Format::Json => stdout::print(&report.json()?),
+        Format::Json => stdout::print(&output::json_line(&report)),
         Format::Table => stdout::print_coloured(&rows.outcome(&report, after)),
     };
-    shown.map_err(Failure::unshown)?;
-    deletion.into_result().map(drop).map_err(Failure::call)
+    let result = deletion.into_result();
+    let outcome = result.as_ref().err().map(Error::outcome);
+    shown.map_err(|failure| failure.with_outcome(outcome))?;
+    result.map(drop).map_err(Failure::call)
 }
 
 /// All targets in the order of their partitions, each named once.

@@ -3,11 +3,12 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use dms_kafka_gateway::{Config, ErrorCodeStyle, Gateway, ReadyLine};
+use dms_kafka_gateway::{Config, Error, ErrorCodeStyle, ErrorKind, Gateway};
 
 use crate::arguments::Serve;
 use crate::exit::{Exit, Failure};
 use crate::interrupt::Interrupts;
+use crate::output;
 use crate::setting::variable_value;
 use crate::stdout;
 
@@ -57,7 +58,7 @@ async fn serve_file(
     path: &Path,
     listen: Option<SocketAddr>,
 ) -> Result<Exit, Failure> {
-    let mut config = Config::read(path).map_err(Failure::caused)?;
+    let mut config = Config::read(path).map_err(not_started)?;
     if let Some(listen) = listen {
         config.listen = listen;
     }
@@ -66,14 +67,14 @@ async fn serve_file(
     }
     let checked = config
         .check(&|name| std::env::var(name).ok())
-        .map_err(Failure::caused)?;
+        .map_err(not_started)?;
     if arguments.check_config {
-        stdout::print(&format!("{} holds together\n", path.display())).map_err(Failure::usage)?;
+        stdout::print(&format!("{} holds together\n", path.display()))?;
         return Ok(Exit::Done);
     }
-    let interrupts = Interrupts::listen().map_err(Failure::usage)?;
-    let service = checked.start().await.map_err(Failure::caused)?;
-    print_ready(&service.ready_line())?;
+    let interrupts = Interrupts::listen()?;
+    let service = checked.start().await.map_err(not_started)?;
+    stdout::print(&output::json_line(&service.ready_line()))?;
     Ok(shut_down_when_asked(interrupts, service.shutdown()).await)
 }
 
@@ -106,15 +107,10 @@ async fn serve_memory(arguments: Serve, listen: SocketAddr) -> Result<Exit, Fail
     for topic in arguments.topic {
         gateway = gateway.topic(topic.name, topic.partitions, topic.records);
     }
-    let interrupts = Interrupts::listen().map_err(Failure::usage)?;
-    let gateway = gateway.start().await.map_err(Failure::caused)?;
-    print_ready(&gateway.ready_line())?;
+    let interrupts = Interrupts::listen()?;
+    let gateway = gateway.start().await.map_err(not_started)?;
+    stdout::print(&output::json_line(&gateway.ready_line()))?;
     Ok(shut_down_when_asked(interrupts, gateway.shutdown()).await)
-}
-
-fn print_ready(line: &ReadyLine<'_>) -> Result<(), Failure> {
-    let line = serde_json::to_string(line).map_err(Failure::usage)?;
-    stdout::print(&format!("{line}\n")).map_err(Failure::usage)
 }
 
 /// Serves until it is asked to stop; who asks twice does not want to wait for the requests in flight.
@@ -129,5 +125,14 @@ async fn shut_down_when_asked(
             tracing::warn!("asked to stop again: requests in flight are left");
             Exit::Interrupted
         }
+    }
+}
+
+/// A file that cannot be read is no fault of its content.
+fn not_started(error: Error) -> Failure {
+    if error.kind() == ErrorKind::File {
+        Failure::input(crate::exit::chain(&error))
+    } else {
+        Failure::usage(error)
     }
 }

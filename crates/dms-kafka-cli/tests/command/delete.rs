@@ -214,9 +214,17 @@ fn a_result_that_cannot_be_written_is_not_called_undone() {
         .stdout(full)
         .output()
         .unwrap();
-    assert_eq!(output.status.code(), Some(4), "{}", stderr(&output));
+    assert_eq!(output.status.code(), Some(5), "{}", stderr(&output));
     let told: Value = serde_json::from_str(&stderr(&output)).unwrap();
-    assert_eq!(told["outcome"], "unknown");
+    assert_eq!(
+        (&told["kind"], &told["outcome"]),
+        (&json!("output"), &json!("applied"))
+    );
+    let message = told["message"].as_str().unwrap();
+    assert!(
+        message.starts_with("all named records were deleted, but standard output"),
+        "{message}"
+    );
 }
 
 #[test]

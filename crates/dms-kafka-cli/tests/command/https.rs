@@ -61,7 +61,7 @@ fn a_certificate_of_ones_own_is_trusted_when_it_is_named() {
     let told: Value = serde_json::from_str(stderr(&untrusted).lines().last().unwrap()).unwrap();
     assert_eq!(told["outcome"], "not_applied");
     let absent = delete(&["--ca-cert", "no/such/file"]);
-    assert_eq!(absent.status.code(), Some(2), "{}", stderr(&absent));
+    assert_eq!(absent.status.code(), Some(5), "{}", stderr(&absent));
     assert!(
         stderr(&absent).contains("--ca-cert no/such/file"),
         "{}",

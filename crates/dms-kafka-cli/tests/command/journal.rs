@@ -189,7 +189,7 @@ fn a_journal_that_cannot_grow_stops_the_purge_and_loses_nothing() {
         };
     }
     let output = limited.output().unwrap();
-    assert_eq!(output.status.code(), Some(4), "{}", stderr(&output));
+    assert_eq!(output.status.code(), Some(5), "{}", stderr(&output));
     assert!(
         stderr(&output).contains("the journal cannot be written"),
         "{}",

@@ -173,9 +173,9 @@ fn results_that_cannot_be_written_stop_the_purge() {
             r#""$DMS" purge --embedded --yes --output {form} --offsets-file "$OFFSETS" >/dev/full"#
         );
         let output = shell(&line, &folder);
-        assert_eq!(output.status.code(), Some(4), "{form}: {}", stderr(&output));
+        assert_eq!(output.status.code(), Some(5), "{form}: {}", stderr(&output));
         assert!(
-            stderr(&output).contains("No space left"),
+            stderr(&output).contains("records were deleted from some partitions, but standard output cannot be written: No space left"),
             "{form}: {}",
             stderr(&output)
         );
@@ -183,7 +183,7 @@ fn results_that_cannot_be_written_stop_the_purge() {
     let line =
         r#""$DMS" purge --embedded --yes --failures-file /dev/full --offsets-file "$OFFSETS""#;
     let output = shell(line, &folder);
-    assert_eq!(output.status.code(), Some(4), "{}", stderr(&output));
+    assert_eq!(output.status.code(), Some(5), "{}", stderr(&output));
     assert!(
         stderr(&output).contains("the failures file cannot be written"),
         "{}",
@@ -193,6 +193,48 @@ fn results_that_cannot_be_written_stop_the_purge() {
     let told = stderr(&output);
     let error: Value = serde_json::from_str(told.lines().next().unwrap()).unwrap();
     assert_eq!(error["kind"], "output", "{told}");
+    assert_eq!(error["outcome"], "partial", "{told}");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn output_that_cannot_be_written_is_not_bad_input() {
+    let folder = three_rows();
+    let dry_run = r#""$DMS" purge --embedded --dry-run --offsets-file "$OFFSETS""#;
+    for (line, kind) in [
+        (r#""$DMS" regions --output json > /dev/full"#, "output"),
+        (&format!("{dry_run} --output json > /dev/full"), "output"),
+        (
+            r#""$DMS" delete --embedded --topic t --partition 0:1 --dry-run --output json > /dev/full"#,
+            "output",
+        ),
+        (
+            r#""$DMS" purge --embedded --yes --output json --offsets-file no/such/file"#,
+            "input",
+        ),
+    ] {
+        let output = shell(line, &folder);
+        assert_eq!(output.status.code(), Some(5), "{line}: {}", stderr(&output));
+        let error: Value = serde_json::from_str(&stderr(&output)).unwrap();
+        assert_eq!(
+            (&error["kind"], &error["outcome"]),
+            (&kind.into(), &"not_applied".into()),
+            "{error}"
+        );
+    }
+    for line in [
+        r#""$DMS" man --dir no/such/folder"#,
+        r#""$DMS" man > /dev/full"#,
+        r#""$DMS" completions bash > /dev/full"#,
+    ] {
+        let output = shell(line, &folder);
+        assert_eq!(output.status.code(), Some(5), "{line}: {}", stderr(&output));
+        assert!(
+            stderr(&output).contains("cannot be written: No s"),
+            "{line}: {}",
+            stderr(&output)
+        );
+    }
 }
 
 #[test]

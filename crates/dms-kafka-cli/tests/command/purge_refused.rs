@@ -7,85 +7,105 @@ use crate::folder::Folder;
 use crate::purge::rows;
 use crate::support::{Served, command, stderr, stdout};
 
-/// Content of the offsets file, arguments, and words of the message. Exit code 2, and no connection is opened.
-const REFUSED: &[(&str, &[&str], &[&str])] = &[
-    ("", &[], &["holds no row"]),
-    (r#"{"partitions":[],"version":1}"#, &[], &["holds no row"]),
+/// Exit code, content of the offsets file, arguments, and words of the message. No connection is opened.
+const REFUSED: &[(i32, &str, &[&str], &[&str])] = &[
+    (2, "", &[], &["holds no row"]),
     (
+        2,
+        r#"{"partitions":[],"version":1}"#,
+        &[],
+        &["holds no row"],
+    ),
+    (
+        2,
         r#"{"partitions":[],"version":2}"#,
         &[],
         &["line 1, column ", "it must be 1"],
     ),
     (
+        2,
         r#"{"partitions":[],"version":"1"}"#,
         &[],
         &["line 1, column ", "string \"1\", expected the version 1"],
     ),
     (
+        2,
         "{\"topic\":\"a\",\"partition\":0,\"offset\":1}",
         &["--output", "json", "--concurrncy", "2"],
         &["found; tip: a similar argument exists: '--concurrency'\""],
     ),
     (
+        2,
         "{\"topic\":\"a\",\"partition\":0,\"offset\":1}",
         &["--output", "json", "--max-failures", "x"],
         &["found in string\""],
     ),
     (
+        2,
         "{\"topic\":\"a\",\"partition\":0,\"offset\":1}\n{\"topic\":\"a\",\"partition\":0,\"offset\":2}\n",
         &[],
         &[
-            "line 2, column 38: ",
+            "row 2: ",
             "topic a, partition 0 is named again",
-            "first in line 1",
+            "first in row 1",
         ],
     ),
     (
+        2,
         "{\"partitions\":[\n{\"topic\":\"a\",\"partition\":0,\"offset\":1},\n{\"topic\":\"a\",\"partition\":0,\"offset\":1}]}",
         &[],
-        &["line 3, column ", "named again", "first in line 2"],
+        &["row 2: ", "named again", "first in row 1"],
     ),
     (
+        2,
         "{\"topic\":\"a\",\"partition\":0,\"offset\":1}\n{\"topic\":\"a\",\"partition\":1,\"offset\":-1}\n",
         &[],
         &["line 2", "--allow-everything"],
     ),
     (
+        2,
         "{\"topic\":\"a\",\"partition\":0,\"offset\":1}\nx",
         &[],
         &["line 2, column 1: "],
     ),
     (
+        2,
         "{\"topic\":\"a\",\"partition\":0,\"offset\":1}",
         &["--concurrency", "0"],
         &["--concurrency"],
     ),
     (
+        2,
         "{\"topic\":\"a\",\"partition\":0,\"offset\":1}",
         &["--journal", "/dev/full"],
         &["/dev/full", "not a regular file"],
     ),
     (
+        5,
         "{\"topic\":\"a\",\"partition\":0,\"offset\":1}",
         &["--journal", "no/such/folder/j"],
         &["no/such/folder/j"],
     ),
     (
+        5,
         "{\"topic\":\"a\",\"partition\":0,\"offset\":1}",
         &["--failures-file", "no/such/folder/f"],
         &["no/such/folder/f"],
     ),
     (
+        2,
         "{\"topic\":\"a\",\"partition\":0,\"offset\":1}",
         &["--failures", "f"],
         &["--failures-file"],
     ),
     (
+        2,
         "{\"topic\":\"a\",\"partition\":0,\"offset\":1}",
         &["--progress-every", "18446744073709551615"],
         &["--progress-every"],
     ),
     (
+        2,
         "{\"topic\":\"a\",\"\\u001b[31m\":0,\"offset\":1}",
         &[],
         &["line 1, column ", "unknown field `\\u{1b}[31m`"],
@@ -97,7 +117,7 @@ fn nothing_is_sent_of_a_file_that_breaks_a_rule() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
-    for (content, arguments, words) in REFUSED {
+    for (code, content, arguments, words) in REFUSED {
         let folder = Folder::new(content);
         let output = command()
             .args([
@@ -121,7 +141,7 @@ fn nothing_is_sent_of_a_file_that_breaks_a_rule() {
             .unwrap();
         assert_eq!(
             output.status.code(),
-            Some(2),
+            Some(*code),
             "{content} {arguments:?}: {}",
             stderr(&output)
         );
@@ -254,9 +274,9 @@ fn a_folder_is_no_offsets_file() {
         .arg(folder.path(""))
         .output()
         .unwrap();
-    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    assert_eq!(output.status.code(), Some(5), "{}", stderr(&output));
     assert!(
-        stderr(&output).contains("cannot be read: is a directory"),
+        stderr(&output).contains("cannot be read: Is a directory"),
         "{}",
         stderr(&output)
     );

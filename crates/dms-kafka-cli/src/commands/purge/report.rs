@@ -1,15 +1,14 @@
 //! What a purge prints on standard output.
 
 use std::fmt::Write as _;
-use std::io;
 
 use dms_kafka::{DeletionTarget, Outcome, PartitionDeletion, PurgeResult, UnexpectedItem};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::states::{Counts, RowState};
+use super::rows::{Counts, Row, RowState};
 use crate::arguments::PurgeFormat;
-use crate::exit;
+use crate::exit::{self, Failure};
 use crate::output;
 use crate::stderr;
 use crate::stdout;
@@ -62,7 +61,7 @@ impl Report {
     }
 
     /// A request is finished.
-    pub(super) fn add(&mut self, result: &PurgeResult, states: &[RowState]) -> io::Result<()> {
+    pub(super) fn add(&mut self, result: &PurgeResult, states: &[RowState]) -> Result<(), Failure> {
         match result.deletion() {
             Ok(deletion) => {
                 let asked = deletion.partitions().iter().zip(states);
@@ -84,7 +83,7 @@ impl Report {
                 let targets = result.targets().iter();
                 self.show(targets.map(|(partition, target)| RowLine {
                     status: "request_failed",
-                    outcome: Some(exit::outcome(error.outcome())),
+                    outcome: Some(exit::outcome_word(error.outcome())),
                     request_id: error.request_id().map(str::to_owned),
                     error: Some(told.clone()),
                     ..RowLine::asked(result.topic(), partition.get(), *target)
@@ -94,16 +93,16 @@ impl Report {
     }
 
     /// A row that an earlier run has begun, and of which nothing more is known.
-    pub(super) fn add_unknown(&mut self, topic: &str, partition: i32) -> io::Result<()> {
+    pub(super) fn add_unknown(&mut self, row: &Row<'_>) -> Result<(), Failure> {
         self.show(std::iter::once(RowLine {
             status: "interrupted",
-            outcome: Some(exit::outcome(Outcome::Unknown)),
-            ..RowLine::asked(topic, partition, DeletionTarget::Everything)
+            outcome: Some(exit::outcome_word(Outcome::Unknown)),
+            ..RowLine::asked(row.topic.as_str(), row.partition.get(), row.target)
         }))
     }
 
     /// Lines are made one by one: each of a failed request holds the whole error.
-    fn show(&mut self, mut lines: impl Iterator<Item = RowLine>) -> io::Result<()> {
+    fn show(&mut self, mut lines: impl Iterator<Item = RowLine>) -> Result<(), Failure> {
         let limit = match self.format {
             PurgeFormat::Ndjson => return print_lines(lines),
             PurgeFormat::Table => SHOWN_IN_TABLE,
@@ -116,7 +115,7 @@ impl Report {
     }
 
     /// What was done, at the end. Lines for each row leave standard output to the rows.
-    pub(super) fn finish(&self, total: u64, counts: &Counts) -> io::Result<()> {
+    pub(super) fn finish(&self, total: u64, counts: &Counts) -> Result<(), Failure> {
         match self.format {
             PurgeFormat::Ndjson => {
                 stderr::line(&json!({"summary": summary(total, counts)}).to_string());
@@ -190,11 +189,10 @@ fn summary(total: u64, counts: &Counts) -> Value {
     })
 }
 
-fn print_lines(lines: impl Iterator<Item = RowLine>) -> io::Result<()> {
+fn print_lines(lines: impl Iterator<Item = RowLine>) -> Result<(), Failure> {
     let mut text = String::new();
     for line in lines {
-        text.push_str(&serde_json::to_string(&line)?);
-        text.push('\n');
+        text.push_str(&output::json_line(&line));
         if text.len() > PRINTED_AT_ONCE {
             stdout::print(&text)?;
             text.clear();
@@ -225,7 +223,7 @@ impl RowLine {
     fn of_partition(topic: &str, partition: &PartitionDeletion, request_id: Option<&str>) -> Self {
         Self {
             status: partition.status().as_str(),
-            outcome: partition.outcome().map(exit::outcome),
+            outcome: partition.outcome().map(exit::outcome_word),
             result: partition.result().map(str::to_owned),
             error_code: partition.error_code().map(str::to_owned),
             request_id: request_id.map(str::to_owned),
@@ -240,7 +238,7 @@ impl RowLine {
             offset: None,
             everything: false,
             status: "unexpected",
-            outcome: Some(exit::outcome(Outcome::Unknown)),
+            outcome: Some(exit::outcome_word(Outcome::Unknown)),
             result: item.result().map(str::to_owned),
             error_code: item.error_code().map(str::to_owned),
             request_id: request_id.map(str::to_owned),

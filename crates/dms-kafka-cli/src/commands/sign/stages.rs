@@ -14,6 +14,7 @@ use serde::Serialize;
 
 use super::Request;
 use crate::exit::Failure;
+use crate::output;
 
 /// The documented JSON of `sign`; the stages are null when nothing is signed.
 #[derive(Serialize)]
@@ -192,9 +193,8 @@ impl Stages {
             .is_some_and(|comparison| !comparison.matches)
     }
 
-    pub(super) fn json(&self) -> Result<String, Failure> {
-        let text = serde_json::to_string(self).map_err(Failure::usage)?;
-        Ok(text + "\n")
+    pub(super) fn json(&self) -> String {
+        output::json_line(self)
     }
 }
 
