@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use dms_kafka::auth::text;
 use dms_kafka::{Error, ErrorKind, Outcome};
 use serde_json::{Value, json};
 
@@ -111,7 +112,7 @@ impl Failure {
             Self::AfterInterrupt(failure) => failure.report(word, json),
             _ if json => stderr::line(&self.json().to_string()),
             Self::Interrupted => stderr::line(INTERRUPTED),
-            _ => stderr::line(&visible(&format!("{word}: {}", self.message()))),
+            _ => stderr::line(&text::escape_lines(&format!("{word}: {}", self.message()))),
         }
     }
 
@@ -172,19 +173,6 @@ fn with_causes(mut message: String, error: &dyn std::error::Error) -> String {
         message.push_str(&cause.to_string());
     }
     message
-}
-
-/// Messages quote files, and go to a terminal: control characters but line breaks are escaped.
-fn visible(message: &str) -> String {
-    let mut visible = String::with_capacity(message.len());
-    for character in message.chars() {
-        if character.is_control() && character != '\n' {
-            visible.extend(character.escape_debug());
-        } else {
-            visible.push(character);
-        }
-    }
-    visible
 }
 
 /// How a call that failed so ends the command.

@@ -126,6 +126,36 @@ const REFUSED: &[(&[&str], &[&str])] = &[
     (
         &[
             "--endpoint",
+            "http://127.0.0.1/allow_plaintext_http",
+            "--project-id",
+            "p",
+            "--instance-id",
+            "i",
+            "--topic",
+            "orders",
+            "--partition",
+            "0:1",
+            "--yes",
+        ],
+        &["path"],
+    ),
+    (
+        &[
+            "--endpoint",
+            "http://127.0.0.1:9",
+            "--instance-id",
+            "i",
+            "--topic",
+            "orders",
+            "--partition",
+            "0:1",
+            "--yes",
+        ],
+        &["--project-id is missing"],
+    ),
+    (
+        &[
+            "--endpoint",
             "http://127.0.0.1:9",
             "--project-id",
             "p",
@@ -148,6 +178,12 @@ fn bad_input_is_refused_before_anything_is_sent() {
         assert_eq!(
             output.status.code(),
             Some(2),
+            "{arguments:?}: {}",
+            stderr(&output)
+        );
+        assert!(
+            arguments.contains(&"http://192.0.2.1")
+                || !stderr(&output).contains("--allow-plaintext-http"),
             "{arguments:?}: {}",
             stderr(&output)
         );

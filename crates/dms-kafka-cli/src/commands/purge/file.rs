@@ -18,7 +18,7 @@ use serde::de::{
 };
 use sha2::{Digest as _, Sha256};
 
-use super::rows::{self, EVERYTHING, Rows};
+use super::rows::{EVERYTHING, Rows};
 use crate::exit::Failure;
 
 const BUFFER: usize = 64 * 1024;
@@ -94,7 +94,7 @@ impl OffsetsFile {
         })
         .map_err(|error| match error {
             ReadError::Io(error) => unreadable(&name, &error),
-            invalid => Failure::usage(format!("{name}, {invalid}; nothing was sent")),
+            invalid @ ReadError::Invalid { .. } => Failure::usage(format!("{name}, {invalid}; nothing was sent")),
         })?;
         if rows.len() == 0 {
             return Err(Failure::usage(format!(
@@ -333,12 +333,14 @@ fn partition<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PartitionId, 
 
 fn target<'de, D: Deserializer<'de>>(deserializer: D) -> Result<DeletionTarget, D::Error> {
     let offset = OFFSET.deserialize(deserializer)?;
-    if offset < EVERYTHING {
-        return Err(D::Error::custom(format!(
-            "offset {offset} is negative: offsets count from 0, and -1 deletes all records of the partition"
-        )));
+    if offset == EVERYTHING {
+        return Ok(DeletionTarget::Everything);
     }
-    Ok(rows::target(offset))
+    DeletionTarget::before(offset).map_err(|_| {
+        D::Error::custom(format!(
+            "offset {offset} is negative: offsets count from 0, and -1 deletes all records of the partition"
+        ))
+    })
 }
 
 /// A row that is passed on before the reader moves past it, so that an error tells its place. Derived code alone would

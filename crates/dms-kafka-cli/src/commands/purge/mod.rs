@@ -11,6 +11,7 @@ mod requests;
 mod rows;
 
 use std::cell::RefCell;
+use std::fmt::Write as _;
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
@@ -23,9 +24,9 @@ use crate::arguments::Purge;
 use crate::confirm;
 use crate::exit::{Exit, Failure};
 use crate::interrupt::Interrupts;
+use crate::service::{self, Service};
 use crate::stderr;
 use crate::stdout;
-use crate::target::Target;
 use failures_file::FailuresFile;
 use file::OffsetsFile;
 use journal::{Header, Journal};
@@ -48,12 +49,13 @@ pub(crate) async fn purge(arguments: Box<Purge>) -> Result<Exit, Failure> {
     )?;
     let topics = rows
         .topics()
-        .map(|topic| (topic.name.as_str(), topic.highest_partition));
-    let target = Target::choose(&arguments.service, arguments.output.is_json(), topics).await?;
+        .map(|topic| (&topic.name, topic.highest_partition));
+    let json = arguments.output.is_json();
+    let service = Service::new(&arguments.service.0, json, topics).await?;
     let job = Job {
         states: States::new(rows.len()),
         arguments: &arguments,
-        target: &target,
+        service: &service,
         file,
         rows: Arc::new(rows),
     };
@@ -77,7 +79,7 @@ fn can_ask(arguments: &Purge) -> Result<(), Failure> {
 /// A purge whose file is valid.
 struct Job<'a> {
     arguments: &'a Purge,
-    target: &'a Target,
+    service: &'a Service,
     file: OffsetsFile,
     rows: Arc<Rows>,
     states: States,
@@ -93,12 +95,8 @@ impl Job<'_> {
         let rows = rows::waiting(&self.rows, &self.states);
         let mut requests = pin!(self.settings().requests(rows));
         while let Some(request) = requests.next().await {
-            let targets = request.targets().iter();
-            let targets: Vec<_> = targets
-                .map(|&(partition, what)| (partition.get(), what))
-                .collect();
-            let text = self.target.request_text(request.topic(), &targets, json);
-            stdout::print(&text)?;
+            let request = request.to_request().map_err(Failure::call)?;
+            stdout::print(&service::request_text(&request, json))?;
         }
         stderr::note("Nothing was sent.", json);
         Ok(Exit::Done)
@@ -115,7 +113,7 @@ impl Job<'_> {
             Some(path) => Some(FailuresFile::create(path)?),
             None => None,
         };
-        self.target.tell_identity().await;
+        self.service.tell_identity().await;
         self.confirm().await?;
         self.file.check_unchanged()?;
         let mut report = Report::new(arguments.output);
@@ -147,9 +145,9 @@ impl Job<'_> {
     }
 
     fn settings(&self) -> dms_kafka::Purge {
-        self.target
+        self.service
             .client
-            .purge(self.target.instance_id.as_str())
+            .purge(&self.service.instance_id)
             .with_partitions_per_request(self.arguments.partitions_per_request.get())
             .with_window(WINDOW)
     }
@@ -159,8 +157,8 @@ impl Job<'_> {
         Header::new(
             self.file.sha256.as_deref().unwrap_or_default(),
             self.rows.len() as u64,
-            &self.target.endpoint,
-            &self.target.instance_id,
+            self.service.client.endpoint(),
+            self.service.instance_id.as_str(),
         )
     }
 
@@ -187,12 +185,14 @@ impl Job<'_> {
             return Ok(());
         }
         let mut plan = "These records will be lost, for good:\n".to_owned();
-        plan.push_str(&preview::table(self.target, &self.rows).await?);
+        plan.push_str(&preview::table(self.service, &self.rows).await?);
         let already = self.states.counts().finished();
         if already > 0 {
-            plan.push_str(&format!(
-                "{already} of the rows are in the journal: they are not sent again\n"
-            ));
+            // Writing to a string does not fail.
+            let _ = writeln!(
+                plan,
+                "{already} of the rows are in the journal: they are not sent again"
+            );
         }
         if self.arguments.yes {
             stderr::text(&plan);

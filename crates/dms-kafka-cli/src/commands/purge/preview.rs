@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
-use dms_kafka::{PartitionInfo, TopicName};
+use dms_kafka::{PartitionId, PartitionInfo, TopicName};
 
 use super::rows::{Row, Rows, TopicRows};
 use crate::exit::Failure;
 use crate::output;
-use crate::target::{Listing, Target};
+use crate::service::{Listing, Service};
 
 /// The service is asked about at most so many topics.
 const ASKED_TOPICS: usize = 20;
@@ -17,17 +17,17 @@ const SHOWN_TOPICS: usize = 50;
 const SHOWN_ROWS: usize = 50;
 
 /// What the partitions of each topic hold.
-struct Held(HashMap<TopicName, HashMap<i32, PartitionInfo>>);
+struct Held(HashMap<TopicName, HashMap<PartitionId, PartitionInfo>>);
 
 impl Held {
     fn partition(&self, row: &Row<'_>) -> Option<&PartitionInfo> {
-        self.0.get(row.topic)?.get(&row.partition.get())
+        self.0.get(row.topic)?.get(&row.partition)
     }
 }
 
 /// The table: a line for each row of a small file, for each topic of a large one.
-pub(super) async fn table(target: &Target, rows: &Rows) -> Result<String, Failure> {
-    let held = held(target, rows).await?;
+pub(super) async fn table(service: &Service, rows: &Rows) -> Result<String, Failure> {
+    let held = held(service, rows).await?;
     Ok(if rows.len() <= SHOWN_ROWS {
         of_rows(rows, held.as_ref())
     } else {
@@ -46,13 +46,13 @@ pub(super) fn word(rows: &Rows) -> &str {
 }
 
 /// `None` when the service does not say, or there are too many topics to ask.
-async fn held(target: &Target, rows: &Rows) -> Result<Option<Held>, Failure> {
+async fn held(service: &Service, rows: &Rows) -> Result<Option<Held>, Failure> {
     if rows.topics().len() > ASKED_TOPICS {
         return Ok(None);
     }
     let mut held = HashMap::new();
     for topic in rows.topics() {
-        match target.partitions(topic.name.as_str()).await? {
+        match service.partitions(&topic.name).await? {
             Listing::Partitions(partitions) => {
                 held.insert(topic.name.clone(), output::by_partition(&partitions));
             }

@@ -2,14 +2,16 @@
 
 use std::fmt::Write as _;
 
-use dms_kafka::{DeletionTarget, Outcome, PartitionDeletion, PurgeResult, UnexpectedItem};
+use dms_kafka::{
+    DeletionTarget, Outcome, PartitionDeletion, PartitionId, PurgeResult, UnexpectedItem,
+};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::rows::{Counts, Row, RowState};
 use crate::arguments::PurgeFormat;
 use crate::exit::{self, Failure};
-use crate::output;
+use crate::output::{self, Asked};
 use crate::stderr;
 use crate::stdout;
 
@@ -30,10 +32,8 @@ pub(super) struct Report {
 #[derive(Serialize)]
 pub(super) struct RowLine {
     topic: String,
-    partition: Option<i32>,
-    offset: Option<i64>,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    everything: bool,
+    #[serde(flatten)]
+    asked: Asked,
     status: &'static str,
     /// Null for a deleted partition.
     outcome: Option<&'static str>,
@@ -86,7 +86,7 @@ impl Report {
                     outcome: Some(exit::outcome_word(error.outcome())),
                     request_id: error.request_id().map(str::to_owned),
                     error: Some(told.clone()),
-                    ..RowLine::asked(result.topic(), partition.get(), *target)
+                    ..RowLine::asked(result.topic(), *partition, *target)
                 }))
             }
         }
@@ -97,7 +97,7 @@ impl Report {
         self.show(std::iter::once(RowLine {
             status: "interrupted",
             outcome: Some(exit::outcome_word(Outcome::Unknown)),
-            ..RowLine::asked(row.topic.as_str(), row.partition.get(), row.target)
+            ..RowLine::asked(row.topic.as_str(), row.partition, row.target)
         }))
     }
 
@@ -161,8 +161,8 @@ impl Report {
         for line in &self.kept {
             failures.add_row([
                 line.topic.clone(),
-                output::number(line.partition.map(i64::from)),
-                line.asked_for(),
+                output::number(line.asked.partition.map(i64::from)),
+                line.asked.to_string(),
                 line.status.to_owned(),
                 line.reason(),
             ]);
@@ -202,15 +202,14 @@ fn print_lines(lines: impl Iterator<Item = RowLine>) -> Result<(), Failure> {
 }
 
 impl RowLine {
-    fn asked(topic: &str, partition: i32, target: DeletionTarget) -> Self {
+    fn asked(topic: &str, partition: PartitionId, target: DeletionTarget) -> Self {
+        Self::of(topic, Asked::new(partition, target))
+    }
+
+    fn of(topic: &str, asked: Asked) -> Self {
         Self {
             topic: topic.to_owned(),
-            partition: Some(partition),
-            offset: match target {
-                DeletionTarget::Before(offset) => Some(offset.get()),
-                _ => None,
-            },
-            everything: target == DeletionTarget::Everything,
+            asked,
             status: "",
             outcome: None,
             result: None,
@@ -227,30 +226,18 @@ impl RowLine {
             result: partition.result().map(str::to_owned),
             error_code: partition.error_code().map(str::to_owned),
             request_id: request_id.map(str::to_owned),
-            ..Self::asked(topic, partition.partition().get(), partition.target())
+            ..Self::asked(topic, partition.partition(), partition.target())
         }
     }
 
     fn of_unexpected(topic: &str, item: &UnexpectedItem, request_id: Option<&str>) -> Self {
         Self {
-            topic: topic.to_owned(),
-            partition: item.partition(),
-            offset: None,
-            everything: false,
             status: "unexpected",
             outcome: Some(exit::outcome_word(Outcome::Unknown)),
             result: item.result().map(str::to_owned),
             error_code: item.error_code().map(str::to_owned),
             request_id: request_id.map(str::to_owned),
-            error: None,
-        }
-    }
-
-    fn asked_for(&self) -> String {
-        match self.offset {
-            _ if self.everything => "everything".to_owned(),
-            Some(offset) => format!("before {offset}"),
-            None => "-".to_owned(),
+            ..Self::of(topic, Asked::nothing(item.partition()))
         }
     }
 

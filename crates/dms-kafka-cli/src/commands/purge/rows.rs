@@ -38,16 +38,18 @@ pub(super) struct Row<'a> {
     pub(super) target: DeletionTarget,
 }
 
-/// What an offset in a file means. The only one below 0 that a valid file has is [`EVERYTHING`].
-pub(super) fn target(offset: i64) -> DeletionTarget {
-    Offset::new(offset).map_or(DeletionTarget::Everything, DeletionTarget::Before)
-}
-
 /// The offset that a file has for a target.
 pub(super) fn offset(target: DeletionTarget) -> i64 {
     match target {
         DeletionTarget::Before(offset) => offset.get(),
         _ => EVERYTHING,
+    }
+}
+
+impl PackedRow {
+    fn target(&self) -> DeletionTarget {
+        // Packed from a target: no other offset is negative.
+        Offset::new(self.offset).map_or(DeletionTarget::Everything, DeletionTarget::Before)
     }
 }
 
@@ -66,12 +68,10 @@ impl Rows {
         partition: PartitionId,
         target: DeletionTarget,
     ) -> Result<(), String> {
-        if self.rows.len() == u32::MAX as usize {
-            return Err(format!("there are more than {} rows", u32::MAX));
-        }
+        let too_many = |_| format!("there are more than {} rows", u32::MAX);
+        u32::try_from(self.rows.len()).map_err(too_many)?;
         let entry = self.topics.entry(topic);
-        // There are no more topics than rows.
-        let number = entry.index() as u32;
+        let number = u32::try_from(entry.index()).map_err(too_many)?;
         let topic = entry.or_insert_with_key(|name| TopicRows {
             name: name.clone(),
             rows: 0,
@@ -108,7 +108,7 @@ impl Rows {
         Row {
             topic: &self.topics[row.topic as usize].name,
             partition: row.partition,
-            target: target(row.offset),
+            target: row.target(),
         }
     }
 
