@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 use super::file::Layout;
+use super::paths;
 use super::rows::{self, RowState, Rows, States};
 use crate::exit::Failure;
 
@@ -25,7 +26,7 @@ impl FailuresFile {
         let created = if path.exists() && !path.is_file() {
             OpenOptions::new().write(true).open(path).map(Self::Stream)
         } else {
-            NamedTempFile::new_in(super::folder(path)).map(|file| Self::Replaced {
+            NamedTempFile::new_in(paths::folder(path)).map(|file| Self::Replaced {
                 path: path.to_owned(),
                 file,
             })

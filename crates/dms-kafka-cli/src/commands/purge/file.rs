@@ -1,7 +1,6 @@
 //! Offsets files: the JSON that `kafka-delete-records.sh` takes, or one row of JSON on each line.
 
 #[cfg(test)]
-#[path = "file_tests.rs"]
 mod tests;
 
 use std::fmt;

@@ -13,6 +13,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::durable_file::DurableFile;
+use super::paths;
 use super::rows::{RowState, States};
 use crate::exit::Failure;
 
@@ -159,7 +160,7 @@ fn begin(path: &Path, mut file: &File, header: &Header) -> io::Result<u64> {
     file.write_all(&line)?;
     file.sync_all()?;
     #[cfg(unix)]
-    File::open(super::folder(path))?.sync_all()?;
+    File::open(paths::folder(path))?.sync_all()?;
     Ok(line.len() as u64)
 }
 

@@ -4,6 +4,7 @@ mod durable_file;
 mod failures_file;
 mod file;
 mod journal;
+mod paths;
 mod preview;
 mod progress;
 mod report;
@@ -30,6 +31,7 @@ use crate::stdout;
 use failures_file::FailuresFile;
 use file::OffsetsFile;
 use journal::{Header, Journal};
+use paths::real_path;
 use progress::Progress;
 use report::Report;
 use requests::{Sender, Stops};
@@ -324,18 +326,4 @@ impl Job<'_> {
         };
         format!("{done}; {next}")
     }
-}
-
-/// Without links and detours, for a file that is yet to be made too; `None` when not even its folder is there.
-fn real_path(path: &Path) -> Option<PathBuf> {
-    path.canonicalize()
-        .ok()
-        .or_else(|| Some(folder(path).canonicalize().ok()?.join(path.file_name()?)))
-}
-
-/// The folder that a file is in.
-fn folder(path: &Path) -> &Path {
-    path.parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."))
 }

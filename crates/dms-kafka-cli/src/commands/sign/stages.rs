@@ -9,7 +9,7 @@ use dms_kafka::auth::verification::Authorization;
 use http::header;
 use serde::Serialize;
 
-use super::Request;
+use super::request::Request;
 use crate::exit::Failure;
 use crate::output;
 
