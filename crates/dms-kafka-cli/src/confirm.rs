@@ -23,7 +23,11 @@ pub(crate) fn ask(what: &str, word: &str) -> Result<(), Failure> {
     std::io::stdin()
         .lock()
         .read_line(&mut typed)
-        .map_err(Failure::usage)?;
+        .map_err(|error| {
+            Failure::input(format!(
+                "standard input cannot be read: {error}; nothing was deleted"
+            ))
+        })?;
     if typed.trim() == word {
         Ok(())
     } else {

@@ -1,10 +1,10 @@
-//! How the command ends, and what it says when it ends badly.
+//! How the command ends: exit codes, and failures with what they say.
 
-use std::fmt::Display;
 use std::process::ExitCode;
 
+use dms_kafka::auth::text;
 use dms_kafka::{Error, ErrorKind, Outcome};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::stderr;
 
@@ -18,6 +18,7 @@ pub(crate) enum Exit {
     Usage = 2,
     NotApplied = 3,
     Unknown = 4,
+    InputOutput = 5,
     Interrupted = 130,
 }
 
@@ -36,8 +37,13 @@ pub(crate) enum Failure {
     Credentials(String),
     /// The call failed, or partitions did.
     Call(Box<Error>),
-    /// The request was carried out, but its result cannot be shown.
-    Unshown(String),
+    /// A local file, standard input or standard output cannot be opened, read or written.
+    InputOutput {
+        kind: &'static str,
+        message: String,
+        /// What was applied nevertheless; `None` is everything.
+        outcome: Option<Outcome>,
+    },
     /// Interrupted while the request was under way, and not waited for.
     Interrupted,
     /// The request was waited for after an interrupt, and this came of it.
@@ -45,85 +51,124 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    pub(crate) fn usage(message: impl Display) -> Self {
-        Self::Usage(message.to_string())
+    pub(crate) fn usage(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Usage(chain(&*error.into()))
     }
 
-    /// With the errors underneath: some say only there what the system said.
-    pub(crate) fn caused(error: impl std::error::Error) -> Self {
-        Self::Usage(with_causes(error.to_string(), &error))
-    }
-
-    pub(crate) fn credentials(error: impl Display) -> Self {
-        Self::Credentials(error.to_string())
+    pub(crate) fn credentials(error: &dyn std::error::Error) -> Self {
+        Self::Credentials(chain(error))
     }
 
     pub(crate) fn call(error: Error) -> Self {
         Self::Call(Box::new(error))
     }
 
-    pub(crate) fn unshown(cause: impl Display) -> Self {
-        Self::Unshown(format!(
-            "the request was carried out, but its result cannot be shown: {cause}"
-        ))
+    /// Something cannot be read, and nothing was sent.
+    pub(crate) fn input(message: String) -> Self {
+        Self::InputOutput {
+            kind: "input",
+            message,
+            outcome: Some(Outcome::NotApplied),
+        }
+    }
+
+    /// Something cannot be written, and nothing was sent.
+    pub(crate) fn output(message: String) -> Self {
+        Self::InputOutput {
+            kind: "output",
+            message,
+            outcome: Some(Outcome::NotApplied),
+        }
+    }
+
+    /// The same after something was sent: what was applied, or `None` for everything.
+    pub(crate) fn with_outcome(self, outcome: Option<Outcome>) -> Self {
+        match self {
+            Self::InputOutput { kind, message, .. } => Self::InputOutput {
+                kind,
+                message,
+                outcome,
+            },
+            other => other,
+        }
     }
 
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Usage(_) | Self::Credentials(_) => Exit::Usage,
-            Self::Unshown(_) => Exit::Unknown,
+            Self::InputOutput {
+                outcome: Some(Outcome::Unknown),
+                ..
+            } => Exit::Unknown,
+            Self::InputOutput { .. } => Exit::InputOutput,
             Self::Interrupted | Self::AfterInterrupt(_) => Exit::Interrupted,
             Self::Call(error) => of_error(error),
         }
     }
 
-    /// Tells people, or scripts that asked for JSON, on standard error.
-    pub(crate) fn report(&self, json: bool) {
-        match (json, self) {
-            (true, _) => stderr::line(&self.json().to_string()),
-            (false, Self::Call(error)) => {
-                let message = with_causes(error.to_string(), &**error);
-                stderr::line(&visible(&format!("error: {message}")));
-            }
-            (false, Self::Usage(message) | Self::Credentials(message) | Self::Unshown(message)) => {
-                stderr::line(&visible(&format!("error: {message}")));
-            }
-            (false, Self::AfterInterrupt(failure)) => failure.report(json),
-            (false, Self::Interrupted) => stderr::line(INTERRUPTED),
-        }
-    }
-
-    fn json(&self) -> serde_json::Value {
+    /// Tells people, behind `word`, or scripts that asked for JSON, on standard error.
+    pub(crate) fn report(&self, word: &str, json: bool) {
         match self {
-            Self::Usage(message) => plain(ErrorKind::InvalidInput.as_str(), message, "not_applied"),
-            Self::Credentials(message) => {
-                plain(ErrorKind::Credentials.as_str(), message, "not_applied")
-            }
-            Self::Unshown(message) => output_json(message),
-            Self::Interrupted => plain("interrupted", INTERRUPTED, "unknown"),
-            Self::AfterInterrupt(failure) => failure.json(),
+            Self::AfterInterrupt(failure) => failure.report(word, json),
+            _ if json => stderr::line(&self.json().to_string()),
+            Self::Interrupted => stderr::line(INTERRUPTED),
+            _ => stderr::line(&text::escape_lines(&format!("{word}: {}", self.message()))),
+        }
+    }
+
+    fn message(&self) -> String {
+        match self {
+            Self::Usage(message) | Self::Credentials(message) => message.clone(),
+            Self::Call(error) => chain(&**error),
+            Self::InputOutput {
+                message, outcome, ..
+            } => match outcome {
+                None => format!("all named records were deleted, but {message}"),
+                Some(Outcome::NotApplied) => message.clone(),
+                Some(Outcome::Partial) => {
+                    format!("records were deleted from some partitions, but {message}")
+                }
+                Some(_) => format!("it is not known what was deleted, and {message}"),
+            },
+            Self::Interrupted => INTERRUPTED.to_owned(),
+            Self::AfterInterrupt(failure) => failure.message(),
+        }
+    }
+
+    fn json(&self) -> Value {
+        match self {
             Self::Call(error) => error_json(error),
+            Self::AfterInterrupt(failure) => failure.json(),
+            Self::Usage(_) => self.plain(ErrorKind::InvalidInput.as_str(), "not_applied"),
+            Self::Credentials(_) => self.plain(ErrorKind::Credentials.as_str(), "not_applied"),
+            Self::InputOutput { kind, outcome, .. } => {
+                self.plain(kind, outcome.map_or("applied", outcome_word))
+            }
+            Self::Interrupted => self.plain("interrupted", "unknown"),
         }
+    }
+
+    /// An error that no call gave.
+    fn plain(&self, kind: &str, outcome: &str) -> Value {
+        json!({
+            "kind": kind,
+            "code": null,
+            "message": self.message(),
+            "status": null,
+            "request_id": null,
+            "outcome": outcome,
+            "attempts": null,
+        })
     }
 }
 
-/// Messages quote files, and go to a terminal: control characters but line breaks are escaped.
-fn visible(message: &str) -> String {
-    let mut visible = String::with_capacity(message.len());
-    for character in message.chars() {
-        if character.is_control() && character != '\n' {
-            visible.extend(character.escape_debug());
-        } else {
-            visible.push(character);
-        }
-    }
-    visible
+/// The error's message and those of its causes.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    with_causes(error.to_string(), error)
 }
 
-/// The message, followed by the causes of the error.
 fn with_causes(mut message: String, error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |error| error.source());
-    for cause in causes {
+    for cause in std::iter::successors(error.source(), |error| error.source()) {
         message.push_str(": ");
         message.push_str(&cause.to_string());
     }
@@ -131,7 +176,7 @@ fn with_causes(mut message: String, error: &dyn std::error::Error) -> String {
 }
 
 /// How a call that failed so ends the command.
-pub(crate) fn of_error(error: &Error) -> Exit {
+fn of_error(error: &Error) -> Exit {
     match (error.kind(), error.outcome()) {
         (_, Outcome::Unknown) => Exit::Unknown,
         (ErrorKind::PartitionsFailed, _) => Exit::SomeFailed,
@@ -145,37 +190,19 @@ pub(crate) fn of_error(error: &Error) -> Exit {
 }
 
 /// The documented JSON of an error.
-pub(crate) fn error_json(error: &Error) -> serde_json::Value {
+pub(crate) fn error_json(error: &Error) -> Value {
     json!({
         "kind": error.kind().as_str(),
         "code": error.code(),
         "message": with_causes(error.message().to_owned(), error),
         "status": error.status(),
         "request_id": error.request_id(),
-        "outcome": outcome(error.outcome()),
+        "outcome": outcome_word(error.outcome()),
         "attempts": error.attempts(),
     })
 }
 
-/// The documented JSON of a file or of standard output that cannot be read or written in the middle of a purge.
-pub(crate) fn output_json(message: &str) -> serde_json::Value {
-    plain("output", message, "unknown")
-}
-
-/// An error that no call gave.
-fn plain(kind: &str, message: &str, outcome: &str) -> serde_json::Value {
-    json!({
-        "kind": kind,
-        "code": null,
-        "message": message,
-        "status": null,
-        "request_id": null,
-        "outcome": outcome,
-        "attempts": null,
-    })
-}
-
-pub(crate) fn outcome(outcome: Outcome) -> &'static str {
+pub(crate) fn outcome_word(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::NotApplied => "not_applied",
         Outcome::Partial => "partial",

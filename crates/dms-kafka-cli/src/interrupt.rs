@@ -1,8 +1,8 @@
 //! Being asked to stop: Ctrl-C, or SIGTERM where there is one.
 
-use std::io;
+use crate::exit::Failure;
 
-/// Listens from its making on; before, a signal ends the process at once.
+/// Starts listening when created; before that, a signal ends the process at once.
 pub(crate) struct Interrupts {
     #[cfg(unix)]
     interrupt: tokio::signal::unix::Signal,
@@ -12,11 +12,18 @@ pub(crate) struct Interrupts {
 
 #[cfg(unix)]
 impl Interrupts {
-    pub(crate) fn listen() -> io::Result<Self> {
+    pub(crate) fn listen() -> Result<Self, Failure> {
         use tokio::signal::unix::{SignalKind, signal};
+        let listen = |kind| {
+            signal(kind).map_err(|error| {
+                Failure::input(format!(
+                    "signals cannot be received: {error}; nothing was sent"
+                ))
+            })
+        };
         Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
         })
     }
 
@@ -31,7 +38,7 @@ impl Interrupts {
 
 #[cfg(not(unix))]
 impl Interrupts {
-    pub(crate) fn listen() -> io::Result<Self> {
+    pub(crate) fn listen() -> Result<Self, Failure> {
         Ok(Self {})
     }
 

@@ -7,22 +7,21 @@ mod credentials;
 mod exit;
 mod interrupt;
 mod output;
-mod place;
-mod setting;
+mod service;
 mod stderr;
 mod stdout;
-mod target;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
 use anstream::{AutoStream, ColorChoice};
 use arguments::{Arguments, Command};
-use clap::Parser;
+use clap::{CommandFactory as _, FromArgMatches as _};
 use exit::{Exit, Failure};
 
 fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let parsed = Arguments::command().try_get_matches();
+    let arguments = match parsed.and_then(|matches| Arguments::from_arg_matches(&matches)) {
         Ok(arguments) => arguments,
         Err(error) => return not_understood(&error),
     };
@@ -33,7 +32,7 @@ fn main() -> ExitCode {
     match run(arguments.command) {
         Ok(exit) => exit.into(),
         Err(failure) => {
-            failure.report(json);
+            failure.report("error", json);
             failure.exit().into()
         }
     }
@@ -48,11 +47,11 @@ fn run(command: Command) -> Result<Exit, Failure> {
     let runtime = runtime
         .enable_all()
         .build()
-        .map_err(|error| Failure::usage(format!("cannot start: {error}")))?;
+        .map_err(|error| Failure::input(format!("cannot start: {error}")))?;
     let ended = match command {
         Command::Delete(delete) => runtime.block_on(commands::delete(delete)),
         Command::Purge(purge) => runtime.block_on(commands::purge(purge)),
-        Command::Serve(serve) => runtime.block_on(commands::serve(serve)),
+        Command::Serve(serve) => runtime.block_on(commands::serve(serve.0)),
         Command::Sign(sign) => runtime.block_on(commands::sign(sign)),
         Command::Regions(regions) => commands::regions(&regions),
         Command::Completions(completions) => commands::completions(&completions),
@@ -65,8 +64,8 @@ fn run(command: Command) -> Result<Exit, Failure> {
 
 /// Help goes to standard output; bad usage to standard error, in JSON where results would be.
 fn not_understood(error: &clap::Error) -> ExitCode {
-    if error.use_stderr() && asks_for_json(std::env::args_os()) {
-        Failure::usage(in_one_line(&error.render().to_string())).report(true);
+    if error.use_stderr() && asks_for_json() {
+        Failure::usage(in_one_line(&error.render().to_string())).report("error", true);
         return Exit::Usage.into();
     }
     // A closed standard output is no reason to panic.
@@ -90,17 +89,16 @@ fn in_one_line(text: &str) -> String {
     parts.collect::<Vec<_>>().join("; ")
 }
 
-fn asks_for_json(arguments: impl Iterator<Item = OsString>) -> bool {
-    let words: Vec<OsString> = arguments.collect();
-    let is_json = |form: &str| matches!(form, "json" | "ndjson");
-    let apart = words
+/// What clap refuses has no output format yet, so the words are searched for it.
+fn asks_for_json() -> bool {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let is_json = |word: &OsString| word == "json" || word == "ndjson";
+    words
         .windows(2)
-        .any(|pair| pair[0] == "--output" && pair[1].to_str().is_some_and(is_json));
-    let joined = words
-        .iter()
-        .filter_map(|word| word.to_str()?.strip_prefix("--output="))
-        .any(is_json);
-    apart || joined
+        .any(|pair| pair[0] == "--output" && is_json(&pair[1]))
+        || words
+            .iter()
+            .any(|word| word == "--output=json" || word == "--output=ndjson")
 }
 
 fn log_to_stderr(verbosity: u8, json: bool) {

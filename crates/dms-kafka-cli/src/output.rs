@@ -1,15 +1,14 @@
 //! Tables for people, JSON for scripts.
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use anstyle::{AnsiColor, Style};
 use clap::ValueEnum;
 use comfy_table::{CellAlignment, Table, presets};
-use dms_kafka::{Deletion, DeletionTarget, PartitionInfo};
+use dms_kafka::auth::text;
+use dms_kafka::{Deletion, DeletionTarget, PartitionId, PartitionInfo};
 use serde::Serialize;
-
-use crate::exit::Failure;
 
 /// How results are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -28,13 +27,13 @@ impl Format {
 
 /// The partitions that a deletion names, with what they held before.
 pub(crate) struct Rows<'a> {
-    targets: &'a [(i32, DeletionTarget)],
-    before: Option<HashMap<i32, PartitionInfo>>,
+    targets: &'a [(PartitionId, DeletionTarget)],
+    before: Option<HashMap<PartitionId, PartitionInfo>>,
 }
 
 impl<'a> Rows<'a> {
     pub(crate) fn new(
-        targets: &'a [(i32, DeletionTarget)],
+        targets: &'a [(PartitionId, DeletionTarget)],
         before: Option<&[PartitionInfo]>,
     ) -> Self {
         Self {
@@ -81,15 +80,16 @@ impl<'a> Rows<'a> {
             "end",
         ]);
         for row in &report.partitions {
-            let held = |state: &Option<HashMap<i32, PartitionInfo>>| {
-                state
-                    .as_ref()
-                    .and_then(|state| state.get(&row.partition?).copied())
+            let held = |state: &Option<HashMap<PartitionId, PartitionInfo>>| {
+                state.as_ref().and_then(|state| {
+                    let partition = PartitionId::new(row.asked.partition?).ok()?;
+                    state.get(&partition).copied()
+                })
             };
             let (before, after) = (held(&self.before), held(&after));
             table.add_row([
-                number(row.partition.map(i64::from)),
-                row.asked(),
+                number(row.asked.partition.map(i64::from)),
+                row.asked.to_string(),
                 row.status.to_owned(),
                 row.error_code.map_or_else(|| "-".to_owned(), printable),
                 number(before.map(|held| held.start_offset().get())),
@@ -110,10 +110,8 @@ pub(crate) struct Report<'a> {
 
 #[derive(Serialize)]
 struct ReportRow<'a> {
-    partition: Option<i32>,
-    offset: Option<i64>,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    everything: bool,
+    #[serde(flatten)]
+    asked: Asked,
     status: &'static str,
     result: Option<&'a str>,
     error_code: Option<&'a str>,
@@ -122,20 +120,13 @@ struct ReportRow<'a> {
 impl<'a> Report<'a> {
     pub(crate) fn new(deletion: &'a Deletion) -> Self {
         let asked = deletion.partitions().iter().map(|row| ReportRow {
-            partition: Some(row.partition().get()),
-            offset: match row.target() {
-                DeletionTarget::Before(offset) => Some(offset.get()),
-                _ => None,
-            },
-            everything: row.target() == DeletionTarget::Everything,
+            asked: Asked::new(row.partition(), row.target()),
             status: row.status().as_str(),
             result: row.result(),
             error_code: row.error_code(),
         });
         let unexpected = deletion.unexpected().iter().map(|item| ReportRow {
-            partition: item.partition(),
-            offset: None,
-            everything: false,
+            asked: Asked::nothing(item.partition()),
             status: "unexpected",
             result: item.result(),
             error_code: item.error_code(),
@@ -145,28 +136,53 @@ impl<'a> Report<'a> {
             partitions: asked.chain(unexpected).collect(),
         }
     }
-
-    pub(crate) fn json(&self) -> Result<String, Failure> {
-        let mut text = serde_json::to_string(self).map_err(Failure::unshown)?;
-        text.push('\n');
-        Ok(text)
-    }
 }
 
-impl ReportRow<'_> {
-    fn asked(&self) -> String {
-        match self.offset {
-            _ if self.everything => "everything".to_owned(),
-            Some(offset) => format!("before {offset}"),
-            None => "-".to_owned(),
+/// What was asked of a partition, in the documented JSON.
+#[derive(Serialize)]
+pub(crate) struct Asked {
+    pub(crate) partition: Option<i32>,
+    offset: Option<i64>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    everything: bool,
+}
+
+impl Asked {
+    pub(crate) fn new(partition: PartitionId, target: DeletionTarget) -> Self {
+        Self {
+            partition: Some(partition.get()),
+            offset: match target {
+                DeletionTarget::Before(offset) => Some(offset.get()),
+                _ => None,
+            },
+            everything: target == DeletionTarget::Everything,
+        }
+    }
+
+    /// The partition of an answer's item that answers nothing that was asked.
+    pub(crate) fn nothing(partition: Option<i32>) -> Self {
+        Self {
+            partition,
+            offset: None,
+            everything: false,
         }
     }
 }
 
-pub(crate) fn by_partition(partitions: &[PartitionInfo]) -> HashMap<i32, PartitionInfo> {
+impl fmt::Display for Asked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.offset {
+            _ if self.everything => f.write_str("everything"),
+            Some(offset) => write!(f, "before {offset}"),
+            None => f.write_str("-"),
+        }
+    }
+}
+
+pub(crate) fn by_partition(partitions: &[PartitionInfo]) -> HashMap<PartitionId, PartitionInfo> {
     partitions
         .iter()
-        .map(|info| (info.partition().get(), *info))
+        .map(|info| (info.partition(), *info))
         .collect()
 }
 
@@ -176,6 +192,14 @@ pub(crate) fn records_below(held: &PartitionInfo, target: DeletionTarget) -> i64
         DeletionTarget::Before(offset) => (offset.get() - held.start_offset().get()).max(0),
         _ => held.records(),
     }
+}
+
+/// A value as one line of JSON.
+pub(crate) fn json_line(value: &impl Serialize) -> String {
+    // Values with names as keys cannot fail to be written to a string.
+    let mut text = serde_json::to_string(value).unwrap_or_default();
+    text.push('\n');
+    text
 }
 
 pub(crate) fn table(header: &[&str]) -> Table {
@@ -226,7 +250,7 @@ pub(crate) fn number(number: Option<i64>) -> String {
     number.map_or_else(|| "-".to_owned(), |number| number.to_string())
 }
 
-/// The service's text with control characters escaped: it goes to a terminal.
+/// The service's text on its way to a terminal.
 pub(crate) fn printable(text: &str) -> String {
-    text.escape_debug().to_string()
+    text::sanitize(text, &[], usize::MAX).into_owned()
 }

@@ -1,27 +1,29 @@
 //! What `delete` takes.
 
 use clap::{ArgGroup, Args};
+use dms_kafka::{DeletionTarget, Offset, PartitionId, TopicName};
 
-use super::Service;
+use super::service::ServiceSettings;
+use super::settings::Resolved;
 use crate::output::Format;
 
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("what").required(true).multiple(true).args(["partition", "everything"]))]
 pub(crate) struct Delete {
     #[command(flatten)]
-    pub(crate) service: Service,
+    pub(crate) service: Resolved<ServiceSettings>,
 
     /// Topic to delete from
     #[arg(long, value_name = "NAME", help_heading = "What")]
-    pub(crate) topic: String,
+    pub(crate) topic: TopicName,
 
     /// Delete partition P's records below OFFSET; repeatable
-    #[arg(long, value_name = "P:OFFSET", allow_hyphen_values = true, value_parser = partition_offset, help_heading = "What")]
-    pub(crate) partition: Vec<(i32, i64)>,
+    #[arg(long, value_name = "P:OFFSET", allow_hyphen_values = true, value_parser = before_offset, help_heading = "What")]
+    pub(crate) partition: Vec<(PartitionId, DeletionTarget)>,
 
     /// Delete all records of partition P; repeatable
-    #[arg(long, value_name = "P", allow_hyphen_values = true, value_parser = partition_number, help_heading = "What")]
-    pub(crate) everything: Vec<i32>,
+    #[arg(long, value_name = "P", allow_hyphen_values = true, value_parser = partition_id, help_heading = "What")]
+    pub(crate) everything: Vec<PartitionId>,
 
     /// Do not ask
     #[arg(long, short, help_heading = "Safety")]
@@ -36,27 +38,39 @@ pub(crate) struct Delete {
     pub(crate) output: Format,
 }
 
-fn partition_offset(text: &str) -> Result<(i32, i64), String> {
+impl Delete {
+    /// All targets in the order of their partitions, each named once.
+    pub(crate) fn targets(&self) -> Result<Vec<(PartitionId, DeletionTarget)>, String> {
+        let everything = self.everything.iter();
+        let everything = everything.map(|partition| (*partition, DeletionTarget::Everything));
+        let mut targets: Vec<_> = self.partition.iter().copied().chain(everything).collect();
+        targets.sort_by_key(|(partition, _)| *partition);
+        match targets.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+            Some(pair) => Err(format!(
+                "partition {} is named twice: name each partition once",
+                pair[0].0
+            )),
+            None => Ok(targets),
+        }
+    }
+}
+
+fn before_offset(text: &str) -> Result<(PartitionId, DeletionTarget), String> {
     let Some((partition, offset)) = text.split_once(':') else {
         return Err("write it as P:OFFSET, such as 0:400".to_owned());
     };
     let offset: i64 = offset
         .parse()
         .map_err(|_| format!("offset {offset:?} is not a number from 0 to 9223372036854775807"))?;
-    if offset < 0 {
-        return Err(
-            "an offset counts from 0; to delete all records of a partition use --everything P"
-                .to_owned(),
-        );
-    }
-    Ok((partition_number(partition)?, offset))
+    let offset = Offset::new(offset).map_err(
+        |_| "an offset counts from 0; to delete all records of a partition use --everything P",
+    )?;
+    Ok((partition_id(partition)?, DeletionTarget::Before(offset)))
 }
 
-fn partition_number(text: &str) -> Result<i32, String> {
-    match text.parse() {
-        Ok(partition) if partition >= 0 => Ok(partition),
-        _ => Err(format!(
-            "partition {text:?} is not a number from 0 to 2147483647"
-        )),
-    }
+fn partition_id(text: &str) -> Result<PartitionId, String> {
+    text.parse()
+        .ok()
+        .and_then(|partition| PartitionId::new(partition).ok())
+        .ok_or_else(|| format!("partition {text:?} is not a number from 0 to 2147483647"))
 }

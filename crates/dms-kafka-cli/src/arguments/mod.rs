@@ -5,6 +5,7 @@ mod documents;
 mod purge;
 mod serve;
 mod service;
+mod settings;
 mod sign;
 mod text;
 
@@ -13,8 +14,9 @@ use clap::{Parser, Subcommand};
 pub(crate) use delete::Delete;
 pub(crate) use documents::{Completions, Man, Regions};
 pub(crate) use purge::{Purge, PurgeFormat};
-pub(crate) use serve::Serve;
-pub(crate) use service::Service;
+pub(crate) use serve::{GatewaySettings, Serve};
+pub(crate) use service::{RemoteService, ServiceSettings};
+use settings::Resolved;
 pub(crate) use sign::Sign;
 use text::{
     COMPLETIONS_EXAMPLES, DELETE_EXAMPLES, ENVIRONMENT, EXIT_CODES, FIRST_STEPS, MAN_EXAMPLES,
@@ -54,7 +56,7 @@ pub(crate) enum Command {
     Purge(Box<Purge>),
     /// Serve the API, with topics in memory or as a file says, until interrupted
     #[command(after_help = SERVE_EXAMPLES)]
-    Serve(Serve),
+    Serve(Resolved<Serve>),
     /// Explain the signature of a request, stage by stage; nothing is sent
     #[command(
         after_help = SIGN_EXAMPLES,

@@ -5,12 +5,13 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::Service;
+use super::service::ServiceSettings;
+use super::settings::Resolved;
 
 #[derive(Debug, Args)]
 pub(crate) struct Purge {
     #[command(flatten)]
-    pub(crate) service: Service,
+    pub(crate) service: Resolved<ServiceSettings>,
 
     /// File of partitions and offsets, or - for standard input: JSON as kafka-delete-records.sh takes it, or one row
     /// such as {"topic":"orders","partition":0,"offset":400} on each line

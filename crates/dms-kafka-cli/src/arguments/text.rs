@@ -17,6 +17,7 @@ Exit codes:
   2    bad usage or input, missing credentials, no confirmation: nothing was sent
   3    the request failed and nothing was deleted
   4    it is not known what was deleted
+  5    a local file, standard input or standard output failed; the message says what was deleted
   130  interrupted";
 
 pub(super) const ENVIRONMENT: &str = "\

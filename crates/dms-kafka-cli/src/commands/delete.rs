@@ -1,52 +1,43 @@
 //! `dms-kafka delete`.
 
-use dms_kafka::{
-    DeleteMessages, Deletion, DeletionTarget, Error, InvalidId, PartitionInfo, TopicName,
-};
+use dms_kafka::{DeleteMessages, Deletion, Error, PartitionInfo};
 
 use crate::arguments::Delete;
 use crate::confirm;
 use crate::exit::{Exit, Failure};
 use crate::interrupt::Interrupts;
-use crate::output::{Format, Report, Rows};
+use crate::output::{self, Format, Report, Rows};
+use crate::service::{self, Service};
 use crate::stderr;
 use crate::stdout;
-use crate::target::Target;
 
 pub(crate) async fn delete(arguments: Box<Delete>) -> Result<Exit, Failure> {
-    let topic = TopicName::new(arguments.topic.as_str()).map_err(Failure::usage)?;
-    let targets = targets(&arguments)?;
-    let highest = targets.last().map_or(0, |(partition, _)| *partition);
-    let target = Target::choose(
-        &arguments.service,
-        arguments.output.is_json(),
-        [(topic.as_str(), highest)],
-    )
-    .await?;
+    let json = arguments.output.is_json();
+    let topic = &arguments.topic;
+    let targets = arguments.targets().map_err(Failure::usage)?;
+    let highest = targets.last().map_or(0, |(partition, _)| partition.get());
+    let service = Service::new(&arguments.service.0, json, [(topic, highest)]).await?;
+    let mut request = service.client.delete_messages(&service.instance_id, topic);
+    for &(partition, target) in &targets {
+        request = request.target(partition, target);
+    }
     if arguments.dry_run {
-        stdout::print(&target.request_text(topic.as_str(), &targets, arguments.output.is_json()))
-            .map_err(Failure::usage)?;
-        stderr::note("Nothing was sent.", arguments.output.is_json());
+        let request = request.to_request().map_err(Failure::call)?;
+        stdout::print(&service::request_text(&request, json))?;
+        stderr::note("Nothing was sent.", json);
         return Ok(Exit::Done);
     }
     confirm::possible(arguments.yes)?;
-    target.tell_identity().await;
-    let before = shown_before(&arguments, &target, &topic).await?;
+    service.tell_identity().await;
+    let before = shown_before(&arguments, &service).await?;
     let rows = Rows::new(&targets, before.as_deref());
-    confirm(&arguments, &topic, &rows)?;
-    let mut request = target
-        .client
-        .delete_messages(&target.instance_id, topic.as_str());
-    for &(partition, what) in &targets {
-        request = request.target(partition, what);
-    }
-    let mut interrupts = Interrupts::listen().map_err(Failure::usage)?;
-    let json = arguments.output.is_json();
+    confirm(&arguments, &rows)?;
+    let mut interrupts = Interrupts::listen()?;
     let (sent, mut was_interrupted) = send(request, &mut interrupts, json).await?;
     let shown = match sent {
         Ok(deletion) => {
             let after = tokio::select! {
-                after = shown_after(&arguments, &target) => after,
+                after = shown_after(&arguments, &service) => after,
                 () = interrupts.next() => {
                     was_interrupted = true;
                     None
@@ -67,17 +58,17 @@ pub(crate) async fn delete(arguments: Box<Delete>) -> Result<Exit, Failure> {
 /// The state before is needed for what people read, not for JSON without a question.
 async fn shown_before(
     arguments: &Delete,
-    target: &Target,
-    topic: &TopicName,
+    service: &Service,
 ) -> Result<Option<Vec<PartitionInfo>>, Failure> {
     match (arguments.output, arguments.yes) {
         (Format::Json, true) => Ok(None),
-        _ => Ok(target.partitions(topic.as_str()).await?.partitions()),
+        _ => Ok(service.partitions(&arguments.topic).await?.partitions()),
     }
 }
 
 /// Shows what will go, and asks.
-fn confirm(arguments: &Delete, topic: &TopicName, rows: &Rows<'_>) -> Result<(), Failure> {
+fn confirm(arguments: &Delete, rows: &Rows<'_>) -> Result<(), Failure> {
+    let topic = &arguments.topic;
     let plan = format!("Topic {topic} will lose, for good:\n{}", rows.plan());
     match (arguments.yes, arguments.output) {
         (true, Format::Json) => Ok(()),
@@ -113,10 +104,14 @@ async fn send(
 }
 
 /// The state after, for people. The deletion is done: that the state cannot be had must not hide its result.
-async fn shown_after(arguments: &Delete, target: &Target) -> Option<Vec<PartitionInfo>> {
+async fn shown_after(arguments: &Delete, service: &Service) -> Option<Vec<PartitionInfo>> {
     match arguments.output {
         Format::Json => None,
-        Format::Table => target.partitions(&arguments.topic).await.ok()?.partitions(),
+        Format::Table => service
+            .partitions(&arguments.topic)
+            .await
+            .ok()?
+            .partitions(),
     }
 }
 
@@ -129,31 +124,11 @@ fn show(
 ) -> Result<(), Failure> {
     let report = Report::new(&deletion);
     let shown = match arguments.output {
-        Format::Json => stdout::print(&report.json()?),
+        Format::Json => stdout::print(&output::json_line(&report)),
         Format::Table => stdout::print_coloured(&rows.outcome(&report, after)),
     };
-    shown.map_err(Failure::unshown)?;
-    deletion.into_result().map(drop).map_err(Failure::call)
-}
-
-/// All targets in the order of their partitions, each named once.
-fn targets(arguments: &Delete) -> Result<Vec<(i32, DeletionTarget)>, Failure> {
-    let before = arguments
-        .partition
-        .iter()
-        .map(|&(partition, offset)| Ok((partition, DeletionTarget::before(offset)?)));
-    let everything = arguments
-        .everything
-        .iter()
-        .map(|&partition| Ok((partition, DeletionTarget::Everything)));
-    let targets: Result<Vec<_>, InvalidId> = before.chain(everything).collect();
-    let mut targets = targets.map_err(Failure::usage)?;
-    targets.sort_by_key(|(partition, _)| *partition);
-    match targets.windows(2).find(|pair| pair[0].0 == pair[1].0) {
-        Some(pair) => Err(Failure::usage(format!(
-            "partition {} is named twice: name each partition once",
-            pair[0].0
-        ))),
-        None => Ok(targets),
-    }
+    let result = deletion.into_result();
+    let outcome = result.as_ref().err().map(Error::outcome);
+    shown.map_err(|failure| failure.with_outcome(outcome))?;
+    result.map(drop).map_err(Failure::call)
 }

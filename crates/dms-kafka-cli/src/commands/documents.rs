@@ -18,7 +18,7 @@ pub(crate) fn completions(arguments: &Completions) -> Result<Exit, Failure> {
         "dms-kafka",
         &mut script,
     );
-    stdout::write(&script).map_err(Failure::usage)?;
+    stdout::write(&script)?;
     Ok(Exit::Done)
 }
 
@@ -30,7 +30,9 @@ pub(crate) fn man(arguments: &Man) -> Result<Exit, Failure> {
             let path = folder.join(Page::new(command.clone()).get_filename());
             page(command)
                 .and_then(|page| std::fs::write(&path, page))
-                .map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
+                .map_err(|error| {
+                    Failure::output(format!("{} cannot be written: {error}", path.display()))
+                })?;
         }
         return Ok(Exit::Done);
     }
@@ -40,8 +42,9 @@ pub(crate) fn man(arguments: &Man) -> Result<Exit, Failure> {
             .find_subcommand(name)
             .ok_or_else(|| Failure::usage(format!("there is no command {name}")))?,
     };
-    let page = page(wanted).map_err(Failure::usage)?;
-    stdout::write(&page).map_err(Failure::usage)?;
+    let page = page(wanted)
+        .map_err(|error| Failure::output(format!("the page cannot be made: {error}")))?;
+    stdout::write(&page)?;
     Ok(Exit::Done)
 }
 

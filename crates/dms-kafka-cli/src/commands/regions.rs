@@ -34,6 +34,6 @@ pub(crate) fn regions(arguments: &Regions) -> Result<Exit, Failure> {
             format!("{}\n", json!({"regions": listed}))
         }
     };
-    stdout::print(&text).map_err(Failure::usage)?;
+    stdout::print(&text)?;
     Ok(Exit::Done)
 }

@@ -1,93 +1,79 @@
 //! `dms-kafka serve`.
 
+use std::env::VarError;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use dms_kafka_gateway::{Config, ErrorCodeStyle, Gateway, ReadyLine};
+use dms_kafka_gateway::{Config, Error, ErrorCodeStyle, ErrorKind, Gateway, MemoryGatewayBuilder};
 
-use crate::arguments::Serve;
+use crate::arguments::{GatewaySettings, Serve};
 use crate::exit::{Exit, Failure};
 use crate::interrupt::Interrupts;
-use crate::setting::variable_value;
+use crate::output;
 use crate::stdout;
 
 const ACCESS_KEY: &str = "DMS_KAFKA_SERVE_ACCESS_KEY";
 const SECRET_KEY: &str = "DMS_KAFKA_SERVE_SECRET_KEY";
-const CONFIG: &str = "DMS_KAFKA_SERVE_CONFIG";
-const LISTEN: &str = "DMS_KAFKA_SERVE_LISTEN";
 
 pub(crate) async fn serve(arguments: Serve) -> Result<Exit, Failure> {
-    let listen = listen(&arguments)?;
-    match config(&arguments)? {
-        Some(path) => serve_file(&arguments, &path, listen).await,
-        None if arguments.check_config => Err(Failure::usage(format!(
-            "there is no file to check: give --config, or set {CONFIG}"
-        ))),
-        None if arguments.topic.is_empty() => Err(Failure::usage(format!(
-            "there is nothing to serve: give --config or set {CONFIG}, or give --topic"
-        ))),
-        None => serve_memory(arguments, listen.unwrap_or((Ipv4Addr::LOCALHOST, 0).into())).await,
+    let Serve {
+        gateway,
+        listen,
+        integer_error_codes,
+    } = arguments;
+    match gateway {
+        GatewaySettings::File { path, check_only } => {
+            let mut config = Config::read(&path).map_err(not_started)?;
+            if let Some(listen) = listen {
+                config.listen = listen;
+            }
+            if integer_error_codes {
+                config.error_code = ErrorCodeStyle::Integer;
+            }
+            serve_file(config, &path, check_only).await
+        }
+        GatewaySettings::Memory {
+            topics,
+            project_id,
+            instance_id,
+        } => {
+            let listen = listen.unwrap_or((Ipv4Addr::LOCALHOST, 0).into());
+            let mut gateway = Gateway::memory()
+                .listen(listen)
+                .integer_error_codes(integer_error_codes);
+            if let Some(project_id) = project_id {
+                gateway = gateway.project_id(project_id);
+            }
+            if let Some(instance_id) = instance_id {
+                gateway = gateway.instance(instance_id);
+            }
+            for topic in topics {
+                gateway = gateway.topic(topic.name, topic.partitions, topic.records);
+            }
+            serve_memory(gateway, listen).await
+        }
     }
 }
 
-fn listen(arguments: &Serve) -> Result<Option<SocketAddr>, Failure> {
-    if arguments.listen.is_some() {
-        return Ok(arguments.listen);
-    }
-    let Some(value) = variable_value(LISTEN)? else {
-        return Ok(None);
-    };
-    value.parse().map(Some).map_err(|_| {
-        Failure::usage(format!(
-            "{LISTEN} {value:?} is not an address: write it like 127.0.0.1:8080"
-        ))
-    })
-}
-
-/// Topics that are typed go before a file that the environment names.
-fn config(arguments: &Serve) -> Result<Option<PathBuf>, Failure> {
-    if arguments.config.is_some() || !arguments.topic.is_empty() {
-        return Ok(arguments.config.clone());
-    }
-    Ok(variable_value(CONFIG)?.map(PathBuf::from))
-}
-
-async fn serve_file(
-    arguments: &Serve,
-    path: &Path,
-    listen: Option<SocketAddr>,
-) -> Result<Exit, Failure> {
-    let mut config = Config::read(path).map_err(Failure::caused)?;
-    if let Some(listen) = listen {
-        config.listen = listen;
-    }
-    if arguments.integer_error_codes {
-        config.error_code = ErrorCodeStyle::Integer;
-    }
+async fn serve_file(config: Config, path: &Path, check_only: bool) -> Result<Exit, Failure> {
     let checked = config
         .check(&|name| std::env::var(name).ok())
-        .map_err(Failure::caused)?;
-    if arguments.check_config {
-        stdout::print(&format!("{} holds together\n", path.display())).map_err(Failure::usage)?;
+        .map_err(not_started)?;
+    if check_only {
+        stdout::print(&format!("{} holds together\n", path.display()))?;
         return Ok(Exit::Done);
     }
-    let interrupts = Interrupts::listen().map_err(Failure::usage)?;
-    let service = checked.start().await.map_err(Failure::caused)?;
-    print_ready(&service.ready_line())?;
+    let interrupts = Interrupts::listen()?;
+    let service = checked.start().await.map_err(not_started)?;
+    stdout::print(&output::json_line(&service.ready_line()))?;
     Ok(shut_down_when_asked(interrupts, service.shutdown()).await)
 }
 
-async fn serve_memory(arguments: Serve, listen: SocketAddr) -> Result<Exit, Failure> {
-    let mut gateway = Gateway::memory()
-        .listen(listen)
-        .integer_error_codes(arguments.integer_error_codes);
-    if let Some(project_id) = arguments.project_id {
-        gateway = gateway.project_id(project_id);
-    }
-    if let Some(instance_id) = arguments.instance_id {
-        gateway = gateway.instance(instance_id);
-    }
-    match (variable_value(ACCESS_KEY)?, variable_value(SECRET_KEY)?) {
+async fn serve_memory(
+    mut gateway: MemoryGatewayBuilder,
+    listen: SocketAddr,
+) -> Result<Exit, Failure> {
+    match (variable(ACCESS_KEY)?, variable(SECRET_KEY)?) {
         (Some(access_key), Some(secret_key)) => {
             gateway = gateway.access_key(access_key, secret_key);
         }
@@ -103,18 +89,10 @@ async fn serve_memory(arguments: Serve, listen: SocketAddr) -> Result<Exit, Fail
             )));
         }
     }
-    for topic in arguments.topic {
-        gateway = gateway.topic(topic.name, topic.partitions, topic.records);
-    }
-    let interrupts = Interrupts::listen().map_err(Failure::usage)?;
-    let gateway = gateway.start().await.map_err(Failure::caused)?;
-    print_ready(&gateway.ready_line())?;
+    let interrupts = Interrupts::listen()?;
+    let gateway = gateway.start().await.map_err(not_started)?;
+    stdout::print(&output::json_line(&gateway.ready_line()))?;
     Ok(shut_down_when_asked(interrupts, gateway.shutdown()).await)
-}
-
-fn print_ready(line: &ReadyLine<'_>) -> Result<(), Failure> {
-    let line = serde_json::to_string(line).map_err(Failure::usage)?;
-    stdout::print(&format!("{line}\n")).map_err(Failure::usage)
 }
 
 /// Serves until it is asked to stop; who asks twice does not want to wait for the requests in flight.
@@ -129,5 +107,23 @@ async fn shut_down_when_asked(
             tracing::warn!("asked to stop again: requests in flight are left");
             Exit::Interrupted
         }
+    }
+}
+
+/// A file that cannot be read is no fault of its content.
+fn not_started(error: Error) -> Failure {
+    if error.kind() == ErrorKind::File {
+        Failure::input(crate::exit::chain(&error))
+    } else {
+        Failure::usage(error)
+    }
+}
+
+/// A variable of the environment; `None` when it is empty or not set.
+fn variable(name: &str) -> Result<Option<String>, Failure> {
+    match std::env::var(name) {
+        Ok(value) => Ok(Some(value).filter(|value| !value.is_empty())),
+        Err(VarError::NotPresent) => Ok(None),
+        Err(VarError::NotUnicode(_)) => Err(Failure::usage(format!("{name} is not valid UTF-8"))),
     }
 }

@@ -1,163 +1,76 @@
 //! What `dms-kafka delete` refuses before anything is sent.
 
-use crate::support::{command, stderr, stdout};
+use crate::support::{Run as _, assert_tells, at, dms_kafka, stderr, stdout};
 
 /// Arguments after `delete`, and words of the message. Exit code 2: nothing was sent.
-const REFUSED: &[(&[&str], &[&str])] = &[
+const REFUSED: &[(&str, &[&str])] = &[
     (
-        &["--embedded", "--topic", "..", "--partition", "0:1", "--yes"],
+        "--embedded --topic .. --partition 0:1 --yes",
         &["\"..\"", "is neither '.' nor '..'"],
     ),
+    ("--embedded --topic . --partition 0:1 --yes", &["\".\""]),
+    ("--embedded --topic  --partition 0:1 --yes", &["1 to 249"]),
+    ("--embedded --topic a/b --partition 0:1 --yes", &["\"a/b\""]),
     (
-        &["--embedded", "--topic", ".", "--partition", "0:1", "--yes"],
-        &["\".\""],
-    ),
-    (
-        &["--embedded", "--topic", "", "--partition", "0:1", "--yes"],
-        &["1 to 249"],
-    ),
-    (
-        &[
-            "--embedded",
-            "--topic",
-            "a/b",
-            "--partition",
-            "0:1",
-            "--yes",
-        ],
-        &["\"a/b\""],
-    ),
-    (
-        &[
-            "--embedded",
-            "--topic",
-            "a\nb",
-            "--partition",
-            "0:1",
-            "--yes",
-        ],
+        "--embedded --topic a\nb --partition 0:1 --yes",
         &[r#""a\nb""#],
     ),
     (
-        &[
-            "--embedded",
-            "--topic",
-            "orders",
-            "--partition",
-            "0:-1",
-            "--yes",
-        ],
+        "--embedded --topic orders --partition 0:-1 --yes",
         &["--everything"],
     ),
     (
-        &[
-            "--embedded",
-            "--topic",
-            "orders",
-            "--partition",
-            "0",
-            "--yes",
-        ],
+        "--embedded --topic orders --partition 0 --yes",
         &["P:OFFSET"],
     ),
     (
-        &[
-            "--embedded",
-            "--topic",
-            "orders",
-            "--partition",
-            "0:9223372036854775808",
-            "--yes",
-        ],
+        "--embedded --topic orders --partition 0:9223372036854775808 --yes",
         &["9223372036854775807"],
     ),
     (
-        &[
-            "--embedded",
-            "--topic",
-            "orders",
-            "--partition",
-            "-1:5",
-            "--yes",
-        ],
+        "--embedded --topic orders --partition -1:5 --yes",
         &["2147483647"],
     ),
     (
-        &[
-            "--embedded",
-            "--topic",
-            "orders",
-            "--partition",
-            "0:1",
-            "--everything",
-            "0",
-            "--yes",
-        ],
+        "--embedded --topic orders --partition 0:1 --everything 0 --yes",
         &["partition 0 is named twice"],
     ),
+    ("--embedded --topic orders --yes", &["--partition"]),
     (
-        &["--embedded", "--topic", "orders", "--yes"],
-        &["--partition"],
-    ),
-    (
-        &["--embedded", "--topic", "orders", "--partition", "0:1"],
+        "--embedded --topic orders --partition 0:1",
         &["--yes", "nothing was deleted"],
     ),
+    ("--topic orders --partition 0:1 --yes", &["--endpoint"]),
     (
-        &["--topic", "orders", "--partition", "0:1", "--yes"],
-        &["--endpoint"],
+        "--endpoint http://192.0.2.1 --project-id p --instance-id i --topic orders --partition 0:1 --yes",
+        &["not encrypted", "--allow-plaintext-http"],
     ),
     (
-        &[
-            "--endpoint",
-            "http://192.0.2.1",
-            "--project-id",
-            "p",
-            "--instance-id",
-            "i",
-            "--topic",
-            "orders",
-            "--partition",
-            "0:1",
-            "--yes",
-        ],
-        &["not encrypted"],
+        "--endpoint http://127.0.0.1:9 --instance-id i --topic orders --partition 0:1 --yes",
+        &["--project-id is missing"],
     ),
     (
-        &[
-            "--endpoint",
-            "http://127.0.0.1:9",
-            "--project-id",
-            "p",
-            "--instance-id",
-            "i",
-            "--topic",
-            "orders",
-            "--partition",
-            "0:1",
-            "--yes",
-        ],
+        "--endpoint http://127.0.0.1:9 --project-id p --instance-id i --topic orders --partition 0:1 --yes",
         &["HUAWEICLOUD_SDK_CREDENTIALS_FILE"],
     ),
 ];
 
 #[test]
 fn bad_input_is_refused_before_anything_is_sent() {
-    for (arguments, words) in REFUSED {
-        let output = command().arg("delete").args(*arguments).output().unwrap();
-        assert_eq!(
-            output.status.code(),
-            Some(2),
-            "{arguments:?}: {}",
-            stderr(&output)
-        );
+    for (line, words) in REFUSED {
+        let output = dms_kafka(&format!("delete {line}")).ends_with(2);
         for word in *words {
-            assert!(
-                stderr(&output).contains(word),
-                "{arguments:?}: {} lacks {word}",
-                stderr(&output)
-            );
+            assert_tells(&output, word);
         }
-        assert_eq!(stdout(&output), "", "{arguments:?}");
+        assert_eq!(stdout(&output), "", "{line}");
     }
+}
+
+#[test]
+fn the_text_of_an_endpoint_is_not_taken_for_a_reason() {
+    let delete = "delete --topic orders --partition 0:1 --yes";
+    let output = at("http://127.0.0.1/allow_plaintext_http", delete).ends_with(2);
+    assert_tells(&output, "path");
+    let told = stderr(&output);
+    assert!(!told.contains("--allow-plaintext-http"), "{told}");
 }

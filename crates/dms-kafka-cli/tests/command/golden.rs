@@ -2,13 +2,11 @@
 //!
 //! After a change that is meant: `UPDATE_EXPECT=1 cargo test -p dms-kafka-cli golden`, and read the difference.
 
-use std::fmt::Write as _;
-use std::process::{Command, Output};
+use std::process::Output;
 
 use expect_test::{ExpectFile, expect_file};
 
-use crate::folder::Folder;
-use crate::support::{command, stderr, stdout};
+use crate::support::{Folder, Run as _, command, dms_kafka, rows, stderr, stdout, words};
 
 const COMMANDS: [&str; 7] = [
     "delete",
@@ -22,10 +20,6 @@ const COMMANDS: [&str; 7] = [
 
 fn golden(name: &str) -> ExpectFile {
     expect_file![concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/").to_owned() + name]
-}
-
-fn run(command: &mut Command) -> Output {
-    command.output().unwrap()
 }
 
 /// What a command says, and how it ends.
@@ -58,47 +52,36 @@ fn without_ids(text: &str) -> String {
 
 #[test]
 fn golden_help_pages() {
-    golden("help/dms-kafka.txt").assert_eq(&stdout(&run(command().arg("--help"))));
+    golden("help/dms-kafka.txt").assert_eq(&stdout(&dms_kafka("--help").ends_with(0)));
     for name in COMMANDS {
-        let long = run(command().args([name, "--help"]));
-        assert_eq!(long.status.code(), Some(0), "{name}");
-        golden(&format!("help/{name}.txt")).assert_eq(&stdout(&long));
-        golden(&format!("help/{name}-short.txt"))
-            .assert_eq(&stdout(&run(command().args([name, "-h"]))));
+        for (flag, form) in [("--help", ""), ("-h", "-short")] {
+            let help = dms_kafka(&format!("{name} {flag}")).ends_with(0);
+            golden(&format!("help/{name}{form}.txt")).assert_eq(&stdout(&help));
+        }
     }
 }
 
 #[test]
 fn golden_man_pages() {
-    golden("man/dms-kafka.1").assert_eq(&stdout(&run(command().arg("man"))));
-    for name in COMMANDS {
-        let page = run(command().args(["man", name]));
-        assert_eq!(page.status.code(), Some(0), "{name}: {}", stderr(&page));
-        golden(&format!("man/dms-kafka-{name}.1")).assert_eq(&stdout(&page));
-    }
-}
-
-#[test]
-fn all_man_pages_at_once() {
+    golden("man/dms-kafka.1").assert_eq(&stdout(&dms_kafka("man").ends_with(0)));
     let folder = Folder::new("");
-    let written = run(command().args(["man", "--dir", &folder.path("")]));
-    assert_eq!(written.status.code(), Some(0), "{}", stderr(&written));
+    dms_kafka(&format!("man --dir {}", folder.path(""))).ends_with(0);
     for name in COMMANDS {
-        let page = stdout(&run(command().args(["man", name])));
+        let page = stdout(&dms_kafka(&format!("man {name}")).ends_with(0));
+        golden(&format!("man/dms-kafka-{name}.1")).assert_eq(&page);
         assert_eq!(folder.read(&format!("dms-kafka-{name}.1")), page, "{name}");
     }
 }
 
 #[test]
 fn golden_regions() {
-    golden("output/regions.txt").assert_eq(&stdout(&run(command().arg("regions"))));
+    golden("output/regions.txt").assert_eq(&stdout(&dms_kafka("regions").ends_with(0)));
 }
 
 #[test]
 fn completions_for_each_shell() {
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
-        let script = run(command().args(["completions", shell]));
-        assert_eq!(script.status.code(), Some(0), "{shell}");
+        let script = dms_kafka(&format!("completions {shell}")).ends_with(0);
         for word in COMMANDS.into_iter().chain(["offsets-file"]) {
             assert!(stdout(&script).contains(word), "{shell} lacks {word}");
         }
@@ -114,56 +97,35 @@ const MIXED: &str = "\
 
 #[test]
 fn golden_output_of_delete() {
-    let mut delete = command();
-    delete.args([
-        "delete",
-        "--embedded",
-        "--topic",
-        "orders",
-        "--partition",
-        "0:400",
-    ]);
-    delete.args(["--partition", "1:5000", "--everything", "2", "--yes"]);
-    golden("output/delete.txt").assert_eq(&without_ids(&transcript(&run(&mut delete))));
+    let what = "--partition 0:400 --partition 1:5000 --everything 2";
+    let output = dms_kafka(&format!("delete --embedded --topic orders {what} --yes")).ends_with(1);
+    golden("output/delete.txt").assert_eq(&without_ids(&transcript(&output)));
 }
 
 #[test]
 fn golden_outputs_of_purge() {
     let folder = Folder::new(MIXED);
-    let purge = |arguments: &[&str]| {
-        let mut purge = command();
-        purge.args([
-            "purge",
-            "--embedded",
-            "--yes",
-            "--allow-everything",
-            "--offsets-file",
-        ]);
-        run(purge.arg(&folder.offsets).args(arguments))
+    let purge = |line: &str| {
+        dms_kafka("purge --embedded --yes --allow-everything --offsets-file")
+            .arg(&folder.offsets)
+            .args(words(line))
+            .ends_with(1)
     };
-    golden("output/purge.txt").assert_eq(&transcript(&purge(&[])));
-    golden("output/purge.json").assert_eq(&without_ids(&stdout(&purge(&["--output", "json"]))));
-    let one_by_one = ["--output", "ndjson", "--concurrency", "1"];
-    golden("output/purge.ndjson").assert_eq(&without_ids(&stdout(&purge(&one_by_one))));
+    golden("output/purge.txt").assert_eq(&transcript(&purge("")));
+    golden("output/purge.json").assert_eq(&without_ids(&stdout(&purge("--output json"))));
+    let one_by_one = purge("--output ndjson --concurrency 1");
+    golden("output/purge.ndjson").assert_eq(&without_ids(&stdout(&one_by_one)));
 }
 
 #[test]
 fn golden_output_of_a_large_plan() {
-    let mut rows = String::new();
-    for number in 0..60 {
-        let topic = number % 3;
-        writeln!(
-            rows,
-            "{{\"topic\":\"t{topic}\",\"partition\":{number},\"offset\":100}}"
-        )
-        .unwrap();
-    }
-    let folder = Folder::new(&rows);
-    let mut purge = command();
-    purge
-        .args(["purge", "--embedded", "--yes", "--offsets-file"])
-        .arg(&folder.offsets);
-    golden("output/purge-topics.txt").assert_eq(&transcript(&run(&mut purge)));
+    let three = |n: i32| [("t0", n, 100), ("t1", n + 1, 100), ("t2", n + 2, 100)];
+    let sixty: Vec<_> = (0..60).step_by(3).flat_map(three).collect();
+    let folder = Folder::new(&rows(&sixty));
+    let output = dms_kafka("purge --embedded --yes --offsets-file")
+        .arg(&folder.offsets)
+        .ends_with(0);
+    golden("output/purge-topics.txt").assert_eq(&transcript(&output));
 }
 
 #[test]
@@ -183,56 +145,31 @@ fn golden_output_of_sign() {
         ("HUAWEICLOUD_SDK_SK", "SecretKey"),
     ])
     .env("HUAWEICLOUD_SDK_SECURITY_TOKEN", "a-token");
-    golden("output/sign.txt").assert_eq(&stdout(&run(&mut sign)));
-    golden("output/sign.json").assert_eq(&stdout(&run(sign.args(["--output", "json"]))));
+    golden("output/sign.txt").assert_eq(&stdout(&sign.ends_with(0)));
+    golden("output/sign.json").assert_eq(&stdout(&sign.args(["--output", "json"]).ends_with(0)));
 }
 
 #[test]
 fn golden_usage_errors() {
-    for (name, arguments) in [
-        ("mistyped-command", &["purg"][..]),
-        ("mistyped-option", &["delete", "--topik", "orders"]),
-        ("nothing-to-delete", &["delete", "--topic", "orders"]),
-        (
-            "no-place",
-            &["delete", "--topic", "orders", "--partition", "0:1", "--yes"],
-        ),
+    let deletion = "--topic t --partition 0:1 --yes";
+    for (name, line) in [
+        ("mistyped-command", "purg"),
+        ("mistyped-option", "delete --topik orders"),
+        ("nothing-to-delete", "delete --topic orders"),
+        ("no-place", &format!("delete {deletion}")),
         (
             "mistyped-region",
-            &[
-                "delete",
-                "--region",
-                "ap-southeast1",
-                "--instance-id",
-                "i",
-                "--topic",
-                "t",
-                "--partition",
-                "0:1",
-                "--yes",
-            ],
+            &format!("delete --region ap-southeast1 --instance-id i {deletion}"),
         ),
-        ("json", &["purge", "--output", "ndjson"]),
+        ("json", "purge --output ndjson"),
         (
             "plaintext",
-            &[
-                "delete",
-                "--endpoint",
-                "http://192.0.2.1",
-                "--project-id",
-                "p",
-                "--instance-id",
-                "i",
-                "--topic",
-                "t",
-                "--partition",
-                "0:1",
-                "--yes",
-            ],
+            &format!(
+                "delete --endpoint http://192.0.2.1 --project-id p --instance-id i {deletion}"
+            ),
         ),
     ] {
-        let output = run(command().args(arguments));
-        assert_eq!(output.status.code(), Some(2), "{name}");
+        let output = dms_kafka(line).ends_with(2);
         golden(&format!("errors/{name}.txt")).assert_eq(&stderr(&output));
     }
 }

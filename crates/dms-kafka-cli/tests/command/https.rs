@@ -4,8 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::folder::Folder;
-use crate::support::{Served, command, stderr};
+use crate::support::{Folder, Run as _, Served, assert_tells, at, dms_kafka, stderr, words};
 
 #[test]
 fn a_certificate_of_ones_own_is_trusted_when_it_is_named() {
@@ -22,107 +21,38 @@ fn a_certificate_of_ones_own_is_trusted_when_it_is_named() {
         folder.path("key.pem")
     );
     fs::write(folder.path("gateway.toml"), config).unwrap();
-    let mut serve = command();
-    serve
-        .args(["serve", "--config", &folder.path("gateway.toml")])
-        .env("GATEWAY_SK", "SK");
-    let served = Served::ready(&mut serve);
+    let serve = format!("serve --config {}", folder.path("gateway.toml"));
+    let served = Served::ready(dms_kafka(&serve).env("GATEWAY_SK", "SK"));
     let endpoint = served.text("endpoint").replace("127.0.0.1", "localhost");
     assert!(endpoint.starts_with("https://"), "{endpoint}");
-    let delete = |arguments: &[&str]| {
-        command()
-            .args([
-                "delete",
-                "--endpoint",
-                &endpoint,
-                "--project-id",
-                "p",
-                "--instance-id",
-                "i",
-            ])
-            .args([
-                "--topic",
-                "orders",
-                "--partition",
-                "0:5",
-                "--yes",
-                "--output",
-                "json",
-            ])
-            .args(arguments)
-            .envs([("HUAWEICLOUD_SDK_AK", "AK"), ("HUAWEICLOUD_SDK_SK", "SK")])
-            .output()
-            .unwrap()
+    let delete = |line: &str, code| {
+        let delete = "delete --topic orders --partition 0:5 --yes --output json";
+        at(&endpoint, delete).args(words(line)).ends_with(code)
     };
-    let trusted = delete(&["--ca-cert", &certificate]);
-    assert_eq!(trusted.status.code(), Some(0), "{}", stderr(&trusted));
-    let untrusted = delete(&[]);
-    assert_eq!(untrusted.status.code(), Some(3), "{}", stderr(&untrusted));
+    delete(&format!("--ca-cert {certificate}"), 0);
+    let untrusted = delete("", 3);
     let told: Value = serde_json::from_str(stderr(&untrusted).lines().last().unwrap()).unwrap();
     assert_eq!(told["outcome"], "not_applied");
-    let absent = delete(&["--ca-cert", "no/such/file"]);
-    assert_eq!(absent.status.code(), Some(2), "{}", stderr(&absent));
-    assert!(
-        stderr(&absent).contains("--ca-cert no/such/file"),
-        "{}",
-        stderr(&absent)
-    );
-    let no_certificate = delete(&["--ca-cert", &folder.path("gateway.toml")]);
-    assert_eq!(
-        no_certificate.status.code(),
-        Some(2),
-        "{}",
-        stderr(&no_certificate)
-    );
+    let absent = delete("--ca-cert no/such/file", 5);
+    assert_tells(&absent, "--ca-cert no/such/file");
+    delete(&format!("--ca-cert {}", folder.path("gateway.toml")), 2);
 }
 
 #[test]
 fn plaintext_beyond_this_machine_is_warned_of_each_time() {
+    let delete = "delete --topic orders --partition 0:5 --dry-run --allow-plaintext-http";
     for (form, warning) in [
         ("table", "warning: http://192.0.2.1 is not encrypted"),
         ("json", r#"{"warning":"http://192.0.2.1 is"#),
     ] {
         for _ in 0..2 {
-            let output = command()
-                .args([
-                    "delete",
-                    "--endpoint",
-                    "http://192.0.2.1",
-                    "--project-id",
-                    "p",
-                    "--instance-id",
-                    "i",
-                ])
-                .args([
-                    "--topic",
-                    "orders",
-                    "--partition",
-                    "0:5",
-                    "--dry-run",
-                    "--allow-plaintext-http",
-                ])
+            let output = at("http://192.0.2.1", delete)
                 .args(["--output", form])
-                .output()
-                .unwrap();
-            assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+                .ends_with(0);
             assert!(stderr(&output).starts_with(warning), "{}", stderr(&output));
         }
     }
-    let to_itself = command()
-        .args([
-            "delete",
-            "--allow-plaintext-http",
-            "--endpoint",
-            "http://127.0.0.1:9",
-            "--project-id",
-            "p",
-            "--instance-id",
-            "i",
-        ])
-        .args(["--topic", "orders", "--partition", "0:5", "--dry-run"])
-        .output()
-        .unwrap();
-    assert_eq!(to_itself.status.code(), Some(0), "{}", stderr(&to_itself));
+    let to_itself = at("http://127.0.0.1:9", delete).ends_with(0);
     assert!(
         !stderr(&to_itself).contains("warning"),
         "{}",

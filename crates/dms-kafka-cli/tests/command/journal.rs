@@ -1,14 +1,13 @@
 //! Journals that are torn, foreign, held or full.
 
 use std::fs;
-use std::process::Stdio;
 
 use serde_json::Value;
 
-use crate::audited::Audited;
-use crate::folder::Folder;
 use crate::resume::{Rows, none_sent_again, recorded};
-use crate::support::{stderr, stdout};
+use crate::support::{
+    Audited, Folder, Run as _, assert_tells, at, listener, stderr, stdout, through_shell,
+};
 
 const TWO_ROWS: Rows = Rows {
     topics: 2,
@@ -21,11 +20,9 @@ fn a_torn_last_line_is_cut_off() {
     let folder = Folder::new(&TWO_ROWS.document());
     let mut gateway = Audited::start(&folder.path(""), 2, 1, "");
     let (offsets, journal) = (folder.path("offsets"), folder.path("journal"));
-    let purge = gateway
-        .purge(&offsets, &["--journal", &journal])
-        .output()
-        .unwrap();
-    assert_eq!(purge.status.code(), Some(0), "{}", stderr(&purge));
+    gateway
+        .purge(&offsets, &format!("--journal {journal}"))
+        .ends_with(0);
     assert_eq!(gateway.asked().len(), 2);
     let whole = fs::read_to_string(&journal).unwrap();
     let header = whole.split_inclusive('\n').next().unwrap();
@@ -39,11 +36,9 @@ fn a_torn_last_line_is_cut_off() {
         (whole.len(), 0),
     ] {
         fs::write(&journal, &whole[..kept]).unwrap();
-        let purge = gateway
-            .purge(&offsets, &["--journal", &journal])
-            .output()
-            .unwrap();
-        assert_eq!(purge.status.code(), Some(0), "{kept}: {}", stderr(&purge));
+        gateway
+            .purge(&offsets, &format!("--journal {journal}"))
+            .ends_with(0);
         assert_eq!(gateway.asked().len(), sent, "{kept}");
         assert_eq!(recorded(&journal).len(), 2, "{kept}");
     }
@@ -54,11 +49,9 @@ fn a_journal_of_something_else_is_refused() {
     let folder = Folder::new(&TWO_ROWS.document());
     let mut gateway = Audited::start(&folder.path(""), 2, 1, "");
     let (offsets, journal) = (folder.path("offsets"), folder.path("journal"));
-    let first = gateway
-        .purge(&offsets, &["--journal", &journal])
-        .output()
-        .unwrap();
-    assert_eq!(first.status.code(), Some(0), "{}", stderr(&first));
+    gateway
+        .purge(&offsets, &format!("--journal {journal}"))
+        .ends_with(0);
     gateway.asked();
     let good = fs::read_to_string(&journal).unwrap();
     fs::write(folder.path("other"), TWO_ROWS.document() + " ").unwrap();
@@ -96,20 +89,9 @@ fn a_journal_of_something_else_is_refused() {
     ] {
         fs::write(&journal, &content).unwrap();
         let output = gateway
-            .purge(offsets, &["--journal", &journal])
-            .output()
-            .unwrap();
-        assert_eq!(
-            output.status.code(),
-            Some(2),
-            "{content}: {}",
-            stderr(&output)
-        );
-        assert!(
-            stderr(&output).contains(word),
-            "{content}: {}",
-            stderr(&output)
-        );
+            .purge(offsets, &format!("--journal {journal}"))
+            .ends_with(2);
+        assert_tells(&output, word);
         assert_eq!(
             fs::read_to_string(&journal).unwrap(),
             content,
@@ -121,46 +103,18 @@ fn a_journal_of_something_else_is_refused() {
 
 #[test]
 fn a_journal_is_held_by_one_process() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let (listener, endpoint) = listener();
     let folder = Folder::new(&TWO_ROWS.document());
-    let journal = folder.path("journal");
-    let purge = || {
-        let mut purge = crate::support::command();
-        purge
-            .args([
-                "purge",
-                "--endpoint",
-                &endpoint,
-                "--project-id",
-                "p",
-                "--instance-id",
-                "i",
-            ])
-            .args([
-                "--yes",
-                "--output",
-                "json",
-                "--journal",
-                &journal,
-                "--offsets-file",
-            ])
-            .arg(&folder.offsets)
-            .envs([("HUAWEICLOUD_SDK_AK", "AK"), ("HUAWEICLOUD_SDK_SK", "SK")]);
-        purge
-    };
-    let mut first = purge().stderr(Stdio::null()).spawn().unwrap();
+    let (offsets, journal) = (folder.path("offsets"), folder.path("journal"));
+    let purge = format!("purge --yes --output json --journal {journal} --offsets-file {offsets}");
+    let mut first = at(&endpoint, &purge).start();
     // It has sent a request, to which nobody answers.
     let (_connection, _) = listener.accept().unwrap();
-    let second = purge().output().unwrap();
+    let second = at(&endpoint, &purge).output().unwrap();
     first.kill().unwrap();
     first.wait().unwrap();
     assert_eq!(second.status.code(), Some(2), "{}", stderr(&second));
-    assert!(
-        stderr(&second).contains("in use by another process"),
-        "{}",
-        stderr(&second)
-    );
+    assert_tells(&second, "in use by another process");
 }
 
 /// Files may not grow beyond a limit: the system's answer to a write is an error, as on a full disk.
@@ -175,26 +129,11 @@ fn a_journal_that_cannot_grow_stops_the_purge_and_loses_nothing() {
     let folder = Folder::new(&rows.document());
     let mut gateway = Audited::start(&folder.path(""), rows.topics, rows.partitions, "");
     let (offsets, journal) = (folder.path("offsets"), folder.path("journal"));
-    let purge = gateway.purge(&offsets, &["--journal", &journal, "--output", "json"]);
+    let purge = gateway.purge(&offsets, &format!("--journal {journal} --output json"));
     // One block of 512 bytes or 1024, as the shell counts, and the signal that comes with the limit ignored.
-    let mut limited = std::process::Command::new("sh");
-    limited
-        .args(["-c", "trap '' XFSZ; ulimit -f 1; exec \"$0\" \"$@\""])
-        .arg(purge.get_program())
-        .args(purge.get_args());
-    for (name, value) in purge.get_envs() {
-        match value {
-            Some(value) => limited.env(name, value),
-            None => limited.env_remove(name),
-        };
-    }
-    let output = limited.output().unwrap();
-    assert_eq!(output.status.code(), Some(4), "{}", stderr(&output));
-    assert!(
-        stderr(&output).contains("the journal cannot be written"),
-        "{}",
-        stderr(&output)
-    );
+    let limit = "trap '' XFSZ; ulimit -f 1; exec \"$0\" \"$@\"";
+    let output = through_shell(limit, &purge).ends_with(5);
+    assert_tells(&output, "the journal cannot be written");
     let told: Value = serde_json::from_str(&stdout(&output)).unwrap();
     assert!(told["not_sent"].as_u64().unwrap() > 0, "{told}");
     assert!(
@@ -208,11 +147,9 @@ fn a_journal_that_cannot_grow_stops_the_purge_and_loses_nothing() {
         finished.len()
     );
     gateway.asked();
-    let again = gateway
-        .purge(&offsets, &["--journal", &journal])
-        .output()
-        .unwrap();
-    assert_eq!(again.status.code(), Some(0), "{}", stderr(&again));
+    gateway
+        .purge(&offsets, &format!("--journal {journal}"))
+        .ends_with(0);
     none_sent_again(&rows, &mut gateway, &finished);
     assert_eq!(gateway.starts(), rows.starts());
 }

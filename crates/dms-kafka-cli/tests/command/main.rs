@@ -4,21 +4,19 @@
 #![expect(clippy::panic, reason = "so does a helper of tests")]
 #![expect(clippy::print_stdout, reason = "a long test tells how far it is")]
 
-mod audited;
 mod delete;
 mod delete_refused;
-mod folder;
 mod golden;
 mod https;
 mod journal;
 mod pipes;
-mod place;
 mod purge;
 mod purge_refused;
 mod purge_stopped;
 mod resume;
 mod schema;
 mod serve;
+mod service;
 mod sign;
 mod stopping;
 mod support;

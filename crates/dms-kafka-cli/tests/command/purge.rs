@@ -4,22 +4,10 @@ use std::io::BufReader;
 
 use serde_json::{Value, json};
 
-use crate::folder::Folder;
-use crate::support::{Served, answer_deletion_only, command, next_is_deletion, stderr, stdout};
-
-pub(crate) fn rows(rows: &[(&str, i32, i64)]) -> String {
-    rows.iter()
-        .map(|(topic, partition, offset)| {
-            json!({"topic": topic, "partition": partition, "offset": offset}).to_string() + "\n"
-        })
-        .collect()
-}
-
-pub(crate) fn json_lines(text: &str) -> Vec<Value> {
-    text.lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect()
-}
+use crate::support::{
+    Folder, Run as _, Served, answer_deletion_only, assert_tells, at, dms_kafka, json_lines,
+    listener, next_is_deletion, rows, stdout,
+};
 
 #[test]
 fn a_file_of_kafka_delete_records_is_carried_out() {
@@ -28,17 +16,15 @@ fn a_file_of_kafka_delete_records_is_carried_out() {
         r#"{"partitions":[{"topic":"orders","partition":0,"offset":400},
             {"topic":"bills","partition":1,"offset":10},{"topic":"orders","partition":2,"offset":7}],"version":1}"#,
     );
-    let output = served.purge(&folder.offsets, &["--yes"]).output().unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let output = served.purge(&folder.offsets, "--yes").ends_with(0);
     let expected = "\
 ROWS  DELETED  FAILED  REQUEST FAILED  UNKNOWN  NOT SENT
    3        3       0               0        0         0
 ";
     assert_eq!(stdout(&output), expected);
-    assert!(
-        stderr(&output).contains("orders          0  before 400      0  1000                400"),
-        "{}",
-        stderr(&output)
+    assert_tells(
+        &output,
+        "orders          0  before 400      0  1000                400",
     );
     assert_eq!(served.starts("orders", 3), [400, 0, 7]);
     assert_eq!(served.starts("bills", 2), [0, 10]);
@@ -55,16 +41,8 @@ fn each_row_has_its_line_and_the_rows_left_can_be_fed_back() {
         ("orders", 7, 1),
     ]));
     let left = folder.path("left");
-    let arguments = [
-        "--yes",
-        "--allow-everything",
-        "--output",
-        "ndjson",
-        "--failures-file",
-        &left,
-    ];
-    let output = served.purge(&folder.offsets, &arguments).output().unwrap();
-    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+    let arguments = format!("--yes --allow-everything --output ndjson --failures-file {left}");
+    let output = served.purge(&folder.offsets, &arguments).ends_with(3);
     let mut lines = json_lines(&stdout(&output));
     lines.sort_by_key(|line| (line["topic"].to_string(), line["partition"].as_i64()));
     for line in &mut lines {
@@ -93,11 +71,7 @@ fn each_row_has_its_line_and_the_rows_left_can_be_fed_back() {
     );
     let expected = rows(&[("orders", 1, 5000), ("nowhere", 0, 1), ("orders", 7, 1)]);
     assert_eq!(json_lines(&folder.read("left")), json_lines(&expected));
-    let again = served
-        .purge(left.as_ref(), &["--yes", "--output", "json"])
-        .output()
-        .unwrap();
-    assert_eq!(again.status.code(), Some(3), "{}", stderr(&again));
+    let again = served.purge(&left, "--yes --output json").ends_with(3);
     let told: Value = serde_json::from_str(&stdout(&again)).unwrap();
     assert_eq!(
         (&told["rows"], &told["failed"], &told["request_failed"]),
@@ -113,19 +87,11 @@ fn the_rows_left_of_a_document_are_a_document() {
             {"topic":"a","partition":2,"offset":6000}]}"#,
     );
     let left = folder.path("left");
-    let output = command()
-        .args([
-            "purge",
-            "--embedded",
-            "--yes",
-            "--failures-file",
-            &left,
-            "--offsets-file",
-        ])
-        .arg(&folder.offsets)
-        .output()
-        .unwrap();
-    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    dms_kafka(&format!(
+        "purge --embedded --yes --failures-file {left} --offsets-file"
+    ))
+    .arg(&folder.offsets)
+    .ends_with(1);
     let text = folder.read("left");
     assert_eq!(
         serde_json::from_str::<Value>(&text).unwrap(),
@@ -143,27 +109,10 @@ fn a_dry_run_prints_each_request_and_sends_nothing() {
         ("a", 1, 6),
         ("a", 2, 7),
     ]));
-    let output = command()
-        .args([
-            "purge",
-            "--endpoint",
-            "https://192.0.2.1",
-            "--project-id",
-            "p",
-            "--instance-id",
-            "i",
-        ])
-        .args([
-            "--dry-run",
-            "--allow-everything",
-            "--partitions-per-request",
-            "2",
-            "--offsets-file",
-        ])
+    let purge = "purge --dry-run --allow-everything --partitions-per-request 2 --offsets-file";
+    let output = at("https://192.0.2.1", purge)
         .arg(&folder.offsets)
-        .output()
-        .unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        .ends_with(0);
     let expected = "\
 POST https://192.0.2.1/v2/p/kafka/instances/i/topics/a/messages/delete
 {\"partitions\":[{\"offset\":5,\"partition\":0},{\"offset\":6,\"partition\":1}]}
@@ -179,52 +128,29 @@ POST https://192.0.2.1/v2/p/kafka/instances/i/topics/a/messages/delete
 fn a_topic_that_is_not_there_hides_no_other_in_the_plan() {
     let served = Served::start();
     let folder = Folder::new(&rows(&[("absent", 0, 5), ("orders", 0, 5)]));
-    let output = served.purge(&folder.offsets, &["--yes"]).output().unwrap();
-    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+    let output = served.purge(&folder.offsets, "--yes").ends_with(3);
     let plan = "\
 TOPIC   PARTITION  DELETE    START   END  RECORDS TO DELETE
 absent          0  before 5      -     -                  -
 orders          0  before 5      0  1000                  5
 ";
-    assert!(stderr(&output).contains(plan), "{}", stderr(&output));
+    assert_tells(&output, plan);
 }
 
 /// A service with nothing but the deletion, as the vendor's page has it.
 #[test]
 fn without_the_companion_there_is_no_preview_and_the_deletion_goes_on() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let (listener, endpoint) = listener();
     std::thread::spawn(move || {
         while let Ok((connection, _)) = listener.accept() {
             std::thread::spawn(move || answer_deletions_only(&connection));
         }
     });
     let folder = Folder::new(&rows(&[("a", 0, 5)]));
-    let output = command()
-        .args([
-            "purge",
-            "--endpoint",
-            &endpoint,
-            "--project-id",
-            "p",
-            "--instance-id",
-            "i",
-            "--yes",
-        ])
-        .arg("--offsets-file")
+    let output = at(&endpoint, "purge --yes --offsets-file")
         .arg(&folder.offsets)
-        .envs([
-            ("HUAWEICLOUD_SDK_AK", "key"),
-            ("HUAWEICLOUD_SDK_SK", "secret"),
-        ])
-        .output()
-        .unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    assert!(
-        stderr(&output).contains("before 5      -    -                  -"),
-        "{}",
-        stderr(&output)
-    );
+        .ends_with(0);
+    assert_tells(&output, "before 5      -    -                  -");
 }
 
 fn answer_deletions_only(connection: &std::net::TcpStream) -> Option<()> {
@@ -242,19 +168,11 @@ fn a_link_to_the_failures_file_stays_a_link() {
     let (link, left) = (folder.path("link"), folder.path("left"));
     std::fs::write(&left, "of the run before").unwrap();
     std::os::unix::fs::symlink(&left, &link).unwrap();
-    let output = command()
-        .args([
-            "purge",
-            "--embedded",
-            "--yes",
-            "--failures-file",
-            &link,
-            "--offsets-file",
-        ])
-        .arg(&folder.offsets)
-        .output()
-        .unwrap();
-    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    dms_kafka(&format!(
+        "purge --embedded --yes --failures-file {link} --offsets-file"
+    ))
+    .arg(&folder.offsets)
+    .ends_with(1);
     assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
     assert_eq!(json_lines(&folder.read("left"))[0]["offset"], 5000);
 }
@@ -265,18 +183,15 @@ fn a_dry_run_leaves_out_what_the_journal_records() {
     let folder = Folder::new(&rows(&[("orders", 0, 7), ("orders", 1, 7)]));
     let journal = folder.path("journal");
     let dry = || {
-        let arguments = ["--dry-run", "--journal", &journal];
-        let output = served.purge(&folder.offsets, &arguments).output().unwrap();
-        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        let arguments = format!("--dry-run --journal {journal}");
+        let output = served.purge(&folder.offsets, &arguments).ends_with(0);
         stdout(&output)
     };
     assert!(dry().contains(r#"{"offset":7,"partition":1}"#));
     assert!(!std::fs::exists(&journal).unwrap(), "a journal was begun");
-    let purge = served
-        .purge(&folder.offsets, &["--yes", "--journal", &journal])
-        .output()
-        .unwrap();
-    assert_eq!(purge.status.code(), Some(0), "{}", stderr(&purge));
+    served
+        .purge(&folder.offsets, &format!("--yes --journal {journal}"))
+        .ends_with(0);
     let recorded = folder.read("journal");
     assert_eq!(dry(), "");
     // Torn, as a crash leaves it: a dry run repairs nothing.

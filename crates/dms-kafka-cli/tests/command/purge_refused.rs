@@ -1,141 +1,115 @@
 //! What `dms-kafka purge` refuses before anything is sent.
 
-use std::path::PathBuf;
 use std::process::Stdio;
 
-use crate::folder::Folder;
-use crate::purge::rows;
-use crate::support::{Served, command, stderr, stdout};
+use crate::support::{
+    Folder, Run as _, Served, assert_tells, at, dms_kafka, listener, rows, stderr, stdout, words,
+};
 
-/// Content of the offsets file, arguments, and words of the message. Exit code 2, and no connection is opened.
-const REFUSED: &[(&str, &[&str], &[&str])] = &[
-    ("", &[], &["holds no row"]),
-    (r#"{"partitions":[],"version":1}"#, &[], &["holds no row"]),
+const ROW: &str = r#"{"topic":"a","partition":0,"offset":1}"#;
+
+/// Exit code, content of the offsets file, arguments, and words of the message. No connection is opened.
+const REFUSED: &[(i32, &str, &str, &[&str])] = &[
+    (2, "", "", &["holds no row"]),
+    (2, r#"{"partitions":[],"version":1}"#, "", &["holds no row"]),
     (
+        2,
         r#"{"partitions":[],"version":2}"#,
-        &[],
+        "",
         &["line 1, column ", "it must be 1"],
     ),
     (
+        2,
         r#"{"partitions":[],"version":"1"}"#,
-        &[],
+        "",
         &["line 1, column ", "string \"1\", expected the version 1"],
     ),
     (
-        "{\"topic\":\"a\",\"partition\":0,\"offset\":1}",
-        &["--output", "json", "--concurrncy", "2"],
+        2,
+        ROW,
+        "--output json --concurrncy 2",
         &["found; tip: a similar argument exists: '--concurrency'\""],
     ),
     (
-        "{\"topic\":\"a\",\"partition\":0,\"offset\":1}",
-        &["--output", "json", "--max-failures", "x"],
+        2,
+        ROW,
+        "--output json --max-failures x",
         &["found in string\""],
     ),
     (
+        2,
         "{\"topic\":\"a\",\"partition\":0,\"offset\":1}\n{\"topic\":\"a\",\"partition\":0,\"offset\":2}\n",
-        &[],
+        "",
         &[
-            "line 2, column 38: ",
+            "row 2: ",
             "topic a, partition 0 is named again",
-            "first in line 1",
+            "first in row 1",
         ],
     ),
     (
+        2,
         "{\"partitions\":[\n{\"topic\":\"a\",\"partition\":0,\"offset\":1},\n{\"topic\":\"a\",\"partition\":0,\"offset\":1}]}",
-        &[],
-        &["line 3, column ", "named again", "first in line 2"],
+        "",
+        &["row 2: ", "named again", "first in row 1"],
     ),
     (
+        2,
         "{\"topic\":\"a\",\"partition\":0,\"offset\":1}\n{\"topic\":\"a\",\"partition\":1,\"offset\":-1}\n",
-        &[],
+        "",
         &["line 2", "--allow-everything"],
     ),
     (
+        2,
         "{\"topic\":\"a\",\"partition\":0,\"offset\":1}\nx",
-        &[],
+        "",
         &["line 2, column 1: "],
     ),
+    (2, ROW, "--concurrency 0", &["--concurrency"]),
     (
-        "{\"topic\":\"a\",\"partition\":0,\"offset\":1}",
-        &["--concurrency", "0"],
-        &["--concurrency"],
-    ),
-    (
-        "{\"topic\":\"a\",\"partition\":0,\"offset\":1}",
-        &["--journal", "/dev/full"],
+        2,
+        ROW,
+        "--journal /dev/full",
         &["/dev/full", "not a regular file"],
     ),
+    (5, ROW, "--journal no/such/folder/j", &["no/such/folder/j"]),
     (
-        "{\"topic\":\"a\",\"partition\":0,\"offset\":1}",
-        &["--journal", "no/such/folder/j"],
-        &["no/such/folder/j"],
-    ),
-    (
-        "{\"topic\":\"a\",\"partition\":0,\"offset\":1}",
-        &["--failures-file", "no/such/folder/f"],
+        5,
+        ROW,
+        "--failures-file no/such/folder/f",
         &["no/such/folder/f"],
     ),
+    (2, ROW, "--failures f", &["--failures-file"]),
     (
-        "{\"topic\":\"a\",\"partition\":0,\"offset\":1}",
-        &["--failures", "f"],
-        &["--failures-file"],
-    ),
-    (
-        "{\"topic\":\"a\",\"partition\":0,\"offset\":1}",
-        &["--progress-every", "18446744073709551615"],
+        2,
+        ROW,
+        "--progress-every 18446744073709551615",
         &["--progress-every"],
     ),
     (
+        2,
         "{\"topic\":\"a\",\"\\u001b[31m\":0,\"offset\":1}",
-        &[],
+        "",
         &["line 1, column ", "unknown field `\\u{1b}[31m`"],
     ),
 ];
 
 #[test]
 fn nothing_is_sent_of_a_file_that_breaks_a_rule() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let (listener, endpoint) = listener();
     listener.set_nonblocking(true).unwrap();
-    let endpoint = format!("http://{}", listener.local_addr().unwrap());
-    for (content, arguments, words) in REFUSED {
+    for (code, content, line, expected) in REFUSED {
         let folder = Folder::new(content);
-        let output = command()
-            .args([
-                "purge",
-                "--endpoint",
-                &endpoint,
-                "--project-id",
-                "p",
-                "--instance-id",
-                "i",
-                "--yes",
-            ])
-            .arg("--offsets-file")
+        let output = at(&endpoint, "purge --yes --offsets-file")
             .arg(&folder.offsets)
-            .args(*arguments)
-            .envs([
-                ("HUAWEICLOUD_SDK_AK", "key"),
-                ("HUAWEICLOUD_SDK_SK", "secret"),
-            ])
-            .output()
-            .unwrap();
-        assert_eq!(
-            output.status.code(),
-            Some(2),
-            "{content} {arguments:?}: {}",
-            stderr(&output)
-        );
-        for word in *words {
-            assert!(
-                stderr(&output).contains(word),
-                "{content} {arguments:?}: {} lacks {word}",
-                stderr(&output)
-            );
+            .args(words(line))
+            .ends_with(*code);
+        for word in *expected {
+            assert_tells(&output, word);
         }
         assert_eq!(stdout(&output), "");
         assert!(
             listener.accept().is_err(),
-            "{content} {arguments:?}: a connection was opened"
+            "{content} {line}: a connection was opened"
         );
     }
 }
@@ -143,30 +117,20 @@ fn nothing_is_sent_of_a_file_that_breaks_a_rule() {
 #[test]
 fn rows_from_standard_input_are_checked_as_a_whole_too() {
     let served = Served::start();
-    let run = |input: &str, arguments: &[&str]| {
-        let mut process = served
-            .purge("-".as_ref(), arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+    let run = |input: &str, line: &str| {
+        let mut process = served.purge("-", line).stdin(Stdio::piped()).start();
         // A command that refuses at once does not read.
         let _ = std::io::Write::write_all(&mut process.stdin.take().unwrap(), input.as_bytes());
         process.wait_with_output().unwrap()
     };
-    let bad = run(&(rows(&[("orders", 0, 10)]) + "x"), &["--yes"]);
+    let bad = run(&(rows(&[("orders", 0, 10)]) + "x"), "--yes");
     assert_eq!(bad.status.code(), Some(2), "{}", stderr(&bad));
-    assert!(
-        stderr(&bad).contains("standard input, line 2, column 1"),
-        "{}",
-        stderr(&bad)
-    );
-    let unasked = run(&rows(&[("orders", 0, 10)]), &[]);
+    assert_tells(&bad, "standard input, line 2, column 1");
+    let unasked = run(&rows(&[("orders", 0, 10)]), "");
     assert_eq!(unasked.status.code(), Some(2), "{}", stderr(&unasked));
-    assert!(stderr(&unasked).contains("--yes"), "{}", stderr(&unasked));
+    assert_tells(&unasked, "--yes");
     assert_eq!(served.starts("orders", 3), [0, 0, 0]);
-    let good = run(&rows(&[("orders", 0, 10)]), &["--yes"]);
+    let good = run(&rows(&[("orders", 0, 10)]), "--yes");
     assert_eq!(good.status.code(), Some(0), "{}", stderr(&good));
     assert_eq!(served.starts("orders", 3), [10, 0, 0]);
 }
@@ -175,9 +139,8 @@ fn rows_from_standard_input_are_checked_as_a_whole_too() {
 fn without_a_terminal_nothing_is_sent_unless_yes_is_given() {
     let served = Served::start();
     let folder = Folder::new(&rows(&[("orders", 0, 10)]));
-    let output = served.purge(&folder.offsets, &[]).output().unwrap();
-    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
-    assert!(stderr(&output).contains("--yes"), "{}", stderr(&output));
+    let output = served.purge(&folder.offsets, "").ends_with(2);
+    assert_tells(&output, "--yes");
     assert_eq!(served.starts("orders", 3), [0, 0, 0]);
 }
 
@@ -188,76 +151,32 @@ fn the_rows_left_replace_neither_the_offsets_nor_the_journal() {
     let journal = folder.path("journal");
     std::fs::create_dir(folder.path("more")).unwrap();
     for failures in ["./offsets", "journal", "more/../journal"].map(|name| folder.path(name)) {
-        let output = command()
-            .args([
-                "purge",
-                "--endpoint",
-                "http://127.0.0.1:9",
-                "--project-id",
-                "p",
-                "--instance-id",
-                "i",
-                "--yes",
-            ])
-            .args([
-                "--offsets-file",
-                &offsets,
-                "--journal",
-                &journal,
-                "--failures-file",
-                &failures,
-            ])
-            .output()
-            .unwrap();
-        assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
-        assert!(
-            stderr(&output).contains("would replace"),
-            "{}",
-            stderr(&output)
-        );
-        assert!(!PathBuf::from(&journal).exists(), "a journal was begun");
+        let files =
+            format!("--offsets-file {offsets} --journal {journal} --failures-file {failures}");
+        let output = at("http://127.0.0.1:9", &format!("purge --yes {files}")).ends_with(2);
+        assert_tells(&output, "would replace");
+        assert!(!std::fs::exists(&journal).unwrap(), "a journal was begun");
     }
 }
 
 #[test]
 fn missing_credentials_are_bad_usage() {
     let folder = Folder::new(&rows(&[("a", 0, 1)]));
-    let output = command()
-        .args([
-            "purge",
-            "--endpoint",
-            "http://127.0.0.1:9",
-            "--project-id",
-            "p",
-            "--instance-id",
-            "i",
-            "--yes",
-        ])
-        .args(["--output", "json", "--offsets-file"])
-        .arg(&folder.offsets)
-        .env("HUAWEICLOUD_SDK_AK", "half-set")
-        .output()
-        .unwrap();
-    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
-    assert!(
-        stderr(&output).contains("HUAWEICLOUD_SDK_SK"),
-        "{}",
-        stderr(&output)
-    );
+    let output = at(
+        "http://127.0.0.1:9",
+        "purge --yes --output json --offsets-file",
+    )
+    .arg(&folder.offsets)
+    .env_remove("HUAWEICLOUD_SDK_SK")
+    .ends_with(2);
+    assert_tells(&output, "HUAWEICLOUD_SDK_SK");
 }
 
 #[test]
 fn a_folder_is_no_offsets_file() {
     let folder = Folder::new("");
-    let output = command()
-        .args(["purge", "--embedded", "--yes", "--offsets-file"])
+    let output = dms_kafka("purge --embedded --yes --offsets-file")
         .arg(folder.path(""))
-        .output()
-        .unwrap();
-    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
-    assert!(
-        stderr(&output).contains("cannot be read: is a directory"),
-        "{}",
-        stderr(&output)
-    );
+        .ends_with(5);
+    assert_tells(&output, "cannot be read: Is a directory");
 }

@@ -5,8 +5,7 @@ use std::fs;
 use jsonschema::Validator;
 use serde_json::{Value, json};
 
-use crate::folder::Folder;
-use crate::support::{Served, command, stderr, stdout};
+use crate::support::{Folder, Run as _, Served, at, dms_kafka, listener, rows, stderr, stdout};
 
 fn validator(definition: &str) -> Validator {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/output.schema.json");
@@ -36,30 +35,20 @@ const MIXED: &str = r#"{"topic":"orders","partition":0,"offset":400}
 #[test]
 fn results_have_the_documented_form() {
     let served = Served::start();
-    let delete = [
-        "--partition",
-        "0:400",
-        "--partition",
-        "9:1",
-        "--everything",
-        "2",
-        "--yes",
-        "--output",
-        "json",
-    ];
-    let output = served.delete(served.text("secret_key"), &delete);
+    let delete = "--partition 0:400 --partition 9:1 --everything 2 --yes --output json";
+    let output = served.delete(delete).output().unwrap();
     check("delete", &stdout(&output));
     check("error", &stderr(&output));
     let folder = Folder::new(MIXED);
     for (form, definition) in [("json", "purge"), ("ndjson", "purge_row")] {
-        let arguments = ["--yes", "--allow-everything", "--output", form];
+        let arguments = format!("--yes --allow-everything --output {form}");
         let output = served.purge(&folder.offsets, &arguments).output().unwrap();
         check(definition, &stdout(&output));
         if form == "ndjson" {
             check("message", &stderr(&output));
         }
         let dry_run = served
-            .purge(&folder.offsets, &[&arguments[..], &["--dry-run"]].concat())
+            .purge(&folder.offsets, &format!("{arguments} --dry-run"))
             .output()
             .unwrap();
         check("request", &stdout(&dry_run));
@@ -67,22 +56,9 @@ fn results_have_the_documented_form() {
     }
     check(
         "regions",
-        &stdout(
-            &command()
-                .args(["regions", "--output", "json"])
-                .output()
-                .unwrap(),
-        ),
+        &stdout(&dms_kafka("regions --output json").output().unwrap()),
     );
-    let mut sign = command();
-    sign.args([
-        "sign",
-        "--output",
-        "json",
-        "--date",
-        "20260102T030405Z",
-        "https://example.com/v1",
-    ]);
+    let mut sign = dms_kafka("sign --output json --date 20260102T030405Z https://example.com/v1");
     sign.envs([("HUAWEICLOUD_SDK_AK", "AK"), ("HUAWEICLOUD_SDK_SK", "SK")]);
     check("sign", &stdout(&sign.output().unwrap()));
     let authorization = format!(
@@ -98,30 +74,16 @@ fn results_have_the_documented_form() {
 #[test]
 fn errors_and_messages_have_the_documented_form() {
     let folder = Folder::new(MIXED);
-    let refused = command()
-        .args([
-            "purge",
-            "--embedded",
-            "--yes",
-            "--output",
-            "json",
-            "--offsets-file",
-        ])
+    let refused = dms_kafka("purge --embedded --yes --output json --offsets-file")
         .arg(&folder.offsets)
         .output()
         .unwrap();
     check("error", &stderr(&refused));
-    let mistyped = command()
-        .args(["purge", "--output", "json"])
-        .output()
-        .unwrap();
+    let mistyped = dms_kafka("purge --output json").output().unwrap();
     check("error", &stderr(&mistyped));
     let served = Served::start();
     let stopped = served
-        .purge(
-            &folder.offsets,
-            &["--yes", "--allow-everything", "--output", "json"],
-        )
+        .purge(&folder.offsets, "--yes --allow-everything --output json")
         .env("HUAWEICLOUD_SDK_SK", "wrong")
         .output()
         .unwrap();
@@ -129,32 +91,10 @@ fn errors_and_messages_have_the_documented_form() {
     let (error, notes) = told.split_once('\n').unwrap();
     check("error", error);
     check("message", notes);
-    let slow = format!("{}\n", r#"{"topic":"orders","partition":0,"offset":1}"#);
-    let slow = Folder::new(&slow);
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let mut process = command()
-        .args([
-            "purge",
-            "--yes",
-            "--output",
-            "json",
-            "--project-id",
-            "p",
-            "--instance-id",
-            "i",
-        ])
-        .args([
-            "--endpoint",
-            &format!("http://{}", listener.local_addr().unwrap()),
-            "--progress-every",
-            "1",
-        ])
-        .arg("--offsets-file")
-        .arg(&slow.offsets)
-        .envs([("HUAWEICLOUD_SDK_AK", "AK"), ("HUAWEICLOUD_SDK_SK", "SK")])
-        .stderr(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
+    let slow = Folder::new(&rows(&[("orders", 0, 1)]));
+    let (_listener, endpoint) = listener();
+    let purge = "purge --yes --output json --progress-every 1 --offsets-file";
+    let mut process = at(&endpoint, purge).arg(&slow.offsets).start();
     let mut line = String::new();
     std::io::BufRead::read_line(
         &mut std::io::BufReader::new(process.stderr.take().unwrap()),

@@ -8,8 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::folder::Folder;
-use crate::support::{Served, command, stderr, stdout};
+use crate::support::{Folder, Run as _, Served, assert_tells, dms_kafka, stdout};
 
 const CONFIG: &str = r#"
 listen = "192.0.2.1:1"
@@ -33,17 +32,16 @@ fn config() -> (Folder, String) {
 #[test]
 fn a_flag_goes_before_a_variable_and_a_variable_before_the_file() {
     let (_folder, path) = config();
-    let serve = |flags: &[&str], variables: &[(&str, &str)]| {
-        let mut serve = command();
+    let serve = |line: &str, variables: &[(&str, &str)]| {
+        let mut serve = dms_kafka(line);
         serve
-            .arg("serve")
-            .args(flags)
             .envs(variables.iter().copied())
             .env("GATEWAY_SK", "SK");
         serve
     };
+    let with_config = format!("serve --config {path}");
     let served = Served::ready(&mut serve(
-        &["--config", &path, "--listen", "127.0.0.1:0"],
+        &format!("{with_config} --listen 127.0.0.1:0"),
         &[
             ("DMS_KAFKA_SERVE_LISTEN", "192.0.2.2:1"),
             ("DMS_KAFKA_SERVE_CONFIG", "no/such/file"),
@@ -55,23 +53,18 @@ fn a_flag_goes_before_a_variable_and_a_variable_before_the_file() {
         ("p", "i")
     );
     let served = Served::ready(&mut serve(
-        &[],
+        "serve",
         &[
             ("DMS_KAFKA_SERVE_LISTEN", "127.0.0.1:0"),
             ("DMS_KAFKA_SERVE_CONFIG", &path),
         ],
     ));
     assert!(served.text("endpoint").starts_with("http://127.0.0.1:"));
-    let from_file = serve(&["--config", &path], &[]).output().unwrap();
-    assert_eq!(from_file.status.code(), Some(2));
-    assert!(
-        stderr(&from_file).contains("192.0.2.1:1"),
-        "{}",
-        stderr(&from_file)
-    );
+    let from_file = serve(&with_config, &[]).ends_with(2);
+    assert_tells(&from_file, "192.0.2.1:1");
     // Topics that are typed go before a file that the environment names.
     let in_memory = Served::ready(&mut serve(
-        &["--topic", "orders:1:1"],
+        "serve --topic orders:1:1",
         &[("DMS_KAFKA_SERVE_CONFIG", "no/such/file")],
     ));
     assert!(!in_memory.text("secret_key").is_empty());
@@ -80,50 +73,29 @@ fn a_flag_goes_before_a_variable_and_a_variable_before_the_file() {
 #[test]
 fn a_file_is_checked_without_serving() {
     let (folder, path) = config();
-    let check = || {
-        let mut check = command();
-        check.args(["serve", "--check-config", "--config", &path]);
-        check
-    };
-    let good = check().env("GATEWAY_SK", "SK").output().unwrap();
-    assert_eq!(good.status.code(), Some(0), "{}", stderr(&good));
+    let check = || dms_kafka(&format!("serve --check-config --config {path}"));
+    let good = check().env("GATEWAY_SK", "SK").ends_with(0);
     assert_eq!(stdout(&good), format!("{path} holds together\n"));
-    let no_secret = check().output().unwrap();
-    assert_eq!(no_secret.status.code(), Some(2));
-    assert!(
-        stderr(&no_secret).contains("GATEWAY_SK"),
-        "{}",
-        stderr(&no_secret)
-    );
+    let no_secret = check().ends_with(2);
+    assert_tells(&no_secret, "GATEWAY_SK");
     fs::write(
         folder.path("gateway.toml"),
         CONFIG.replace("listen", "listens"),
     )
     .unwrap();
-    let mistyped = check().output().unwrap();
-    assert_eq!(mistyped.status.code(), Some(2));
-    assert!(
-        stderr(&mistyped).contains("line 2"),
-        "{}",
-        stderr(&mistyped)
-    );
+    let mistyped = check().ends_with(2);
+    assert_tells(&mistyped, "line 2");
 }
 
 #[test]
 fn what_cannot_be_served_is_told() {
-    for (arguments, word) in [
-        (&["serve"][..], "--topic"),
-        (&["serve", "--check-config"], "--config"),
-        (&["serve", "--config", "no/such/file"], "no/such/file"),
-        (&["serve", "--config", "f", "--topic", "a:1:1"], "--topic"),
+    for (code, line, word) in [
+        (2, "serve", "--topic"),
+        (2, "serve --check-config", "--config"),
+        (5, "serve --config no/such/file", "no/such/file"),
+        (2, "serve --config f --topic a:1:1", "--topic"),
     ] {
-        let output = command().args(arguments).output().unwrap();
-        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
-        assert!(
-            stderr(&output).contains(word),
-            "{arguments:?}: {}",
-            stderr(&output)
-        );
+        assert_tells(&dms_kafka(line).ends_with(code), word);
     }
 }
 

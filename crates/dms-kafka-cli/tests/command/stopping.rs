@@ -3,16 +3,17 @@
 #![cfg(unix)]
 
 use std::io::{BufRead as _, BufReader, Read as _};
-use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Stdio};
+use std::net::TcpStream;
+use std::process::{Child, ChildStdout};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 
 use serde_json::Value;
 
-use crate::audited::Audited;
-use crate::folder::Folder;
-use crate::support::{answer_deletion_only, command, next_is_deletion, signal, stderr, stdout};
+use crate::support::{
+    Audited, Folder, Run as _, answer_deletion_only, assert_tells, at, listener, next_is_deletion,
+    signal, stderr, stdout,
+};
 
 const TOPICS: u32 = 1;
 const PARTITIONS: u32 = 300;
@@ -20,18 +21,11 @@ const PARTITIONS: u32 = 300;
 const SLOW: &str = "[[faults.rule]]\nfault = { delay_seconds = 0.05 }\n";
 
 /// Starts a purge and waits for its first result.
-fn begun(
-    gateway: &Audited,
-    folder: &Folder,
-    arguments: &[&str],
-) -> (Child, BufReader<std::process::ChildStdout>) {
+fn begun(gateway: &Audited, folder: &Folder, line: &str) -> (Child, BufReader<ChildStdout>) {
     let mut process = gateway
-        .purge(&folder.path("offsets"), arguments)
+        .purge(&folder.offsets, line)
         .args(["--output", "ndjson"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+        .start();
     let mut results = BufReader::new(process.stdout.take().unwrap());
     results.read_line(&mut String::new()).unwrap();
     (process, results)
@@ -43,7 +37,7 @@ fn a_signal_stops_sending_waits_for_what_is_under_way_and_tells_how_to_go_on() {
         let folder = Folder::with_partitions(PARTITIONS);
         let mut gateway = Audited::start(&folder.path(""), TOPICS, PARTITIONS, SLOW);
         let journal = folder.path("journal");
-        let (process, mut results) = begun(&gateway, &folder, &["--journal", &journal]);
+        let (process, mut results) = begun(&gateway, &folder, &format!("--journal {journal}"));
         signal(&process, name);
         let mut rest = String::new();
         results.read_to_string(&mut rest).unwrap();
@@ -68,19 +62,10 @@ fn a_signal_stops_sending_waits_for_what_is_under_way_and_tells_how_to_go_on() {
         assert!(shown < PARTITIONS as usize);
         let again = gateway
             .purge(
-                &folder.path("offsets"),
-                &[
-                    "--journal",
-                    &journal,
-                    "--output",
-                    "json",
-                    "--concurrency",
-                    "16",
-                ],
+                &folder.offsets,
+                &format!("--journal {journal} --output json --concurrency 16"),
             )
-            .output()
-            .unwrap();
-        assert_eq!(again.status.code(), Some(0), "{}", stderr(&again));
+            .ends_with(0);
         assert_eq!(
             gateway.asked().len(),
             PARTITIONS as usize - shown,
@@ -96,59 +81,28 @@ fn without_a_journal_the_rows_left_are_what_to_go_on_with() {
     let folder = Folder::with_partitions(PARTITIONS);
     let mut gateway = Audited::start(&folder.path(""), TOPICS, PARTITIONS, SLOW);
     let left = folder.path("left");
-    let (process, mut results) = begun(&gateway, &folder, &["--failures-file", &left]);
+    let (process, mut results) = begun(&gateway, &folder, &format!("--failures-file {left}"));
     signal(&process, "-INT");
     results.read_to_string(&mut String::new()).unwrap();
     let output = process.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
-    assert!(
-        stderr(&output).contains(&format!("--offsets-file {left}")),
-        "{}",
-        stderr(&output)
-    );
+    assert_tells(&output, &format!("--offsets-file {left}"));
     let sent = gateway.asked().len();
     assert_eq!(
         folder.read("left").lines().count(),
         PARTITIONS as usize - sent
     );
-    let again = gateway
-        .purge(&left, &["--concurrency", "16"])
-        .output()
-        .unwrap();
-    assert_eq!(again.status.code(), Some(0), "{}", stderr(&again));
+    gateway.purge(&left, "--concurrency 16").ends_with(0);
     assert!(gateway.starts()[0].iter().all(|start| *start == 7));
 }
 
 #[test]
 fn the_second_signal_does_not_wait() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let (listener, endpoint) = listener();
     let folder = Folder::with_partitions(PARTITIONS);
     let left = folder.path("left");
-    let mut process = command()
-        .args([
-            "purge",
-            "--endpoint",
-            &endpoint,
-            "--project-id",
-            "p",
-            "--instance-id",
-            "i",
-            "--yes",
-        ])
-        .args([
-            "--output",
-            "json",
-            "--failures-file",
-            &left,
-            "--offsets-file",
-        ])
-        .arg(&folder.offsets)
-        .envs([("HUAWEICLOUD_SDK_AK", "AK"), ("HUAWEICLOUD_SDK_SK", "SK")])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let purge = format!("purge --yes --output json --failures-file {left} --offsets-file");
+    let mut process = at(&endpoint, &purge).arg(&folder.offsets).start();
     // A request was sent, to which nobody answers.
     let (mut connection, _) = listener.accept().unwrap();
     connection.read_exact(&mut [0]).unwrap();
@@ -181,31 +135,8 @@ fn a_single_deletion_is_waited_for_too() {
         1,
         "[[faults.rule]]\noperation = \"delete\"\nfault = { delay_seconds = 1 }\n",
     );
-    let mut process = command()
-        .args([
-            "delete",
-            "--endpoint",
-            gateway.endpoint(),
-            "--project-id",
-            "p",
-            "--instance-id",
-            "i",
-            "-vv",
-        ])
-        .args([
-            "--topic",
-            "t0",
-            "--partition",
-            "0:7",
-            "--yes",
-            "--output",
-            "json",
-        ])
-        .envs([("HUAWEICLOUD_SDK_AK", "AK"), ("HUAWEICLOUD_SDK_SK", "SK")])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let delete = "delete -vv --topic t0 --partition 0:7 --yes --output json";
+    let mut process = at(gateway.endpoint(), delete).start();
     let mut told = BufReader::new(process.stderr.take().unwrap());
     let mut said = String::new();
     // The log tells when the request goes out.
@@ -224,8 +155,7 @@ fn a_single_deletion_is_waited_for_too() {
 /// The deletion is done, so its result is shown although the service no longer says what is left.
 #[test]
 fn a_result_is_not_kept_back_by_a_service_that_falls_silent() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let (listener, endpoint) = listener();
     let (silent, is_silent) = mpsc::channel();
     let has_deleted = Arc::new(AtomicBool::new(false));
     std::thread::spawn(move || {
@@ -234,15 +164,7 @@ fn a_result_is_not_kept_back_by_a_service_that_falls_silent() {
             std::thread::spawn(move || answer_until_deleted(&connection, &has_deleted, &silent));
         }
     });
-    let process = command()
-        .args(["delete", "--endpoint", &endpoint, "--project-id", "p"])
-        .args(["--instance-id", "i", "--topic", "t0", "--partition", "0:7"])
-        .arg("--yes")
-        .envs([("HUAWEICLOUD_SDK_AK", "AK"), ("HUAWEICLOUD_SDK_SK", "SK")])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let process = at(&endpoint, "delete --topic t0 --partition 0:7 --yes").start();
     is_silent.recv().unwrap();
     signal(&process, "-INT");
     let output = process.wait_with_output().unwrap();

@@ -1,11 +1,17 @@
 //! Runs the command as a user would.
 
-use std::io::{BufRead, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
-use std::path::Path;
+use std::ffi::OsStr;
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 
-use serde_json::Value;
+use dms_kafka::Client;
+use dms_kafka::auth::Credentials;
+use serde_json::{Value, json};
+use tempfile::TempDir;
 
 /// The command, without the environment's credentials and settings.
 pub(crate) fn command() -> Command {
@@ -18,6 +24,123 @@ pub(crate) fn command() -> Command {
     command.env("HUAWEICLOUD_SDK_CREDENTIALS_FILE", "no/such/file");
     command.stdin(Stdio::null());
     command
+}
+
+/// The command with a line of arguments. Two spaces have an empty word between them.
+pub(crate) fn dms_kafka(line: &str) -> Command {
+    let mut command = command();
+    command.args(words(line));
+    command
+}
+
+pub(crate) fn words(line: &str) -> impl Iterator<Item = &str> {
+    line.split(' ').filter(|_| !line.is_empty())
+}
+
+/// The command with a line of arguments, and project, instance and keys of a service that does not look at them.
+pub(crate) fn at(endpoint: &str, line: &str) -> Command {
+    with_service([endpoint, "p", "i", "AK", "SK"], line)
+}
+
+/// The command with endpoint, project, instance and keys of a service behind the name of the subcommand.
+fn with_service(
+    [endpoint, project_id, instance_id, access_key, secret_key]: [&str; 5],
+    line: &str,
+) -> Command {
+    let mut words = words(line);
+    let mut command = command();
+    command
+        .args(words.next())
+        .args(["--endpoint", endpoint])
+        .args(["--project-id", project_id])
+        .args(["--instance-id", instance_id])
+        .args(words)
+        .env("HUAWEICLOUD_SDK_AK", access_key)
+        .env("HUAWEICLOUD_SDK_SK", secret_key);
+    command
+}
+
+pub(crate) trait Run {
+    /// Runs the command, which must end with this exit code.
+    fn ends_with(&mut self, code: i32) -> Output;
+
+    /// Starts the command with its standard output and standard error in pipes.
+    fn start(&mut self) -> Child;
+}
+
+impl Run for Command {
+    #[track_caller]
+    fn ends_with(&mut self, code: i32) -> Output {
+        let output = self.output().unwrap();
+        let arguments: Vec<&OsStr> = self.get_args().collect();
+        assert_eq!(
+            output.status.code(),
+            Some(code),
+            "{arguments:?}: {}",
+            stderr(&output)
+        );
+        output
+    }
+
+    fn start(&mut self) -> Child {
+        self.stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    }
+}
+
+/// Asserts that standard error contains a text.
+#[track_caller]
+pub(crate) fn assert_tells(output: &Output, text: &str) {
+    assert!(
+        stderr(output).contains(text),
+        "{text} is not in: {}",
+        stderr(output)
+    );
+}
+
+/// Runs the inner command, environment included, by a line of shell in which it is `"$0" "$@"`.
+pub(crate) fn through_shell(line: &str, inner: &Command) -> Command {
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-c", line])
+        .arg(inner.get_program())
+        .args(inner.get_args());
+    for (name, value) in inner.get_envs() {
+        match value {
+            Some(value) => shell.env(name, value),
+            None => shell.env_remove(name),
+        };
+    }
+    shell
+}
+
+/// A port on this machine, and the endpoint that it is.
+pub(crate) fn listener() -> (TcpListener, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    (listener, endpoint)
+}
+
+/// The endpoint of a port that was free a moment ago; nothing listens on it.
+pub(crate) fn endpoint_of_nothing() -> String {
+    listener().1
+}
+
+/// Rows of an offsets file, one on each line.
+pub(crate) fn rows(rows: &[(&str, i32, i64)]) -> String {
+    rows.iter()
+        .map(|(topic, partition, offset)| {
+            json!({"topic": topic, "partition": partition, "offset": offset}).to_string() + "\n"
+        })
+        .collect()
+}
+
+pub(crate) fn json_lines(text: &str) -> Vec<Value> {
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
 }
 
 /// A gateway in a process of its own.
@@ -73,80 +196,43 @@ impl Served {
         self.ready[field].as_str().unwrap()
     }
 
+    /// The command with a line of arguments, against this gateway.
+    pub(crate) fn command(&self, line: &str) -> Command {
+        let service = [
+            "endpoint",
+            "project_id",
+            "instance_id",
+            "access_key",
+            "secret_key",
+        ];
+        with_service(service.map(|field| self.text(field)), line)
+    }
+
     /// `dms-kafka purge` against the gateway, with the rows in a file.
-    pub(crate) fn purge(&self, offsets_file: &Path, arguments: &[&str]) -> Command {
-        let mut purge = command();
+    pub(crate) fn purge(&self, offsets_file: impl AsRef<OsStr>, line: &str) -> Command {
+        let mut purge = self.command("purge");
         purge
-            .args(["purge", "--endpoint", self.text("endpoint")])
-            .args(["--project-id", self.text("project_id")])
-            .args(["--instance-id", self.text("instance_id")])
             .arg("--offsets-file")
             .arg(offsets_file)
-            .args(arguments)
-            .env("HUAWEICLOUD_SDK_AK", self.text("access_key"))
-            .env("HUAWEICLOUD_SDK_SK", self.text("secret_key"));
+            .args(words(line));
         purge
+    }
+
+    /// `dms-kafka delete` from the topic `orders` of the gateway.
+    pub(crate) fn delete(&self, line: &str) -> Command {
+        self.command(&format!("delete --topic orders {line}"))
     }
 
     /// Where the partitions of a topic start now: the embedded look is another process, so the API is asked.
     pub(crate) fn starts(&self, topic: &str, partitions: u32) -> Vec<i64> {
-        let rows: Vec<String> = (0..partitions)
-            .map(|partition| format!("{partition}:0"))
-            .collect();
-        let mut look = command();
-        look.args([
-            "delete",
-            "--endpoint",
-            self.text("endpoint"),
-            "--yes",
-            "--topic",
-            topic,
-        ])
-        .args(["--project-id", self.text("project_id")])
-        .args(["--instance-id", self.text("instance_id")])
-        .env("HUAWEICLOUD_SDK_AK", self.text("access_key"))
-        .env("HUAWEICLOUD_SDK_SK", self.text("secret_key"));
-        for row in &rows {
-            look.args(["--partition", row]);
+        let mut look = self.command(&format!("delete --yes --topic {topic}"));
+        for partition in 0..partitions {
+            look.args(["--partition", &format!("{partition}:0")]);
         }
-        let output = look.output().unwrap();
-        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-        let starts = stdout(&output);
-        starts
-            .lines()
-            .skip(1)
-            .map(|line| {
-                line.split_whitespace()
-                    .rev()
-                    .nth(1)
-                    .unwrap()
-                    .parse()
-                    .unwrap()
-            })
-            .collect()
-    }
-
-    /// Runs `dms-kafka delete` against the gateway.
-    pub(crate) fn delete(&self, secret_key: &str, arguments: &[&str]) -> Output {
-        command()
-            .args([
-                "delete",
-                "--endpoint",
-                self.text("endpoint"),
-                "--project-id",
-                self.text("project_id"),
-            ])
-            .args([
-                "--instance-id",
-                self.text("instance_id"),
-                "--topic",
-                "orders",
-            ])
-            .args(arguments)
-            .env("HUAWEICLOUD_SDK_AK", self.text("access_key"))
-            .env("HUAWEICLOUD_SDK_SK", secret_key)
-            .output()
-            .unwrap()
+        let table = stdout(&look.ends_with(0));
+        let start_after = |line: &str| line.split_whitespace().rev().nth(1).unwrap().parse();
+        let starts = table.lines().skip(1).map(start_after);
+        starts.collect::<Result<_, _>>().unwrap()
     }
 }
 
@@ -206,4 +292,156 @@ pub(crate) fn answer_deletion_only(mut connection: &TcpStream, is_deletion: bool
     let length = body.len();
     let answer = format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\n\r\n{body}");
     connection.write_all(answer.as_bytes()).ok()
+}
+
+/// How many records each partition has at the start.
+pub(crate) const RECORDS: i64 = 1000;
+
+/// Topics `t0`, `t1`, … with as many partitions each, and the log of requests.
+pub(crate) struct Audited {
+    served: Served,
+    log: PathBuf,
+    /// Up to where the log was read.
+    read: u64,
+    topics: u32,
+}
+
+impl Audited {
+    /// `more` is added to the configuration.
+    pub(crate) fn start(folder: &str, topics: u32, partitions: u32, more: &str) -> Self {
+        let log = PathBuf::from(folder).join("audit");
+        let mut config = format!(
+            "listen = \"127.0.0.1:0\"\naudit.file = '{}'\n{more}\n\
+             [[access_key]]\naccess_key = \"AK\"\nsecret_key = {{ env = \"GATEWAY_SK\" }}\n\
+             [[instance]]\nid = \"i\"\nproject_id = \"p\"\n[instance.memory]\ntopics = [\n",
+            log.display()
+        );
+        for topic in 0..topics {
+            writeln!(
+                config,
+                "{{ name = \"t{topic}\", partitions = {partitions}, records = {RECORDS} }},"
+            )
+            .unwrap();
+        }
+        config.push_str("]\n");
+        let path = PathBuf::from(folder).join("gateway.toml");
+        fs::write(&path, config).unwrap();
+        let mut serve = command();
+        serve
+            .args(["serve", "--config"])
+            .arg(path)
+            .env("GATEWAY_SK", "SK");
+        Self {
+            served: Served::ready(&mut serve),
+            log,
+            read: 0,
+            topics,
+        }
+    }
+
+    pub(crate) fn endpoint(&self) -> &str {
+        self.served.text("endpoint")
+    }
+
+    /// `dms-kafka purge` of the rows in a file, with `--yes`.
+    pub(crate) fn purge(&self, offsets_file: impl AsRef<OsStr>, line: &str) -> Command {
+        let mut purge = at(self.endpoint(), "purge --yes");
+        purge
+            .arg("--offsets-file")
+            .arg(offsets_file)
+            .args(words(line));
+        purge
+    }
+
+    /// The deletions that were asked for since the last look: topic, partition and offset.
+    pub(crate) fn asked(&mut self) -> Vec<(u32, i32, i64)> {
+        let mut file = File::open(&self.log).unwrap();
+        file.seek(SeekFrom::Start(self.read)).unwrap();
+        let mut reader = BufReader::new(file);
+        let (mut asked, mut line) = (Vec::new(), String::new());
+        loop {
+            line.clear();
+            let length = reader.read_line(&mut line).unwrap();
+            if !line.ends_with('\n') {
+                return asked;
+            }
+            self.read += length as u64;
+            let entry: Value = serde_json::from_str(&line).unwrap();
+            if entry["event"] != "intent" {
+                continue;
+            }
+            let topic = entry["topic"].as_str().unwrap()[1..].parse().unwrap();
+            asked.extend(entry["partitions"].as_array().unwrap().iter().map(|row| {
+                let partition = row["partition"].as_i64().unwrap();
+                (
+                    topic,
+                    i32::try_from(partition).unwrap(),
+                    row["offset"].as_i64().unwrap(),
+                )
+            }));
+        }
+    }
+
+    /// Where each partition of each topic starts now.
+    pub(crate) fn starts(&self) -> Vec<Vec<i64>> {
+        let client = Client::builder()
+            .endpoint(self.endpoint())
+            .project_id("p")
+            .credentials(Credentials::new("AK", "SK").unwrap())
+            .build()
+            .unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let mut starts = Vec::new();
+            for topic in 0..self.topics {
+                let partitions = client
+                    .list_partitions("i", format!("t{topic}"))
+                    .await
+                    .unwrap();
+                starts.push(
+                    partitions
+                        .iter()
+                        .map(|partition| partition.start_offset().get())
+                        .collect(),
+                );
+            }
+            starts
+        })
+    }
+}
+
+/// A folder with an offsets file.
+pub(crate) struct Folder {
+    folder: TempDir,
+    pub(crate) offsets: PathBuf,
+}
+
+impl Folder {
+    pub(crate) fn new(offsets: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("offsets");
+        fs::write(&path, offsets).unwrap();
+        Self {
+            folder,
+            offsets: path,
+        }
+    }
+
+    /// As many partitions of topic `t0`, each to be deleted below 7.
+    pub(crate) fn with_partitions(count: u32) -> Self {
+        let row =
+            |partition| format!("{{\"topic\":\"t0\",\"partition\":{partition},\"offset\":7}}\n");
+        Self::new(&(0..count).map(row).collect::<String>())
+    }
+
+    pub(crate) fn path(&self, name: &str) -> String {
+        self.folder.path().join(name).to_str().unwrap().to_owned()
+    }
+
+    pub(crate) fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap()
+    }
 }

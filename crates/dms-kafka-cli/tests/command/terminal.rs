@@ -7,11 +7,11 @@ use std::process::{Command, Stdio};
 use rexpect::process::WaitStatus;
 use rexpect::session::{PtySession, spawn_command};
 
-use crate::audited::Audited;
-use crate::folder::Folder;
-use crate::support::{Served, command};
+use crate::support::{Audited, Folder, Run as _, Served, at, dms_kafka, through_shell, words};
 
 const PATIENCE: Option<u64> = Some(20_000);
+/// Each request takes a while, so that a purge is seen on its way.
+const SLOW: &str = "[[faults.rule]]\nfault = { delay_seconds = 0.05 }\n";
 
 fn at_a_terminal(mut command: Command) -> PtySession {
     command
@@ -28,32 +28,10 @@ fn exit_code(session: &PtySession) -> i32 {
     }
 }
 
-fn delete(served: &Served, what: &[&str]) -> Command {
-    let mut delete = command();
-    delete
-        .args([
-            "delete",
-            "--endpoint",
-            served.text("endpoint"),
-            "--topic",
-            "orders",
-        ])
-        .args([
-            "--project-id",
-            served.text("project_id"),
-            "--instance-id",
-            served.text("instance_id"),
-        ])
-        .args(what)
-        .env("HUAWEICLOUD_SDK_AK", served.text("access_key"))
-        .env("HUAWEICLOUD_SDK_SK", served.text("secret_key"));
-    delete
-}
-
 #[test]
 fn everything_is_deleted_when_the_topics_name_is_typed() {
     let served = Served::start();
-    let mut session = at_a_terminal(delete(&served, &["--everything", "2"]));
+    let mut session = at_a_terminal(served.delete("--everything 2"));
     session
         .exp_string("Topic orders will lose, for good:")
         .unwrap();
@@ -70,14 +48,14 @@ fn everything_is_deleted_when_the_topics_name_is_typed() {
 fn any_other_word_deletes_nothing() {
     let served = Served::start();
     for word in ["yes", "order", "", "ORDERS"] {
-        let mut session = at_a_terminal(delete(&served, &["--everything", "2"]));
+        let mut session = at_a_terminal(served.delete("--everything 2"));
         session.exp_string("Type orders to delete: ").unwrap();
         session.send_line(word).unwrap();
         session.exp_string("nothing was deleted").unwrap();
         session.exp_eof().unwrap();
         assert_eq!(exit_code(&session), 2, "{word}");
     }
-    let mut session = at_a_terminal(delete(&served, &["--partition", "0:400"]));
+    let mut session = at_a_terminal(served.delete("--partition 0:400"));
     session.exp_string("Type yes to delete: ").unwrap();
     session.send_control('d').unwrap();
     session.exp_string("nothing was deleted").unwrap();
@@ -89,19 +67,9 @@ fn any_other_word_deletes_nothing() {
 #[test]
 fn a_question_that_nobody_sees_is_not_asked() {
     let served = Served::start();
-    let inner = delete(&served, &["--everything", "2"]);
-    let mut unseen = Command::new("sh");
-    unseen
-        .args(["-c", "exec \"$0\" \"$@\" 2>/dev/null"])
-        .arg(inner.get_program())
-        .args(inner.get_args());
-    for (name, value) in inner.get_envs() {
-        match value {
-            Some(value) => unseen.env(name, value),
-            None => unseen.env_remove(name),
-        };
-    }
-    let mut session = at_a_terminal(unseen);
+    let inner = served.delete("--everything 2");
+    let unseen = "exec \"$0\" \"$@\" 2>/dev/null";
+    let mut session = at_a_terminal(through_shell(unseen, &inner));
     session.exp_eof().unwrap();
     assert_eq!(exit_code(&session), 2);
     assert_eq!(served.starts("orders", 3), [0, 0, 0]);
@@ -110,16 +78,7 @@ fn a_question_that_nobody_sees_is_not_asked() {
 #[test]
 fn a_failure_is_red_unless_colours_are_not_wanted() {
     for (no_color, is_red) in [(None, true), (Some("1"), false)] {
-        let mut failing = command();
-        failing.args([
-            "delete",
-            "--embedded",
-            "--yes",
-            "--topic",
-            "orders",
-            "--partition",
-            "0:5000",
-        ]);
+        let mut failing = dms_kafka("delete --embedded --yes --topic orders --partition 0:5000");
         failing.env("TERM", "xterm").env_remove("NO_COLOR");
         if let Some(value) = no_color {
             failing.env("NO_COLOR", value);
@@ -138,12 +97,10 @@ fn a_failure_is_red_unless_colours_are_not_wanted() {
 }
 
 /// A purge at a terminal, on its way: each request takes a while.
-fn purging(gateway: &Audited, folder: &Folder, more: &[&str]) -> PtySession {
-    let mut purge = gateway.purge(
-        &folder.path("offsets"),
-        &["--journal", &folder.path("journal")],
-    );
-    purge.args(more).env("COLUMNS", "100");
+fn purging(gateway: &Audited, folder: &Folder, line: &str) -> PtySession {
+    let journal = format!("--journal {}", folder.path("journal"));
+    let mut purge = gateway.purge(&folder.offsets, &journal);
+    purge.args(words(line)).env("COLUMNS", "100");
     let mut session = at_a_terminal(purge);
     session.exp_string("of 300 rows, 0 failed").unwrap();
     session
@@ -152,9 +109,8 @@ fn purging(gateway: &Audited, folder: &Folder, more: &[&str]) -> PtySession {
 #[test]
 fn a_bar_shows_rate_failures_and_time_left() {
     let folder = Folder::with_partitions(300);
-    let slow = "[[faults.rule]]\nfault = { delay_seconds = 0.05 }\n";
-    let gateway = Audited::start(&folder.path(""), 1, 300, slow);
-    let mut session = purging(&gateway, &folder, &[]);
+    let gateway = Audited::start(&folder.path(""), 1, 300, SLOW);
+    let mut session = purging(&gateway, &folder, "");
     session
         .exp_regex(r"[1-9][0-9]*/s, [0-9]+[a-z]+ left")
         .unwrap();
@@ -167,9 +123,8 @@ fn a_bar_shows_rate_failures_and_time_left() {
 #[test]
 fn json_lines_and_the_bar_keep_apart() {
     let folder = Folder::with_partitions(300);
-    let slow = "[[faults.rule]]\nfault = { delay_seconds = 0.05 }\n";
-    let gateway = Audited::start(&folder.path(""), 1, 300, slow);
-    let mut session = purging(&gateway, &folder, &["--output", "ndjson"]);
+    let gateway = Audited::start(&folder.path(""), 1, 300, SLOW);
+    let mut session = purging(&gateway, &folder, "--output ndjson");
     session.exp_string("100 of 300 rows").unwrap();
     session.send_control('c').unwrap();
     let shown = session.exp_eof().unwrap();
@@ -187,9 +142,8 @@ fn json_lines_and_the_bar_keep_apart() {
 #[test]
 fn the_log_and_the_bar_keep_apart() {
     let folder = Folder::with_partitions(300);
-    let slow = "[[faults.rule]]\nfault = { delay_seconds = 0.05 }\n";
-    let gateway = Audited::start(&folder.path(""), 1, 300, slow);
-    let mut session = purging(&gateway, &folder, &["-vv"]);
+    let gateway = Audited::start(&folder.path(""), 1, 300, SLOW);
+    let mut session = purging(&gateway, &folder, "-vv");
     let shown = session.exp_eof().unwrap();
     let log: Vec<&str> = shown
         .split(['\r', '\n'])
@@ -206,9 +160,8 @@ fn the_log_and_the_bar_keep_apart() {
 #[test]
 fn ctrl_c_stops_a_purge_and_tells_how_to_go_on() {
     let folder = Folder::with_partitions(300);
-    let slow = "[[faults.rule]]\nfault = { delay_seconds = 0.05 }\n";
-    let mut gateway = Audited::start(&folder.path(""), 1, 300, slow);
-    let mut session = purging(&gateway, &folder, &[]);
+    let mut gateway = Audited::start(&folder.path(""), 1, 300, SLOW);
+    let mut session = purging(&gateway, &folder, "");
     session.send_control('c').unwrap();
     session
         .exp_string("waiting for the requests under way")
@@ -219,14 +172,8 @@ fn ctrl_c_stops_a_purge_and_tells_how_to_go_on() {
     assert_eq!(exit_code(&session), 130);
     let sent = gateway.asked().len();
     assert!(sent < 300, "{sent}");
-    let again = gateway
-        .purge(
-            &folder.path("offsets"),
-            &["--journal", &folder.path("journal"), "--concurrency", "16"],
-        )
-        .output()
-        .unwrap();
-    assert_eq!(again.status.code(), Some(0));
+    let again = format!("--journal {} --concurrency 16", folder.path("journal"));
+    gateway.purge(&folder.offsets, &again).ends_with(0);
     assert_eq!(gateway.asked().len(), 300 - sent);
 }
 
@@ -247,7 +194,7 @@ fn ctrl_c_at_the_question_deletes_nothing() {
         return;
     }
     let served = Served::start();
-    let mut session = at_a_terminal(delete(&served, &["--everything", "2"]));
+    let mut session = at_a_terminal(served.delete("--everything 2"));
     session.exp_string("Type orders to delete: ").unwrap();
     session.send_control('c').unwrap();
     session.exp_eof().unwrap();
@@ -261,20 +208,11 @@ fn ctrl_c_at_the_question_deletes_nothing() {
 fn everything_of_one_topic_of_a_file_needs_its_name() {
     let folder = Folder::new("{\"topic\":\"t0\",\"partition\":0,\"offset\":-1}\n");
     let mut gateway = Audited::start(&folder.path(""), 1, 1, "");
-    let mut purge = command();
-    purge
-        .args([
-            "purge",
-            "--endpoint",
-            gateway.endpoint(),
-            "--project-id",
-            "p",
-            "--instance-id",
-            "i",
-        ])
-        .args(["--allow-everything", "--offsets-file"])
-        .arg(&folder.offsets)
-        .envs([("HUAWEICLOUD_SDK_AK", "AK"), ("HUAWEICLOUD_SDK_SK", "SK")]);
+    let mut purge = at(
+        gateway.endpoint(),
+        "purge --allow-everything --offsets-file",
+    );
+    purge.arg(&folder.offsets);
     let mut session = at_a_terminal(purge);
     session.exp_string("Type t0 to delete: ").unwrap();
     assert!(gateway.asked().is_empty());
@@ -288,20 +226,8 @@ fn everything_of_one_topic_of_a_file_needs_its_name() {
 fn a_file_that_changes_while_the_question_stands_is_not_carried_out() {
     let folder = Folder::with_partitions(2);
     let mut gateway = Audited::start(&folder.path(""), 1, 2, "");
-    let mut purge = command();
-    purge
-        .args([
-            "purge",
-            "--endpoint",
-            gateway.endpoint(),
-            "--project-id",
-            "p",
-            "--instance-id",
-            "i",
-        ])
-        .arg("--offsets-file")
-        .arg(&folder.offsets)
-        .envs([("HUAWEICLOUD_SDK_AK", "AK"), ("HUAWEICLOUD_SDK_SK", "SK")]);
+    let mut purge = at(gateway.endpoint(), "purge --offsets-file");
+    purge.arg(&folder.offsets);
     let mut session = at_a_terminal(purge);
     session.exp_string("Type yes to delete: ").unwrap();
     let mut file = std::fs::OpenOptions::new()

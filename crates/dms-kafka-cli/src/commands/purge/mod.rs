@@ -1,60 +1,71 @@
 //! `dms-kafka purge`: deletions by the thousand, from a file.
 
-mod check;
-mod conclusion;
-mod failures;
-mod feed;
-mod job;
+mod durable_file;
+mod failures_file;
+mod file;
 mod journal;
-mod plan;
+mod paths;
+mod preview;
 mod progress;
 mod report;
+mod requests;
 mod rows;
-mod run;
-mod source;
-mod states;
-mod stop;
-mod verdict;
 
-use std::path::Path;
+use std::cell::RefCell;
+use std::fmt::Write as _;
+use std::num::NonZeroU64;
+use std::path::{Path, PathBuf};
 use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::StreamExt as _;
 
 use crate::arguments::Purge;
 use crate::confirm;
 use crate::exit::{Exit, Failure};
+use crate::interrupt::Interrupts;
+use crate::service::{self, Service};
 use crate::stderr;
 use crate::stdout;
-use crate::target::Target;
-use check::Checked;
-use job::Job;
+use failures_file::FailuresFile;
+use file::OffsetsFile;
 use journal::{Header, Journal};
-use source::Source;
-use states::States;
+use paths::real_path;
+use progress::Progress;
+use report::Report;
+use requests::{Sender, Stops};
+use rows::{Counts, RowState, Rows, States};
+
+/// Rows of a topic are gathered within so many rows of the file.
+const WINDOW: usize = 10_000;
 
 pub(crate) async fn purge(arguments: Box<Purge>) -> Result<Exit, Failure> {
     if !arguments.dry_run {
         can_ask(&arguments)?;
     }
-    let source = Source::open(&arguments.offsets_file)?;
-    let checked = check::check(&source, arguments.allow_everything)?;
-    let topics = checked
-        .topics
-        .iter()
-        .map(|(name, topic)| (name.as_str(), topic.highest_partition));
-    let target = Target::choose(&arguments.service, arguments.output.is_json(), topics).await?;
-    if arguments.dry_run {
-        return dry_run(&arguments, &target, &source, &checked).await;
-    }
+    let (file, rows) = OffsetsFile::read(
+        &arguments.offsets_file,
+        arguments.allow_everything,
+        arguments.journal.is_some(),
+    )?;
+    let topics = rows
+        .topics()
+        .map(|topic| (&topic.name, topic.highest_partition));
+    let json = arguments.output.is_json();
+    let service = Service::new(&arguments.service.0, json, topics).await?;
     let job = Job {
+        states: States::new(rows.len()),
         arguments: &arguments,
-        target: &target,
-        source: &source,
-        checked: &checked,
-        states: States::new(checked.rows),
+        service: &service,
+        file,
+        rows: Arc::new(rows),
     };
-    job.run().await
+    if arguments.dry_run {
+        job.dry_run().await
+    } else {
+        job.run().await
+    }
 }
 
 /// Whether there is an answer: standard input cannot give both the rows and a word.
@@ -67,48 +78,252 @@ fn can_ask(arguments: &Purge) -> Result<(), Failure> {
     confirm::possible(arguments.yes)
 }
 
-fn settings(arguments: &Purge, target: &Target) -> dms_kafka::Purge {
-    target
-        .client
-        .purge(target.instance_id.as_str())
-        .with_concurrency(arguments.concurrency.get())
-        .with_partitions_per_request(arguments.partitions_per_request.get())
-        .with_window(feed::WINDOW)
+/// A purge whose file is valid.
+struct Job<'a> {
+    arguments: &'a Purge,
+    service: &'a Service,
+    file: OffsetsFile,
+    rows: Arc<Rows>,
+    states: States,
 }
 
-/// What the journal belongs to.
-fn header(target: &Target, checked: &Checked) -> Header {
-    Header::new(
-        &checked.sha256,
-        checked.rows,
-        &target.endpoint,
-        &target.instance_id,
-    )
-}
+impl Job<'_> {
+    /// Prints each request, as `delete --dry-run` does.
+    async fn dry_run(&self) -> Result<Exit, Failure> {
+        let json = self.arguments.output.is_json();
+        if let Some(journal) = &self.arguments.journal {
+            Journal::look(journal, &self.header(), &self.states)?;
+        }
+        let rows = rows::waiting(&self.rows, &self.states);
+        let mut requests = pin!(self.settings().requests(rows));
+        while let Some(request) = requests.next().await {
+            let request = request.to_request().map_err(Failure::call)?;
+            stdout::print(&service::request_text(&request, json))?;
+        }
+        stderr::note("Nothing was sent.", json);
+        Ok(Exit::Done)
+    }
 
-/// Prints each request, as `delete --dry-run` does.
-async fn dry_run(
-    arguments: &Purge,
-    target: &Target,
-    source: &Source,
-    checked: &Checked,
-) -> Result<Exit, Failure> {
-    let states = States::new(checked.rows);
-    if let Some(journal) = &arguments.journal {
-        Journal::look(journal, &header(target, checked), &states)?;
+    async fn run(&self) -> Result<Exit, Failure> {
+        let arguments = self.arguments;
+        self.check_names()?;
+        let journal = match &arguments.journal {
+            Some(path) => Some(Journal::open(path, &self.header(), &self.states)?),
+            None => None,
+        };
+        let failures_file = match &arguments.failures_file {
+            Some(path) => Some(FailuresFile::create(path)?),
+            None => None,
+        };
+        self.service.tell_identity().await;
+        self.confirm().await?;
+        self.file.check_unchanged()?;
+        let mut report = Report::new(arguments.output);
+        self.settle_intents(journal.as_ref(), &mut report)?;
+        let before = self.states.counts();
+        let progress = Progress::new(
+            self.rows.len() as u64,
+            before.finished(),
+            arguments.output.is_json(),
+        );
+        let mut interrupts = Interrupts::listen()?;
+        let sender = Sender {
+            states: &self.states,
+            journal: journal.as_ref(),
+            progress: &progress,
+            concurrency: arguments.concurrency.get(),
+            max_failures: arguments.max_failures.map(NonZeroU64::get),
+            before,
+            tick: Duration::from_secs(arguments.progress_every.get().into()),
+            stops: RefCell::default(),
+        };
+        let rows = rows::waiting(&self.rows, &self.states);
+        let stops = sender
+            .send_all(self.settings(), rows, &mut report, &mut interrupts)
+            .await;
+        progress.end();
+        let troubles = self.close(journal, failures_file);
+        self.conclude(stops, troubles, &report)
     }
-    let (feed, rows) = feed::start(source, checked, &states)?;
-    let mut requests = pin!(settings(arguments, target).requests(rows));
-    while let Some(request) = requests.next().await {
-        let targets = request.targets().iter();
-        let targets: Vec<_> = targets
-            .map(|&(partition, what)| (partition.get(), what))
-            .collect();
-        let text = target.request_text(request.topic(), &targets, arguments.output.is_json());
-        stdout::print(&text).map_err(Failure::usage)?;
+
+    fn settings(&self) -> dms_kafka::Purge {
+        self.service
+            .client
+            .purge(&self.service.instance_id)
+            .with_partitions_per_request(self.arguments.partitions_per_request.get())
+            .with_window(WINDOW)
     }
-    feed.end()
-        .map_err(|error| Failure::usage(format!("{}: {error}", source.name())))?;
-    stderr::note("Nothing was sent.", arguments.output.is_json());
-    Ok(Exit::Done)
+
+    /// What the journal belongs to.
+    fn header(&self) -> Header {
+        Header::new(
+            self.file.sha256.as_deref().unwrap_or_default(),
+            self.rows.len() as u64,
+            self.service.client.endpoint(),
+            self.service.instance_id.as_str(),
+        )
+    }
+
+    /// The failures file takes the place of what had its name: that must be neither of the others.
+    fn check_names(&self) -> Result<(), Failure> {
+        let arguments = self.arguments;
+        let Some(failures) = arguments.failures_file.as_deref().and_then(real_path) else {
+            return Ok(());
+        };
+        let others = [Some(&arguments.offsets_file), arguments.journal.as_ref()];
+        let is_same = |other: &&PathBuf| real_path(other).as_ref() == Some(&failures);
+        match others.into_iter().flatten().find(is_same) {
+            Some(other) => Err(Failure::usage(format!(
+                "--failures-file would replace {}: name another file; nothing was sent",
+                other.display()
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    /// Shows what will go, and asks.
+    async fn confirm(&self) -> Result<(), Failure> {
+        if self.arguments.yes && self.arguments.output.is_json() {
+            return Ok(());
+        }
+        let mut plan = "These records will be lost, for good:\n".to_owned();
+        plan.push_str(&preview::table(self.service, &self.rows).await?);
+        let already = self.states.counts().finished();
+        if already > 0 {
+            // Writing to a string does not fail.
+            let _ = writeln!(
+                plan,
+                "{already} of the rows are in the journal: they are not sent again"
+            );
+        }
+        if self.arguments.yes {
+            stderr::text(&plan);
+            return Ok(());
+        }
+        confirm::ask(&plan, preview::word(&self.rows))
+    }
+
+    /// Deletions of everything that earlier runs may have carried out are told each time, as no failures file names them,
+    /// and not repeated.
+    fn settle_intents(
+        &self,
+        journal: Option<&Journal>,
+        report: &mut Report,
+    ) -> Result<(), Failure> {
+        let Some(journal) = journal else {
+            return Ok(());
+        };
+        journal.settle_intents(&self.states).map_err(|error| {
+            Failure::output(format!(
+                "the journal cannot be written: {error}; nothing was sent"
+            ))
+        })?;
+        let states = self.states.all();
+        let unknown = self.rows.iter().zip(states.iter());
+        for (row, _) in
+            unknown.filter(|(row, state)| **state == RowState::Unknown && row.is_everything())
+        {
+            report.add_unknown(&row)?;
+        }
+        Ok(())
+    }
+
+    /// Brings everything to the disk; returns what went wrong with that.
+    fn close(&self, journal: Option<Journal>, failures_file: Option<FailuresFile>) -> Vec<Failure> {
+        let journal = journal
+            .and_then(|journal| journal.close().err())
+            .map(|error| format!("the journal cannot be written: {error}"));
+        let failures = failures_file
+            .and_then(|file| file.write(self.file.layout, &self.rows, &self.states).err())
+            .map(|error| format!("the failures file cannot be written: {error}"));
+        [journal, failures]
+            .into_iter()
+            .flatten()
+            .map(Failure::output)
+            .collect()
+    }
+
+    /// Tells what was done, what stopped it and how to go on.
+    fn conclude(
+        &self,
+        stops: Stops,
+        troubles: Vec<Failure>,
+        report: &Report,
+    ) -> Result<Exit, Failure> {
+        let json = self.arguments.output.is_json();
+        let counts = self.states.counts();
+        let shown = report.finish(self.rows.len() as u64, &counts);
+        match stops.interrupts {
+            0 => {}
+            1 => stderr::note("interrupted", json),
+            _ => stderr::note(
+                "interrupted: the requests under way were left, and what they delete is not known",
+                json,
+            ),
+        }
+        if stops.too_many_failures {
+            stderr::note("stopped: too many rows have failed", json);
+        }
+        if let Some(hopeless) = &stops.hopeless {
+            hopeless.report("stopped", json);
+        }
+        let has_no_failures_file = !troubles.is_empty();
+        let outcome = counts.outcome();
+        let stopped = [stops.journal, stops.output].into_iter().flatten();
+        let mut output_failed = false;
+        for (failure, word) in stopped
+            .map(|failure| (failure, "stopped"))
+            .chain(troubles.into_iter().map(|failure| (failure, "error")))
+        {
+            failure.with_outcome(outcome).report(word, json);
+            output_failed = true;
+        }
+        if counts.waiting + counts.under_way + counts.undone > 0 {
+            stderr::note(&self.how_to_go_on(&counts, !has_no_failures_file), json);
+        }
+        shown.map_err(|failure| failure.with_outcome(outcome))?;
+        let nothing_was_sent = counts.finished() == counts.undone;
+        let hopeless = stops.hopeless.map(|failure| failure.exit());
+        Ok(if stops.interrupts > 0 {
+            Exit::Interrupted
+        } else if counts.unknown + counts.under_way > 0 {
+            Exit::Unknown
+        } else if output_failed {
+            Exit::InputOutput
+        } else if hopeless == Some(Exit::Usage) && nothing_was_sent {
+            Exit::Usage
+        } else if counts.refused + counts.undone > 0 {
+            Exit::NotApplied
+        } else if counts.failed + report.unexpected() > 0 {
+            Exit::SomeFailed
+        } else {
+            Exit::Done
+        })
+    }
+
+    fn how_to_go_on(&self, counts: &Counts, has_failures_file: bool) -> String {
+        let done = format!(
+            "{} of {} rows are deleted, {} were not sent or not carried out",
+            counts.deleted,
+            self.rows.len(),
+            counts.waiting + counts.undone
+        );
+        let failures = self.arguments.failures_file.as_ref();
+        let failures = failures.filter(|_| has_failures_file);
+        let next = match (&self.arguments.journal, failures) {
+            (Some(journal), _) => format!(
+                "to go on, give the same command again: what {} records is not sent again",
+                journal.display()
+            ),
+            (None, Some(failures)) => format!("to go on, give --offsets-file {}", failures.display()),
+            (None, None) if self.rows.everything() > 0 => {
+                "to go on, take the finished rows out of the file: to delete everything twice deletes what was written \
+                 since. With --journal, no row would be sent twice"
+                    .to_owned()
+            }
+            (None, None) => "to go on, give the same command again: to delete below an offset twice does no harm"
+                .to_owned(),
+        };
+        format!("{done}; {next}")
+    }
 }

@@ -7,10 +7,9 @@ use std::time::{Duration, Instant};
 use indicatif::{
     HumanCount, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::states::Counts;
-use crate::exit;
+use super::rows::Counts;
 use crate::stderr;
 
 const BAR: &str = "{bar:30} {human_pos} of {human_len} rows, {msg}, {rate}, {eta} left";
@@ -84,20 +83,6 @@ impl Progress {
     /// A note for people, or for scripts that read JSON.
     pub(super) fn note(&self, text: &str) {
         stderr::note(text, self.json);
-    }
-
-    /// A file or standard output that cannot be read or written.
-    pub(super) fn trouble(&self, text: &str) {
-        self.error(text, &exit::output_json(text));
-    }
-
-    /// An error: its text for people, its JSON for scripts.
-    pub(super) fn error(&self, text: &str, json: &Value) {
-        if self.json {
-            stderr::line(&json.to_string());
-        } else {
-            stderr::line(text);
-        }
     }
 
     /// Takes the bar away: the results follow.

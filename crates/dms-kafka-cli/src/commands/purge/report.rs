@@ -1,16 +1,17 @@
 //! What a purge prints on standard output.
 
 use std::fmt::Write as _;
-use std::io;
 
-use dms_kafka::{DeletionTarget, Outcome, PartitionDeletion, PurgeResult, UnexpectedItem};
+use dms_kafka::{
+    DeletionTarget, Outcome, PartitionDeletion, PartitionId, PurgeResult, UnexpectedItem,
+};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::states::{Counts, RowState};
+use super::rows::{Counts, Row, RowState};
 use crate::arguments::PurgeFormat;
-use crate::exit;
-use crate::output;
+use crate::exit::{self, Failure};
+use crate::output::{self, Asked};
 use crate::stderr;
 use crate::stdout;
 
@@ -31,10 +32,8 @@ pub(super) struct Report {
 #[derive(Serialize)]
 pub(super) struct RowLine {
     topic: String,
-    partition: Option<i32>,
-    offset: Option<i64>,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    everything: bool,
+    #[serde(flatten)]
+    asked: Asked,
     status: &'static str,
     /// Null for a deleted partition.
     outcome: Option<&'static str>,
@@ -62,7 +61,7 @@ impl Report {
     }
 
     /// A request is finished.
-    pub(super) fn add(&mut self, result: &PurgeResult, states: &[RowState]) -> io::Result<()> {
+    pub(super) fn add(&mut self, result: &PurgeResult, states: &[RowState]) -> Result<(), Failure> {
         match result.deletion() {
             Ok(deletion) => {
                 let asked = deletion.partitions().iter().zip(states);
@@ -84,26 +83,26 @@ impl Report {
                 let targets = result.targets().iter();
                 self.show(targets.map(|(partition, target)| RowLine {
                     status: "request_failed",
-                    outcome: Some(exit::outcome(error.outcome())),
+                    outcome: Some(exit::outcome_word(error.outcome())),
                     request_id: error.request_id().map(str::to_owned),
                     error: Some(told.clone()),
-                    ..RowLine::asked(result.topic(), partition.get(), *target)
+                    ..RowLine::asked(result.topic(), *partition, *target)
                 }))
             }
         }
     }
 
     /// A row that an earlier run has begun, and of which nothing more is known.
-    pub(super) fn add_unknown(&mut self, topic: &str, partition: i32) -> io::Result<()> {
+    pub(super) fn add_unknown(&mut self, row: &Row<'_>) -> Result<(), Failure> {
         self.show(std::iter::once(RowLine {
             status: "interrupted",
-            outcome: Some(exit::outcome(Outcome::Unknown)),
-            ..RowLine::asked(topic, partition, DeletionTarget::Everything)
+            outcome: Some(exit::outcome_word(Outcome::Unknown)),
+            ..RowLine::asked(row.topic.as_str(), row.partition, row.target)
         }))
     }
 
     /// Lines are made one by one: each of a failed request holds the whole error.
-    fn show(&mut self, mut lines: impl Iterator<Item = RowLine>) -> io::Result<()> {
+    fn show(&mut self, mut lines: impl Iterator<Item = RowLine>) -> Result<(), Failure> {
         let limit = match self.format {
             PurgeFormat::Ndjson => return print_lines(lines),
             PurgeFormat::Table => SHOWN_IN_TABLE,
@@ -116,7 +115,7 @@ impl Report {
     }
 
     /// What was done, at the end. Lines for each row leave standard output to the rows.
-    pub(super) fn finish(&self, total: u64, counts: &Counts) -> io::Result<()> {
+    pub(super) fn finish(&self, total: u64, counts: &Counts) -> Result<(), Failure> {
         match self.format {
             PurgeFormat::Ndjson => {
                 stderr::line(&json!({"summary": summary(total, counts)}).to_string());
@@ -162,8 +161,8 @@ impl Report {
         for line in &self.kept {
             failures.add_row([
                 line.topic.clone(),
-                output::number(line.partition.map(i64::from)),
-                line.asked_for(),
+                output::number(line.asked.partition.map(i64::from)),
+                line.asked.to_string(),
                 line.status.to_owned(),
                 line.reason(),
             ]);
@@ -190,11 +189,10 @@ fn summary(total: u64, counts: &Counts) -> Value {
     })
 }
 
-fn print_lines(lines: impl Iterator<Item = RowLine>) -> io::Result<()> {
+fn print_lines(lines: impl Iterator<Item = RowLine>) -> Result<(), Failure> {
     let mut text = String::new();
     for line in lines {
-        text.push_str(&serde_json::to_string(&line)?);
-        text.push('\n');
+        text.push_str(&output::json_line(&line));
         if text.len() > PRINTED_AT_ONCE {
             stdout::print(&text)?;
             text.clear();
@@ -204,15 +202,14 @@ fn print_lines(lines: impl Iterator<Item = RowLine>) -> io::Result<()> {
 }
 
 impl RowLine {
-    fn asked(topic: &str, partition: i32, target: DeletionTarget) -> Self {
+    fn asked(topic: &str, partition: PartitionId, target: DeletionTarget) -> Self {
+        Self::of(topic, Asked::new(partition, target))
+    }
+
+    fn of(topic: &str, asked: Asked) -> Self {
         Self {
             topic: topic.to_owned(),
-            partition: Some(partition),
-            offset: match target {
-                DeletionTarget::Before(offset) => Some(offset.get()),
-                _ => None,
-            },
-            everything: target == DeletionTarget::Everything,
+            asked,
             status: "",
             outcome: None,
             result: None,
@@ -225,34 +222,22 @@ impl RowLine {
     fn of_partition(topic: &str, partition: &PartitionDeletion, request_id: Option<&str>) -> Self {
         Self {
             status: partition.status().as_str(),
-            outcome: partition.outcome().map(exit::outcome),
+            outcome: partition.outcome().map(exit::outcome_word),
             result: partition.result().map(str::to_owned),
             error_code: partition.error_code().map(str::to_owned),
             request_id: request_id.map(str::to_owned),
-            ..Self::asked(topic, partition.partition().get(), partition.target())
+            ..Self::asked(topic, partition.partition(), partition.target())
         }
     }
 
     fn of_unexpected(topic: &str, item: &UnexpectedItem, request_id: Option<&str>) -> Self {
         Self {
-            topic: topic.to_owned(),
-            partition: item.partition(),
-            offset: None,
-            everything: false,
             status: "unexpected",
-            outcome: Some(exit::outcome(Outcome::Unknown)),
+            outcome: Some(exit::outcome_word(Outcome::Unknown)),
             result: item.result().map(str::to_owned),
             error_code: item.error_code().map(str::to_owned),
             request_id: request_id.map(str::to_owned),
-            error: None,
-        }
-    }
-
-    fn asked_for(&self) -> String {
-        match self.offset {
-            _ if self.everything => "everything".to_owned(),
-            Some(offset) => format!("before {offset}"),
-            None => "-".to_owned(),
+            ..Self::of(topic, Asked::nothing(item.partition()))
         }
     }
 

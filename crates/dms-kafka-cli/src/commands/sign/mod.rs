@@ -28,7 +28,7 @@ pub(crate) async fn sign(arguments: Sign) -> Result<Exit, Failure> {
     let found = credentials::provider()
         .provide_credentials()
         .await
-        .map_err(Failure::credentials)?;
+        .map_err(|error| Failure::credentials(&error))?;
     credentials::tell(&found);
     let stages = match &compare {
         Some(foreign) => Stages::compared(&found, &request, foreign)?,
@@ -36,9 +36,9 @@ pub(crate) async fn sign(arguments: Sign) -> Result<Exit, Failure> {
     };
     let shown = match output {
         Format::Table => stages.to_string(),
-        Format::Json => stages.json()?,
+        Format::Json => stages.json(),
     };
-    stdout::print(&shown).map_err(Failure::usage)?;
+    stdout::print(&shown)?;
     Ok(if stages.differ() {
         Exit::SomeFailed
     } else {

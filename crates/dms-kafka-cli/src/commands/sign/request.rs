@@ -140,11 +140,12 @@ fn body(data: Option<String>) -> Result<Vec<u8>, Failure> {
             std::io::stdin()
                 .lock()
                 .read_to_end(&mut bytes)
-                .map_err(|error| Failure::usage(format!("standard input: {error}")))?;
+                .map_err(|error| {
+                    Failure::input(format!("standard input cannot be read: {error}"))
+                })?;
             Ok(bytes)
         }
-        Some(path) => {
-            std::fs::read(path).map_err(|error| Failure::usage(format!("the file {path}: {error}")))
-        }
+        Some(path) => std::fs::read(path)
+            .map_err(|error| Failure::input(format!("the file {path} cannot be read: {error}"))),
     }
 }

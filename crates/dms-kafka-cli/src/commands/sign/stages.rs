@@ -4,16 +4,14 @@ use std::fmt;
 use std::time::SystemTime;
 
 use dms_kafka::auth::Credentials;
-use dms_kafka::auth::signing::{
-    self, ALGORITHM, CanonicalRequest, Explanation, Signature, SignedHeaders, SigningRequest,
-    X_SDK_DATE,
-};
+use dms_kafka::auth::signing::{CanonicalRequest, Explanation, SignedHeaders, Signer};
 use dms_kafka::auth::verification::Authorization;
-use http::HeaderMap;
+use http::header;
 use serde::Serialize;
 
-use super::Request;
+use super::request::Request;
 use crate::exit::Failure;
+use crate::output;
 
 /// The documented JSON of `sign`; the stages are null when nothing is signed.
 #[derive(Serialize)]
@@ -51,34 +49,67 @@ impl Stages {
         list: Option<&str>,
         now: SystemTime,
     ) -> Result<Self, Failure> {
-        let explanation = signing::explain(
-            credentials,
-            request.target(),
-            &request.headers,
-            request.payload(),
-            now,
-        )
-        .map_err(Failure::usage)?;
-        let shown = explanation.headers().map(|(name, value)| Header {
-            name: name.to_owned(),
-            value: value.into_owned(),
-        });
-        let mut stages = Self::unsigned(request.host(), shown);
-        match (explanation.signature(), list) {
-            (None, _) => {}
-            (Some(signature), None) => stages.take(&explanation, signature),
-            (Some(_), Some(list)) => stages.sign_listed(credentials, request, now, list)?,
+        let mut signer = Signer::new(credentials, now);
+        if let Some(list) = list {
+            let listed = SignedHeaders::parse(list).ok_or_else(|| {
+                Failure::usage(format!(
+                    "{list:?} is no list of signed headers: lower-case names in ascending order with ';' between them"
+                ))
+            })?;
+            signer = signer.with_signed_headers(listed);
         }
-        Ok(stages)
+        let explanation = signer
+            .explain(request.target(), &request.headers, request.payload())
+            .map_err(Failure::usage)?;
+        let stages = Self::of(&explanation, request.host());
+        let is_absent = |name: &&str| stages.header(name).is_none();
+        let mut listed = list.unwrap_or_default().split_terminator(';');
+        match listed
+            .find(is_absent)
+            .filter(|_| stages.signature.is_some())
+        {
+            Some(name) => Err(Failure::usage(format!(
+                "the header {name} is to be signed, but the request has none: add it with --header"
+            ))),
+            None => Ok(stages),
+        }
     }
 
-    fn take(&mut self, explanation: &Explanation, signature: &Signature) {
+    fn of(explanation: &Explanation, host: &str) -> Self {
+        let sent = explanation
+            .headers()
+            .filter(|(name, _)| *name != header::HOST);
+        let mut headers: Vec<_> = sent
+            .map(|(name, value)| Header {
+                name: name.to_owned(),
+                value: value.into_owned(),
+            })
+            .chain([Header {
+                name: header::HOST.to_string(),
+                value: host.to_owned(),
+            }])
+            .collect();
+        headers.sort_by(|one, other| one.name.cmp(&other.name));
         let canonical_request = explanation.canonical_request();
-        self.authorization = self.shown_authorization();
-        self.canonical_request_sha256 = canonical_request.map(CanonicalRequest::sha256);
-        self.canonical_request = canonical_request.map(ToString::to_string);
-        self.string_to_sign = explanation.string_to_sign().map(str::to_owned);
-        self.signature = Some(signature.to_string());
+        let mut stages = Self {
+            canonical_request: canonical_request.map(ToString::to_string),
+            canonical_request_sha256: canonical_request.map(CanonicalRequest::sha256),
+            string_to_sign: explanation.string_to_sign().map(str::to_owned),
+            signature: explanation.signature().map(ToString::to_string),
+            authorization: None,
+            headers,
+            comparison: None,
+        };
+        if stages.signature.is_some() {
+            let authorization = stages.header(header::AUTHORIZATION.as_str());
+            stages.authorization = authorization.map(str::to_owned);
+        }
+        stages
+    }
+
+    fn header(&self, name: &str) -> Option<&str> {
+        let header = self.headers.iter().find(|header| header.name == name)?;
+        Some(&header.value)
     }
 
     /// Signs what the other signer signed, and holds the results against each other.
@@ -111,80 +142,6 @@ impl Stages {
         Ok(stages)
     }
 
-    fn unsigned(host: &str, headers: impl Iterator<Item = Header>) -> Self {
-        let host = Header {
-            name: http::header::HOST.to_string(),
-            value: host.to_owned(),
-        };
-        let headers = headers.filter(|header| header.name != host.name);
-        let mut headers: Vec<_> = headers.collect();
-        headers.push(host);
-        headers.sort_by(|one, other| one.name.cmp(&other.name));
-        Self {
-            canonical_request: None,
-            canonical_request_sha256: None,
-            string_to_sign: None,
-            signature: None,
-            authorization: None,
-            headers,
-            comparison: None,
-        }
-    }
-
-    fn sign_listed(
-        &mut self,
-        credentials: &Credentials,
-        request: &Request,
-        now: SystemTime,
-        list: &str,
-    ) -> Result<(), Failure> {
-        let headers = &authorized(credentials, request, now)?;
-        let Some(listed) = SignedHeaders::parse(list) else {
-            return Err(Failure::usage(format!(
-                "{list:?} is no list of signed headers: lower-case names in ascending order with ';' between them"
-            )));
-        };
-        let absent = |name: &&str| *name != http::header::HOST && !headers.contains_key(*name);
-        if let Some(name) = listed.iter().find(absent) {
-            return Err(Failure::usage(format!(
-                "the header {name} is to be signed, but the request has none: add it with --header"
-            )));
-        }
-        let signed = SigningRequest {
-            target: request.target(),
-            headers,
-            payload: request.payload(),
-        };
-        let canonical_request = signing::canonical_request(&signed, &listed);
-        let string_to_sign = signing::string_to_sign(date(headers), &canonical_request);
-        let signature = signing::signature(
-            credentials.secret_key().unwrap_or_default(),
-            &string_to_sign,
-        );
-        let authorization = format!(
-            "{ALGORITHM} Access={}, SignedHeaders={listed}, Signature={signature}",
-            credentials.access_key().unwrap_or_default()
-        );
-        for header in &mut self.headers {
-            if *header.name == http::header::AUTHORIZATION {
-                header.value.clone_from(&authorization);
-            }
-        }
-        self.canonical_request_sha256 = Some(canonical_request.sha256());
-        self.canonical_request = Some(canonical_request.to_string());
-        self.string_to_sign = Some(string_to_sign);
-        self.signature = Some(signature.to_string());
-        self.authorization = Some(authorization);
-        Ok(())
-    }
-
-    fn shown_authorization(&self) -> Option<String> {
-        self.headers
-            .iter()
-            .find(|header| *header.name == http::header::AUTHORIZATION)
-            .map(|header| header.value.clone())
-    }
-
     /// Whether another signature was compared and is wrong.
     pub(super) fn differ(&self) -> bool {
         self.comparison
@@ -192,29 +149,9 @@ impl Stages {
             .is_some_and(|comparison| !comparison.matches)
     }
 
-    pub(super) fn json(&self) -> Result<String, Failure> {
-        let text = serde_json::to_string(self).map_err(Failure::usage)?;
-        Ok(text + "\n")
+    pub(super) fn json(&self) -> String {
+        output::json_line(self)
     }
-}
-
-/// The headers with all that signing adds, but without the signature.
-fn authorized(
-    credentials: &Credentials,
-    request: &Request,
-    now: SystemTime,
-) -> Result<HeaderMap, Failure> {
-    let mut headers = request.headers.clone();
-    let (target, payload) = (request.target(), request.payload());
-    signing::authorize(credentials, target, &mut headers, payload, now).map_err(Failure::usage)?;
-    headers.remove(http::header::AUTHORIZATION);
-    Ok(headers)
-}
-
-/// The date that was signed, also where the list of signed headers leaves it out.
-fn date(headers: &HeaderMap) -> &str {
-    let date = headers.get(X_SDK_DATE).and_then(|date| date.to_str().ok());
-    date.unwrap_or_default().trim()
 }
 
 impl fmt::Display for Stages {

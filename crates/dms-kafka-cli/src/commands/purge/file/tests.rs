@@ -1,36 +1,41 @@
 use super::*;
 
-fn rows(text: &str) -> Result<(Layout, Vec<Row>), String> {
+fn rows(text: &str) -> Result<(Layout, Vec<FileRow>), String> {
     let mut rows = Vec::new();
     let mut visit = |row| {
         rows.push(row);
         Ok(())
     };
-    match read(text.as_bytes(), &mut visit) {
+    match read_rows(text.as_bytes(), &mut visit) {
         Ok(layout) => Ok((layout, rows)),
         Err(error) => Err(error.to_string()),
     }
 }
 
-fn row(topic: &str, partition: i32, offset: i64) -> Row {
-    Row {
-        topic: topic.to_owned(),
-        partition,
-        offset,
+fn row(name: &str, number: i32, target: DeletionTarget) -> FileRow {
+    FileRow {
+        topic: TopicName::new(name).unwrap(),
+        partition: PartitionId::new(number).unwrap(),
+        target,
     }
 }
 
 #[test]
 fn both_forms_give_the_same_rows() {
-    let expected = vec![row("a", 0, 400), row("b.c", 7, -1)];
+    let expected = || {
+        vec![
+            row("a", 0, DeletionTarget::before(400).unwrap()),
+            row("b.c", 7, DeletionTarget::Everything),
+        ]
+    };
     let document = "{ \"partitions\" :\n [{\"topic\":\"a\",\"partition\":0,\"offset\":400},\n\
                     {\"offset\":-1,\"partition\":7,\"topic\":\"b.c\"}],\"version\":1}\n";
-    assert_eq!(rows(document), Ok((Layout::Document, expected.clone())));
+    assert_eq!(rows(document), Ok((Layout::Document, expected())));
     let without_version = "{\"partitions\":[]}";
     assert_eq!(rows(without_version), Ok((Layout::Document, Vec::new())));
     let lines = "\u{feff}{\"topic\":\"a\",\"partition\":0,\"offset\":400}\r\n\n\
                  {\"topic\":\"b.c\",\"partition\":7,\"offset\":-1}";
-    assert_eq!(rows(lines), Ok((Layout::Lines, expected)));
+    assert_eq!(rows(lines), Ok((Layout::Lines, expected())));
     assert_eq!(rows(""), Ok((Layout::Lines, Vec::new())));
 }
 
@@ -130,6 +135,6 @@ fn a_line_without_end_is_not_read_to_its_end() {
 #[test]
 fn a_line_that_is_not_utf_8_is_told_with_its_place() {
     let text = b"{\"topic\":\"a\",\"partition\":0,\"offset\":1}\n{\"topic\":\"\xff\"}\n";
-    let error = read(&text[..], &mut |_| Ok(())).expect_err("one byte is wrong");
+    let error = read_rows(&text[..], &mut |_| Ok(())).expect_err("one byte is wrong");
     assert_eq!(error.to_string(), "line 2, column 11: this is not UTF-8");
 }

@@ -1,24 +1,15 @@
 //! Regions, projects, and what goes before what.
 
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::TcpListener;
-use std::process::{Command, Output};
+use std::process::Command;
 
-use crate::support::{Served, command, stderr};
+use crate::support::{Run as _, Served, assert_tells, dms_kafka, listener};
 
 /// `delete` in a region whose endpoint the environment tells.
 fn in_a_region(served: &Served) -> Command {
-    let mut delete = command();
+    let mut delete = dms_kafka("delete -v --region my-own-1 --topic orders --partition 0:1 --yes");
     delete
-        .args([
-            "delete",
-            "-v",
-            "--region",
-            "my-own-1",
-            "--instance-id",
-            served.text("instance_id"),
-        ])
-        .args(["--topic", "orders", "--partition", "0:1", "--yes"])
+        .args(["--instance-id", served.text("instance_id")])
         .env(
             "HUAWEICLOUD_SDK_REGION_KAFKA_MY_OWN_1",
             served.text("endpoint"),
@@ -28,23 +19,13 @@ fn in_a_region(served: &Served) -> Command {
     delete
 }
 
-fn done_and_told(output: &Output, words: &str) {
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(output));
-    assert!(
-        stderr(output).contains(words),
-        "{words}: {}",
-        stderr(output)
-    );
-}
-
 #[test]
 fn a_region_tells_the_endpoint() {
     let served = Served::start();
     let output = in_a_region(&served)
         .args(["--project-id", served.text("project_id")])
-        .output()
-        .unwrap();
-    done_and_told(
+        .ends_with(0);
+    assert_tells(
         &output,
         &format!(
             "endpoint {} from the region my-own-1 (--region)",
@@ -62,24 +43,21 @@ fn what_is_typed_goes_before_what_is_in_the_environment() {
         .env("DMS_KAFKA_ENDPOINT", "https://192.0.2.1")
         .env("HUAWEICLOUD_SDK_PROJECT_ID", "another")
         .env("DMS_KAFKA_INSTANCE_ID", "another")
-        .output()
-        .unwrap();
-    done_and_told(&output, "from the region my-own-1 (--region)");
+        .ends_with(0);
+    assert_tells(&output, "from the region my-own-1 (--region)");
     let output = in_a_region(&served)
         .args(project)
         .args(["--endpoint", served.text("endpoint")])
         .env("HUAWEICLOUD_SDK_REGION_KAFKA_MY_OWN_1", "https://192.0.2.1")
-        .output()
-        .unwrap();
-    done_and_told(&output, "from --endpoint");
+        .ends_with(0);
+    assert_tells(&output, "from --endpoint");
 }
 
 /// An identity service that knows one project.
 #[test]
 fn the_regions_own_project_is_looked_up() {
     let served = Served::start();
-    let iam = TcpListener::bind("127.0.0.1:0").unwrap();
-    let endpoint = format!("http://{}", iam.local_addr().unwrap());
+    let (iam, endpoint) = listener();
     let body = format!(
         r#"{{"projects":[{{"id":"{}","name":"my-own-1"}}]}}"#,
         served.text("project_id")
@@ -98,9 +76,8 @@ fn the_regions_own_project_is_looked_up() {
     });
     let output = in_a_region(&served)
         .env("HUAWEICLOUD_SDK_IAM_ENDPOINT", endpoint)
-        .output()
-        .unwrap();
-    done_and_told(
+        .ends_with(0);
+    assert_tells(
         &output,
         &format!(
             "project {} is the one of the credentials",

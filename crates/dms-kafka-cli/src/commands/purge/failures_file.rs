@@ -6,13 +6,12 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
-use super::feed::CHANGED;
-use super::rows::{self, Layout};
-use super::source::Source;
-use super::states::{RowState, States};
+use super::file::Layout;
+use super::paths;
+use super::rows::{self, RowState, Rows, States};
 use crate::exit::Failure;
 
-/// A place to write the failures to, found good before anything is sent.
+/// A place to write the failures to, opened before anything is sent.
 pub(super) enum FailuresFile {
     /// Put in place when it is complete.
     Replaced { path: PathBuf, file: NamedTempFile },
@@ -27,16 +26,13 @@ impl FailuresFile {
         let created = if path.exists() && !path.is_file() {
             OpenOptions::new().write(true).open(path).map(Self::Stream)
         } else {
-            let folder = path
-                .parent()
-                .filter(|folder| !folder.as_os_str().is_empty());
-            NamedTempFile::new_in(folder.unwrap_or(Path::new("."))).map(|file| Self::Replaced {
+            NamedTempFile::new_in(paths::folder(path)).map(|file| Self::Replaced {
                 path: path.to_owned(),
                 file,
             })
         };
         created.map_err(|error| {
-            Failure::usage(format!(
+            Failure::output(format!(
                 "the failures file {} cannot be written: {error}; nothing was sent",
                 path.display()
             ))
@@ -45,11 +41,11 @@ impl FailuresFile {
 
     /// Writes every row that is not known to be deleted, but those whose deletion of everything may have been carried
     /// out: repeating it would delete what was written since.
-    pub(super) fn write(self, source: &Source, layout: Layout, states: &States) -> io::Result<()> {
+    pub(super) fn write(self, layout: Layout, rows: &Rows, states: &States) -> io::Result<()> {
         match self {
-            Self::Stream(file) => write_rows(file, source, layout, states),
+            Self::Stream(file) => write_rows(file, layout, rows, states),
             Self::Replaced { path, file } => {
-                write_rows(file.as_file(), source, layout, states)?;
+                write_rows(file.as_file(), layout, rows, states)?;
                 file.as_file().sync_all()?;
                 file.persist(path)?;
                 Ok(())
@@ -58,42 +54,33 @@ impl FailuresFile {
     }
 }
 
-fn write_rows(
-    file: impl Write,
-    source: &Source,
-    layout: Layout,
-    states: &States,
-) -> io::Result<()> {
+fn write_rows(file: impl Write, layout: Layout, rows: &Rows, states: &States) -> io::Result<()> {
     let mut file = BufWriter::new(file);
     let (before, between, after) = match layout {
         Layout::Document => ("{\"partitions\":[\n", ",\n", "],\"version\":1}\n"),
         Layout::Lines => ("", "\n", ""),
     };
     file.write_all(before.as_bytes())?;
-    let (mut number, mut is_first) = (0, true);
-    let written = rows::read(source.reader()?, &mut |row| {
-        let state = states.get(number);
-        number += 1;
+    let mut separator = "";
+    for (row, state) in rows.iter().zip(states.all().iter()) {
         let is_left = match state {
-            Some(RowState::Deleted) | None => false,
-            Some(RowState::Unknown | RowState::UnderWay) => !row.is_everything(),
-            Some(_) => true,
+            RowState::Deleted => false,
+            RowState::Unknown | RowState::UnderWay => !row.is_everything(),
+            _ => true,
         };
-        if !is_left {
-            return Ok(());
+        if is_left {
+            // A topic's name has no character that JSON escapes.
+            write!(
+                file,
+                r#"{separator}{{"topic":"{}","partition":{},"offset":{}}}"#,
+                row.topic,
+                row.partition,
+                rows::offset(row.target)
+            )?;
+            separator = between;
         }
-        let separator = if is_first { "" } else { between };
-        is_first = false;
-        serde_json::to_string(&row)
-            .map_err(io::Error::from)
-            .and_then(|row| write!(file, "{separator}{row}"))
-            .map_err(|error| error.to_string())
-    });
-    written.map_err(|error| io::Error::other(error.to_string()))?;
-    if !source.is_unchanged() {
-        return Err(io::Error::other(format!("{}: {CHANGED}", source.name())));
     }
-    if !is_first {
+    if !separator.is_empty() {
         file.write_all(b"\n")?;
     }
     file.write_all(after.as_bytes())?;

@@ -1,0 +1,86 @@
+//! From flags and environment to settings: resolved once, while the command line is parsed.
+
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, Command, Error, FromArgMatches};
+
+/// What a command works with, made of the flags that clap parses.
+pub(crate) trait Settings: Sized {
+    type Flags: Args;
+
+    /// # Errors
+    /// What is wrong with the flags or variables, for people.
+    fn resolve(flags: Self::Flags, matches: &ArgMatches) -> Result<Self, String>;
+}
+
+/// Settings where clap expects flags.
+#[derive(Debug)]
+pub(crate) struct Resolved<T>(pub(crate) T);
+
+impl<T: Settings> Args for Resolved<T> {
+    fn augment_args(command: Command) -> Command {
+        T::Flags::augment_args(command)
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        T::Flags::augment_args_for_update(command)
+    }
+}
+
+impl<T: Settings> FromArgMatches for Resolved<T> {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, Error> {
+        let flags = T::Flags::from_arg_matches(matches)?;
+        T::resolve(flags, matches)
+            .map(Self)
+            .map_err(|message| Error::raw(ErrorKind::ValueValidation, message + "\n"))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+/// A value, and the flag or variable that it comes from.
+#[derive(Clone, Debug)]
+pub(crate) struct Setting<T> {
+    pub(crate) value: T,
+    pub(crate) source: String,
+}
+
+impl Setting<String> {
+    /// The value of a flag, or else of its variable. An empty variable counts as not set.
+    pub(super) fn find(
+        value: Option<String>,
+        matches: &ArgMatches,
+        id: &str,
+        variable: &str,
+    ) -> Result<Option<Self>, String> {
+        let flag = format!("--{}", id.replace('_', "-"));
+        let source = match (value.as_deref(), is_typed(matches, id)) {
+            (Some(""), true) => {
+                return Err(format!("{flag} is empty: give a value, or leave it out"));
+            }
+            (_, true) => flag,
+            (_, false) => variable.to_owned(),
+        };
+        let value = value.filter(|value| !value.is_empty());
+        Ok(value.map(|value| Self { value, source }))
+    }
+
+    /// The same setting with a parsed value.
+    pub(super) fn parse<T, E: ToString>(
+        self,
+        parse: impl FnOnce(String) -> Result<T, E>,
+    ) -> Result<Setting<T>, String> {
+        Ok(Setting {
+            value: parse(self.value).map_err(|error| error.to_string())?,
+            source: self.source,
+        })
+    }
+}
+
+/// Whether a flag is on the command line; clap's own conflicts would count its variable too.
+pub(super) fn is_typed(matches: &ArgMatches, id: &str) -> bool {
+    matches.value_source(id) == Some(ValueSource::CommandLine)
+}

@@ -1,0 +1,276 @@
+//! The journal: which rows of an offsets file are finished, so that a purge can be taken up again.
+//!
+//! A file of JSON lines: a header that says what is purged, then one line for each request. A line is handed to the
+//! operating system at once, so that it outlives the process, and reaches the disk with the next group; a request that
+//! deletes everything waits until its intent is on the disk. What stands after the last line break is what a crash has
+//! torn: it is cut off.
+
+use std::fmt::Display;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::durable_file::DurableFile;
+use super::paths;
+use super::rows::{RowState, States};
+use crate::exit::Failure;
+
+const NAME: &str = "dms-kafka purge";
+const VERSION: u32 = 1;
+const NO_JOURNAL: &str = "is not a journal of dms-kafka: name another file";
+
+/// An open journal, held against other processes until it is closed.
+pub(super) struct Journal {
+    file: DurableFile,
+}
+
+impl Journal {
+    /// Opens the journal, or begins it, and sets the states of the rows that it records. An intent without a result
+    /// leaves its rows [`UnderWay`](RowState::UnderWay).
+    ///
+    /// # Errors
+    /// Usage: the file is no journal, or one of another purge, or in use. Output: it cannot be opened or written.
+    pub(super) fn open(path: &Path, header: &Header, states: &States) -> Result<Self, Failure> {
+        let file = open_with(
+            path,
+            OpenOptions::new()
+                .read(true)
+                .write(true)
+                .create(true)
+                .truncate(false),
+        )?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(refused(path, "is in use by another process"));
+            }
+            Err(TryLockError::Error(error)) => return Err(failed(path, "locked", &error)),
+        }
+        let length = match replay(path, &file, header, states)? {
+            0 => begin(path, &file, header).map_err(|error| failed(path, "begun", &error))?,
+            length => length,
+        };
+        // Cuts off what a crash has torn.
+        file.set_len(length)
+            .and_then(|()| DurableFile::new(file, length))
+            .map(|file| Self { file })
+            .map_err(|error| failed(path, "continued", &error))
+    }
+
+    /// Sets the states of the rows as [`open`](Self::open) does, and changes nothing; a journal that is yet to be begun
+    /// records nothing.
+    pub(super) fn look(path: &Path, header: &Header, states: &States) -> Result<(), Failure> {
+        if !path.exists() {
+            return Ok(());
+        }
+        let file = open_with(path, OpenOptions::new().read(true))?;
+        replay(path, &file, header, states).map(drop)
+    }
+
+    /// Records that these rows are about to be sent; returns when a crash cannot undo that any more.
+    pub(super) async fn intend(&self, rows: &[u64]) -> io::Result<()> {
+        let entry = Entry {
+            intent: rows.to_vec(),
+            ..Entry::default()
+        };
+        self.file.append_durably(&entry.line()?).await
+    }
+
+    /// Rows whose deletion of everything was begun and never finished are unknown from now on.
+    pub(super) fn settle_intents(&self, states: &States) -> io::Result<()> {
+        let rows = states.rows_in(RowState::UnderWay);
+        if !rows.is_empty() {
+            self.record(&Entry {
+                unknown: rows.clone(),
+                ..Entry::default()
+            })?;
+            states.set_all(&rows, RowState::Unknown);
+        }
+        Ok(())
+    }
+
+    /// Records results.
+    pub(super) fn record(&self, entry: &Entry) -> io::Result<()> {
+        self.file.append(&entry.line()?)
+    }
+
+    /// Returns when everything is on the disk.
+    pub(super) fn close(self) -> io::Result<()> {
+        self.file.close()
+    }
+}
+
+fn refused(path: &Path, cause: impl Display) -> Failure {
+    Failure::usage(format!(
+        "the journal {}: {cause}; nothing was sent",
+        path.display()
+    ))
+}
+
+fn failed(path: &Path, what: &str, error: &io::Error) -> Failure {
+    Failure::output(format!(
+        "the journal {} cannot be {what}: {error}; nothing was sent",
+        path.display()
+    ))
+}
+
+fn open_with(path: &Path, options: &OpenOptions) -> Result<File, Failure> {
+    // Opening a pipe would wait for its other end.
+    if path.exists() && !path.is_file() {
+        return Err(refused(path, "is not a regular file"));
+    }
+    options
+        .open(path)
+        .map_err(|error| failed(path, "opened", &error))
+}
+
+/// Reads what there is, and returns how many bytes of it are whole lines.
+fn replay(path: &Path, file: &File, header: &Header, states: &States) -> Result<u64, Failure> {
+    let mut reader = BufReader::new(file);
+    let mut line = Vec::new();
+    let mut length = 0;
+    for number in 1_u64.. {
+        line.clear();
+        let read = reader
+            .read_until(b'\n', &mut line)
+            .map_err(|error| failed(path, "read", &error))?;
+        if line.pop_if(|byte| *byte == b'\n').is_none() {
+            if length == 0 && !header.begins_with(&line) {
+                return Err(refused(path, NO_JOURNAL));
+            }
+            break;
+        }
+        if number == 1 {
+            header.check(&line).map_err(|cause| refused(path, cause))?;
+        } else if !Entry::parse(&line).is_some_and(|entry| entry.apply(states)) {
+            return Err(refused(path, format!("line {number} cannot be understood")));
+        }
+        length += read as u64;
+    }
+    Ok(length)
+}
+
+/// Writes the header to the disk, and the file's name too.
+fn begin(path: &Path, mut file: &File, header: &Header) -> io::Result<u64> {
+    let line = header.line()?;
+    file.set_len(0)?;
+    io::Seek::rewind(&mut file)?;
+    file.write_all(&line)?;
+    file.sync_all()?;
+    #[cfg(unix)]
+    File::open(paths::folder(path))?.sync_all()?;
+    Ok(line.len() as u64)
+}
+
+/// The first line: what is purged.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Header {
+    /// `dms-kafka purge`
+    journal: String,
+    version: u32,
+    /// SHA-256 of the offsets file, in hexadecimal.
+    offsets_sha256: String,
+    rows: u64,
+    endpoint: String,
+    instance_id: String,
+}
+
+impl Header {
+    pub(super) fn new(offsets_sha256: &str, rows: u64, endpoint: &str, instance_id: &str) -> Self {
+        Self {
+            journal: NAME.to_owned(),
+            version: VERSION,
+            offsets_sha256: offsets_sha256.to_owned(),
+            rows,
+            endpoint: endpoint.to_owned(),
+            instance_id: instance_id.to_owned(),
+        }
+    }
+
+    fn line(&self) -> io::Result<Vec<u8>> {
+        line(self)
+    }
+
+    /// Whether this header may have been torn to these bytes.
+    fn begins_with(&self, torn: &[u8]) -> bool {
+        self.line().is_ok_and(|line| line.starts_with(torn))
+    }
+
+    /// Whether a journal with this first line can be continued.
+    fn check(&self, line: &[u8]) -> Result<(), String> {
+        let Ok(found) = serde_json::from_slice::<Self>(line) else {
+            return Err(NO_JOURNAL.to_owned());
+        };
+        let what = if (&found.journal, found.version) != (&self.journal, self.version) {
+            return Err("is of another version of dms-kafka".to_owned());
+        } else if (&found.offsets_sha256, found.rows) != (&self.offsets_sha256, self.rows) {
+            "another offsets file, or an earlier state of this one".to_owned()
+        } else if found.endpoint != self.endpoint {
+            format!("the endpoint {}", found.endpoint)
+        } else if found.instance_id != self.instance_id {
+            format!("the instance {}", found.instance_id)
+        } else {
+            return Ok(());
+        };
+        Err(format!("belongs to {what}: name another journal"))
+    }
+}
+
+/// Any other line: numbers of rows, counted from 0, and what became of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Entry {
+    /// About to delete everything.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) intent: Vec<u64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) deleted: Vec<u64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) failed: Vec<u64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) refused: Vec<u64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) unknown: Vec<u64>,
+    /// Intended and certainly not done.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) undone: Vec<u64>,
+}
+
+impl Entry {
+    fn parse(line: &[u8]) -> Option<Self> {
+        // A list would do for serde.
+        line.starts_with(b"{")
+            .then(|| serde_json::from_slice(line).ok())?
+    }
+
+    fn line(&self) -> io::Result<Vec<u8>> {
+        line(self)
+    }
+
+    /// Sets the states; `false` when a row is named that there is not.
+    fn apply(&self, states: &States) -> bool {
+        [
+            (&self.intent, RowState::UnderWay),
+            (&self.deleted, RowState::Deleted),
+            (&self.failed, RowState::Failed),
+            (&self.refused, RowState::Refused),
+            (&self.unknown, RowState::Unknown),
+            (&self.undone, RowState::Waiting),
+        ]
+        .into_iter()
+        .all(|(rows, state)| states.set_all(rows, state))
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+fn line(value: &impl Serialize) -> io::Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(value)?;
+    line.push(b'\n');
+    Ok(line)
+}

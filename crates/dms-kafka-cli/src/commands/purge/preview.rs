@@ -1,0 +1,116 @@
+//! What a purge will delete, shown before it does.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+
+use dms_kafka::{PartitionId, PartitionInfo, TopicName};
+
+use super::rows::{Row, Rows, TopicRows};
+use crate::exit::Failure;
+use crate::output;
+use crate::service::{Listing, Service};
+
+/// The service is asked about at most so many topics.
+const ASKED_TOPICS: usize = 20;
+const SHOWN_TOPICS: usize = 50;
+/// A file with more rows is shown by topics.
+const SHOWN_ROWS: usize = 50;
+
+/// What the partitions of each topic hold.
+struct Held(HashMap<TopicName, HashMap<PartitionId, PartitionInfo>>);
+
+impl Held {
+    fn partition(&self, row: &Row<'_>) -> Option<&PartitionInfo> {
+        self.0.get(row.topic)?.get(&row.partition)
+    }
+}
+
+/// The table: a line for each row of a small file, for each topic of a large one.
+pub(super) async fn table(service: &Service, rows: &Rows) -> Result<String, Failure> {
+    let held = held(service, rows).await?;
+    Ok(if rows.len() <= SHOWN_ROWS {
+        of_rows(rows, held.as_ref())
+    } else {
+        of_topics(rows, held.as_ref())
+    })
+}
+
+/// What to type: the topic's name where a topic loses everything.
+pub(super) fn word(rows: &Rows) -> &str {
+    let mut topics = rows.topics().filter(|topic| topic.everything > 0);
+    match (topics.next(), topics.next()) {
+        (None, _) => "yes",
+        (Some(topic), None) => topic.name.as_str(),
+        _ => "everything",
+    }
+}
+
+/// `None` when the service does not say, or there are too many topics to ask.
+async fn held(service: &Service, rows: &Rows) -> Result<Option<Held>, Failure> {
+    if rows.topics().len() > ASKED_TOPICS {
+        return Ok(None);
+    }
+    let mut held = HashMap::new();
+    for topic in rows.topics() {
+        match service.partitions(&topic.name).await? {
+            Listing::Partitions(partitions) => {
+                held.insert(topic.name.clone(), output::by_partition(&partitions));
+            }
+            Listing::NoSuchTopic => {}
+            Listing::NotOffered => return Ok(None),
+        }
+    }
+    Ok(Some(Held(held)))
+}
+
+fn of_rows(rows: &Rows, held: Option<&Held>) -> String {
+    let mut table = output::table(&[
+        "topic",
+        "partition",
+        "delete",
+        "start",
+        "end",
+        "records to delete",
+    ]);
+    for row in rows.iter() {
+        let held = held.and_then(|held| held.partition(&row));
+        table.add_row([
+            row.topic.to_string(),
+            row.partition.to_string(),
+            row.target.to_string(),
+            output::number(held.map(|held| held.start_offset().get())),
+            output::number(held.map(|held| held.end_offset().get())),
+            output::number(held.map(|held| output::records_below(held, row.target))),
+        ]);
+    }
+    output::lines(&table)
+}
+
+fn of_topics(rows: &Rows, held: Option<&Held>) -> String {
+    let mut records = HashMap::<&TopicName, i64>::new();
+    if let Some(held) = held {
+        for row in rows.iter() {
+            let below = held.partition(&row);
+            let below = below.map_or(0, |held| output::records_below(held, row.target));
+            let sum = records.entry(row.topic).or_default();
+            *sum = sum.saturating_add(below);
+        }
+    }
+    let mut topics: Vec<&TopicRows> = rows.topics().collect();
+    topics.sort_unstable_by_key(|topic| &topic.name);
+    let mut table = output::table(&["topic", "partitions", "all of which", "records to delete"]);
+    for topic in topics.iter().take(SHOWN_TOPICS) {
+        table.add_row([
+            topic.name.to_string(),
+            topic.rows.to_string(),
+            topic.everything.to_string(),
+            output::number(records.get(&topic.name).copied()),
+        ]);
+    }
+    let mut text = output::lines(&table);
+    if topics.len() > SHOWN_TOPICS {
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "and {} more topics", topics.len() - SHOWN_TOPICS);
+    }
+    text
+}

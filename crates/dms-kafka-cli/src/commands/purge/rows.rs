@@ -1,0 +1,283 @@
+//! The rows of an offsets file in memory, and what is known of each.
+
+use std::cell::{Ref, RefCell};
+use std::sync::Arc;
+
+use dms_kafka::{DeletionTarget, Offset, Outcome, PartitionId, PurgeTarget, TopicName};
+use futures_util::{Stream, stream};
+use indexmap::IndexMap;
+
+/// In an offsets file, this offset stands for all records.
+pub(super) const EVERYTHING: i64 = -1;
+
+/// All rows, 16 bytes each, and each topic's name once.
+#[derive(Default)]
+pub(super) struct Rows {
+    topics: IndexMap<TopicName, TopicRows>,
+    rows: Vec<PackedRow>,
+}
+
+struct PackedRow {
+    topic: u32,
+    partition: PartitionId,
+    offset: i64,
+}
+
+/// The rows of one topic.
+pub(super) struct TopicRows {
+    pub(super) name: TopicName,
+    pub(super) rows: u64,
+    pub(super) everything: u64,
+    pub(super) highest_partition: i32,
+}
+
+/// One row.
+pub(super) struct Row<'a> {
+    pub(super) topic: &'a TopicName,
+    pub(super) partition: PartitionId,
+    pub(super) target: DeletionTarget,
+}
+
+/// The offset that a file has for a target.
+pub(super) fn offset(target: DeletionTarget) -> i64 {
+    match target {
+        DeletionTarget::Before(offset) => offset.get(),
+        _ => EVERYTHING,
+    }
+}
+
+impl PackedRow {
+    fn target(&self) -> DeletionTarget {
+        // Packed from a target: no other offset is negative.
+        Offset::new(self.offset).map_or(DeletionTarget::Everything, DeletionTarget::Before)
+    }
+}
+
+impl Row<'_> {
+    pub(super) fn is_everything(&self) -> bool {
+        self.target == DeletionTarget::Everything
+    }
+}
+
+impl Rows {
+    /// # Errors
+    /// There are more rows than can be numbered.
+    pub(super) fn push(
+        &mut self,
+        topic: TopicName,
+        partition: PartitionId,
+        target: DeletionTarget,
+    ) -> Result<(), String> {
+        let too_many = |_| format!("there are more than {} rows", u32::MAX);
+        u32::try_from(self.rows.len()).map_err(too_many)?;
+        let entry = self.topics.entry(topic);
+        let number = u32::try_from(entry.index()).map_err(too_many)?;
+        let topic = entry.or_insert_with_key(|name| TopicRows {
+            name: name.clone(),
+            rows: 0,
+            everything: 0,
+            highest_partition: 0,
+        });
+        topic.rows += 1;
+        topic.everything += u64::from(target == DeletionTarget::Everything);
+        topic.highest_partition = topic.highest_partition.max(partition.get());
+        self.rows.push(PackedRow {
+            topic: number,
+            partition,
+            offset: offset(target),
+        });
+        Ok(())
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// How many rows delete everything.
+    pub(super) fn everything(&self) -> u64 {
+        self.topics.values().map(|topic| topic.everything).sum()
+    }
+
+    pub(super) fn topics(&self) -> impl ExactSizeIterator<Item = &TopicRows> {
+        self.topics.values()
+    }
+
+    /// The row with this number, from 0.
+    pub(super) fn get(&self, number: usize) -> Row<'_> {
+        let row = &self.rows[number];
+        Row {
+            topic: &self.topics[row.topic as usize].name,
+            partition: row.partition,
+            target: row.target(),
+        }
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = Row<'_>> {
+        (0..self.len()).map(|number| self.get(number))
+    }
+
+    /// The first row that names a partition again, and the row that names it first.
+    pub(super) fn first_duplicate(&self) -> Option<(usize, usize)> {
+        let key = |row: &PackedRow| (row.topic, row.partition);
+        if self.rows.is_sorted_by(|one, next| key(one) < key(next)) {
+            return None;
+        }
+        let mut numbers: Vec<u32> = (0..).take(self.rows.len()).collect();
+        let key = |number: u32| key(&self.rows[number as usize]);
+        numbers.sort_unstable_by_key(|&number| (key(number), number));
+        let again = numbers
+            .windows(2)
+            .filter(|pair| key(pair[0]) == key(pair[1]));
+        again.map(|pair| (pair[1] as usize, pair[0] as usize)).min()
+    }
+}
+
+/// The rows that are still waiting, as the client takes them.
+pub(super) fn waiting(
+    rows: &Arc<Rows>,
+    states: &States,
+) -> impl Stream<Item = PurgeTarget> + Send + use<> {
+    let rows = Arc::clone(rows);
+    // A row that is not yet sent does not change its state.
+    let states = states.all().clone();
+    let waiting = states.into_iter().enumerate();
+    stream::iter(waiting.filter_map(move |(number, state)| {
+        let row = (state == RowState::Waiting).then(|| rows.get(number))?;
+        Some(PurgeTarget {
+            topic: row.topic.clone(),
+            partition: row.partition,
+            target: row.target,
+            row: number as u64,
+        })
+    }))
+}
+
+/// One row's way: from waiting to one of the ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RowState {
+    /// Not sent.
+    Waiting,
+    /// Sent, or about to be; no result yet.
+    UnderWay,
+    Deleted,
+    /// The service says that the partition failed; nothing was deleted from it.
+    Failed,
+    /// The service refused the request for what it asks; nothing was deleted.
+    Refused,
+    /// The request failed for a reason that is not the row's, such as a service that is away; nothing was deleted.
+    Undone,
+    /// Records may or may not have been deleted.
+    Unknown,
+}
+
+/// How many rows there are in each state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Counts {
+    pub(super) waiting: u64,
+    pub(super) under_way: u64,
+    pub(super) deleted: u64,
+    pub(super) failed: u64,
+    pub(super) refused: u64,
+    pub(super) undone: u64,
+    pub(super) unknown: u64,
+}
+
+/// The states of all rows by their number in the file, from 0: a byte each.
+pub(super) struct States(RefCell<Inner>);
+
+struct Inner {
+    rows: Vec<RowState>,
+    counts: Counts,
+}
+
+impl States {
+    pub(super) fn new(rows: usize) -> Self {
+        Self(RefCell::new(Inner {
+            rows: vec![RowState::Waiting; rows],
+            counts: Counts {
+                waiting: rows as u64,
+                ..Counts::default()
+            },
+        }))
+    }
+
+    pub(super) fn set_all(&self, rows: &[u64], state: RowState) -> bool {
+        self.set_each(rows.iter().map(|row| (*row, state)))
+    }
+
+    /// Returns `false` at a number that no row has, and sets no more.
+    pub(super) fn set_each(&self, rows: impl IntoIterator<Item = (u64, RowState)>) -> bool {
+        let mut inner = self.0.borrow_mut();
+        rows.into_iter().all(|(row, state)| inner.set(row, state))
+    }
+
+    /// All of them, by number.
+    pub(super) fn all(&self) -> Ref<'_, Vec<RowState>> {
+        Ref::map(self.0.borrow(), |inner| &inner.rows)
+    }
+
+    pub(super) fn counts(&self) -> Counts {
+        self.0.borrow().counts
+    }
+
+    /// The numbers of the rows in a state.
+    pub(super) fn rows_in(&self, state: RowState) -> Vec<u64> {
+        (0..)
+            .zip(self.all().iter())
+            .filter(|(_, other)| **other == state)
+            .map(|(row, _)| row)
+            .collect()
+    }
+}
+
+impl Inner {
+    fn set(&mut self, row: u64, state: RowState) -> bool {
+        let slot = usize::try_from(row)
+            .ok()
+            .and_then(|row| self.rows.get_mut(row));
+        let Some(slot) = slot else {
+            return false;
+        };
+        let before = std::mem::replace(slot, state);
+        *self.counts.of(before) -= 1;
+        *self.counts.of(state) += 1;
+        true
+    }
+}
+
+impl Counts {
+    fn of(&mut self, state: RowState) -> &mut u64 {
+        match state {
+            RowState::Waiting => &mut self.waiting,
+            RowState::UnderWay => &mut self.under_way,
+            RowState::Deleted => &mut self.deleted,
+            RowState::Failed => &mut self.failed,
+            RowState::Refused => &mut self.refused,
+            RowState::Undone => &mut self.undone,
+            RowState::Unknown => &mut self.unknown,
+        }
+    }
+
+    /// Rows that have come to an end.
+    pub(super) fn finished(&self) -> u64 {
+        self.deleted + self.not_deleted()
+    }
+
+    /// Rows that have come to an end other than being deleted.
+    pub(super) fn not_deleted(&self) -> u64 {
+        self.failed + self.refused + self.undone + self.unknown
+    }
+
+    /// What the purge has applied; `None` when every row is deleted.
+    pub(super) fn outcome(&self) -> Option<Outcome> {
+        if self.unknown + self.under_way > 0 {
+            Some(Outcome::Unknown)
+        } else if self.deleted == 0 {
+            Some(Outcome::NotApplied)
+        } else if self.waiting + self.not_deleted() > 0 {
+            Some(Outcome::Partial)
+        } else {
+            None
+        }
+    }
+}

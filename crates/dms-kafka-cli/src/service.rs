@@ -1,0 +1,214 @@
+//! The service that a command talks to.
+
+use dms_kafka::auth::Endpoint;
+use dms_kafka::{Client, ErrorKind, InstanceId, PartitionInfo, PreparedRequest, TopicName};
+use dms_kafka_gateway::Gateway;
+use serde_json::json;
+
+use crate::arguments::{RemoteService, ServiceSettings};
+use crate::exit::Failure;
+use crate::stderr;
+
+const EMBEDDED_PARTITIONS: u32 = 3;
+const EMBEDDED_RECORDS: u64 = 1000;
+/// The last partition that can be shown: the API lists no more than 10,000.
+const EMBEDDED_MAX_PARTITION: u32 = 9_999;
+
+/// A client with the instance that it talks about.
+pub(crate) struct Service {
+    pub(crate) client: Client,
+    pub(crate) instance_id: InstanceId,
+    /// Whether the project is looked up when it is needed.
+    finds_project: bool,
+    /// Serves as long as it is held.
+    _gateway: Option<Gateway>,
+}
+
+/// What the service says of a topic's partitions.
+pub(crate) enum Listing {
+    Partitions(Vec<PartitionInfo>),
+    NoSuchTopic,
+    /// The service lacks this call, or it failed: that costs a preview, never a deletion.
+    NotOffered,
+}
+
+impl Listing {
+    pub(crate) fn partitions(self) -> Option<Vec<PartitionInfo>> {
+        match self {
+            Self::Partitions(partitions) => Some(partitions),
+            Self::NoSuchTopic | Self::NotOffered => None,
+        }
+    }
+}
+
+impl Service {
+    /// `topics`, each with its highest partition, are what an embedded gateway is made with; `json` is the form of warnings.
+    pub(crate) async fn new<'a>(
+        settings: &ServiceSettings,
+        json: bool,
+        topics: impl IntoIterator<Item = (&'a TopicName, i32)>,
+    ) -> Result<Self, Failure> {
+        match settings {
+            ServiceSettings::Embedded => Self::embedded(topics).await,
+            ServiceSettings::Remote(remote) => Self::remote(remote, json),
+        }
+    }
+
+    fn remote(remote: &RemoteService, json: bool) -> Result<Self, Failure> {
+        let mut builder = Client::builder();
+        if let Some(region) = &remote.region {
+            builder = builder.region(region.value.clone());
+        }
+        if let Some(endpoint) = &remote.endpoint {
+            builder = builder.endpoint(&endpoint.value);
+        }
+        if let Some(project_id) = &remote.project_id {
+            builder = builder.project_id(&project_id.value);
+        }
+        if let Some(path) = &remote.ca_cert {
+            let pem = std::fs::read(path).map_err(|error| {
+                Failure::input(format!("--ca-cert {}: {error}", path.display()))
+            })?;
+            builder = builder.with_root_certificates(pem);
+        }
+        if remote.allow_plaintext_http {
+            builder = builder.allow_plaintext_http();
+        }
+        let client = builder.build().map_err(|error| explain(remote, error))?;
+        warn_of_plaintext(client.endpoint(), json);
+        tracing::info!(
+            "endpoint {} from {}",
+            client.endpoint(),
+            remote.endpoint_source()
+        );
+        if let Some(project) = &remote.project_id {
+            tracing::info!("project {} from {}", project.value, project.source);
+        }
+        let instance = &remote.instance_id;
+        tracing::info!("instance {} from {}", instance.value, instance.source);
+        Ok(Self {
+            client,
+            instance_id: instance.value.clone(),
+            finds_project: remote.project_id.is_none(),
+            _gateway: None,
+        })
+    }
+
+    /// Starts a gateway on a free loopback port, with a key made for this run.
+    async fn embedded<'a>(
+        topics: impl IntoIterator<Item = (&'a TopicName, i32)>,
+    ) -> Result<Self, Failure> {
+        let mut gateway = Gateway::memory();
+        for (topic, highest) in topics {
+            let highest = highest.unsigned_abs();
+            if highest > EMBEDDED_MAX_PARTITION {
+                return Err(Failure::usage(format!(
+                    "partition {highest} is beyond {EMBEDDED_MAX_PARTITION}, the last that --embedded makes"
+                )));
+            }
+            gateway = gateway.topic(
+                topic.as_str(),
+                EMBEDDED_PARTITIONS.max(highest + 1),
+                EMBEDDED_RECORDS,
+            );
+        }
+        let gateway = gateway.start().await.map_err(Failure::usage)?;
+        let client = Client::builder()
+            .endpoint(gateway.endpoint())
+            .project_id(gateway.project_id())
+            .credentials(gateway.credentials())
+            .build()
+            .map_err(Failure::call)?;
+        tracing::info!("endpoint {} from --embedded", gateway.endpoint());
+        Ok(Self {
+            client,
+            instance_id: InstanceId::new(gateway.instance_id()).map_err(Failure::usage)?,
+            finds_project: false,
+            _gateway: Some(gateway),
+        })
+    }
+
+    /// Says where credentials and project came from, for people who asked for that.
+    pub(crate) async fn tell_identity(&self) {
+        if !tracing::enabled!(tracing::Level::INFO) {
+            return;
+        }
+        // A failure is told by the call that needs them.
+        if let Ok(credentials) = self.client.credentials().await {
+            crate::credentials::tell(&credentials);
+        }
+        if self.finds_project
+            && let Ok(project_id) = self.client.project_id().await
+        {
+            tracing::info!(
+                "project {project_id} is the one of the credentials, or else the region's own"
+            );
+        }
+    }
+
+    /// What the partitions hold.
+    ///
+    /// Refused credentials end the command here: each further try counts towards the lockout of the key.
+    pub(crate) async fn partitions(&self, topic: &TopicName) -> Result<Listing, Failure> {
+        let listed = self.client.list_partitions(&self.instance_id, topic).await;
+        let error = match listed {
+            Ok(partitions) => return Ok(Listing::Partitions(partitions)),
+            Err(error) => error,
+        };
+        match error.kind() {
+            ErrorKind::InvalidInput
+            | ErrorKind::Credentials
+            | ErrorKind::ProjectId
+            | ErrorKind::Unauthorized
+            | ErrorKind::Connect => Err(Failure::call(error)),
+            ErrorKind::BadRequest => Ok(Listing::NoSuchTopic),
+            _ => {
+                tracing::info!(%error, "the service does not show its partitions");
+                Ok(Listing::NotOffered)
+            }
+        }
+    }
+}
+
+/// The library names its own methods: people need the flags.
+fn explain(remote: &RemoteService, error: dms_kafka::Error) -> Failure {
+    if error.is_plaintext_refused() {
+        let endpoint = remote.endpoint.as_ref().map_or_else(
+            || "the region's endpoint".to_owned(),
+            |endpoint| format!("the endpoint {:?}", endpoint.value),
+        );
+        Failure::usage(format!(
+            "{endpoint} is not encrypted: use https, or give --allow-plaintext-http"
+        ))
+    } else if error.is_project_id_missing() {
+        Failure::usage(
+            "--project-id is missing: give it, or set HUAWEICLOUD_SDK_PROJECT_ID, or give a --region, whose own project \
+             is then looked up",
+        )
+    } else {
+        Failure::call(error)
+    }
+}
+
+fn warn_of_plaintext(endpoint: &str, json: bool) {
+    let parsed = endpoint.parse::<Endpoint>();
+    if parsed.is_ok_and(|endpoint| endpoint.is_plaintext() && !endpoint.is_loopback()) {
+        let warning = format!("{endpoint} is not encrypted: others can read what is sent");
+        stderr::warn(&warning, json);
+    }
+}
+
+/// A request as it would be sent, without signature: a line of JSON, or two lines for people.
+pub(crate) fn request_text(request: &PreparedRequest, json: bool) -> String {
+    let (method, url, body) = (request.method(), request.url(), request.body());
+    if json {
+        // The body is JSON already, and stays as it is.
+        format!(
+            "{{\"body\":{body},\"method\":{},\"url\":{}}}\n",
+            json!(method),
+            json!(url)
+        )
+    } else {
+        format!("{method} {url}\n{body}\n")
+    }
+}
