@@ -34,13 +34,16 @@ struct Inner {
 
 #[derive(Clone)]
 pub(crate) enum Identity {
-    KeyPair {
-        access_key: String,
-        secret_key: Zeroizing<String>,
-        signing_key: SigningKey,
-        security_token: Option<Zeroizing<String>>,
-    },
+    KeyPair(KeyPair),
     Token(Zeroizing<String>),
+}
+
+#[derive(Clone)]
+pub(crate) struct KeyPair {
+    pub(crate) access_key: String,
+    secret_key: Zeroizing<String>,
+    pub(crate) signing_key: SigningKey,
+    pub(crate) security_token: Option<Zeroizing<String>>,
 }
 
 impl Credentials {
@@ -65,12 +68,12 @@ impl Credentials {
             ));
         }
         require_plain("secret key", &secret_key)?;
-        Ok(Self::from_identity(Identity::KeyPair {
+        Ok(Self::from_identity(Identity::KeyPair(KeyPair {
             access_key,
             signing_key: SigningKey::new(&secret_key),
             secret_key,
             security_token: None,
-        }))
+        })))
     }
 
     /// Credentials from a token that a request carries as `X-Auth-Token`; such requests are not signed.
@@ -105,14 +108,12 @@ impl Credentials {
         let token = Zeroizing::new(token.into());
         require_header_safe("security token", &token)?;
         let mut inner = Arc::unwrap_or_clone(self.0);
-        match &mut inner.identity {
-            Identity::KeyPair { security_token, .. } => *security_token = Some(token),
-            Identity::Token(_) => {
-                return Err(ProviderError::invalid(
-                    "a security token belongs to an access key pair, not to an authentication token",
-                ));
-            }
-        }
+        let Identity::KeyPair(pair) = &mut inner.identity else {
+            return Err(ProviderError::invalid(
+                "a security token belongs to an access key pair, not to an authentication token",
+            ));
+        };
+        pair.security_token = Some(token);
         Ok(Self(Arc::new(inner)))
     }
 
@@ -154,35 +155,32 @@ impl Credentials {
 
     /// The access key, or `None` for a token.
     pub fn access_key(&self) -> Option<&str> {
-        match &self.0.identity {
-            Identity::KeyPair { access_key, .. } => Some(access_key),
-            Identity::Token(_) => None,
-        }
+        self.key_pair().map(|pair| pair.access_key.as_str())
     }
 
     /// The secret key, or `None` for a token.
     pub fn secret_key(&self) -> Option<&str> {
-        match &self.0.identity {
-            Identity::KeyPair { secret_key, .. } => Some(secret_key),
-            Identity::Token(_) => None,
-        }
+        self.key_pair().map(|pair| pair.secret_key.as_str())
     }
 
     /// The security token of a temporary key pair.
     pub fn security_token(&self) -> Option<&str> {
-        match &self.0.identity {
-            Identity::KeyPair { security_token, .. } => {
-                security_token.as_ref().map(|token| token.as_str())
-            }
-            Identity::Token(_) => None,
-        }
+        let token = self.key_pair()?.security_token.as_ref()?;
+        Some(token)
     }
 
     /// The token sent as `X-Auth-Token`, or `None` for a key pair.
     pub fn auth_token(&self) -> Option<&str> {
         match &self.0.identity {
-            Identity::KeyPair { .. } => None,
+            Identity::KeyPair(_) => None,
             Identity::Token(token) => Some(token),
+        }
+    }
+
+    fn key_pair(&self) -> Option<&KeyPair> {
+        match &self.0.identity {
+            Identity::KeyPair(pair) => Some(pair),
+            Identity::Token(_) => None,
         }
     }
 

@@ -197,18 +197,11 @@ fn require_listed_headers(
     authorization: &Authorization<'_>,
     request: &SigningRequest<'_>,
 ) -> Result<(), VerificationError> {
-    let is_there = |name: &str| {
-        if name == header::HOST {
-            !request.target.host.is_empty()
-        } else {
-            request.headers.contains_key(name)
-        }
+    let is_absent = |name: &&str| match *name {
+        "host" => request.target.host.is_empty(),
+        name => !request.headers.contains_key(name),
     };
-    match authorization
-        .signed_headers()
-        .iter()
-        .find(|name| !is_there(name))
-    {
+    match authorization.signed_headers().iter().find(is_absent) {
         Some(absent) => Err(VerificationError::header_missing(absent)),
         None => Ok(()),
     }
@@ -250,11 +243,8 @@ impl<'a> Authorization<'a> {
         if values.next().is_some() {
             return Err(VerificationError::malformed("more than one is there"));
         }
-        Self::parse(
-            value
-                .to_str()
-                .map_err(|_| VerificationError::malformed("it is not visible ASCII"))?,
-        )
+        let value = value.to_str();
+        Self::parse(value.map_err(|_| VerificationError::malformed("it is not visible ASCII"))?)
     }
 
     /// Reads the value of an `Authorization` header. The three parts may come in any order, with or without a space after the
@@ -273,45 +263,36 @@ impl<'a> Authorization<'a> {
                 "the Authorization header does not begin with SDK-HMAC-SHA256",
             ));
         }
+        Self::from_parts(parts).map_err(VerificationError::malformed)
+    }
+
+    fn from_parts(parts: &'a str) -> Result<Self, &'static str> {
         let (mut access_key, mut signed_headers, mut signature) = (None, None, None);
         for part in parts.split(',') {
             let (name, value) = part
                 .trim_ascii()
                 .split_once('=')
-                .ok_or_else(|| VerificationError::malformed("a part has no '='"))?;
+                .ok_or("a part has no '='")?;
             let slot = match name {
                 "Access" => &mut access_key,
                 "SignedHeaders" => &mut signed_headers,
                 "Signature" => &mut signature,
-                _ => {
-                    return Err(VerificationError::malformed(
-                        "a part is none of Access, SignedHeaders and Signature",
-                    ));
-                }
+                _ => return Err("a part is none of Access, SignedHeaders and Signature"),
             };
             if slot.replace(value).is_some() {
-                return Err(VerificationError::malformed("a part is there twice"));
+                return Err("a part is there twice");
             }
         }
-        let access_key = access_key
-            .filter(|key| !key.is_empty())
-            .ok_or_else(|| VerificationError::malformed("Access is missing or empty"))?;
-        let signed_headers = signed_headers
-            .and_then(SignedHeaders::parse)
-            .ok_or_else(|| {
-                VerificationError::malformed(
-                    "SignedHeaders is not a list of lower-case names in ascending order",
-                )
-            })?;
-        let signature = signature
-            .filter(|digits| is_signature(digits))
-            .ok_or_else(|| {
-                VerificationError::malformed("Signature is not 64 lower-case hexadecimal digits")
-            })?;
         Ok(Self {
-            access_key,
-            signed_headers,
-            signature,
+            access_key: access_key
+                .filter(|key| !key.is_empty())
+                .ok_or("Access is missing or empty")?,
+            signed_headers: signed_headers
+                .and_then(SignedHeaders::parse)
+                .ok_or("SignedHeaders is not a list of lower-case names in ascending order")?,
+            signature: signature
+                .filter(|digits| is_signature(digits))
+                .ok_or("Signature is not 64 lower-case hexadecimal digits")?,
         })
     }
 

@@ -139,19 +139,13 @@ pub(super) struct Settings {
     pub(super) home: Option<PathBuf>,
 }
 
-/// A configuration file and what is in it.
-pub(super) struct ConfigurationFile {
-    pub(super) path: PathBuf,
-    pub(super) text: Zeroizing<String>,
-}
-
 impl Settings {
-    /// The file that a variable names, which must exist, or else the one of that name in `.huaweicloud`.
+    /// Path and text of the file that a variable names, which must exist, or else of the one of that name in `.huaweicloud`.
     pub(super) fn read(
         &self,
         variable: &str,
         name: &str,
-    ) -> Result<ConfigurationFile, ProviderError> {
+    ) -> Result<(PathBuf, Zeroizing<String>), ProviderError> {
         let named = self.environment.get(variable)?.map(PathBuf::from);
         let is_named = named.is_some();
         let path = match named {
@@ -170,7 +164,7 @@ impl Settings {
                 _ => ProviderError::invalid(format!("{path} cannot be read")).with_source(error),
             }
         })?;
-        Ok(ConfigurationFile { path, text })
+        Ok((path, text))
     }
 
     fn home(&self) -> Result<PathBuf, ProviderError> {

@@ -88,24 +88,31 @@ impl EndpointResolver {
         service: &str,
         region: &Region,
     ) -> Result<Option<Vec<String>>, ProviderError> {
-        let file = match self.settings.read(REGIONS_FILE, "regions.yaml") {
+        let (path, text) = match self.settings.read(REGIONS_FILE, "regions.yaml") {
             Ok(file) => file,
             Err(error) if error.is_not_found() => return Ok(None),
             Err(error) => return Err(error),
         };
-        let path = file.path.display();
-        let regions: RegionsFile = yaml_serde::from_str(&file.text).map_err(|error| {
+        let path = path.display();
+        let regions: RegionsFile = yaml_serde::from_str(&text).map_err(|error| {
             ProviderError::invalid("is not a map of services to lists of {id, endpoint}")
                 .with_source(error)
                 .at(&path)
         })?;
-        let endpoints = regions.endpoints(service, region.id());
+        let services = regions
+            .iter()
+            .filter(|(name, _)| name.eq_ignore_ascii_case(service));
+        let endpoints: Vec<&str> = services
+            .flat_map(|(_, entries)| entries)
+            .filter(|entry| entry.id == region.id())
+            .flat_map(|entry| entry.endpoints.iter().chain(&entry.endpoint))
+            .map(String::as_str)
+            .collect();
         if endpoints.is_empty() {
             return Ok(None);
         }
-        parse_all(endpoints)
-            .map(Some)
-            .map_err(|error| error.at(path))
+        let endpoints = parse_all(endpoints).map_err(|error| error.at(path))?;
+        Ok(Some(endpoints))
     }
 }
 
@@ -140,10 +147,8 @@ fn parse_all<'a>(
     Ok(endpoints)
 }
 
-/// Service to regions.
-#[derive(Deserialize)]
-#[serde(transparent)]
-struct RegionsFile(HashMap<String, Vec<Entry>>);
+/// Services with their regions. Services are spelled in any case, region ids are not.
+type RegionsFile = HashMap<String, Vec<Entry>>;
 
 #[derive(Deserialize)]
 struct Entry {
@@ -151,20 +156,4 @@ struct Entry {
     endpoint: Option<String>,
     #[serde(default)]
     endpoints: Vec<String>,
-}
-
-impl RegionsFile {
-    /// Services are spelled in any case, region ids are not.
-    fn endpoints(&self, service: &str, region: &str) -> Vec<&str> {
-        let services = self
-            .0
-            .iter()
-            .filter(|(name, _)| name.eq_ignore_ascii_case(service));
-        services
-            .flat_map(|(_, entries)| entries)
-            .filter(|entry| entry.id == region)
-            .flat_map(|entry| entry.endpoints.iter().chain(&entry.endpoint))
-            .map(String::as_str)
-            .collect()
-    }
 }

@@ -1,7 +1,7 @@
 //! Credentials of the agency of an ECS, from its metadata service.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime},
 };
 
@@ -38,28 +38,15 @@ const NO_AGENCY: &[u8] = b"Please configure Cloud Service Agency first";
 #[derive(Debug)]
 pub struct MetadataProvider {
     context: ProviderContext,
-    session: Mutex<Session>,
+    session: Mutex<Option<Session>>,
 }
 
-#[derive(Clone, Debug, Default)]
-enum Session {
-    #[default]
-    New,
-    Version1 {
-        until: SystemTime,
-    },
-    Version2 {
-        token: HeaderValue,
-    },
-}
-
-impl Session {
-    fn token(&self) -> Option<&str> {
-        match self {
-            Self::Version2 { token } => token.to_str().ok(),
-            Self::Version1 { .. } | Self::New => None,
-        }
-    }
+#[derive(Clone, Debug)]
+struct Session {
+    /// Version 1 has none.
+    token: Option<HeaderValue>,
+    /// Until then it is believed that the service has no tokens.
+    until: Option<SystemTime>,
 }
 
 impl MetadataProvider {
@@ -74,58 +61,53 @@ impl MetadataProvider {
     async fn fetch(&self) -> Result<Credentials, ProviderError> {
         let mut session = self.session().await?;
         let mut answer = self.get_key(&session).await?;
-        if answer.status() == StatusCode::UNAUTHORIZED
-            && !is_without_agency(&answer)
-            && let renewed @ Session::Version2 { .. } = self.open_session().await?
-        {
-            answer = self.get_key(&renewed).await?;
-            session = renewed;
+        if answer.status() == StatusCode::UNAUTHORIZED && !is_without_agency(&answer) {
+            let renewed = self.open_session().await?;
+            if renewed.token.is_some() {
+                answer = self.get_key(&renewed).await?;
+                session = renewed;
+            }
         }
         read_key(&answer, &session)
     }
 
     async fn session(&self) -> Result<Session, ProviderError> {
-        let session = self
-            .session
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
-        match session {
-            Session::Version2 { .. } => Ok(session),
-            Session::Version1 { until } if self.context.clock.now() < until => Ok(session),
-            Session::Version1 { .. } | Session::New => self.open_session().await,
+        let now = self.context.clock.now();
+        let session = self.known_session().clone();
+        match session.filter(|session| session.until.is_none_or(|until| now < until)) {
+            Some(session) => Ok(session),
+            None => self.open_session().await,
         }
     }
 
     /// Asks for a token and remembers it, or that there are none.
     async fn open_session(&self) -> Result<Session, ProviderError> {
-        let answer = self
-            .send(
-                Method::PUT,
-                TOKEN_URL,
-                Some((X_METADATA_TOKEN_TTL, TOKEN_TTL)),
-            )
-            .await?;
+        let header = Some((X_METADATA_TOKEN_TTL, TOKEN_TTL));
+        let answer = self.send(Method::PUT, TOKEN_URL, header).await?;
         let session = match answer.status() {
-            StatusCode::OK => Session::Version2 {
-                token: read_token(answer.body())?,
+            StatusCode::OK => Session {
+                token: Some(read_token(answer.body())?),
+                until: None,
             },
             StatusCode::NOT_FOUND
             | StatusCode::METHOD_NOT_ALLOWED
-            | StatusCode::SERVICE_UNAVAILABLE => Session::Version1 {
-                until: self.context.clock.now() + VERSION_1_PERIOD,
+            | StatusCode::SERVICE_UNAVAILABLE => Session {
+                token: None,
+                until: Some(self.context.clock.now() + VERSION_1_PERIOD),
             },
             _ => return Err(request::refused(TOKEN_URL, &answer, &[]).with_fix(FIX)),
         };
-        *self.session.lock().unwrap_or_else(PoisonError::into_inner) = session.clone();
+        *self.known_session() = Some(session.clone());
         Ok(session)
     }
 
+    fn known_session(&self) -> MutexGuard<'_, Option<Session>> {
+        self.session.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     async fn get_key(&self, session: &Session) -> Result<Answer, ProviderError> {
-        let header = match session {
-            Session::Version2 { token } => Some((X_METADATA_TOKEN, token.clone())),
-            Session::Version1 { .. } | Session::New => None,
-        };
+        let token = session.token.clone();
+        let header = token.map(|token| (X_METADATA_TOKEN, token));
         self.send(Method::GET, KEY_URL, header).await
     }
 
@@ -178,7 +160,10 @@ fn read_key(answer: &Answer, session: &Session) -> Result<Credentials, ProviderE
                 "this ECS has no agency: choose one in its settings if it is to have credentials",
             ))
         }
-        _ => Err(request::refused(KEY_URL, answer, session.token().as_slice()).with_fix(FIX)),
+        _ => {
+            let token = session.token.as_ref().and_then(|token| token.to_str().ok());
+            Err(request::refused(KEY_URL, answer, token.as_slice()).with_fix(FIX))
+        }
     }
 }
 

@@ -51,9 +51,9 @@ impl ProfileProvider {
 
     async fn fetch(&self) -> Result<Credentials, ProviderError> {
         let settings = &self.context.settings;
-        let file = settings.read(CREDENTIALS_FILE, "credentials")?;
-        let place = file.path.display();
-        let profile = Profile::parse(&file.text, self.section).map_err(|error| error.at(&place))?;
+        let (path, text) = settings.read(CREDENTIALS_FILE, "credentials")?;
+        let place = path.display();
+        let profile = Profile::parse(&text, self.section).map_err(|error| error.at(&place))?;
         profile
             .credentials(&self.context)
             .await

@@ -1,4 +1,4 @@
-//! The first stage: a request in the one form that both sides agree on.
+//! The first two stages: a request in the one form that both sides agree on, and the string to sign.
 
 use std::{borrow::Cow, fmt, ops::Range};
 
@@ -7,9 +7,9 @@ use percent_encoding::{percent_decode, percent_encode_byte};
 use zeroize::Zeroizing;
 
 use super::{
-    Payload, SigningRequest, UNSIGNED_PAYLOAD,
+    ALGORITHM, Payload, SigningRequest, UNSIGNED_PAYLOAD,
     headers::{SignedHeaders, X_AUTH_TOKEN, X_SDK_CONTENT_SHA256, X_SECURITY_TOKEN},
-    hex::{hex, hex_sha256},
+    signature::{hex, hex_sha256},
 };
 use crate::text::REDACTED;
 
@@ -154,6 +154,16 @@ impl fmt::Debug for CanonicalRequest {
             .field(&self.to_string())
             .finish()
     }
+}
+
+/// The second stage: the algorithm, the value of `X-Sdk-Date` and the hash of the canonical request, a line each.
+pub fn string_to_sign(x_sdk_date: &str, canonical_request: &CanonicalRequest) -> String {
+    [
+        ALGORITHM,
+        x_sdk_date,
+        hex_sha256(canonical_request.as_bytes()).as_str(),
+    ]
+    .join("\n")
 }
 
 /// Decodes a path as on the wire and encodes it again, with the slash at the end that only the signature has.

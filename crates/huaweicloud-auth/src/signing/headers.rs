@@ -49,7 +49,10 @@ impl<'a> SignedHeaders<'a> {
         let mut names = String::with_capacity(64);
         for name in &STANDARD {
             if name == header::HOST || headers.contains_key(name) {
-                push_name(&mut names, name.as_str());
+                if !names.is_empty() {
+                    names.push(';');
+                }
+                names.push_str(name.as_str());
             }
         }
         SignedHeaders(names.into())
@@ -102,13 +105,6 @@ impl fmt::Display for SignedHeaders<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
-}
-
-fn push_name(names: &mut String, name: &str) {
-    if !names.is_empty() {
-        names.push(';');
-    }
-    names.push_str(name);
 }
 
 /// A `token` of RFC 9110 without its upper-case letters.

@@ -18,22 +18,20 @@
 mod canonical;
 mod date;
 mod headers;
-mod hex;
 mod signature;
 mod signer;
 
-pub use canonical::{CanonicalRequest, canonical_request};
+pub use canonical::{CanonicalRequest, canonical_request, string_to_sign};
 pub use headers::{
     SignedHeaders, X_AUTH_TOKEN, X_DOMAIN_ID, X_PROJECT_ID, X_REQUEST_ID, X_SDK_CONTENT_SHA256,
     X_SDK_DATE, X_SECURITY_TOKEN,
 };
-pub use signature::{Signature, signature, string_to_sign};
+pub use signature::{Signature, signature};
 pub use signer::{Explanation, Signer, SigningError, SigningErrorKind, authorize, explain};
 
 pub(crate) use canonical::canonical_request_with;
 pub(crate) use date::header_date;
-pub(crate) use hex::{hex, hex_sha256};
-pub(crate) use signature::SigningKey;
+pub(crate) use signature::{SigningKey, hex, hex_sha256};
 
 use http::{HeaderMap, HeaderName, Method};
 

@@ -1,26 +1,10 @@
-//! The second and third stage: string to sign, and signature.
+//! The third stage: the signature. It and the stages before are hashes in hexadecimal.
 
 use std::fmt;
 
 use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
-
-use super::{
-    ALGORITHM,
-    canonical::CanonicalRequest,
-    hex::{HexDigest, hex, hex_sha256},
-};
-
-/// The second stage: the algorithm, the value of `X-Sdk-Date` and the hash of the canonical request, a line each.
-pub fn string_to_sign(x_sdk_date: &str, canonical_request: &CanonicalRequest) -> String {
-    [
-        ALGORITHM,
-        x_sdk_date,
-        hex_sha256(canonical_request.as_bytes()).as_str(),
-    ]
-    .join("\n")
-}
 
 /// The third stage: the HMAC-SHA256 of the string to sign, keyed with the secret key as it is.
 ///
@@ -79,4 +63,31 @@ impl fmt::Display for Signature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
+}
+
+/// A SHA-256 in lower-case hexadecimal.
+#[derive(Clone, Debug)]
+pub(crate) struct HexDigest {
+    digits: [u8; 64],
+}
+
+impl HexDigest {
+    pub(crate) fn as_str(&self) -> &str {
+        // They are digits and letters.
+        std::str::from_utf8(&self.digits).unwrap_or_default()
+    }
+}
+
+pub(crate) fn hex_sha256(bytes: &[u8]) -> HexDigest {
+    hex(&Sha256::digest(bytes).into())
+}
+
+pub(crate) fn hex(digest: &[u8; 32]) -> HexDigest {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut digits = [0; 64];
+    for (pair, byte) in digits.chunks_exact_mut(2).zip(digest) {
+        pair[0] = DIGITS[usize::from(byte >> 4)];
+        pair[1] = DIGITS[usize::from(byte & 15)];
+    }
+    HexDigest { digits }
 }

@@ -6,10 +6,10 @@ use http::{HeaderMap, HeaderValue, header};
 
 use super::{
     ALGORITHM, Payload, RequestTarget, SigningRequest, UNSIGNED_PAYLOAD,
-    canonical::{CanonicalRequest, canonical_request, is_secret},
+    canonical::{CanonicalRequest, canonical_request, is_secret, string_to_sign},
     date::{self, header_date},
     headers::{SignedHeaders, X_AUTH_TOKEN, X_SDK_CONTENT_SHA256, X_SDK_DATE, X_SECURITY_TOKEN},
-    signature::{Signature, string_to_sign},
+    signature::Signature,
 };
 use crate::{Credentials, credentials::Identity, text::REDACTED};
 
@@ -141,21 +141,16 @@ impl<'a> Signer<'a> {
         if headers.contains_key(header::AUTHORIZATION) {
             return Ok(None);
         }
-        let (access_key, signing_key, security_token) = match self.credentials.identity() {
+        let pair = match self.credentials.identity() {
+            Identity::KeyPair(pair) => pair,
             Identity::Token(token) => {
                 headers.insert(X_AUTH_TOKEN, sensitive(token));
                 return Ok(None);
             }
-            Identity::KeyPair {
-                access_key,
-                signing_key,
-                security_token,
-                ..
-            } => (access_key, signing_key, security_token),
         };
         require_host(target.host)?;
         let date = date_to_use(headers, self.now)?;
-        if let Some(token) = security_token {
+        if let Some(token) = &pair.security_token {
             headers.insert(X_SECURITY_TOKEN, sensitive(token));
         }
         if let Payload::Unsigned = payload {
@@ -172,8 +167,12 @@ impl<'a> Signer<'a> {
         };
         let canonical_request = canonical_request(&request, &signed_headers);
         let string_to_sign = string_to_sign(&date, &canonical_request);
-        let signature = signing_key.sign(&string_to_sign);
-        let authorization = sensitive(&authorization(access_key, &signed_headers, &signature));
+        let signature = pair.signing_key.sign(&string_to_sign);
+        let authorization = sensitive(&authorization(
+            &pair.access_key,
+            &signed_headers,
+            &signature,
+        ));
         headers.insert(header::AUTHORIZATION, authorization);
         Ok(Some(Stages {
             canonical_request,
