@@ -272,6 +272,11 @@ mod tests {
             ("%7B=1&z=2&a=3", "a=3&z=2&%7B=1"),
             ("t=%e4%b8%80%20(%26", "t=%E4%B8%80%20%28%26"),
             ("b=%ff", "b=%FF"),
+            // Inputs and result of the query test in the official SDKs.
+            (
+                "limit=1&enable=true&test=%E4%B8%80 (%26%3D%3F!%23%25.*)&path=/tmp/123&multi=3&multi=1&multi=2",
+                "enable=true&limit=1&multi=1&multi=2&multi=3&path=%2Ftmp%2F123&test=%E4%B8%80%20%28%26%3D%3F%21%23%25.%2A%29",
+            ),
         ] {
             assert_eq!(canonical(push_canonical_query, wire), expected, "{wire}");
         }

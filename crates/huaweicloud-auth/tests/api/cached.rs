@@ -132,27 +132,36 @@ async fn while_one_call_refreshes_ahead_the_others_use_the_valid_key() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn keys_are_replaced_forty_minutes_ahead() {
-    let source = Source::new(6 * HOUR);
-    let provider = cached(&source);
-    assert_eq!(key(&provider).await, "KEY1");
-    advance(5 * HOUR + 19 * MINUTE).await;
-    assert_eq!(key(&provider).await, "KEY1");
-    advance(MINUTE).await;
-    assert_eq!(key(&provider).await, "KEY2");
-}
-
-#[tokio::test(start_paused = true)]
-async fn the_lead_can_be_set() {
-    let source = Source::new(HOUR);
-    let provider = CachedProvider::new(source.clone())
-        .with_clock(source.clock.clone())
-        .with_refresh_ahead(5 * MINUTE);
-    assert_eq!(key(&provider).await, "KEY1");
-    advance(54 * MINUTE).await;
-    assert_eq!(key(&provider).await, "KEY1");
-    advance(MINUTE).await;
-    assert_eq!(key(&provider).await, "KEY2");
+async fn keys_are_replaced_ahead() {
+    for (lifetime, lead, keys) in [
+        (
+            6 * HOUR,
+            None,
+            [(5 * HOUR + 19 * MINUTE, "KEY1"), (MINUTE, "KEY2")],
+        ),
+        (
+            HOUR,
+            Some(5 * MINUTE),
+            [(54 * MINUTE, "KEY1"), (MINUTE, "KEY2")],
+        ),
+        // A key that never lives for 40 minutes is not asked for at every call.
+        (
+            15 * MINUTE,
+            None,
+            [(Duration::ZERO, "KEY1"), (MINUTE, "KEY2")],
+        ),
+    ] {
+        let source = Source::new(lifetime);
+        let mut provider = CachedProvider::new(source.clone()).with_clock(source.clock.clone());
+        if let Some(lead) = lead {
+            provider = provider.with_refresh_ahead(lead);
+        }
+        assert_eq!(key(&provider).await, "KEY1");
+        for (later, expected) in keys {
+            advance(later).await;
+            assert_eq!(key(&provider).await, expected, "{lifetime:?} {later:?}");
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -215,17 +224,6 @@ async fn a_caller_who_gives_up_does_not_hold_the_others() {
     let impatient =
         tokio::time::timeout(Duration::from_millis(100), provider.provide_credentials()).await;
     assert!(impatient.is_err());
-    assert_eq!(key(&provider).await, "KEY2");
-}
-
-/// A key that never lives for 40 minutes is not asked for at every call.
-#[tokio::test(start_paused = true)]
-async fn a_short_lived_key_is_refreshed_once_a_minute_at_most() {
-    let source = Source::new(15 * MINUTE);
-    let provider = cached(&source);
-    assert_eq!(key(&provider).await, "KEY1");
-    assert_eq!(key(&provider).await, "KEY1");
-    advance(MINUTE).await;
     assert_eq!(key(&provider).await, "KEY2");
 }
 

@@ -2,14 +2,14 @@
 
 use std::time::{Duration, SystemTime};
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use http::{HeaderMap, HeaderValue, Method, header};
 use huaweicloud_auth::{
     signing::{self, Payload, SignedHeaders, SigningRequest, X_SDK_CONTENT_SHA256, X_SDK_DATE},
     verification::{Authorization, VerificationErrorKind as Kind, Verifier},
 };
 
 use crate::support::{
-    key_pair, now,
+    headers, key_pair, now,
     sent::{DATE, Sent},
 };
 
@@ -19,11 +19,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 /// A signed request that tests then damage.
 fn signed_request() -> Sent {
-    let mut headers = HeaderMap::new();
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("application/json"),
-    );
+    let headers = headers(&[("content-type", "application/json")]);
     signed_with(headers, Payload::Bytes(b"{}"))
 }
 
@@ -43,16 +39,10 @@ fn signed_with(headers: HeaderMap, payload: Payload<'_>) -> Sent {
 }
 
 /// Signed by someone who covers a set of headers of their own, with a payload hash of their own.
-fn signed_by_hand(names: &str, headers: &[(&str, &'static str)], body: &[u8]) -> Sent {
+fn signed_by_hand(names: &str, pairs: &[(&'static str, &'static str)], body: &[u8]) -> Sent {
     let mut sent = signed_request();
     sent.body = body.to_vec();
-    sent.headers = headers
-        .iter()
-        .map(|(name, value)| {
-            let name: HeaderName = name.parse().unwrap();
-            (name, HeaderValue::from_static(value))
-        })
-        .collect();
+    sent.headers = headers(pairs);
     sent.sign_listed(&key_pair(), SignedHeaders::parse(names).unwrap());
     sent
 }

@@ -10,6 +10,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use http::{HeaderMap, HeaderName, HeaderValue};
 use huaweicloud_auth::Credentials;
 
 /// 2026-01-02T03:04:05Z
@@ -19,6 +20,16 @@ pub(crate) fn now() -> SystemTime {
 
 pub(crate) fn key_pair() -> Credentials {
     Credentials::new("AccessKey", "SecretKey").unwrap()
+}
+
+pub(crate) fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+    let pairs = pairs.iter();
+    pairs
+        .map(|(name, value)| {
+            let name = HeaderName::from_static(name);
+            (name, HeaderValue::from_static(value))
+        })
+        .collect()
 }
 
 /// The messages of an error and its causes, none of which may repeat the one below it.
