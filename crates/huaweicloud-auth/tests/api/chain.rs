@@ -13,6 +13,7 @@ use huaweicloud_auth::{
     ChainProvider, Credentials, ProvideCredentials, ProviderContext, ProviderError, Region,
 };
 use serde::Deserialize;
+use yaml_serde::Value;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -42,11 +43,12 @@ async fn every_case_ends_as_expected() {
     let mut count = 0;
     for family in fs::read_dir(families).unwrap() {
         let cases = fs::read_to_string(family.unwrap().path()).unwrap();
-        let cases: BTreeMap<String, Case> = yaml_serde::from_str(&cases).unwrap();
+        let mut cases: BTreeMap<String, Value> = yaml_serde::from_str(&cases).unwrap();
+        cases.remove("shared");
         count += cases.len();
         for (name, case) in cases {
             println!("{name}");
-            run(&name, case).await;
+            run(&name, yaml_serde::from_value(case).unwrap()).await;
         }
     }
     assert!(count > 80, "{count} cases");
