@@ -24,10 +24,8 @@ pub struct Endpoint(Url);
 
 /// Why an endpoint cannot be used. The message names the endpoint, unless it contains a user name or password.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{fault}")]
-pub struct EndpointError {
-    fault: Fault,
-}
+#[error(transparent)]
+pub struct EndpointError(#[from] Fault);
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 enum Fault {
@@ -137,13 +135,7 @@ impl fmt::Display for Endpoint {
 impl EndpointError {
     /// Whether the endpoint is valid but refused because requests would leave this machine without encryption.
     pub fn is_plaintext_refused(&self) -> bool {
-        matches!(self.fault, Fault::Plaintext(_))
-    }
-}
-
-impl From<Fault> for EndpointError {
-    fn from(fault: Fault) -> Self {
-        Self { fault }
+        matches!(self.0, Fault::Plaintext(_))
     }
 }
 

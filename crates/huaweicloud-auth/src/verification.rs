@@ -40,9 +40,9 @@ use std::{
 use http::{HeaderMap, header};
 
 use crate::signing::{
-    ALGORITHM, CanonicalRequest, Payload, SignedHeaders, SigningRequest, UNSIGNED_PAYLOAD,
-    X_SDK_CONTENT_SHA256, X_SDK_DATE, canonical_request_with, header_date, hex, hex_sha256,
-    signature, string_to_sign,
+    ALGORITHM, CanonicalRequest, SignedHeaders, SigningRequest, UNSIGNED_PAYLOAD,
+    X_SDK_CONTENT_SHA256, X_SDK_DATE, canonical_request_with, header_date, signature,
+    string_to_sign,
 };
 
 use VerificationErrorKind as Kind;
@@ -161,11 +161,8 @@ impl Verifier {
         &self,
         request: &SigningRequest<'_>,
     ) -> Result<Vec<String>, VerificationError> {
-        let body = match request.payload {
-            Payload::Bytes(body) => Some(hex_sha256(body).as_str().to_owned()),
-            Payload::Sha256(digest) => Some(hex(&digest).as_str().to_owned()),
-            Payload::Unsigned => None,
-        };
+        let body = request.payload.sha256();
+        let body = body.map(|hash| hash.as_str().to_owned());
         match (stated_hash(request)?, body) {
             (Some(UNSIGNED_PAYLOAD), body) => self.unsigned_hashes(body),
             (_, None) => Err(VerificationError::unsigned_payload()),

@@ -79,14 +79,14 @@ impl<P: ProvideCredentials> CachedProvider<P> {
     }
 
     async fn current(&self) -> Result<Credentials, ProviderError> {
-        let (usable, answers_seen) = self.look();
-        let refreshing = match usable {
-            Usable::Fresh(credentials) => return Ok(credentials),
-            Usable::Valid(credentials) => match self.refresh.try_lock() {
+        let (valid, is_due, answers_seen) = self.look();
+        let refreshing = match valid {
+            Some(credentials) if !is_due => return Ok(credentials),
+            Some(credentials) => match self.refresh.try_lock() {
                 Ok(refreshing) => refreshing,
                 Err(_) => return Ok(credentials),
             },
-            Usable::Nothing => self.refresh.lock().await,
+            None => self.refresh.lock().await,
         };
         if let Some(answer) = self.answer_since(answers_seen) {
             return answer;
@@ -97,17 +97,13 @@ impl<P: ProvideCredentials> CachedProvider<P> {
         result
     }
 
-    fn look(&self) -> (Usable, u64) {
+    /// Credentials that are valid, whether they are due for a refresh, and how often the source has answered.
+    fn look(&self) -> (Option<Credentials>, bool, u64) {
         let now = self.clock.now();
         let state = self.state();
-        let usable = match state.valid(now) {
-            Some(credentials) if state.is_due(credentials, now, self.refresh_ahead) => {
-                Usable::Valid(credentials.clone())
-            }
-            Some(credentials) => Usable::Fresh(credentials.clone()),
-            None => Usable::Nothing,
-        };
-        (usable, state.answers)
+        let valid = state.valid(now);
+        let is_due = valid.is_some_and(|valid| state.is_due(valid, now, self.refresh_ahead));
+        (valid.cloned(), is_due, state.answers)
     }
 
     /// What the source answered to another caller, when that was after `answers_seen` was read.
@@ -168,24 +164,10 @@ impl<P: ProvideCredentials> ProvideCredentials for CachedProvider<P> {
 
     fn invalidate(&self, refused: &Credentials) {
         let mut state = self.state();
-        if state
-            .credentials
-            .as_ref()
-            .is_some_and(|kept| kept.is_same_as(refused))
-        {
-            state.credentials = None;
-        }
+        state.credentials.take_if(|kept| kept.is_same_as(refused));
         drop(state);
         self.source.invalidate(refused);
     }
-}
-
-enum Usable {
-    /// Not due for a refresh.
-    Fresh(Credentials),
-    /// Due for a refresh, and good meanwhile.
-    Valid(Credentials),
-    Nothing,
 }
 
 impl State {

@@ -43,7 +43,7 @@ impl ContainerProvider {
         let token = read_token(Path::new(&token_file))?;
         let request = post(&uri, &token, &token_file)?;
         let fix = format!("see that {URI} and the token in {token_file} are right");
-        request::ask_for_key(&self.context, request, TIMEOUT, &[&token], &fix).await
+        request::ask_for_key(&self.context, request, TIMEOUT, &token, &fix).await
     }
 }
 

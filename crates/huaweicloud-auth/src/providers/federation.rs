@@ -71,14 +71,7 @@ pub(super) async fn exchange(
     let body = json!({ "auth": { "identity": { "methods": ["token"], "token": token } } });
     let request = request::post_json(url, &body)?;
     let fix = format!("see in IAM what users of the identity provider {idp_id} may do");
-    request::ask_for_key(
-        context,
-        request,
-        request::CLOUD_TIMEOUT,
-        &[iam_token.as_str()],
-        &fix,
-    )
-    .await
+    request::ask_for_key(context, request, request::CLOUD_TIMEOUT, &iam_token, &fix).await
 }
 
 async fn iam_token(

@@ -74,14 +74,9 @@ impl OidcProvider {
         let fix = format!(
             "see that {PROVIDER_URN} and {AGENCY_URN} are right and the token has not expired"
         );
-        let key = request::ask_for_key(
-            &self.context,
-            request,
-            request::CLOUD_TIMEOUT,
-            &[&token],
-            &fix,
-        )
-        .await?;
+        let key =
+            request::ask_for_key(&self.context, request, request::CLOUD_TIMEOUT, &token, &fix)
+                .await?;
         environment.scope(key)
     }
 

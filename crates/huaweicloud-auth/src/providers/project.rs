@@ -137,12 +137,10 @@ impl ProjectLookup {
 
 /// Tokens are not kept for longer than they are used.
 fn account_of(credentials: &Credentials) -> String {
-    let token = credentials
-        .auth_token()
-        .map(|token| signing::hex_sha256(token.as_bytes()).as_str().to_owned());
-    token
-        .or_else(|| credentials.access_key().map(str::to_owned))
-        .unwrap_or_default()
+    match credentials.auth_token() {
+        Some(token) => signing::hex_sha256(token.as_bytes()).as_str().to_owned(),
+        None => credentials.access_key().unwrap_or_default().to_owned(),
+    }
 }
 
 fn choose(

@@ -58,11 +58,11 @@ pub(super) async fn ask_for_key(
     context: &ProviderContext,
     request: Request<Vec<u8>>,
     timeout: Duration,
-    secrets: &[&str],
+    secret: &str,
     fix: &str,
 ) -> Result<Credentials, ProviderError> {
     let address = request.uri().to_string();
-    let answer = ask(context, request, timeout, secrets)
+    let answer = ask(context, request, timeout, &[secret])
         .await
         .map_err(|error| error.with_fix(fix))?;
     parse_key(answer.body()).map_err(|error| error.at(address))
@@ -79,15 +79,12 @@ pub(super) fn refused(address: &str, answer: &Answer, secrets: &[&str]) -> Provi
         .map(|text| format!(": {text}"))
         .unwrap_or_default();
     let text = format!("{address} answered {status}{message}");
-    let may_pass = status.is_server_error()
-        || matches!(
-            status,
-            StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT
-        );
-    if may_pass {
-        ProviderError::unavailable(text)
-    } else {
-        ProviderError::invalid(text)
+    match status {
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT => {
+            ProviderError::unavailable(text)
+        }
+        _ if status.is_server_error() => ProviderError::unavailable(text),
+        _ => ProviderError::invalid(text),
     }
 }
 
@@ -105,10 +102,8 @@ fn message(body: &[u8], secrets: &[&str]) -> Option<String> {
             _ => None,
         })
     };
-    let message = match (
-        field(["error_code", "code"]),
-        field(["error_msg", "message"]),
-    ) {
+    let code = field(["error_code", "code"]);
+    let message = match (code, field(["error_msg", "message"])) {
         (Some(code), Some(message)) => format!("{code} {message}"),
         (code, message) => code.or(message)?,
     };
@@ -141,10 +136,8 @@ fn unwrap(answer: Value) -> Option<Map<String, Value>> {
     let Value::Object(mut answer) = answer else {
         return None;
     };
-    match answer
-        .remove("credential")
-        .or_else(|| answer.remove("credentials"))
-    {
+    let key = answer.remove("credential");
+    match key.or_else(|| answer.remove("credentials")) {
         None => Some(answer),
         Some(Value::Object(key)) => Some(key),
         Some(_) => None,

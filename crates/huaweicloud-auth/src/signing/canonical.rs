@@ -7,9 +7,9 @@ use percent_encoding::{percent_decode, percent_encode_byte};
 use zeroize::Zeroizing;
 
 use super::{
-    ALGORITHM, Payload, SigningRequest, UNSIGNED_PAYLOAD,
+    ALGORITHM, SigningRequest, UNSIGNED_PAYLOAD,
     headers::{SignedHeaders, X_AUTH_TOKEN, X_SDK_CONTENT_SHA256, X_SECURITY_TOKEN},
-    signature::{hex, hex_sha256},
+    signature::hex_sha256,
 };
 use crate::text::REDACTED;
 
@@ -34,10 +34,9 @@ pub fn canonical_request(
     if let Some(stated) = request.headers.get(X_SDK_CONTENT_SHA256) {
         return with(stated.as_bytes().trim_ascii());
     }
-    match request.payload {
-        Payload::Bytes(body) => with(hex_sha256(body).as_str().as_bytes()),
-        Payload::Sha256(digest) => with(hex(&digest).as_str().as_bytes()),
-        Payload::Unsigned => with(UNSIGNED_PAYLOAD.as_bytes()),
+    match request.payload.sha256() {
+        Some(hash) => with(hash.as_str().as_bytes()),
+        None => with(UNSIGNED_PAYLOAD.as_bytes()),
     }
 }
 

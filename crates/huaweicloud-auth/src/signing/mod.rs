@@ -31,7 +31,9 @@ pub use signer::{Explanation, Signer, SigningError, SigningErrorKind, authorize,
 
 pub(crate) use canonical::canonical_request_with;
 pub(crate) use date::header_date;
-pub(crate) use signature::{SigningKey, hex, hex_sha256};
+pub(crate) use signature::{SigningKey, hex_sha256};
+
+use signature::{HexDigest, hex};
 
 use http::{HeaderMap, HeaderName, Method};
 
@@ -89,6 +91,16 @@ pub enum Payload<'a> {
     Sha256([u8; 32]),
     /// Not at all. [`authorize`] says so in `X-Sdk-Content-Sha256`; anyone on the way can change such a body.
     Unsigned,
+}
+
+impl Payload<'_> {
+    pub(crate) fn sha256(&self) -> Option<HexDigest> {
+        match self {
+            Self::Bytes(body) => Some(hex_sha256(body)),
+            Self::Sha256(digest) => Some(hex(digest)),
+            Self::Unsigned => None,
+        }
+    }
 }
 
 /// Shows the length of a body, never the body.

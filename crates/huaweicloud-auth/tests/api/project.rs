@@ -6,7 +6,7 @@ use crate::support::{key_pair, now, recorded::Recorded};
 use http::{Request, Response};
 use huaweicloud_auth::{
     Clock, Credentials, Environment, HttpFuture, HttpTransport, ProjectLookup, ProviderContext,
-    ProviderErrorKind as Kind, Region,
+    ProviderError, ProviderErrorKind as Kind, Region,
 };
 use serde_json::{Value, json};
 use tokio::time::timeout;
@@ -35,6 +35,15 @@ fn lookup(exchanges: Value, environment: &[(&str, &str)]) -> (ProjectLookup, Arc
         .with_environment(environment.iter().copied().collect::<Environment>())
         .with_clock(Clock::from_fn(now));
     (ProjectLookup::new(&context), transport)
+}
+
+async fn in_ap_1(
+    lookup: &ProjectLookup,
+    credentials: &Credentials,
+) -> Result<String, ProviderError> {
+    lookup
+        .project_id(credentials, &Region::AP_SOUTHEAST_1)
+        .await
 }
 
 #[tokio::test]
@@ -81,10 +90,7 @@ async fn the_question_is_signed() {
     });
     let (lookup, _) = lookup(json!([exchange]), &[]);
     let credentials = key_pair().with_security_token("TOKEN").unwrap();
-    lookup
-        .project_id(&credentials, &Region::AP_SOUTHEAST_1)
-        .await
-        .unwrap();
+    in_ap_1(&lookup, &credentials).await.unwrap();
 }
 
 #[tokio::test]
@@ -94,13 +100,7 @@ async fn a_token_asks_as_well() {
     let (lookup, transport) = lookup(json!([exchange]), &[]);
     let token = Credentials::token("TOKEN").unwrap();
     for _ in 0..2 {
-        assert_eq!(
-            lookup
-                .project_id(&token, &Region::AP_SOUTHEAST_1)
-                .await
-                .unwrap(),
-            "p1"
-        );
+        assert_eq!(in_ap_1(&lookup, &token).await.unwrap(), "p1");
     }
     assert_eq!(transport.remaining(), 0);
     assert!(!format!("{lookup:?}").contains("TOKEN"));
@@ -110,10 +110,7 @@ async fn a_token_asks_as_well() {
 async fn a_project_that_the_credentials_name_is_taken() {
     let (lookup, _) = lookup(json!([]), &[]);
     let credentials = key_pair().with_project_id("mine");
-    let project_id = lookup
-        .project_id(&credentials, &Region::AP_SOUTHEAST_1)
-        .await
-        .unwrap();
+    let project_id = in_ap_1(&lookup, &credentials).await.unwrap();
     assert_eq!(project_id, "mine");
 }
 
@@ -210,10 +207,7 @@ async fn what_is_not_one_project_is_an_error() {
     ] {
         let (lookup, _) = lookup(json!([exchange(AP_1, status, &body), one(AP_1, "p1")]), &[]);
         let credentials = key_pair().with_security_token("TOKEN").unwrap();
-        let error = lookup
-            .project_id(&credentials, &Region::AP_SOUTHEAST_1)
-            .await
-            .unwrap_err();
+        let error = in_ap_1(&lookup, &credentials).await.unwrap_err();
         let message = error.to_string();
         assert_eq!(error.kind(), kind, "{message}");
         assert!(parts.iter().all(|part| message.contains(part)), "{message}");
@@ -221,9 +215,7 @@ async fn what_is_not_one_project_is_an_error() {
             error.candidates().len(),
             if kind == Kind::Ambiguous { 2 } else { 0 }
         );
-        let again = lookup
-            .project_id(&credentials, &Region::AP_SOUTHEAST_1)
-            .await;
+        let again = in_ap_1(&lookup, &credentials).await;
         assert_eq!(again.unwrap(), "p1", "failures are not remembered");
     }
 }
@@ -236,10 +228,7 @@ async fn a_message_lists_the_first_ten_and_the_error_all() {
             .collect();
         let several = exchange(AP_1, 200, &json!({ "projects": projects }));
         let (lookup, _) = lookup(json!([several]), &[]);
-        let error = lookup
-            .project_id(&key_pair(), &Region::AP_SOUTHEAST_1)
-            .await
-            .unwrap_err();
+        let error = in_ap_1(&lookup, &key_pair()).await.unwrap_err();
         assert!(error.to_string().ends_with(end), "{error}");
         assert_eq!(error.candidates().len(), count);
     }

@@ -20,7 +20,8 @@ pub(crate) struct Recorded(Mutex<VecDeque<Exchange>>);
 pub(crate) struct Exchange {
     request: Expected,
     answer: Option<Answer>,
-    fails: Option<Failure>,
+    /// `unreachable` or `timed_out`.
+    fails: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -44,13 +45,6 @@ struct Answer {
     body: Value,
 }
 
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Failure {
-    Unreachable,
-    TimedOut,
-}
-
 impl Recorded {
     pub(crate) fn new(exchanges: Vec<Exchange>) -> Self {
         Self(Mutex::new(exchanges.into()))
@@ -71,16 +65,13 @@ impl Recorded {
             panic!("not expected: {request:?}")
         };
         exchange.request.compare(request);
-        match (exchange.answer, exchange.fails) {
-            (Some(answer), None) => Ok(answer.into_response()),
-            (None, Some(Failure::Unreachable)) => {
-                Err(TransportError::new(TransportErrorKind::Unreachable))
-            }
-            (None, Some(Failure::TimedOut)) => {
-                Err(TransportError::new(TransportErrorKind::TimedOut))
-            }
+        let kind = match (exchange.answer, exchange.fails.as_deref()) {
+            (Some(answer), None) => return Ok(answer.into_response()),
+            (None, Some("unreachable")) => TransportErrorKind::Unreachable,
+            (None, Some("timed_out")) => TransportErrorKind::TimedOut,
             _ => panic!("an exchange has either an answer or a failure"),
-        }
+        };
+        Err(TransportError::new(kind))
     }
 }
 

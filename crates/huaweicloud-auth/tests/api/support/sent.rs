@@ -38,6 +38,10 @@ impl Sent {
         }
     }
 
+    pub(crate) fn set(&mut self, name: &'static str, value: &'static str) {
+        self.headers.insert(name, HeaderValue::from_static(value));
+    }
+
     /// Signs as others do, who choose the headers themselves.
     pub(crate) fn sign_listed(&mut self, credentials: &Credentials, names: SignedHeaders<'_>) {
         let signer = Signer::new(credentials, now()).with_signed_headers(names);
