@@ -2,7 +2,7 @@
 
 use std::{path::Path, time::Duration};
 
-use http::{HeaderValue, Request, Uri, header};
+use http::{HeaderValue, Request, header};
 
 use super::{
     context::{ProviderContext, read_token},
@@ -60,23 +60,18 @@ fn post(uri: &str, token: &str, token_file: &str) -> Result<Request<Vec<u8>>, Pr
         ))
     })?;
     token.set_sensitive(true);
-    let no_url = |error| {
-        ProviderError::invalid("is no URL")
-            .with_source(error)
-            .at(URI)
-    };
-    let uri: Uri = uri
-        .parse()
-        .map_err(|error| no_url(http::Error::from(error)))?;
-    if uri
-        .authority()
-        .is_some_and(|host| host.as_str().contains('@'))
-    {
-        return Err(ProviderError::invalid("holds a user name: remove it").at(URI));
-    }
-    Request::post(uri)
+    let request = Request::post(uri)
         .header(header::AUTHORIZATION, token)
         .header(header::CONTENT_TYPE, "application/json")
         .body(b"{}".to_vec())
-        .map_err(no_url)
+        .map_err(|error| {
+            ProviderError::invalid("is no URL")
+                .with_source(error)
+                .at(URI)
+        })?;
+    let authority = request.uri().authority();
+    if authority.is_some_and(|authority| authority.as_str().contains('@')) {
+        return Err(ProviderError::invalid("holds a user name: remove it").at(URI));
+    }
+    Ok(request)
 }

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::OnceLock, time::Duration};
 
-use reqwest::{Client, ClientBuilder, Response, Url, redirect};
+use reqwest::{Client, Response, Url, redirect};
 use url::Host;
 
 use super::transport::{HttpFuture, HttpTransport, TransportError, TransportErrorKind};
@@ -46,19 +46,23 @@ impl ReqwestTransport {
     }
 
     fn client(&self, url: &Url) -> Result<Client, TransportError> {
-        let (slot, builder): (_, fn() -> ClientBuilder) = if is_direct(url) {
-            (&self.direct, direct_client)
-        } else {
-            (&self.cloud, cloud_client)
-        };
+        let is_direct = is_direct(url);
+        let slot = if is_direct { &self.direct } else { &self.cloud };
         if let Some(client) = slot.get() {
             return Ok(client.clone());
         }
-        let client = builder()
+        let builder = Client::builder()
             .redirect(redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .build()
-            .map_err(failure)?;
+            .retry(reqwest::retry::never());
+        let builder = if is_direct {
+            let builder = builder.connect_timeout(DIRECT_CONNECT_TIMEOUT).no_proxy();
+            #[cfg(feature = "rustls")]
+            let builder = builder.tls_certs_only([]);
+            builder
+        } else {
+            builder.connect_timeout(CONNECT_TIMEOUT)
+        };
+        let client = builder.build().map_err(failure)?;
         Ok(slot.get_or_init(|| client).clone())
     }
 
@@ -78,19 +82,6 @@ impl HttpTransport for ReqwestTransport {
     fn send(&self, request: http::Request<Vec<u8>>, timeout: Duration) -> HttpFuture<'_> {
         Box::pin(self.answer(request, timeout))
     }
-}
-
-fn cloud_client() -> ClientBuilder {
-    Client::builder().connect_timeout(CONNECT_TIMEOUT)
-}
-
-fn direct_client() -> ClientBuilder {
-    let builder = Client::builder()
-        .connect_timeout(DIRECT_CONNECT_TIMEOUT)
-        .no_proxy();
-    #[cfg(feature = "rustls")]
-    let builder = builder.tls_certs_only([]);
-    builder
 }
 
 /// Plain HTTP to this machine or to its own link.

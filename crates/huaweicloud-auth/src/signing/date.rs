@@ -30,30 +30,25 @@ pub(crate) fn header_date(headers: &HeaderMap) -> Result<Option<(&str, SystemTim
 
 /// `None` beyond the years that four digits can say.
 pub(super) fn format(time: SystemTime) -> Option<String> {
-    let timestamp = Timestamp::try_from(time).ok()?;
-    let at = TimeZone::UTC.to_datetime(timestamp);
-    let year = u16::try_from(at.year()).ok()?;
+    let at = TimeZone::UTC.to_datetime(Timestamp::try_from(time).ok()?);
     let mut text = String::with_capacity(LENGTH);
-    push_two_digits(&mut text, u8::try_from(year / 100).ok()?);
-    push_two_digits(&mut text, u8::try_from(year % 100).ok()?);
     for (mark, number) in [
-        ("", at.month()),
-        ("", at.day()),
-        ("T", at.hour()),
-        ("", at.minute()),
-        ("", at.second()),
+        ("", at.year() / 100),
+        ("", at.year() % 100),
+        ("", at.month().into()),
+        ("", at.day().into()),
+        ("T", at.hour().into()),
+        ("", at.minute().into()),
+        ("", at.second().into()),
     ] {
+        // A formatter takes ten times as long, for every request.
+        let number = u8::try_from(number).ok()?;
         text.push_str(mark);
-        push_two_digits(&mut text, number.unsigned_abs());
+        text.push(char::from(b'0' + number / 10));
+        text.push(char::from(b'0' + number % 10));
     }
     text.push('Z');
     Some(text)
-}
-
-/// For numbers below 100; a formatter takes ten times as long, for every request.
-fn push_two_digits(text: &mut String, number: u8) {
-    text.push(char::from(b'0' + number / 10));
-    text.push(char::from(b'0' + number % 10));
 }
 
 fn parse(text: &str) -> Option<SystemTime> {
