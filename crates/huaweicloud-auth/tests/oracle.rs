@@ -1,8 +1,5 @@
-//! The official Python SDK as an oracle, both ways: see `tests/oracle/README.md`.
-#![expect(
-    clippy::unwrap_used,
-    reason = "the helpers of tests, too, fail by panicking"
-)]
+//! Compares signatures with those of the official Python SDK: see `tests/oracle/README.md`.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
 use std::{
     env,
@@ -23,7 +20,7 @@ use huaweicloud_auth::{
 };
 use serde::Deserialize;
 
-/// A request as the SDK sends it.
+/// A request that the SDK signed.
 #[derive(Deserialize)]
 struct Signed {
     access_key: String,
@@ -52,7 +49,7 @@ fn every_signature_is_that_of_the_official_python_sdk() {
     let python = setting("ORACLE_PYTHON", "python3");
     let count = setting("ORACLE_REQUESTS", "12000");
     let seed = setting("ORACLE_SEED", "1");
-    // The SDK writes a file to the home folder.
+    // The SDK writes a file to the home directory.
     let home = tempfile::tempdir().unwrap();
     let mut probe = Command::new(&python);
     probe
@@ -150,7 +147,7 @@ fn verify(
     );
 }
 
-/// From credentials to the same header, where the SDK signs the same set of headers.
+/// Compares `authorize` with the SDK, when it signs the same headers.
 fn authorize(theirs: &Signed, request: &SigningRequest<'_>) {
     let mut credentials = Credentials::new(&*theirs.access_key, &*theirs.secret_key).unwrap();
     let mut headers = request.headers.clone();

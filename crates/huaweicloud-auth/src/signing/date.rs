@@ -9,11 +9,7 @@ use super::headers::X_SDK_DATE;
 
 const LENGTH: usize = "20060102T150405Z".len();
 
-/// The date header's text and the moment it names, or `None` when there is no such header.
-///
-/// # Errors
-///
-/// What is wrong with the headers.
+/// Returns the text and the time of the date header, `None` when there is none, or what is wrong with it.
 pub(crate) fn header_date(headers: &HeaderMap) -> Result<Option<(&str, SystemTime)>, &'static str> {
     let mut values = headers.get_all(X_SDK_DATE).iter();
     let Some(value) = values.next() else {
@@ -28,7 +24,7 @@ pub(crate) fn header_date(headers: &HeaderMap) -> Result<Option<(&str, SystemTim
         .ok_or("the X-Sdk-Date header is not a date of the form YYYYMMDDTHHMMSSZ")
 }
 
-/// `None` beyond the years that four digits can say.
+/// `None` outside the years 0 to 9999.
 pub(super) fn format(time: SystemTime) -> Option<String> {
     let at = TimeZone::UTC.to_datetime(Timestamp::try_from(time).ok()?);
     let mut text = String::with_capacity(LENGTH);
@@ -41,7 +37,7 @@ pub(super) fn format(time: SystemTime) -> Option<String> {
         ("", at.minute().into()),
         ("", at.second().into()),
     ] {
-        // A formatter takes ten times as long, for every request.
+        // A formatter takes ten times as long, and every request needs a date.
         let number = u8::try_from(number).ok()?;
         text.push_str(mark);
         text.push(char::from(b'0' + number / 10));
@@ -73,7 +69,7 @@ fn parse(text: &str) -> Option<SystemTime> {
     Some(timestamp.into())
 }
 
-/// Says that all places of digits hold ASCII digits.
+/// Whether the text has the form `YYYYMMDDTHHMMSSZ`.
 fn has_shape(text: &str) -> bool {
     text.len() == LENGTH
         && text.bytes().enumerate().all(|(index, byte)| match index {
@@ -90,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn formats_and_parses_the_same_moment() {
+    fn formats_and_parses_the_same_time() {
         for (seconds, text) in [
             (0, "19700101T000000Z"),
             (1_767_323_045, "20260102T030405Z"),
@@ -103,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_not_a_moment() {
+    fn refuses_invalid_dates() {
         for text in [
             "",
             "20260102T030405",
@@ -123,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_a_clock_beyond_the_format() {
+    fn formats_no_year_after_9999() {
         let year_10000 = SystemTime::UNIX_EPOCH + Duration::from_secs(253_402_300_800);
         assert_eq!(format(year_10000), None);
         let christmas_9999 = year_10000 - Duration::from_secs(7 * 86_400);

@@ -1,4 +1,4 @@
-//! The third stage: the signature. It and the stages before are hashes in hexadecimal.
+//! The signature, and hashes in hexadecimal.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-/// The third stage: the HMAC-SHA256 of the string to sign, keyed with the secret key as it is.
+/// Returns the signature: the HMAC-SHA256 of the string to sign, keyed with the secret key.
 ///
 /// ```
 /// use huaweicloud_auth::signing::signature;
@@ -21,7 +21,7 @@ pub fn signature(secret_key: &str, string_to_sign: &str) -> Signature {
     SigningKey::new(secret_key).sign(string_to_sign)
 }
 
-/// A secret key with the work done that is the same for every signature. Wiped on drop.
+/// A secret key, prepared for signing. Wiped on drop.
 #[derive(Clone)]
 pub(crate) struct SigningKey(Hmac<Sha256>);
 
@@ -42,18 +42,17 @@ impl SigningKey {
 
 /// A signature: 64 lower-case hexadecimal digits, as in the `Authorization` header.
 ///
-/// It has no `==`, because comparing must take the same time wherever the difference is:
-/// see [`verification`](crate::verification).
+/// It has no `==`, because a comparison must take constant time: see [`verification`](crate::verification).
 #[derive(Clone, Debug)]
 pub struct Signature(HexDigest);
 
 impl Signature {
-    /// The hexadecimal digits.
+    /// Returns the hexadecimal digits.
     pub fn as_str(&self) -> &str {
         self.0.as_str()
     }
 
-    /// Whether these are the digits, found out in constant time.
+    /// Compares the digits in constant time.
     pub(crate) fn is(&self, digits: &str) -> bool {
         self.0.digits.ct_eq(digits.as_bytes()).into()
     }
@@ -73,7 +72,7 @@ pub(crate) struct HexDigest {
 
 impl HexDigest {
     pub(crate) fn as_str(&self) -> &str {
-        // They are digits and letters.
+        // ASCII is valid UTF-8.
         std::str::from_utf8(&self.digits).unwrap_or_default()
     }
 }

@@ -1,7 +1,7 @@
-//! The chain of sources, case by case: see `tests/chain/*.yaml`.
+//! Runs the cases of the standard chain in `tests/chain/*.yaml`.
 //!
-//! `home` is the files of the home folder, which `${HOME}` in variables and files stands for; `\u{fffd}` in a file stands for a
-//! byte that is not Unicode. What must stay secret contains `canary`.
+//! `home` lists the files of the home directory, which replaces `${HOME}` in variables and files. `\u{fffd}` in a file is replaced
+//! by a byte that is not UTF-8. Secrets contain `canary`.
 
 use std::{collections::BTreeMap, fs, path::Path, sync::Arc, time::SystemTime};
 
@@ -38,7 +38,7 @@ struct ExpectedError {
 }
 
 #[tokio::test]
-async fn every_case_ends_as_expected() {
+async fn every_case_has_the_expected_result() {
     let families = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/chain");
     let mut count = 0;
     for family in fs::read_dir(families).unwrap() {

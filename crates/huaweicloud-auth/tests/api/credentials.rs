@@ -9,7 +9,7 @@ use huaweicloud_auth::{
 use crate::support::key_pair;
 
 #[test]
-fn unusable_values_are_refused_without_showing_them() {
+fn errors_do_not_show_invalid_values() {
     let too_odd = ["", " canary", "canary\n", "can\u{0}ary", "canary\u{a0}"];
     for secret in too_odd {
         refused(Credentials::new("AccessKey", secret), "secret key");
@@ -62,7 +62,7 @@ fn debug_shows_the_end_of_the_access_key_and_the_provider() {
 }
 
 #[test]
-fn clones_share_and_changes_do_not_leak_into_them() {
+fn changes_do_not_affect_clones() {
     let first = key_pair();
     let second = first.clone().with_expires_at(SystemTime::UNIX_EPOCH);
     assert_eq!(first.expires_at(), None);
@@ -72,7 +72,7 @@ fn clones_share_and_changes_do_not_leak_into_them() {
 }
 
 #[tokio::test]
-async fn fixed_credentials_provide_themselves() {
+async fn credentials_provide_themselves() {
     let token = Credentials::token("TOKEN").unwrap();
     let provided = token.provide_credentials().await.unwrap();
     assert_eq!(provided.auth_token(), Some("TOKEN"));

@@ -1,4 +1,4 @@
-//! The project of a region, from IAM.
+//! The lookup of the project of a region.
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,7 +17,7 @@ fn exchange(url: &str, status: u16, body: &Value) -> Value {
     let headers = json!({ "X-IAM-Trace-Id": "trace-1" });
     json!({
         "request": { "method": "GET", "url": url },
-        "answer": { "status": status, "headers": headers, "body": body },
+        "response": { "status": status, "headers": headers, "body": body },
     })
 }
 
@@ -81,7 +81,7 @@ async fn concurrent_calls_ask_once() {
 
 /// The signature was made by the signer of the official Python SDK.
 #[tokio::test]
-async fn the_question_is_signed() {
+async fn the_request_is_signed() {
     let mut exchange = one(AP_1, "p1");
     exchange["request"]["headers"] = json!({
         "x-sdk-date": "20260102T030405Z",
@@ -94,7 +94,7 @@ async fn the_question_is_signed() {
 }
 
 #[tokio::test]
-async fn a_token_asks_as_well() {
+async fn a_token_is_sent_unsigned() {
     let mut exchange = one(AP_1, "p1");
     exchange["request"]["headers"] = json!({ "x-auth-token": "TOKEN", "authorization": null });
     let (lookup, transport) = lookup(json!([exchange]), &[]);
@@ -107,7 +107,7 @@ async fn a_token_asks_as_well() {
 }
 
 #[tokio::test]
-async fn a_project_that_the_credentials_name_is_taken() {
+async fn the_project_of_the_credentials_takes_precedence() {
     let (lookup, _) = lookup(json!([]), &[]);
     let credentials = key_pair().with_project_id("mine");
     let project_id = in_ap_1(&lookup, &credentials).await.unwrap();
@@ -115,7 +115,7 @@ async fn a_project_that_the_credentials_name_is_taken() {
 }
 
 #[tokio::test]
-async fn iam_is_the_one_configured_or_the_regions_or_the_global_one() {
+async fn the_iam_endpoint_is_configured_or_regional_or_global() {
     let profile = key_pair().with_iam_endpoint("https://iam.profile.example.com");
     let variable = [("HUAWEICLOUD_SDK_IAM_ENDPOINT", "http://127.0.0.1:8080")];
     for (credentials, environment, region, host) in [
@@ -157,7 +157,7 @@ async fn iam_is_the_one_configured_or_the_regions_or_the_global_one() {
 }
 
 #[tokio::test]
-async fn what_is_not_one_project_is_an_error() {
+async fn anything_but_one_project_is_an_error() {
     let several = json!({ "projects": [{ "id": "p1" }, { "id": "p2" }] });
     for (status, body, kind, parts) in [
         (
@@ -216,12 +216,12 @@ async fn what_is_not_one_project_is_an_error() {
             if kind == Kind::Ambiguous { 2 } else { 0 }
         );
         let again = in_ap_1(&lookup, &credentials).await;
-        assert_eq!(again.unwrap(), "p1", "failures are not remembered");
+        assert_eq!(again.unwrap(), "p1", "errors are not cached");
     }
 }
 
 #[tokio::test]
-async fn a_message_lists_the_first_ten_and_the_error_all() {
+async fn the_message_lists_ten_projects_and_the_error_all() {
     for (count, end) in [(10, "p8, p9"), (12, "p8, p9 and 2 more")] {
         let projects: Vec<_> = (0..count)
             .map(|number| json!({ "id": format!("p{number}") }))
@@ -235,7 +235,7 @@ async fn a_message_lists_the_first_ten_and_the_error_all() {
 }
 
 #[tokio::test]
-async fn secrets_do_not_go_to_an_iam_in_the_clear() {
+async fn secrets_are_not_sent_without_encryption() {
     let variable = [("HUAWEICLOUD_SDK_IAM_ENDPOINT", "http://iam.example.com")];
     let (lookup, _) = lookup(json!([]), &variable);
     let error = lookup
@@ -249,7 +249,7 @@ async fn secrets_do_not_go_to_an_iam_in_the_clear() {
     );
 }
 
-/// Never answers for one region, and at once for every other.
+/// Does not respond for one region, and at once for every other.
 #[derive(Debug)]
 struct DeadIn(Region);
 
@@ -266,7 +266,7 @@ impl HttpTransport for DeadIn {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_region_whose_iam_is_silent_holds_up_no_other() {
+async fn a_region_without_response_does_not_block_others() {
     let dead = Region::AP_SOUTHEAST_1;
     let transport = Arc::new(DeadIn(dead.clone()));
     let nothing = Environment::from_iter::<[(&str, &str); 0]>([]);
@@ -279,7 +279,7 @@ async fn a_region_whose_iam_is_silent_holds_up_no_other() {
     };
     tokio::select! {
         biased;
-        _ = silent => unreachable!("nobody answers"),
+        _ = silent => unreachable!("there is no response"),
         found = other => assert_eq!(found.unwrap().unwrap(), "p"),
     }
 }

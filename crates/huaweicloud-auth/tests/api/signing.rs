@@ -1,4 +1,4 @@
-//! Signing: the published vectors stage by stage, and what goes into a request.
+//! Signing: published vectors for every stage, and the headers that signing inserts.
 
 use std::time::{Duration, SystemTime};
 
@@ -14,7 +14,7 @@ use huaweicloud_auth::{
 };
 
 #[test]
-fn every_vector_agrees_stage_by_stage() {
+fn every_stage_agrees_with_the_vectors() {
     for vector in vectors() {
         let name = &vector.name;
         let headers = vector.headers();
@@ -98,9 +98,9 @@ fn authorize_inserts_date_token_and_signature() {
     assert!(!headers.contains_key(signing::X_SDK_CONTENT_SHA256));
 }
 
-/// The vector with all five headers, from nothing but the caller's part of them.
+/// Starts from the headers that a caller sets.
 #[test]
-fn authorize_arrives_at_the_published_authorization() {
+fn authorize_agrees_with_a_vector() {
     let vectors = vectors();
     let vector = vectors
         .iter()
@@ -126,9 +126,9 @@ fn authorize_arrives_at_the_published_authorization() {
     assert_eq!(headers[header::AUTHORIZATION], vector.authorization);
 }
 
-/// Each vector lists headers of its own, not those that are signed by default.
+/// The headers of the vectors are not those that are signed by default.
 #[test]
-fn a_signer_signs_the_headers_that_it_is_given() {
+fn a_signer_signs_the_listed_headers() {
     for vector in vectors() {
         let (name, query, names) = (&vector.name, vector.query(), vector.signed_header_names());
         let credentials = Credentials::new(&vector.access_key, &vector.secret_key).unwrap();
@@ -182,7 +182,7 @@ fn an_unsigned_body_is_declared() {
 }
 
 #[test]
-fn a_stated_payload_hash_is_signed_as_it_is() {
+fn a_declared_payload_hash_is_signed() {
     let headers = headers(&[("x-sdk-content-sha256", "whatever")]);
     let method = Method::POST;
     for payload in [Payload::Bytes(b"body"), Payload::Unsigned] {
@@ -196,7 +196,7 @@ fn a_stated_payload_hash_is_signed_as_it_is() {
     }
 }
 
-/// A server's headers come from the wire, where nothing is marked as sensitive.
+/// The headers of a received request are not marked as sensitive.
 #[test]
 fn debug_of_a_request_shows_no_header_value_and_no_body() {
     let names = ["x-security-token", "x-auth-token", "cookie", "x-anything"];
@@ -230,7 +230,7 @@ fn a_token_is_sent_and_nothing_signed() {
 }
 
 #[test]
-fn a_present_authorization_is_left_alone() {
+fn a_present_authorization_is_kept() {
     for credentials in [key_pair(), Credentials::token("TOKEN").unwrap()] {
         let mut headers = headers(&[("authorization", "Bearer mine")]);
         let before = headers.clone();
@@ -247,7 +247,7 @@ fn a_present_date_is_kept() {
 }
 
 #[test]
-fn what_cannot_be_signed_is_refused_and_left_as_it_was() {
+fn an_error_does_not_change_the_headers() {
     let credentials = key_pair().with_security_token("TOKEN").unwrap();
     let method = Method::GET;
     let late = SystemTime::UNIX_EPOCH + Duration::from_secs(253_402_300_800);

@@ -1,7 +1,7 @@
-//! What several files of tests share.
+//! Shared by the tests.
 
 pub(crate) mod recorded;
-pub(crate) mod sent;
+pub(crate) mod test_request;
 pub(crate) mod vectors;
 
 use std::{
@@ -32,7 +32,7 @@ pub(crate) fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
         .collect()
 }
 
-/// The messages of an error and its causes, none of which may repeat the one below it.
+/// The messages of an error and its causes. No message may repeat that of its cause.
 pub(crate) fn layers(error: &dyn Error) -> Vec<String> {
     let layers: Vec<_> = iter::successors(Some(error), |&error| error.source())
         .map(ToString::to_string)
@@ -40,7 +40,7 @@ pub(crate) fn layers(error: &dyn Error) -> Vec<String> {
     for pair in layers.windows(2) {
         assert!(
             !pair[0].contains(&pair[1]),
-            "a cause is said twice: {layers:?}"
+            "a message repeats its cause: {layers:?}"
         );
     }
     layers
