@@ -25,8 +25,8 @@
 //!
 //! * **Replay.** A valid request can be sent again, unchanged, until its date is 15 minutes old. The algorithm has no
 //!   nonce: if repeated requests do harm, refuse signatures that were used before.
-//! * **Headers that are not listed** are not covered. Trust only headers that
-//!   [`SignedHeaders::contains`](crate::signing::SignedHeaders::contains).
+//! * **Headers that are not listed** are not covered. Trust only headers for which
+//!   [`SignedHeaders::contains`](crate::signing::SignedHeaders::contains) returns `true`.
 //! * **The security token.** Check that `X-Security-Token` belongs to the access key.
 //! * **Unknown access keys.** To hide which keys exist, verify with a random secret key before refusing.
 //! * **`%2F`** in a path is signed as `/`: see [`signing`](crate::signing).

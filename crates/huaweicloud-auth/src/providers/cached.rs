@@ -10,8 +10,8 @@ use super::context::Clock;
 use crate::{Credentials, ProvideCredentials, ProvideCredentialsFuture, ProviderError};
 
 const DEFAULT_REFRESH_AHEAD: Duration = Duration::from_secs(40 * 60);
-/// While the credentials are valid, the provider is not asked more often than this.
-const RETRY_PAUSE: Duration = Duration::from_secs(60);
+/// Valid credentials are not refreshed more often than this.
+const REFRESH_PAUSE: Duration = Duration::from_secs(60);
 
 /// Caches the credentials of another provider and refreshes them 40 minutes before they expire.
 ///
@@ -124,7 +124,7 @@ impl<P: ProvideCredentials> CachedProvider<P> {
         let now = self.clock.now();
         let mut state = self.state();
         state.refreshes += 1;
-        state.next_refresh = now.checked_add(RETRY_PAUSE);
+        state.next_refresh = now.checked_add(REFRESH_PAUSE);
         let failure = match result {
             Ok(credentials) if is_valid(&credentials, now) => {
                 tracing::debug!(provider = credentials.provider_name(), "new credentials");

@@ -16,7 +16,7 @@ use crate::{
 };
 
 const PATH: &str = "/v3/projects";
-/// Real ones have 32 digits.
+/// Project ids have 32 digits.
 const LONGEST_ID: usize = 64;
 /// How many project ids a message lists.
 const MAX_LISTED: usize = 10;
