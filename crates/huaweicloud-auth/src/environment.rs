@@ -48,20 +48,22 @@ impl Environment {
         }
     }
 
-    /// Returns two variables that require each other, or `None` when neither is set.
+    /// Returns two variables that require each other. The error is `NotFound` when neither is set.
     pub(crate) fn get_both(
         &self,
         one: &str,
         other: &str,
-    ) -> Result<Option<(String, String)>, ProviderError> {
+    ) -> Result<(String, String), ProviderError> {
         let half_set = |present, absent| {
             ProviderError::invalid(format!(
                 "{present} is set but {absent} is not: set both or neither"
             ))
         };
         match (self.get(one)?, self.get(other)?) {
-            (Some(one), Some(other)) => Ok(Some((one, other))),
-            (None, None) => Ok(None),
+            (Some(one), Some(other)) => Ok((one, other)),
+            (None, None) => Err(ProviderError::not_found(format!(
+                "neither {one} nor {other} is set"
+            ))),
             (Some(_), None) => Err(half_set(one, other)),
             (None, Some(_)) => Err(half_set(other, one)),
         }
@@ -138,17 +140,15 @@ impl EnvironmentProvider {
 
     fn read(&self) -> Result<Credentials, ProviderError> {
         let security_token = self.environment.get(SECURITY_TOKEN)?;
-        let Some((access_key, secret_key)) = self.environment.get_both(ACCESS_KEY, SECRET_KEY)?
-        else {
-            return Err(match security_token {
-                None => ProviderError::not_found(format!(
-                    "neither {ACCESS_KEY} nor {SECRET_KEY} is set"
-                )),
-                Some(_) => ProviderError::invalid(format!(
-                    "{SECURITY_TOKEN} is set but neither {ACCESS_KEY} nor {SECRET_KEY} is: set all or none"
-                )),
-            });
-        };
+        let keys = self.environment.get_both(ACCESS_KEY, SECRET_KEY);
+        let (access_key, secret_key) = keys.map_err(|error| {
+            if security_token.is_none() || !error.is_not_found() {
+                return error;
+            }
+            ProviderError::invalid(format!(
+                "{SECURITY_TOKEN} is set but neither {ACCESS_KEY} nor {SECRET_KEY} is: set all or none"
+            ))
+        })?;
         let mut credentials = Credentials::new(access_key, secret_key)
             .map_err(|error| error.at(format_args!("{ACCESS_KEY} and {SECRET_KEY}")))?;
         if let Some(token) = security_token {

@@ -34,12 +34,7 @@ impl ContainerProvider {
     }
 
     async fn fetch(&self) -> Result<Credentials, ProviderError> {
-        let environment = self.context.environment();
-        let Some((uri, token_file)) = environment.get_both(URI, TOKEN_FILE)? else {
-            return Err(ProviderError::not_found(format!(
-                "neither {URI} nor {TOKEN_FILE} is set"
-            )));
-        };
+        let (uri, token_file) = self.context.environment().get_both(URI, TOKEN_FILE)?;
         let token = read_token(Path::new(&token_file))?;
         let request = post(&uri, &token, &token_file)?;
         let fix = format!("check {URI} and the token in {token_file}");

@@ -38,15 +38,10 @@ impl FederationProvider {
     }
 
     async fn fetch(&self) -> Result<Credentials, ProviderError> {
-        let Some((idp_id, token_file)) =
-            self.context.environment().get_both(IDP_ID, ID_TOKEN_FILE)?
-        else {
-            return Err(ProviderError::not_found(format!(
-                "neither {IDP_ID} nor {ID_TOKEN_FILE} is set"
-            )));
-        };
+        let environment = self.context.environment();
+        let (idp_id, token_file) = environment.get_both(IDP_ID, ID_TOKEN_FILE)?;
         let credentials = exchange(&self.context, &idp_id, Path::new(&token_file), None).await?;
-        self.context.environment().scope(credentials)
+        environment.scope(credentials)
     }
 }
 

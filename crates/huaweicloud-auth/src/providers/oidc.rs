@@ -45,9 +45,11 @@ impl OidcProvider {
 
     async fn fetch(&self) -> Result<Credentials, ProviderError> {
         let environment = self.context.environment();
-        let Some((provider, agency)) = environment.get_both(PROVIDER_URN, AGENCY_URN)? else {
-            return Err(self.without_urns()?);
-        };
+        let urns = environment.get_both(PROVIDER_URN, AGENCY_URN);
+        if urns.as_ref().is_err_and(ProviderError::is_not_found) {
+            self.require_no_token()?;
+        }
+        let (provider, agency) = urns?;
         let token = self.token()?;
         let mut body = json!({
             "provider_urn": provider,
@@ -79,17 +81,15 @@ impl OidcProvider {
     }
 
     /// A token without the URNs is a mistake, because it has no other purpose.
-    fn without_urns(&self) -> Result<ProviderError, ProviderError> {
+    fn require_no_token(&self) -> Result<(), ProviderError> {
         for token in [ID_TOKEN, TOKEN_FILE] {
             if self.context.environment().get(token)?.is_some() {
-                return Ok(ProviderError::invalid(format!(
+                return Err(ProviderError::invalid(format!(
                     "{token} is set but neither {PROVIDER_URN} nor {AGENCY_URN} is: set all or none"
                 )));
             }
         }
-        Ok(ProviderError::not_found(format!(
-            "neither {PROVIDER_URN} nor {AGENCY_URN} is set"
-        )))
+        Ok(())
     }
 
     fn token(&self) -> Result<Zeroizing<String>, ProviderError> {
