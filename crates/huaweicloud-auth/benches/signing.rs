@@ -1,4 +1,4 @@
-//! What a signature costs, beside a bare SHA-256 of the body.
+//! The duration of a signature, compared with a SHA-256 of the body.
 
 use std::{
     hint::black_box,

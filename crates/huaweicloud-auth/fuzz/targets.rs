@@ -1,4 +1,4 @@
-//! The bodies of the fuzz targets, which `cargo test` runs on the seeds.
+//! The bodies of the fuzz targets, which `cargo test` runs with the seeds.
 
 use std::{
     collections::VecDeque,
@@ -18,7 +18,7 @@ use huaweicloud_auth::{
 };
 use tempfile::NamedTempFile;
 
-/// A server gets any `Authorization` header with any request: nothing panics, and no signature is accepted without the key.
+/// Any `Authorization` header with any request: nothing panics, and no signature is accepted without the key.
 ///
 /// The lines of the input are `Authorization`, path and query; the rest is a header value and the body.
 pub(crate) fn authorization(input: &str) {
@@ -52,12 +52,12 @@ pub(crate) fn authorization(input: &str) {
     let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_323_045);
     let verifier = Verifier::default().with_unsigned_payload(true);
     let error = verifier
-        .verify(&authorization, &request, "a key that nobody knows", now)
+        .verify(&authorization, &request, "another key", now)
         .unwrap_err();
     let _ = error.canonical_request().map(ToString::to_string);
 }
 
-/// Any file as the profile: nothing panics, and every key that is read fits a header.
+/// Any file as the profile: nothing panics, and every access key is a valid header value.
 pub(crate) fn profile(file: &[u8]) {
     static FILE: LazyLock<NamedTempFile> = LazyLock::new(|| NamedTempFile::new().unwrap());
     static PROVIDER: LazyLock<ProfileProvider> = LazyLock::new(|| {
@@ -77,9 +77,9 @@ pub(crate) fn profile(file: &[u8]) {
     }
 }
 
-/// Any responses as those of the metadata service: nothing panics, and every key that is read can be refreshed.
+/// Any responses of the metadata service: nothing panics, and every key has an expiry.
 ///
-/// The input is responses with a zero byte between them: three digits of status, then the body.
+/// The input is responses separated by zero bytes: three digits of status, then the body.
 pub(crate) fn metadata(input: &[u8]) {
     let responses: Vec<_> = input.split(|byte| *byte == 0).map_while(response).collect();
     let provider = MetadataProvider::new(&context(responses));
@@ -100,7 +100,7 @@ fn response(record: &[u8]) -> Option<Response<Vec<u8>>> {
     Response::builder().status(status).body(body.to_vec()).ok()
 }
 
-/// Gives its responses in their order, then none.
+/// Returns the responses in their order, then errors.
 #[derive(Debug)]
 struct Responses(Mutex<VecDeque<Response<Vec<u8>>>>);
 
@@ -125,6 +125,6 @@ fn provided(provider: &dyn ProvideCredentials) -> Result<Credentials, ProviderEr
         .poll(&mut Context::from_waker(Waker::noop()))
     {
         Poll::Ready(result) => result,
-        Poll::Pending => panic!("no provider waits here"),
+        Poll::Pending => panic!("no provider waits"),
     }
 }

@@ -1,5 +1,4 @@
-//! The credentials themselves, which are opaque, wiped on drop and never printed, and the one trait behind every source of
-//! them.
+//! Credentials and the trait of credentials providers.
 
 use std::{fmt, future::Future, pin::Pin, sync::Arc, time::SystemTime};
 
@@ -9,8 +8,8 @@ use crate::{ProviderError, signing::SigningKey, text::key_hint};
 
 /// An access key pair, with or without a security token, or an authentication token.
 ///
-/// Cloning is cheap and shares one copy of the secrets, which is overwritten when the last clone is dropped.
-/// [`Debug`](fmt::Debug) shows the last four characters of the access key and the provider's name, nothing else.
+/// Clones share one copy of the secrets, which is overwritten when the last clone is dropped. [`Debug`](fmt::Debug) shows
+/// only the last four characters of the access key and the name of the provider.
 ///
 /// ```
 /// use huaweicloud_auth::Credentials;
@@ -34,24 +33,27 @@ struct Inner {
 
 #[derive(Clone)]
 pub(crate) enum Identity {
-    KeyPair {
-        access_key: String,
-        secret_key: Zeroizing<String>,
-        signing_key: SigningKey,
-        security_token: Option<Zeroizing<String>>,
-    },
+    KeyPair(KeyPair),
     Token(Zeroizing<String>),
 }
 
+#[derive(Clone)]
+pub(crate) struct KeyPair {
+    pub(crate) access_key: String,
+    secret_key: Zeroizing<String>,
+    pub(crate) signing_key: SigningKey,
+    pub(crate) security_token: Option<Zeroizing<String>>,
+}
+
 impl Credentials {
-    /// Credentials from an access key (AK) and its secret key (SK); permanent until
-    /// [`with_expires_at`](Self::with_expires_at) says otherwise.
+    /// Creates credentials from an access key (AK) and its secret key (SK). They do not expire unless
+    /// [`with_expires_at`](Self::with_expires_at) is called.
     ///
     /// # Errors
     ///
-    /// [`Invalid`](crate::ProviderErrorKind::Invalid) when one of them is empty, begins or ends with white space or
-    /// holds a control character, and when the access key holds anything but visible ASCII or a comma, neither of which
-    /// fits the `Authorization` header.
+    /// [`Invalid`](crate::ProviderErrorKind::Invalid) when a key is empty, starts or ends with whitespace, or contains a
+    /// control character; also when the access key contains a comma or anything but visible ASCII, which the
+    /// `Authorization` header does not allow.
     pub fn new(
         access_key: impl Into<String>,
         secret_key: impl Into<String>,
@@ -61,23 +63,23 @@ impl Credentials {
         require_header_safe("access key", &access_key)?;
         if access_key.contains(',') {
             return Err(ProviderError::invalid(
-                "the access key holds a comma, which separates the parts of the Authorization header",
+                "the access key contains a comma, which the Authorization header uses as a separator",
             ));
         }
         require_plain("secret key", &secret_key)?;
-        Ok(Self::from_identity(Identity::KeyPair {
+        Ok(Self::from_identity(Identity::KeyPair(KeyPair {
             access_key,
             signing_key: SigningKey::new(&secret_key),
             secret_key,
             security_token: None,
-        }))
+        })))
     }
 
-    /// Credentials from a token that a request carries as `X-Auth-Token`; such requests are not signed.
+    /// Creates credentials from a token, which is sent as `X-Auth-Token`. Requests with a token are not signed.
     ///
     /// # Errors
     ///
-    /// [`Invalid`](crate::ProviderErrorKind::Invalid) when the token is empty or holds anything but visible ASCII.
+    /// [`Invalid`](crate::ProviderErrorKind::Invalid) when the token is empty or contains anything but visible ASCII.
     pub fn token(auth_token: impl Into<String>) -> Result<Self, ProviderError> {
         let token = Zeroizing::new(auth_token.into());
         require_header_safe("authentication token", &token)?;
@@ -95,52 +97,50 @@ impl Credentials {
         }))
     }
 
-    /// Adds the security token that belongs to a temporary key pair; it is sent, and signed, as `X-Security-Token`.
+    /// Adds the security token of a temporary key pair. It is sent and signed as `X-Security-Token`.
     ///
     /// # Errors
     ///
-    /// [`Invalid`](crate::ProviderErrorKind::Invalid) when the token is empty or holds anything but visible ASCII, and
-    /// for [`token`](Self::token) credentials, which have no key pair for it to belong to.
+    /// [`Invalid`](crate::ProviderErrorKind::Invalid) when the token is empty or contains anything but visible ASCII, and
+    /// for [`token`](Self::token) credentials.
     pub fn with_security_token(self, token: impl Into<String>) -> Result<Self, ProviderError> {
         let token = Zeroizing::new(token.into());
         require_header_safe("security token", &token)?;
         let mut inner = Arc::unwrap_or_clone(self.0);
-        match &mut inner.identity {
-            Identity::KeyPair { security_token, .. } => *security_token = Some(token),
-            Identity::Token(_) => {
-                return Err(ProviderError::invalid(
-                    "a security token belongs to an access key pair, not to an authentication token",
-                ));
-            }
-        }
+        let Identity::KeyPair(pair) = &mut inner.identity else {
+            return Err(ProviderError::invalid(
+                "a security token requires an access key pair, not an authentication token",
+            ));
+        };
+        pair.security_token = Some(token);
         Ok(Self(Arc::new(inner)))
     }
 
-    /// Sets the moment after which the service refuses these credentials.
+    /// Sets when the credentials expire.
     #[must_use]
     pub fn with_expires_at(self, expires_at: SystemTime) -> Self {
         self.map(|inner| inner.expires_at = Some(expires_at))
     }
 
-    /// Sets the project that the source of the credentials names, for regional services.
+    /// Sets the project that the provider found, for regional services.
     #[must_use]
     pub fn with_project_id(self, project_id: impl Into<String>) -> Self {
         self.map(|inner| inner.project_id = Some(project_id.into()))
     }
 
-    /// Sets the account (domain) that the source of the credentials names, for global services.
+    /// Sets the account (domain) that the provider found, for global services.
     #[must_use]
     pub fn with_domain_id(self, domain_id: impl Into<String>) -> Self {
         self.map(|inner| inner.domain_id = Some(domain_id.into()))
     }
 
-    /// Sets the IAM that the source of the credentials names, such as `https://iam.eu-west-101.myhuaweicloud.eu`.
+    /// Sets the IAM endpoint that the provider found, such as `https://iam.eu-west-101.myhuaweicloud.eu`.
     #[must_use]
     pub fn with_iam_endpoint(self, iam_endpoint: impl Into<String>) -> Self {
         self.map(|inner| inner.iam_endpoint = Some(iam_endpoint.into()))
     }
 
-    /// Sets the name of the provider, which [`Debug`](fmt::Debug) and logs may show.
+    /// Sets the name of the provider, which [`Debug`](fmt::Debug) and logs show.
     #[must_use]
     pub fn with_provider_name(self, provider_name: &'static str) -> Self {
         self.map(|inner| inner.provider_name = provider_name)
@@ -152,61 +152,58 @@ impl Credentials {
         Self(Arc::new(inner))
     }
 
-    /// The access key, or `None` for a token.
+    /// Returns the access key, or `None` for a token.
     pub fn access_key(&self) -> Option<&str> {
-        match &self.0.identity {
-            Identity::KeyPair { access_key, .. } => Some(access_key),
-            Identity::Token(_) => None,
-        }
+        self.key_pair().map(|pair| pair.access_key.as_str())
     }
 
-    /// The secret key, or `None` for a token.
+    /// Returns the secret key, or `None` for a token.
     pub fn secret_key(&self) -> Option<&str> {
-        match &self.0.identity {
-            Identity::KeyPair { secret_key, .. } => Some(secret_key),
-            Identity::Token(_) => None,
-        }
+        self.key_pair().map(|pair| pair.secret_key.as_str())
     }
 
-    /// The security token of a temporary key pair.
+    /// Returns the security token of a temporary key pair.
     pub fn security_token(&self) -> Option<&str> {
-        match &self.0.identity {
-            Identity::KeyPair { security_token, .. } => {
-                security_token.as_ref().map(|token| token.as_str())
-            }
-            Identity::Token(_) => None,
-        }
+        let token = self.key_pair()?.security_token.as_ref()?;
+        Some(token)
     }
 
-    /// The token sent as `X-Auth-Token`, or `None` for a key pair.
+    /// Returns the token that is sent as `X-Auth-Token`, or `None` for a key pair.
     pub fn auth_token(&self) -> Option<&str> {
         match &self.0.identity {
-            Identity::KeyPair { .. } => None,
+            Identity::KeyPair(_) => None,
             Identity::Token(token) => Some(token),
         }
     }
 
-    /// When the service begins to refuse these credentials; `None` means never, or not known.
+    fn key_pair(&self) -> Option<&KeyPair> {
+        match &self.0.identity {
+            Identity::KeyPair(pair) => Some(pair),
+            Identity::Token(_) => None,
+        }
+    }
+
+    /// Returns when the credentials expire; `None` when they do not, or when it is not known.
     pub fn expires_at(&self) -> Option<SystemTime> {
         self.0.expires_at
     }
 
-    /// The project that the source of the credentials names.
+    /// Returns the project that the provider found.
     pub fn project_id(&self) -> Option<&str> {
         self.0.project_id.as_deref()
     }
 
-    /// The account (domain) that the source of the credentials names.
+    /// Returns the account (domain) that the provider found.
     pub fn domain_id(&self) -> Option<&str> {
         self.0.domain_id.as_deref()
     }
 
-    /// The IAM that the source of the credentials names.
+    /// Returns the IAM endpoint that the provider found.
     pub fn iam_endpoint(&self) -> Option<&str> {
         self.0.iam_endpoint.as_deref()
     }
 
-    /// The name of the provider that made these credentials, such as `static` or `environment`.
+    /// Returns the name of the provider, such as `static` or `environment`.
     pub fn provider_name(&self) -> &'static str {
         self.0.provider_name
     }
@@ -237,14 +234,13 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// The value goes into a header: visible ASCII only.
 fn require_header_safe(what: &str, value: &str) -> Result<(), ProviderError> {
     require_plain(what, value)?;
     if value.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Ok(());
     }
     Err(ProviderError::invalid(format!(
-        "the {what} holds a character that no HTTP header may carry: only visible ASCII is allowed"
+        "the {what} contains a character that HTTP headers do not allow: use visible ASCII only"
     )))
 }
 
@@ -252,23 +248,23 @@ fn require_plain(what: &str, value: &str) -> Result<(), ProviderError> {
     let fault = if value.is_empty() {
         "is empty"
     } else if value.trim() != value {
-        "begins or ends with white space: remove it"
+        "starts or ends with whitespace: remove it"
     } else if value.chars().any(char::is_control) {
-        "holds a control character, such as a line break: remove it"
+        "contains a control character, such as a line break: remove it"
     } else {
         return Ok(());
     };
     Err(ProviderError::invalid(format!("the {what} {fault}")))
 }
 
-/// What [`ProvideCredentials::provide_credentials`] returns; awaiting it may read files or ask a service.
+/// What [`ProvideCredentials::provide_credentials`] returns. Awaiting it may read files or call a service.
 pub type ProvideCredentialsFuture<'a> =
     Pin<Box<dyn Future<Output = Result<Credentials, ProviderError>> + Send + 'a>>;
 
-/// A source of credentials, asked before each call.
+/// A credentials provider: a source of credentials that is asked before each attempt.
 ///
-/// Implement it to bring your own source. Tell "nothing here" ([`ProviderError::not_found`]) from "broken"
-/// ([`ProviderError::invalid`]): a chain goes on after the first and stops at the second.
+/// Implement it for a source of your own. Return [`ProviderError::not_found`] when nothing is configured, so that a chain
+/// asks the next provider, and [`ProviderError::invalid`] when the configuration is wrong, so that a chain stops.
 ///
 /// ```
 /// use huaweicloud_auth::{Credentials, ProvideCredentials, ProvideCredentialsFuture};
@@ -284,21 +280,22 @@ pub type ProvideCredentialsFuture<'a> =
 /// let _object_safe: Box<dyn ProvideCredentials> = Box::new(Vault);
 /// ```
 pub trait ProvideCredentials: fmt::Debug + Send + Sync {
-    /// The credentials to use now.
+    /// Returns the credentials to use now.
     ///
     /// # Errors
     ///
-    /// The future resolves to an error when there are none, when they cannot be used, or when the source cannot be asked.
+    /// The future resolves to an error when there are no credentials, when they are invalid, or when a service does not
+    /// provide them.
     fn provide_credentials(&self) -> ProvideCredentialsFuture<'_>;
 
-    /// Tells the source that a service refused these credentials, so that one which keeps them asks for new ones next time.
-    /// Does nothing unless implemented.
+    /// Reports that a service refused the credentials. A provider that caches them should fetch new ones next time. The
+    /// default does nothing.
     fn invalidate(&self, refused: &Credentials) {
         let _ = refused;
     }
 }
 
-/// Fixed credentials are their own source.
+/// Provides clones of the credentials.
 impl ProvideCredentials for Credentials {
     fn provide_credentials(&self) -> ProvideCredentialsFuture<'_> {
         Box::pin(std::future::ready(Ok(self.clone())))

@@ -1,4 +1,4 @@
-//! Endpoints of services.
+//! The parser of service endpoints.
 
 use std::{fmt, str::FromStr};
 
@@ -6,7 +6,7 @@ use url::{Host, Url};
 
 /// The endpoint of a service: `http` or `https`, a host and a port.
 ///
-/// `https://` is assumed, and nothing may follow the port but one `/`.
+/// The default scheme is `https`. Only one `/` may follow the port.
 ///
 /// ```
 /// use huaweicloud_auth::Endpoint;
@@ -22,12 +22,10 @@ use url::{Host, Url};
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Endpoint(Url);
 
-/// Why an endpoint cannot be used. The message names the endpoint, unless it contains a user name or password.
+/// Why an endpoint is invalid. The message names the endpoint, unless it contains a user name or password.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{fault}")]
-pub struct EndpointError {
-    fault: Fault,
-}
+#[error(transparent)]
+pub struct EndpointError(#[from] Fault);
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 enum Fault {
@@ -54,7 +52,7 @@ impl FromStr for Endpoint {
 
     /// Parses an endpoint. Plain HTTP is accepted: see [`require_encryption`](Endpoint::require_encryption).
     fn from_str(text: &str) -> Result<Self, EndpointError> {
-        // It may be a password, so it is refused before anything can quote it.
+        // It may contain a password, so no message may quote it.
         if text.contains('@') || text.contains("%40") {
             return Err(Fault::UserInfo.into());
         }
@@ -75,7 +73,7 @@ impl FromStr for Endpoint {
 }
 
 impl Endpoint {
-    /// The endpoint, unless requests would leave this machine without encryption.
+    /// Returns the endpoint, unless requests would leave this machine without encryption.
     ///
     /// # Errors
     ///
@@ -97,28 +95,27 @@ impl Endpoint {
         is_loopback(&self.0)
     }
 
-    /// The endpoint as a URL without the `/` at the end, to which a path can be appended.
+    /// Returns the endpoint as a URL without a trailing `/`, to which a path can be appended.
     pub fn base(&self) -> &str {
         self.0.as_str().trim_end_matches('/')
     }
 
-    /// The host name or address; an IPv6 address is in brackets.
+    /// Returns the host name or address; an IPv6 address is in brackets.
     pub fn host(&self) -> &str {
         self.0.host_str().unwrap_or_default()
     }
 
-    /// The port, which may be the default of the scheme.
+    /// Returns the port, or the default port of the scheme.
     pub fn port(&self) -> u16 {
         self.0.port_or_known_default().unwrap_or_default()
     }
 
-    /// The value of the `Host` header: the host, and the port unless it is the default of the scheme.
+    /// Returns the value of the `Host` header: the host, and the port unless it is the default of the scheme.
     pub fn authority(&self) -> &str {
         self.0.authority()
     }
 }
 
-/// Whether the host of a URL is this machine.
 pub(crate) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
@@ -137,13 +134,7 @@ impl fmt::Display for Endpoint {
 impl EndpointError {
     /// Whether the endpoint is valid but refused because requests would leave this machine without encryption.
     pub fn is_plaintext_refused(&self) -> bool {
-        matches!(self.fault, Fault::Plaintext(_))
-    }
-}
-
-impl From<Fault> for EndpointError {
-    fn from(fault: Fault) -> Self {
-        Self { fault }
+        matches!(self.0, Fault::Plaintext(_))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Environment variables as an input, so that nothing here reads a global by itself, and the credentials in them.
+//! Environment variables and the credentials in them.
 
 use std::{collections::HashMap, ffi::OsString, fmt, sync::Arc};
 
@@ -8,7 +8,7 @@ const ACCESS_KEY: &str = "HUAWEICLOUD_SDK_AK";
 const SECRET_KEY: &str = "HUAWEICLOUD_SDK_SK";
 const SECURITY_TOKEN: &str = "HUAWEICLOUD_SDK_SECURITY_TOKEN";
 
-/// Where environment variables are read from: the process, or a map made by the caller.
+/// The environment variables that providers read: those of the process, or others, for example in tests.
 ///
 /// ```
 /// use huaweicloud_auth::Environment;
@@ -23,51 +23,53 @@ pub struct Environment(Arc<LookUp>);
 type LookUp = dyn Fn(&str) -> Option<OsString> + Send + Sync;
 
 impl Environment {
-    /// The environment of this process, read anew at each look-up.
+    /// Creates an environment that reads the variables of this process each time.
     pub fn from_process() -> Self {
         Self::from_fn(|name| std::env::var_os(name))
     }
 
-    /// An environment that a function looks up.
+    /// Creates an environment that calls a function for each variable.
     pub fn from_fn(look_up: impl Fn(&str) -> Option<OsString> + Send + Sync + 'static) -> Self {
         Self(Arc::new(look_up))
     }
 
-    /// The variable's value; an empty one counts as not set, as in a shell's `NAME= command`.
+    /// Returns the value of a variable. An empty variable counts as not set.
     ///
     /// # Errors
     ///
-    /// [`Invalid`](crate::ProviderErrorKind::Invalid) when the value is not Unicode.
+    /// [`Invalid`](crate::ProviderErrorKind::Invalid) when the value is not valid Unicode.
     pub fn get(&self, name: &str) -> Result<Option<String>, ProviderError> {
         match (self.0)(name).map(OsString::into_string) {
             Some(Ok(value)) if !value.is_empty() => Ok(Some(value)),
             Some(Err(_)) => Err(ProviderError::invalid(format!(
-                "the environment variable {name} is not Unicode"
+                "the environment variable {name} is not valid Unicode"
             ))),
             _ => Ok(None),
         }
     }
 
-    /// Two variables that make sense only together: both, or `None` when neither is set.
+    /// Returns two variables that require each other. The error is `NotFound` when neither is set.
     pub(crate) fn get_both(
         &self,
         one: &str,
         other: &str,
-    ) -> Result<Option<(String, String)>, ProviderError> {
+    ) -> Result<(String, String), ProviderError> {
         let half_set = |present, absent| {
             ProviderError::invalid(format!(
                 "{present} is set but {absent} is not: set both or neither"
             ))
         };
         match (self.get(one)?, self.get(other)?) {
-            (Some(one), Some(other)) => Ok(Some((one, other))),
-            (None, None) => Ok(None),
+            (Some(one), Some(other)) => Ok((one, other)),
+            (None, None) => Err(ProviderError::not_found(format!(
+                "neither {one} nor {other} is set"
+            ))),
             (Some(_), None) => Err(half_set(one, other)),
             (None, Some(_)) => Err(half_set(other, one)),
         }
     }
 
-    /// Adds the project and the account that the environment names.
+    /// Adds the project and the account that the variables name.
     pub(crate) fn scope(&self, mut credentials: Credentials) -> Result<Credentials, ProviderError> {
         if let Some(project_id) = self.get("HUAWEICLOUD_SDK_PROJECT_ID")? {
             credentials = credentials.with_project_id(project_id);
@@ -89,17 +91,18 @@ impl<N: Into<String>, V: Into<OsString>> FromIterator<(N, V)> for Environment {
     }
 }
 
-/// Shows nothing: variables hold secrets.
+/// Shows no variable: they may contain secrets.
 impl fmt::Debug for Environment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Environment").finish_non_exhaustive()
     }
 }
 
-/// Reads `HUAWEICLOUD_SDK_AK`, `HUAWEICLOUD_SDK_SK` and, when set, `HUAWEICLOUD_SDK_SECURITY_TOKEN`,
-/// `HUAWEICLOUD_SDK_PROJECT_ID` and `HUAWEICLOUD_SDK_DOMAIN_ID`: the names the official SDKs use.
+/// Reads credentials from the variables of the official SDKs: `HUAWEICLOUD_SDK_AK`, `HUAWEICLOUD_SDK_SK` and, when set,
+/// `HUAWEICLOUD_SDK_SECURITY_TOKEN`, `HUAWEICLOUD_SDK_PROJECT_ID` and `HUAWEICLOUD_SDK_DOMAIN_ID`.
 ///
-/// Neither key set means "nothing here"; one without the other, or a security token alone, is an error.
+/// The error is [`NotFound`](crate::ProviderErrorKind::NotFound) when no key is set, and
+/// [`Invalid`](crate::ProviderErrorKind::Invalid) when only one key or only the security token is set.
 ///
 /// ```
 /// use huaweicloud_auth::{Environment, EnvironmentProvider};
@@ -115,39 +118,37 @@ pub struct EnvironmentProvider {
 }
 
 impl EnvironmentProvider {
-    /// A provider that reads the given environment, anew each time it is asked.
+    /// Creates a provider that reads the given environment each time.
     pub fn new(environment: Environment) -> Self {
         Self { environment }
     }
 
-    /// A provider that reads the environment of this process.
+    /// Creates a provider that reads the environment of this process.
     pub fn from_process() -> Self {
         Self::new(Environment::from_process())
     }
 
-    /// The credentials in the environment now.
+    /// Returns the credentials in the environment.
     ///
     /// # Errors
     ///
     /// [`NotFound`](crate::ProviderErrorKind::NotFound) when no key is set,
-    /// [`Invalid`](crate::ProviderErrorKind::Invalid) when only a part is set or a value cannot be used.
+    /// [`Invalid`](crate::ProviderErrorKind::Invalid) when only a part is set or a value is invalid.
     pub fn credentials(&self) -> Result<Credentials, ProviderError> {
         self.read().map_err(|error| error.at("environment"))
     }
 
     fn read(&self) -> Result<Credentials, ProviderError> {
         let security_token = self.environment.get(SECURITY_TOKEN)?;
-        let Some((access_key, secret_key)) = self.environment.get_both(ACCESS_KEY, SECRET_KEY)?
-        else {
-            return Err(match security_token {
-                None => ProviderError::not_found(format!(
-                    "neither {ACCESS_KEY} nor {SECRET_KEY} is set"
-                )),
-                Some(_) => ProviderError::invalid(format!(
-                    "{SECURITY_TOKEN} is set but neither {ACCESS_KEY} nor {SECRET_KEY} is: set all or none"
-                )),
-            });
-        };
+        let keys = self.environment.get_both(ACCESS_KEY, SECRET_KEY);
+        let (access_key, secret_key) = keys.map_err(|error| {
+            if security_token.is_none() || !error.is_not_found() {
+                return error;
+            }
+            ProviderError::invalid(format!(
+                "{SECURITY_TOKEN} is set but neither {ACCESS_KEY} nor {SECRET_KEY} is: set all or none"
+            ))
+        })?;
         let mut credentials = Credentials::new(access_key, secret_key)
             .map_err(|error| error.at(format_args!("{ACCESS_KEY} and {SECRET_KEY}")))?;
         if let Some(token) = security_token {

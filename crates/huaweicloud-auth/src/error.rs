@@ -1,11 +1,11 @@
-//! Why credentials, a project or an endpoint could not be provided.
+//! The error of credentials providers and of the lookup of projects and endpoints.
 
 use std::{error::Error, fmt, sync::Arc};
 
-/// Why a source of credentials, projects or endpoints provided nothing.
+/// Why there are no credentials, or no project or endpoint.
 ///
-/// The message names the source, the place (variable, file, address) and what to change. It never contains a secret. What
-/// caused it is in [`Error::source`] only.
+/// The message names the provider, the variable, file or URL, and what to change. It never contains a secret. The cause is
+/// in [`Error::source`] only.
 ///
 /// ```
 /// use huaweicloud_auth::{Credentials, ProviderErrorKind};
@@ -24,71 +24,71 @@ pub struct ProviderError {
     source: Option<Arc<dyn Error + Send + Sync>>,
 }
 
-/// The ways in which a source can fail.
+/// The kinds of [`ProviderError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ProviderErrorKind {
-    /// The source has nothing: a chain asks the next one.
+    /// Nothing is configured. A chain asks the next provider.
     NotFound,
-    /// The source has something that cannot be used, such as half a key pair: a chain stops, and a person must fix it.
+    /// The configuration or a response is invalid, such as an access key without a secret key. A chain stops.
     Invalid,
-    /// The source has several: choose one of [`ProviderError::candidates`].
+    /// There is more than one result. Choose one of [`ProviderError::candidates`].
     Ambiguous,
-    /// The source could not be asked, such as a service that timed out: a chain stops, and a later try may succeed.
+    /// A service could not be reached, failed or timed out. A chain stops, and a retry may succeed.
     Unavailable,
 }
 
 impl ProviderError {
-    /// The source has nothing, so another one may be asked.
+    /// Creates an error of the kind [`NotFound`](ProviderErrorKind::NotFound).
     pub fn not_found(message: impl Into<String>) -> Self {
         Self::new(ProviderErrorKind::NotFound, message.into())
     }
 
-    /// The source has something that cannot be used.
+    /// Creates an error of the kind [`Invalid`](ProviderErrorKind::Invalid).
     pub fn invalid(message: impl Into<String>) -> Self {
         Self::new(ProviderErrorKind::Invalid, message.into())
     }
 
-    /// The source could not be asked.
+    /// Creates an error of the kind [`Unavailable`](ProviderErrorKind::Unavailable).
     pub fn unavailable(message: impl Into<String>) -> Self {
         Self::new(ProviderErrorKind::Unavailable, message.into())
     }
 
-    /// Adds the error underneath, which [`Error::source`] then returns.
+    /// Sets the cause, which [`Error::source`] returns.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         self.source = Some(Arc::from(source.into()));
         self
     }
 
-    /// Puts the place where the error was found before the message.
+    /// Puts the provider, variable, file or URL before the message.
     pub(crate) fn at(mut self, place: impl fmt::Display) -> Self {
         self.message = format!("{place}: {}", self.message);
         self
     }
 
-    /// What went wrong, for code that must decide.
+    /// Returns the kind, for code that must distinguish errors.
     pub fn kind(&self) -> ProviderErrorKind {
         self.kind
     }
 
-    /// What may have been meant: the ids of the projects to choose from, or of the known regions that are nearest to the one
-    /// asked for, best first.
+    /// Returns the ids to choose from: of the projects found, or of the known regions most similar to an unknown one, best
+    /// first.
     pub fn candidates(&self) -> &[String] {
         &self.candidates
     }
 
-    /// Whether the source has nothing at all.
+    /// Whether the kind is [`NotFound`](ProviderErrorKind::NotFound).
     pub fn is_not_found(&self) -> bool {
         self.kind == ProviderErrorKind::NotFound
     }
 
-    /// Whether the source has something that cannot be used.
+    /// Whether the kind is [`Invalid`](ProviderErrorKind::Invalid).
     pub fn is_invalid(&self) -> bool {
         self.kind == ProviderErrorKind::Invalid
     }
 
-    /// Whether the source could not be asked, so that a later try may succeed.
+    /// Whether the kind is [`Unavailable`](ProviderErrorKind::Unavailable).
     pub fn is_unavailable(&self) -> bool {
         self.kind == ProviderErrorKind::Unavailable
     }
@@ -114,13 +114,13 @@ impl ProviderError {
         self
     }
 
-    /// The cause of an error that this one replaces.
+    /// Takes over the cause of the error that this one replaces.
     pub(crate) fn caused_by(mut self, source: Option<Arc<dyn Error + Send + Sync>>) -> Self {
         self.source = source;
         self
     }
 
-    /// Adds what a person can do about it, unless it may pass by itself.
+    /// Adds how to fix it, unless a retry may succeed.
     pub(crate) fn with_fix(mut self, fix: impl fmt::Display) -> Self {
         if self.is_invalid() {
             self.message = format!("{}; {fix}", self.message);

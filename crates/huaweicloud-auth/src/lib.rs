@@ -1,10 +1,10 @@
-//! Authentication for Huawei Cloud APIs: credentials, where they come from, and `SDK-HMAC-SHA256`.
+//! Authentication for Huawei Cloud APIs: credentials, credentials providers, and `SDK-HMAC-SHA256` signatures.
 //!
-//! * [`Credentials`] hold an access key pair or a token, wipe it on drop and never print it.
-//! * [`ProvideCredentials`] is the one trait behind every source of credentials; write your own or take one of these.
-//! * [`signing`] turns a request and credentials into headers. It is pure: no clock, no network, no environment.
-//! * [`verification`] is the server's side of the same algorithm.
-//! * [`text`] makes text from outside safe to show.
+//! * [`Credentials`] contain an access key pair or a token. They are wiped on drop and never printed.
+//! * [`ProvideCredentials`] is the trait of credentials providers.
+//! * [`signing`] signs requests. It uses no clock, network or environment.
+//! * [`verification`] verifies signatures on a server.
+//! * [`text`] makes untrusted text safe to print.
 //!
 //! ```
 //! use std::time::SystemTime;
@@ -28,10 +28,10 @@
 #![cfg_attr(
     feature = "reqwest",
     doc = "
-# Credentials wherever the code runs
+# Credentials providers
 
-[`ChainProvider::standard`] asks the sources of the official SDKs in their order; [`CachedProvider`] keeps what it finds and
-replaces it before it expires.
+[`ChainProvider::standard`] asks the providers of the official SDKs in their order. [`CachedProvider`] caches the credentials and
+replaces them before they expire.
 
 ```no_run
 use std::sync::Arc;
@@ -48,14 +48,14 @@ let credentials = provider.provide_credentials().await?;
 )]
 //! # Features
 //!
-//! None is on by default; the crate then signs, verifies, and takes credentials from the caller or the environment.
+//! None is on by default. The crate then signs, verifies, and takes credentials from the caller or the environment.
 //!
 //! | feature | adds |
 //! |---|---|
 //! | `endpoint` | the parser of service endpoints |
-//! | `providers` | the other sources, the chain, caching, project ids and regions; HTTP comes from the caller |
-//! | `reqwest` | a transport for them; it speaks TLS when reqwest does |
-//! | `rustls` | TLS for that transport, with the platform's root certificates |
+//! | `providers` | the other providers, the chain, the cache, project ids and regions; the caller provides an HTTP client |
+//! | `reqwest` | an HTTP client for them, with TLS when reqwest has it |
+//! | `rustls` | TLS for it, with the root certificates of the platform |
 
 mod credentials;
 #[cfg(feature = "endpoint")]

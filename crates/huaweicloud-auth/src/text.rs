@@ -1,4 +1,4 @@
-//! Text from outside, made safe to show: without secrets, terminal control or excessive length.
+//! Makes untrusted text safe to print: without secrets, terminal control characters or excessive length.
 //!
 //! ```
 //! use huaweicloud_auth::text;
@@ -10,21 +10,21 @@
 
 use std::borrow::Cow;
 
-/// What is shown in place of a secret.
+/// The text that replaces a secret.
 pub const REDACTED: &str = "<redacted>";
 
 /// What precedes the signature in an `Authorization` header. The service accepts a repeated signature for 15 minutes.
 const SIGNATURE: &str = "Signature=";
-/// A truncated text may end with the start of a secret. A shorter start reveals nothing.
+/// A truncated text may end with the start of a secret. A shorter start than this is not replaced.
 const REVEALING_START: usize = 8;
-/// Of a shorter key the last four characters would be most.
+/// Of a shorter key, the last four characters are more than half.
 const SHORTEST_HINTED_KEY: usize = 8;
 
-/// The text in one line of at most about `limit` characters: [`REDACTED`] replaces the secrets and signatures, and
-/// characters that control a terminal, separate lines, reorder text or are invisible are escaped.
+/// Returns the text in one line of at most about `limit` characters. [`REDACTED`] replaces secrets and signatures.
+/// Characters that control a terminal, separate lines, reorder text or are invisible are escaped.
 ///
-/// A secret is found in every spelling that JSON has for it (`\/`, `\u003d`), also in text that is not JSON, and where the
-/// text is cut off in the middle of it.
+/// Secrets are found in every JSON spelling (`\/`, `\u003d`), also in text that is not JSON, and when the end of the text
+/// cuts them off.
 pub fn sanitize<'a>(text: &'a str, secrets: &[&str], limit: usize) -> Cow<'a, str> {
     if is_harmless(text, secrets, limit) {
         return Cow::Borrowed(text);
@@ -55,7 +55,7 @@ pub fn sanitize<'a>(text: &'a str, secrets: &[&str], limit: usize) -> Cow<'a, st
     Cow::Owned(shown)
 }
 
-/// The text of this program's own messages, which may quote input: escaped like [`sanitize`] does, but line feeds are kept.
+/// Escapes a message that may quote input, like [`sanitize`], but keeps line feeds.
 pub fn escape_lines(text: &str) -> Cow<'_, str> {
     let is_kept = |character| character == '\n' || !is_unprintable(character);
     if text.chars().all(is_kept) {
@@ -71,7 +71,7 @@ pub fn escape_lines(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// Enough of an access key to tell one from another: `…` and its last four characters. Of a short key, only `…`.
+/// Identifies an access key by `…` and its last four characters. A short key gives only `…`.
 pub fn key_hint(access_key: &str) -> String {
     let start = access_key.len().saturating_sub(4);
     match access_key.get(start..) {
@@ -80,8 +80,8 @@ pub fn key_hint(access_key: &str) -> String {
     }
 }
 
-/// Whether nothing can be found in the text. Most words of a response are so short that searching them would take longer
-/// than decoding them.
+/// Whether the text is too short and plain to need a search. Most words of a response are, and searching them would take
+/// longer than decoding them.
 fn is_harmless(text: &str, secrets: &[&str], limit: usize) -> bool {
     text.len() < REVEALING_START.min(limit)
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
@@ -90,7 +90,7 @@ fn is_harmless(text: &str, secrets: &[&str], limit: usize) -> bool {
             .all(|secret| secret.is_empty() || secret.len() > text.len())
 }
 
-/// What follows a secret, or as much of it as there is before the end.
+/// What follows a secret that the text starts with, which may be cut off.
 fn after_secret<'a>(text: &'a str, secrets: &[&str]) -> Option<&'a str> {
     let secrets = secrets.iter().filter(|secret| !secret.is_empty());
     secrets
@@ -102,11 +102,11 @@ fn after_secret<'a>(text: &'a str, secrets: &[&str]) -> Option<&'a str> {
         .min_by_key(|after| after.len())
 }
 
-/// What a text begins with.
+/// How much of a wanted string a text starts with.
 enum Match<'a> {
-    /// All that was searched, followed by this.
+    /// All of it, followed by this text.
     Whole(&'a str),
-    /// This many characters of it, followed by nothing.
+    /// This many characters of it, up to the end of the text.
     Start(usize),
     Nothing,
 }
@@ -123,14 +123,14 @@ fn find<'a>(text: &'a str, wanted: &str) -> Match<'a> {
     Match::Whole(rest)
 }
 
-/// Whether the text ends here, or in an escape.
+/// Whether the text ends here, possibly within an escape.
 fn is_cut_off(text: &str) -> bool {
     let escape = text.trim_start_matches('\\');
     escape.is_empty()
         || (escape.len() < text.len() && escape.len() < "u0000".len() && escape.starts_with('u'))
 }
 
-/// What follows the character, which may be escaped, with several backslashes for JSON within JSON.
+/// What follows the character, which may be escaped; JSON within JSON has several backslashes.
 fn after_character(text: &str, character: char) -> Option<&str> {
     if character != '\\'
         && let Some(after) = text.strip_prefix(character)

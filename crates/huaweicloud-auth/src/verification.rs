@@ -1,7 +1,7 @@
-//! The server's side of `SDK-HMAC-SHA256`.
+//! Verifies `SDK-HMAC-SHA256` signatures on a server.
 //!
-//! [`Authorization::from_headers`] tells whose key a request claims, the caller finds the secret key, and
-//! [`Verifier::verify`] says whether the request was signed with it.
+//! [`Authorization::from_headers`] returns the access key of a request, the caller finds its secret key, and
+//! [`Verifier::verify`] checks that the request was signed with it.
 //!
 //! ```
 //! use std::time::SystemTime;
@@ -21,14 +21,14 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # What remains for the caller
+//! # What the caller must check
 //!
-//! * **Replay.** A request that passes can be sent again, unchanged, until its date is 15 minutes old. The algorithm has no
-//!   nonce: refuse signatures seen before if a repetition does harm.
-//! * **Headers that are not listed** are not covered. Read what matters only from headers for which
-//!   [`SignedHeaders::contains`](crate::signing::SignedHeaders::contains) holds.
-//! * **The security token.** That `X-Security-Token` belongs to the access key is for the caller to check.
-//! * **Unknown access keys.** To hide which keys exist, verify against a made-up secret key before refusing.
+//! * **Replay.** A valid request can be sent again, unchanged, until its date is 15 minutes old. The algorithm has no
+//!   nonce: if repeated requests do harm, refuse signatures that were used before.
+//! * **Headers that are not listed** are not covered. Trust only headers for which
+//!   [`SignedHeaders::contains`](crate::signing::SignedHeaders::contains) returns `true`.
+//! * **The security token.** Check that `X-Security-Token` belongs to the access key.
+//! * **Unknown access keys.** To hide which keys exist, verify with a random secret key before refusing.
 //! * **`%2F`** in a path is signed as `/`: see [`signing`](crate::signing).
 
 use std::{
@@ -40,18 +40,18 @@ use std::{
 use http::{HeaderMap, header};
 
 use crate::signing::{
-    ALGORITHM, CanonicalRequest, Payload, SignedHeaders, SigningRequest, UNSIGNED_PAYLOAD,
-    X_SDK_CONTENT_SHA256, X_SDK_DATE, canonical_request_with, header_date, hex, hex_sha256,
-    signature, string_to_sign,
+    ALGORITHM, CanonicalRequest, SignedHeaders, SigningRequest, UNSIGNED_PAYLOAD,
+    X_SDK_CONTENT_SHA256, X_SDK_DATE, canonical_request_with, header_date, signature,
+    string_to_sign,
 };
 
 use VerificationErrorKind as Kind;
 
 const EMPTY_SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
-/// Decides whether requests are signed with a key. The default is what the cloud does: 15 minutes of skew, bodies signed.
+/// Verifies signatures. By default, as in the cloud, a date may differ by 15 minutes and bodies must be signed.
 ///
-/// An example stands in the [module](crate::verification).
+/// See the [module](crate::verification) for an example.
 #[derive(Clone, Debug)]
 pub struct Verifier {
     max_skew: Duration,
@@ -68,15 +68,15 @@ impl Default for Verifier {
 }
 
 impl Verifier {
-    /// Sets how far `X-Sdk-Date` may be from the verifier's clock, in either direction.
+    /// Sets how far `X-Sdk-Date` may be from the time of the verifier, in either direction.
     #[must_use]
     pub fn with_max_skew(mut self, max_skew: Duration) -> Self {
         self.max_skew = max_skew;
         self
     }
 
-    /// Accepts requests whose `X-Sdk-Content-Sha256` is `UNSIGNED-PAYLOAD`, although anyone on the way can change the body
-    /// of such a request. The official SDKs send it for bodies that are neither JSON nor BSON. Refused by default.
+    /// Sets whether to accept requests whose `X-Sdk-Content-Sha256` is `UNSIGNED-PAYLOAD`. Their bodies can be changed in
+    /// transit. The official SDKs send it for bodies that are neither JSON nor BSON. The default is `false`.
     #[must_use]
     pub fn with_unsigned_payload(mut self, accept: bool) -> Self {
         self.accepts_unsigned_payload = accept;
@@ -85,16 +85,16 @@ impl Verifier {
 
     /// Checks that the request was signed with the secret key, and not too long before or after `now`.
     ///
-    /// `request` is what arrived: the target as on the wire, all headers, the whole body.
-    /// [`Payload::Unsigned`] stands for a body that was not read; only an unsigned payload passes then.
+    /// `request` is the request as received, with all headers and the whole body. When the body was not read, pass
+    /// [`Payload::Unsigned`](crate::signing::Payload::Unsigned); then only an unsigned payload is accepted.
     ///
-    /// The comparison takes the same time wherever the signatures differ. The work is linear in the size of the request, the
-    /// sorting of query parameters aside.
+    /// Signatures are compared in constant time. The time is linear in the size of the request, except for sorting query
+    /// parameters.
     ///
     /// # Errors
     ///
-    /// One of the [kinds](VerificationErrorKind), the first that applies. Which one may be shown to the client: all but
-    /// `SignatureMismatch` follow from the request alone.
+    /// The first [kind](VerificationErrorKind) that applies. It may be shown to the client: all but `SignatureMismatch`
+    /// depend on the request alone.
     pub fn verify(
         &self,
         authorization: &Authorization<'_>,
@@ -147,7 +147,7 @@ impl Verifier {
             .unwrap_or_else(|ahead| ahead.duration());
         if skew > self.max_skew {
             let message = format!(
-                "X-Sdk-Date is {} s away from the clock of the server, of which {} s are allowed",
+                "X-Sdk-Date differs from the clock of the server by {} s; {} s are allowed",
                 skew.as_secs(),
                 self.max_skew.as_secs()
             );
@@ -156,28 +156,25 @@ impl Verifier {
         Ok(text)
     }
 
-    /// The hashes that an honest signer may have put into the canonical request for this body.
+    /// The payload hashes that a valid canonical request may contain for this body.
     fn payload_hashes(
         &self,
         request: &SigningRequest<'_>,
     ) -> Result<Vec<String>, VerificationError> {
-        let body = match request.payload {
-            Payload::Bytes(body) => Some(hex_sha256(body).as_str().to_owned()),
-            Payload::Sha256(digest) => Some(hex(&digest).as_str().to_owned()),
-            Payload::Unsigned => None,
-        };
-        match (stated_hash(request)?, body) {
+        let body = request.payload.sha256();
+        let body = body.map(|hash| hash.as_str().to_owned());
+        match (declared_hash(request)?, body) {
             (Some(UNSIGNED_PAYLOAD), body) => self.unsigned_hashes(body),
             (_, None) => Err(VerificationError::unsigned_payload()),
             (None, Some(body)) => Ok(vec![body]),
-            (Some(stated), Some(body)) if stated.eq_ignore_ascii_case(&body) => {
-                Ok(vec![stated.to_owned()])
+            (Some(declared), Some(body)) if declared.eq_ignore_ascii_case(&body) => {
+                Ok(vec![declared.to_owned()])
             }
             (Some(_), Some(_)) => Err(VerificationError::payload_mismatch()),
         }
     }
 
-    /// The Python SDK signs the hash of an empty body although it declares the payload unsigned.
+    /// The Python SDK declares an empty payload as unsigned, but signs its hash.
     fn unsigned_hashes(&self, body: Option<String>) -> Result<Vec<String>, VerificationError> {
         let mut hashes: Vec<_> = body
             .filter(|hash| hash == EMPTY_SHA256)
@@ -197,35 +194,28 @@ fn require_listed_headers(
     authorization: &Authorization<'_>,
     request: &SigningRequest<'_>,
 ) -> Result<(), VerificationError> {
-    let is_there = |name: &str| {
-        if name == header::HOST {
-            !request.target.host.is_empty()
-        } else {
-            request.headers.contains_key(name)
-        }
+    let is_absent = |name: &&str| match *name {
+        "host" => request.target.host.is_empty(),
+        name => !request.headers.contains_key(name),
     };
-    match authorization
-        .signed_headers()
-        .iter()
-        .find(|name| !is_there(name))
-    {
+    match authorization.signed_headers().iter().find(is_absent) {
         Some(absent) => Err(VerificationError::header_missing(absent)),
         None => Ok(()),
     }
 }
 
-fn stated_hash<'a>(request: &SigningRequest<'a>) -> Result<Option<&'a str>, VerificationError> {
+fn declared_hash<'a>(request: &SigningRequest<'a>) -> Result<Option<&'a str>, VerificationError> {
     let mut values = request.headers.get_all(X_SDK_CONTENT_SHA256).iter();
     let Some(value) = values.next() else {
         return Ok(None);
     };
     match (value.to_str(), values.next()) {
-        (Ok(stated), None) => Ok(Some(stated.trim_ascii())),
+        (Ok(declared), None) => Ok(Some(declared.trim_ascii())),
         _ => Err(VerificationError::payload_mismatch()),
     }
 }
 
-/// What an `Authorization` header says:
+/// A parsed `Authorization` header:
 /// `SDK-HMAC-SHA256 Access=<key>, SignedHeaders=<a;b;c>, Signature=<64 hexadecimal digits>`.
 #[derive(Clone)]
 pub struct Authorization<'a> {
@@ -235,12 +225,12 @@ pub struct Authorization<'a> {
 }
 
 impl<'a> Authorization<'a> {
-    /// Reads the one `Authorization` header of a request.
+    /// Parses the `Authorization` header of a request.
     ///
     /// # Errors
     ///
     /// [`Missing`](VerificationErrorKind::Missing) when there is none,
-    /// [`Malformed`](VerificationErrorKind::Malformed) when there are several or it is not visible ASCII, else those of
+    /// [`Malformed`](VerificationErrorKind::Malformed) when there are several or it is not visible ASCII, or an error of
     /// [`parse`](Self::parse).
     pub fn from_headers(headers: &'a HeaderMap) -> Result<Self, VerificationError> {
         let mut values = headers.get_all(header::AUTHORIZATION).iter();
@@ -248,90 +238,78 @@ impl<'a> Authorization<'a> {
             VerificationError::new(Kind::Missing, "there is no Authorization header")
         })?;
         if values.next().is_some() {
-            return Err(VerificationError::malformed("more than one is there"));
+            return Err(VerificationError::malformed("there is more than one"));
         }
-        Self::parse(
-            value
-                .to_str()
-                .map_err(|_| VerificationError::malformed("it is not visible ASCII"))?,
-        )
+        let value = value.to_str();
+        Self::parse(value.map_err(|_| VerificationError::malformed("it is not visible ASCII"))?)
     }
 
-    /// Reads the value of an `Authorization` header. The three parts may come in any order, with or without a space after the
+    /// Parses the value of an `Authorization` header. The three parts may be in any order, with or without spaces after the
     /// commas.
     ///
     /// # Errors
     ///
-    /// [`UnsupportedAlgorithm`](VerificationErrorKind::UnsupportedAlgorithm) when it is of another scheme,
-    /// [`Malformed`](VerificationErrorKind::Malformed) when a part is missing, unknown, there twice or not as above.
+    /// [`UnsupportedAlgorithm`](VerificationErrorKind::UnsupportedAlgorithm) when the scheme is different,
+    /// [`Malformed`](VerificationErrorKind::Malformed) when a part is missing, unknown, repeated or invalid.
     pub fn parse(value: &'a str) -> Result<Self, VerificationError> {
         let value = value.trim_ascii();
         let (algorithm, parts) = value.split_once(' ').unwrap_or((value, ""));
         if algorithm != ALGORITHM {
             return Err(VerificationError::new(
                 Kind::UnsupportedAlgorithm,
-                "the Authorization header does not begin with SDK-HMAC-SHA256",
+                "the Authorization header does not start with SDK-HMAC-SHA256",
             ));
         }
+        Self::from_parts(parts).map_err(VerificationError::malformed)
+    }
+
+    fn from_parts(parts: &'a str) -> Result<Self, &'static str> {
         let (mut access_key, mut signed_headers, mut signature) = (None, None, None);
         for part in parts.split(',') {
             let (name, value) = part
                 .trim_ascii()
                 .split_once('=')
-                .ok_or_else(|| VerificationError::malformed("a part has no '='"))?;
+                .ok_or("a part has no '='")?;
             let slot = match name {
                 "Access" => &mut access_key,
                 "SignedHeaders" => &mut signed_headers,
                 "Signature" => &mut signature,
-                _ => {
-                    return Err(VerificationError::malformed(
-                        "a part is none of Access, SignedHeaders and Signature",
-                    ));
-                }
+                _ => return Err("a part is not Access, SignedHeaders or Signature"),
             };
             if slot.replace(value).is_some() {
-                return Err(VerificationError::malformed("a part is there twice"));
+                return Err("a part is repeated");
             }
         }
-        let access_key = access_key
-            .filter(|key| !key.is_empty())
-            .ok_or_else(|| VerificationError::malformed("Access is missing or empty"))?;
-        let signed_headers = signed_headers
-            .and_then(SignedHeaders::parse)
-            .ok_or_else(|| {
-                VerificationError::malformed(
-                    "SignedHeaders is not a list of lower-case names in ascending order",
-                )
-            })?;
-        let signature = signature
-            .filter(|digits| is_signature(digits))
-            .ok_or_else(|| {
-                VerificationError::malformed("Signature is not 64 lower-case hexadecimal digits")
-            })?;
         Ok(Self {
-            access_key,
-            signed_headers,
-            signature,
+            access_key: access_key
+                .filter(|key| !key.is_empty())
+                .ok_or("Access is missing or empty")?,
+            signed_headers: signed_headers
+                .and_then(SignedHeaders::parse)
+                .ok_or("SignedHeaders is not a list of lower-case names in ascending order")?,
+            signature: signature
+                .filter(|digits| is_signature(digits))
+                .ok_or("Signature is not 64 lower-case hexadecimal digits")?,
         })
     }
 
-    /// The access key that the request claims to be signed with.
+    /// Returns the access key that the request claims to be signed with.
     pub fn access_key(&self) -> &'a str {
         self.access_key
     }
 
-    /// The headers that the signature covers.
+    /// Returns the list of headers that the signature covers.
     pub fn signed_headers(&self) -> &SignedHeaders<'a> {
         &self.signed_headers
     }
 
-    /// The signature: 64 lower-case hexadecimal digits.
+    /// Returns the signature: 64 lower-case hexadecimal digits.
     pub fn signature(&self) -> &'a str {
         self.signature
     }
 }
 
-/// Leaves the signature out: with the rest of the request it could be sent again.
+/// Omits the signature, with which the request could be replayed.
 impl fmt::Debug for Authorization<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Authorization")
@@ -348,7 +326,7 @@ fn is_signature(digits: &str) -> bool {
             .all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// Why a request was not accepted.
+/// Why a request was refused.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct VerificationError {
@@ -357,7 +335,7 @@ pub struct VerificationError {
     canonical_request: Option<Box<CanonicalRequest>>,
 }
 
-/// What is wrong with a request or its signature.
+/// The kinds of [`VerificationError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum VerificationErrorKind {
@@ -365,21 +343,21 @@ pub enum VerificationErrorKind {
     Missing,
     /// The `Authorization` header cannot be parsed.
     Malformed,
-    /// The `Authorization` header is of another scheme or algorithm.
+    /// The `Authorization` header has a different scheme or algorithm.
     UnsupportedAlgorithm,
     /// The signature does not cover `X-Sdk-Date`.
     DateNotSigned,
-    /// A header that the signature claims to cover is not there.
+    /// A header that the signature should cover is missing.
     HeaderMissing,
-    /// `X-Sdk-Date` is there several times or is no date.
+    /// `X-Sdk-Date` is repeated or is not a date.
     InvalidDate,
-    /// `X-Sdk-Date` is too far from the verifier's clock.
+    /// `X-Sdk-Date` is too far from the time of the verifier.
     Skewed,
-    /// The signature does not cover the body, which this verifier does not accept.
+    /// The signature does not cover the body, and the verifier requires it.
     UnsignedPayload,
-    /// The body is not the one that `X-Sdk-Content-Sha256` states.
+    /// The body does not match `X-Sdk-Content-Sha256`.
     PayloadMismatch,
-    /// The signature is not the one that the secret key makes.
+    /// The signature does not match the request and the secret key.
     SignatureMismatch,
 }
 
@@ -395,14 +373,14 @@ impl VerificationError {
     fn malformed(reason: &'static str) -> Self {
         Self::new(
             Kind::Malformed,
-            format!("the Authorization header cannot be read: {reason}"),
+            format!("the Authorization header is invalid: {reason}"),
         )
     }
 
     fn header_missing(name: &str) -> Self {
         Self::new(
             Kind::HeaderMissing,
-            format!("the signature covers the header {name}, which is not there"),
+            format!("the header {name} is missing, but the signature covers it"),
         )
     }
 
@@ -416,18 +394,18 @@ impl VerificationError {
     fn payload_mismatch() -> Self {
         Self::new(
             Kind::PayloadMismatch,
-            "the body is not the one that X-Sdk-Content-Sha256 states",
+            "the body does not match X-Sdk-Content-Sha256",
         )
     }
 
-    /// What went wrong, for code that must decide.
+    /// Returns the kind, for code that must distinguish errors.
     pub fn kind(&self) -> VerificationErrorKind {
         self.kind
     }
 
-    /// The canonical request that the verifier computed, for a
-    /// [`SignatureMismatch`](VerificationErrorKind::SignatureMismatch). Shown to the client it lets a person find the
-    /// difference; printing it leaves tokens out.
+    /// Returns the canonical request that the verifier computed, for a
+    /// [`SignatureMismatch`](VerificationErrorKind::SignatureMismatch). A client can compare it with its own. Printing it
+    /// does not show tokens.
     pub fn canonical_request(&self) -> Option<&CanonicalRequest> {
         self.canonical_request.as_deref()
     }

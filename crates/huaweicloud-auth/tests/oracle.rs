@@ -1,8 +1,5 @@
-//! The official Python SDK as an oracle, both ways: see `tests/oracle/README.md`.
-#![expect(
-    clippy::unwrap_used,
-    reason = "the helpers of tests, too, fail by panicking"
-)]
+//! Compares signatures with those of the official Python SDK: see `tests/oracle/README.md`.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
 use std::{
     env,
@@ -23,7 +20,7 @@ use huaweicloud_auth::{
 };
 use serde::Deserialize;
 
-/// A request as the SDK sends it.
+/// A request that the SDK signed.
 #[derive(Deserialize)]
 struct Signed {
     access_key: String,
@@ -52,7 +49,7 @@ fn every_signature_is_that_of_the_official_python_sdk() {
     let python = setting("ORACLE_PYTHON", "python3");
     let count = setting("ORACLE_REQUESTS", "12000");
     let seed = setting("ORACLE_SEED", "1");
-    // The SDK writes a file to the home folder.
+    // The SDK writes a file to the home directory.
     let home = tempfile::tempdir().unwrap();
     let mut probe = Command::new(&python);
     probe
@@ -81,24 +78,24 @@ fn every_signature_is_that_of_the_official_python_sdk() {
     assert!(counts.compared > all * 9 / 10 && counts.authorized > all / 10);
 }
 
-fn compare(signed: &Signed, counts: &mut Counts) {
-    let headers = signed.headers();
-    let method: Method = signed.method.parse().unwrap();
+fn compare(theirs: &Signed, counts: &mut Counts) {
+    let headers = theirs.headers();
+    let method: Method = theirs.method.parse().unwrap();
     let request = SigningRequest {
         target: RequestTarget {
             method: &method,
-            host: &signed.host,
-            path: &signed.path,
-            query: &signed.query,
+            host: &theirs.host,
+            path: &theirs.path,
+            query: &theirs.query,
         },
         headers: &headers,
-        payload: Payload::Bytes(&signed.body),
+        payload: Payload::Bytes(&theirs.body),
     };
-    let authorization = Authorization::parse(&signed.authorization).unwrap();
-    assert_eq!(authorization.access_key(), signed.access_key);
+    let authorization = Authorization::parse(&theirs.authorization).unwrap();
+    assert_eq!(authorization.access_key(), theirs.access_key);
     let is_unsigned = headers.contains_key(X_SDK_CONTENT_SHA256);
-    verify(signed, &authorization, &request, is_unsigned);
-    if is_unsigned && signed.body.is_empty() {
+    verify(theirs, &authorization, &request, is_unsigned);
+    if is_unsigned && theirs.body.is_empty() {
         counts.empty_but_declared_unsigned += 1;
         return;
     }
@@ -106,7 +103,7 @@ fn compare(signed: &Signed, counts: &mut Counts) {
     counts.unsigned += usize::from(is_unsigned);
 
     let names = authorization.signed_headers();
-    let credentials = Credentials::new(&*signed.access_key, &*signed.secret_key).unwrap();
+    let credentials = Credentials::new(&*theirs.access_key, &*theirs.secret_key).unwrap();
     let signer = Signer::new(&credentials, now()).with_signed_headers(names.clone());
     let mut ours = headers.clone();
     signer
@@ -114,18 +111,18 @@ fn compare(signed: &Signed, counts: &mut Counts) {
         .unwrap();
     assert_eq!(
         ours[header::AUTHORIZATION],
-        signed.authorization,
+        theirs.authorization,
         "{}",
         canonical_request(&request, names)
     );
     if *names == SignedHeaders::standard(&headers) {
         counts.authorized += 1;
-        authorize(signed, &request);
+        authorize(theirs, &request);
     }
 }
 
 fn verify(
-    signed: &Signed,
+    theirs: &Signed,
     authorization: &Authorization<'_>,
     request: &SigningRequest<'_>,
     is_unsigned: bool,
@@ -133,11 +130,11 @@ fn verify(
     let lenient = Verifier::default().with_unsigned_payload(true);
     let accepted = |verifier: Verifier| {
         verifier
-            .verify(authorization, request, &signed.secret_key, now())
+            .verify(authorization, request, &theirs.secret_key, now())
             .map_err(|error| error.kind())
     };
-    assert_eq!(accepted(lenient), Ok(()), "{}", signed.authorization);
-    let strict = if is_unsigned && !signed.body.is_empty() {
+    assert_eq!(accepted(lenient), Ok(()), "{}", theirs.authorization);
+    let strict = if is_unsigned && !theirs.body.is_empty() {
         Err(VerificationErrorKind::UnsignedPayload)
     } else {
         Ok(())
@@ -146,13 +143,13 @@ fn verify(
         accepted(Verifier::default()),
         strict,
         "{}",
-        signed.authorization
+        theirs.authorization
     );
 }
 
-/// From credentials to the same header, where the SDK signs the same set of headers.
-fn authorize(signed: &Signed, request: &SigningRequest<'_>) {
-    let mut credentials = Credentials::new(&*signed.access_key, &*signed.secret_key).unwrap();
+/// Compares `authorize` with the SDK, when it signs the same headers.
+fn authorize(theirs: &Signed, request: &SigningRequest<'_>) {
+    let mut credentials = Credentials::new(&*theirs.access_key, &*theirs.secret_key).unwrap();
     let mut headers = request.headers.clone();
     if let Some(token) = headers.remove(X_SECURITY_TOKEN) {
         credentials = credentials
@@ -168,7 +165,7 @@ fn authorize(signed: &Signed, request: &SigningRequest<'_>) {
         now(),
     )
     .unwrap();
-    assert_eq!(headers[header::AUTHORIZATION], signed.authorization);
+    assert_eq!(headers[header::AUTHORIZATION], theirs.authorization);
 }
 
 impl Signed {

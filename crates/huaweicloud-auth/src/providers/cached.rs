@@ -1,4 +1,4 @@
-//! Keeping credentials, and getting new ones in time.
+//! Caches credentials and refreshes them before they expire.
 
 use std::{
     error::Error,
@@ -10,22 +10,22 @@ use super::context::Clock;
 use crate::{Credentials, ProvideCredentials, ProvideCredentialsFuture, ProviderError};
 
 const DEFAULT_REFRESH_AHEAD: Duration = Duration::from_secs(40 * 60);
-/// While a key is valid, a source that fails or has nothing newer is not asked again for so long.
-const RETRY_PAUSE: Duration = Duration::from_secs(60);
+/// Valid credentials are not refreshed more often than this.
+const REFRESH_PAUSE: Duration = Duration::from_secs(60);
 
-/// Keeps the credentials of another source and asks it again 40 minutes before they expire.
+/// Caches the credentials of another provider and refreshes them 40 minutes before they expire.
 ///
-/// However many calls come at once, one asks the source. While it does, the others use the key that is still valid, and wait
-/// only if there is none. When the source fails, the key that is still valid is used and the source asked again a minute
-/// later. An expired key is never handed out.
+/// Only one of several concurrent calls refreshes. The others use the current credentials while these are valid, and wait
+/// otherwise. When a refresh fails, valid credentials stay in use and the next refresh is a minute later. Expired
+/// credentials are never returned.
 ///
 /// ```
 /// use std::time::Duration;
 /// use huaweicloud_auth::{CachedProvider, Credentials, ProvideCredentials};
 ///
 /// # async fn run() -> Result<(), huaweicloud_auth::ProviderError> {
-/// let source = Credentials::new("AccessKey", "SecretKey")?;
-/// let provider = CachedProvider::new(source).with_refresh_ahead(Duration::from_secs(600));
+/// let credentials = Credentials::new("AccessKey", "SecretKey")?;
+/// let provider = CachedProvider::new(credentials).with_refresh_ahead(Duration::from_secs(600));
 /// let credentials = provider.provide_credentials().await?;
 /// assert_eq!(credentials.access_key(), Some("AccessKey"));
 /// # Ok(()) }
@@ -33,30 +33,30 @@ const RETRY_PAUSE: Duration = Duration::from_secs(60);
 /// ```
 #[derive(Debug)]
 pub struct CachedProvider<P> {
-    source: P,
+    provider: P,
     clock: Clock,
     refresh_ahead: Duration,
     state: Mutex<State>,
-    /// Held while the source is asked.
+    /// Locked during a refresh.
     refresh: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug, Default)]
 struct State {
     credentials: Option<Credentials>,
-    /// Before this, credentials that are valid are not refreshed.
+    /// Valid credentials are not refreshed before this time.
     next_refresh: Option<SystemTime>,
-    /// How often the source has answered.
-    answers: u64,
-    /// The answer of last time, for those who waited for it.
+    /// The number of refreshes that ended.
+    refreshes: u64,
+    /// The error of the last refresh, for the calls that waited for it.
     failure: Option<ProviderError>,
 }
 
 impl<P: ProvideCredentials> CachedProvider<P> {
-    /// Keeps what the source provides.
-    pub fn new(source: P) -> Self {
+    /// Creates a cache for the credentials of a provider.
+    pub fn new(provider: P) -> Self {
         Self {
-            source,
+            provider,
             clock: Clock::system(),
             refresh_ahead: DEFAULT_REFRESH_AHEAD,
             state: Mutex::default(),
@@ -64,14 +64,14 @@ impl<P: ProvideCredentials> CachedProvider<P> {
         }
     }
 
-    /// Replaces the clock that tells when credentials expire.
+    /// Replaces the clock, which decides when credentials expire.
     #[must_use]
     pub fn with_clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
         self
     }
 
-    /// Sets how long before they expire credentials are replaced.
+    /// Sets how long before they expire credentials are refreshed.
     #[must_use]
     pub fn with_refresh_ahead(mut self, refresh_ahead: Duration) -> Self {
         self.refresh_ahead = refresh_ahead;
@@ -79,42 +79,38 @@ impl<P: ProvideCredentials> CachedProvider<P> {
     }
 
     async fn current(&self) -> Result<Credentials, ProviderError> {
-        let (usable, answers_seen) = self.look();
-        let refreshing = match usable {
-            Usable::Fresh(credentials) => return Ok(credentials),
-            Usable::Valid(credentials) => match self.refresh.try_lock() {
+        let (valid, is_due, refreshes_seen) = self.status();
+        let refreshing = match valid {
+            Some(credentials) if !is_due => return Ok(credentials),
+            Some(credentials) => match self.refresh.try_lock() {
                 Ok(refreshing) => refreshing,
                 Err(_) => return Ok(credentials),
             },
-            Usable::Nothing => self.refresh.lock().await,
+            None => self.refresh.lock().await,
         };
-        if let Some(answer) = self.answer_since(answers_seen) {
-            return answer;
+        if let Some(result) = self.refresh_since(refreshes_seen) {
+            return result;
         }
-        let answer = self.source.provide_credentials().await;
-        let result = self.record(answer);
+        let result = self.provider.provide_credentials().await;
+        let result = self.record(result);
         drop(refreshing);
         result
     }
 
-    fn look(&self) -> (Usable, u64) {
+    /// Returns valid credentials, whether they are due for a refresh, and the number of refreshes.
+    fn status(&self) -> (Option<Credentials>, bool, u64) {
         let now = self.clock.now();
         let state = self.state();
-        let usable = match state.valid(now) {
-            Some(credentials) if state.is_due(credentials, now, self.refresh_ahead) => {
-                Usable::Valid(credentials.clone())
-            }
-            Some(credentials) => Usable::Fresh(credentials.clone()),
-            None => Usable::Nothing,
-        };
-        (usable, state.answers)
+        let valid = state.valid(now);
+        let is_due = valid.is_some_and(|valid| state.is_due(valid, now, self.refresh_ahead));
+        (valid.cloned(), is_due, state.refreshes)
     }
 
-    /// What the source answered to another caller, when that was after `answers_seen` was read.
-    fn answer_since(&self, answers_seen: u64) -> Option<Result<Credentials, ProviderError>> {
+    /// Returns the result of a refresh by another call, if one ended after `refreshes_seen` was read.
+    fn refresh_since(&self, refreshes_seen: u64) -> Option<Result<Credentials, ProviderError>> {
         let now = self.clock.now();
         let state = self.state();
-        if state.answers == answers_seen {
+        if state.refreshes == refreshes_seen {
             return None;
         }
         let valid = state.valid(now).cloned().map(Ok);
@@ -123,13 +119,13 @@ impl<P: ProvideCredentials> CachedProvider<P> {
 
     fn record(
         &self,
-        answer: Result<Credentials, ProviderError>,
+        result: Result<Credentials, ProviderError>,
     ) -> Result<Credentials, ProviderError> {
         let now = self.clock.now();
         let mut state = self.state();
-        state.answers += 1;
-        state.next_refresh = now.checked_add(RETRY_PAUSE);
-        let failure = match answer {
+        state.refreshes += 1;
+        state.next_refresh = now.checked_add(REFRESH_PAUSE);
+        let failure = match result {
             Ok(credentials) if is_valid(&credentials, now) => {
                 tracing::debug!(provider = credentials.provider_name(), "new credentials");
                 state.failure = None;
@@ -137,7 +133,7 @@ impl<P: ProvideCredentials> CachedProvider<P> {
                 return Ok(credentials);
             }
             Ok(expired) => ProviderError::invalid(format!(
-                "{}: the credentials it gives have expired already: is the clock right?",
+                "{}: the returned credentials have already expired: check the clock of this machine",
                 expired.provider_name()
             )),
             Err(failure) => failure,
@@ -148,7 +144,7 @@ impl<P: ProvideCredentials> CachedProvider<P> {
                 let failure: &(dyn Error + 'static) = &failure;
                 tracing::warn!(
                     failure,
-                    "credentials cannot be refreshed; those at hand are still valid"
+                    "cannot refresh credentials; the current ones are still valid"
                 );
                 Ok(credentials.clone())
             }
@@ -168,24 +164,10 @@ impl<P: ProvideCredentials> ProvideCredentials for CachedProvider<P> {
 
     fn invalidate(&self, refused: &Credentials) {
         let mut state = self.state();
-        if state
-            .credentials
-            .as_ref()
-            .is_some_and(|kept| kept.is_same_as(refused))
-        {
-            state.credentials = None;
-        }
+        state.credentials.take_if(|kept| kept.is_same_as(refused));
         drop(state);
-        self.source.invalidate(refused);
+        self.provider.invalidate(refused);
     }
-}
-
-enum Usable {
-    /// Not due for a refresh.
-    Fresh(Credentials),
-    /// Due for a refresh, and good meanwhile.
-    Valid(Credentials),
-    Nothing,
 }
 
 impl State {

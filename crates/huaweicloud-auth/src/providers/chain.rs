@@ -1,4 +1,4 @@
-//! Asking one source after another.
+//! Asks several credentials providers in order.
 
 use std::sync::Arc;
 
@@ -10,10 +10,10 @@ use crate::{
     Credentials, EnvironmentProvider, ProvideCredentials, ProvideCredentialsFuture, ProviderError,
 };
 
-/// Asks its sources in order and takes the first credentials.
+/// Asks credentials providers in order and returns the first credentials.
 ///
-/// "Nothing here" lets it go on; any other error stops it, so that a mistake in one place is not papered over by another.
-/// When nothing is anywhere, the error lists each source with its reason.
+/// After [`NotFound`](crate::ProviderErrorKind::NotFound), it asks the next provider. Any other error stops it, so that a
+/// mistake does not lead to unexpected credentials. When no provider has credentials, the error lists the reason of each.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -22,30 +22,30 @@ use crate::{
 /// # async fn run() -> Result<(), huaweicloud_auth::ProviderError> {
 /// let nothing = EnvironmentProvider::new(Environment::from_iter([("PATH", "/bin")]));
 /// let fixed = Credentials::new("AccessKey", "SecretKey")?;
-/// let sources: [Arc<dyn ProvideCredentials>; 2] = [Arc::new(nothing), Arc::new(fixed)];
-/// let credentials = ChainProvider::new(sources).provide_credentials().await?;
+/// let providers: [Arc<dyn ProvideCredentials>; 2] = [Arc::new(nothing), Arc::new(fixed)];
+/// let credentials = ChainProvider::new(providers).provide_credentials().await?;
 /// assert_eq!(credentials.provider_name(), "static");
 /// # Ok(()) }
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(run()).unwrap();
 /// ```
 #[derive(Clone, Debug)]
 pub struct ChainProvider {
-    sources: Vec<Arc<dyn ProvideCredentials>>,
+    providers: Vec<Arc<dyn ProvideCredentials>>,
 }
 
 impl ChainProvider {
-    /// A chain of sources of your own.
-    pub fn new(sources: impl IntoIterator<Item = Arc<dyn ProvideCredentials>>) -> Self {
+    /// Creates a chain of the given providers.
+    pub fn new(providers: impl IntoIterator<Item = Arc<dyn ProvideCredentials>>) -> Self {
         Self {
-            sources: sources.into_iter().collect(),
+            providers: providers.into_iter().collect(),
         }
     }
 
-    /// The order of the official SDKs: environment ([OIDC](OidcProvider), [federation](FederationProvider),
-    /// [keys](EnvironmentProvider)), [profile](ProfileProvider), [ECS metadata](MetadataProvider),
-    /// [container](ContainerProvider).
+    /// Creates a chain in the order of the official SDKs: environment ([OIDC](OidcProvider),
+    /// [federation](FederationProvider), [keys](EnvironmentProvider)), [profile](ProfileProvider), [ECS
+    /// metadata](MetadataProvider), [container](ContainerProvider).
     ///
-    /// Wrap it in a [`CachedProvider`](crate::CachedProvider), else every call asks all over.
+    /// Wrap it in a [`CachedProvider`](crate::CachedProvider), or every call asks the providers again.
     pub fn standard(context: &ProviderContext) -> Self {
         Self::new([
             Arc::new(OidcProvider::new(context)) as Arc<dyn ProvideCredentials>,
@@ -58,14 +58,14 @@ impl ChainProvider {
     }
 
     async fn first(&self) -> Result<Credentials, ProviderError> {
-        let mut message = "no source has credentials:".to_owned();
-        for source in &self.sources {
-            match source.provide_credentials().await {
+        let mut message = "no credentials found:".to_owned();
+        for provider in &self.providers {
+            match provider.provide_credentials().await {
                 Err(error) if error.is_not_found() => {
                     message.push_str("\n  ");
                     message.push_str(&error.to_string());
                 }
-                found_or_broken => return found_or_broken,
+                result => return result,
             }
         }
         Err(ProviderError::not_found(message))
@@ -78,8 +78,8 @@ impl ProvideCredentials for ChainProvider {
     }
 
     fn invalidate(&self, refused: &Credentials) {
-        self.sources
+        self.providers
             .iter()
-            .for_each(|source| source.invalidate(refused));
+            .for_each(|provider| provider.invalidate(refused));
     }
 }

@@ -1,8 +1,8 @@
-//! Credentials of a pod, from the service that its environment names.
+//! The credentials provider for pods.
 
 use std::{path::Path, time::Duration};
 
-use http::{HeaderValue, Request, Uri, header};
+use http::{HeaderValue, Request, header};
 
 use super::{
     context::{ProviderContext, read_token},
@@ -12,21 +12,21 @@ use crate::{Credentials, ProvideCredentials, ProvideCredentialsFuture, ProviderE
 
 const URI: &str = "HC_CONTAINER_CREDENTIALS_FULL_URI";
 const TOKEN_FILE: &str = "HC_CONTAINER_AUTHORIZATION_TOKEN_FILE";
-/// Five seconds to connect and five to answer.
+/// Five seconds to connect and five to respond.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Asks the service at `HC_CONTAINER_CREDENTIALS_FULL_URI` for a temporary key, showing the token in the file
+/// Fetches a temporary key from `HC_CONTAINER_CREDENTIALS_FULL_URI` with the token in the file
 /// `HC_CONTAINER_AUTHORIZATION_TOKEN_FILE`: pod identity in a CCE cluster.
 ///
-/// Wrap it in a [`CachedProvider`](crate::CachedProvider), else every call asks the service. Neither variable set means
-/// "nothing here"; one without the other is an error.
+/// Wrap it in a [`CachedProvider`](crate::CachedProvider), or every call sends a request. The error is
+/// [`NotFound`](crate::ProviderErrorKind::NotFound) when neither variable is set.
 #[derive(Clone, Debug)]
 pub struct ContainerProvider {
     context: ProviderContext,
 }
 
 impl ContainerProvider {
-    /// A provider that uses the environment and the transport of the context.
+    /// Creates a provider that uses the environment and the HTTP client of the context.
     pub fn new(context: &ProviderContext) -> Self {
         Self {
             context: context.clone(),
@@ -34,16 +34,11 @@ impl ContainerProvider {
     }
 
     async fn fetch(&self) -> Result<Credentials, ProviderError> {
-        let environment = self.context.environment();
-        let Some((uri, token_file)) = environment.get_both(URI, TOKEN_FILE)? else {
-            return Err(ProviderError::not_found(format!(
-                "neither {URI} nor {TOKEN_FILE} is set"
-            )));
-        };
+        let (uri, token_file) = self.context.environment().get_both(URI, TOKEN_FILE)?;
         let token = read_token(Path::new(&token_file))?;
         let request = post(&uri, &token, &token_file)?;
-        let fix = format!("see that {URI} and the token in {token_file} are right");
-        request::ask_for_key(&self.context, request, TIMEOUT, &[&token], &fix).await
+        let fix = format!("check {URI} and the token in {token_file}");
+        request::fetch_key(&self.context, request, TIMEOUT, &token, &fix).await
     }
 }
 
@@ -56,27 +51,22 @@ impl ProvideCredentials for ContainerProvider {
 fn post(uri: &str, token: &str, token_file: &str) -> Result<Request<Vec<u8>>, ProviderError> {
     let mut token = HeaderValue::from_str(token).map_err(|_| {
         ProviderError::invalid(format!(
-            "the token in {token_file} fits no header: write it on one line, in visible ASCII"
+            "the token in {token_file} is not valid in an HTTP header: write it on one line in visible ASCII"
         ))
     })?;
     token.set_sensitive(true);
-    let no_url = |error| {
-        ProviderError::invalid("is no URL")
-            .with_source(error)
-            .at(URI)
-    };
-    let uri: Uri = uri
-        .parse()
-        .map_err(|error| no_url(http::Error::from(error)))?;
-    if uri
-        .authority()
-        .is_some_and(|host| host.as_str().contains('@'))
-    {
-        return Err(ProviderError::invalid("holds a user name: remove it").at(URI));
-    }
-    Request::post(uri)
+    let request = Request::post(uri)
         .header(header::AUTHORIZATION, token)
         .header(header::CONTENT_TYPE, "application/json")
         .body(b"{}".to_vec())
-        .map_err(no_url)
+        .map_err(|error| {
+            ProviderError::invalid("is not a URL")
+                .with_source(error)
+                .at(URI)
+        })?;
+    let authority = request.uri().authority();
+    if authority.is_some_and(|authority| authority.as_str().contains('@')) {
+        return Err(ProviderError::invalid("contains a user name: remove it").at(URI));
+    }
+    Ok(request)
 }

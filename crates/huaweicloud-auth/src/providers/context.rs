@@ -1,4 +1,4 @@
-//! Everything outside that the sources look at: environment, files, clock, HTTP and region.
+//! The context of credentials providers: environment, files, clock, HTTP client and region.
 
 use std::{
     fmt,
@@ -18,12 +18,12 @@ const IAM_ENDPOINT: &str = "HUAWEICLOUD_SDK_IAM_ENDPOINT";
 const GLOBAL_IAM: &str = "https://iam.myhuaweicloud.com";
 const STS_ENDPOINT: &str = "HUAWEICLOUD_SDK_STS_ENDPOINT";
 const DEFAULT_STS: &str = "https://sts.cn-north-4.myhuaweicloud.com";
-/// Far above any profile or token; a device or a log named by mistake is not read to its end.
+/// Profiles and tokens are much smaller; a device or a log given by mistake is not read completely.
 const MAX_LENGTH: u64 = 1024 * 1024;
 
-/// Everything outside that a source of credentials looks at: environment, home folder, clock, HTTP and region.
+/// The environment, home directory, clock, HTTP client and region that credentials providers use.
 ///
-/// [`new`](Self::new) takes them from the process; each can be replaced, as tests do.
+/// [`new`](Self::new) takes them from the process. Each can be replaced, for example in tests.
 ///
 /// ```
 /// # #[cfg(feature = "reqwest")] {
@@ -35,7 +35,7 @@ const MAX_LENGTH: u64 = 1024 * 1024;
 ///     .with_environment(Environment::from_iter([("HUAWEICLOUD_SDK_CREDENTIALS_FILE", "/no/such/file")]))
 ///     .with_home("/nowhere");
 /// let error = ProfileProvider::new(&context).provide_credentials().await.unwrap_err();
-/// assert!(error.is_invalid(), "a file that is named must be there");
+/// assert!(error.is_invalid(), "a file that is set must exist");
 /// # }
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(run());
 /// # }
@@ -49,7 +49,7 @@ pub struct ProviderContext {
 }
 
 impl ProviderContext {
-    /// The environment of this process, its home folder and the system's clock, with the given way to speak HTTP.
+    /// Creates a context with the given HTTP client and the environment, home directory and clock of this process.
     pub fn new(transport: Arc<dyn HttpTransport>) -> Self {
         Self {
             settings: Settings {
@@ -69,7 +69,7 @@ impl ProviderContext {
         self
     }
 
-    /// Replaces the home folder, which otherwise is `HOME`, or `USERPROFILE` on Windows.
+    /// Replaces the home directory. The default is `HOME`, or `USERPROFILE` on Windows.
     #[must_use]
     pub fn with_home(mut self, home: impl Into<PathBuf>) -> Self {
         self.settings.home = Some(home.into());
@@ -83,7 +83,7 @@ impl ProviderContext {
         self
     }
 
-    /// Sets the region whose IAM and STS are asked. Without it, it is the global IAM and the STS of `cn-north-4`.
+    /// Sets the region whose IAM and STS are used. The default is the global IAM and the STS of `cn-north-4`.
     #[must_use]
     pub fn with_region(mut self, region: Region) -> Self {
         self.region = Some(region);
@@ -94,7 +94,7 @@ impl ProviderContext {
         &self.settings.environment
     }
 
-    /// The IAM to ask, in the order of the official SDKs: explicit, environment, region, global.
+    /// Returns the IAM endpoint, in the order of the official SDKs: explicit, environment, region, global.
     pub(super) fn iam_endpoint(&self, explicit: Option<&str>) -> Result<Endpoint, ProviderError> {
         if let Some(explicit) = explicit {
             return confidential(explicit).map_err(|error| error.at("iam_endpoint"));
@@ -121,7 +121,7 @@ impl ProviderContext {
     }
 }
 
-/// IAM and STS are sent secrets.
+/// Requests to IAM and STS contain secrets.
 fn confidential(text: &str) -> Result<Endpoint, ProviderError> {
     Ok(text.parse::<Endpoint>()?.require_encryption()?)
 }
@@ -132,26 +132,21 @@ impl From<EndpointError> for ProviderError {
     }
 }
 
-/// Environment and home folder: where configuration is.
+/// The environment and the home directory, which contain the configuration.
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
     pub(super) environment: Environment,
     pub(super) home: Option<PathBuf>,
 }
 
-/// A configuration file and what is in it.
-pub(super) struct ConfigurationFile {
-    pub(super) path: PathBuf,
-    pub(super) text: Zeroizing<String>,
-}
-
 impl Settings {
-    /// The file that a variable names, which must exist, or else the one of that name in `.huaweicloud`.
+    /// Returns path and text of the file that a variable names, which must exist, or else of the file `name` in
+    /// `.huaweicloud`.
     pub(super) fn read(
         &self,
         variable: &str,
         name: &str,
-    ) -> Result<ConfigurationFile, ProviderError> {
+    ) -> Result<(PathBuf, Zeroizing<String>), ProviderError> {
         let named = self.environment.get(variable)?.map(PathBuf::from);
         let is_named = named.is_some();
         let path = match named {
@@ -162,7 +157,7 @@ impl Settings {
             let path = path.display();
             match error.kind() {
                 io::ErrorKind::NotFound if is_named => ProviderError::invalid(format!(
-                    "{path} does not exist, although {variable} names it"
+                    "{path} does not exist, but {variable} names it"
                 )),
                 io::ErrorKind::NotFound => {
                     ProviderError::not_found(format!("{path} does not exist"))
@@ -170,7 +165,7 @@ impl Settings {
                 _ => ProviderError::invalid(format!("{path} cannot be read")).with_source(error),
             }
         })?;
-        Ok(ConfigurationFile { path, text })
+        Ok((path, text))
     }
 
     fn home(&self) -> Result<PathBuf, ProviderError> {
@@ -179,11 +174,13 @@ impl Settings {
         }
         let variable = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
         let home = self.environment.get(variable)?.map(PathBuf::from);
-        home.ok_or_else(|| ProviderError::not_found("there is no home folder"))
+        home.ok_or_else(|| {
+            ProviderError::not_found(format!("the home directory is not known: set {variable}"))
+        })
     }
 }
 
-/// The token in a file, read again each time because its owner replaces it.
+/// Reads the token in a file. The file is read each time, because tokens are replaced.
 pub(super) fn read_token(path: &Path) -> Result<Zeroizing<String>, ProviderError> {
     let place = format!("token file {}", path.display());
     let text = read(path).map_err(|error| {
@@ -211,22 +208,22 @@ fn read(path: &Path) -> io::Result<Zeroizing<String>> {
     Ok(text)
 }
 
-/// Where the time comes from: the system, or a function of the caller's, such as a test's.
+/// A clock: that of the system or, for example in tests, a function.
 #[derive(Clone)]
 pub struct Clock(Arc<dyn Fn() -> SystemTime + Send + Sync>);
 
 impl Clock {
-    /// The system's clock.
+    /// Creates a clock that returns the system time.
     pub fn system() -> Self {
         Self::from_fn(SystemTime::now)
     }
 
-    /// A clock that asks a function.
+    /// Creates a clock that calls a function.
     pub fn from_fn(now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         Self(Arc::new(now))
     }
 
-    /// The time now.
+    /// Returns the current time.
     pub fn now(&self) -> SystemTime {
         (self.0)()
     }

@@ -1,4 +1,4 @@
-//! Credentials for the token of an identity provider that IAM trusts.
+//! The credentials provider that exchanges the token of an identity provider at IAM.
 
 use std::path::Path;
 
@@ -16,21 +16,21 @@ const IDP_ID: &str = "HUAWEICLOUD_SDK_IDP_ID";
 const ID_TOKEN_FILE: &str = "HUAWEICLOUD_SDK_ID_TOKEN_FILE";
 const X_IDP_ID: HeaderName = HeaderName::from_static("x-idp-id");
 const X_SUBJECT_TOKEN: HeaderName = HeaderName::from_static("x-subject-token");
-/// Six hours, as the official SDKs ask for.
+/// Six hours, as in the official SDKs.
 const KEY_LIFETIME_SECONDS: u32 = 6 * 60 * 60;
 
-/// Exchanges the ID token in the file `HUAWEICLOUD_SDK_ID_TOKEN_FILE`, made by the identity provider
+/// Exchanges the ID token in the file `HUAWEICLOUD_SDK_ID_TOKEN_FILE`, issued by the identity provider
 /// `HUAWEICLOUD_SDK_IDP_ID`, for a temporary key of six hours.
 ///
-/// Wrap it in a [`CachedProvider`](crate::CachedProvider), else every call asks IAM. Neither variable set means
-/// "nothing here"; one without the other is an error.
+/// Wrap it in a [`CachedProvider`](crate::CachedProvider), or every call sends requests. The error is
+/// [`NotFound`](crate::ProviderErrorKind::NotFound) when neither variable is set.
 #[derive(Clone, Debug)]
 pub struct FederationProvider {
     context: ProviderContext,
 }
 
 impl FederationProvider {
-    /// A provider that uses the environment, the transport and the region of the context.
+    /// Creates a provider that uses the environment, the HTTP client and the region of the context.
     pub fn new(context: &ProviderContext) -> Self {
         Self {
             context: context.clone(),
@@ -38,15 +38,10 @@ impl FederationProvider {
     }
 
     async fn fetch(&self) -> Result<Credentials, ProviderError> {
-        let Some((idp_id, token_file)) =
-            self.context.environment().get_both(IDP_ID, ID_TOKEN_FILE)?
-        else {
-            return Err(ProviderError::not_found(format!(
-                "neither {IDP_ID} nor {ID_TOKEN_FILE} is set"
-            )));
-        };
+        let environment = self.context.environment();
+        let (idp_id, token_file) = environment.get_both(IDP_ID, ID_TOKEN_FILE)?;
         let credentials = exchange(&self.context, &idp_id, Path::new(&token_file), None).await?;
-        self.context.environment().scope(credentials)
+        environment.scope(credentials)
     }
 }
 
@@ -56,7 +51,7 @@ impl ProvideCredentials for FederationProvider {
     }
 }
 
-/// ID token to IAM token to temporary key.
+/// Exchanges an ID token for an IAM token, and this for a temporary key.
 pub(super) async fn exchange(
     context: &ProviderContext,
     idp_id: &str,
@@ -70,15 +65,8 @@ pub(super) async fn exchange(
     let token = json!({ "id": iam_token.as_str(), "duration_seconds": KEY_LIFETIME_SECONDS });
     let body = json!({ "auth": { "identity": { "methods": ["token"], "token": token } } });
     let request = request::post_json(url, &body)?;
-    let fix = format!("see in IAM what users of the identity provider {idp_id} may do");
-    request::ask_for_key(
-        context,
-        request,
-        request::CLOUD_TIMEOUT,
-        &[iam_token.as_str()],
-        &fix,
-    )
-    .await
+    let fix = format!("check in IAM the permissions of users of the identity provider {idp_id}");
+    request::fetch_key(context, request, request::CLOUD_TIMEOUT, &iam_token, &fix).await
 }
 
 async fn iam_token(
@@ -92,22 +80,22 @@ async fn iam_token(
     let mut request = request::post_json(url.clone(), &body)?;
     let header = HeaderValue::from_str(idp_id).map_err(|_| {
         ProviderError::invalid(format!(
-            "the identity provider {idp_id:?} fits no header: its id is visible ASCII"
+            "the id of the identity provider, {idp_id:?}, is not valid in an HTTP header: use visible ASCII"
         ))
     })?;
     request.headers_mut().insert(X_IDP_ID, header);
-    let answer = request::ask(context, request, request::CLOUD_TIMEOUT, &[id_token])
+    let response = request::fetch(context, request, request::CLOUD_TIMEOUT, &[id_token])
         .await
         .map_err(|error| {
             error.with_fix(format_args!(
-                "see that the identity provider {idp_id} is right and its token has not expired"
+                "check the identity provider {idp_id}, and that its token has not expired"
             ))
         })?;
-    let token = answer
+    let token = response
         .headers()
         .get(X_SUBJECT_TOKEN)
         .and_then(|token| token.to_str().ok());
     token
         .map(|token| Zeroizing::new(token.to_owned()))
-        .ok_or_else(|| ProviderError::invalid("the answer has no X-Subject-Token").at(url))
+        .ok_or_else(|| ProviderError::invalid("the response has no X-Subject-Token").at(url))
 }

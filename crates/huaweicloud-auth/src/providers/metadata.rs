@@ -1,7 +1,7 @@
-//! Credentials of the agency of an ECS, from its metadata service.
+//! The credentials provider for the agency of an ECS.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime},
 };
 
@@ -10,7 +10,7 @@ use http::{HeaderName, HeaderValue, Method, Request, StatusCode, Uri};
 use super::{
     context::ProviderContext,
     named,
-    request::{self, Answer},
+    request::{self, HttpResponse},
     transport::TransportErrorKind,
 };
 use crate::{Credentials, ProvideCredentials, ProvideCredentialsFuture, ProviderError};
@@ -20,50 +20,37 @@ const KEY_URL: &str = "http://169.254.169.254/openstack/latest/securitykey";
 const X_METADATA_TOKEN: HeaderName = HeaderName::from_static("x-metadata-token");
 const X_METADATA_TOKEN_TTL: HeaderName = HeaderName::from_static("x-metadata-token-ttl-seconds");
 const TOKEN_TTL: HeaderValue = HeaderValue::from_static("21600");
-/// Three seconds to connect, which the transport sees to, and three to answer.
+/// Three seconds to connect, which the HTTP client limits, and three to respond.
 const TIMEOUT: Duration = Duration::from_secs(6);
-/// How long to believe that the service has no tokens.
+/// How long to use version 1 before trying version 2 again.
 const VERSION_1_PERIOD: Duration = Duration::from_secs(24 * 60 * 60);
-const FIX: &str = "see what keeps this machine from its metadata service, or give credentials in the environment \
-    or the profile, which are asked first";
-/// What the service says on a machine that has no agency.
+const FIX: &str = "check what prevents this machine from using its metadata service, or set credentials in the \
+    environment or the profile, which take precedence";
+/// The message of the service when the machine has no agency.
 const NO_AGENCY: &[u8] = b"Please configure Cloud Service Agency first";
 
-/// Asks the metadata service of an ECS for the temporary key of its agency: version 2, which hands out a token first, or
-/// version 1 where that does not exist.
+/// Fetches the temporary key of the agency of an ECS from the metadata service. It uses version 2, which requires a token,
+/// or version 1 when that does not exist.
 ///
-/// Wrap it in a [`CachedProvider`](crate::CachedProvider), else every call asks the service.
+/// Wrap it in a [`CachedProvider`](crate::CachedProvider), or every call sends a request.
 ///
-/// A machine without a metadata service, or without an agency, means "nothing here"; a refusal is an error.
+/// The error is [`NotFound`](crate::ProviderErrorKind::NotFound) when there is no metadata service or no agency.
 #[derive(Debug)]
 pub struct MetadataProvider {
     context: ProviderContext,
-    session: Mutex<Session>,
+    session: Mutex<Option<Session>>,
 }
 
-#[derive(Clone, Debug, Default)]
-enum Session {
-    #[default]
-    New,
-    Version1 {
-        until: SystemTime,
-    },
-    Version2 {
-        token: HeaderValue,
-    },
-}
-
-impl Session {
-    fn token(&self) -> Option<&str> {
-        match self {
-            Self::Version2 { token } => token.to_str().ok(),
-            Self::Version1 { .. } | Self::New => None,
-        }
-    }
+#[derive(Clone, Debug)]
+struct Session {
+    /// `None` for version 1.
+    token: Option<HeaderValue>,
+    /// When to try version 2 again, for version 1.
+    until: Option<SystemTime>,
 }
 
 impl MetadataProvider {
-    /// A provider that uses the transport and the clock of the context.
+    /// Creates a provider that uses the HTTP client and the clock of the context.
     pub fn new(context: &ProviderContext) -> Self {
         Self {
             context: context.clone(),
@@ -73,59 +60,54 @@ impl MetadataProvider {
 
     async fn fetch(&self) -> Result<Credentials, ProviderError> {
         let mut session = self.session().await?;
-        let mut answer = self.get_key(&session).await?;
-        if answer.status() == StatusCode::UNAUTHORIZED
-            && !is_without_agency(&answer)
-            && let renewed @ Session::Version2 { .. } = self.open_session().await?
-        {
-            answer = self.get_key(&renewed).await?;
-            session = renewed;
+        let mut response = self.get_key(&session).await?;
+        if response.status() == StatusCode::UNAUTHORIZED && !is_without_agency(&response) {
+            let renewed = self.open_session().await?;
+            if renewed.token.is_some() {
+                response = self.get_key(&renewed).await?;
+                session = renewed;
+            }
         }
-        read_key(&answer, &session)
+        read_key(&response, &session)
     }
 
     async fn session(&self) -> Result<Session, ProviderError> {
-        let session = self
-            .session
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
-        match session {
-            Session::Version2 { .. } => Ok(session),
-            Session::Version1 { until } if self.context.clock.now() < until => Ok(session),
-            Session::Version1 { .. } | Session::New => self.open_session().await,
+        let now = self.context.clock.now();
+        let session = self.stored_session().clone();
+        match session.filter(|session| session.until.is_none_or(|until| now < until)) {
+            Some(session) => Ok(session),
+            None => self.open_session().await,
         }
     }
 
-    /// Asks for a token and remembers it, or that there are none.
+    /// Requests a token and stores it, or that the service has only version 1.
     async fn open_session(&self) -> Result<Session, ProviderError> {
-        let answer = self
-            .send(
-                Method::PUT,
-                TOKEN_URL,
-                Some((X_METADATA_TOKEN_TTL, TOKEN_TTL)),
-            )
-            .await?;
-        let session = match answer.status() {
-            StatusCode::OK => Session::Version2 {
-                token: read_token(answer.body())?,
+        let header = Some((X_METADATA_TOKEN_TTL, TOKEN_TTL));
+        let response = self.send(Method::PUT, TOKEN_URL, header).await?;
+        let session = match response.status() {
+            StatusCode::OK => Session {
+                token: Some(read_token(response.body())?),
+                until: None,
             },
             StatusCode::NOT_FOUND
             | StatusCode::METHOD_NOT_ALLOWED
-            | StatusCode::SERVICE_UNAVAILABLE => Session::Version1 {
-                until: self.context.clock.now() + VERSION_1_PERIOD,
+            | StatusCode::SERVICE_UNAVAILABLE => Session {
+                token: None,
+                until: Some(self.context.clock.now() + VERSION_1_PERIOD),
             },
-            _ => return Err(request::refused(TOKEN_URL, &answer, &[]).with_fix(FIX)),
+            _ => return Err(request::error_response(TOKEN_URL, &response, &[]).with_fix(FIX)),
         };
-        *self.session.lock().unwrap_or_else(PoisonError::into_inner) = session.clone();
+        *self.stored_session() = Some(session.clone());
         Ok(session)
     }
 
-    async fn get_key(&self, session: &Session) -> Result<Answer, ProviderError> {
-        let header = match session {
-            Session::Version2 { token } => Some((X_METADATA_TOKEN, token.clone())),
-            Session::Version1 { .. } | Session::New => None,
-        };
+    fn stored_session(&self) -> MutexGuard<'_, Option<Session>> {
+        self.session.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn get_key(&self, session: &Session) -> Result<HttpResponse, ProviderError> {
+        let token = session.token.clone();
+        let header = token.map(|token| (X_METADATA_TOKEN, token));
         self.send(Method::GET, KEY_URL, header).await
     }
 
@@ -134,7 +116,7 @@ impl MetadataProvider {
         method: Method,
         url: &'static str,
         header: Option<(HeaderName, HeaderValue)>,
-    ) -> Result<Answer, ProviderError> {
+    ) -> Result<HttpResponse, ProviderError> {
         let mut request = Request::new(Vec::new());
         *request.method_mut() = method;
         *request.uri_mut() = Uri::from_static(url);
@@ -146,7 +128,7 @@ impl MetadataProvider {
                     "this machine has no metadata service: 169.254.169.254 cannot be reached",
                 )
                 .caused_by(error.into_source()),
-                _ => request::unanswered(url, error),
+                _ => request::no_response(url, error),
             })
     }
 }
@@ -162,28 +144,31 @@ fn read_token(body: &[u8]) -> Result<HeaderValue, ProviderError> {
         .ok()
         .filter(|token| !token.is_empty());
     let mut token = token
-        .ok_or_else(|| ProviderError::invalid(format!("{TOKEN_URL} answered what is no token")))?;
+        .ok_or_else(|| ProviderError::invalid(format!("{TOKEN_URL} returned an invalid token")))?;
     token.set_sensitive(true);
     Ok(token)
 }
 
-fn read_key(answer: &Answer, session: &Session) -> Result<Credentials, ProviderError> {
-    match answer.status() {
-        StatusCode::OK => request::parse_key(answer.body()).map_err(|error| error.at(KEY_URL)),
+fn read_key(response: &HttpResponse, session: &Session) -> Result<Credentials, ProviderError> {
+    match response.status() {
+        StatusCode::OK => request::parse_key(response.body()).map_err(|error| error.at(KEY_URL)),
         StatusCode::NOT_FOUND => Err(ProviderError::not_found(format!(
-            "{KEY_URL} does not exist: this is no ECS"
+            "{KEY_URL} does not exist: this machine is not an ECS"
         ))),
-        status if !status.is_success() && is_without_agency(answer) => {
+        status if !status.is_success() && is_without_agency(response) => {
             Err(ProviderError::not_found(
-                "this ECS has no agency: choose one in its settings if it is to have credentials",
+                "this ECS has no agency: select one in its settings to give it credentials",
             ))
         }
-        _ => Err(request::refused(KEY_URL, answer, session.token().as_slice()).with_fix(FIX)),
+        _ => {
+            let token = session.token.as_ref().and_then(|token| token.to_str().ok());
+            Err(request::error_response(KEY_URL, response, token.as_slice()).with_fix(FIX))
+        }
     }
 }
 
-fn is_without_agency(answer: &Answer) -> bool {
-    answer
+fn is_without_agency(response: &HttpResponse) -> bool {
+    response
         .body()
         .windows(NO_AGENCY.len())
         .any(|window| window == NO_AGENCY)

@@ -1,15 +1,15 @@
-//! Everything behind the feature `providers`: the sources of credentials that the official SDKs know, regions and projects.
+//! The feature `providers`: credentials providers, regions and projects.
 
 mod cached;
 mod chain;
 mod container;
 mod context;
-mod endpoints;
+mod endpoint_resolver;
 mod federation;
 mod metadata;
 mod oidc;
 mod profile;
-mod project;
+mod project_lookup;
 mod region;
 mod request;
 #[cfg(feature = "reqwest")]
@@ -23,25 +23,25 @@ pub use {
     chain::ChainProvider,
     container::ContainerProvider,
     context::{Clock, ProviderContext},
-    endpoints::EndpointResolver,
+    endpoint_resolver::EndpointResolver,
     federation::FederationProvider,
     metadata::MetadataProvider,
     oidc::OidcProvider,
     profile::ProfileProvider,
-    project::ProjectLookup,
+    project_lookup::ProjectLookup,
     region::Region,
     transport::{HttpFuture, HttpTransport, TransportError, TransportErrorKind},
 };
 
 use crate::{Credentials, ProvideCredentialsFuture, ProviderError};
 
-/// Names the source in the credentials or the error that a future resolves to.
+/// Adds the name of the provider to the credentials or the error of a future.
 fn named<'a>(
-    source: &'static str,
+    provider: &'static str,
     fetch: impl Future<Output = Result<Credentials, ProviderError>> + Send + 'a,
 ) -> ProvideCredentialsFuture<'a> {
     Box::pin(async move {
-        let credentials = fetch.await.map_err(|error| error.at(source))?;
-        Ok(credentials.with_provider_name(source))
+        let credentials = fetch.await.map_err(|error| error.at(provider))?;
+        Ok(credentials.with_provider_name(provider))
     })
 }

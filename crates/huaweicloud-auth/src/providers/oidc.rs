@@ -1,4 +1,4 @@
-//! Credentials of an agency, from STS, for an OIDC token.
+//! The credentials provider that exchanges an OIDC token at STS.
 
 use std::path::Path;
 
@@ -22,21 +22,21 @@ const POLICY_IDS: &str = "HUAWEICLOUD_OIDC_POLICY_IDS";
 const DEFAULT_SESSION_NAME: &str = "oidc-sts-session";
 const DEFAULT_DURATION_SECONDS: u32 = 3600;
 
-/// Assumes the agency `HUAWEICLOUD_OIDC_AGENCY_URN` with a token of the provider `HUAWEICLOUD_OIDC_PROVIDER_URN`.
+/// Assumes the agency `HUAWEICLOUD_OIDC_AGENCY_URN` with a token of the identity provider `HUAWEICLOUD_OIDC_PROVIDER_URN`.
 ///
-/// The token is `HUAWEICLOUD_OIDC_ID_TOKEN` or stands in the file `HUAWEICLOUD_OIDC_TOKEN_FILE`. Optional:
-/// `HUAWEICLOUD_OIDC_SESSION_NAME` (`oidc-sts-session`), `HUAWEICLOUD_OIDC_DURATION_SECONDS` (3600),
-/// `HUAWEICLOUD_OIDC_POLICY` and `HUAWEICLOUD_OIDC_POLICY_IDS` (with commas between them).
+/// The token is `HUAWEICLOUD_OIDC_ID_TOKEN` or the content of the file `HUAWEICLOUD_OIDC_TOKEN_FILE`. Optional variables:
+/// `HUAWEICLOUD_OIDC_SESSION_NAME` (default `oidc-sts-session`), `HUAWEICLOUD_OIDC_DURATION_SECONDS` (default 3600),
+/// `HUAWEICLOUD_OIDC_POLICY` and `HUAWEICLOUD_OIDC_POLICY_IDS` (separated by commas).
 ///
-/// Wrap it in a [`CachedProvider`](crate::CachedProvider), else every call asks STS. Neither URN nor a token set
-/// means "nothing here"; anything missing once one of them is set is an error.
+/// Wrap it in a [`CachedProvider`](crate::CachedProvider), or every call sends a request. The error is
+/// [`NotFound`](crate::ProviderErrorKind::NotFound) when neither a URN nor a token is set.
 #[derive(Clone, Debug)]
 pub struct OidcProvider {
     context: ProviderContext,
 }
 
 impl OidcProvider {
-    /// A provider that uses the environment, the transport and the region of the context.
+    /// Creates a provider that uses the environment, the HTTP client and the region of the context.
     pub fn new(context: &ProviderContext) -> Self {
         Self {
             context: context.clone(),
@@ -45,9 +45,11 @@ impl OidcProvider {
 
     async fn fetch(&self) -> Result<Credentials, ProviderError> {
         let environment = self.context.environment();
-        let Some((provider, agency)) = environment.get_both(PROVIDER_URN, AGENCY_URN)? else {
-            return Err(self.without_urns()?);
-        };
+        let urns = environment.get_both(PROVIDER_URN, AGENCY_URN);
+        if urns.as_ref().is_err_and(ProviderError::is_not_found) {
+            self.require_no_token()?;
+        }
+        let (provider, agency) = urns?;
         let token = self.token()?;
         let mut body = json!({
             "provider_urn": provider,
@@ -71,32 +73,23 @@ impl OidcProvider {
             self.context.sts_endpoint()?
         );
         let request = request::post_json(url, &body)?;
-        let fix = format!(
-            "see that {PROVIDER_URN} and {AGENCY_URN} are right and the token has not expired"
-        );
-        let key = request::ask_for_key(
-            &self.context,
-            request,
-            request::CLOUD_TIMEOUT,
-            &[&token],
-            &fix,
-        )
-        .await?;
+        let fix =
+            format!("check {PROVIDER_URN} and {AGENCY_URN}, and that the token has not expired");
+        let key = request::fetch_key(&self.context, request, request::CLOUD_TIMEOUT, &token, &fix)
+            .await?;
         environment.scope(key)
     }
 
-    /// A token is set for nothing but this, so alone it is a mistake.
-    fn without_urns(&self) -> Result<ProviderError, ProviderError> {
+    /// A token without the URNs is a mistake, because it has no other purpose.
+    fn require_no_token(&self) -> Result<(), ProviderError> {
         for token in [ID_TOKEN, TOKEN_FILE] {
             if self.context.environment().get(token)?.is_some() {
-                return Ok(ProviderError::invalid(format!(
+                return Err(ProviderError::invalid(format!(
                     "{token} is set but neither {PROVIDER_URN} nor {AGENCY_URN} is: set all or none"
                 )));
             }
         }
-        Ok(ProviderError::not_found(format!(
-            "neither {PROVIDER_URN} nor {AGENCY_URN} is set"
-        )))
+        Ok(())
     }
 
     fn token(&self) -> Result<Zeroizing<String>, ProviderError> {
@@ -117,7 +110,7 @@ impl OidcProvider {
             return Ok(DEFAULT_DURATION_SECONDS);
         };
         text.trim().parse().map_err(|error| {
-            ProviderError::invalid("is no number of seconds")
+            ProviderError::invalid("is not a number of seconds")
                 .with_source(error)
                 .at(DURATION_SECONDS)
         })

@@ -1,4 +1,4 @@
-//! Credentials from `~/.huaweicloud/credentials`.
+//! The credentials provider for `~/.huaweicloud/credentials`.
 
 use std::path::Path;
 
@@ -8,10 +8,11 @@ use super::{context::ProviderContext, federation, named};
 use crate::{Credentials, ProvideCredentials, ProvideCredentialsFuture, ProviderError};
 
 const CREDENTIALS_FILE: &str = "HUAWEICLOUD_SDK_CREDENTIALS_FILE";
-/// No section can have this name, so what is found in it stood before the first section.
+/// No section can have this name, so it contains what is before the first section.
 const NO_SECTION: &str = "\n";
 
-/// Reads the section `[basic]` of `~/.huaweicloud/credentials`, or of the file that `HUAWEICLOUD_SDK_CREDENTIALS_FILE` names.
+/// Reads the section `[basic]` of `~/.huaweicloud/credentials`, or of the file that `HUAWEICLOUD_SDK_CREDENTIALS_FILE`
+/// names.
 ///
 /// ```ini
 /// [basic]
@@ -20,13 +21,14 @@ const NO_SECTION: &str = "\n";
 /// # optional: security_token, project_id, domain_id, iam_endpoint
 /// ```
 ///
-/// `idp_id` and `id_token_file` in place of the keys, or beside them, are exchanged for a temporary key as
-/// [`FederationProvider`](crate::FederationProvider) does; then wrap this in a [`CachedProvider`](crate::CachedProvider).
+/// `idp_id` and `id_token_file`, which take precedence over keys, are exchanged for a temporary key as by
+/// [`FederationProvider`](crate::FederationProvider). Then wrap this in a [`CachedProvider`](crate::CachedProvider).
 ///
-/// A value is taken as it is written. The official SDKs disagree about `%(` and `%%`, so these are refused in keys and tokens.
+/// Values are not interpolated. The official SDKs interpret `%(` and `%%` differently, so these are refused in keys and
+/// tokens.
 ///
-/// No file, no section, or a section without keys means "nothing here"; half a pair, a file that cannot be read or is no INI,
-/// and a file that the variable names but that does not exist are errors.
+/// The error is [`NotFound`](crate::ProviderErrorKind::NotFound) when there is no file, no section, or no key in the
+/// section. A file that the variable names must exist.
 #[derive(Clone, Debug)]
 pub struct ProfileProvider {
     context: ProviderContext,
@@ -34,7 +36,7 @@ pub struct ProfileProvider {
 }
 
 impl ProfileProvider {
-    /// A provider that uses the environment, the home folder, the transport and the region of the context.
+    /// Creates a provider that uses the environment, the home directory, the HTTP client and the region of the context.
     pub fn new(context: &ProviderContext) -> Self {
         Self {
             context: context.clone(),
@@ -42,7 +44,7 @@ impl ProfileProvider {
         }
     }
 
-    /// Reads the section `[global]` instead: credentials for global services, with a `domain_id`.
+    /// Reads the section `[global]`, which has credentials for global services, with a `domain_id`.
     #[must_use]
     pub fn for_global_services(mut self) -> Self {
         self.section = "global";
@@ -51,9 +53,9 @@ impl ProfileProvider {
 
     async fn fetch(&self) -> Result<Credentials, ProviderError> {
         let settings = &self.context.settings;
-        let file = settings.read(CREDENTIALS_FILE, "credentials")?;
-        let place = file.path.display();
-        let profile = Profile::parse(&file.text, self.section).map_err(|error| error.at(&place))?;
+        let (path, text) = settings.read(CREDENTIALS_FILE, "credentials")?;
+        let place = path.display();
+        let profile = Profile::parse(&text, self.section).map_err(|error| error.at(&place))?;
         profile
             .credentials(&self.context)
             .await
@@ -67,7 +69,7 @@ impl ProvideCredentials for ProfileProvider {
     }
 }
 
-/// One section.
+/// A section of the file.
 struct Profile {
     ini: Ini,
     section: &'static str,
@@ -79,10 +81,10 @@ impl Profile {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let sections = ini
             .read(text.to_owned())
-            .map_err(|fault| ProviderError::invalid(format!("is no INI file: {fault}")))?;
+            .map_err(|fault| ProviderError::invalid(format!("is not an INI file: {fault}")))?;
         if sections.contains_key(NO_SECTION) {
             return Err(ProviderError::invalid(
-                "is no INI file: something stands before the first [section]",
+                "is not an INI file: it has text before the first [section]",
             ));
         }
         let Some(entries) = sections.get(section) else {
@@ -92,13 +94,13 @@ impl Profile {
         };
         if entries.values().any(Option::is_none) {
             return Err(ProviderError::invalid(format!(
-                "is no INI file: a line in [{section}] has no '='"
+                "is not an INI file: a line in [{section}] has no '='"
             )));
         }
         Ok(Self { ini, section })
     }
 
-    /// An empty value counts as none, as an empty variable does.
+    /// An empty value counts as not set, like an empty variable.
     fn get(&self, name: &str) -> Option<String> {
         self.ini
             .get(self.section, name)
@@ -160,7 +162,7 @@ impl Profile {
             .is_some_and(|value| value.contains("%(") || value.contains("%%"))
         {
             return Err(ProviderError::invalid(format!(
-                "{name} in [{}] holds %( or %%, which the official SDKs read differently: write the value itself",
+                "{name} in [{}] contains %( or %%, which the official SDKs interpret differently: use a value without them",
                 self.section
             )));
         }
@@ -169,13 +171,13 @@ impl Profile {
 
     fn half_set(&self, present: &str, absent: &str) -> ProviderError {
         ProviderError::invalid(format!(
-            "[{}] has {present} but no {absent}: write both or neither",
+            "[{}] has {present} but no {absent}: set both or neither",
             self.section
         ))
     }
 }
 
-/// As Python's configparser: comments on lines of their own only, indented lines continue a value.
+/// Like the configparser of Python: comments are separate lines, and indented lines continue a value.
 fn syntax() -> IniDefault {
     let mut syntax = IniDefault::default();
     NO_SECTION.clone_into(&mut syntax.default_section);

@@ -1,14 +1,14 @@
-//! Regions of the cloud.
+//! Regions of Huawei Cloud.
 
 use std::{borrow::Cow, fmt};
 
 use crate::ProviderError;
 
-/// The least likeness of an id, between 0 and 1, to be worth suggesting.
-const LIKENESS: f64 = 0.8;
+/// The least similarity, from 0 to 1, of an id to suggest.
+const MIN_SIMILARITY: f64 = 0.8;
 const MAX_SUGGESTIONS: usize = 3;
 
-/// A region, known or your own.
+/// A region.
 ///
 /// The constants are the 34 regions that the official SDKs know for DMS for Kafka.
 ///
@@ -73,7 +73,7 @@ regions! {
     TR_WEST_1 = "tr-west-1",
 }
 
-/// Known regions that have no IAM of their own in the official SDKs: the global one serves them.
+/// Known regions that use the global IAM in the official SDKs.
 const WITHOUT_IAM: [Region; 7] = [
     Region::AF_NORTH_1,
     Region::AP_SOUTHEAST_5,
@@ -84,7 +84,7 @@ const WITHOUT_IAM: [Region; 7] = [
     Region::RU_NORTHWEST_2,
 ];
 
-/// Regions that have an STS of their own in the official SDKs.
+/// Regions that have a regional STS in the official SDKs.
 const WITH_STS: [Region; 12] = [
     Region::AF_SOUTH_1,
     Region::AP_SOUTHEAST_1,
@@ -101,27 +101,28 @@ const WITH_STS: [Region; 12] = [
 ];
 
 impl Region {
-    /// A region by its id. It need not be a known one: its endpoint may be configured, see
+    /// Creates a region from its id. For a region that is not known, configure an endpoint: see
     /// [`EndpointResolver`](crate::EndpointResolver).
     ///
     /// # Errors
     ///
-    /// [`Invalid`](crate::ProviderErrorKind::Invalid), with the nearest known regions as candidates, unless it is lower-case letters, digits and hyphens.
+    /// [`Invalid`](crate::ProviderErrorKind::Invalid), with the most similar known regions as candidates, unless the id
+    /// consists of lower-case letters, digits and hyphens.
     pub fn new(id: impl Into<String>) -> Result<Self, ProviderError> {
         let id = id.into();
         let is_id = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
         if id.is_empty() || !id.bytes().all(is_id) {
-            let near = nearest(&id.to_lowercase());
+            let similar = most_similar(&id.to_lowercase());
             let message = format!(
-                "{id:?} is not a region id: lower-case letters, digits and hyphens{}",
-                suggestion(&near)
+                "{id:?} is not a region id: use lower-case letters, digits and hyphens{}",
+                suggestion(&similar)
             );
-            return Err(ProviderError::invalid(message).with_candidates(near));
+            return Err(ProviderError::invalid(message).with_candidates(similar));
         }
         Ok(Self(Cow::Owned(id)))
     }
 
-    /// The id, such as `ap-southeast-1`.
+    /// Returns the id, such as `ap-southeast-1`.
     pub fn id(&self) -> &str {
         &self.0
     }
@@ -131,7 +132,7 @@ impl Region {
         Self::KNOWN.contains(self)
     }
 
-    /// The address that the official SDKs know for DMS for Kafka, such as `https://dms.ap-southeast-1.myhuaweicloud.com`.
+    /// Returns the endpoint of DMS for Kafka in a known region, such as `https://dms.ap-southeast-1.myhuaweicloud.com`.
     pub fn kafka_endpoint(&self) -> Option<String> {
         let domain = if *self == Self::EU_WEST_101 {
             "myhuaweicloud.eu"
@@ -168,24 +169,25 @@ impl std::str::FromStr for Region {
     }
 }
 
-/// The ids of the known regions that are nearest, best first.
-pub(super) fn nearest(id: &str) -> Vec<String> {
-    let likeness = |region: &Region| strsim::normalized_damerau_levenshtein(region.id(), id);
+/// Returns the ids of the most similar known regions, best first.
+pub(super) fn most_similar(id: &str) -> Vec<String> {
+    let similarity = |region: &Region| strsim::normalized_damerau_levenshtein(region.id(), id);
     let mut rated: Vec<_> = Region::KNOWN
         .iter()
-        .map(|region| (likeness(region), region))
-        .filter(|(likeness, _)| *likeness >= LIKENESS)
+        .map(|region| (similarity(region), region))
+        .filter(|(similarity, _)| *similarity >= MIN_SIMILARITY)
         .collect();
     rated.sort_by(|(one, _), (other, _)| other.total_cmp(one));
-    let nearest = rated.into_iter().take(MAX_SUGGESTIONS);
-    nearest.map(|(_, region)| region.id().to_owned()).collect()
+    let most_similar = rated.into_iter().take(MAX_SUGGESTIONS);
+    most_similar
+        .map(|(_, region)| region.id().to_owned())
+        .collect()
 }
 
-/// The end of a message about an id.
-pub(super) fn suggestion(nearest: &[String]) -> String {
-    if nearest.is_empty() {
+pub(super) fn suggestion(most_similar: &[String]) -> String {
+    if most_similar.is_empty() {
         String::new()
     } else {
-        format!("; did you mean {}?", nearest.join(", "))
+        format!("; did you mean {}?", most_similar.join(", "))
     }
 }

@@ -1,4 +1,4 @@
-//! Requests to the services that hand out keys and tokens, and what they respond.
+//! Requests for keys and tokens, and the parser of the responses.
 
 use std::time::{Duration, SystemTime};
 
@@ -15,7 +15,7 @@ pub(super) const CLOUD_TIMEOUT: Duration = Duration::from_secs(30);
 
 const MAX_MESSAGE: usize = 300;
 
-/// A POST of JSON, as IAM and STS want it. `url` is an endpoint and a path, both checked before.
+/// Builds a POST request with a JSON body for IAM or STS.
 pub(super) fn post_json(url: String, body: &Value) -> Result<Request<Vec<u8>>, ProviderError> {
     Request::post(url)
         .header(header::CONTENT_TYPE, "application/json;charset=UTF-8")
@@ -23,75 +23,75 @@ pub(super) fn post_json(url: String, body: &Value) -> Result<Request<Vec<u8>>, P
         .map_err(|error| ProviderError::invalid("the request cannot be built").with_source(error))
 }
 
-/// Answers hold keys and tokens, so they are wiped.
-pub(super) type Answer = Response<Zeroizing<Vec<u8>>>;
+/// Bodies contain keys and tokens, so they are wiped.
+pub(super) type HttpResponse = Response<Zeroizing<Vec<u8>>>;
 
-/// Sends once.
 pub(super) async fn send(
     context: &ProviderContext,
     request: Request<Vec<u8>>,
     timeout: Duration,
-) -> Result<Answer, TransportError> {
-    let answer = context.transport.send(request, timeout).await?;
-    Ok(answer.map(Zeroizing::new))
+) -> Result<HttpResponse, TransportError> {
+    let response = context.transport.send(request, timeout).await?;
+    Ok(response.map(Zeroizing::new))
 }
 
-/// Sends, and makes an error of every status but 2xx. What the service says about it is quoted without the given secrets.
-pub(super) async fn ask(
+/// Sends a request; any status but 2xx is an error. The error quotes the message of the service without the given secrets.
+pub(super) async fn fetch(
     context: &ProviderContext,
     request: Request<Vec<u8>>,
     timeout: Duration,
     secrets: &[&str],
-) -> Result<Answer, ProviderError> {
+) -> Result<HttpResponse, ProviderError> {
     let address = request.uri().to_string();
-    let answer = send(context, request, timeout)
+    let response = send(context, request, timeout)
         .await
-        .map_err(|error| unanswered(&address, error))?;
-    if answer.status().is_success() {
-        return Ok(answer);
+        .map_err(|error| no_response(&address, error))?;
+    if response.status().is_success() {
+        return Ok(response);
     }
-    Err(refused(&address, &answer, secrets))
+    Err(error_response(&address, &response, secrets))
 }
 
-/// Asks for a temporary key. `fix` is what a person can do about a refusal.
-pub(super) async fn ask_for_key(
+/// Fetches a temporary key. `fix` says what to do when the service refuses the request.
+pub(super) async fn fetch_key(
     context: &ProviderContext,
     request: Request<Vec<u8>>,
     timeout: Duration,
-    secrets: &[&str],
+    secret: &str,
     fix: &str,
 ) -> Result<Credentials, ProviderError> {
     let address = request.uri().to_string();
-    let answer = ask(context, request, timeout, secrets)
+    let response = fetch(context, request, timeout, &[secret])
         .await
         .map_err(|error| error.with_fix(fix))?;
-    parse_key(answer.body()).map_err(|error| error.at(address))
+    parse_key(response.body()).map_err(|error| error.at(address))
 }
 
-pub(super) fn unanswered(address: &str, error: TransportError) -> ProviderError {
+pub(super) fn no_response(address: &str, error: TransportError) -> ProviderError {
     ProviderError::unavailable(format!("{address} {error}")).caused_by(error.into_source())
 }
 
-/// Statuses that another try may change are not the caller's fault.
-pub(super) fn refused(address: &str, answer: &Answer, secrets: &[&str]) -> ProviderError {
-    let status = answer.status();
-    let message = message(answer.body(), secrets)
+/// After some statuses, a retry may succeed.
+pub(super) fn error_response(
+    address: &str,
+    response: &HttpResponse,
+    secrets: &[&str],
+) -> ProviderError {
+    let status = response.status();
+    let message = message(response.body(), secrets)
         .map(|text| format!(": {text}"))
         .unwrap_or_default();
-    let text = format!("{address} answered {status}{message}");
-    let may_pass = status.is_server_error()
-        || matches!(
-            status,
-            StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT
-        );
-    if may_pass {
-        ProviderError::unavailable(text)
-    } else {
-        ProviderError::invalid(text)
+    let text = format!("{address} returned {status}{message}");
+    match status {
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT => {
+            ProviderError::unavailable(text)
+        }
+        _ if status.is_server_error() => ProviderError::unavailable(text),
+        _ => ProviderError::invalid(text),
     }
 }
 
-/// The code and message of an error body, in the shapes that IAM, STS and the gateway use.
+/// Returns code and message of an error body of IAM, STS or an API gateway.
 fn message(body: &[u8], secrets: &[&str]) -> Option<String> {
     let body: Value = serde_json::from_slice(body).ok()?;
     let error = body
@@ -105,24 +105,22 @@ fn message(body: &[u8], secrets: &[&str]) -> Option<String> {
             _ => None,
         })
     };
-    let message = match (
-        field(["error_code", "code"]),
-        field(["error_msg", "message"]),
-    ) {
+    let code = field(["error_code", "code"]);
+    let message = match (code, field(["error_msg", "message"])) {
         (Some(code), Some(message)) => format!("{code} {message}"),
         (code, message) => code.or(message)?,
     };
     Some(text::sanitize(&message, secrets, MAX_MESSAGE).into_owned())
 }
 
-/// Reads `{"credential":{"access","secret","securitytoken","expires_at"}}` in the spellings that the official SDKs accept.
+/// Parses `{"credential":{"access","secret","securitytoken","expires_at"}}` in the spellings that the official SDKs accept.
 ///
-/// Nothing of the answer gets into an error: it is all secret.
-pub(super) fn parse_key(answer: &[u8]) -> Result<Credentials, ProviderError> {
-    let answer: Value = serde_json::from_slice(answer)
-        .map_err(|error| ProviderError::invalid("the answer is not JSON").with_source(error))?;
-    let mut key =
-        unwrap(answer).ok_or_else(|| ProviderError::invalid("the answer is not a JSON object"))?;
+/// Errors do not quote the response, which is secret.
+pub(super) fn parse_key(response: &[u8]) -> Result<Credentials, ProviderError> {
+    let response: Value = serde_json::from_slice(response)
+        .map_err(|error| ProviderError::invalid("the response is not JSON").with_source(error))?;
+    let mut key = unwrap(response)
+        .ok_or_else(|| ProviderError::invalid("the response is not a JSON object"))?;
     let access_key = require(&mut key, ["access", "accessKeyId", "access_key_id"])?;
     let secret_key = require(&mut key, ["secret", "secretAccessKey", "secret_access_key"])?;
     let token = require(
@@ -131,21 +129,19 @@ pub(super) fn parse_key(answer: &[u8]) -> Result<Credentials, ProviderError> {
     )?;
     let expires_at = require(&mut key, ["expires_at", "expiration"])?;
     let expires_at = parse_time(&expires_at)
-        .ok_or_else(|| ProviderError::invalid("the answer's expires_at is not a time"))?;
+        .ok_or_else(|| ProviderError::invalid("the expires_at of the response is not a time"))?;
     Ok(Credentials::new(access_key.as_str(), secret_key.as_str())?
         .with_security_token(token.as_str())?
         .with_expires_at(expires_at))
 }
 
-fn unwrap(answer: Value) -> Option<Map<String, Value>> {
-    let Value::Object(mut answer) = answer else {
+fn unwrap(response: Value) -> Option<Map<String, Value>> {
+    let Value::Object(mut response) = response else {
         return None;
     };
-    match answer
-        .remove("credential")
-        .or_else(|| answer.remove("credentials"))
-    {
-        None => Some(answer),
+    let key = response.remove("credential");
+    match key.or_else(|| response.remove("credentials")) {
+        None => Some(response),
         Some(Value::Object(key)) => Some(key),
         Some(_) => None,
     }
@@ -159,10 +155,10 @@ fn require<const N: usize>(
         Some(Value::String(text)) if !text.is_empty() => Some(Zeroizing::new(text)),
         _ => None,
     });
-    value.ok_or_else(|| ProviderError::invalid(format!("the answer has no {}", names[0])))
+    value.ok_or_else(|| ProviderError::invalid(format!("the response has no {}", names[0])))
 }
 
-/// RFC 3339; without an offset it is UTC.
+/// Parses RFC 3339. The default time zone is UTC.
 fn parse_time(text: &str) -> Option<SystemTime> {
     if let Ok(timestamp) = text.parse::<Timestamp>() {
         return Some(timestamp.into());
@@ -176,7 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn messages_are_quoted_without_secrets_and_without_end() {
+    fn messages_are_quoted_without_secrets_and_cut_off() {
         for (body, expected) in [
             (
                 r#"{"error_code":"IAM.0001","error_msg":"no"}"#.to_owned(),
@@ -210,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn every_spelling_of_the_official_sdks() {
+    fn keys_are_parsed_in_every_spelling() {
         let names = [
             ["access", "secret", "securitytoken", "expires_at"],
             [
@@ -230,12 +226,12 @@ mod tests {
             let key = format!(
                 r#"{{"{access}":"A","{secret}":"S","{token}":"T","{expiry}":"2026-01-02T03:04:05.000000Z","x":1}}"#
             );
-            for answer in [
+            for response in [
                 key.clone(),
                 format!(r#"{{"credential":{key}}}"#),
                 format!(r#"{{"credentials":{key}}}"#),
             ] {
-                let credentials = parse_key(answer.as_bytes()).unwrap();
+                let credentials = parse_key(response.as_bytes()).unwrap();
                 assert_eq!(credentials.access_key(), Some("A"));
                 assert_eq!(credentials.secret_key(), Some("S"));
                 assert_eq!(credentials.security_token(), Some("T"));
@@ -260,8 +256,8 @@ mod tests {
     }
 
     #[test]
-    fn an_unusable_answer_is_described_without_quoting_it() {
-        for (answer, reason) in [
+    fn errors_do_not_quote_the_response() {
+        for (response, reason) in [
             ("", "not JSON"),
             ("<html>canary</html>", "not JSON"),
             (r#"["canary"]"#, "not a JSON object"),
@@ -285,10 +281,10 @@ mod tests {
                 "secret key",
             ),
         ] {
-            let error = parse_key(answer.as_bytes()).unwrap_err();
+            let error = parse_key(response.as_bytes()).unwrap_err();
             assert!(error.is_invalid());
             let shown = format!("{error} {error:?}");
-            assert!(shown.contains(reason), "{answer}: {shown}");
+            assert!(shown.contains(reason), "{response}: {shown}");
             assert!(!shown.contains("canary"), "{shown}");
         }
     }

@@ -1,29 +1,29 @@
-//! The transport that most programs have at hand.
+//! The HTTP client of credentials providers that uses reqwest.
 
 use std::{fmt, sync::OnceLock, time::Duration};
 
-use reqwest::{Client, ClientBuilder, Response, Url, redirect};
+use reqwest::{Client, Response, Url, redirect};
 use url::Host;
 
 use super::transport::{HttpFuture, HttpTransport, TransportError, TransportErrorKind};
 use crate::endpoint;
 
-const MAX_ANSWER: usize = 256 * 1024;
+const MAX_RESPONSE: usize = 256 * 1024;
 /// For services in the cloud.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// For the metadata service and the like, as in the official SDKs: on a machine outside the cloud nobody answers.
+/// For the metadata service, as in the official SDKs. A machine outside the cloud waits this long.
 const DIRECT_CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Sends with `reqwest`, honouring the environment's proxies for everything but loopback and link-local addresses.
+/// Sends requests with `reqwest`. It uses the proxies of the environment, except for loopback and link-local addresses.
 ///
-/// Nothing is set up before the first request; plain HTTP to this machine or to the metadata service never loads TLS roots.
+/// Clients are created on first use. Plain HTTP to this machine or the metadata service does not load root certificates.
 #[derive(Default)]
 pub struct ReqwestTransport {
     cloud: OnceLock<Client>,
     direct: OnceLock<Client>,
 }
 
-/// Shows nothing: a client's default headers may hold secrets.
+/// Shows no client: default headers may contain secrets.
 impl fmt::Debug for ReqwestTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ReqwestTransport").finish_non_exhaustive()
@@ -31,13 +31,13 @@ impl fmt::Debug for ReqwestTransport {
 }
 
 impl ReqwestTransport {
-    /// A transport with clients of its own.
+    /// Creates a transport with default clients.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// A transport that asks services in the cloud with the given client, which brings its own proxies, certificates and
-    /// time-outs and should follow no redirects.
+    /// Creates a transport that uses the given client, with its proxies, certificates and timeouts, for services in the
+    /// cloud. The client should not follow redirects.
     pub fn with_client(client: Client) -> Self {
         Self {
             cloud: client.into(),
@@ -46,54 +46,45 @@ impl ReqwestTransport {
     }
 
     fn client(&self, url: &Url) -> Result<Client, TransportError> {
-        let (slot, builder): (_, fn() -> ClientBuilder) = if is_direct(url) {
-            (&self.direct, direct_client)
-        } else {
-            (&self.cloud, cloud_client)
-        };
+        let is_direct = is_direct(url);
+        let slot = if is_direct { &self.direct } else { &self.cloud };
         if let Some(client) = slot.get() {
             return Ok(client.clone());
         }
-        let client = builder()
+        let builder = Client::builder()
             .redirect(redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .build()
-            .map_err(failure)?;
+            .retry(reqwest::retry::never());
+        let builder = if is_direct {
+            let builder = builder.connect_timeout(DIRECT_CONNECT_TIMEOUT).no_proxy();
+            #[cfg(feature = "rustls")]
+            let builder = builder.tls_certs_only([]);
+            builder
+        } else {
+            builder.connect_timeout(CONNECT_TIMEOUT)
+        };
+        let client = builder.build().map_err(transport_error)?;
         Ok(slot.get_or_init(|| client).clone())
     }
 
-    async fn answer(
+    async fn send_request(
         &self,
         request: http::Request<Vec<u8>>,
         timeout: Duration,
     ) -> Result<http::Response<Vec<u8>>, TransportError> {
-        let mut request = reqwest::Request::try_from(request).map_err(failure)?;
+        let mut request = reqwest::Request::try_from(request).map_err(transport_error)?;
         let client = self.client(request.url())?;
         *request.timeout_mut() = Some(timeout);
-        read(client.execute(request).await.map_err(failure)?).await
+        read(client.execute(request).await.map_err(transport_error)?).await
     }
 }
 
 impl HttpTransport for ReqwestTransport {
     fn send(&self, request: http::Request<Vec<u8>>, timeout: Duration) -> HttpFuture<'_> {
-        Box::pin(self.answer(request, timeout))
+        Box::pin(self.send_request(request, timeout))
     }
 }
 
-fn cloud_client() -> ClientBuilder {
-    Client::builder().connect_timeout(CONNECT_TIMEOUT)
-}
-
-fn direct_client() -> ClientBuilder {
-    let builder = Client::builder()
-        .connect_timeout(DIRECT_CONNECT_TIMEOUT)
-        .no_proxy();
-    #[cfg(feature = "rustls")]
-    let builder = builder.tls_certs_only([]);
-    builder
-}
-
-/// Plain HTTP to this machine or to its own link.
+/// Whether the URL is plain HTTP to a loopback or link-local address.
 fn is_direct(url: &Url) -> bool {
     let is_link_local = match url.host() {
         Some(Host::Ipv4(address)) => address.is_link_local(),
@@ -105,20 +96,20 @@ fn is_direct(url: &Url) -> bool {
 
 async fn read(mut response: Response) -> Result<http::Response<Vec<u8>>, TransportError> {
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(failure)? {
-        if body.len() + chunk.len() > MAX_ANSWER {
+    while let Some(chunk) = response.chunk().await.map_err(transport_error)? {
+        if body.len() + chunk.len() > MAX_RESPONSE {
             return Err(TransportError::new(TransportErrorKind::Other)
-                .with_source(format!("the answer is larger than {MAX_ANSWER} bytes")));
+                .with_source(format!("the response is larger than {MAX_RESPONSE} bytes")));
         }
         body.extend_from_slice(&chunk);
     }
-    let mut answer = http::Response::new(body);
-    *answer.status_mut() = response.status();
-    *answer.headers_mut() = std::mem::take(response.headers_mut());
-    Ok(answer)
+    let mut collected = http::Response::new(body);
+    *collected.status_mut() = response.status();
+    *collected.headers_mut() = std::mem::take(response.headers_mut());
+    Ok(collected)
 }
 
-fn failure(error: reqwest::Error) -> TransportError {
+fn transport_error(error: reqwest::Error) -> TransportError {
     let kind = if error.is_connect() {
         TransportErrorKind::Unreachable
     } else if error.is_timeout() {

@@ -1,4 +1,4 @@
-//! HTTP as an input: the providers say what to send, a transport sends it.
+//! The HTTP client that credentials providers use, as a trait.
 
 use std::{error::Error, fmt::Debug, future::Future, pin::Pin, sync::Arc, time::Duration};
 
@@ -6,15 +6,15 @@ use std::{error::Error, fmt::Debug, future::Future, pin::Pin, sync::Arc, time::D
 pub type HttpFuture<'a> =
     Pin<Box<dyn Future<Output = Result<http::Response<Vec<u8>>, TransportError>> + Send + 'a>>;
 
-/// A way to send the few small requests by which providers get credentials.
+/// The HTTP client with which credentials providers send their requests.
 ///
-/// `ReqwestTransport` (feature `reqwest`) is one; implement it to use an HTTP client of your own.
+/// `ReqwestTransport` (feature `reqwest`) implements it. Implement it to use another HTTP client.
 ///
 /// ```
 /// use std::time::Duration;
 /// use huaweicloud_auth::{HttpFuture, HttpTransport, TransportError, TransportErrorKind};
 ///
-/// /// No source that needs the network has anything.
+/// /// Fails every request.
 /// #[derive(Debug)]
 /// struct Offline;
 ///
@@ -25,18 +25,18 @@ pub type HttpFuture<'a> =
 /// }
 /// ```
 pub trait HttpTransport: Debug + Send + Sync {
-    /// Sends one request and reads the whole answer.
+    /// Sends one request and reads the whole response.
     ///
-    /// An implementation follows no redirects, gives up after `timeout`, refuses answers that are larger than a few hundred
-    /// kilobytes, and sends to loopback and link-local addresses without a proxy.
+    /// An implementation must not follow redirects, must fail after `timeout`, must refuse responses larger than a few
+    /// hundred kilobytes, and must not use a proxy for loopback and link-local addresses.
     ///
     /// # Errors
     ///
-    /// The future resolves to an error when there is no answer; an answer of any status is no error.
+    /// The future resolves to an error when there is no response. A response with an error status is not an error.
     fn send(&self, request: http::Request<Vec<u8>>, timeout: Duration) -> HttpFuture<'_>;
 }
 
-/// Why there is no answer.
+/// Why there is no response.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{}", .kind.describe())]
 pub struct TransportError {
@@ -45,15 +45,15 @@ pub struct TransportError {
     source: Option<Arc<dyn Error + Send + Sync>>,
 }
 
-/// The ways in which a request can get no answer.
+/// The kinds of [`TransportError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TransportErrorKind {
-    /// Nobody was reached: no route, no name, connection refused, or no connection in time.
+    /// There was no connection: unknown host, no route, connection refused, or connect timeout.
     Unreachable,
-    /// Somebody was reached and did not answer in time.
+    /// There was a connection, but no complete response before the timeout.
     TimedOut,
-    /// Anything else, such as a connection that broke or an answer that is too large.
+    /// Any other failure, such as a broken connection or a response that is too large.
     Other,
 }
 
@@ -61,31 +61,31 @@ impl TransportErrorKind {
     fn describe(self) -> &'static str {
         match self {
             Self::Unreachable => "cannot be reached",
-            Self::TimedOut => "does not answer in time",
-            Self::Other => "gives no usable answer",
+            Self::TimedOut => "timed out",
+            Self::Other => "returned no valid response",
         }
     }
 }
 
 impl TransportError {
-    /// An error of a kind.
+    /// Creates an error of the given kind.
     pub fn new(kind: TransportErrorKind) -> Self {
         Self { kind, source: None }
     }
 
-    /// Adds the error underneath, which [`Error::source`] then returns. It must hold no secret.
+    /// Sets the cause, which [`Error::source`] returns. It must not contain secrets.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         self.source = Some(Arc::from(source.into()));
         self
     }
 
-    /// What went wrong, for code that must decide.
+    /// Returns the kind, for code that must distinguish errors.
     pub fn kind(&self) -> TransportErrorKind {
         self.kind
     }
 
-    /// The error underneath, for an error that says in its own message what this one says.
+    /// Returns the cause, for an error whose message includes that of this one.
     pub(super) fn into_source(self) -> Option<Arc<dyn Error + Send + Sync>> {
         self.source
     }

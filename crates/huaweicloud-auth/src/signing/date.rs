@@ -9,11 +9,7 @@ use super::headers::X_SDK_DATE;
 
 const LENGTH: usize = "20060102T150405Z".len();
 
-/// The date header's text and the moment it names, or `None` when there is no such header.
-///
-/// # Errors
-///
-/// What is wrong with the headers.
+/// Returns the text and the time of the date header, `None` when there is none, or what is wrong with it.
 pub(crate) fn header_date(headers: &HeaderMap) -> Result<Option<(&str, SystemTime)>, &'static str> {
     let mut values = headers.get_all(X_SDK_DATE).iter();
     let Some(value) = values.next() else {
@@ -28,32 +24,27 @@ pub(crate) fn header_date(headers: &HeaderMap) -> Result<Option<(&str, SystemTim
         .ok_or("the X-Sdk-Date header is not a date of the form YYYYMMDDTHHMMSSZ")
 }
 
-/// `None` beyond the years that four digits can say.
+/// `None` outside the years 0 to 9999.
 pub(super) fn format(time: SystemTime) -> Option<String> {
-    let timestamp = Timestamp::try_from(time).ok()?;
-    let at = TimeZone::UTC.to_datetime(timestamp);
-    let year = u16::try_from(at.year()).ok()?;
+    let at = TimeZone::UTC.to_datetime(Timestamp::try_from(time).ok()?);
     let mut text = String::with_capacity(LENGTH);
-    push_two_digits(&mut text, u8::try_from(year / 100).ok()?);
-    push_two_digits(&mut text, u8::try_from(year % 100).ok()?);
     for (mark, number) in [
-        ("", at.month()),
-        ("", at.day()),
-        ("T", at.hour()),
-        ("", at.minute()),
-        ("", at.second()),
+        ("", at.year() / 100),
+        ("", at.year() % 100),
+        ("", at.month().into()),
+        ("", at.day().into()),
+        ("T", at.hour().into()),
+        ("", at.minute().into()),
+        ("", at.second().into()),
     ] {
+        // A formatter takes ten times as long, and every request needs a date.
+        let number = u8::try_from(number).ok()?;
         text.push_str(mark);
-        push_two_digits(&mut text, number.unsigned_abs());
+        text.push(char::from(b'0' + number / 10));
+        text.push(char::from(b'0' + number % 10));
     }
     text.push('Z');
     Some(text)
-}
-
-/// For numbers below 100; a formatter takes ten times as long, for every request.
-fn push_two_digits(text: &mut String, number: u8) {
-    text.push(char::from(b'0' + number / 10));
-    text.push(char::from(b'0' + number % 10));
 }
 
 fn parse(text: &str) -> Option<SystemTime> {
@@ -78,7 +69,7 @@ fn parse(text: &str) -> Option<SystemTime> {
     Some(timestamp.into())
 }
 
-/// Says that all places of digits hold ASCII digits.
+/// Whether the text has the form `YYYYMMDDTHHMMSSZ`.
 fn has_shape(text: &str) -> bool {
     text.len() == LENGTH
         && text.bytes().enumerate().all(|(index, byte)| match index {
@@ -95,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn formats_and_parses_the_same_moment() {
+    fn formats_and_parses_the_same_time() {
         for (seconds, text) in [
             (0, "19700101T000000Z"),
             (1_767_323_045, "20260102T030405Z"),
@@ -108,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_not_a_moment() {
+    fn refuses_invalid_dates() {
         for text in [
             "",
             "20260102T030405",
@@ -128,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_a_clock_beyond_the_format() {
+    fn formats_no_year_after_9999() {
         let year_10000 = SystemTime::UNIX_EPOCH + Duration::from_secs(253_402_300_800);
         assert_eq!(format(year_10000), None);
         let christmas_9999 = year_10000 - Duration::from_secs(7 * 86_400);

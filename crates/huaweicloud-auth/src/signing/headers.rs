@@ -1,4 +1,4 @@
-//! The names of headers, and which of them a signature covers.
+//! The names of the headers of the cloud, and the list of signed headers.
 
 use std::{borrow::Cow, fmt};
 
@@ -6,20 +6,20 @@ use http::{HeaderMap, HeaderName, header};
 
 /// The time of signing, `YYYYMMDDTHHMMSSZ` in UTC.
 pub const X_SDK_DATE: HeaderName = HeaderName::from_static("x-sdk-date");
-/// The payload hash, when the signer states it instead of leaving it to the server to compute.
+/// The payload hash, or `UNSIGNED-PAYLOAD`. Without it, the server computes the hash from the body.
 pub const X_SDK_CONTENT_SHA256: HeaderName = HeaderName::from_static("x-sdk-content-sha256");
-/// The token that belongs to a temporary key pair.
+/// The security token of a temporary key pair.
 pub const X_SECURITY_TOKEN: HeaderName = HeaderName::from_static("x-security-token");
-/// The token that replaces a signature.
+/// The authentication token, which replaces a signature.
 pub const X_AUTH_TOKEN: HeaderName = HeaderName::from_static("x-auth-token");
 /// The project of a regional request.
 pub const X_PROJECT_ID: HeaderName = HeaderName::from_static("x-project-id");
 /// The account of a global request.
 pub const X_DOMAIN_ID: HeaderName = HeaderName::from_static("x-domain-id");
-/// The id that a service gives a request, in its response.
+/// The id of a request, in the response.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The names of the headers that a signature covers: lower-case, in ascending order, each once.
+/// The names of the headers that a signature covers: lower-case, in ascending order, without duplicates.
 ///
 /// ```
 /// use huaweicloud_auth::signing::SignedHeaders;
@@ -43,20 +43,23 @@ const STANDARD: [HeaderName; 7] = [
 ];
 
 impl<'a> SignedHeaders<'a> {
-    /// `host`, and those of `content-type`, `x-domain-id`, `x-project-id`, `x-sdk-content-sha256`, `x-sdk-date` and
+    /// Lists `host`, and those of `content-type`, `x-domain-id`, `x-project-id`, `x-sdk-content-sha256`, `x-sdk-date` and
     /// `x-security-token` that the request has.
     pub fn standard(headers: &HeaderMap) -> SignedHeaders<'static> {
         let mut names = String::with_capacity(64);
         for name in &STANDARD {
             if name == header::HOST || headers.contains_key(name) {
-                push_name(&mut names, name.as_str());
+                if !names.is_empty() {
+                    names.push(';');
+                }
+                names.push_str(name.as_str());
             }
         }
         SignedHeaders(names.into())
     }
 
-    /// `host` and every header that the request has, as the official SDKs sign them: all but `authorization` and names with
-    /// `_` in them.
+    /// Lists `host` and every header of the request except `authorization` and names that contain `_`, like the official
+    /// SDKs.
     pub fn all(headers: &HeaderMap) -> SignedHeaders<'static> {
         let mut sorted: Vec<&str> = headers
             .keys()
@@ -69,8 +72,8 @@ impl<'a> SignedHeaders<'a> {
         SignedHeaders(sorted.join(";").into())
     }
 
-    /// Reads the list of an `Authorization` header; `None` unless it is one or more header names in lower case, in ascending
-    /// order, each once, with `;` between them.
+    /// Parses the list of an `Authorization` header. Returns `None` unless it is one or more lower-case header names,
+    /// separated by `;`, in ascending order and without duplicates.
     pub fn parse(list: &'a str) -> Option<Self> {
         let mut previous = "";
         for name in list.split(';') {
@@ -82,17 +85,17 @@ impl<'a> SignedHeaders<'a> {
         Some(Self(Cow::Borrowed(list)))
     }
 
-    /// The names with `;` between them, as in the `Authorization` header.
+    /// Returns the names separated by `;`, as in the `Authorization` header.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The names, in ascending order.
+    /// Returns the names, in ascending order.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.0.split(';')
     }
 
-    /// Whether the header of this lower-case name is covered.
+    /// Whether the list contains this lower-case name.
     pub fn contains(&self, name: &str) -> bool {
         self.iter().any(|listed| listed == name)
     }
@@ -102,13 +105,6 @@ impl fmt::Display for SignedHeaders<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
-}
-
-fn push_name(names: &mut String, name: &str) {
-    if !names.is_empty() {
-        names.push(';');
-    }
-    names.push_str(name);
 }
 
 /// A `token` of RFC 9110 without its upper-case letters.
@@ -134,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn all_leaves_out_underscores_and_the_signature_itself() {
+    fn all_leaves_out_authorization_and_underscores() {
         let headers: HeaderMap = [
             "user-agent",
             "accept",
@@ -152,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_lists_that_no_signer_makes() {
+    fn refuses_invalid_lists() {
         for list in [
             "", ";", "a;", ";a", "a;;b", "b;a", "a;a", "A", "a b", "a,b", "a:b", "é",
         ] {

@@ -1,73 +1,73 @@
-//! `SDK-HMAC-SHA256`: from a request and credentials to headers.
+//! Signs requests with `SDK-HMAC-SHA256`.
 //!
-//! Three pure stages, each of which can be looked at alone:
-//! [`canonical_request`] → [`string_to_sign`] → [`signature`]. [`authorize`] runs them and inserts the headers, [`explain`]
-//! runs them and shows what it found, and [`verification`](crate::verification) runs them on the server.
+//! The stages are [`canonical_request`] → [`string_to_sign`] → [`signature`], each a pure function. [`authorize`] runs them
+//! and inserts the headers, [`explain`] runs them and returns every stage, and [`verification`](crate::verification) runs
+//! them on the server.
 //!
 //! # What is signed
 //!
-//! * The path and the query **as they go on the wire**. Both are decoded and encoded again in one fixed way, so a client and
-//!   a server that spell the same path differently agree. `%2F` in a path is signed as `/`, as every official SDK does it:
-//!   a server must not tell the two apart, and best refuses `%2F`. A `+` in a query is a space, as in a form.
-//! * Repeated query parameters are sorted by name, then value.
-//! * Only the listed headers. [`SignedHeaders::standard`] leaves out those that proxies rewrite.
+//! * The path and the query **as sent**. Both are decoded and encoded again in one fixed way, so the signature does not
+//!   depend on how they are percent-encoded. `%2F` in a path is signed as `/`, as in every official SDK: a server should
+//!   refuse `%2F`, and must not distinguish it from `/`. A `+` in a query is a space, as in a form.
+//! * Query parameters, sorted by name, then value.
+//! * The headers in a list. [`SignedHeaders::standard`] leaves out those that proxies rewrite.
 //! * The body, as the SHA-256 of the exact bytes that are sent; see [`Payload`].
 //!
-//! Whoever changes one of these after signing breaks the signature.
+//! A change to any of these after signing invalidates the signature.
 
-mod canonical;
+mod canonical_request;
 mod date;
 mod headers;
-mod hex;
 mod signature;
 mod signer;
 
-pub use canonical::{CanonicalRequest, canonical_request};
+pub use canonical_request::{CanonicalRequest, canonical_request, string_to_sign};
 pub use headers::{
     SignedHeaders, X_AUTH_TOKEN, X_DOMAIN_ID, X_PROJECT_ID, X_REQUEST_ID, X_SDK_CONTENT_SHA256,
     X_SDK_DATE, X_SECURITY_TOKEN,
 };
-pub use signature::{Signature, signature, string_to_sign};
+pub use signature::{Signature, signature};
 pub use signer::{Explanation, Signer, SigningError, SigningErrorKind, authorize, explain};
 
-pub(crate) use canonical::canonical_request_with;
+pub(crate) use canonical_request::canonical_request_with;
 pub(crate) use date::header_date;
-pub(crate) use hex::{hex, hex_sha256};
-pub(crate) use signature::SigningKey;
+pub(crate) use signature::{SigningKey, hex_sha256};
+
+use signature::{HexDigest, hex};
 
 use http::{HeaderMap, HeaderName, Method};
 
-/// The name of the algorithm, as the `Authorization` header and the string to sign begin.
+/// The name of the algorithm, with which the `Authorization` header and the string to sign start.
 pub const ALGORITHM: &str = "SDK-HMAC-SHA256";
 
-/// What `X-Sdk-Content-Sha256` says when the signature does not cover the body.
+/// The value of `X-Sdk-Content-Sha256` when the signature does not cover the body.
 pub const UNSIGNED_PAYLOAD: &str = "UNSIGNED-PAYLOAD";
 
-/// Where a request goes: the parts of it that do not stand in the headers or the body.
+/// The method, host, path and query of a request.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestTarget<'a> {
     /// The method, as sent.
     pub method: &'a Method,
-    /// The value of the `Host` header, as sent: with the port unless it is the scheme's own.
+    /// The value of the `Host` header, as sent: with the port unless it is the default of the scheme.
     pub host: &'a str,
-    /// The path as on the wire, percent-encoded, without the query. Empty means `/`.
+    /// The path as sent: percent-encoded, without the query. Empty means `/`.
     pub path: &'a str,
-    /// The query as on the wire, percent-encoded, without the `?`. Empty means none.
+    /// The query as sent: percent-encoded, without the `?`. Empty means none.
     pub query: &'a str,
 }
 
-/// Everything that a signature can cover. [`Debug`](std::fmt::Debug) names the headers and leaves their values out.
+/// Everything that a signature can cover. [`Debug`](std::fmt::Debug) shows the names of the headers, not their values.
 #[derive(Clone, Copy)]
 pub struct SigningRequest<'a> {
     /// Method, host, path and query.
     pub target: RequestTarget<'a>,
-    /// The headers as sent. `Host` need not be among them: [`RequestTarget::host`] is what counts.
+    /// The headers as sent. `Host` may be absent: [`RequestTarget::host`] is used.
     pub headers: &'a HeaderMap,
     /// The body.
     pub payload: Payload<'a>,
 }
 
-/// A server's headers come from the wire: nothing marks the secret ones.
+/// The headers of a received request are not marked as sensitive, so no value is shown.
 impl std::fmt::Debug for SigningRequest<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let names: Vec<&HeaderName> = self.headers.keys().collect();
@@ -81,19 +81,30 @@ impl std::fmt::Debug for SigningRequest<'_> {
 
 /// How the signature covers the body.
 ///
-/// An `X-Sdk-Content-Sha256` header that is already there goes before this when signing: its value is taken as it is.
+/// When signing, an `X-Sdk-Content-Sha256` header of the request takes precedence over this.
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub enum Payload<'a> {
-    /// The exact bytes that are sent; empty for no body.
+    /// The exact bytes that are sent; empty when there is no body.
     Bytes(&'a [u8]),
-    /// The SHA-256 of the bytes that are sent, for callers that hashed them while they were made or read.
+    /// The SHA-256 of the bytes that are sent, for callers that already computed it.
     Sha256([u8; 32]),
-    /// Not at all. [`authorize`] says so in `X-Sdk-Content-Sha256`; anyone on the way can change such a body.
+    /// The signature does not cover the body, so it can be changed in transit. [`authorize`] declares this in
+    /// `X-Sdk-Content-Sha256`.
     Unsigned,
 }
 
-/// Shows the length of a body, never the body.
+impl Payload<'_> {
+    pub(crate) fn sha256(&self) -> Option<HexDigest> {
+        match self {
+            Self::Bytes(body) => Some(hex_sha256(body)),
+            Self::Sha256(digest) => Some(hex(digest)),
+            Self::Unsigned => None,
+        }
+    }
+}
+
+/// Shows the length of a body, not the body.
 impl std::fmt::Debug for Payload<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

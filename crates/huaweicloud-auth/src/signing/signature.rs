@@ -1,28 +1,12 @@
-//! The second and third stage: string to sign, and signature.
+//! The signature, and hashes in hexadecimal.
 
 use std::fmt;
 
 use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use super::{
-    ALGORITHM,
-    canonical::CanonicalRequest,
-    hex::{HexDigest, hex, hex_sha256},
-};
-
-/// The second stage: the algorithm, the value of `X-Sdk-Date` and the hash of the canonical request, a line each.
-pub fn string_to_sign(x_sdk_date: &str, canonical_request: &CanonicalRequest) -> String {
-    [
-        ALGORITHM,
-        x_sdk_date,
-        hex_sha256(canonical_request.as_bytes()).as_str(),
-    ]
-    .join("\n")
-}
-
-/// The third stage: the HMAC-SHA256 of the string to sign, keyed with the secret key as it is.
+/// Returns the signature: the HMAC-SHA256 of the string to sign, keyed with the secret key.
 ///
 /// ```
 /// use huaweicloud_auth::signing::signature;
@@ -37,7 +21,7 @@ pub fn signature(secret_key: &str, string_to_sign: &str) -> Signature {
     SigningKey::new(secret_key).sign(string_to_sign)
 }
 
-/// A secret key with the work done that is the same for every signature. Wiped on drop.
+/// A secret key, prepared for signing. Wiped on drop.
 #[derive(Clone)]
 pub(crate) struct SigningKey(Hmac<Sha256>);
 
@@ -58,18 +42,17 @@ impl SigningKey {
 
 /// A signature: 64 lower-case hexadecimal digits, as in the `Authorization` header.
 ///
-/// It has no `==`, because comparing must take the same time wherever the difference is:
-/// see [`verification`](crate::verification).
+/// It has no `==`, because a comparison must take constant time: see [`verification`](crate::verification).
 #[derive(Clone, Debug)]
 pub struct Signature(HexDigest);
 
 impl Signature {
-    /// The hexadecimal digits.
+    /// Returns the hexadecimal digits.
     pub fn as_str(&self) -> &str {
         self.0.as_str()
     }
 
-    /// Whether these are the digits, found out in constant time.
+    /// Compares the digits in constant time.
     pub(crate) fn is(&self, digits: &str) -> bool {
         self.0.digits.ct_eq(digits.as_bytes()).into()
     }
@@ -79,4 +62,31 @@ impl fmt::Display for Signature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
+}
+
+/// A SHA-256 in lower-case hexadecimal.
+#[derive(Clone, Debug)]
+pub(crate) struct HexDigest {
+    digits: [u8; 64],
+}
+
+impl HexDigest {
+    pub(crate) fn as_str(&self) -> &str {
+        // ASCII is valid UTF-8.
+        std::str::from_utf8(&self.digits).unwrap_or_default()
+    }
+}
+
+pub(crate) fn hex_sha256(bytes: &[u8]) -> HexDigest {
+    hex(&Sha256::digest(bytes).into())
+}
+
+pub(crate) fn hex(digest: &[u8; 32]) -> HexDigest {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut digits = [0; 64];
+    for (pair, byte) in digits.chunks_exact_mut(2).zip(digest) {
+        pair[0] = DIGITS[usize::from(byte >> 4)];
+        pair[1] = DIGITS[usize::from(byte & 15)];
+    }
+    HexDigest { digits }
 }

@@ -1,4 +1,4 @@
-//! From credentials to headers.
+//! Signs requests: inserts the headers that the credentials require.
 
 use std::{borrow::Cow, fmt, time::SystemTime};
 
@@ -6,27 +6,27 @@ use http::{HeaderMap, HeaderValue, header};
 
 use super::{
     ALGORITHM, Payload, RequestTarget, SigningRequest, UNSIGNED_PAYLOAD,
-    canonical::{CanonicalRequest, canonical_request, is_secret},
+    canonical_request::{CanonicalRequest, canonical_request, is_secret, string_to_sign},
     date::{self, header_date},
     headers::{SignedHeaders, X_AUTH_TOKEN, X_SDK_CONTENT_SHA256, X_SDK_DATE, X_SECURITY_TOKEN},
-    signature::{Signature, string_to_sign},
+    signature::Signature,
 };
 use crate::{Credentials, credentials::Identity, text::REDACTED};
 
-/// Makes a request pass as sent by the owner of the credentials: the last thing to do before sending it.
+/// Authorizes a request with credentials. Call it last, just before sending.
 ///
-/// * A key pair inserts `X-Sdk-Date` (an existing one is kept), `X-Security-Token` when it has one, and `Authorization`.
-///   The signature covers [`SignedHeaders::standard`], so `Content-Type` and `X-Project-Id` must be there already.
-/// * A token inserts `X-Auth-Token` and signs nothing.
-/// * A request that has an `Authorization` header is left alone.
+/// * For a key pair, it inserts `X-Sdk-Date` unless present, `X-Security-Token` when there is a security token, and
+///   `Authorization`. The signature covers [`SignedHeaders::standard`], so insert `Content-Type` and `X-Project-Id` before.
+/// * For a token, it inserts `X-Auth-Token` and signs nothing.
+/// * It does not change a request that has an `Authorization` header.
 ///
-/// `now` is the client's clock; the service allows it to be 15 minutes off. Secret headers are marked
-/// [sensitive](HeaderValue::is_sensitive). Sign every attempt anew, from headers without `Authorization` and `X-Sdk-Date`.
+/// `now` is the time of the client, which may differ from that of the service by 15 minutes. Secret headers are marked
+/// [sensitive](HeaderValue::is_sensitive). Sign each attempt anew, from headers without `Authorization` and `X-Sdk-Date`.
 /// A [`Signer`] can sign other headers.
 ///
 /// # Errors
 ///
-/// The kinds of [`SigningErrorKind`]; the headers then are as they were.
+/// The kinds of [`SigningErrorKind`]. The headers are then unchanged.
 pub fn authorize(
     credentials: &Credentials,
     target: RequestTarget<'_>,
@@ -37,7 +37,7 @@ pub fn authorize(
     Signer::new(credentials, now).authorize(target, headers, payload)
 }
 
-/// Does what [`authorize`] does, to a copy of the headers, and keeps what it did.
+/// Does the same as [`authorize`] with a copy of the headers, and returns every stage.
 ///
 /// # Errors
 ///
@@ -52,7 +52,7 @@ pub fn explain(
     Signer::new(credentials, now).explain(target, headers, payload)
 }
 
-/// What to sign with and which headers, apart from the request that it is applied to.
+/// The credentials, the time and the list of headers to sign requests with.
 ///
 /// ```
 /// use std::time::SystemTime;
@@ -77,7 +77,6 @@ pub struct Signer<'a> {
     signed_headers: Option<SignedHeaders<'a>>,
 }
 
-/// What signing went through.
 struct Stages {
     canonical_request: CanonicalRequest,
     string_to_sign: String,
@@ -85,7 +84,7 @@ struct Stages {
 }
 
 impl<'a> Signer<'a> {
-    /// Signs [`SignedHeaders::standard`] with the credentials. `now` is the date of a request that has none.
+    /// Creates a signer for [`SignedHeaders::standard`]. `now` is the date of requests without `X-Sdk-Date`.
     pub fn new(credentials: &'a Credentials, now: SystemTime) -> Self {
         Self {
             credentials,
@@ -94,15 +93,15 @@ impl<'a> Signer<'a> {
         }
     }
 
-    /// Signs the listed headers instead, whatever they are: a verifier refuses a list without `x-sdk-date` or with a header
-    /// that the request lacks.
+    /// Sets the headers to sign. A verifier refuses a list without `x-sdk-date` or with a header that the request does not
+    /// have.
     #[must_use]
     pub fn with_signed_headers(mut self, signed_headers: SignedHeaders<'a>) -> Self {
         self.signed_headers = Some(signed_headers);
         self
     }
 
-    /// Does what [`authorize`] does.
+    /// Does the same as [`authorize`].
     ///
     /// # Errors
     ///
@@ -116,7 +115,7 @@ impl<'a> Signer<'a> {
         self.sign(target, headers, payload).map(drop)
     }
 
-    /// Does the same to a copy of the headers, and keeps every stage.
+    /// Does the same with a copy of the headers, and returns every stage.
     ///
     /// # Errors
     ///
@@ -141,21 +140,16 @@ impl<'a> Signer<'a> {
         if headers.contains_key(header::AUTHORIZATION) {
             return Ok(None);
         }
-        let (access_key, signing_key, security_token) = match self.credentials.identity() {
+        let pair = match self.credentials.identity() {
+            Identity::KeyPair(pair) => pair,
             Identity::Token(token) => {
                 headers.insert(X_AUTH_TOKEN, sensitive(token));
                 return Ok(None);
             }
-            Identity::KeyPair {
-                access_key,
-                signing_key,
-                security_token,
-                ..
-            } => (access_key, signing_key, security_token),
         };
         require_host(target.host)?;
         let date = date_to_use(headers, self.now)?;
-        if let Some(token) = security_token {
+        if let Some(token) = &pair.security_token {
             headers.insert(X_SECURITY_TOKEN, sensitive(token));
         }
         if let Payload::Unsigned = payload {
@@ -172,8 +166,12 @@ impl<'a> Signer<'a> {
         };
         let canonical_request = canonical_request(&request, &signed_headers);
         let string_to_sign = string_to_sign(&date, &canonical_request);
-        let signature = signing_key.sign(&string_to_sign);
-        let authorization = sensitive(&authorization(access_key, &signed_headers, &signature));
+        let signature = pair.signing_key.sign(&string_to_sign);
+        let authorization = sensitive(&authorization(
+            &pair.access_key,
+            &signed_headers,
+            &signature,
+        ));
         headers.insert(header::AUTHORIZATION, authorization);
         Ok(Some(Stages {
             canonical_request,
@@ -183,9 +181,9 @@ impl<'a> Signer<'a> {
     }
 }
 
-/// How a request was signed, stage by stage, to compare with what a service says it computed.
+/// The stages of a signature, to compare with those that a service computed.
 ///
-/// No way of printing it shows the secret key, a security token or an authentication token.
+/// [`Display`](fmt::Display) and [`Debug`](fmt::Debug) do not show the secret key or tokens.
 ///
 /// ```
 /// use std::time::SystemTime;
@@ -206,29 +204,30 @@ pub struct Explanation {
 }
 
 impl Explanation {
-    /// The first stage; `None` when nothing was signed: token credentials, or an `Authorization` header of the caller's.
+    /// Returns the canonical request; `None` when nothing was signed, because the credentials are a token or the request
+    /// had an `Authorization` header.
     pub fn canonical_request(&self) -> Option<&CanonicalRequest> {
         self.stages.as_ref().map(|stages| &stages.canonical_request)
     }
 
-    /// The second stage; `None` when nothing was signed.
+    /// Returns the string to sign; `None` when nothing was signed.
     pub fn string_to_sign(&self) -> Option<&str> {
         self.stages
             .as_ref()
             .map(|stages| stages.string_to_sign.as_str())
     }
 
-    /// The third stage; `None` when nothing was signed.
+    /// Returns the signature; `None` when nothing was signed.
     pub fn signature(&self) -> Option<&Signature> {
         self.stages.as_ref().map(|stages| &stages.signature)
     }
 
-    /// The headers as they would be sent, `Host` aside. Tokens are shown as `<redacted>`; `Authorization` is shown when it
-    /// was made here, since a signature gives no secret away.
+    /// Returns the headers to send, except `Host`. Tokens are shown as `<redacted>`. An `Authorization` header that signing
+    /// inserted is shown, because a signature does not reveal the secret key.
     pub fn headers(&self) -> impl Iterator<Item = (&str, Cow<'_, str>)> {
         self.headers.iter().map(|(name, value)| {
-            let made_here = self.stages.is_some() && name == header::AUTHORIZATION;
-            let hidden = !made_here && (value.is_sensitive() || is_secret(name.as_str()));
+            let is_inserted = self.stages.is_some() && name == header::AUTHORIZATION;
+            let hidden = !is_inserted && (value.is_sensitive() || is_secret(name.as_str()));
             let shown = if hidden {
                 REDACTED.into()
             } else {
@@ -239,7 +238,7 @@ impl Explanation {
     }
 }
 
-/// The stages under their names, then the headers.
+/// Shows the stages with their names, then the headers.
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.stages {
@@ -250,7 +249,7 @@ impl fmt::Display for Explanation {
             }
             None => writeln!(
                 f,
-                "Nothing is signed: the request carries a token or its own Authorization.\n"
+                "Nothing is signed: the request has a token or its own Authorization header.\n"
             )?,
         }
         writeln!(f, "Headers")?;
@@ -267,7 +266,7 @@ impl fmt::Debug for Explanation {
     }
 }
 
-/// Why a request could not be signed. Its headers are as they were.
+/// Why a request could not be signed. Its headers are unchanged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct SigningError {
@@ -275,15 +274,15 @@ pub struct SigningError {
     message: String,
 }
 
-/// What kept a request from being signed.
+/// The kinds of [`SigningError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SigningErrorKind {
-    /// The request has an `X-Sdk-Date` already, and it cannot be used.
+    /// The request has an invalid `X-Sdk-Date`, or several.
     InvalidDate,
-    /// The host is empty or holds a character that no `Host` header may carry.
+    /// The host is empty or contains a character that the `Host` header does not allow.
     InvalidHost,
-    /// The clock stands outside the years 0 to 9999, which `X-Sdk-Date` can say.
+    /// The time is outside the years 0 to 9999, which `X-Sdk-Date` can represent.
     ClockOutOfRange,
 }
 
@@ -295,7 +294,7 @@ impl SigningError {
         }
     }
 
-    /// What went wrong, for code that must decide.
+    /// Returns the kind, for code that must distinguish errors.
     pub fn kind(&self) -> SigningErrorKind {
         self.kind
     }
@@ -324,9 +323,7 @@ fn require_host(host: &str) -> Result<(), SigningError> {
     }
     Err(SigningError::new(
         SigningErrorKind::InvalidHost,
-        format!(
-            "the host {host:?} cannot be signed: it must be visible ASCII, as in the Host header"
-        ),
+        format!("the host {host:?} is invalid: it must be visible ASCII, as in the Host header"),
     ))
 }
 
@@ -336,7 +333,7 @@ fn date_to_use(headers: &HeaderMap, now: SystemTime) -> Result<String, SigningEr
         Ok(None) => date::format(now).ok_or_else(|| {
             SigningError::new(
                 SigningErrorKind::ClockOutOfRange,
-                "the clock stands outside the years 0 to 9999, which X-Sdk-Date can say: set it right",
+                "the clock is outside the years 0 to 9999, which X-Sdk-Date can represent: set the clock",
             )
         }),
         Err(fault) => Err(SigningError::new(SigningErrorKind::InvalidDate, fault)),
@@ -345,10 +342,10 @@ fn date_to_use(headers: &HeaderMap, now: SystemTime) -> Result<String, SigningEr
 
 #[expect(
     clippy::expect_used,
-    reason = "credentials hold visible ASCII only, and so do header names and hexadecimal digits"
+    reason = "credentials, header names and hexadecimal digits are visible ASCII"
 )]
 fn plain(text: &str) -> HeaderValue {
-    HeaderValue::from_str(text).expect("visible ASCII fits a header")
+    HeaderValue::from_str(text).expect("visible ASCII is a valid header value")
 }
 
 fn sensitive(text: &str) -> HeaderValue {

@@ -1,4 +1,4 @@
-//! Keeping credentials: once for all callers, in time, and never expired ones.
+//! The cache of credentials.
 
 use std::{
     sync::{
@@ -16,7 +16,7 @@ use tokio::time::{Instant, advance, sleep};
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// Makes a key of the given lifetime after half a second, or fails, and counts.
+/// Returns a numbered key with the given lifetime after half a second, or fails.
 #[derive(Debug)]
 struct Source {
     clock: Clock,
@@ -43,7 +43,7 @@ impl Source {
         self.fails.store(fails, Ordering::SeqCst);
     }
 
-    async fn answer(&self) -> Result<Credentials, ProviderError> {
+    async fn next_key(&self) -> Result<Credentials, ProviderError> {
         let number = self.asked.fetch_add(1, Ordering::SeqCst) + 1;
         sleep(Duration::from_millis(500)).await;
         if self.fails.load(Ordering::SeqCst) {
@@ -56,11 +56,11 @@ impl Source {
 
 impl ProvideCredentials for Source {
     fn provide_credentials(&self) -> ProvideCredentialsFuture<'_> {
-        Box::pin(self.answer())
+        Box::pin(self.next_key())
     }
 }
 
-/// A clock that goes with tokio's.
+/// A clock that follows the paused clock of tokio.
 fn paused_clock() -> Clock {
     let (epoch, start) = (SystemTime::UNIX_EPOCH + 1_000_000 * HOUR, Instant::now());
     Clock::from_fn(move || epoch + start.elapsed())
@@ -80,7 +80,7 @@ async fn key<P: ProvideCredentials>(provider: &P) -> String {
         .to_owned()
 }
 
-/// What 1,000 calls at once get.
+/// The results of 1,000 concurrent calls.
 async fn thousand(
     provider: &Arc<CachedProvider<Arc<Source>>>,
 ) -> Vec<Result<Credentials, ProviderError>> {
@@ -114,7 +114,7 @@ async fn a_thousand_calls_across_an_expiry_refresh_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn while_one_call_refreshes_ahead_the_others_use_the_valid_key() {
+async fn other_calls_use_the_valid_key_during_a_refresh() {
     let source = Source::new(6 * HOUR);
     let provider = cached(&source);
     assert_eq!(key(&provider).await, "KEY1");
@@ -132,31 +132,40 @@ async fn while_one_call_refreshes_ahead_the_others_use_the_valid_key() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn keys_are_replaced_forty_minutes_ahead() {
-    let source = Source::new(6 * HOUR);
-    let provider = cached(&source);
-    assert_eq!(key(&provider).await, "KEY1");
-    advance(5 * HOUR + 19 * MINUTE).await;
-    assert_eq!(key(&provider).await, "KEY1");
-    advance(MINUTE).await;
-    assert_eq!(key(&provider).await, "KEY2");
+async fn keys_are_refreshed_before_they_expire() {
+    for (lifetime, lead, keys) in [
+        (
+            6 * HOUR,
+            None,
+            [(5 * HOUR + 19 * MINUTE, "KEY1"), (MINUTE, "KEY2")],
+        ),
+        (
+            HOUR,
+            Some(5 * MINUTE),
+            [(54 * MINUTE, "KEY1"), (MINUTE, "KEY2")],
+        ),
+        // A key with a shorter lifetime than 40 minutes is not refreshed by every call.
+        (
+            15 * MINUTE,
+            None,
+            [(Duration::ZERO, "KEY1"), (MINUTE, "KEY2")],
+        ),
+    ] {
+        let source = Source::new(lifetime);
+        let mut provider = CachedProvider::new(source.clone()).with_clock(source.clock.clone());
+        if let Some(lead) = lead {
+            provider = provider.with_refresh_ahead(lead);
+        }
+        assert_eq!(key(&provider).await, "KEY1");
+        for (later, expected) in keys {
+            advance(later).await;
+            assert_eq!(key(&provider).await, expected, "{lifetime:?} {later:?}");
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_lead_can_be_set() {
-    let source = Source::new(HOUR);
-    let provider = CachedProvider::new(source.clone())
-        .with_clock(source.clock.clone())
-        .with_refresh_ahead(5 * MINUTE);
-    assert_eq!(key(&provider).await, "KEY1");
-    advance(54 * MINUTE).await;
-    assert_eq!(key(&provider).await, "KEY1");
-    advance(MINUTE).await;
-    assert_eq!(key(&provider).await, "KEY2");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_valid_key_outlives_a_failing_source_and_an_expired_one_does_not() {
+async fn a_valid_key_is_used_when_refreshes_fail_and_an_expired_one_is_not() {
     let source = Source::new(6 * HOUR);
     let provider = cached(&source);
     assert_eq!(key(&provider).await, "KEY1");
@@ -167,7 +176,7 @@ async fn a_valid_key_outlives_a_failing_source_and_an_expired_one_does_not() {
     assert_eq!(
         source.asked(),
         2,
-        "a source that fails is left alone for a minute"
+        "a refresh that failed is repeated after a minute"
     );
     advance(MINUTE).await;
     assert_eq!(key(&provider).await, "KEY1");
@@ -198,7 +207,7 @@ async fn a_key_that_expires_during_a_failing_refresh_is_not_used() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn callers_who_waited_share_a_failure() {
+async fn waiting_calls_share_a_failure() {
     let source = Source::new(HOUR);
     source.fail(true);
     let provider = cached(&source);
@@ -209,28 +218,17 @@ async fn callers_who_waited_share_a_failure() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_caller_who_gives_up_does_not_hold_the_others() {
+async fn a_cancelled_call_does_not_block_others() {
     let source = Source::new(HOUR);
     let provider = cached(&source);
-    let impatient =
+    let cancelled =
         tokio::time::timeout(Duration::from_millis(100), provider.provide_credentials()).await;
-    assert!(impatient.is_err());
-    assert_eq!(key(&provider).await, "KEY2");
-}
-
-/// A key that never lives for 40 minutes is not asked for at every call.
-#[tokio::test(start_paused = true)]
-async fn a_short_lived_key_is_refreshed_once_a_minute_at_most() {
-    let source = Source::new(15 * MINUTE);
-    let provider = cached(&source);
-    assert_eq!(key(&provider).await, "KEY1");
-    assert_eq!(key(&provider).await, "KEY1");
-    advance(MINUTE).await;
+    assert!(cancelled.is_err());
     assert_eq!(key(&provider).await, "KEY2");
 }
 
 #[tokio::test(start_paused = true)]
-async fn credentials_that_come_expired_are_refused() {
+async fn expired_credentials_are_refused() {
     let source = Source::new(Duration::ZERO);
     let provider = cached(&source);
     let error = provider.provide_credentials().await.unwrap_err();
@@ -239,7 +237,7 @@ async fn credentials_that_come_expired_are_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn refused_credentials_are_replaced_unless_they_were_already() {
+async fn refused_credentials_are_replaced_once() {
     let source = Source::new(6 * HOUR);
     let provider = cached(&source);
     let first = provider.provide_credentials().await.unwrap();
@@ -250,7 +248,7 @@ async fn refused_credentials_are_replaced_unless_they_were_already() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn permanent_credentials_are_kept() {
+async fn credentials_without_expiry_are_not_refreshed() {
     let provider =
         CachedProvider::new(Credentials::new("KEY", "secret").unwrap()).with_clock(paused_clock());
     for _ in 0..3 {

@@ -1,7 +1,7 @@
-//! The chain of sources, case by case: see `tests/chain/*.yaml`.
+//! Runs the cases of the standard chain in `tests/chain/*.yaml`.
 //!
-//! `home` is the files of the home folder, which `${HOME}` in variables and files stands for; `\u{fffd}` in a file stands for a
-//! byte that is not Unicode. What must stay secret contains `canary`.
+//! `home` lists the files of the home directory, which replaces `${HOME}` in variables and files. `\u{fffd}` in a file is replaced
+//! by a byte that is not UTF-8. Secrets contain `canary`.
 
 use std::{collections::BTreeMap, fs, path::Path, sync::Arc, time::SystemTime};
 
@@ -10,10 +10,10 @@ use crate::support::{
     recorded::{Exchange, Recorded},
 };
 use huaweicloud_auth::{
-    ChainProvider, Credentials, ProvideCredentials, ProviderContext, ProviderError,
-    ProviderErrorKind, Region,
+    ChainProvider, Credentials, ProvideCredentials, ProviderContext, ProviderError, Region,
 };
 use serde::Deserialize;
+use yaml_serde::Value;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -25,49 +25,30 @@ struct Case {
     region: Option<String>,
     #[serde(default)]
     http: Vec<Exchange>,
-    credentials: Option<ExpectedCredentials>,
+    credentials: Option<BTreeMap<String, String>>,
     error: Option<ExpectedError>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ExpectedError {
-    kind: Kind,
+    /// The variant of `ProviderErrorKind`.
+    kind: String,
     contains: Vec<String>,
 }
 
-#[derive(Debug, Default, Deserialize, PartialEq)]
-#[serde(default, deny_unknown_fields)]
-struct ExpectedCredentials {
-    provider: String,
-    access_key: Option<String>,
-    secret_key: Option<String>,
-    security_token: Option<String>,
-    expires_at: Option<String>,
-    project_id: Option<String>,
-    domain_id: Option<String>,
-    iam_endpoint: Option<String>,
-}
-
-#[derive(Debug, Deserialize, PartialEq)]
-#[serde(rename_all = "snake_case")]
-enum Kind {
-    NotFound,
-    Invalid,
-    Unavailable,
-}
-
 #[tokio::test]
-async fn every_case_ends_as_expected() {
+async fn every_case_has_the_expected_result() {
     let families = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/chain");
     let mut count = 0;
     for family in fs::read_dir(families).unwrap() {
         let cases = fs::read_to_string(family.unwrap().path()).unwrap();
-        let cases: BTreeMap<String, Case> = yaml_serde::from_str(&cases).unwrap();
+        let mut cases: BTreeMap<String, Value> = yaml_serde::from_str(&cases).unwrap();
+        cases.remove("shared");
         count += cases.len();
         for (name, case) in cases {
             println!("{name}");
-            run(&name, case).await;
+            run(&name, yaml_serde::from_value(case).unwrap()).await;
         }
     }
     assert!(count > 80, "{count} cases");
@@ -109,19 +90,23 @@ async fn run(name: &str, case: Case) {
 fn check(
     name: &str,
     result: Result<Credentials, ProviderError>,
-    credentials: Option<ExpectedCredentials>,
+    credentials: Option<BTreeMap<String, String>>,
     error: Option<ExpectedError>,
 ) {
     let shown = format!("{result:?}");
     assert!(!shown.contains("canary"), "{name}: {shown}");
     match (result, credentials, error) {
         (Ok(provided), Some(expected), None) => {
-            assert_eq!(ExpectedCredentials::from(&provided), expected, "{name}");
+            assert_eq!(parts(&provided), expected, "{name}");
         }
         (Err(error), None, Some(expected)) => {
             let message = layers(&error).join(": ");
             assert!(!message.contains("canary"), "{name}: {message}");
-            assert_eq!(Kind::from(error.kind()), expected.kind, "{name}: {message}");
+            assert_eq!(
+                format!("{:?}", error.kind()),
+                expected.kind,
+                "{name}: {message}"
+            );
             for part in expected.contains {
                 assert!(
                     message.contains(&part),
@@ -133,31 +118,22 @@ fn check(
     }
 }
 
-impl From<ProviderErrorKind> for Kind {
-    fn from(kind: ProviderErrorKind) -> Self {
-        match kind {
-            ProviderErrorKind::NotFound => Self::NotFound,
-            ProviderErrorKind::Invalid => Self::Invalid,
-            ProviderErrorKind::Unavailable => Self::Unavailable,
-            other => panic!("a new kind: {other:?}"),
-        }
-    }
-}
-
-impl From<&Credentials> for ExpectedCredentials {
-    fn from(credentials: &Credentials) -> Self {
-        let owned = |text: Option<&str>| text.map(str::to_owned);
-        Self {
-            provider: credentials.provider_name().to_owned(),
-            access_key: owned(credentials.access_key()),
-            secret_key: owned(credentials.secret_key()),
-            security_token: owned(credentials.security_token()),
-            expires_at: credentials.expires_at().map(rfc_3339),
-            project_id: owned(credentials.project_id()),
-            domain_id: owned(credentials.domain_id()),
-            iam_endpoint: owned(credentials.iam_endpoint()),
-        }
-    }
+fn parts(credentials: &Credentials) -> BTreeMap<String, String> {
+    let expires_at = credentials.expires_at().map(rfc_3339);
+    let parts = [
+        ("provider", Some(credentials.provider_name())),
+        ("access_key", credentials.access_key()),
+        ("secret_key", credentials.secret_key()),
+        ("security_token", credentials.security_token()),
+        ("expires_at", expires_at.as_deref()),
+        ("project_id", credentials.project_id()),
+        ("domain_id", credentials.domain_id()),
+        ("iam_endpoint", credentials.iam_endpoint()),
+    ];
+    let parts = parts.into_iter();
+    parts
+        .filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())))
+        .collect()
 }
 
 fn rfc_3339(time: SystemTime) -> String {

@@ -1,4 +1,4 @@
-//! The seeds of the fuzz targets, replayed without a fuzzer.
+//! Replays the seeds of the fuzz targets without a fuzzer.
 
 #[path = "../../fuzz/targets.rs"]
 mod targets;

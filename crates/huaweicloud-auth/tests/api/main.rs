@@ -1,8 +1,8 @@
-//! What the crate promises, through its public API.
+//! Tests of the public API.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
-    reason = "the helpers of tests, too, fail by panicking"
+    reason = "helpers of tests fail by panicking"
 )]
 
 mod cached;

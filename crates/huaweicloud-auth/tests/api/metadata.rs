@@ -1,4 +1,4 @@
-//! What the metadata source remembers between calls. Single calls are cases of the chain.
+//! What the metadata provider stores between calls. Single calls are cases of the chain.
 
 use std::{
     sync::{
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 fn put(status: u16, body: &str) -> Value {
     json!({
         "request": { "method": "PUT", "url": "http://169.254.169.254/meta-data/latest/api/token" },
-        "answer": { "status": status, "body": body },
+        "response": { "status": status, "body": body },
     })
 }
 
@@ -26,7 +26,7 @@ fn get(token: Option<&str>) -> Value {
             "url": "http://169.254.169.254/openstack/latest/securitykey",
             "headers": { "x-metadata-token": token },
         },
-        "answer": { "status": 200, "body": { "credential": {
+        "response": { "status": 200, "body": { "credential": {
             "access": "KEY", "secret": "secret", "securitytoken": "token", "expires_at": "2099-01-01T00:00:00Z",
         } } },
     })
@@ -76,7 +76,7 @@ async fn a_token_is_used_until_it_is_refused() {
 }
 
 #[tokio::test]
-async fn version_1_is_believed_for_a_day() {
+async fn version_1_is_used_for_a_day() {
     let machine = Machine::new(json!([
         put(404, ""),
         get(None),

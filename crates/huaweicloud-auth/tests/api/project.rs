@@ -1,4 +1,4 @@
-//! The project of a region, from IAM.
+//! The lookup of the project of a region.
 
 use std::{sync::Arc, time::Duration};
 
@@ -6,7 +6,7 @@ use crate::support::{key_pair, now, recorded::Recorded};
 use http::{Request, Response};
 use huaweicloud_auth::{
     Clock, Credentials, Environment, HttpFuture, HttpTransport, ProjectLookup, ProviderContext,
-    ProviderErrorKind as Kind, Region,
+    ProviderError, ProviderErrorKind as Kind, Region,
 };
 use serde_json::{Value, json};
 use tokio::time::timeout;
@@ -17,7 +17,7 @@ fn exchange(url: &str, status: u16, body: &Value) -> Value {
     let headers = json!({ "X-IAM-Trace-Id": "trace-1" });
     json!({
         "request": { "method": "GET", "url": url },
-        "answer": { "status": status, "headers": headers, "body": body },
+        "response": { "status": status, "headers": headers, "body": body },
     })
 }
 
@@ -35,6 +35,15 @@ fn lookup(exchanges: Value, environment: &[(&str, &str)]) -> (ProjectLookup, Arc
         .with_environment(environment.iter().copied().collect::<Environment>())
         .with_clock(Clock::from_fn(now));
     (ProjectLookup::new(&context), transport)
+}
+
+async fn in_ap_1(
+    lookup: &ProjectLookup,
+    credentials: &Credentials,
+) -> Result<String, ProviderError> {
+    lookup
+        .project_id(credentials, &Region::AP_SOUTHEAST_1)
+        .await
 }
 
 #[tokio::test]
@@ -72,7 +81,7 @@ async fn concurrent_calls_ask_once() {
 
 /// The signature was made by the signer of the official Python SDK.
 #[tokio::test]
-async fn the_question_is_signed() {
+async fn the_request_is_signed() {
     let mut exchange = one(AP_1, "p1");
     exchange["request"]["headers"] = json!({
         "x-sdk-date": "20260102T030405Z",
@@ -81,44 +90,32 @@ async fn the_question_is_signed() {
     });
     let (lookup, _) = lookup(json!([exchange]), &[]);
     let credentials = key_pair().with_security_token("TOKEN").unwrap();
-    lookup
-        .project_id(&credentials, &Region::AP_SOUTHEAST_1)
-        .await
-        .unwrap();
+    in_ap_1(&lookup, &credentials).await.unwrap();
 }
 
 #[tokio::test]
-async fn a_token_asks_as_well() {
+async fn a_token_is_sent_unsigned() {
     let mut exchange = one(AP_1, "p1");
     exchange["request"]["headers"] = json!({ "x-auth-token": "TOKEN", "authorization": null });
     let (lookup, transport) = lookup(json!([exchange]), &[]);
     let token = Credentials::token("TOKEN").unwrap();
     for _ in 0..2 {
-        assert_eq!(
-            lookup
-                .project_id(&token, &Region::AP_SOUTHEAST_1)
-                .await
-                .unwrap(),
-            "p1"
-        );
+        assert_eq!(in_ap_1(&lookup, &token).await.unwrap(), "p1");
     }
     assert_eq!(transport.remaining(), 0);
     assert!(!format!("{lookup:?}").contains("TOKEN"));
 }
 
 #[tokio::test]
-async fn a_project_that_the_credentials_name_is_taken() {
+async fn the_project_of_the_credentials_takes_precedence() {
     let (lookup, _) = lookup(json!([]), &[]);
     let credentials = key_pair().with_project_id("mine");
-    let project_id = lookup
-        .project_id(&credentials, &Region::AP_SOUTHEAST_1)
-        .await
-        .unwrap();
+    let project_id = in_ap_1(&lookup, &credentials).await.unwrap();
     assert_eq!(project_id, "mine");
 }
 
 #[tokio::test]
-async fn iam_is_the_one_configured_or_the_regions_or_the_global_one() {
+async fn the_iam_endpoint_is_configured_or_regional_or_global() {
     let profile = key_pair().with_iam_endpoint("https://iam.profile.example.com");
     let variable = [("HUAWEICLOUD_SDK_IAM_ENDPOINT", "http://127.0.0.1:8080")];
     for (credentials, environment, region, host) in [
@@ -160,7 +157,7 @@ async fn iam_is_the_one_configured_or_the_regions_or_the_global_one() {
 }
 
 #[tokio::test]
-async fn what_is_not_one_project_is_an_error() {
+async fn anything_but_one_project_is_an_error() {
     let several = json!({ "projects": [{ "id": "p1" }, { "id": "p2" }] });
     for (status, body, kind, parts) in [
         (
@@ -210,10 +207,7 @@ async fn what_is_not_one_project_is_an_error() {
     ] {
         let (lookup, _) = lookup(json!([exchange(AP_1, status, &body), one(AP_1, "p1")]), &[]);
         let credentials = key_pair().with_security_token("TOKEN").unwrap();
-        let error = lookup
-            .project_id(&credentials, &Region::AP_SOUTHEAST_1)
-            .await
-            .unwrap_err();
+        let error = in_ap_1(&lookup, &credentials).await.unwrap_err();
         let message = error.to_string();
         assert_eq!(error.kind(), kind, "{message}");
         assert!(parts.iter().all(|part| message.contains(part)), "{message}");
@@ -221,32 +215,27 @@ async fn what_is_not_one_project_is_an_error() {
             error.candidates().len(),
             if kind == Kind::Ambiguous { 2 } else { 0 }
         );
-        let again = lookup
-            .project_id(&credentials, &Region::AP_SOUTHEAST_1)
-            .await;
-        assert_eq!(again.unwrap(), "p1", "failures are not remembered");
+        let again = in_ap_1(&lookup, &credentials).await;
+        assert_eq!(again.unwrap(), "p1", "errors are not cached");
     }
 }
 
 #[tokio::test]
-async fn a_message_lists_the_first_ten_and_the_error_all() {
+async fn the_message_lists_ten_projects_and_the_error_all() {
     for (count, end) in [(10, "p8, p9"), (12, "p8, p9 and 2 more")] {
         let projects: Vec<_> = (0..count)
             .map(|number| json!({ "id": format!("p{number}") }))
             .collect();
         let several = exchange(AP_1, 200, &json!({ "projects": projects }));
         let (lookup, _) = lookup(json!([several]), &[]);
-        let error = lookup
-            .project_id(&key_pair(), &Region::AP_SOUTHEAST_1)
-            .await
-            .unwrap_err();
+        let error = in_ap_1(&lookup, &key_pair()).await.unwrap_err();
         assert!(error.to_string().ends_with(end), "{error}");
         assert_eq!(error.candidates().len(), count);
     }
 }
 
 #[tokio::test]
-async fn secrets_do_not_go_to_an_iam_in_the_clear() {
+async fn secrets_are_not_sent_without_encryption() {
     let variable = [("HUAWEICLOUD_SDK_IAM_ENDPOINT", "http://iam.example.com")];
     let (lookup, _) = lookup(json!([]), &variable);
     let error = lookup
@@ -260,7 +249,7 @@ async fn secrets_do_not_go_to_an_iam_in_the_clear() {
     );
 }
 
-/// Never answers for one region, and at once for every other.
+/// Does not respond for one region, and at once for every other.
 #[derive(Debug)]
 struct DeadIn(Region);
 
@@ -277,7 +266,7 @@ impl HttpTransport for DeadIn {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_region_whose_iam_is_silent_holds_up_no_other() {
+async fn a_region_without_response_does_not_block_others() {
     let dead = Region::AP_SOUTHEAST_1;
     let transport = Arc::new(DeadIn(dead.clone()));
     let nothing = Environment::from_iter::<[(&str, &str); 0]>([]);
@@ -290,7 +279,7 @@ async fn a_region_whose_iam_is_silent_holds_up_no_other() {
     };
     tokio::select! {
         biased;
-        _ = silent => unreachable!("nobody answers"),
+        _ = silent => unreachable!("there is no response"),
         found = other => assert_eq!(found.unwrap().unwrap(), "p"),
     }
 }

@@ -1,4 +1,4 @@
-//! What holds for every request: a signature verifies, and no longer does once something signed has changed.
+//! Properties of all requests: a signature is valid until something signed changes.
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use huaweicloud_auth::{
@@ -8,16 +8,16 @@ use huaweicloud_auth::{
 };
 use proptest::{collection::vec, prelude::*, sample};
 
-use crate::support::{now, sent::Sent};
+use crate::support::{now, test_request::TestRequest};
 
 const ACCESS_KEY: &str = "AccessKey";
 
-impl Sent {
+impl TestRequest {
     fn is_accepted(&self, secret_key: &str) -> bool {
         self.is_accepted_from(ACCESS_KEY, secret_key)
     }
 
-    /// By a server that knows one key.
+    /// Whether a server with this key accepts the request.
     fn is_accepted_from(&self, access_key: &str, secret_key: &str) -> bool {
         let Ok(authorization) = Authorization::from_headers(&self.headers) else {
             return false;
@@ -42,7 +42,7 @@ fn header_name() -> impl Strategy<Value = HeaderName> {
         HeaderName::from_static("x-domain-id"),
         HeaderName::from_static("x-security-token"),
     ]);
-    prop_oneof![free, known].prop_filter("has a meaning of its own", |name: &HeaderName| {
+    prop_oneof![free, known].prop_filter("is set by signing", |name: &HeaderName| {
         ![
             "host",
             "authorization",
@@ -53,7 +53,7 @@ fn header_name() -> impl Strategy<Value = HeaderName> {
     })
 }
 
-/// Anything that may stand in a header, white space around it and bytes beyond ASCII included.
+/// Any valid header value, including surrounding whitespace and bytes outside ASCII.
 fn header_value() -> impl Strategy<Value = HeaderValue> {
     let byte = prop_oneof![Just(b'\t'), 0x20..=0x7e_u8, 0x80..=0xff_u8];
     vec(byte, 0..20).prop_map(|bytes| HeaderValue::from_bytes(&bytes).unwrap())
@@ -67,17 +67,17 @@ prop_compose! {
         query in "[ -~é一]{0,40}",
         headers in vec((header_name(), header_value()), 0..6),
         body in vec(any::<u8>(), 0..64),
-    ) -> Sent {
+    ) -> TestRequest {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.append(name, value);
         }
-        Sent { method: method.parse().unwrap(), host, path, query, headers: map, body }
+        TestRequest { method: method.parse().unwrap(), host, path, query, headers: map, body }
     }
 }
 
-/// What the algorithm sees of a path or a query: different spellings of it are one.
-fn meaning(text: &str) -> Vec<u8> {
+/// Decodes a path or a query: different spellings have the same signature.
+fn decoded(text: &str) -> Vec<u8> {
     percent_encoding::percent_decode_str(text).collect()
 }
 
@@ -87,15 +87,15 @@ fn parameters(query: &str) -> Vec<(Vec<u8>, Vec<u8>)> {
         .split('&')
         .filter(|parameter| !parameter.is_empty())
         .map(|parameter| parameter.split_once('=').unwrap_or((parameter, "")))
-        .map(|(name, value)| (meaning(name), meaning(value)))
+        .map(|(name, value)| (decoded(name), decoded(value)))
         .collect();
     parameters.sort();
     parameters
 }
 
-/// A path means the same with and without its last slash.
+/// The trailing slash does not change the signature.
 fn without_last_slash(path: &str) -> Vec<u8> {
-    let mut path = meaning(path);
+    let mut path = decoded(path);
     if path.last() == Some(&b'/') {
         path.pop();
     }
@@ -104,7 +104,7 @@ fn without_last_slash(path: &str) -> Vec<u8> {
 
 proptest! {
     #[test]
-    fn what_is_signed_verifies(
+    fn a_signature_is_valid(
         mut sent in sent(),
         access_key in "[!-+\\--~]{1,30}",
         secret_key in "[!-~][ -~é]{0,100}[!-~]",
@@ -123,7 +123,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_signed_by_hand_verifies(mut sent in sent(), secret_key in "[!-~]{1,100}") {
+    fn a_signature_of_all_headers_is_valid(mut sent in sent(), secret_key in "[!-~]{1,100}") {
         sent.sign_all_headers(&secret_key);
         prop_assert!(sent.is_accepted(&secret_key));
     }
@@ -132,7 +132,7 @@ proptest! {
     fn a_changed_target_fails(sent in sent(), other in sent()) {
         let mut signed = sent.clone();
         signed.sign_all_headers("secret");
-        let with = |change: fn(&mut Sent, Sent)| {
+        let with = |change: fn(&mut TestRequest, TestRequest)| {
             let mut changed = signed.clone();
             change(&mut changed, other.clone());
             changed.is_accepted("secret")
@@ -150,7 +150,7 @@ proptest! {
         prop_assert_eq!(with(|sent, other| sent.body = other.body), sent.body == other.body);
     }
 
-    /// Any one bit of a body, a header value, or the signature.
+    /// Flips one bit of the body, a header value or the signature.
     #[test]
     fn a_flipped_bit_fails(mut sent in sent(), place in any::<sample::Index>(), bit in 0..8_u32) {
         sent.sign_all_headers("secret");
@@ -173,7 +173,7 @@ proptest! {
             }
             flip(&mut bytes);
             let Ok(value) = HeaderValue::from_bytes(&bytes) else { continue };
-            let is_only_white_space =
+            let is_only_whitespace =
                 value.as_bytes().trim_ascii() == values[chosen].as_bytes().trim_ascii();
             values[chosen] = value;
             let mut changed = sent.clone();
@@ -181,11 +181,11 @@ proptest! {
             for value in values {
                 changed.headers.append(name.clone(), value);
             }
-            prop_assert!(is_only_white_space || !changed.is_accepted("secret"), "{name}");
+            prop_assert!(is_only_whitespace || !changed.is_accepted("secret"), "{name}");
         }
     }
 
-    /// Any one bit of the method, the host, the path or the query, unless it is another spelling of the same.
+    /// Flips one bit of the method, host, path or query. Other spellings of the same path or query stay valid.
     #[test]
     fn a_flipped_bit_of_the_target_fails(mut sent in sent(), place in any::<sample::Index>(), bit in 0..7_u32) {
         sent.sign_all_headers("secret");
@@ -198,27 +198,27 @@ proptest! {
             String::from_utf8(bytes).ok()
         };
         if let Some(method) = flipped(sent.method.as_str()).and_then(|method| method.parse().ok()) {
-            let changed = Sent { method, ..sent.clone() };
+            let changed = TestRequest { method, ..sent.clone() };
             prop_assert!(!changed.is_accepted("secret"));
         }
         if let Some(host) = flipped(&sent.host) {
-            let changed = Sent { host, ..sent.clone() };
+            let changed = TestRequest { host, ..sent.clone() };
             prop_assert!(!changed.is_accepted("secret"));
         }
         if let Some(path) = flipped(&sent.path) {
             let is_same = without_last_slash(&path) == without_last_slash(&sent.path);
-            let changed = Sent { path, ..sent.clone() };
+            let changed = TestRequest { path, ..sent.clone() };
             prop_assert_eq!(changed.is_accepted("secret"), is_same);
         }
         if let Some(query) = flipped(&sent.query) {
             let is_same = parameters(&query) == parameters(&sent.query);
-            let changed = Sent { query, ..sent.clone() };
+            let changed = TestRequest { query, ..sent.clone() };
             prop_assert_eq!(changed.is_accepted("secret"), is_same);
         }
     }
 
     #[test]
-    fn a_header_taken_away_or_added_twice_fails(mut sent in sent(), name in header_name(), value in header_value()) {
+    fn a_removed_or_repeated_header_fails(mut sent in sent(), name in header_name(), value in header_value()) {
         sent.headers.insert(name.clone(), value.clone());
         sent.sign_all_headers("secret");
         let mut twice = sent.clone();

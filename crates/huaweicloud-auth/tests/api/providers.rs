@@ -1,4 +1,4 @@
-//! What the cases of the standard chain do not show: other sections, other chains.
+//! Credentials providers outside the standard chain.
 
 use std::{
     fs,
@@ -16,13 +16,13 @@ use huaweicloud_auth::{
 use serde_json::json;
 
 #[tokio::test]
-async fn global_services_have_a_section_of_their_own() {
+async fn credentials_for_global_services_have_a_section() {
     let home = tempfile::tempdir().unwrap();
     fs::create_dir(home.path().join(".huaweicloud")).unwrap();
     let profile =
         "[basic]\nak = BASIC\nsk = secret\n[global]\nak = GLOBAL\nsk = secret\ndomain_id = d\n";
     fs::write(home.path().join(".huaweicloud/credentials"), profile).unwrap();
-    // The home folder of the environment, as in a process.
+    // The home directory of the environment, as in a process.
     let variable = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
     let environment = Environment::from_iter([(variable, home.path())]);
     let context = ProviderContext::new(Arc::new(Recorded::from_json(json!([]))))
@@ -44,7 +44,7 @@ async fn global_services_have_a_section_of_their_own() {
     );
 }
 
-/// A source that has nothing and counts what it is told was refused.
+/// Has no credentials, and counts calls of `invalidate`.
 #[derive(Debug, Default)]
 struct Nothing {
     refused: AtomicUsize,
@@ -61,7 +61,7 @@ impl ProvideCredentials for Nothing {
 }
 
 #[tokio::test]
-async fn a_chain_takes_sources_of_other_people() {
+async fn a_chain_accepts_other_providers() {
     let mine = Arc::new(Nothing::default());
     let key = Arc::new(Credentials::new("KEY", "secret").unwrap());
     let chain = ChainProvider::new([mine.clone() as Arc<dyn ProvideCredentials>, key]);
@@ -73,7 +73,7 @@ async fn a_chain_takes_sources_of_other_people() {
 }
 
 #[tokio::test]
-async fn a_chain_of_nothing_lists_nothing() {
+async fn the_error_of_a_chain_lists_every_provider() {
     let mine = Arc::new(Nothing::default()) as Arc<dyn ProvideCredentials>;
     let error = ChainProvider::new([mine.clone(), mine])
         .provide_credentials()
@@ -82,6 +82,6 @@ async fn a_chain_of_nothing_lists_nothing() {
     assert!(error.is_not_found());
     assert_eq!(
         error.to_string(),
-        "no source has credentials:\n  mine: nothing\n  mine: nothing"
+        "no credentials found:\n  mine: nothing\n  mine: nothing"
     );
 }

@@ -1,4 +1,4 @@
-//! Regions and the endpoints of services in them.
+//! Regions and their endpoints.
 
 use std::{fs, path::Path};
 
@@ -7,7 +7,7 @@ use huaweicloud_auth::{
     EndpointResolver, Environment, ProviderError, ProviderErrorKind as Kind, Region,
 };
 
-/// Without a home folder unless a test gives one.
+/// Uses no home directory by default.
 fn endpoints(
     variables: &[(&str, &str)],
     home: Option<&Path>,
@@ -46,7 +46,7 @@ fn the_known_regions_have_kafka_endpoints() {
 }
 
 #[test]
-fn the_environment_wins_over_the_file_and_the_file_over_what_is_known() {
+fn the_environment_precedes_the_file_and_the_file_the_known_regions() {
     let home = home_with(
         "KAFKA:\n- id: cn-north-4\n  endpoint: https://file.example.com\n- id: my-own-1\n  endpoints: [one.example.com, 'https://two.example.com']\n  endpoint: three.example.com\nother:\n- id: cn-north-4\n  endpoint: other.example.com\n",
     );
@@ -86,7 +86,7 @@ fn the_environment_wins_over_the_file_and_the_file_over_what_is_known() {
 }
 
 #[test]
-fn the_file_can_be_elsewhere() {
+fn the_environment_can_name_the_file() {
     let home = home_with("kafka: [{id: cn-north-4, endpoint: wrong.example.com}]");
     let elsewhere = home.path().join("elsewhere.yaml");
     fs::write(
@@ -107,7 +107,7 @@ fn the_file_can_be_elsewhere() {
 }
 
 #[test]
-fn a_broken_configuration_is_named() {
+fn the_error_names_an_invalid_configuration() {
     for (file, part) in [
         ("kafka: [", "regions.yaml"),
         ("- id: x", "regions.yaml"),
@@ -132,7 +132,7 @@ fn a_broken_configuration_is_named() {
 }
 
 #[test]
-fn a_file_that_says_nothing_is_no_file() {
+fn an_empty_file_counts_as_absent() {
     for file in ["", "# kafka:\n", "---\n", "{}", "kafka:\n", "other: []"] {
         let home = home_with(file);
         let found = endpoints(&[], Some(home.path()), "kafka", "cn-north-4").unwrap();
@@ -144,9 +144,9 @@ fn a_file_that_says_nothing_is_no_file() {
     }
 }
 
-/// Lists of ten references to the list before: unfolded, more than the memory of the world.
+/// Nested lists of ten references, which would not fit into memory.
 #[test]
-fn references_are_not_unfolded_without_need() {
+fn unused_references_are_not_expanded() {
     let mut entry = "id: cn-north-4, endpoint: x, a: &a [1]".to_owned();
     for (name, previous) in ('b'..='z').zip('a'..='y') {
         let references = vec![format!("*{previous}"); 10].join(", ");
@@ -158,7 +158,7 @@ fn references_are_not_unfolded_without_need() {
 }
 
 #[test]
-fn an_unknown_region_suggests_the_nearest() {
+fn an_unknown_region_suggests_similar_ones() {
     for (id, first) in [
         ("ap-southest-1", "ap-southeast-1"),
         ("ap-southeast1", "ap-southeast-1"),
@@ -186,7 +186,7 @@ fn an_unknown_region_suggests_the_nearest() {
 }
 
 #[test]
-fn what_is_no_region_id() {
+fn invalid_region_ids() {
     for id in ["", "CN-NORTH-4", "cn_north_4", "cn-north-4 ", "a/b", "é"] {
         let error = Region::new(id).unwrap_err();
         assert_eq!(error.kind(), Kind::Invalid, "{id:?}");

@@ -16,15 +16,15 @@ use tokio::{
 
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Answers one connection with the given bytes, and then holds it; gives the address and the request.
-async fn serve(answer: Vec<u8>) -> (String, JoinHandle<String>) {
+/// Responds to one connection with the given bytes and keeps it open. Returns the URL and the request.
+async fn serve(response: Vec<u8>) -> (String, JoinHandle<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/key", listener.local_addr().unwrap());
     let server = tokio::spawn(async move {
         let (mut connection, _) = listener.accept().await.unwrap();
         let request = read_request(&mut connection).await;
-        // A client that has read enough hangs up.
-        let _ = connection.write_all(&answer).await;
+        // The client may close the connection before it has read everything.
+        let _ = connection.write_all(&response).await;
         let _ = connection.read(&mut [0]).await;
         request
     });
@@ -36,7 +36,7 @@ async fn read_request(connection: &mut TcpStream) -> String {
     while !is_whole(&request) {
         let mut bytes = [0; 4096];
         let length = connection.read(&mut bytes).await.unwrap();
-        assert!(length > 0, "the client hung up");
+        assert!(length > 0, "the client closed the connection");
         request.push_str(std::str::from_utf8(&bytes[..length]).unwrap());
     }
     request
@@ -53,7 +53,7 @@ fn is_whole(request: &str) -> bool {
     body.len() >= length.map_or(0, |length| length.parse().unwrap())
 }
 
-fn answer(status: &str, headers: &str, body: &str) -> Vec<u8> {
+fn response(status: &str, headers: &str, body: &str) -> Vec<u8> {
     format!(
         "HTTP/1.1 {status}\r\n{headers}Content-Length: {}\r\n\r\n{body}",
         body.len()
@@ -75,17 +75,17 @@ async fn kind_of_failure(url: &str, timeout: Duration) -> Kind {
 }
 
 #[tokio::test]
-async fn an_answer_comes_back_whole() {
-    let (url, server) = serve(answer("418 I'm a teapot", "X-One: 1\r\n", "body")).await;
+async fn a_response_is_returned_completely() {
+    let (url, server) = serve(response("418 I'm a teapot", "X-One: 1\r\n", "body")).await;
     let request = Request::put(&url)
         .header("x-two", "2")
         .body(b"sent".to_vec())
         .unwrap();
     let transport = ReqwestTransport::new();
-    let answer = transport.send(request, TIMEOUT).await.unwrap();
-    assert_eq!(answer.status(), StatusCode::IM_A_TEAPOT);
-    assert_eq!(answer.headers()["x-one"], "1");
-    assert_eq!(answer.body(), b"body");
+    let response = transport.send(request, TIMEOUT).await.unwrap();
+    assert_eq!(response.status(), StatusCode::IM_A_TEAPOT);
+    assert_eq!(response.headers()["x-one"], "1");
+    assert_eq!(response.body(), b"body");
     drop(transport);
     let request = server.await.unwrap();
     assert!(request.starts_with("PUT /key HTTP/1.1\r\n"), "{request}");
@@ -97,17 +97,22 @@ async fn an_answer_comes_back_whole() {
 
 #[tokio::test]
 async fn redirects_are_not_followed() {
-    let (url, _server) = serve(answer("302 Found", "Location: http://127.0.0.1:1/\r\n", "")).await;
-    let answer = ReqwestTransport::new()
+    let (url, _server) = serve(response(
+        "302 Found",
+        "Location: http://127.0.0.1:1/\r\n",
+        "",
+    ))
+    .await;
+    let response = ReqwestTransport::new()
         .send(get(&url), TIMEOUT)
         .await
         .unwrap();
-    assert_eq!(answer.status(), StatusCode::FOUND);
+    assert_eq!(response.status(), StatusCode::FOUND);
 }
 
 #[tokio::test]
-async fn an_endless_answer_is_refused() {
-    let (url, _server) = serve(answer("200 OK", "", &"x".repeat(1024 * 1024))).await;
+async fn a_large_response_is_refused() {
+    let (url, _server) = serve(response("200 OK", "", &"x".repeat(1024 * 1024))).await;
     assert_eq!(kind_of_failure(&url, TIMEOUT).await, Kind::Other);
 }
 
@@ -118,7 +123,7 @@ async fn closed_url() -> String {
 }
 
 #[tokio::test]
-async fn nobody_there_and_nobody_answering_are_told_apart() {
+async fn failures_have_kinds() {
     let url = closed_url().await;
     assert_eq!(kind_of_failure(&url, TIMEOUT).await, Kind::Unreachable);
     let (url, _server) = serve(Vec::new()).await;
@@ -130,7 +135,7 @@ async fn nobody_there_and_nobody_answering_are_told_apart() {
     assert_eq!(kind_of_failure(&url, TIMEOUT).await, Kind::Other);
 }
 
-/// What a provider gets through this transport from a URL.
+/// Fetches credentials from a URL with this transport.
 async fn provided_by(url: &str) -> Result<Credentials, ProviderError> {
     let token = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(token.path(), "pod-token\n").unwrap();
@@ -147,9 +152,9 @@ async fn provided_by(url: &str) -> Result<Credentials, ProviderError> {
 }
 
 #[tokio::test]
-async fn a_provider_gets_its_key_through_it() {
+async fn a_provider_uses_the_transport() {
     let key = r#"{"credential":{"access":"KEY","secret":"secret","securitytoken":"token","expires_at":"2099-01-01T00:00:00Z"}}"#;
-    let (url, server) = serve(answer("200 OK", "", key)).await;
+    let (url, server) = serve(response("200 OK", "", key)).await;
     let credentials = provided_by(&url).await.unwrap();
     assert_eq!(credentials.access_key(), Some("KEY"));
     let request = server.await.unwrap();
@@ -162,7 +167,7 @@ async fn a_provider_gets_its_key_through_it() {
 }
 
 #[tokio::test]
-async fn the_error_of_a_provider_leaves_the_cause_to_its_source() {
+async fn the_error_of_a_provider_does_not_repeat_its_cause() {
     let url = closed_url().await;
     let error = provided_by(&url).await.unwrap_err();
     assert!(error.is_unavailable());
@@ -174,7 +179,7 @@ async fn the_error_of_a_provider_leaves_the_cause_to_its_source() {
 }
 
 #[test]
-fn debug_shows_nothing_of_the_client() {
+fn debug_does_not_show_the_client() {
     let mut headers = http::HeaderMap::new();
     headers.insert("x-key", http::HeaderValue::from_static("canary"));
     let client = reqwest::Client::builder()

@@ -1,7 +1,7 @@
-//! What several files of tests share.
+//! Shared by the tests.
 
 pub(crate) mod recorded;
-pub(crate) mod sent;
+pub(crate) mod test_request;
 pub(crate) mod vectors;
 
 use std::{
@@ -10,6 +10,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use http::{HeaderMap, HeaderName, HeaderValue};
 use huaweicloud_auth::Credentials;
 
 /// 2026-01-02T03:04:05Z
@@ -21,7 +22,17 @@ pub(crate) fn key_pair() -> Credentials {
     Credentials::new("AccessKey", "SecretKey").unwrap()
 }
 
-/// The messages of an error and its causes, none of which may repeat the one below it.
+pub(crate) fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+    let pairs = pairs.iter();
+    pairs
+        .map(|(name, value)| {
+            let name = HeaderName::from_static(name);
+            (name, HeaderValue::from_static(value))
+        })
+        .collect()
+}
+
+/// The messages of an error and its causes. No message may repeat that of its cause.
 pub(crate) fn layers(error: &dyn Error) -> Vec<String> {
     let layers: Vec<_> = iter::successors(Some(error), |&error| error.source())
         .map(ToString::to_string)
@@ -29,7 +40,7 @@ pub(crate) fn layers(error: &dyn Error) -> Vec<String> {
     for pair in layers.windows(2) {
         assert!(
             !pair[0].contains(&pair[1]),
-            "a cause is said twice: {layers:?}"
+            "a message repeats its cause: {layers:?}"
         );
     }
     layers

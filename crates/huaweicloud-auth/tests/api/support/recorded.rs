@@ -1,4 +1,4 @@
-//! HTTP traffic that was written down before.
+//! An HTTP client with recorded responses.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -11,24 +11,25 @@ use huaweicloud_auth::{HttpFuture, HttpTransport, TransportError, TransportError
 use serde::Deserialize;
 use serde_json::Value;
 
-/// Answers the expected requests in their order, and panics at any other.
+/// Responds to the expected requests in their order, and panics at any other.
 #[derive(Debug)]
 pub(crate) struct Recorded(Mutex<VecDeque<Exchange>>);
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Exchange {
-    request: Expected,
-    answer: Option<Answer>,
-    fails: Option<Failure>,
+    request: ExpectedRequest,
+    response: Option<RecordedResponse>,
+    /// `unreachable` or `timed_out`.
+    fails: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Expected {
+struct ExpectedRequest {
     method: String,
     url: String,
-    /// A header that must not be there is `null`.
+    /// `null` for a header that must be absent.
     #[serde(default)]
     headers: BTreeMap<String, Option<String>>,
     body: Option<Value>,
@@ -36,19 +37,12 @@ struct Expected {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Answer {
+struct RecordedResponse {
     status: u16,
     #[serde(default)]
     headers: BTreeMap<String, String>,
     #[serde(default)]
     body: Value,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Failure {
-    Unreachable,
-    TimedOut,
 }
 
 impl Recorded {
@@ -60,38 +54,35 @@ impl Recorded {
         Self::new(serde_json::from_value(exchanges).unwrap())
     }
 
-    /// The requests that nobody sent.
+    /// The number of requests that were not sent.
     pub(crate) fn remaining(&self) -> usize {
         self.0.lock().unwrap().len()
     }
 
-    fn answer(&self, request: &Request<Vec<u8>>) -> Result<Response<Vec<u8>>, TransportError> {
+    fn response(&self, request: &Request<Vec<u8>>) -> Result<Response<Vec<u8>>, TransportError> {
         let exchange = self.0.lock().unwrap().pop_front();
         let Some(exchange) = exchange else {
             panic!("not expected: {request:?}")
         };
         exchange.request.compare(request);
-        match (exchange.answer, exchange.fails) {
-            (Some(answer), None) => Ok(answer.into_response()),
-            (None, Some(Failure::Unreachable)) => {
-                Err(TransportError::new(TransportErrorKind::Unreachable))
-            }
-            (None, Some(Failure::TimedOut)) => {
-                Err(TransportError::new(TransportErrorKind::TimedOut))
-            }
-            _ => panic!("an exchange has either an answer or a failure"),
-        }
+        let kind = match (exchange.response, exchange.fails.as_deref()) {
+            (Some(response), None) => return Ok(response.into_response()),
+            (None, Some("unreachable")) => TransportErrorKind::Unreachable,
+            (None, Some("timed_out")) => TransportErrorKind::TimedOut,
+            _ => panic!("an exchange has either a response or a failure"),
+        };
+        Err(TransportError::new(kind))
     }
 }
 
 impl HttpTransport for Recorded {
     fn send(&self, request: Request<Vec<u8>>, timeout: Duration) -> HttpFuture<'_> {
         assert!(timeout > Duration::ZERO && timeout <= Duration::from_secs(30));
-        Box::pin(std::future::ready(self.answer(&request)))
+        Box::pin(std::future::ready(self.response(&request)))
     }
 }
 
-impl Expected {
+impl ExpectedRequest {
     fn compare(&self, request: &Request<Vec<u8>>) {
         assert_eq!(request.method().as_str(), self.method);
         assert_eq!(request.uri().to_string(), self.url);
@@ -109,8 +100,8 @@ impl Expected {
     }
 }
 
-impl Answer {
-    /// A text is sent as it is, anything else as JSON.
+impl RecordedResponse {
+    /// A string is sent unchanged, any other value as JSON.
     fn into_response(self) -> Response<Vec<u8>> {
         let body = match self.body {
             Value::String(text) => text.into_bytes(),

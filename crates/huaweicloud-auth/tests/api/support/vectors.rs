@@ -55,7 +55,7 @@ impl Vector {
         parameters.join("&")
     }
 
-    /// The signed headers but `host`, which belongs to the target.
+    /// The signed headers except `host`, which is in the target.
     pub(crate) fn headers(&self) -> HeaderMap {
         self.signed_headers
             .iter()

@@ -1,4 +1,4 @@
-//! From a region to the endpoints of its services.
+//! Finds the endpoints of a service in a region.
 
 use std::{collections::HashMap, path::PathBuf};
 
@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::{
     context::Settings,
-    region::{Region, nearest, suggestion},
+    region::{Region, most_similar, suggestion},
 };
 use crate::{Endpoint, Environment, ProviderError};
 
@@ -14,8 +14,8 @@ const REGIONS_FILE: &str = "HUAWEICLOUD_SDK_REGIONS_FILE";
 
 /// Finds the endpoints of a service in a region, in the order of the official SDKs:
 ///
-/// 1. the variable `HUAWEICLOUD_SDK_REGION_<SERVICE>_<REGION>`, such as `HUAWEICLOUD_SDK_REGION_KAFKA_AP_SOUTHEAST_1`, with
-///    commas between several endpoints;
+/// 1. the variable `HUAWEICLOUD_SDK_REGION_<SERVICE>_<REGION>`, such as `HUAWEICLOUD_SDK_REGION_KAFKA_AP_SOUTHEAST_1`;
+///    commas separate several endpoints;
 /// 2. the file `~/.huaweicloud/regions.yaml`, or the one that `HUAWEICLOUD_SDK_REGIONS_FILE` names:
 ///    ```yaml
 ///    kafka:
@@ -38,7 +38,7 @@ pub struct EndpointResolver {
 }
 
 impl EndpointResolver {
-    /// A resolver that looks at the given environment.
+    /// Creates a resolver that reads the given environment.
     pub fn new(environment: Environment) -> Self {
         Self {
             settings: Settings {
@@ -48,20 +48,20 @@ impl EndpointResolver {
         }
     }
 
-    /// Replaces the home folder, which otherwise is `HOME`, or `USERPROFILE` on Windows.
+    /// Replaces the home directory. The default is `HOME`, or `USERPROFILE` on Windows.
     #[must_use]
     pub fn with_home(mut self, home: impl Into<PathBuf>) -> Self {
         self.settings.home = Some(home.into());
         self
     }
 
-    /// The service's endpoints in the region, the primary first: at least one, each a scheme, a host and maybe a port.
-    /// `https://` is put before those without a scheme.
+    /// Returns the endpoints of the service in the region, the primary first. There is at least one. Each has a scheme, a
+    /// host and perhaps a port. The default scheme is `https`.
     ///
     /// # Errors
     ///
-    /// [`NotFound`](crate::ProviderErrorKind::NotFound) with the nearest known regions when nothing names an endpoint,
-    /// [`Invalid`](crate::ProviderErrorKind::Invalid) when the variable or the file cannot be used.
+    /// [`NotFound`](crate::ProviderErrorKind::NotFound), with the most similar known regions as candidates, when no
+    /// endpoint is known, [`Invalid`](crate::ProviderErrorKind::Invalid) when the variable or the file is invalid.
     pub fn endpoints(&self, service: &str, region: &Region) -> Result<Vec<String>, ProviderError> {
         let variable = variable(service, region);
         if let Some(list) = self.settings.environment.get(&variable)? {
@@ -88,24 +88,31 @@ impl EndpointResolver {
         service: &str,
         region: &Region,
     ) -> Result<Option<Vec<String>>, ProviderError> {
-        let file = match self.settings.read(REGIONS_FILE, "regions.yaml") {
+        let (path, text) = match self.settings.read(REGIONS_FILE, "regions.yaml") {
             Ok(file) => file,
             Err(error) if error.is_not_found() => return Ok(None),
             Err(error) => return Err(error),
         };
-        let path = file.path.display();
-        let regions: RegionsFile = yaml_serde::from_str(&file.text).map_err(|error| {
+        let path = path.display();
+        let regions: RegionsFile = yaml_serde::from_str(&text).map_err(|error| {
             ProviderError::invalid("is not a map of services to lists of {id, endpoint}")
                 .with_source(error)
                 .at(&path)
         })?;
-        let endpoints = regions.endpoints(service, region.id());
+        let services = regions
+            .iter()
+            .filter(|(name, _)| name.eq_ignore_ascii_case(service));
+        let endpoints: Vec<&str> = services
+            .flat_map(|(_, entries)| entries)
+            .filter(|entry| entry.id == region.id())
+            .flat_map(|entry| entry.endpoints.iter().chain(&entry.endpoint))
+            .map(String::as_str)
+            .collect();
         if endpoints.is_empty() {
             return Ok(None);
         }
-        parse_all(endpoints)
-            .map(Some)
-            .map_err(|error| error.at(path))
+        let endpoints = parse_all(endpoints).map_err(|error| error.at(path))?;
+        Ok(Some(endpoints))
     }
 }
 
@@ -115,16 +122,16 @@ fn variable(service: &str, region: &Region) -> String {
 }
 
 fn unknown(service: &str, region: &Region, variable: &str) -> ProviderError {
-    let near = if region.is_known() {
+    let similar = if region.is_known() {
         Vec::new()
     } else {
-        nearest(region.id())
+        most_similar(region.id())
     };
     let message = format!(
         "the endpoint of {service} in the region {region} is not known{}; to configure it, set {variable}",
-        suggestion(&near)
+        suggestion(&similar)
     );
-    ProviderError::not_found(message).with_candidates(near)
+    ProviderError::not_found(message).with_candidates(similar)
 }
 
 fn parse_all<'a>(
@@ -135,36 +142,18 @@ fn parse_all<'a>(
         .map(|text| Ok(text.parse::<Endpoint>()?.base().to_owned()))
         .collect::<Result<_, ProviderError>>()?;
     if endpoints.is_empty() {
-        return Err(ProviderError::invalid("holds no endpoint"));
+        return Err(ProviderError::invalid("contains no endpoint"));
     }
     Ok(endpoints)
 }
 
-/// Service to regions.
-#[derive(Deserialize)]
-#[serde(transparent)]
-struct RegionsFile(HashMap<String, Vec<Entry>>);
+/// Services with their regions. The names of services are not case-sensitive, region ids are.
+type RegionsFile = HashMap<String, Vec<RegionEntry>>;
 
 #[derive(Deserialize)]
-struct Entry {
+struct RegionEntry {
     id: String,
     endpoint: Option<String>,
     #[serde(default)]
     endpoints: Vec<String>,
-}
-
-impl RegionsFile {
-    /// Services are spelled in any case, region ids are not.
-    fn endpoints(&self, service: &str, region: &str) -> Vec<&str> {
-        let services = self
-            .0
-            .iter()
-            .filter(|(name, _)| name.eq_ignore_ascii_case(service));
-        services
-            .flat_map(|(_, entries)| entries)
-            .filter(|entry| entry.id == region)
-            .flat_map(|entry| entry.endpoints.iter().chain(&entry.endpoint))
-            .map(String::as_str)
-            .collect()
-    }
 }

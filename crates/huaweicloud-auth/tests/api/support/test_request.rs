@@ -1,4 +1,4 @@
-//! A request that can be signed, damaged and verified.
+//! A request to sign, change and verify.
 
 use http::{HeaderMap, HeaderValue, Method, header};
 use huaweicloud_auth::{
@@ -11,7 +11,7 @@ use super::now;
 pub(crate) const DATE: &str = "20260102T030405Z";
 
 #[derive(Clone, Debug)]
-pub(crate) struct Sent {
+pub(crate) struct TestRequest {
     pub(crate) method: Method,
     pub(crate) host: String,
     pub(crate) path: String,
@@ -20,7 +20,7 @@ pub(crate) struct Sent {
     pub(crate) body: Vec<u8>,
 }
 
-impl Sent {
+impl TestRequest {
     pub(crate) fn target(&self) -> RequestTarget<'_> {
         RequestTarget {
             method: &self.method,
@@ -38,7 +38,11 @@ impl Sent {
         }
     }
 
-    /// Signs as others do, who choose the headers themselves.
+    pub(crate) fn set(&mut self, name: &'static str, value: &'static str) {
+        self.headers.insert(name, HeaderValue::from_static(value));
+    }
+
+    /// Signs the listed headers.
     pub(crate) fn sign_listed(&mut self, credentials: &Credentials, names: SignedHeaders<'_>) {
         let signer = Signer::new(credentials, now()).with_signed_headers(names);
         let mut headers = self.headers.clone();
@@ -50,7 +54,7 @@ impl Sent {
         self.headers = headers;
     }
 
-    /// As the official SDKs sign: all headers that there are.
+    /// Signs all headers, like the official SDKs.
     pub(crate) fn sign_all(&mut self, credentials: &Credentials) {
         self.headers
             .insert(X_SDK_DATE, HeaderValue::from_static(DATE));

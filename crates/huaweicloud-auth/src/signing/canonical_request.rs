@@ -1,4 +1,4 @@
-//! The first stage: a request in the one form that both sides agree on.
+//! The canonical request and the string to sign.
 
 use std::{borrow::Cow, fmt, ops::Range};
 
@@ -7,41 +7,40 @@ use percent_encoding::{percent_decode, percent_encode_byte};
 use zeroize::Zeroizing;
 
 use super::{
-    Payload, SigningRequest, UNSIGNED_PAYLOAD,
+    ALGORITHM, SigningRequest, UNSIGNED_PAYLOAD,
     headers::{SignedHeaders, X_AUTH_TOKEN, X_SDK_CONTENT_SHA256, X_SECURITY_TOKEN},
-    hex::{hex, hex_sha256},
+    signature::hex_sha256,
 };
 use crate::text::REDACTED;
 
-/// A request in canonical form: method, path, query, headers, names of the signed headers and payload hash.
+/// The canonical request: method, path, query, headers, names of the signed headers and payload hash.
 ///
-/// It holds the values of the signed headers, a security token among them. [`Display`](fmt::Display) and
-/// [`Debug`](fmt::Debug) replace such a value by `<redacted>`; [`as_bytes`](Self::as_bytes) does not.
+/// It contains the values of the signed headers, which may include a security token. [`Display`](fmt::Display) and
+/// [`Debug`](fmt::Debug) replace secret values by `<redacted>`; [`as_bytes`](Self::as_bytes) does not.
 #[derive(Clone, PartialEq, Eq)]
 pub struct CanonicalRequest {
     bytes: Zeroizing<Vec<u8>>,
     secrets: Vec<Range<usize>>,
 }
 
-/// Brings a request into canonical form, with the headers of the given names.
+/// Builds the canonical request with the listed headers.
 ///
-/// A header that the request lacks has no line; one that it has several times has a line per value, in ascending order.
+/// An absent header has no line. A repeated header has one line for each value, in ascending order.
 pub fn canonical_request(
     request: &SigningRequest<'_>,
     signed_headers: &SignedHeaders<'_>,
 ) -> CanonicalRequest {
     let with = |payload_hash: &[u8]| canonical_request_with(request, signed_headers, payload_hash);
-    if let Some(stated) = request.headers.get(X_SDK_CONTENT_SHA256) {
-        return with(stated.as_bytes().trim_ascii());
+    if let Some(declared) = request.headers.get(X_SDK_CONTENT_SHA256) {
+        return with(declared.as_bytes().trim_ascii());
     }
-    match request.payload {
-        Payload::Bytes(body) => with(hex_sha256(body).as_str().as_bytes()),
-        Payload::Sha256(digest) => with(hex(&digest).as_str().as_bytes()),
-        Payload::Unsigned => with(UNSIGNED_PAYLOAD.as_bytes()),
+    match request.payload.sha256() {
+        Some(hash) => with(hash.as_str().as_bytes()),
+        None => with(UNSIGNED_PAYLOAD.as_bytes()),
     }
 }
 
-/// The same with a payload hash from elsewhere: a verifier does not believe the one that the request states.
+/// Does the same with the given payload hash: a verifier does not trust the one that the request declares.
 pub(crate) fn canonical_request_with(
     request: &SigningRequest<'_>,
     signed_headers: &SignedHeaders<'_>,
@@ -122,12 +121,12 @@ pub(super) fn is_secret(name: &str) -> bool {
 }
 
 impl CanonicalRequest {
-    /// The exact bytes that are hashed. They are not always UTF-8: header values need not be.
+    /// Returns the exact bytes that are hashed. They may not be UTF-8, because header values may not be.
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// The SHA-256 of the bytes, in lower-case hexadecimal.
+    /// Returns the SHA-256 of the bytes, in lower-case hexadecimal.
     pub fn sha256(&self) -> String {
         hex_sha256(&self.bytes).as_str().to_owned()
     }
@@ -156,9 +155,20 @@ impl fmt::Debug for CanonicalRequest {
     }
 }
 
-/// Decodes a path as on the wire and encodes it again, with the slash at the end that only the signature has.
+/// Returns the string to sign: the algorithm, the value of `X-Sdk-Date` and the hash of the canonical request, one line
+/// each.
+pub fn string_to_sign(x_sdk_date: &str, canonical_request: &CanonicalRequest) -> String {
+    [
+        ALGORITHM,
+        x_sdk_date,
+        hex_sha256(canonical_request.as_bytes()).as_str(),
+    ]
+    .join("\n")
+}
+
+/// Decodes a path and encodes it again. The canonical path always ends with a slash.
 fn push_canonical_path(out: &mut Vec<u8>, path: &str) {
-    // Most paths need neither, and copying is several times faster.
+    // Most paths need no change, and copying is several times faster.
     if path.bytes().all(|byte| byte == b'/' || is_unreserved(byte)) {
         out.extend_from_slice(path.as_bytes());
     } else {
@@ -172,7 +182,7 @@ fn push_canonical_path(out: &mut Vec<u8>, path: &str) {
     }
 }
 
-/// Decodes a query as on the wire, sorts its parameters by name and value, and encodes it again.
+/// Decodes a query, sorts its parameters by name and value, and encodes it again.
 fn push_canonical_query(out: &mut Vec<u8>, query: &str) {
     if query.is_empty() {
         return;
@@ -262,6 +272,11 @@ mod tests {
             ("%7B=1&z=2&a=3", "a=3&z=2&%7B=1"),
             ("t=%e4%b8%80%20(%26", "t=%E4%B8%80%20%28%26"),
             ("b=%ff", "b=%FF"),
+            // From the tests of the official SDKs.
+            (
+                "limit=1&enable=true&test=%E4%B8%80 (%26%3D%3F!%23%25.*)&path=/tmp/123&multi=3&multi=1&multi=2",
+                "enable=true&limit=1&multi=1&multi=2&multi=3&path=%2Ftmp%2F123&test=%E4%B8%80%20%28%26%3D%3F%21%23%25.%2A%29",
+            ),
         ] {
             assert_eq!(canonical(push_canonical_query, wire), expected, "{wire}");
         }

@@ -1,4 +1,4 @@
-//! The project of a region, when nobody named it.
+//! The lookup of the project id of a region.
 
 use std::{
     collections::HashMap,
@@ -16,14 +16,14 @@ use crate::{
 };
 
 const PATH: &str = "/v3/projects";
-/// Real ones have 32 digits.
+/// Project ids have 32 digits.
 const LONGEST_ID: usize = 64;
-/// So many projects are named in a message.
-const LISTED: usize = 10;
+/// How many project ids a message lists.
+const MAX_LISTED: usize = 10;
 
-/// Asks IAM for the project of an account in a region, and remembers the answer.
+/// Finds the project of an account in a region with IAM, and caches it.
 ///
-/// Huawei Cloud gives every account a project per region that is named like the region.
+/// In each region, every account has a project with the name of the region.
 ///
 /// ```
 /// # #[cfg(feature = "reqwest")] {
@@ -33,7 +33,7 @@ const LISTED: usize = 10;
 /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
 /// let context = ProviderContext::new(Arc::new(ReqwestTransport::new()));
 /// let lookup = ProjectLookup::new(&context);
-/// // These name their project, so IAM is not asked.
+/// // These credentials have a project, so no request is sent.
 /// let credentials = Credentials::new("AccessKey", "SecretKey")?.with_project_id("0123456789abcdef");
 /// let project_id = lookup.project_id(&credentials, &Region::AP_SOUTHEAST_1).await?;
 /// assert_eq!(project_id, "0123456789abcdef");
@@ -44,7 +44,7 @@ const LISTED: usize = 10;
 #[derive(Debug)]
 pub struct ProjectLookup {
     context: ProviderContext,
-    /// A cell lets one caller ask IAM and the others wait, but only those of the same account.
+    /// With a cell for each account, one call asks IAM and the other calls of the account wait.
     known: Mutex<HashMap<Account, Arc<OnceCell<String>>>>,
 }
 
@@ -52,7 +52,7 @@ pub struct ProjectLookup {
 type Account = (String, Region);
 
 impl ProjectLookup {
-    /// A lookup that uses the environment, the transport and the clock of the context.
+    /// Creates a lookup that uses the environment, the HTTP client and the clock of the context.
     pub fn new(context: &ProviderContext) -> Self {
         Self {
             context: context.clone(),
@@ -60,18 +60,18 @@ impl ProjectLookup {
         }
     }
 
-    /// The project that the credentials name, or else the one that IAM names.
+    /// Returns the project of the credentials, or else the one that IAM finds.
     ///
-    /// The first call per key and region asks `GET /v3/projects?name=<region>` of the IAM that the credentials or
-    /// `HUAWEICLOUD_SDK_IAM_ENDPOINT` name, of the region's or of the global one; concurrent calls wait for it. Only success is
-    /// remembered.
+    /// The first call for a key and a region sends `GET /v3/projects?name=<region>`, and concurrent calls wait for it. The
+    /// IAM endpoint is that of the credentials, of `HUAWEICLOUD_SDK_IAM_ENDPOINT`, of the region, or the global one. Errors
+    /// are not cached.
     ///
     /// # Errors
     ///
     /// [`NotFound`](crate::ProviderErrorKind::NotFound) when the account has no project in the region,
     /// [`Ambiguous`](crate::ProviderErrorKind::Ambiguous) when it has several, with their ids as candidates,
-    /// [`Invalid`](crate::ProviderErrorKind::Invalid) when IAM refused the question, its response cannot be understood or an
-    /// endpoint is configured wrongly, and [`Unavailable`](crate::ProviderErrorKind::Unavailable) when IAM could not be asked.
+    /// [`Invalid`](crate::ProviderErrorKind::Invalid) when IAM refused the request, or its response or a configured
+    /// endpoint is invalid, and [`Unavailable`](crate::ProviderErrorKind::Unavailable) when IAM did not respond or failed.
     pub async fn project_id(
         &self,
         credentials: &Credentials,
@@ -81,7 +81,7 @@ impl ProjectLookup {
             return Ok(project_id.to_owned());
         }
         let known = self.known((account_of(credentials), region.clone()));
-        let project_id = known.get_or_try_init(|| self.ask(credentials, region));
+        let project_id = known.get_or_try_init(|| self.look_up(credentials, region));
         project_id.await.cloned()
     }
 
@@ -90,7 +90,7 @@ impl ProjectLookup {
         Arc::clone(known.entry(account).or_default())
     }
 
-    async fn ask(
+    async fn look_up(
         &self,
         credentials: &Credentials,
         region: &Region,
@@ -103,8 +103,8 @@ impl ProjectLookup {
             .into_iter()
             .chain(credentials.auth_token())
             .collect();
-        let answer = request::ask(&context, request, request::CLOUD_TIMEOUT, &secrets).await?;
-        choose(region, &iam, &answer)
+        let response = request::fetch(&context, request, request::CLOUD_TIMEOUT, &secrets).await?;
+        choose(region, &iam, &response)
     }
 
     fn request(
@@ -135,46 +135,44 @@ impl ProjectLookup {
     }
 }
 
-/// Tokens are not kept for longer than they are used.
+/// Tokens are stored as hashes.
 fn account_of(credentials: &Credentials) -> String {
-    let token = credentials
-        .auth_token()
-        .map(|token| signing::hex_sha256(token.as_bytes()).as_str().to_owned());
-    token
-        .or_else(|| credentials.access_key().map(str::to_owned))
-        .unwrap_or_default()
+    match credentials.auth_token() {
+        Some(token) => signing::hex_sha256(token.as_bytes()).as_str().to_owned(),
+        None => credentials.access_key().unwrap_or_default().to_owned(),
+    }
 }
 
 fn choose(
     region: &Region,
     iam: &Endpoint,
-    answer: &request::Answer,
+    response: &request::HttpResponse,
 ) -> Result<String, ProviderError> {
-    let trace = answer
+    let trace = response
         .headers()
         .get("x-iam-trace-id")
         .and_then(|id| id.to_str().ok());
     let trace = trace
         .map(|id| format!(" (X-IAM-Trace-Id {id})"))
         .unwrap_or_default();
-    let Some(mut project_ids) = project_ids(answer.body()) else {
-        let message = format!("{iam}{PATH} answered what is no list of projects{trace}");
+    let Some(mut project_ids) = project_ids(response.body()) else {
+        let message = format!("{iam}{PATH}: the response has no list of projects{trace}");
         return Err(ProviderError::invalid(message));
     };
     match project_ids.len() {
         1 => Ok(project_ids.swap_remove(0)),
         0 => Err(ProviderError::not_found(format!(
-            "the account has no project in the region {region}{trace}: give a project id"
+            "the account has no project in the region {region}{trace}: set a project id"
         ))),
         _ => {
-            let list = match project_ids.split_at_checked(LISTED) {
+            let list = match project_ids.split_at_checked(MAX_LISTED) {
                 Some((first, more)) if !more.is_empty() => {
                     format!("{} and {} more", first.join(", "), more.len())
                 }
                 _ => project_ids.join(", "),
             };
             let message = format!(
-                "the account has several projects in the region {region}{trace}: give the id of one, {list}"
+                "the account has several projects in the region {region}{trace}: set the id of one, {list}"
             );
             Err(ProviderError::ambiguous(message, project_ids))
         }
@@ -193,7 +191,7 @@ fn project_ids(body: &[u8]) -> Option<Vec<String>> {
         .collect()
 }
 
-/// It goes into URLs, headers and messages.
+/// Project ids are used in URLs, headers and messages.
 fn is_id(id: &str) -> bool {
     (1..=LONGEST_ID).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic())
 }
