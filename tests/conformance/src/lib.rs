@@ -5,18 +5,18 @@
 //! rows of the vendor's page that it proves. The program is `dms-kafka-conformance`; `README.md` tells how to use it and
 //! how to add a case.
 
+pub mod cases;
 pub mod client;
 pub mod contract;
 pub mod coverage;
 pub mod deviations;
 pub mod faults;
-pub mod judge;
+mod judge;
 pub mod listen;
 pub mod proxy;
 pub mod report;
 mod rewrite;
 pub mod server;
 pub mod source;
-pub mod text;
 mod values;
 pub mod wire;

@@ -6,17 +6,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::{fs, io, path::Path};
 
-use http::{HeaderMap, StatusCode};
+use anyhow::{Context as _, Result};
+use http::{HeaderName, HeaderValue};
 use huaweicloud_auth::Credentials;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use crate::client::Answer;
 use crate::contract::{Contract, DELETE};
 use crate::judge;
-use crate::source::{CaseError, not_empty};
-use crate::wire::{self, Listener, Request, Service};
+use crate::source::not_empty;
+use crate::wire::{Listener, Request, Response, ScriptedResponse, Service};
 
 /// A request and what is wrong with it.
 #[derive(Clone, Debug)]
@@ -44,7 +44,7 @@ impl Recorder {
         address: SocketAddr,
         contract: Arc<Contract>,
         credentials: Credentials,
-        answers: Vec<Answer>,
+        answers: Vec<ScriptedResponse>,
     ) -> io::Result<Self> {
         let (said, heard) = mpsc::unbounded_channel();
         let judge = Arc::new(Judge {
@@ -72,45 +72,48 @@ impl Recorder {
 /// Reads a file of answers: `[[answer]]` as in client cases.
 ///
 /// # Errors
-/// [`CaseError`] when it cannot be read, or has no answer.
-pub fn read_answers(file: &Path) -> Result<Vec<Answer>, CaseError> {
+/// When it cannot be read, or has no answer.
+pub fn read_answers(file: &Path) -> Result<Vec<ScriptedResponse>> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
-    struct Answers {
+    struct File {
         #[serde(deserialize_with = "not_empty")]
-        answer: Vec<Answer>,
+        answer: Vec<ScriptedResponse>,
     }
-    let failed = |cause: Box<dyn std::error::Error + Send + Sync>| {
-        CaseError::new(file.display().to_string(), cause)
+    let read = || {
+        let File { answer } = toml::from_str(&fs::read_to_string(file)?)?;
+        answer.iter().try_for_each(|one| one.response().map(drop))?;
+        anyhow::Ok(answer)
     };
-    let text = fs::read_to_string(file).map_err(|error| failed(error.into()))?;
-    let Answers { answer } = toml::from_str(&text).map_err(|error| failed(error.into()))?;
-    for one in &answer {
-        StatusCode::from_u16(one.status)
-            .map_err(|_| failed(format!("{} is no status", one.status).into()))?;
-    }
-    Ok(answer)
+    read().with_context(|| file.display().to_string())
 }
 
 struct Judge {
     contract: Arc<Contract>,
     credentials: Credentials,
-    answers: Vec<Answer>,
+    answers: Vec<ScriptedResponse>,
     next: AtomicUsize,
     said: mpsc::UnboundedSender<Heard>,
 }
 
 impl Service for Judge {
-    async fn answer(&self, request: Request, unreadable: Option<String>) -> Option<wire::Answer> {
+    async fn answer(&self, request: Request, unreadable: Option<String>) -> Option<Response> {
         let mut faults = judge::faults(&self.contract, &request, &self.credentials);
         faults.extend(unreadable);
-        let answer = response(&self.answer(&request));
+        let mut response = self.answer(&request).response().ok()?;
+        let id = uuid::Uuid::new_v4().simple().to_string();
+        if let Ok(id) = HeaderValue::from_str(&id) {
+            let headers = &mut response.headers;
+            headers
+                .entry(HeaderName::from_static("x-request-id"))
+                .or_insert(id);
+        }
         // The receiver is gone when the run is over.
         let _ = self.said.send(Heard {
             request: Some(request),
             faults,
         });
-        Some(answer)
+        Some(response)
     }
 
     fn malformed(&self, error: &hyper::Error) {
@@ -123,7 +126,7 @@ impl Service for Judge {
 }
 
 impl Judge {
-    fn answer(&self, request: &Request) -> Answer {
+    fn answer(&self, request: &Request) -> ScriptedResponse {
         let next = self.next.fetch_add(1, Ordering::Relaxed);
         match self.answers.get(next).or(self.answers.last()) {
             Some(answer) => answer.clone(),
@@ -132,24 +135,18 @@ impl Judge {
     }
 
     /// What a service answers that has deleted what it was asked for.
-    fn likely_answer(&self, request: &Request) -> Answer {
-        let operation = self
-            .contract
-            .operation(request.method.as_str(), &request.path);
-        let (status, body) = match operation {
-            Some(DELETE) => (200, deleted(&request.body)),
+    fn likely_answer(&self, request: &Request) -> ScriptedResponse {
+        let method = request.method.as_str();
+        let operation = self.contract.operation(method, &request.path);
+        let (status, body) = match operation.map(|one| one.operation_id.as_deref()) {
+            Some(Some(DELETE)) => (200, deleted(&request.body)),
             Some(_) => (200, listed()),
             None => (
                 404,
                 json!({"error_code": "APIGW.0101", "error_msg": "The API does not exist."}),
             ),
         };
-        Answer {
-            status,
-            headers: [].into(),
-            body: body.to_string(),
-            breaks_contract: false,
-        }
+        ScriptedResponse::new(status, &body.to_string())
     }
 }
 
@@ -164,24 +161,4 @@ fn listed() -> Value {
     json!({"total": 1, "partitions": [
         {"partition": 0, "start_offset": 0, "last_offset": 1000, "message_count": 1000, "last_update_time": 0}
     ]})
-}
-
-fn response(answer: &Answer) -> wire::Answer {
-    let id = ("x-request-id", uuid::Uuid::new_v4().simple().to_string());
-    let media = ("content-type", "application/json".to_owned());
-    let usual = [id, media].map(|(name, value)| (name.to_owned(), value));
-    let headers = usual.into_iter().chain(answer.headers.clone());
-    let headers = headers.collect::<std::collections::HashMap<_, _>>();
-    match HeaderMap::try_from(&headers) {
-        Ok(headers) => wire::Answer {
-            status: answer.status,
-            headers,
-            body: answer.body.clone().into_bytes(),
-        },
-        Err(_) => wire::Answer {
-            status: 500,
-            headers: HeaderMap::new(),
-            body: b"{}".to_vec(),
-        },
-    }
 }

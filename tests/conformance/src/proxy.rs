@@ -9,20 +9,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use anyhow::{Context as _, Result};
 use http::{HeaderMap, Method, header};
 use huaweicloud_auth::Credentials;
-use huaweicloud_auth::signing::{
-    Payload, Signer, SigningRequest, X_AUTH_TOKEN, X_SDK_CONTENT_SHA256,
-};
-use huaweicloud_auth::verification::{Authorization, VerificationErrorKind, Verifier};
+use huaweicloud_auth::signing::{Signer, X_AUTH_TOKEN, X_SDK_CONTENT_SHA256};
+use huaweicloud_auth::verification::VerificationErrorKind;
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::rewrite::{Answered, Rewrite};
 use crate::values::Values;
-use crate::wire::{Answer, Listener, Request, Service, Wire};
-
-type Error = Box<dyn std::error::Error>;
+use crate::wire::{Listener, Request, Response, ScriptedResponse, Service, Wire};
 
 /// Concern one connection, so they are not forwarded.
 const HOP_BY_HOP: [header::HeaderName; 3] = [
@@ -44,7 +41,7 @@ pub struct Behaviour {
     /// What is wrong with the new signature.
     sign: Sign,
     /// Answers without forwarding.
-    answer_with: Option<Fixed>,
+    answer_with: Option<ScriptedResponse>,
     /// Sends a request when the client has sent none.
     unasked: Option<Unasked>,
     /// Sends the request again when the answer has this status.
@@ -116,14 +113,6 @@ struct Sign {
     path: Option<String>,
 }
 
-/// An answer that does not depend on the server.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Fixed {
-    status: u16,
-    body: String,
-}
-
 /// A request that the client did not send.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -161,7 +150,7 @@ impl Proxy {
         credentials: Credentials,
         values: &Values,
         behaviour: &Behaviour,
-    ) -> Result<Self, Error> {
+    ) -> Result<Self> {
         let secret_key = credentials.secret_key().unwrap_or_default().to_owned();
         let state = Arc::new(State {
             behaviour: behaviour.clone(),
@@ -183,7 +172,7 @@ impl Proxy {
     }
 
     /// Ends what one client had to do: sends the request that it did not send, if the behaviour has one.
-    pub(crate) async fn finish(&self) -> Result<(), Error> {
+    pub(crate) async fn finish(&self) -> Result<()> {
         let state = &self.state;
         let Some(unasked) = &state.behaviour.unasked else {
             return Ok(());
@@ -220,23 +209,22 @@ impl Proxy {
 }
 
 impl Service for State {
-    async fn answer(&self, request: Request, unreadable: Option<String>) -> Option<Answer> {
+    async fn answer(&self, request: Request, unreadable: Option<String>) -> Option<Response> {
         self.used.store(true, Ordering::Relaxed);
         if unreadable.is_some() {
             return None;
         }
-        // The errors of the standard library's Box are not Send.
         let answered = self.exchange(request).await;
-        let failed = |error: String| {
+        let failed = |error| {
             let mut errors = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
-            errors.push(error);
+            errors.push(format!("{error:#}"));
         };
         answered.map_err(failed).ok()
     }
 }
 
 impl State {
-    async fn exchange(&self, mut request: Request) -> Result<Answer, String> {
+    async fn exchange(&self, mut request: Request) -> Result<Response> {
         strip(&mut request.headers);
         let behaviour = &self.behaviour;
         let asked = request.body.clone();
@@ -262,14 +250,14 @@ impl State {
                 self.sign(&mut request, &sign.unwrap_or_default())?;
             }
             if let (true, Some(fixed)) = (concerned, &behaviour.answer_with) {
-                return Ok(fixed.answer());
+                return fixed.response();
             }
         }
         let mut answer = self.forward(request.clone()).await?;
         if !concerned {
             return Ok(answer);
         }
-        if behaviour.repeat_on == Some(answer.status) {
+        if behaviour.repeat_on == Some(answer.status.as_u16()) {
             answer = self.forward(request.clone()).await?;
         }
         if behaviour.follow_redirect
@@ -288,19 +276,18 @@ impl State {
         Ok(answer)
     }
 
-    async fn forward(&self, request: Request) -> Result<Answer, String> {
+    async fn forward(&self, request: Request) -> Result<Response> {
         let answer = self.upstream.send(request).await;
-        let mut answer = answer.map_err(|error| format!("the proxy cannot forward: {error}"))?;
+        let mut answer = answer.context("the proxy cannot forward")?;
         strip(&mut answer.headers);
         Ok(answer)
     }
 
-    fn sign(&self, request: &mut Request, sign: &Sign) -> Result<(), String> {
+    fn sign(&self, request: &mut Request, sign: &Sign) -> Result<()> {
         let credentials = Credentials::new(
             self.credentials.access_key().unwrap_or_default(),
             self.credentials.secret_key().unwrap_or_default(),
-        );
-        let credentials = credentials.map_err(|error| error.to_string())?;
+        )?;
         request.headers.remove(X_AUTH_TOKEN);
         request.headers.remove(X_SDK_CONTENT_SHA256);
         let mut signed = request.clone();
@@ -312,67 +299,33 @@ impl State {
         }
         let host = request.text("host").unwrap_or_default();
         let now = SystemTime::now() - Duration::from_secs(60 * sign.minutes_ago);
-        signed
-            .sign(&Signer::new(&credentials, now), host)
-            .map_err(|error| error.to_string())?;
+        signed.sign(&Signer::new(&credentials, now), host)?;
         request.headers = signed.headers;
         Ok(())
     }
 
     fn is_wrongly_signed(&self, request: &Request) -> bool {
-        request.headers.contains_key(header::AUTHORIZATION) && self.verify(request).is_err()
+        request.headers.contains_key(header::AUTHORIZATION)
+            && request.verify(&self.credentials).is_err()
     }
 
     fn has(&self, flaw: Flaw, request: &Request) -> bool {
-        let is = |kind| self.verify(request) == Err(Some(kind));
+        let verified = request.verify(&self.credentials);
+        let kind = verified.err().flatten().map(|error| error.kind());
         let has = |name| request.headers.contains_key(name);
         match flaw {
             Flaw::NoSignature => !has(header::AUTHORIZATION) && !has(X_AUTH_TOKEN),
             Flaw::UnknownToken => !has(header::AUTHORIZATION) && has(X_AUTH_TOKEN),
-            Flaw::Mismatch => is(VerificationErrorKind::SignatureMismatch),
-            Flaw::Skewed => is(VerificationErrorKind::Skewed),
-            Flaw::DateNotSigned => is(VerificationErrorKind::DateNotSigned),
-            Flaw::UnsignedPayload => is(VerificationErrorKind::UnsignedPayload),
-            Flaw::PayloadMismatch => is(VerificationErrorKind::PayloadMismatch),
+            Flaw::Mismatch => kind == Some(VerificationErrorKind::SignatureMismatch),
+            Flaw::Skewed => kind == Some(VerificationErrorKind::Skewed),
+            Flaw::DateNotSigned => kind == Some(VerificationErrorKind::DateNotSigned),
+            Flaw::UnsignedPayload => kind == Some(VerificationErrorKind::UnsignedPayload),
+            Flaw::PayloadMismatch => kind == Some(VerificationErrorKind::PayloadMismatch),
             Flaw::QueryNotSigned => {
-                let query = String::new();
-                let bare = Request {
-                    query,
-                    ..request.clone()
-                };
-                self.verify(&bare).is_ok()
+                let mut bare = request.clone();
+                bare.query.clear();
+                bare.verify(&self.credentials).is_ok()
             }
-        }
-    }
-
-    /// Verifies the signature; the error has no kind when it is of another key.
-    fn verify(&self, request: &Request) -> Result<(), Option<VerificationErrorKind>> {
-        let authorization =
-            Authorization::from_headers(&request.headers).map_err(|error| Some(error.kind()))?;
-        if Some(authorization.access_key()) != self.credentials.access_key() {
-            return Err(None);
-        }
-        let signed = SigningRequest {
-            target: request.target(request.text("host").unwrap_or_default()),
-            headers: &request.headers,
-            payload: Payload::Bytes(&request.body),
-        };
-        let secret_key = self.credentials.secret_key().unwrap_or_default();
-        let verified =
-            Verifier::default().verify(&authorization, &signed, secret_key, SystemTime::now());
-        verified.map_err(|error| Some(error.kind()))
-    }
-}
-
-impl Fixed {
-    fn answer(&self) -> Answer {
-        let mut headers = HeaderMap::new();
-        let json = header::HeaderValue::from_static("application/json");
-        headers.insert(header::CONTENT_TYPE, json);
-        Answer {
-            status: self.status,
-            headers,
-            body: self.body.clone().into_bytes(),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use huaweicloud_auth::{Credentials, text};
 use quick_junit::{NonSuccessKind, Report as JunitReport, TestCase, TestCaseStatus, TestSuite};
 use serde::Serialize;
 
@@ -217,4 +218,17 @@ impl fmt::Display for Report {
             "{pass} passed, {fail} failed, {deviation} known deviations, {not_testable} not testable"
         )
     }
+}
+
+/// The parts of `credentials` that nobody else may see.
+pub(crate) fn secrets(credentials: &Credentials) -> impl Iterator<Item = &str> {
+    let secrets = [credentials.secret_key(), credentials.security_token()];
+    secrets.into_iter().flatten()
+}
+
+/// `text` as a report shows it: in one line, without secrets and control characters, at most 500 characters.
+pub fn shown(text: &str, credentials: &Credentials) -> String {
+    const LIMIT: usize = 500;
+    let secrets: Vec<_> = secrets(credentials).collect();
+    text::sanitize(text, &secrets, LIMIT).into_owned()
 }

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
-use http::{HeaderMap, HeaderName};
+use anyhow::{Context as _, Result, bail};
+use http::{HeaderMap, HeaderName, StatusCode};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::judge::holds;
 use crate::values::Values;
-use crate::wire::{Answer, Request};
+use crate::wire::{Request, Response};
 
 /// One change. Texts may hold the placeholders of server cases, and `<secret_key>`.
 #[derive(Clone, Debug, Deserialize)]
@@ -89,7 +90,7 @@ pub(crate) enum Reshape {
     LastOffsetAsStart,
 }
 
-/// Answers; each field that is absent admits any.
+/// Responses; each field that is absent admits any.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Answered {
@@ -101,21 +102,22 @@ pub(crate) struct Answered {
 }
 
 impl Answered {
-    pub(crate) fn admits(&self, answer: &Answer) -> bool {
+    pub(crate) fn admits(&self, answer: &Response) -> bool {
         let text = |text: &String| holds(&answer.body, text);
         self.error
-            .is_none_or(|error| error == (answer.status >= 400))
-            && self.status.is_none_or(|status| status == answer.status)
+            .is_none_or(|error| error == (answer.status.as_u16() >= 400))
+            && self.status.is_none_or(|status| answer.status == status)
             && self.text.as_ref().is_none_or(text)
     }
 }
 
 impl Rewrite {
     /// Changes a request.
-    pub(crate) fn request(&self, request: &mut Request, values: &Values) -> Result<(), String> {
+    pub(crate) fn request(&self, request: &mut Request, values: &Values) -> Result<()> {
         match self {
             Self::Method(method) => {
-                request.method = method.parse().map_err(|_| format!("method {method:?}"))?;
+                let parsed = method.parse();
+                request.method = parsed.with_context(|| format!("method {method:?}"))?;
             }
             Self::Segment { number, text } => {
                 let mut segments: Vec<_> = request.path.split('/').map(str::to_owned).collect();
@@ -125,7 +127,7 @@ impl Rewrite {
                 request.path = segments.join("/");
             }
             Self::Query(query) => request.query = values.fill(query)?,
-            Self::Status(_) => return Err("a request has no status".to_owned()),
+            Self::Status(_) => bail!("a request has no status"),
             Self::Headers(headers) => set_headers(&mut request.headers, headers, values)?,
             Self::Body(body) => request.body = values.fill(body)?.into_bytes(),
             Self::Reshape(Reshape::FirstValue) => {
@@ -142,17 +144,17 @@ impl Rewrite {
     /// Changes an answer to the request with the body `asked`.
     pub(crate) fn answer(
         &self,
-        answer: &mut Answer,
+        answer: &mut Response,
         asked: &[u8],
         values: &Values,
         deleted: &Mutex<BTreeMap<i64, i64>>,
-    ) -> Result<(), String> {
+    ) -> Result<()> {
         match self {
-            Self::Status(status) => answer.status = *status,
+            Self::Status(status) => answer.status = StatusCode::from_u16(*status)?,
             Self::Headers(headers) => set_headers(&mut answer.headers, headers, values)?,
             Self::Body(body) => answer.body = values.fill(body)?.into_bytes(),
             Self::Method(_) | Self::Segment { .. } | Self::Query(_) => {
-                return Err("an answer has no method, path or query".to_owned());
+                bail!("an answer has no method, path or query");
             }
             _ => self.json(&mut answer.body, asked, Some(deleted)),
         }
@@ -307,17 +309,14 @@ pub(crate) fn set_headers(
     headers: &mut HeaderMap,
     wanted: &BTreeMap<String, Vec<String>>,
     values: &Values,
-) -> Result<(), String> {
+) -> Result<()> {
     for (name, texts) in wanted {
-        let name: HeaderName = name
-            .parse()
-            .map_err(|_| format!("{name:?} is not a header name"))?;
+        let parsed = name.parse::<HeaderName>();
+        let name = parsed.with_context(|| format!("{name:?} is not a header name"))?;
         headers.remove(&name);
         for text in texts {
-            let value = values.fill(text)?;
-            let value = value
-                .parse()
-                .map_err(|_| format!("{name}: {text:?} is not a header value"))?;
+            let value = values.fill(text)?.parse();
+            let value = value.with_context(|| format!("{name}: {text:?} is not a header value"))?;
             headers.append(&name, value);
         }
     }

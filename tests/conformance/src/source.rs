@@ -1,8 +1,9 @@
 //! Case files: where they come from, and what makes a file unusable.
 
-use std::path::{Path, PathBuf};
-use std::{fs, io};
+use std::fs;
+use std::path::Path;
 
+use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer, Error as _};
 
@@ -24,13 +25,10 @@ const SERVER: &[(&str, &str)] = embedded!(
 );
 
 /// A case of a suite.
-pub trait Case: DeserializeOwned {
+pub(crate) trait Case: DeserializeOwned {
     /// The suite, and the folder of its case files.
     const SUITE: Suite;
-    /// The name, which no other case of the suite has.
     fn name(&self) -> &str;
-    /// The rows of the vendor's page that it proves.
-    fn proves(&self) -> &[String];
 }
 
 /// What cases are for.
@@ -53,61 +51,24 @@ impl Suite {
     }
 }
 
-/// Where case files come from.
-#[derive(Clone, Debug, Default)]
-pub enum Source {
-    /// The program itself.
-    #[default]
-    Embedded,
-    /// A folder with the folders `client` and `server` in it.
-    Folder(PathBuf),
-}
-
-/// Why a case file cannot be used. Its text names the file, the place and the rule.
-#[derive(Debug, thiserror::Error)]
-#[error("{file}: {cause}")]
-pub struct CaseError {
-    file: String,
-    cause: Box<dyn std::error::Error + Send + Sync>,
-}
-
-impl CaseError {
-    pub(crate) fn new(
-        file: impl Into<String>,
-        cause: impl Into<Box<dyn std::error::Error + Send + Sync>>,
-    ) -> Self {
-        Self {
-            file: file.into(),
-            cause: cause.into(),
-        }
-    }
-}
-
-impl Source {
-    /// Reads all cases of a suite, file by file.
-    ///
-    /// # Errors
-    /// [`CaseError`] names the file that cannot be read or has what is no case, or a case that another one is named like.
-    pub fn read<C: Case>(&self) -> Result<Vec<C>, CaseError> {
-        let texts = match self {
-            Self::Embedded => embedded(C::SUITE),
-            Self::Folder(root) => on_disk(&root.join(C::SUITE.name()))?,
-        };
-        let mut cases: Vec<C> = Vec::new();
-        for (file, text) in texts {
-            let parsed = toml::from_str::<File<C>>(&text);
-            let parsed = parsed.map_err(|cause| CaseError::new(&file, cause))?;
-            for case in parsed.case {
-                let name = case.name();
-                if name.is_empty() || cases.iter().any(|other| other.name() == name) {
-                    let cause = format!("the name {name:?} is empty, or that of another case");
-                    return Err(CaseError::new(file, cause));
-                }
-                cases.push(case);
+/// Reads the cases of a suite in a folder with the folders `client` and `server`, or those that are part of the program.
+pub(crate) fn read<C: Case>(folder: Option<&Path>) -> Result<Vec<C>> {
+    let texts = match folder {
+        None => embedded(C::SUITE),
+        Some(root) => on_disk(&root.join(C::SUITE.name()))?,
+    };
+    let mut cases: Vec<C> = Vec::new();
+    for (file, text) in texts {
+        let parsed: File<C> = toml::from_str(&text).with_context(|| file.clone())?;
+        for case in parsed.case {
+            let name = case.name();
+            if name.is_empty() || cases.iter().any(|other| other.name() == name) {
+                bail!("{file}: the name {name:?} is empty, or that of another case");
             }
+            cases.push(case);
         }
-        Ok(cases)
     }
+    Ok(cases)
 }
 
 #[derive(Deserialize)]
@@ -138,16 +99,14 @@ fn embedded(suite: Suite) -> Vec<(String, String)> {
     files.iter().map(owned).collect()
 }
 
-fn on_disk(folder: &Path) -> Result<Vec<(String, String)>, CaseError> {
-    let failed = |file: &Path, cause: io::Error| CaseError::new(file.display().to_string(), cause);
+fn on_disk(folder: &Path) -> Result<Vec<(String, String)>> {
     let mut texts = Vec::new();
-    for entry in fs::read_dir(folder).map_err(|cause| failed(folder, cause))? {
-        let file = entry.map_err(|cause| failed(folder, cause))?.path();
-        if file.extension().is_none_or(|ending| ending != "toml") {
-            continue;
+    for entry in fs::read_dir(folder).with_context(|| folder.display().to_string())? {
+        let file = entry?.path();
+        if file.extension().is_some_and(|ending| ending == "toml") {
+            let text = fs::read_to_string(&file).with_context(|| file.display().to_string())?;
+            texts.push((file.display().to_string(), text));
         }
-        let text = fs::read_to_string(&file).map_err(|cause| failed(&file, cause))?;
-        texts.push((file.display().to_string(), text));
     }
     texts.sort();
     Ok(texts)

@@ -1,27 +1,32 @@
 //! HTTP as the kit sees it: requests and answers as they stand on the wire, sending the one and serving the other.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::future::Future;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use std::{error, io};
+use std::time::SystemTime;
 
+use anyhow::{Context as _, Result, anyhow, ensure};
 use bytes::Bytes;
-use http::{HeaderMap, Method, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, Limited};
-use huaweicloud_auth::Endpoint;
-use huaweicloud_auth::signing::{Payload, RequestTarget, Signer, SigningError, X_SDK_DATE};
+use huaweicloud_auth::signing::{
+    Payload, RequestTarget, Signer, SigningError, SigningRequest, X_SDK_DATE,
+};
+use huaweicloud_auth::verification::{Authorization, VerificationError, Verifier};
+use huaweicloud_auth::{Credentials, Endpoint};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use serde::Deserialize;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
-
-type Error = Box<dyn error::Error>;
 
 const TIMEOUT: Duration = Duration::from_secs(60);
 /// The rest of a longer answer is not read.
@@ -52,14 +57,34 @@ impl Request {
             .and_then(|value| value.to_str().ok())
     }
 
-    /// What a signature covers of the request, for the host that it is sent to.
-    pub(crate) fn target<'a>(&'a self, host: &'a str) -> RequestTarget<'a> {
+    fn target<'a>(&'a self, host: &'a str) -> RequestTarget<'a> {
         RequestTarget {
             method: &self.method,
             host,
             path: &self.path,
             query: &self.query,
         }
+    }
+
+    /// Verifies the signature. The error is `None` when the request is signed with another access key.
+    pub(crate) fn verify(
+        &self,
+        credentials: &Credentials,
+    ) -> Result<Authorization<'_>, Option<VerificationError>> {
+        let authorization = Authorization::from_headers(&self.headers).map_err(Some)?;
+        if Some(authorization.access_key()) != credentials.access_key() {
+            return Err(None);
+        }
+        let signed = SigningRequest {
+            target: self.target(self.text("host").unwrap_or_default()),
+            headers: &self.headers,
+            payload: Payload::Bytes(&self.body),
+        };
+        let secret_key = credentials.secret_key().unwrap_or_default();
+        Verifier::default()
+            .verify(&authorization, &signed, secret_key, SystemTime::now())
+            .map_err(Some)?;
+        Ok(authorization)
     }
 
     /// Signs the request, in place of a signature that it has.
@@ -73,18 +98,72 @@ impl Request {
     }
 }
 
-/// An answer as it stands on the wire.
+/// A response as it stands on the wire.
 #[derive(Clone, Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Vec<u8>,
+pub struct Response {
+    /// The status code.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Vec<u8>,
 }
 
-impl Answer {
+impl Response {
     /// The body as text, whatever it is.
     pub(crate) fn text(&self) -> Cow<'_, str> {
         String::from_utf8_lossy(&self.body)
+    }
+}
+
+/// A response as files write it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScriptedResponse {
+    /// The status code.
+    pub status: u16,
+    /// Headers with their values; `content-type` is `application/json` when it is not among them.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// The body, byte for byte.
+    pub body: String,
+    /// Whether the body breaks the contract on purpose.
+    #[serde(default)]
+    pub breaks_contract: bool,
+}
+
+impl ScriptedResponse {
+    /// A response in JSON.
+    pub fn new(status: u16, body: &str) -> Self {
+        Self {
+            status,
+            headers: BTreeMap::new(),
+            body: body.to_owned(),
+            breaks_contract: false,
+        }
+    }
+
+    /// The response as it stands on the wire.
+    ///
+    /// # Errors
+    /// When the status or a header is not valid.
+    pub fn response(&self) -> Result<Response> {
+        let mut headers = HeaderMap::new();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/json"),
+        );
+        for (name, value) in &self.headers {
+            let name: HeaderName = name.parse().with_context(|| format!("header {name:?}"))?;
+            let value = value.parse().with_context(|| format!("header {name}"))?;
+            headers.insert(name, value);
+        }
+        Ok(Response {
+            status: StatusCode::from_u16(self.status)
+                .with_context(|| format!("status {}", self.status))?,
+            headers,
+            body: self.body.clone().into_bytes(),
+        })
     }
 }
 
@@ -97,11 +176,11 @@ pub(crate) struct Wire {
 
 impl Wire {
     /// A way to the endpoint that sends each request once, as it is, and follows nothing.
-    pub(crate) fn new(endpoint: &str) -> Result<Self, Error> {
+    pub(crate) fn new(endpoint: &str) -> Result<Self> {
         // What else stands there may be secret, so nothing of it is shown.
-        let endpoint: Endpoint = endpoint.parse().map_err(
-            |_| "the endpoint is not scheme, host and port alone, such as https://example.com",
-        )?;
+        let endpoint: Endpoint = endpoint.parse().map_err(|_| {
+            anyhow!("the endpoint is not scheme, host and port alone, such as https://example.com")
+        })?;
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!("dms-kafka-conformance/", env!("CARGO_PKG_VERSION")))
             .redirect(reqwest::redirect::Policy::none())
@@ -131,28 +210,31 @@ impl Wire {
     }
 
     /// Sends a request.
-    pub(crate) async fn send(&self, request: Request) -> Result<Answer, Error> {
+    pub(crate) async fn send(&self, request: Request) -> Result<Response> {
         let mut url: url::Url = self.endpoint.base().parse()?;
         url.set_path(&request.path);
         url.set_query(Some(&*request.query).filter(|query| !query.is_empty()));
-        if url.path() != request.path {
-            return Err(format!("the path {} cannot be sent as it is", request.path).into());
-        }
+        ensure!(
+            url.path() == request.path,
+            "the path {} cannot be sent as it is",
+            request.path
+        );
         let sent = self
             .http
             .request(request.method, url)
             .headers(request.headers)
             .body(request.body);
         let mut answer = sent.send().await?;
-        let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+        let (status, headers) = (answer.status(), answer.headers().clone());
         let mut body = Vec::new();
         while let Some(chunk) = answer.chunk().await? {
             body.extend_from_slice(&chunk);
-            if body.len() as u64 > LONGEST_ANSWER {
-                return Err(format!("the answer is longer than {LONGEST_ANSWER} bytes").into());
-            }
+            ensure!(
+                body.len() as u64 <= LONGEST_ANSWER,
+                "the answer is longer than {LONGEST_ANSWER} bytes"
+            );
         }
-        Ok(Answer {
+        Ok(Response {
             status,
             headers,
             body,
@@ -160,7 +242,7 @@ impl Wire {
     }
 
     /// Sends text, and reads the status of what comes back; `None` when the connection is closed without an answer.
-    pub(crate) async fn send_text(&self, text: &str) -> Result<Option<u16>, Error> {
+    pub(crate) async fn send_text(&self, text: &str) -> Result<Option<u16>> {
         let host = self.endpoint.host().trim_matches(['[', ']']);
         let port = self.endpoint.port();
         let mut stream = timeout(TIMEOUT, TcpStream::connect((host, port))).await??;
@@ -194,7 +276,7 @@ pub(crate) trait Service: Send + Sync + 'static {
         &self,
         request: Request,
         unreadable: Option<String>,
-    ) -> impl Future<Output = Option<Answer>> + Send;
+    ) -> impl Future<Output = Option<Response>> + Send;
 
     /// Learns of what was no HTTP.
     fn malformed(&self, _error: &hyper::Error) {}
@@ -249,7 +331,7 @@ async fn serve(stream: TcpStream, service: Arc<impl Service>) {
 async fn answer(
     service: Arc<impl Service>,
     request: http::Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, io::Error> {
+) -> io::Result<http::Response<Full<Bytes>>> {
     let (head, body) = request.into_parts();
     let body = Limited::new(body, LONGEST_REQUEST).collect().await;
     let unreadable = body
@@ -268,9 +350,8 @@ async fn answer(
     let Some(answer) = service.answer(request, unreadable).await else {
         return Err(io::ErrorKind::ConnectionAborted.into());
     };
-    let mut response = Response::new(Full::new(Bytes::from(answer.body)));
-    *response.status_mut() =
-        StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = http::Response::new(Full::new(Bytes::from(answer.body)));
+    *response.status_mut() = answer.status;
     *response.headers_mut() = answer.headers;
     Ok(response)
 }

@@ -7,6 +7,7 @@ use std::net::TcpStream;
 use std::process::{Child, Command, Output, Stdio};
 
 use dms_kafka_gateway::Gateway;
+use tempfile::TempDir;
 
 const SECRET: &str = "conformance-secret-key-of-nobody";
 
@@ -22,6 +23,25 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
+/// Where any topic is, for `--endpoint`.
+const TARGET: [&str; 6] = [
+    "--project-id",
+    "p",
+    "--instance-id",
+    "i",
+    "--topic",
+    "orders",
+];
+
+/// A folder without cases.
+fn no_cases() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for suite in ["client", "server"] {
+        fs::create_dir(folder.path().join(suite)).unwrap();
+    }
+    folder
+}
+
 /// Judges a gateway in memory whose project and instance are `p` and `i`.
 async fn judge_gateway(secret: &str, more: &[&str]) -> Output {
     let gateway = Gateway::memory()
@@ -30,15 +50,7 @@ async fn judge_gateway(secret: &str, more: &[&str]) -> Output {
         .access_key("CONFORMANCEACCESSKEY", secret)
         .topic("orders", 2, 100);
     let gateway = gateway.start().await.unwrap();
-    let target = [
-        "--project-id",
-        "p",
-        "--instance-id",
-        "i",
-        "--topic",
-        "orders",
-    ];
-    let arguments = [&["--endpoint", gateway.endpoint()], &target[..], more].concat();
+    let arguments = [&["--endpoint", gateway.endpoint()], &TARGET[..], more].concat();
     let mut command = tokio::process::Command::from(program(&arguments));
     command.output().await.unwrap()
 }
@@ -60,10 +72,7 @@ fn coverage_lists_every_row() {
 
 #[test]
 fn an_empty_row_fails() {
-    let folder = tempfile::tempdir().unwrap();
-    for suite in ["client", "server"] {
-        fs::create_dir(folder.path().join(suite)).unwrap();
-    }
+    let folder = no_cases();
     let cases = folder.path().display().to_string();
     let output = program(&["--coverage", "--cases", &cases])
         .output()
@@ -131,10 +140,7 @@ async fn a_run_without_a_case_does_not_pass() {
     assert_eq!(output.status.code(), Some(2), "{}", text(&output.stdout));
     assert!(text(&output.stderr).contains("no server case \"offset-zero\""));
 
-    let folder = tempfile::tempdir().unwrap();
-    for suite in ["client", "server"] {
-        fs::create_dir(folder.path().join(suite)).unwrap();
-    }
+    let folder = no_cases();
     let output = judge_gateway(SECRET, &["--cases", folder.path().to_str().unwrap()]).await;
     assert_eq!(output.status.code(), Some(2), "{}", text(&output.stdout));
 }
@@ -147,10 +153,7 @@ fn a_case_that_tries_nothing_is_refused() {
         "{head}clients = []\ngiven = {{ partitions = [] }}\nexpect = {{ outcome = \"not_applied\" }}\n"
     );
     for (suite, case) in [("client", client), ("server", server)] {
-        let folder = tempfile::tempdir().unwrap();
-        for suite in ["client", "server"] {
-            fs::create_dir(folder.path().join(suite)).unwrap();
-        }
+        let folder = no_cases();
         fs::write(folder.path().join(suite).join("idle.toml"), case).unwrap();
         let output = program(&["--cases", folder.path().to_str().unwrap()])
             .output()
@@ -189,8 +192,7 @@ fn an_endpoint_with_a_password_is_refused_and_not_shown() {
         "http://127.0.0.1:9/?key=open-sesame",
         "http://127.0.0.1:9/#open-sesame",
     ] {
-        let target = ["--project-id", "p", "--instance-id", "i", "--topic", "t"];
-        let output = program(&[&["--endpoint", endpoint], &target[..]].concat())
+        let output = program(&[&["--endpoint", endpoint], &TARGET[..]].concat())
             .output()
             .unwrap();
         let said = text(&output.stderr);

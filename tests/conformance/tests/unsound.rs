@@ -1,11 +1,18 @@
 //! The server suite against services that are not sound: the key of the user and the report must stand it.
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use dms_kafka_conformance::cases::Cases;
 use dms_kafka_conformance::contract::Contract;
-use dms_kafka_conformance::report::Report;
+use dms_kafka_conformance::faults;
+use dms_kafka_conformance::listen::{Heard, Recorder};
+use dms_kafka_conformance::report::{Report, Verdict};
 use dms_kafka_conformance::server::{self, Server, Target};
-use dms_kafka_conformance::source::Source;
+use dms_kafka_conformance::wire::ScriptedResponse;
 use huaweicloud_auth::Credentials;
+use tokio::time::timeout;
 use wiremock::matchers::{any, body_string, method};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
@@ -13,6 +20,14 @@ const ACCESS_KEY: &str = "AccessKey";
 const SECRET_KEY: &str = "a-secret-that-is-repeated";
 /// Deletes nothing, and is what the kit tries the key with.
 const HARMLESS: &str = r#"{"partitions":[{"partition":2147483647,"offset":0}]}"#;
+
+fn credentials() -> Credentials {
+    Credentials::new(ACCESS_KEY, SECRET_KEY).unwrap()
+}
+
+fn server_cases() -> Vec<server::Case> {
+    Cases::read(None).unwrap().server
+}
 
 fn answer(status: u16, body: &str) -> ResponseTemplate {
     ResponseTemplate::new(status).set_body_raw(body, "application/json")
@@ -34,28 +49,70 @@ async fn service(others: ResponseTemplate) -> MockServer {
 }
 
 async fn judge(service: &MockServer) -> Report {
-    let mut cases: Vec<server::Case> = Source::default().read().unwrap();
+    let mut cases = server_cases();
     // A mock server cannot read what is no HTTP.
     cases.retain(|case| case.steps.iter().all(|step| step.raw.is_none()));
     judge_by(service, &cases).await
 }
 
 async fn judge_by(service: &MockServer, cases: &[server::Case]) -> Report {
+    judge_at(&service.uri(), cases, false).await
+}
+
+async fn judge_at(endpoint: &str, cases: &[server::Case], destructive: bool) -> Report {
     let contract = Contract::read().unwrap();
-    let credentials = Credentials::new(ACCESS_KEY, SECRET_KEY).unwrap();
-    let target = Target {
-        project_id: "p".to_owned(),
-        instance_id: "i".to_owned(),
-        topic: "orders".to_owned(),
-    };
-    let uri = service.uri();
-    let server = Server::connect(&contract, &uri, &target, credentials, false);
+    let target = Target::new("p", "i", "orders");
+    let server = Server::connect(&contract, endpoint, &target, credentials(), destructive);
     Report::new("a service", server.await.unwrap().run_all(cases).await)
 }
 
-fn names_own_key(request: &Request) -> bool {
-    let authorization = request.headers.get("authorization");
+/// Judges a recording server, and returns what it was sent.
+async fn record(answers: Vec<ScriptedResponse>, cases: &[server::Case]) -> (Report, Vec<Heard>) {
+    let contract = Arc::new(Contract::read().unwrap());
+    let loopback = "127.0.0.1:0".parse().unwrap();
+    let recorder = Recorder::start(loopback, contract, credentials(), answers);
+    let mut recorder = recorder.await.unwrap();
+    let report = judge_at(&format!("http://{}", recorder.address()), cases, true).await;
+    let mut all = Vec::new();
+    while let Ok(Some(heard)) = timeout(Duration::from_millis(100), recorder.next()).await {
+        all.push(heard);
+    }
+    (report, all)
+}
+
+fn names_own_key(headers: &http::HeaderMap) -> bool {
+    let authorization = headers.get("authorization");
     authorization.is_some_and(|value| value.to_str().unwrap().contains("Access=AccessKey,"))
+}
+
+/// The longest run of requests of the own key that are refused.
+fn most_in_a_row(refused: impl Iterator<Item = bool>) -> usize {
+    let runs = refused.scan(0, |run, refused| {
+        *run = if refused { *run + 1 } else { 0 };
+        Some(*run)
+    });
+    runs.max().unwrap_or_default()
+}
+
+/// Whatever the service answers, the key that it was given is not locked: more than five wrong signatures in a row do
+/// that.
+#[tokio::test]
+async fn wrong_signatures_of_the_own_key_alternate_with_right_ones() {
+    let (_, heard) = record(Vec::new(), &server_cases()).await;
+    let requests = heard.into_iter().filter_map(|heard| heard.request);
+    let wrong: Vec<bool> = requests
+        .filter_map(|request| {
+            let wrong = request.authenticate(&credentials()).is_err();
+            (!wrong || names_own_key(&request.headers)).then_some(wrong)
+        })
+        .collect();
+    let count = wrong.iter().filter(|wrong| **wrong).count();
+    assert!(
+        count >= 10,
+        "only {count} wrong signatures of the own key were sent"
+    );
+    let most = most_in_a_row(wrong.into_iter());
+    assert!(most <= 3, "{most} in a row");
 }
 
 /// More than five in a row lock a key, and a service may refuse signatures that are right.
@@ -64,12 +121,10 @@ async fn a_service_that_refuses_most_signatures_is_not_led_to_lock_the_key() {
     let service = service(answer(401, r#"{"error_code":"APIGW.0301"}"#)).await;
     judge(&service).await;
     let requests = service.received_requests().await.unwrap();
-    let (mut in_a_row, mut most) = (0, 0);
-    for request in requests.iter().filter(|one| names_own_key(one)) {
-        let refused = request.method != "GET" && request.body != HARMLESS.as_bytes();
-        in_a_row = if refused { in_a_row + 1 } else { 0 };
-        most = most.max(in_a_row);
-    }
+    let own = requests.iter().filter(|one| names_own_key(&one.headers));
+    let is_refused =
+        |request: &Request| request.method != "GET" && request.body != HARMLESS.as_bytes();
+    let most = most_in_a_row(own.map(is_refused));
     assert!(requests.len() > 100, "only {} requests", requests.len());
     assert!(most <= 3, "{most} in a row");
 }
@@ -80,7 +135,7 @@ async fn a_repeated_secret_is_in_no_part_of_the_report() {
     let body = format!(
         r#"{{"error_code":"{SECRET_KEY}","error_msg":7,"partitions":[{{"partition":"{SECRET_KEY}"}}]}}"#
     );
-    for status in [200, 401] {
+    for status in [200, 401, 429] {
         let answer = answer(status, &body).insert_header("content-type", SECRET_KEY);
         let report = judge(&service(answer).await).await;
         let texts = [
@@ -90,6 +145,7 @@ async fn a_repeated_secret_is_in_no_part_of_the_report() {
         ];
         for text in texts {
             assert!(text.contains("redacted"), "{text}");
+            assert!(text.contains("the answer holds the secret key"), "{text}");
             assert!(!text.contains(SECRET_KEY), "{text}");
         }
     }
@@ -145,21 +201,61 @@ async fn a_log_start_that_cannot_be_seen_is_no_pass() {
     assert!(report.to_string().contains("partition 7"), "{report}");
 }
 
-/// Every malformed body would be refused for the topic, and pass for that.
+/// Every further request with a refused key may lock it, and every malformed body would be refused for the instance or
+/// topic, and pass for that.
 #[tokio::test]
-async fn a_topic_that_is_not_there_is_told_at_once() {
-    let gateway = dms_kafka_gateway::Gateway::memory().topic("orders", 1, 1);
-    let gateway = gateway.start().await.unwrap();
-    let target = Target {
-        project_id: gateway.project_id().to_owned(),
-        instance_id: gateway.instance_id().to_owned(),
-        topic: "others".to_owned(),
-    };
+async fn a_refused_key_instance_or_topic_is_reported_at_once() {
+    let (gateway, target) = faults::memory_gateway().await.unwrap();
+    let Target {
+        project_id: project,
+        instance_id: instance,
+        topic,
+    } = &target;
+    let right = gateway.credentials();
     let contract = Contract::read().unwrap();
-    let (uri, credentials) = (gateway.endpoint(), gateway.credentials());
-    let refused = Server::connect(&contract, uri, &target, credentials, false).await;
-    let error = refused.unwrap_err().to_string();
-    assert!(error.contains("does not serve this topic"), "{error}");
+    for (target, credentials, says) in [
+        (target.clone(), credentials(), "refuses the key"),
+        (
+            Target::new(project, "another", topic),
+            right.clone(),
+            "DMS.00404022",
+        ),
+        (
+            Target::new(project, instance, "../orders"),
+            right.clone(),
+            "topic",
+        ),
+        (
+            Target::new(project, "..", topic),
+            right.clone(),
+            "instance id",
+        ),
+        (
+            Target::new(project, instance, "others"),
+            right,
+            "does not serve this topic",
+        ),
+    ] {
+        let server = Server::connect(&contract, gateway.endpoint(), &target, credentials, true);
+        let error = server.await.unwrap_err().to_string();
+        assert!(error.contains(says), "{error}");
+    }
+}
+
+/// A key may be locked while the suite runs.
+#[tokio::test]
+async fn nothing_more_is_sent_when_the_key_is_refused_on_the_way() {
+    let answers = [200, 200, 200, 401].map(|status| ScriptedResponse::new(status, "{}"));
+    let mut cases = server_cases();
+    cases.retain(|case| case.name.starts_with("signature-"));
+    let (report, heard) = record(answers.into(), &cases).await;
+    assert!(report.to_string().contains("refuses the key"), "{report}");
+    let last = report.cases.last().unwrap();
+    assert!(
+        matches!(last.verdict, Verdict::NotTestable { .. }),
+        "{last:?}"
+    );
+    assert!(heard.len() < 10, "{} requests", heard.len());
 }
 
 /// A report is read on a terminal, which obeys what it is sent, and must not be as long as what a service answers.

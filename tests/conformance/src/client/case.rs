@@ -7,9 +7,10 @@ use std::fmt;
 use serde::Deserialize;
 
 use crate::source::{self, Suite, not_empty};
+use crate::wire::ScriptedResponse;
 
 /// One case.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Case {
     /// The name.
@@ -27,7 +28,7 @@ pub struct Case {
     pub request: Option<Request>,
     /// What the service answers, one after the other; the last one again and again.
     #[serde(default, rename = "answer")]
-    pub answers: Vec<Answer>,
+    pub answers: Vec<ScriptedResponse>,
     /// What the client must make of it.
     pub expect: Expect,
 }
@@ -37,10 +38,6 @@ impl source::Case for Case {
 
     fn name(&self) -> &str {
         &self.name
-    }
-
-    fn proves(&self) -> &[String] {
-        &self.proves
     }
 }
 
@@ -139,7 +136,7 @@ pub enum Kind {
 }
 
 /// What must stand on the wire.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Request {
     /// The path, byte for byte.
@@ -164,24 +161,8 @@ fn once() -> usize {
     1
 }
 
-/// What the service answers.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Answer {
-    /// The status code.
-    pub status: u16,
-    /// Headers with their values; `content-type` is `application/json` when it is not among them.
-    #[serde(default)]
-    pub headers: BTreeMap<String, String>,
-    /// The body, byte for byte.
-    pub body: String,
-    /// Whether the body breaks the contract on purpose.
-    #[serde(default)]
-    pub breaks_contract: bool,
-}
-
 /// What the client must make of the answer.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Expect {
     /// The facade's error kind, when the call must fail.

@@ -7,13 +7,13 @@ mod subject;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use anyhow::{Result, bail};
 use futures_util::{StreamExt as _, stream};
-use http::{HeaderMap, Method};
 use tokio::task::unconstrained;
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Respond, ResponseTemplate};
 
-pub use case::{Answer, Case, Expect, Given, Kind, Partition, Request, Subject};
+pub use case::{Case, Expect, Given, Kind, Partition, Request, Subject};
 use subject::{Made, call, credentials};
 
 use crate::contract::Contract;
@@ -21,7 +21,7 @@ use crate::judge;
 use crate::proxy::{Behaviour, Proxy};
 use crate::report::{Judged, Verdict};
 use crate::values::{Target, Values};
-use crate::wire;
+use crate::wire::{self, ScriptedResponse};
 
 /// How many cases run at a time: most of the time of a case is waiting.
 const AT_A_TIME: usize = 8;
@@ -49,6 +49,7 @@ async fn judge(
 ) -> Judged {
     let begin = Instant::now();
     let faults = run(contract, case, subject, proxy).await;
+    let faults = faults.unwrap_or_else(|error| vec![format!("the case cannot be run: {error:#}")]);
     Judged {
         suite: "client",
         name: case.verdict_name(subject),
@@ -59,27 +60,24 @@ async fn judge(
     }
 }
 
-/// Runs one case; the answer is what is wrong, empty when nothing is.
-pub async fn run(
+/// Runs one case, and returns what is wrong.
+async fn run(
     contract: &Contract,
     case: &Case,
     subject: Subject,
     proxy: Option<&Behaviour>,
-) -> Vec<String> {
+) -> Result<Vec<String>> {
     let server = MockServer::start().await;
     Mock::given(any())
-        .respond_with(Script::new(&case.answers))
+        .respond_with(Script::new(&case.answers)?)
         .mount(&server)
         .await;
     let begin = Instant::now();
-    let made = ask(&server.uri(), case, subject, proxy).await;
+    let made = ask(&server.uri(), case, subject, proxy).await?;
     let elapsed = begin.elapsed();
 
     let mut faults = answer_faults(contract, case);
-    match made {
-        Ok(made) => faults.extend(made_faults(&case.expect, subject, &made, elapsed)),
-        Err(error) => faults.push(format!("the client cannot be run: {error}")),
-    }
+    faults.extend(made_faults(&case.expect, subject, &made, elapsed));
     let requests = server.received_requests().await.unwrap_or_default();
     let wanted = case.request.as_ref().map_or(0, |request| request.times);
     if requests.len() != wanted {
@@ -88,7 +86,8 @@ pub async fn run(
             requests.len()
         ));
     }
-    if let (Some(wanted), Ok(credentials)) = (&case.request, credentials(case.given.credentials)) {
+    if let Some(wanted) = &case.request {
+        let credentials = credentials(case.given.credentials)?;
         for request in requests {
             let request = recorded(request);
             faults.extend(judge::faults(contract, &request, &credentials));
@@ -96,7 +95,7 @@ pub async fn run(
         }
     }
     faults.dedup();
-    faults
+    Ok(faults)
 }
 
 /// Asks the client for what the case gives, behind a proxy that makes it faulty when there is a fault.
@@ -105,29 +104,20 @@ async fn ask(
     case: &Case,
     subject: Subject,
     proxy: Option<&Behaviour>,
-) -> Result<Made, Box<dyn std::error::Error>> {
-    let Some(behaviour) = proxy else {
-        return call(subject, endpoint, &case.given).await;
-    };
+) -> Result<Made> {
     let given = &case.given;
-    let target = Target {
-        project_id: given.project_id.clone(),
-        instance_id: given.instance_id.clone(),
-        topic: given.topic.clone(),
+    let Some(behaviour) = proxy else {
+        return call(subject, endpoint, given).await;
     };
+    let target = Target::new(&given.project_id, &given.instance_id, &given.topic);
     let values = Values::new(&target, "");
-    let proxy = Proxy::start(
-        endpoint,
-        credentials(given.credentials)?,
-        &values,
-        behaviour,
-    )
-    .await?;
+    let credentials = credentials(given.credentials)?;
+    let proxy = Proxy::start(endpoint, credentials, &values, behaviour).await?;
     let made = call(subject, &proxy.endpoint(), given).await?;
     proxy.finish().await?;
     match proxy.errors().pop() {
         None => Ok(made),
-        Some(error) => Err(error.into()),
+        Some(error) => bail!(error),
     }
 }
 
@@ -138,11 +128,11 @@ struct Script {
 }
 
 impl Script {
-    fn new(answers: &[Answer]) -> Self {
-        Self {
-            answers: answers.iter().map(template).collect(),
+    fn new(answers: &[ScriptedResponse]) -> Result<Self> {
+        Ok(Self {
+            answers: answers.iter().map(template).collect::<Result<_>>()?,
             next: AtomicUsize::new(0),
-        }
+        })
     }
 }
 
@@ -156,33 +146,23 @@ impl Respond for Script {
     }
 }
 
-fn template(answer: &Answer) -> ResponseTemplate {
-    let media = answer
-        .headers
-        .get("content-type")
-        .map_or("application/json", String::as_str);
-    let template = ResponseTemplate::new(answer.status)
+fn template(answer: &ScriptedResponse) -> Result<ResponseTemplate> {
+    let response = answer.response()?;
+    let template = ResponseTemplate::new(response.status)
         .insert_header("X-Request-Id", "conformance-request")
-        .set_body_raw(answer.body.clone(), media);
-    let others = answer
-        .headers
-        .iter()
-        .filter(|(name, _)| *name != "content-type");
-    others.fold(template, |template, (name, value)| {
-        template.insert_header(name.as_str(), value.as_str())
-    })
+        .set_body_bytes(response.body);
+    let headers = response.headers.iter();
+    Ok(headers.fold(template, |template, (name, value)| {
+        template.insert_header(name, value)
+    }))
 }
 
 fn recorded(request: wiremock::Request) -> wire::Request {
-    let mut headers = HeaderMap::new();
-    for (name, value) in &request.headers {
-        headers.append(name.clone(), value.clone());
-    }
     wire::Request {
-        method: Method::clone(&request.method),
+        method: request.method,
         path: request.url.path().to_owned(),
         query: request.url.query().unwrap_or_default().to_owned(),
-        headers,
+        headers: request.headers,
         body: request.body,
     }
 }
@@ -225,8 +205,8 @@ fn request_faults(wanted: &Request, sent: &wire::Request) -> Vec<String> {
         (Err(_), _) => {}
     }
     for (name, wanted) in &wanted.headers {
-        let sent = sent.headers.get(name).and_then(|value| value.to_str().ok());
-        faults.extend(difference(name, Some(wanted), sent));
+        let sent = sent.text(name).unwrap_or("absent");
+        faults.extend(difference(name, wanted, sent));
     }
     faults
 }
@@ -234,34 +214,29 @@ fn request_faults(wanted: &Request, sent: &wire::Request) -> Vec<String> {
 /// What is wrong with what the client made of the answer.
 fn made_faults(expect: &Expect, subject: Subject, made: &Made, elapsed: Duration) -> Vec<String> {
     if subject == Subject::Raw {
-        let decoded = |whether: bool| if whether { "decoded" } else { "not decoded" };
-        let (made, expected) = (decoded(made.decoded), decoded(expect.raw_decodes));
-        return difference("the answer was", Some(expected), Some(made))
-            .into_iter()
-            .collect();
+        let word = |decoded: bool| if decoded { "decoded" } else { "not decoded" };
+        let fault = difference("answer", word(expect.raw_decodes), word(made.decoded));
+        return fault.into_iter().collect();
     }
-    let mut faults = Vec::new();
-    faults.extend(difference(
-        "error",
-        expect.error.as_deref(),
-        made.error.as_deref(),
-    ));
-    faults.extend(difference(
-        "code",
-        expect.code.as_deref(),
-        made.code.as_deref(),
-    ));
-    faults.extend(difference(
-        "outcome",
-        Some(&expect.outcome),
-        Some(&made.outcome),
-    ));
-    if expect.statuses != made.statuses {
-        faults.push(format!(
-            "statuses {:?} instead of {:?}",
-            made.statuses, expect.statuses
-        ));
-    }
+    let statuses = [&expect.statuses, &made.statuses].map(|statuses| statuses.join(", "));
+    let pairs = [
+        (
+            "error",
+            said(expect.error.as_deref()),
+            said(made.error.as_deref()),
+        ),
+        (
+            "code",
+            said(expect.code.as_deref()),
+            said(made.code.as_deref()),
+        ),
+        ("outcome", &expect.outcome, &made.outcome),
+        ("statuses", &statuses[0], &statuses[1]),
+    ];
+    let faults = pairs
+        .into_iter()
+        .filter_map(|(what, wanted, made)| difference(what, wanted, made));
+    let mut faults: Vec<_> = faults.collect();
     if elapsed < Duration::from_millis(expect.takes_ms) {
         faults.push(format!(
             "took {elapsed:?} instead of at least {} ms",
@@ -271,10 +246,10 @@ fn made_faults(expect: &Expect, subject: Subject, made: &Made, elapsed: Duration
     faults
 }
 
-fn difference(what: &str, wanted: Option<&str>, found: Option<&str>) -> Option<String> {
-    (wanted != found).then(|| format!("{what} {} instead of {}", said(found), said(wanted)))
+fn said(value: Option<&str>) -> &str {
+    value.unwrap_or("none")
 }
 
-fn said(value: Option<&str>) -> String {
-    value.map_or_else(|| "nothing".to_owned(), |value| format!("{value:?}"))
+fn difference(what: &str, wanted: &str, found: &str) -> Option<String> {
+    (wanted != found).then(|| format!("{what} is {found:?} instead of {wanted:?}"))
 }

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use anyhow::Result;
 use dms_kafka::auth::{Credentials, ProviderError};
 use dms_kafka::{Client, Outcome, RetryPolicy, raw};
 use http::HeaderValue;
 
-use super::case::{Given, Kind, Subject};
+use super::case::{Given, Kind, Partition, Subject};
 
 const ACCESS_KEY: &str = "CONFORMANCEACCESSKEY";
 const SECRET_KEY: &str = "conformance-secret-key-never-on-the-wire";
@@ -16,22 +17,15 @@ const TOKEN: &str = "conformance-token";
 /// What a client made of the answer.
 #[derive(Debug, Default)]
 pub(super) struct Made {
-    /// The kind of error, when the call failed.
     pub(super) error: Option<String>,
-    /// The service's code in the error.
     pub(super) code: Option<String>,
-    /// What the client says of the records.
     pub(super) outcome: String,
-    /// What it says of each partition.
     pub(super) statuses: Vec<String>,
-    /// The bare client: whether it returned a value.
+    /// Whether the bare client returned a value.
     pub(super) decoded: bool,
 }
 
-/// The credentials that tasks are done with.
-///
-/// # Errors
-/// None in practice: the keys are fixed and hold by the rules.
+/// The credentials of the cases.
 pub(super) fn credentials(kind: Kind) -> Result<Credentials, ProviderError> {
     match kind {
         Kind::Key => Credentials::new(ACCESS_KEY, SECRET_KEY),
@@ -42,22 +36,15 @@ pub(super) fn credentials(kind: Kind) -> Result<Credentials, ProviderError> {
     }
 }
 
-/// Asks a client for a deletion.
-///
-/// # Errors
-/// When the client cannot even be made.
-pub(super) async fn call(
-    subject: Subject,
-    endpoint: &str,
-    given: &Given,
-) -> Result<Made, Box<dyn std::error::Error>> {
+/// Asks a client for a deletion. Fails only when the client cannot be built.
+pub(super) async fn call(subject: Subject, endpoint: &str, given: &Given) -> Result<Made> {
     match subject {
         Subject::Raw => call_raw(endpoint, given).await,
         Subject::Facade => call_facade(endpoint, given).await,
     }
 }
 
-async fn call_facade(endpoint: &str, given: &Given) -> Result<Made, Box<dyn std::error::Error>> {
+async fn call_facade(endpoint: &str, given: &Given) -> Result<Made> {
     let retry = RetryPolicy::default()
         .with_max_attempts(given.retries + 1)
         .with_base(Duration::from_millis(1));
@@ -113,7 +100,7 @@ fn name(outcome: Outcome) -> &'static str {
     }
 }
 
-async fn call_raw(endpoint: &str, given: &Given) -> Result<Made, Box<dyn std::error::Error>> {
+async fn call_raw(endpoint: &str, given: &Given) -> Result<Made> {
     let http = reqwest::Client::builder()
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
@@ -123,14 +110,12 @@ async fn call_raw(endpoint: &str, given: &Given) -> Result<Made, Box<dyn std::er
     let attempt = raw::Attempt::new(credentials(given.credentials)?)
         .with_project_id(HeaderValue::from_str(&given.project_id)?);
     let client = raw::Client::new_with_client(endpoint, http, attempt);
-    let partitions = given.partitions.iter();
+    let partition = |one: &Partition| raw::types::PartitionOffsetEntity {
+        partition: Some(one.partition),
+        offset: Some(one.before.unwrap_or(-1)),
+    };
     let body = raw::types::DeleteKafkaMessageRequestBody {
-        partitions: partitions
-            .map(|partition| raw::types::PartitionOffsetEntity {
-                partition: Some(partition.partition),
-                offset: Some(partition.before.unwrap_or(-1)),
-            })
-            .collect(),
+        partitions: given.partitions.iter().map(partition).collect(),
     };
     let result = client
         .delete_kafka_topic_messages(&given.project_id, &given.instance_id, &given.topic, &body)

@@ -39,10 +39,6 @@ impl source::Case for Case {
     fn name(&self) -> &str {
         &self.name
     }
-
-    fn proves(&self) -> &[String] {
-        &self.proves
-    }
 }
 
 /// One request and what must become of it. Texts may hold placeholders; see [`super::Values`].

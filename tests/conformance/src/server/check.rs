@@ -2,23 +2,24 @@
 
 use http::HeaderValue;
 use huaweicloud_auth::Credentials;
+use openapiv3::Operation;
 use serde_json::Value;
 
 use super::case::Expect;
 use crate::contract::Contract;
 use crate::judge::{holds, is_json};
-use crate::text::{secrets, shown};
-use crate::values::{Topic, Values};
-use crate::wire::Answer;
+use crate::report::{secrets, shown};
+use crate::values::{Offsets, Topic, Values};
+use crate::wire::Response;
 
 /// What is wrong with any answer, whatever was asked; `operation` is what was asked for, if the contract knows it.
 pub(super) fn contract_faults(
     contract: &Contract,
-    operation: Option<&str>,
-    answer: &Answer,
+    operation: Option<&Operation>,
+    answer: &Response,
     credentials: &Credentials,
 ) -> Vec<String> {
-    let mut faults = contract.answer_faults(operation, answer.status, &answer.body);
+    let mut faults = contract.answer_faults(operation, answer.status.as_u16(), &answer.body);
     let media = answer
         .headers
         .get("content-type")
@@ -43,7 +44,7 @@ pub(super) fn contract_faults(
 }
 
 /// Whether the answer is the vendor's for a topic that the instance does not have.
-pub(super) fn says_no_topic(answer: &Answer) -> bool {
+pub(super) fn says_no_topic(answer: &Response) -> bool {
     let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     answer.status == 400 && body["error_code"] == "DMS.00400062"
 }
@@ -51,11 +52,11 @@ pub(super) fn says_no_topic(answer: &Answer) -> bool {
 /// What is wrong with an answer by a case.
 pub(super) fn case_faults(
     expect: &Expect,
-    answer: &Answer,
+    answer: &Response,
     values: &Values,
     credentials: &Credentials,
 ) -> Vec<String> {
-    let mut faults = status_fault(&expect.status, answer.status)
+    let mut faults = status_fault(&expect.status, answer.status.as_u16())
         .into_iter()
         .collect::<Vec<_>>();
     let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
@@ -82,13 +83,13 @@ pub(super) fn case_faults(
         match values.fill(wanted) {
             Ok(wanted) if wanted == found => {}
             Ok(wanted) => faults.push(format!("{pointer} is {found} instead of {wanted}")),
-            Err(error) => faults.push(error),
+            Err(error) => faults.push(error.to_string()),
         }
     }
     if !faults.is_empty() {
         faults.push(format!(
             "the answer was {} {}",
-            answer.status,
+            answer.status.as_u16(),
             shown(&answer.text(), credentials)
         ));
     }
@@ -151,25 +152,22 @@ pub(super) fn left_faults(
     after: &Topic,
     values: &Values,
 ) -> Vec<String> {
-    let is_listed = |name: &str| {
-        name.parse()
-            .is_ok_and(|it| before.partitions.contains_key(&it))
-    };
+    let is_listed = |name: &str| name.parse().is_ok_and(|it| before.start(it).is_some());
     let mut faults = Vec::new();
     for name in expect.log_start.keys().filter(|name| !is_listed(name)) {
         faults.push(format!(
             "the log start offset of partition {name} is not listed"
         ));
     }
-    for (partition, offsets) in &before.partitions {
+    for Offsets {
+        partition, start, ..
+    } in &before.partitions
+    {
         let wanted = match expect.log_start.get(&partition.to_string()) {
             Some(wanted) => values.fill(wanted),
-            None => Ok(offsets.start.to_string()),
+            None => Ok(start.to_string()),
         };
-        let found = after
-            .partitions
-            .get(partition)
-            .map(|offsets| offsets.start.to_string());
+        let found = after.start(*partition).map(|start| start.to_string());
         match (wanted, found) {
             (Ok(wanted), Some(found)) if wanted == found => {}
             (Ok(wanted), found) => {
@@ -178,7 +176,7 @@ pub(super) fn left_faults(
                     "log start offset of partition {partition} is {found} instead of {wanted}"
                 ));
             }
-            (Err(error), _) => faults.push(error),
+            (Err(error), _) => faults.push(error.to_string()),
         }
     }
     faults

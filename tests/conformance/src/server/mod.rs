@@ -7,18 +7,17 @@ mod request;
 
 use std::time::Instant;
 
+use anyhow::{Result, anyhow, bail};
+use http::StatusCode;
 use huaweicloud_auth::Credentials;
 
 pub use crate::values::{Target, Values};
 pub use case::{Case, Changes, Expect, Key, Signing, Step};
 
 use crate::contract::Contract;
-use crate::report::{Judged, Verdict};
-use crate::text::{shown, with_causes};
+use crate::report::{Judged, Verdict, shown};
 use crate::values::Topic;
-use crate::wire::{Answer, Wire};
-
-type Error = Box<dyn std::error::Error>;
+use crate::wire::{Response, Wire};
 
 /// Properly signed, and deletes nothing: the partition does not exist.
 const HARMLESS: &str = r#"
@@ -70,11 +69,11 @@ impl<'a> Server<'a> {
         target: &Target,
         credentials: Credentials,
         destructive: bool,
-    ) -> Result<Self, Error> {
+    ) -> Result<Self> {
         target.check()?;
         let wire = Wire::new(endpoint)?;
         let Case { steps, .. } = toml::from_str(HARMLESS)?;
-        let [delete_nothing, list] = steps.try_into().map_err(|_| "two steps")?;
+        let [delete_nothing, list] = steps.try_into().map_err(|_| anyhow!("two steps"))?;
         let values = Values::new(target, wire.host());
         let mut server = Self {
             contract,
@@ -87,18 +86,15 @@ impl<'a> Server<'a> {
             lists: false,
         };
         let answer = server.check_key(&server.delete_nothing).await?;
-        if let 403 | 404 = answer.status {
-            let said = shown(&answer.text(), &server.credentials);
-            return Err(
-                format!("the service does not serve this instance to this key: {said}").into(),
-            );
+        let said = shown(&answer.text(), &server.credentials);
+        if let StatusCode::FORBIDDEN | StatusCode::NOT_FOUND = answer.status {
+            bail!("the service does not serve this instance to this key: {said}");
         }
         if check::says_no_topic(&answer) {
-            let said = shown(&answer.text(), &server.credentials);
-            return Err(format!("the service does not serve this topic: {said}").into());
+            bail!("the service does not serve this topic: {said}");
         }
         let answer = server.check_key(&server.list).await?;
-        server.lists = answer.status == 200 && Topic::parse(&answer.body).is_some();
+        server.lists = answer.status == StatusCode::OK && Topic::parse(&answer.body).is_some();
         Ok(server)
     }
 
@@ -118,7 +114,7 @@ impl<'a> Server<'a> {
                     Ok(Tried::Judged(faults)) => self.verdict(&faults),
                     Ok(Tried::NotTestable(reason)) => Verdict::NotTestable { reason },
                     Err(error) => {
-                        let error = with_causes(&*error);
+                        let error = format!("{error:#}");
                         let reason = format!("nothing more was sent after {}: {error}", case.name);
                         stopped = Some(shown(&reason, &self.credentials));
                         self.verdict(&[error])
@@ -142,7 +138,7 @@ impl<'a> Server<'a> {
         Verdict::of(shown.collect())
     }
 
-    async fn run(&self, case: &Case) -> Result<Tried, Error> {
+    async fn run(&self, case: &Case) -> Result<Tried> {
         if case.destructive && !self.destructive {
             return Ok(Tried::NotTestable("needs --destructive".to_owned()));
         }
@@ -165,14 +161,14 @@ impl<'a> Server<'a> {
         let mut faults = Vec::new();
         let mut before = before;
         for step in &case.steps {
-            if !self.destructive && !may_be_sent(step, &values) {
+            if !self.destructive && !may_be_sent(step, &values, &self.credentials) {
                 return Ok(Tried::NotTestable(
                     "it could harm, and is not marked as destructive".to_owned(),
                 ));
             }
             match self.step(step, &values).await {
                 Ok(of_step) => faults.extend(of_step),
-                Err(error) => faults.push(with_causes(&*error)),
+                Err(error) => faults.push(format!("{error:#}")),
             }
             // Any of them may have been refused, and the listing below is the right one where there is one.
             if step.names_own_key() && !self.lists {
@@ -192,32 +188,21 @@ impl<'a> Server<'a> {
     }
 
     /// Does one step; the answer is what is wrong.
-    async fn step(&self, step: &Step, values: &Values) -> Result<Vec<String>, Error> {
+    async fn step(&self, step: &Step, values: &Values) -> Result<Vec<String>> {
         if let Some(text) = &step.raw {
             return self.raw_step(step, &values.fill(text)?).await;
         }
         let request = request::build(step, values, &self.credentials)?;
-        let operation = self
-            .contract
-            .operation(request.method.as_str(), &request.path)
-            .map(str::to_owned);
+        let (contract, credentials) = (self.contract, &self.credentials);
+        let operation = contract.operation(request.method.as_str(), &request.path);
         let answer = self.wire.send(request).await?;
-        let mut faults = check::contract_faults(
-            self.contract,
-            operation.as_deref(),
-            &answer,
-            &self.credentials,
-        );
-        faults.extend(check::case_faults(
-            &step.expect,
-            &answer,
-            values,
-            &self.credentials,
-        ));
+        let mut faults = check::contract_faults(contract, operation, &answer, credentials);
+        let of_case = check::case_faults(&step.expect, &answer, values, credentials);
+        faults.extend(of_case);
         Ok(faults)
     }
 
-    async fn raw_step(&self, step: &Step, text: &str) -> Result<Vec<String>, Error> {
+    async fn raw_step(&self, step: &Step, text: &str) -> Result<Vec<String>> {
         let text = text.replace("\r\n", "\n").replace('\n', "\r\n");
         Ok(match self.wire.send_text(&text).await? {
             Some(status) => check::status_fault(&step.expect.status, status)
@@ -228,7 +213,7 @@ impl<'a> Server<'a> {
         })
     }
 
-    async fn topic(&self) -> Result<Option<Topic>, Error> {
+    async fn topic(&self) -> Result<Option<Topic>> {
         if !self.lists {
             return Ok(None);
         }
@@ -236,15 +221,12 @@ impl<'a> Server<'a> {
     }
 
     /// Sends a properly signed request, which must not be refused for its signature.
-    async fn check_key(&self, step: &Step) -> Result<Answer, Error> {
+    async fn check_key(&self, step: &Step) -> Result<Response> {
         let request = request::build(step, &self.values, &self.credentials)?;
         let answer = self.wire.send(request).await?;
-        if answer.status == 401 {
+        if answer.status == StatusCode::UNAUTHORIZED {
             let said = shown(&answer.text(), &self.credentials);
-            return Err(format!(
-                "the service refuses the key, so no case is tried with it: {said}"
-            )
-            .into());
+            bail!("the service refuses the key, so no case is tried with it: {said}");
         }
         Ok(answer)
     }
@@ -289,40 +271,22 @@ fn needs_offsets(step: &Step) -> bool {
         .any(|text| text.contains("<start") || text.contains("<end"))
 }
 
-fn may_be_sent(step: &Step, values: &Values) -> bool {
-    if step.raw.is_some() {
-        // Nothing of the kind is signed.
-        return true;
-    }
-    let filled = |text: Option<&String>| text.map(|text| values.fill(text)).transpose();
-    let bytes = step
-        .body_bytes
-        .as_deref()
-        .map(|bytes| String::from_utf8_lossy(bytes).into_owned());
-    let (Ok(body), Ok(changed)) = (filled(step.body.as_ref()), filled(step.then.body.as_ref()))
-    else {
-        return false;
-    };
-    let body = changed.or(body).or(bytes).unwrap_or_default();
-    let method = step.then.method.as_ref().unwrap_or(&step.method);
-    let path = step.then.path.as_ref().unwrap_or(&step.path);
-    let Ok(path) = values.fill(path) else {
-        return false;
-    };
-    harmless::is_harmless(method, &path, &body)
+fn may_be_sent(step: &Step, values: &Values, credentials: &Credentials) -> bool {
+    // Plain text is never signed.
+    step.raw.is_some()
+        || request::build(step, values, credentials)
+            .is_ok_and(|request| harmless::is_harmless(&request))
 }
 
 /// The cases that are not marked as destructive although a faulty server could delete records because of them.
-pub fn harmful(cases: &[Case]) -> Vec<&str> {
-    let target = Target {
-        project_id: "p".to_owned(),
-        instance_id: "i".to_owned(),
-        topic: "t".to_owned(),
-    };
-    let values = Values::new(&target, "localhost");
-    let harmful = |case: &&Case| {
-        !case.destructive && !case.steps.iter().all(|step| may_be_sent(step, &values))
-    };
+///
+/// # Errors
+/// None: the credentials are valid.
+pub fn harmful(cases: &[Case]) -> Result<Vec<&str>> {
+    let values = Values::new(&Target::new("p", "i", "t"), "localhost");
+    let credentials = Credentials::new("access-key", "secret-key")?;
+    let may_be_sent = |step: &Step| may_be_sent(step, &values, &credentials);
+    let harmful = |case: &&Case| !case.destructive && !case.steps.iter().all(may_be_sent);
     let harmful = cases.iter().filter(harmful);
-    harmful.map(|case| &*case.name).collect()
+    Ok(harmful.map(|case| &*case.name).collect())
 }
