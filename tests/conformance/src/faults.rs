@@ -49,12 +49,10 @@ pub struct Fault {
     pub side: Suite,
     /// Its name.
     pub name: String,
-    /// What is wrong, in a line.
-    pub what: String,
+    what: String,
     /// The case that must fail because of it.
-    pub caught_by: String,
-    /// How a proxy brings it about.
-    pub proxy: Behaviour,
+    caught_by: String,
+    proxy: Behaviour,
 }
 
 /// All faults there are.

@@ -42,6 +42,12 @@ impl Verdict {
         }
     }
 
+    pub(crate) fn not_testable(reason: impl Into<String>) -> Self {
+        Self::NotTestable {
+            reason: reason.into(),
+        }
+    }
+
     /// The verdict in one or two words, for tables.
     pub fn word(&self) -> &'static str {
         match self {

@@ -13,7 +13,8 @@ use tokio::task::unconstrained;
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Respond, ResponseTemplate};
 
-pub use case::{Case, Expect, Given, Kind, Partition, Request, Subject};
+pub use case::Case;
+use case::{Expect, Request, Subject};
 use subject::{Made, call, credentials};
 
 use crate::contract::Contract;
@@ -219,24 +220,15 @@ fn made_faults(expect: &Expect, subject: Subject, made: &Made, elapsed: Duration
         return fault.into_iter().collect();
     }
     let statuses = [&expect.statuses, &made.statuses].map(|statuses| statuses.join(", "));
-    let pairs = [
-        (
-            "error",
-            said(expect.error.as_deref()),
-            said(made.error.as_deref()),
-        ),
-        (
-            "code",
-            said(expect.code.as_deref()),
-            said(made.code.as_deref()),
-        ),
+    let mut faults = Vec::new();
+    for (what, wanted, made) in [
+        ("error", &expect.error, &made.error),
+        ("code", &expect.code, &made.code),
         ("outcome", &expect.outcome, &made.outcome),
         ("statuses", &statuses[0], &statuses[1]),
-    ];
-    let faults = pairs
-        .into_iter()
-        .filter_map(|(what, wanted, made)| difference(what, wanted, made));
-    let mut faults: Vec<_> = faults.collect();
+    ] {
+        faults.extend(difference(what, wanted, made));
+    }
     if elapsed < Duration::from_millis(expect.takes_ms) {
         faults.push(format!(
             "took {elapsed:?} instead of at least {} ms",
@@ -244,10 +236,6 @@ fn made_faults(expect: &Expect, subject: Subject, made: &Made, elapsed: Duration
         ));
     }
     faults
-}
-
-fn said(value: Option<&str>) -> &str {
-    value.unwrap_or("none")
 }
 
 fn difference(what: &str, wanted: &str, found: &str) -> Option<String> {

@@ -7,7 +7,7 @@ use dms_kafka::auth::{Credentials, ProviderError};
 use dms_kafka::{Client, Outcome, RetryPolicy, raw};
 use http::HeaderValue;
 
-use super::case::{Given, Kind, Partition, Subject};
+use super::case::{Given, GivenPartition, Kind, Subject, none};
 
 const ACCESS_KEY: &str = "CONFORMANCEACCESSKEY";
 const SECRET_KEY: &str = "conformance-secret-key-never-on-the-wire";
@@ -17,8 +17,8 @@ const TOKEN: &str = "conformance-token";
 /// What a client made of the answer.
 #[derive(Debug, Default)]
 pub(super) struct Made {
-    pub(super) error: Option<String>,
-    pub(super) code: Option<String>,
+    pub(super) error: String,
+    pub(super) code: String,
     pub(super) outcome: String,
     pub(super) statuses: Vec<String>,
     /// Whether the bare client returned a value.
@@ -61,8 +61,8 @@ async fn call_facade(endpoint: &str, given: &Given) -> Result<Made> {
     let mut request = client.delete_messages(&given.instance_id, &given.topic);
     for partition in &given.partitions {
         request = match partition.before {
-            Some(offset) => request.before(partition.partition, offset),
-            None => request.everything(partition.partition),
+            Some(offset) if !partition.everything => request.before(partition.partition, offset),
+            _ => request.everything(partition.partition),
         };
     }
     Ok(match request.send().await {
@@ -74,6 +74,8 @@ async fn call_facade(endpoint: &str, given: &Given) -> Result<Made> {
                 Err(error) => name(error.outcome()),
             };
             Made {
+                error: none(),
+                code: none(),
                 statuses,
                 outcome: outcome.to_owned(),
                 ..Made::default()
@@ -85,8 +87,8 @@ async fn call_facade(endpoint: &str, given: &Given) -> Result<Made> {
 
 fn failed(error: &dms_kafka::Error) -> Made {
     Made {
-        error: Some(error.kind().as_str().to_owned()),
-        code: error.code().map(str::to_owned),
+        error: error.kind().as_str().to_owned(),
+        code: error.code().unwrap_or("none").to_owned(),
         outcome: name(error.outcome()).to_owned(),
         ..Made::default()
     }
@@ -110,7 +112,7 @@ async fn call_raw(endpoint: &str, given: &Given) -> Result<Made> {
     let attempt = raw::Attempt::new(credentials(given.credentials)?)
         .with_project_id(HeaderValue::from_str(&given.project_id)?);
     let client = raw::Client::new_with_client(endpoint, http, attempt);
-    let partition = |one: &Partition| raw::types::PartitionOffsetEntity {
+    let partition = |one: &GivenPartition| raw::types::PartitionOffsetEntity {
         partition: Some(one.partition),
         offset: Some(one.before.unwrap_or(-1)),
     };

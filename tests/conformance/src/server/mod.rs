@@ -12,7 +12,8 @@ use http::StatusCode;
 use huaweicloud_auth::Credentials;
 
 pub use crate::values::{Target, Values};
-pub use case::{Case, Changes, Expect, Key, Signing, Step};
+pub use case::Case;
+use case::Step;
 
 use crate::contract::Contract;
 use crate::report::{Judged, Verdict, shown};
@@ -49,12 +50,6 @@ pub struct Server<'a> {
     list: Step,
     /// Whether the service lists partitions.
     lists: bool,
-}
-
-/// What became of one case.
-enum Tried {
-    Judged(Vec<String>),
-    NotTestable(String),
 }
 
 impl<'a> Server<'a> {
@@ -107,19 +102,14 @@ impl<'a> Server<'a> {
         let mut stopped: Option<String> = None;
         for case in ordered {
             let begin = Instant::now();
-            let verdict = if let Some(reason) = stopped.clone() {
-                Verdict::NotTestable { reason }
-            } else {
-                match self.run(case).await {
-                    Ok(Tried::Judged(faults)) => self.verdict(&faults),
-                    Ok(Tried::NotTestable(reason)) => Verdict::NotTestable { reason },
-                    Err(error) => {
-                        let error = format!("{error:#}");
-                        let reason = format!("nothing more was sent after {}: {error}", case.name);
-                        stopped = Some(shown(&reason, &self.credentials));
-                        self.verdict(&[error])
-                    }
-                }
+            let verdict = match stopped {
+                Some(ref reason) => Verdict::not_testable(reason),
+                None => self.run(case).await.unwrap_or_else(|error| {
+                    let error = format!("{error:#}");
+                    let reason = format!("nothing more was sent after {}: {error}", case.name);
+                    stopped = Some(shown(&reason, &self.credentials));
+                    self.verdict(&[error])
+                }),
             };
             judged.push(Judged {
                 suite: "server",
@@ -138,33 +128,29 @@ impl<'a> Server<'a> {
         Verdict::of(shown.collect())
     }
 
-    async fn run(&self, case: &Case) -> Result<Tried> {
+    async fn run(&self, case: &Case) -> Result<Verdict> {
         if case.destructive && !self.destructive {
-            return Ok(Tried::NotTestable("needs --destructive".to_owned()));
+            return Ok(Verdict::not_testable("needs --destructive"));
         }
-        if !self.wire.is_plaintext() && case.steps.iter().any(|step| step.raw.is_some()) {
-            return Ok(Tried::NotTestable(
-                "plain text is not sent over TLS".to_owned(),
-            ));
+        if !self.wire.is_plaintext() && case.is_raw() {
+            return Ok(Verdict::not_testable("plain text is not sent over TLS"));
         }
-        let before = self.topic().await?;
+        let mut before = self.topic().await?;
         if self.lists && before.is_none() {
-            return Ok(Tried::Judged(vec![LISTS_NO_LONGER.to_owned()]));
+            return Ok(self.verdict(&[LISTS_NO_LONGER.to_owned()]));
         }
         if let Some(reason) = lacks(case, before.as_ref()) {
-            return Ok(Tried::NotTestable(reason));
+            return Ok(Verdict::not_testable(reason));
         }
         let values = before.as_ref().map_or_else(
             || self.values.clone(),
             |topic| self.values.with_topic(topic),
         );
         let mut faults = Vec::new();
-        let mut before = before;
         for step in &case.steps {
             if !self.destructive && !may_be_sent(step, &values, &self.credentials) {
-                return Ok(Tried::NotTestable(
-                    "it could harm, and is not marked as destructive".to_owned(),
-                ));
+                let reason = "it could harm, and is not marked as destructive";
+                return Ok(Verdict::not_testable(reason));
             }
             match self.step(step, &values).await {
                 Ok(of_step) => faults.extend(of_step),
@@ -184,7 +170,7 @@ impl<'a> Server<'a> {
             }
             before = after;
         }
-        Ok(Tried::Judged(faults))
+        Ok(self.verdict(&faults))
     }
 
     /// Does one step; the answer is what is wrong.
