@@ -171,11 +171,12 @@ async fn listen(
         None => Vec::new(),
     };
     let credentials = credentials()?;
+    // Before anyone can see that the kit listens: without a handler a signal ends it without a report.
+    let mut stopped = Box::pin(stop_signal()?);
     let mut recorder =
         Recorder::start(address, Arc::new(contract), credentials.clone(), answers).await?;
     eprintln!("listening on http://{}", recorder.address());
     let mut judged: Vec<Judged> = Vec::new();
-    let mut stopped = Box::pin(until_stopped());
     while arguments
         .requests
         .is_none_or(|wanted| judged.len() < wanted)
@@ -213,19 +214,22 @@ fn judged_request(number: usize, heard: Heard, credentials: &Credentials) -> Jud
     }
 }
 
-/// Waits for Ctrl-C, or SIGTERM where there is one.
-async fn until_stopped() {
-    let interrupt = tokio::signal::ctrl_c();
+/// Installs the signal handlers, and returns a future that ends on Ctrl-C, or SIGTERM where there is one.
+fn stop_signal() -> Result<impl Future<Output = ()>> {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        Ok(async move {
             tokio::select! {
-                _ = interrupt => {}
+                _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
             }
-            return;
-        }
+        })
     }
-    let _ = interrupt.await;
+    #[cfg(not(unix))]
+    Ok(async {
+        let _ = tokio::signal::ctrl_c().await;
+    })
 }
