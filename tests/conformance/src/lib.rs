@@ -16,6 +16,7 @@ pub mod listen;
 pub mod proxy;
 pub mod report;
 mod rewrite;
+pub mod script;
 pub mod server;
 pub mod source;
 mod values;

@@ -3,7 +3,6 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::{fs, io, path::Path};
 
 use anyhow::{Context as _, Result};
@@ -15,8 +14,9 @@ use tokio::sync::mpsc;
 
 use crate::contract::{Contract, DELETE};
 use crate::judge;
+use crate::script::{Script, ScriptedResponse};
 use crate::source::not_empty;
-use crate::wire::{Listener, Request, Response, ScriptedResponse, Service};
+use crate::wire::{Listener, Request, Response, Service};
 
 /// A request and what is wrong with it.
 #[derive(Clone, Debug)]
@@ -35,8 +35,8 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Listens. Requests are to be authorized with `credentials`; they are answered with `answers`, one after the other
-    /// and the last one again and again, or as a service would that deletes everything when there are none.
+    /// Listens. Requests must be authorized with `credentials`. They are answered by the script; when it is empty, as a
+    /// service does that deletes everything.
     ///
     /// # Errors
     /// When the address cannot be listened on.
@@ -44,14 +44,13 @@ impl Recorder {
         address: SocketAddr,
         contract: Arc<Contract>,
         credentials: Credentials,
-        answers: Vec<ScriptedResponse>,
+        script: Script,
     ) -> io::Result<Self> {
         let (said, heard) = mpsc::unbounded_channel();
         let judge = Arc::new(Judge {
             contract,
             credentials,
-            answers,
-            next: AtomicUsize::new(0),
+            script,
             said,
         });
         let listener = Listener::start(address, judge).await?;
@@ -73,7 +72,7 @@ impl Recorder {
 ///
 /// # Errors
 /// When it cannot be read, or has no answer.
-pub fn read_answers(file: &Path) -> Result<Vec<ScriptedResponse>> {
+pub fn read_script(file: &Path) -> Result<Script> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct File {
@@ -81,9 +80,8 @@ pub fn read_answers(file: &Path) -> Result<Vec<ScriptedResponse>> {
         answer: Vec<ScriptedResponse>,
     }
     let read = || {
-        let File { answer } = toml::from_str(&fs::read_to_string(file)?)?;
-        answer.iter().try_for_each(|one| one.response().map(drop))?;
-        anyhow::Ok(answer)
+        let File { answer }: File = toml::from_str(&fs::read_to_string(file)?)?;
+        Script::new(&answer)
     };
     read().with_context(|| file.display().to_string())
 }
@@ -91,8 +89,7 @@ pub fn read_answers(file: &Path) -> Result<Vec<ScriptedResponse>> {
 struct Judge {
     contract: Arc<Contract>,
     credentials: Credentials,
-    answers: Vec<ScriptedResponse>,
-    next: AtomicUsize,
+    script: Script,
     said: mpsc::UnboundedSender<Heard>,
 }
 
@@ -100,19 +97,19 @@ impl Service for Judge {
     async fn answer(&self, request: Request, unreadable: Option<String>) -> Option<Response> {
         let mut faults = judge::faults(&self.contract, &request, &self.credentials);
         faults.extend(unreadable);
-        let mut response = self.answer(&request).response().ok()?;
-        let id = uuid::Uuid::new_v4().simple().to_string();
-        if let Ok(id) = HeaderValue::from_str(&id) {
-            let headers = &mut response.headers;
-            headers
-                .entry(HeaderName::from_static("x-request-id"))
-                .or_insert(id);
-        }
+        let response = self.script.next();
+        let response = response.or_else(|| self.likely_answer(&request).response().ok());
         // The receiver is gone when the run is over.
         let _ = self.said.send(Heard {
             request: Some(request),
             faults,
         });
+        let mut response = response?;
+        let id = uuid::Uuid::new_v4().simple().to_string();
+        let headers = &mut response.headers;
+        headers
+            .entry(HeaderName::from_static("x-request-id"))
+            .or_insert(HeaderValue::from_str(&id).ok()?);
         Some(response)
     }
 
@@ -126,14 +123,6 @@ impl Service for Judge {
 }
 
 impl Judge {
-    fn answer(&self, request: &Request) -> ScriptedResponse {
-        let next = self.next.fetch_add(1, Ordering::Relaxed);
-        match self.answers.get(next).or(self.answers.last()) {
-            Some(answer) => answer.clone(),
-            None => self.likely_answer(request),
-        }
-    }
-
     /// What a service answers that has deleted what it was asked for.
     fn likely_answer(&self, request: &Request) -> ScriptedResponse {
         let method = request.method.as_str();

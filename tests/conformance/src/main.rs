@@ -166,15 +166,13 @@ async fn listen(
     contract: Contract,
     address: SocketAddr,
 ) -> Result<Vec<Judged>> {
-    let answers = match &arguments.answers {
-        Some(file) => listen::read_answers(file)?,
-        None => Vec::new(),
-    };
+    let script = arguments.answers.as_deref().map(listen::read_script);
+    let script = script.transpose()?.unwrap_or_default();
     let credentials = credentials()?;
     // Before anyone can see that the kit listens: without a handler a signal ends it without a report.
     let mut stopped = Box::pin(stop_signal()?);
     let mut recorder =
-        Recorder::start(address, Arc::new(contract), credentials.clone(), answers).await?;
+        Recorder::start(address, Arc::new(contract), credentials.clone(), script).await?;
     eprintln!("listening on http://{}", recorder.address());
     let mut judged: Vec<Judged> = Vec::new();
     while arguments

@@ -18,8 +18,9 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::rewrite::{Answered, Rewrite};
+use crate::script::ScriptedResponse;
 use crate::values::Values;
-use crate::wire::{Listener, Request, Response, ScriptedResponse, Service, Wire};
+use crate::wire::{Listener, Request, Response, Service, Wire};
 
 /// Concern one connection, so they are not forwarded.
 const HOP_BY_HOP: [header::HeaderName; 3] = [

@@ -1,7 +1,6 @@
 //! HTTP as the kit sees it: requests and answers as they stand on the wire, sending the one and serving the other.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -9,9 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::time::SystemTime;
 
-use anyhow::{Context as _, Result, anyhow, ensure};
+use anyhow::{Result, anyhow, ensure};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, Method, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use huaweicloud_auth::signing::{
     Payload, RequestTarget, Signer, SigningError, SigningRequest, X_SDK_DATE,
@@ -22,7 +21,6 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use serde::Deserialize;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -113,57 +111,6 @@ impl Response {
     /// The body as text, whatever it is.
     pub(crate) fn text(&self) -> Cow<'_, str> {
         String::from_utf8_lossy(&self.body)
-    }
-}
-
-/// A response as files write it.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ScriptedResponse {
-    /// The status code.
-    pub status: u16,
-    /// Headers with their values; `content-type` is `application/json` when it is not among them.
-    #[serde(default)]
-    pub headers: BTreeMap<String, String>,
-    /// The body, byte for byte.
-    pub body: String,
-    /// Whether the body breaks the contract on purpose.
-    #[serde(default)]
-    pub breaks_contract: bool,
-}
-
-impl ScriptedResponse {
-    /// A response in JSON.
-    pub fn new(status: u16, body: &str) -> Self {
-        Self {
-            status,
-            headers: BTreeMap::new(),
-            body: body.to_owned(),
-            breaks_contract: false,
-        }
-    }
-
-    /// The response as it stands on the wire.
-    ///
-    /// # Errors
-    /// When the status or a header is not valid.
-    pub fn response(&self) -> Result<Response> {
-        let mut headers = HeaderMap::new();
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/json"),
-        );
-        for (name, value) in &self.headers {
-            let name: HeaderName = name.parse().with_context(|| format!("header {name:?}"))?;
-            let value = value.parse().with_context(|| format!("header {name}"))?;
-            headers.insert(name, value);
-        }
-        Ok(Response {
-            status: StatusCode::from_u16(self.status)
-                .with_context(|| format!("status {}", self.status))?,
-            headers,
-            body: self.body.clone().into_bytes(),
-        })
     }
 }
 

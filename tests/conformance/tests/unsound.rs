@@ -9,8 +9,9 @@ use dms_kafka_conformance::contract::Contract;
 use dms_kafka_conformance::faults;
 use dms_kafka_conformance::listen::{Heard, Recorder};
 use dms_kafka_conformance::report::{Report, Verdict};
+use dms_kafka_conformance::script::{Script, ScriptedResponse};
 use dms_kafka_conformance::server::{self, Server, Target};
-use dms_kafka_conformance::wire::ScriptedResponse;
+
 use huaweicloud_auth::Credentials;
 use tokio::time::timeout;
 use wiremock::matchers::{any, body_string, method};
@@ -67,10 +68,11 @@ async fn judge_at(endpoint: &str, cases: &[server::Case], destructive: bool) -> 
 }
 
 /// Judges a recording server, and returns what it was sent.
-async fn record(answers: Vec<ScriptedResponse>, cases: &[server::Case]) -> (Report, Vec<Heard>) {
+async fn record(answers: &[ScriptedResponse], cases: &[server::Case]) -> (Report, Vec<Heard>) {
     let contract = Arc::new(Contract::read().unwrap());
     let loopback = "127.0.0.1:0".parse().unwrap();
-    let recorder = Recorder::start(loopback, contract, credentials(), answers);
+    let script = Script::new(answers).unwrap();
+    let recorder = Recorder::start(loopback, contract, credentials(), script);
     let mut recorder = recorder.await.unwrap();
     let report = judge_at(&format!("http://{}", recorder.address()), cases, true).await;
     let mut all = Vec::new();
@@ -98,7 +100,7 @@ fn most_in_a_row(refused: impl Iterator<Item = bool>) -> usize {
 /// that.
 #[tokio::test]
 async fn wrong_signatures_of_the_own_key_alternate_with_right_ones() {
-    let (_, heard) = record(Vec::new(), &server_cases()).await;
+    let (_, heard) = record(&[], &server_cases()).await;
     let requests = heard.into_iter().filter_map(|heard| heard.request);
     let wrong: Vec<bool> = requests
         .filter_map(|request| {
@@ -248,7 +250,7 @@ async fn nothing_more_is_sent_when_the_key_is_refused_on_the_way() {
     let answers = [200, 200, 200, 401].map(|status| ScriptedResponse::new(status, "{}"));
     let mut cases = server_cases();
     cases.retain(|case| case.name.starts_with("signature-"));
-    let (report, heard) = record(answers.into(), &cases).await;
+    let (report, heard) = record(&answers, &cases).await;
     assert!(report.to_string().contains("refuses the key"), "{report}");
     let last = report.cases.last().unwrap();
     assert!(

@@ -6,8 +6,8 @@ use std::fmt;
 
 use serde::Deserialize;
 
+use crate::script::ScriptedResponse;
 use crate::source::{self, Suite, not_empty};
-use crate::wire::ScriptedResponse;
 
 /// A case of the client suite.
 #[derive(Clone, Debug, Deserialize)]

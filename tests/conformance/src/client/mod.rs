@@ -4,7 +4,6 @@
 mod case;
 mod subject;
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
@@ -21,8 +20,9 @@ use crate::contract::Contract;
 use crate::judge;
 use crate::proxy::{Behaviour, Proxy};
 use crate::report::{Judged, Verdict};
+use crate::script::Script;
 use crate::values::{Target, Values};
-use crate::wire::{self, ScriptedResponse};
+use crate::wire;
 
 /// How many cases run at a time: most of the time of a case is waiting.
 const AT_A_TIME: usize = 8;
@@ -30,10 +30,10 @@ const AT_A_TIME: usize = 8;
 /// Runs every case for every client that can be asked for it; with `proxy` behind one that may make the client faulty.
 pub async fn run_all(
     contract: &Contract,
-    cases: impl IntoIterator<Item = &Case>,
+    cases: &[Case],
     proxy: Option<&Behaviour>,
 ) -> Vec<Judged> {
-    let runs = cases.into_iter().flat_map(|case| {
+    let runs = cases.iter().flat_map(|case| {
         let subjects = case.clients.iter();
         let judged = subjects.map(move |subject| judge(contract, case, *subject, proxy));
         // A mock server blocks while it is dropped, and would wait for ever once the task has used up its time.
@@ -122,40 +122,19 @@ async fn ask(
     }
 }
 
-/// Answers one after the other, the last one again and again.
-struct Script {
-    answers: Vec<ResponseTemplate>,
-    next: AtomicUsize,
-}
-
-impl Script {
-    fn new(answers: &[ScriptedResponse]) -> Result<Self> {
-        Ok(Self {
-            answers: answers.iter().map(template).collect::<Result<_>>()?,
-            next: AtomicUsize::new(0),
-        })
-    }
-}
-
 impl Respond for Script {
     fn respond(&self, _: &wiremock::Request) -> ResponseTemplate {
-        let next = self.next.fetch_add(1, Ordering::Relaxed);
-        let answer = self.answers.get(next).or(self.answers.last());
-        answer
-            .cloned()
-            .unwrap_or_else(|| ResponseTemplate::new(500))
+        let Some(response) = self.next() else {
+            return ResponseTemplate::new(500);
+        };
+        let template = ResponseTemplate::new(response.status)
+            .insert_header("X-Request-Id", "conformance-request")
+            .set_body_bytes(response.body);
+        let headers = response.headers.iter();
+        headers.fold(template, |template, (name, value)| {
+            template.insert_header(name, value)
+        })
     }
-}
-
-fn template(answer: &ScriptedResponse) -> Result<ResponseTemplate> {
-    let response = answer.response()?;
-    let template = ResponseTemplate::new(response.status)
-        .insert_header("X-Request-Id", "conformance-request")
-        .set_body_bytes(response.body);
-    let headers = response.headers.iter();
-    Ok(headers.fold(template, |template, (name, value)| {
-        template.insert_header(name, value)
-    }))
 }
 
 fn recorded(request: wiremock::Request) -> wire::Request {

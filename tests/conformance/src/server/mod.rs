@@ -95,8 +95,8 @@ impl<'a> Server<'a> {
 
     /// Tries every case, those that leave nothing behind last. When the service stops answering or taking the key nothing
     /// more is sent: the case at hand fails, and those after it cannot be tested.
-    pub async fn run_all(&self, cases: impl IntoIterator<Item = &Case>) -> Vec<Judged> {
-        let mut ordered: Vec<_> = cases.into_iter().collect();
+    pub async fn run_all(&self, cases: &[Case]) -> Vec<Judged> {
+        let mut ordered: Vec<_> = cases.iter().collect();
         ordered.sort_by_key(|case| case.runs_last);
         let mut judged = Vec::new();
         let mut stopped: Option<String> = None;
