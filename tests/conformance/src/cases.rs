@@ -5,16 +5,16 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use crate::source::{self, Suite};
+use crate::suite::{self, Suite};
 use crate::{client, server};
 
 /// The cases of both suites.
 #[derive(Clone, Debug, Default)]
 pub struct Cases {
-    /// Those for clients.
-    pub client: Vec<client::Case>,
-    /// Those for servers.
-    pub server: Vec<server::Case>,
+    /// Client cases.
+    pub client: Vec<client::ClientCase>,
+    /// Server cases.
+    pub server: Vec<server::ServerCase>,
 }
 
 impl Cases {
@@ -24,8 +24,8 @@ impl Cases {
     /// When a file is not valid.
     pub fn read(folder: Option<&Path>) -> Result<Self> {
         Ok(Self {
-            client: source::read(folder)?,
-            server: source::read(folder)?,
+            client: suite::read(folder)?,
+            server: suite::read(folder)?,
         })
     }
 

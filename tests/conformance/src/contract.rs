@@ -7,7 +7,7 @@ use jsonschema::Validator;
 use openapiv3::{MediaType, OpenAPI, Operation, Parameter, ReferenceOr, Response, StatusCode};
 use serde_json::{Map, Value, json};
 
-/// The document as it was when the program was built.
+/// The document at build time.
 const FILE: &str = "openapi/dms-kafka.yaml";
 const YAML: &str = include_str!("../../../openapi/dms-kafka.yaml");
 
@@ -42,7 +42,7 @@ impl Contract {
         })
     }
 
-    /// The document as it is written, before any model of `OpenAPI` has seen it.
+    /// The document as written, without the model of `OpenAPI`.
     ///
     /// # Errors
     /// When it is not YAML.
@@ -55,7 +55,7 @@ impl Contract {
         &self.document
     }
 
-    /// What is wrong with `body` by the schema named `schema`, the first ten faults; empty when nothing is.
+    /// Validates `body` against the schema named `schema`, and returns the first ten faults.
     pub fn faults(&self, schema: &str, body: &Value) -> Vec<String> {
         let Some(validator) = self.validators.get(schema) else {
             return vec![format!("the contract has no schema {schema}")];
@@ -68,7 +68,7 @@ impl Contract {
         faults.collect()
     }
 
-    /// The operation that `method` and `path` (as on the wire) belong to.
+    /// The operation of a request with this method and path (as on the wire).
     pub(crate) fn operation(&self, method: &str, path: &str) -> Option<&Operation> {
         let mut operations = self.document.operations();
         let (_, _, operation) = operations.find(|(template, candidate, _)| {
@@ -77,16 +77,16 @@ impl Contract {
         Some(operation)
     }
 
-    /// What is wrong with the body of an answer. `operation` is `None` when the request was not one of the contract;
-    /// then the answer can only be an error.
-    pub(crate) fn answer_faults(
+    /// Validates the body of a response. `operation` is `None` when the contract has no such request; then the response
+    /// can only be an error.
+    pub(crate) fn response_faults(
         &self,
         operation: Option<&Operation>,
         status: u16,
         body: &[u8],
     ) -> Vec<String> {
         let schema = match operation {
-            Some(operation) => self.answer_schema(operation, status),
+            Some(operation) => self.response_schema(operation, status),
             None => (400..=599).contains(&status).then_some("ErrorResponse"),
         };
         let Some(schema) = schema else {
@@ -100,7 +100,7 @@ impl Contract {
         }
     }
 
-    fn answer_schema<'a>(&'a self, operation: &'a Operation, status: u16) -> Option<&'a str> {
+    fn response_schema<'a>(&'a self, operation: &'a Operation, status: u16) -> Option<&'a str> {
         let responses = &operation.responses.responses;
         let exact = responses.get(&StatusCode::Code(status));
         let response = exact.or_else(|| responses.get(&StatusCode::Range(status / 100)))?;
@@ -118,7 +118,7 @@ impl Contract {
         }
     }
 
-    /// What is wrong with the document's own examples of bodies by their own schemas.
+    /// Validates the examples of bodies in the document against its schemas.
     pub fn example_faults(&self) -> Vec<String> {
         let mut faults = Vec::new();
         let mut seen = 0;
@@ -127,11 +127,11 @@ impl Contract {
                 .request_body
                 .iter()
                 .filter_map(ReferenceOr::as_item);
-            let answers = operation.responses.responses.values();
-            let answers = answers.filter_map(|answer| self.response(answer));
+            let responses = operation.responses.responses.values();
+            let responses = responses.filter_map(|response| self.response(response));
             let contents = request
                 .map(|body| &body.content)
-                .chain(answers.map(|answer| &answer.content));
+                .chain(responses.map(|response| &response.content));
             for media in contents.flat_map(|content| content.values()) {
                 for value in examples(media) {
                     seen += 1;
@@ -153,7 +153,7 @@ pub(crate) fn request_schema(operation: &Operation) -> Option<&str> {
     schema_name(body.content.get("application/json")?)
 }
 
-/// What is wrong with a query by the parameters of an operation.
+/// Validates a query against the parameters of an operation.
 pub(crate) fn query_faults(operation: &Operation, query: &str) -> Vec<String> {
     let is_known = |name: &str| {
         operation.parameters.iter().any(|one| {
@@ -172,7 +172,7 @@ pub(crate) fn query_faults(operation: &Operation, query: &str) -> Vec<String> {
     pairs.filter_map(fault).collect()
 }
 
-/// A validator of one schema; `components` are those of the document, in the terms of JSON Schema.
+/// A validator of one schema; `components` are those of the document, as JSON Schema.
 fn validator(name: &str, components: &Value) -> Result<Validator> {
     let root = json!({
         "$schema": "http://json-schema.org/draft-07/schema#",
@@ -208,7 +208,7 @@ fn matches_template(template: &str, path: &str) -> bool {
         })
 }
 
-/// OpenAPI 3.0 says `nullable: true` where JSON Schema lists `null` among the types.
+/// Rewrites the `nullable: true` of OpenAPI 3.0 as the type `null` of JSON Schema.
 fn spell_nullable(value: &mut Value) {
     match value {
         Value::Object(fields) => {

@@ -9,7 +9,7 @@ use openapiv3::OpenAPI;
 use serde::Deserialize;
 
 use crate::cases::Cases;
-use crate::source::Suite;
+use crate::suite::Suite;
 
 /// The facts of the page, as `openapi/reference.toml` records them.
 const REFERENCE: &str = include_str!("../../../openapi/reference.toml");
@@ -53,7 +53,7 @@ impl Rows {
     /// Reads the rows of the page, and adds one for each operation of the contract that is not on the page.
     ///
     /// # Errors
-    /// When the recorded facts are not what this program was built for.
+    /// When `openapi/reference.toml` is not valid.
     pub fn read(document: &OpenAPI) -> Result<Self> {
         let page: Reference = toml::from_str(REFERENCE)?;
         let mut rows = page.referring;
@@ -97,10 +97,10 @@ struct Row {
 }
 
 impl Coverage {
-    /// Sorts the cases into the rows.
+    /// Finds the cases of each row.
     ///
     /// # Errors
-    /// For a case that names no row, or one that the page does not have.
+    /// For a case without rows, or with a row that the page does not have.
     pub fn new(rows: &Rows, cases: &Cases) -> Result<Self> {
         for (_, name, proves) in cases.iter() {
             ensure!(!proves.is_empty(), "case {name}: `proves` is empty");

@@ -1,4 +1,4 @@
-//! `known_deviations.toml`: what known implementations do otherwise, and why.
+//! `known_deviations.toml`: how known implementations differ from the contract, and why.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::report::{Judged, Verdict};
 
-/// The file as it was when the program was built.
+/// The file at build time.
 const EMBEDDED: &str = include_str!("../known_deviations.toml");
 const FILE: &str = "known_deviations.toml";
 
@@ -28,7 +28,7 @@ struct Deviation {
 }
 
 impl KnownDeviations {
-    /// The deviations that the program knows by itself.
+    /// The deviations that are part of the program.
     ///
     /// # Errors
     /// As for [`KnownDeviations::parse`].
@@ -36,18 +36,17 @@ impl KnownDeviations {
         Self::parse(FILE, EMBEDDED, cases)
     }
 
-    /// Reads a file of deviations. `cases` are the names of the cases that there are.
+    /// Reads a file of deviations. `cases` are the names of all cases.
     ///
     /// # Errors
-    /// When it is not as documented, gives no reason, names a case twice for one implementation or one that does not
-    /// exist.
+    /// When the file is not valid, an entry has no reason, or a case does not exist or is listed twice.
     pub fn parse(file: &str, text: &str, cases: &BTreeSet<String>) -> Result<Self> {
         let known: Self = toml::from_str(text).with_context(|| file.to_owned())?;
         let mut seen = BTreeSet::new();
         for entry in &known.all {
             let implementation = &entry.implementation;
             if entry.reason.trim().is_empty() {
-                bail!("{file}: an entry for {implementation} gives no reason");
+                bail!("{file}: an entry for {implementation} has no reason");
             }
             for case in &entry.cases {
                 if !cases.contains(case) {
@@ -61,15 +60,15 @@ impl KnownDeviations {
         Ok(known)
     }
 
-    /// Turns the failures that are known into deviations, and known deviations that pass into failures.
+    /// Turns known failures into deviations, and known deviations that pass into failures.
     ///
     /// # Errors
-    /// When nothing is known of an implementation of that name.
+    /// When there is no entry for the implementation.
     pub fn apply(&self, implementation: &str, judged: &mut [Judged]) -> Result<()> {
         let is_its = |entry: &&Deviation| entry.implementation == implementation;
         ensure!(
             self.all.iter().any(|entry| is_its(&entry)),
-            "{FILE}: nothing is known of an implementation {implementation:?}"
+            "{FILE}: there is no entry for the implementation {implementation:?}"
         );
         for entry in self.all.iter().filter(is_its) {
             for one in judged.iter_mut() {
@@ -87,7 +86,7 @@ fn known(verdict: Verdict, reason: &str) -> Verdict {
     match verdict {
         Verdict::Pass => Verdict::Fail {
             faults: vec![format!(
-                "passes, but {FILE} says that it does not; remove the entry"
+                "passes, but {FILE} lists it as a deviation; remove the entry"
             )],
         },
         Verdict::Fail { faults } => Verdict::Deviation {

@@ -1,4 +1,4 @@
-//! Injected faults: does each of them make its case fail?
+//! Injected faults: checks that each makes its case fail.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -16,12 +16,12 @@ use crate::contract::Contract;
 use crate::proxy::{Behaviour, Proxy};
 use crate::report::Judged;
 use crate::server::{Server, Target, Values};
-use crate::source::Suite;
+use crate::suite::Suite;
 
 /// How many faults are tried at a time.
 const AT_A_TIME: usize = 4;
 
-/// The file as it was when the program was built.
+/// The file at build time.
 const TABLE: &str = include_str!("../faults.toml");
 
 /// The topic of the gateway in memory that server cases are about.
@@ -45,7 +45,7 @@ pub async fn memory_gateway() -> Result<(Gateway, Target), dms_kafka_gateway::Er
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fault {
-    /// The suite that must catch it.
+    /// The suite that must detect it.
     pub side: Suite,
     /// Its name.
     pub name: String,
@@ -55,10 +55,10 @@ pub struct Fault {
     proxy: Behaviour,
 }
 
-/// All faults there are.
+/// All injected faults.
 ///
 /// # Errors
-/// When `faults.toml` is not as documented.
+/// When `faults.toml` is not valid.
 pub fn all() -> Result<Vec<Fault>, toml::de::Error> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -73,7 +73,7 @@ pub fn all() -> Result<Vec<Fault>, toml::de::Error> {
 struct Trial {
     fault: Fault,
     failing: BTreeSet<String>,
-    /// How many records the server suite has cost without `--destructive`.
+    /// How many records the server suite deleted without `--destructive`.
     lost: Option<i64>,
 }
 
@@ -83,12 +83,12 @@ impl Trial {
     }
 }
 
-/// What became of every fault.
+/// The result for each fault.
 #[derive(Clone, Debug)]
 pub struct Faults(Vec<Trial>);
 
 impl Faults {
-    /// Whether each fault makes the case fail that is named for it, and none costs a record without `--destructive`.
+    /// Whether each fault makes its named case fail, and none deletes a record without `--destructive`.
     pub fn all_caught(&self) -> bool {
         self.0
             .iter()
@@ -137,13 +137,13 @@ impl fmt::Display for Faults {
 /// Which cases are run with each fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Extent {
-    /// The one that is named for it.
+    /// Its named case.
     NamedCase,
-    /// All of its side. For a server first without `--destructive`.
+    /// All of its side; for a server first without `--destructive`.
     Suite,
 }
 
-/// Runs all cases behind a proxy without a fault, when each must pass, then some with each fault.
+/// Runs all cases behind a proxy without a fault, where each must pass, then runs cases with each fault.
 ///
 /// # Errors
 /// When a case fails without a fault, or a proxy does.
@@ -197,7 +197,7 @@ async fn client_suite(
     failing(&client::run_all(contract, &cases.client, Some(behaviour)).await)
 }
 
-/// The whole suite first without `--destructive`, which must cost no record whatever the fault, then with it.
+/// Runs the suite without `--destructive` first, which must delete no record whatever the fault, then with it.
 async fn server_suite(
     contract: &Contract,
     cases: &Cases,
@@ -228,7 +228,7 @@ async fn server_suite(
         connect(false).await?.run_all(&cases.server).await;
         let partitions = 0..i32::try_from(PARTITIONS)?;
         let partitions = partitions.filter_map(|one| gateway.partition(TOPIC, one));
-        // The gateway is new, so each log began at 0.
+        // The gateway is new, so each log started at 0.
         lost = Some(partitions.map(|one| one.log_start_offset).sum());
     }
     let failing = failing(&connect(true).await?.run_all(&cases.server).await)?;
@@ -242,14 +242,14 @@ async fn server_suite(
 fn failing(judged: &[Judged]) -> Result<BTreeSet<String>> {
     let mut names = BTreeSet::new();
     for one in judged.iter().filter(|one| one.is_failure()) {
-        // A proxy that fails proves nothing.
+        // If the proxy itself fails, the case has detected nothing.
         let remarks = one.verdict.remarks().join("; ");
         ensure!(
             !remarks.contains("the proxy cannot"),
             "{}: {remarks}",
             one.name
         );
-        // A client case is run for each client; its name is what counts.
+        // The verdict of a client case has the client after the name.
         names.extend(one.name.split(' ').next().map(str::to_owned));
     }
     Ok(names)

@@ -1,4 +1,4 @@
-//! Judges a request that a client has sent: by the contract, and by the signature of a given key.
+//! Judges a request of a client: validates it against the contract, and verifies its signature.
 
 use huaweicloud_auth::Credentials;
 use huaweicloud_auth::signing::{X_AUTH_TOKEN, X_PROJECT_ID};
@@ -7,19 +7,19 @@ use openapiv3::Operation;
 use crate::contract::{Contract, query_faults, request_schema};
 use crate::wire::Request;
 
-/// Added by generators; the API does not have it.
+/// Generators add it; the API does not have it.
 const GENERATOR_HEADER: &str = "api-version";
 
 impl Request {
-    /// Whether the key or token of `credentials` stands under the request.
+    /// Verifies that the request is signed with the key, or carries the token, of `credentials`.
     ///
     /// # Errors
-    /// What is wrong, in words.
+    /// What is wrong.
     pub fn authenticate(&self, credentials: &Credentials) -> Result<(), String> {
         if let Some(token) = credentials.auth_token() {
             return match self.text(X_AUTH_TOKEN.as_str()) {
                 Some(sent) if sent == token => Ok(()),
-                Some(_) => Err("X-Auth-Token holds another token".to_owned()),
+                Some(_) => Err("X-Auth-Token has another token".to_owned()),
                 None => Err("no X-Auth-Token header".to_owned()),
             };
         }
@@ -29,7 +29,7 @@ impl Request {
         })?;
         let name = "x-security-token";
         if self.text(name) != credentials.security_token() {
-            return Err("X-Security-Token is not the one of the key".to_owned());
+            return Err("X-Security-Token does not belong to the key".to_owned());
         }
         if credentials.security_token().is_some() && !authorization.signed_headers().contains(name)
         {
@@ -48,7 +48,7 @@ pub(crate) fn faults(
     let mut faults = Vec::new();
     match contract.operation(request.method.as_str(), &request.path) {
         None => faults.push(format!(
-            "no operation is called {} {}",
+            "the contract has no operation {} {}",
             request.method, request.path
         )),
         Some(operation) => {
@@ -60,7 +60,7 @@ pub(crate) fn faults(
     if request.text(GENERATOR_HEADER).is_some() {
         faults.push("the header api-version was sent, which the API does not have".to_owned());
     }
-    if shows_secret(request, credentials) {
+    if contains_secret(request, credentials) {
         faults.push("the secret key was sent".to_owned());
     }
     faults.extend(request.authenticate(credentials).err());
@@ -117,7 +117,7 @@ fn path_faults(request: &Request) -> Vec<String> {
     faults
 }
 
-fn shows_secret(request: &Request, credentials: &Credentials) -> bool {
+fn contains_secret(request: &Request, credentials: &Credentials) -> bool {
     let head = [&request.path, &request.query].map(String::as_bytes);
     let values = request.headers.values().map(http::HeaderValue::as_bytes);
     let mut parts = head.into_iter().chain(values).chain([&request.body[..]]);
@@ -126,7 +126,7 @@ fn shows_secret(request: &Request, credentials: &Credentials) -> bool {
         .is_some_and(|secret| parts.any(|part| holds(part, secret)))
 }
 
-/// Whether `text` holds `secret`.
+/// Whether `text` contains `secret`.
 pub(crate) fn holds(text: &[u8], secret: &str) -> bool {
     !secret.is_empty()
         && text

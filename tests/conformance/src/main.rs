@@ -2,7 +2,7 @@
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
-    reason = "a command speaks through the terminal"
+    reason = "a command prints to the terminal"
 )]
 
 mod arguments;
@@ -23,9 +23,9 @@ use dms_kafka_conformance::contract::Contract;
 use dms_kafka_conformance::coverage::{Coverage, Rows};
 use dms_kafka_conformance::deviations::KnownDeviations;
 use dms_kafka_conformance::faults::{self, Extent};
-use dms_kafka_conformance::listen::{self, Heard, Recorder};
+use dms_kafka_conformance::recorder::{self, RecordedRequest, Recorder};
 use dms_kafka_conformance::report::{Judged, Report, Verdict, shown};
-use dms_kafka_conformance::server::{Case, Server, Target};
+use dms_kafka_conformance::server::{Server, ServerCase, Target};
 use huaweicloud_auth::{Credentials, EnvironmentProvider};
 
 use arguments::Arguments;
@@ -120,7 +120,7 @@ fn write(file: &Path, text: &str) -> Result<()> {
     fs::write(file, text).with_context(|| file.display().to_string())
 }
 
-/// The contract's own examples, this project's clients, and its gateway in memory.
+/// Judges the contract's examples, this project's clients, and its gateway in memory.
 async fn own(contract: &Contract, cases: &Cases) -> Result<Vec<Judged>> {
     let begin = Instant::now();
     let examples = Judged {
@@ -144,7 +144,7 @@ async fn endpoint_cases(
     arguments: &Arguments,
     contract: &Contract,
     endpoint: &str,
-    cases: &[Case],
+    cases: &[ServerCase],
 ) -> Result<Vec<Judged>> {
     let given = |value: &Option<String>| value.clone().unwrap_or_default();
     let target = Target {
@@ -166,10 +166,10 @@ async fn listen(
     contract: Contract,
     address: SocketAddr,
 ) -> Result<Vec<Judged>> {
-    let script = arguments.answers.as_deref().map(listen::read_script);
+    let script = arguments.answers.as_deref().map(recorder::read_script);
     let script = script.transpose()?.unwrap_or_default();
     let credentials = credentials()?;
-    // Before anyone can see that the kit listens: without a handler a signal ends it without a report.
+    // Before listening: without a handler a signal would end the program without its report.
     let mut stopped = Box::pin(stop_signal()?);
     let mut recorder =
         Recorder::start(address, Arc::new(contract), credentials.clone(), script).await?;
@@ -188,16 +188,13 @@ async fn listen(
         eprintln!("{} {}", one.verdict.word(), one.title);
         judged.push(one);
     }
-    ensure!(
-        !judged.is_empty(),
-        "no request came, so there is nothing to judge"
-    );
-    // The last answer is on its way.
+    ensure!(!judged.is_empty(), "no request arrived");
+    // The last response may not have been sent yet.
     tokio::time::sleep(Duration::from_millis(200)).await;
     Ok(judged)
 }
 
-fn judged_request(number: usize, heard: Heard, credentials: &Credentials) -> Judged {
+fn judged_request(number: usize, heard: RecordedRequest, credentials: &Credentials) -> Judged {
     let shown = |text: &str| shown(text, credentials);
     Judged {
         suite: "listen",

@@ -1,7 +1,6 @@
-//! A proxy that makes a sound client or server faulty: it rewrites what passes, and signs again what was signed.
+//! A proxy that injects faults: it rewrites requests and responses, and signs again what was signed.
 //!
-//! Between the server suite and a sound gateway it makes a faulty server, between a sound client and the service of a
-//! client case a faulty client.
+//! In front of a correct server it acts as a faulty server, behind a correct client as a faulty client.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -17,55 +16,55 @@ use huaweicloud_auth::verification::VerificationErrorKind;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::rewrite::{Answered, Rewrite};
+use crate::rewrite::{ResponseCondition, Rewrite};
 use crate::script::ScriptedResponse;
 use crate::values::Values;
 use crate::wire::{Listener, Request, Response, Service, Wire};
 
-/// Concern one connection, so they are not forwarded.
+/// Headers of one connection, which are not forwarded.
 const HOP_BY_HOP: [header::HeaderName; 3] = [
     header::CONNECTION,
     header::CONTENT_LENGTH,
     header::TRANSFER_ENCODING,
 ];
 
-/// What the proxy does to what passes. The default forwards everything, but signs again what is rightly signed.
+/// What the proxy does. The default forwards everything, and signs again what has a valid signature.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Behaviour {
-    /// The requests that it concerns; all when absent.
-    when: When,
-    /// Signs rightly what the server would refuse for this flaw of its signature.
+    /// The requests that the fault applies to; all when absent.
+    when: RequestCondition,
+    /// Signs correctly what the server would refuse because of this flaw of the signature.
     accept: Option<Flaw>,
-    /// Changes of the request, which is signed again when it was rightly signed, and left as it is when wrongly.
+    /// Changes of the request. It is signed again if its signature is valid, and not changed otherwise.
     request: Vec<Rewrite>,
     /// What is wrong with the new signature.
     sign: Sign,
-    /// Answers without forwarding.
+    /// Responds without forwarding.
     answer_with: Option<ScriptedResponse>,
     /// Sends a request when the client has sent none.
     unasked: Option<Unasked>,
-    /// Sends the request again when the answer has this status.
+    /// Sends the request again when the response has this status.
     repeat_on: Option<u16>,
     /// Follows a redirect, once.
     follow_redirect: bool,
-    /// The answers that are changed; all when absent.
-    answer_when: Answered,
-    /// Changes of the answer.
+    /// The responses that are changed; all when absent.
+    answer_when: ResponseCondition,
+    /// Changes of the response.
     answer: Vec<Rewrite>,
 }
 
-/// Requests; each field that is absent admits any.
+/// A condition of requests; an absent field admits any.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct When {
+struct RequestCondition {
     method: Option<String>,
     query: Option<String>,
-    /// JSON values, one of which the body is.
+    /// The body is one of these JSON values.
     bodies: Option<Vec<String>>,
 }
 
-impl When {
+impl RequestCondition {
     fn admits(&self, request: &Request) -> bool {
         let body = serde_json::from_slice::<Value>(&request.body).ok();
         let is = |text: &String| body.is_some() && body == serde_json::from_str(text).ok();
@@ -86,7 +85,7 @@ impl When {
 enum Flaw {
     /// It has neither a signature nor a token.
     NoSignature,
-    /// It has a token that is not known.
+    /// It has an unknown token.
     UnknownToken,
     /// The signature of a known key does not match.
     Mismatch,
@@ -106,7 +105,7 @@ enum Flaw {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Sign {
-    /// It is so many minutes old.
+    /// Its age in minutes.
     minutes_ago: u64,
     /// It is for this body.
     body: Option<String>,
@@ -114,7 +113,7 @@ struct Sign {
     path: Option<String>,
 }
 
-/// A request that the client did not send.
+/// A request that the client has not sent.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Unasked {
@@ -135,17 +134,17 @@ struct State {
     upstream: Wire,
     credentials: Credentials,
     values: Values,
-    /// Whether there was a request.
+    /// Whether a request has arrived.
     used: AtomicBool,
     /// The offsets of the last successful deletions, by partition.
     deleted: Mutex<BTreeMap<i64, i64>>,
-    /// What went wrong in the proxy itself.
+    /// Errors of the proxy itself.
     errors: Mutex<Vec<String>>,
 }
 
 impl Proxy {
-    /// Listens, and forwards to `upstream`. Requests are signed with `credentials`; `values` are for the texts of the
-    /// behaviour.
+    /// Listens, and forwards to `upstream`. Requests are signed with `credentials`; `values` replace the placeholders in
+    /// the behaviour.
     pub(crate) async fn start(
         upstream: &str,
         credentials: Credentials,
@@ -167,12 +166,12 @@ impl Proxy {
         Ok(Self { listener, state })
     }
 
-    /// Where it listens.
+    /// The URL of the proxy.
     pub(crate) fn endpoint(&self) -> String {
         format!("http://{}", self.listener.address())
     }
 
-    /// Ends what one client had to do: sends the request that it did not send, if the behaviour has one.
+    /// Sends the request that the client has not sent, if the behaviour has one.
     pub(crate) async fn finish(&self) -> Result<()> {
         let state = &self.state;
         let Some(unasked) = &state.behaviour.unasked else {
@@ -193,12 +192,12 @@ impl Proxy {
         let json = header::HeaderValue::from_static("application/json");
         request.headers.insert(header::CONTENT_TYPE, json);
         state.sign(&mut request, &Sign::default())?;
-        // A path that no URL can have is not sent; the case then does not notice the fault.
+        // A path that a URL cannot have is not sent; then the case does not detect the fault.
         let _ = state.upstream.send(request).await;
         Ok(())
     }
 
-    /// What went wrong in the proxy itself since this was last asked.
+    /// Takes the errors of the proxy itself.
     pub(crate) fn errors(&self) -> Vec<String> {
         let mut errors = self
             .state
@@ -210,7 +209,7 @@ impl Proxy {
 }
 
 impl Service for State {
-    async fn answer(&self, request: Request, unreadable: Option<String>) -> Option<Response> {
+    async fn respond(&self, request: Request, unreadable: Option<String>) -> Option<Response> {
         self.used.store(true, Ordering::Relaxed);
         if unreadable.is_some() {
             return None;
@@ -254,34 +253,34 @@ impl State {
                 return fixed.response();
             }
         }
-        let mut answer = self.forward(request.clone()).await?;
+        let mut response = self.forward(request.clone()).await?;
         if !concerned {
-            return Ok(answer);
+            return Ok(response);
         }
-        if behaviour.repeat_on == Some(answer.status.as_u16()) {
-            answer = self.forward(request.clone()).await?;
+        if behaviour.repeat_on == Some(response.status.as_u16()) {
+            response = self.forward(request.clone()).await?;
         }
         if behaviour.follow_redirect
-            && let Some(location) = answer.headers.get(header::LOCATION)
+            && let Some(location) = response.headers.get(header::LOCATION)
         {
             request.path = location.to_str().unwrap_or("/").to_owned();
             request.method = Method::GET;
             request.body.clear();
-            answer = self.forward(request).await?;
+            response = self.forward(request).await?;
         }
-        if behaviour.answer_when.admits(&answer) {
+        if behaviour.answer_when.admits(&response) {
             for rewrite in &behaviour.answer {
-                rewrite.answer(&mut answer, &asked, &self.values, &self.deleted)?;
+                rewrite.response(&mut response, &asked, &self.values, &self.deleted)?;
             }
         }
-        Ok(answer)
+        Ok(response)
     }
 
     async fn forward(&self, request: Request) -> Result<Response> {
-        let answer = self.upstream.send(request).await;
-        let mut answer = answer.context("the proxy cannot forward")?;
-        strip(&mut answer.headers);
-        Ok(answer)
+        let response = self.upstream.send(request).await;
+        let mut response = response.context("the proxy cannot forward")?;
+        strip(&mut response.headers);
+        Ok(response)
     }
 
     fn sign(&self, request: &mut Request, sign: &Sign) -> Result<()> {

@@ -1,4 +1,4 @@
-//! The operations of which injected faults consist, on a request or on its answer.
+//! Changes of requests and responses, of which injected faults consist.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
@@ -12,7 +12,7 @@ use crate::judge::holds;
 use crate::values::Values;
 use crate::wire::{Request, Response};
 
-/// One change. Texts may hold the placeholders of server cases, and `<secret_key>`.
+/// One change. Texts may contain the placeholders of server cases, and `<secret_key>`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Rewrite {
@@ -22,9 +22,9 @@ pub(crate) enum Rewrite {
     Segment { number: usize, text: String },
     /// Of a request: another query.
     Query(String),
-    /// Of an answer: another status.
+    /// Of a response: another status.
     Status(u16),
-    /// Other values of headers; none takes the header away.
+    /// Other values of headers; an empty list removes the header.
     Headers(BTreeMap<String, Vec<String>>),
     /// Another body.
     Body(String),
@@ -44,7 +44,7 @@ pub(crate) struct RowChange {
     when: BTreeMap<String, Test>,
     /// Other values of fields.
     set: Map<String, Value>,
-    /// Numbers that are added to fields, up to the largest one.
+    /// Numbers that are added to fields, without overflow.
     add: BTreeMap<String, i64>,
     /// How many bits of fields are kept.
     bits: BTreeMap<String, u32>,
@@ -56,7 +56,7 @@ pub(crate) struct RowChange {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
 enum Test {
-    /// It is a number in this range, one end of which may be absent, or it is absent or null.
+    /// It is a number in this range, or absent or null.
     Range(Range),
     /// It has this value.
     Value(Value),
@@ -82,31 +82,31 @@ pub(crate) enum Reshape {
     OneRowEach,
     /// Rows that the contract does not allow are left out.
     OnlyValidRows,
-    /// Of an answer: rows of partitions that were not asked for are left out.
+    /// Of a response: rows of partitions that were not requested are left out.
     OnlyRequestedRows,
-    /// Of an answer: a success for each partition that was asked for and is not there.
+    /// Of a response: a success for each requested partition that is missing.
     EveryRequestedRow,
-    /// Of an answer: each partition begins at the offset of the last successful deletion.
+    /// Of a response: each partition starts at the offset of the last successful deletion.
     LastOffsetAsStart,
 }
 
 /// Responses; each field that is absent admits any.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub(crate) struct Answered {
+pub(crate) struct ResponseCondition {
     /// Whether the status is an error.
     error: Option<bool>,
     status: Option<u16>,
-    /// What the body holds.
+    /// The body contains this text.
     text: Option<String>,
 }
 
-impl Answered {
-    pub(crate) fn admits(&self, answer: &Response) -> bool {
-        let text = |text: &String| holds(&answer.body, text);
+impl ResponseCondition {
+    pub(crate) fn admits(&self, response: &Response) -> bool {
+        let text = |text: &String| holds(&response.body, text);
         self.error
-            .is_none_or(|error| error == (answer.status.as_u16() >= 400))
-            && self.status.is_none_or(|status| answer.status == status)
+            .is_none_or(|error| error == (response.status.as_u16() >= 400))
+            && self.status.is_none_or(|status| response.status == status)
             && self.text.as_ref().is_none_or(text)
     }
 }
@@ -141,27 +141,27 @@ impl Rewrite {
         Ok(())
     }
 
-    /// Changes an answer to the request with the body `asked`.
-    pub(crate) fn answer(
+    /// Changes the response to a request with the body `asked`.
+    pub(crate) fn response(
         &self,
-        answer: &mut Response,
+        response: &mut Response,
         asked: &[u8],
         values: &Values,
         deleted: &Mutex<BTreeMap<i64, i64>>,
     ) -> Result<()> {
         match self {
-            Self::Status(status) => answer.status = StatusCode::from_u16(*status)?,
-            Self::Headers(headers) => set_headers(&mut answer.headers, headers, values)?,
-            Self::Body(body) => answer.body = values.fill(body)?.into_bytes(),
+            Self::Status(status) => response.status = StatusCode::from_u16(*status)?,
+            Self::Headers(headers) => set_headers(&mut response.headers, headers, values)?,
+            Self::Body(body) => response.body = values.fill(body)?.into_bytes(),
             Self::Method(_) | Self::Segment { .. } | Self::Query(_) => {
-                bail!("an answer has no method, path or query");
+                bail!("a response has no method, path or query");
             }
-            _ => self.json(&mut answer.body, asked, Some(deleted)),
+            _ => self.json(&mut response.body, asked, Some(deleted)),
         }
         Ok(())
     }
 
-    /// Changes a body that has rows.
+    /// Changes the rows of a body.
     fn json(&self, body: &mut Vec<u8>, asked: &[u8], deleted: Option<&Mutex<BTreeMap<i64, i64>>>) {
         let Ok(before) = serde_json::from_slice::<Value>(body) else {
             return;
@@ -178,7 +178,7 @@ impl Rewrite {
             Self::Reshape(reshape) => reshape.apply(rows, &asked, deleted),
             _ => {}
         }
-        // Numbers that do not fit into 64 bits survive only as they were written.
+        // Without a change the text stays: numbers that do not fit into 64 bits would be lost.
         if after != before {
             *body = after.to_string().into_bytes();
         }
@@ -304,7 +304,7 @@ fn to_object(row: &mut Value, names: &[String]) {
     }
 }
 
-/// Gives headers other values; none takes a header away.
+/// Gives headers other values; an empty list removes a header.
 pub(crate) fn set_headers(
     headers: &mut HeaderMap,
     wanted: &BTreeMap<String, Vec<String>>,

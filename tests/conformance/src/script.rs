@@ -1,4 +1,4 @@
-//! Responses that are written down in case files, in files of `--answers` and in `faults.toml`.
+//! Responses that are written in case files, in files of `--answers` and in `faults.toml`.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,13 +9,13 @@ use serde::Deserialize;
 
 use crate::wire::Response;
 
-/// A response as files write it.
+/// A response in a file.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ScriptedResponse {
     /// The status code.
     pub status: u16,
-    /// Headers with their values; `content-type` is `application/json` when it is not among them.
+    /// Headers; the default `content-type` is `application/json`.
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
     /// The body, byte for byte.
@@ -36,7 +36,7 @@ impl ScriptedResponse {
         }
     }
 
-    /// The response as it stands on the wire.
+    /// The response as it is on the wire.
     pub(crate) fn response(&self) -> Result<Response> {
         let mut headers = HeaderMap::new();
         headers.insert(
@@ -57,7 +57,7 @@ impl ScriptedResponse {
     }
 }
 
-/// Responses that are given one after the other, the last one again and again.
+/// Responses in order; the last one is repeated.
 #[derive(Debug, Default)]
 pub struct Script {
     responses: Vec<Response>,

@@ -1,11 +1,11 @@
-//! The topic that cases are about, and what the placeholders in their texts stand for.
+//! The topic of the server cases, and the placeholders in their texts.
 
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use serde::Deserialize;
 
-/// The topic that the cases are about.
+/// The topic of the server cases.
 #[derive(Clone, Debug)]
 pub struct Target {
     /// Project id.
@@ -26,7 +26,7 @@ impl Target {
         }
     }
 
-    /// Fails unless each id is what the API can have, so that no request leads to another path.
+    /// Fails unless each id is one that the API can have, so that no request has another path.
     pub(crate) fn check(&self) -> Result<()> {
         let ids = [&self.project_id, &self.instance_id, &self.topic];
         let names = ["project id", "instance id", "topic"];
@@ -35,7 +35,7 @@ impl Target {
             let dots = matches!(id.as_str(), "" | "." | "..");
             ensure!(
                 !dots && id.bytes().all(is_allowed),
-                "{name} {id:?} is not valid: it takes ASCII letters, digits, '.', '_' and '-', and more than dots"
+                "{name} {id:?} is not valid: it may have ASCII letters, digits, '.', '_' and '-', and not only dots"
             );
         }
         Ok(())
@@ -83,18 +83,18 @@ impl Topic {
     }
 }
 
-/// What the placeholders in the texts of a case stand for.
+/// The placeholders in the texts of a case.
 ///
 /// | placeholder | stands for |
 /// |---|---|
 /// | `<uri>` | the page's URI with the three ids |
-/// | `<project_id>`, `<instance_id>`, `<topic>`, `<host>` | what the kit was given |
-/// | `<unknown>` | an id that nothing has |
+/// | `<project_id>`, `<instance_id>`, `<topic>`, `<host>` | those of the arguments |
+/// | `<unknown>` | an id that does not exist |
 /// | `<partitions>` | how many partitions the topic has |
-/// | `<start>`, `<end>` | log start offset and end offset of partition 0 when the case began |
+/// | `<start>`, `<end>` | log start offset and end offset of partition 0 at the start of the case |
 /// | `<start[1]>`, `<end[1]>` | the same of another partition |
-/// | `<start+1>`, `<end[1]-1>` | a number more or less |
-/// | `<x*5000>` | a character so many times |
+/// | `<start+1>`, `<end[1]-1>` | the same plus or minus a number |
+/// | `<x*5000>` | a text, repeated |
 #[derive(Clone, Debug)]
 pub struct Values {
     names: BTreeMap<String, String>,
@@ -144,7 +144,7 @@ impl Values {
     /// The text with its placeholders replaced.
     ///
     /// # Errors
-    /// The placeholder that stands for nothing, such as an offset where the service does not list partitions.
+    /// When a placeholder is unknown, such as an offset when the service does not list partitions.
     pub fn fill(&self, text: &str) -> Result<String> {
         let mut filled = String::with_capacity(text.len());
         let mut rest = text;
@@ -165,7 +165,7 @@ impl Values {
     fn value(&self, placeholder: &str) -> Result<String> {
         if let Some((text, times)) = placeholder.split_once('*') {
             let times = times.parse();
-            let times = times.with_context(|| format!("<{placeholder}> has no number of times"))?;
+            let times = times.with_context(|| format!("<{placeholder}> is not a repetition"))?;
             return Ok(text.repeat(times));
         }
         let (name, sum) = match placeholder.find(['+', '-']) {

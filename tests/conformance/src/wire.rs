@@ -1,4 +1,4 @@
-//! HTTP as the kit sees it: requests and answers as they stand on the wire, sending the one and serving the other.
+//! Requests and responses as they are on the wire, and sending and serving them.
 
 use std::borrow::Cow;
 use std::future::Future;
@@ -27,19 +27,19 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 const TIMEOUT: Duration = Duration::from_secs(60);
-/// The rest of a longer answer is not read.
-const LONGEST_ANSWER: u64 = 16 * 1024 * 1024;
-/// The service takes no longer request bodies.
+/// The rest of a longer response is not read.
+const LONGEST_RESPONSE: u64 = 16 * 1024 * 1024;
+/// The service refuses longer request bodies.
 const LONGEST_REQUEST: usize = 12_000_000;
 
-/// A request as it stands on the wire.
+/// A request as it is on the wire.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// The method.
     pub method: Method,
     /// The path, byte for byte.
     pub path: String,
-    /// What stands behind `?`, empty when nothing does.
+    /// The query, empty when there is none.
     pub query: String,
     /// The headers.
     pub headers: HeaderMap,
@@ -85,7 +85,7 @@ impl Request {
         Ok(authorization)
     }
 
-    /// Signs the request, in place of a signature that it has.
+    /// Signs the request, and replaces a signature that it has.
     pub(crate) fn sign(&mut self, signer: &Signer<'_>, host: &str) -> Result<(), SigningError> {
         let mut headers = self.headers.clone();
         headers.remove(header::AUTHORIZATION);
@@ -96,7 +96,7 @@ impl Request {
     }
 }
 
-/// A response as it stands on the wire.
+/// A response as it is on the wire.
 #[derive(Clone, Debug)]
 pub struct Response {
     /// The status code.
@@ -108,13 +108,13 @@ pub struct Response {
 }
 
 impl Response {
-    /// The body as text, whatever it is.
+    /// The body as text, also when it is not UTF-8.
     pub(crate) fn text(&self) -> Cow<'_, str> {
         String::from_utf8_lossy(&self.body)
     }
 }
 
-/// Where requests go.
+/// An HTTP client of one endpoint.
 #[derive(Clone, Debug)]
 pub(crate) struct Wire {
     http: reqwest::Client,
@@ -122,9 +122,9 @@ pub(crate) struct Wire {
 }
 
 impl Wire {
-    /// A way to the endpoint that sends each request once, as it is, and follows nothing.
+    /// A client that sends each request once, unchanged, and does not follow redirects.
     pub(crate) fn new(endpoint: &str) -> Result<Self> {
-        // What else stands there may be secret, so nothing of it is shown.
+        // The rest of the URL may be secret, so it is not shown.
         let endpoint: Endpoint = endpoint.parse().map_err(|_| {
             anyhow!("the endpoint is not scheme, host and port alone, such as https://example.com")
         })?;
@@ -151,7 +151,7 @@ impl Wire {
         self.endpoint.authority()
     }
 
-    /// Whether plain text can be sent there.
+    /// Whether it uses plain HTTP.
     pub(crate) fn is_plaintext(&self) -> bool {
         self.endpoint.is_plaintext()
     }
@@ -171,14 +171,14 @@ impl Wire {
             .request(request.method, url)
             .headers(request.headers)
             .body(request.body);
-        let mut answer = sent.send().await?;
-        let (status, headers) = (answer.status(), answer.headers().clone());
+        let mut response = sent.send().await?;
+        let (status, headers) = (response.status(), response.headers().clone());
         let mut body = Vec::new();
-        while let Some(chunk) = answer.chunk().await? {
+        while let Some(chunk) = response.chunk().await? {
             body.extend_from_slice(&chunk);
             ensure!(
-                body.len() as u64 <= LONGEST_ANSWER,
-                "the answer is longer than {LONGEST_ANSWER} bytes"
+                body.len() as u64 <= LONGEST_RESPONSE,
+                "the answer is longer than {LONGEST_RESPONSE} bytes"
             );
         }
         Ok(Response {
@@ -188,26 +188,28 @@ impl Wire {
         })
     }
 
-    /// Sends text, and reads the status of what comes back; `None` when the connection is closed without an answer.
+    /// Sends text, and reads the status of the response; `None` when the connection is closed without one.
     pub(crate) async fn send_text(&self, text: &str) -> Result<Option<u16>> {
         let host = self.endpoint.host().trim_matches(['[', ']']);
         let port = self.endpoint.port();
         let mut stream = timeout(TIMEOUT, TcpStream::connect((host, port))).await??;
-        let mut answer = Vec::new();
-        // A server may close before it has read everything; what it said before counts.
+        let mut response = Vec::new();
+        // A server may respond and close before it has read everything.
         let _ = stream.write_all(text.as_bytes()).await;
         let _ = stream.shutdown().await;
         let _ = timeout(
             TIMEOUT,
-            (&mut stream).take(LONGEST_ANSWER).read_to_end(&mut answer),
+            (&mut stream)
+                .take(LONGEST_RESPONSE)
+                .read_to_end(&mut response),
         )
         .await?;
-        Ok(status(&answer))
+        Ok(status(&response))
     }
 }
 
-fn status(answer: &[u8]) -> Option<u16> {
-    let line = answer.split(|byte| *byte == b'\r').next()?;
+fn status(response: &[u8]) -> Option<u16> {
+    let line = response.split(|byte| *byte == b'\r').next()?;
     let line = std::str::from_utf8(line).ok()?;
     line.strip_prefix("HTTP/1.")?
         .split(' ')
@@ -216,16 +218,16 @@ fn status(answer: &[u8]) -> Option<u16> {
         .ok()
 }
 
-/// What answers requests.
+/// Responds to requests.
 pub(crate) trait Service: Send + Sync + 'static {
-    /// Answers a request, or closes the connection. `unreadable` says why the body could not be read, which is empty then.
-    fn answer(
+    /// Responds to a request, or closes the connection. With `unreadable` the body could not be read, and is empty.
+    fn respond(
         &self,
         request: Request,
         unreadable: Option<String>,
     ) -> impl Future<Output = Option<Response>> + Send;
 
-    /// Learns of what was no HTTP.
+    /// Called for input that is not HTTP.
     fn malformed(&self, _error: &hyper::Error) {}
 }
 
@@ -242,7 +244,7 @@ impl Listener {
         let address = listener.local_addr()?;
         let accepting = tokio::spawn(async move {
             loop {
-                // A connection that broke while it was queued is none.
+                // A queued connection may already be broken.
                 if let Ok((stream, _)) = listener.accept().await {
                     tokio::spawn(serve(stream, service.clone()));
                 }
@@ -263,8 +265,8 @@ impl Drop for Listener {
 }
 
 async fn serve(stream: TcpStream, service: Arc<impl Service>) {
-    let answering = service.clone();
-    let served = service_fn(move |request| answer(answering.clone(), request));
+    let responding = service.clone();
+    let served = service_fn(move |request| respond(responding.clone(), request));
     let served = http1::Builder::new()
         .serve_connection(TokioIo::new(stream), served)
         .await;
@@ -275,7 +277,7 @@ async fn serve(stream: TcpStream, service: Arc<impl Service>) {
     }
 }
 
-async fn answer(
+async fn respond(
     service: Arc<impl Service>,
     request: http::Request<Incoming>,
 ) -> io::Result<http::Response<Full<Bytes>>> {
@@ -294,11 +296,11 @@ async fn answer(
             .map(|body| body.to_bytes().to_vec())
             .unwrap_or_default(),
     };
-    let Some(answer) = service.answer(request, unreadable).await else {
+    let Some(response) = service.respond(request, unreadable).await else {
         return Err(io::ErrorKind::ConnectionAborted.into());
     };
-    let mut response = http::Response::new(Full::new(Bytes::from(answer.body)));
-    *response.status_mut() = answer.status;
-    *response.headers_mut() = answer.headers;
-    Ok(response)
+    let mut served = http::Response::new(Full::new(Bytes::from(response.body)));
+    *served.status_mut() = response.status;
+    *served.headers_mut() = response.headers;
+    Ok(served)
 }

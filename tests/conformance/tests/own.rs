@@ -11,7 +11,7 @@ use dms_kafka_conformance::deviations::KnownDeviations;
 use dms_kafka_conformance::faults::{self, Extent, TOPIC};
 use dms_kafka_conformance::report::{Judged, Verdict};
 use dms_kafka_conformance::server::{self, Server};
-use dms_kafka_conformance::source::Suite;
+use dms_kafka_conformance::suite::Suite;
 use dms_kafka_gateway::Gateway;
 
 fn cases() -> Cases {

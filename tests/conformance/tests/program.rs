@@ -223,7 +223,7 @@ fn another_client_gets_a_verdict_for_each_request() {
         "no Authorization header",
         "\"0\" is not of type \"integer\"",
         "content-type is \"\" instead of application/json",
-        "no HTTP/1.1",
+        "not HTTP/1.1",
         "0 passed, 2 failed",
     ] {
         assert!(report.contains(said), "{said}: {report}");
@@ -267,7 +267,7 @@ fn a_signal_ends_listening_with_the_report() {
     );
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert!(text(&output.stdout).contains("no operation is called GET /"));
+    assert!(text(&output.stdout).contains("the contract has no operation GET /"));
 }
 
 fn listen(more: &[&str]) -> (Child, String) {

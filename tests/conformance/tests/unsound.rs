@@ -7,7 +7,7 @@ use std::time::Duration;
 use dms_kafka_conformance::cases::Cases;
 use dms_kafka_conformance::contract::Contract;
 use dms_kafka_conformance::faults;
-use dms_kafka_conformance::listen::{Heard, Recorder};
+use dms_kafka_conformance::recorder::{RecordedRequest, Recorder};
 use dms_kafka_conformance::report::{Report, Verdict};
 use dms_kafka_conformance::script::{Script, ScriptedResponse};
 use dms_kafka_conformance::server::{self, Server, Target};
@@ -26,11 +26,11 @@ fn credentials() -> Credentials {
     Credentials::new(ACCESS_KEY, SECRET_KEY).unwrap()
 }
 
-fn server_cases() -> Vec<server::Case> {
+fn server_cases() -> Vec<server::ServerCase> {
     Cases::read(None).unwrap().server
 }
 
-fn answer(status: u16, body: &str) -> ResponseTemplate {
+fn response(status: u16, body: &str) -> ResponseTemplate {
     ResponseTemplate::new(status).set_body_raw(body, "application/json")
 }
 
@@ -38,9 +38,9 @@ fn answer(status: u16, body: &str) -> ResponseTemplate {
 async fn service(others: ResponseTemplate) -> MockServer {
     let service = MockServer::start().await;
     let taken =
-        Mock::given(body_string(HARMLESS)).respond_with(answer(200, r#"{"partitions":[]}"#));
+        Mock::given(body_string(HARMLESS)).respond_with(response(200, r#"{"partitions":[]}"#));
     taken.with_priority(1).mount(&service).await;
-    let not_there = Mock::given(method("GET")).respond_with(answer(404, "{}"));
+    let not_there = Mock::given(method("GET")).respond_with(response(404, "{}"));
     not_there.with_priority(2).mount(&service).await;
     Mock::given(any())
         .respond_with(others)
@@ -56,11 +56,11 @@ async fn judge(service: &MockServer) -> Report {
     judge_by(service, &cases).await
 }
 
-async fn judge_by(service: &MockServer, cases: &[server::Case]) -> Report {
+async fn judge_by(service: &MockServer, cases: &[server::ServerCase]) -> Report {
     judge_at(&service.uri(), cases, false).await
 }
 
-async fn judge_at(endpoint: &str, cases: &[server::Case], destructive: bool) -> Report {
+async fn judge_at(endpoint: &str, cases: &[server::ServerCase], destructive: bool) -> Report {
     let contract = Contract::read().unwrap();
     let target = Target::new("p", "i", "orders");
     let server = Server::connect(&contract, endpoint, &target, credentials(), destructive);
@@ -68,10 +68,13 @@ async fn judge_at(endpoint: &str, cases: &[server::Case], destructive: bool) -> 
 }
 
 /// Judges a recording server, and returns what it was sent.
-async fn record(answers: &[ScriptedResponse], cases: &[server::Case]) -> (Report, Vec<Heard>) {
+async fn record(
+    responses: &[ScriptedResponse],
+    cases: &[server::ServerCase],
+) -> (Report, Vec<RecordedRequest>) {
     let contract = Arc::new(Contract::read().unwrap());
     let loopback = "127.0.0.1:0".parse().unwrap();
-    let script = Script::new(answers).unwrap();
+    let script = Script::new(responses).unwrap();
     let recorder = Recorder::start(loopback, contract, credentials(), script);
     let mut recorder = recorder.await.unwrap();
     let report = judge_at(&format!("http://{}", recorder.address()), cases, true).await;
@@ -120,7 +123,7 @@ async fn wrong_signatures_of_the_own_key_alternate_with_right_ones() {
 /// More than five in a row lock a key, and a service may refuse signatures that are right.
 #[tokio::test]
 async fn a_service_that_refuses_most_signatures_is_not_led_to_lock_the_key() {
-    let service = service(answer(401, r#"{"error_code":"APIGW.0301"}"#)).await;
+    let service = service(response(401, r#"{"error_code":"APIGW.0301"}"#)).await;
     judge(&service).await;
     let requests = service.received_requests().await.unwrap();
     let own = requests.iter().filter(|one| names_own_key(&one.headers));
@@ -138,8 +141,8 @@ async fn a_repeated_secret_is_in_no_part_of_the_report() {
         r#"{{"error_code":"{SECRET_KEY}","error_msg":7,"partitions":[{{"partition":"{SECRET_KEY}"}}]}}"#
     );
     for status in [200, 401, 429] {
-        let answer = answer(status, &body).insert_header("content-type", SECRET_KEY);
-        let report = judge(&service(answer).await).await;
+        let response = response(status, &body).insert_header("content-type", SECRET_KEY);
+        let report = judge(&service(response).await).await;
         let texts = [
             report.to_string(),
             report.junit().unwrap(),
@@ -158,7 +161,7 @@ async fn a_repeated_secret_is_in_no_part_of_the_report() {
 async fn a_service_that_stops_listing_partitions_does_not_pass() {
     let service = MockServer::start().await;
     let list = r#"{"total":1,"partitions":[{"partition":0,"start_offset":0,"last_offset":1000,"message_count":1000,"last_update_time":0}]}"#;
-    let listed = Mock::given(method("GET")).respond_with(answer(200, list));
+    let listed = Mock::given(method("GET")).respond_with(response(200, list));
     listed
         .up_to_n_times(2)
         .with_priority(1)
@@ -166,7 +169,7 @@ async fn a_service_that_stops_listing_partitions_does_not_pass() {
         .await;
     let refusal = r#"{"error_code":"DMS.00400002","error_msg":"no","request_id":"r"}"#;
     Mock::given(any())
-        .respond_with(answer(400, refusal))
+        .respond_with(response(400, refusal))
         .mount(&service)
         .await;
     let report = judge(&service).await;
@@ -189,14 +192,14 @@ async fn a_log_start_that_cannot_be_seen_is_no_pass() {
     "#;
     let cases = [toml::from_str(text).unwrap()];
 
-    let report = judge_by(&service(answer(500, "{}")).await, &cases).await;
+    let report = judge_by(&service(response(500, "{}")).await, &cases).await;
     assert_eq!(report.totals.not_testable, 1, "{report}");
 
     let lists = MockServer::start().await;
     let list = r#"{"total":1,"partitions":[{"partition":0,"start_offset":0,"last_offset":9}]}"#;
-    let listed = Mock::given(method("GET")).respond_with(answer(200, list));
+    let listed = Mock::given(method("GET")).respond_with(response(200, list));
     listed.with_priority(1).mount(&lists).await;
-    let deleted = Mock::given(any()).respond_with(answer(200, r#"{"partitions":[]}"#));
+    let deleted = Mock::given(any()).respond_with(response(200, r#"{"partitions":[]}"#));
     deleted.mount(&lists).await;
     let report = judge_by(&lists, &cases).await;
     assert_eq!(report.totals.fail, 1, "{report}");
@@ -247,10 +250,10 @@ async fn a_refused_key_instance_or_topic_is_reported_at_once() {
 /// A key may be locked while the suite runs.
 #[tokio::test]
 async fn nothing_more_is_sent_when_the_key_is_refused_on_the_way() {
-    let answers = [200, 200, 200, 401].map(|status| ScriptedResponse::new(status, "{}"));
+    let responses = [200, 200, 200, 401].map(|status| ScriptedResponse::new(status, "{}"));
     let mut cases = server_cases();
     cases.retain(|case| case.name.starts_with("signature-"));
-    let (report, heard) = record(&answers, &cases).await;
+    let (report, heard) = record(&responses, &cases).await;
     assert!(report.to_string().contains("refuses the key"), "{report}");
     let last = report.cases.last().unwrap();
     assert!(
@@ -267,7 +270,7 @@ async fn a_report_stays_readable_whatever_the_answer() {
     let list = format!("[{}1]", "1,".repeat(100_000));
     let escape = format!("{{\"error_msg\":\"\u{1b}[2J\n{}\"}}", "a".repeat(100_000));
     for body in [list, escape, "<html>\n<body>\n</html>\n".to_owned()] {
-        let report = judge_by(&service(answer(500, &body)).await, &cases).await;
+        let report = judge_by(&service(response(500, &body)).await, &cases).await;
         assert_eq!(report.totals.fail, 1, "{report}");
         let text = report.to_string();
         assert!(text.len() < 5000, "{} bytes", text.len());
@@ -283,7 +286,7 @@ async fn a_report_stays_readable_whatever_the_answer() {
 async fn an_answer_that_is_too_long_is_not_kept() {
     let cases = [toml::from_str(ANY_CASE).unwrap()];
     let endless = " ".repeat(16 * 1024 * 1024 + 1);
-    let report = judge_by(&service(answer(200, &endless)).await, &cases).await;
+    let report = judge_by(&service(response(200, &endless)).await, &cases).await;
     assert!(report.to_string().contains("is longer than"), "{report}");
 }
 

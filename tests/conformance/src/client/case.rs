@@ -1,5 +1,4 @@
-//! Client cases: what the client is asked for, what must be on the wire, what the service answers, and what the client
-//! must make of it. README.md explains the fields.
+//! Client cases: a call, the expected request, the responses, and the expected result. README.md explains the fields.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,12 +6,12 @@ use std::fmt;
 use serde::Deserialize;
 
 use crate::script::ScriptedResponse;
-use crate::source::{self, Suite, not_empty};
+use crate::suite::{Suite, SuiteCase, not_empty};
 
 /// A case of the client suite.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Case {
+pub struct ClientCase {
     pub(crate) name: String,
     pub(crate) title: String,
     pub(crate) proves: Vec<String>,
@@ -20,14 +19,14 @@ pub struct Case {
     pub(crate) clients: Vec<Subject>,
     pub(super) given: Given,
     /// Absent when nothing may be sent.
-    pub(super) request: Option<Request>,
-    /// One after the other; the last one again and again.
+    pub(super) request: Option<ExpectedRequest>,
+    /// In order; the last one is repeated.
     #[serde(default, rename = "answer")]
-    pub(super) answers: Vec<ScriptedResponse>,
-    pub(super) expect: Expect,
+    pub(super) responses: Vec<ScriptedResponse>,
+    pub(super) expect: ExpectedResult,
 }
 
-impl source::Case for Case {
+impl SuiteCase for ClientCase {
     const SUITE: Suite = Suite::Client;
 
     fn name(&self) -> &str {
@@ -35,7 +34,7 @@ impl source::Case for Case {
     }
 }
 
-impl Case {
+impl ClientCase {
     /// The name of the verdict for one of the clients.
     pub(crate) fn verdict_name(&self, subject: Subject) -> String {
         format!("{} ({subject})", self.name)
@@ -66,7 +65,7 @@ impl fmt::Display for Subject {
     }
 }
 
-/// What the caller asks for.
+/// The arguments of the call.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Given {
@@ -78,8 +77,8 @@ pub(super) struct Given {
     pub(super) topic: String,
     pub(super) partitions: Vec<GivenPartition>,
     #[serde(default)]
-    pub(super) credentials: Kind,
-    /// How often the facade may try again.
+    pub(super) credentials: CredentialsKind,
+    /// The retries of the facade.
     #[serde(default)]
     pub(super) retries: u32,
 }
@@ -96,7 +95,7 @@ fn topic() -> String {
     "orders".to_owned()
 }
 
-/// A partition and how far to delete in it.
+/// A partition and its deletion target.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct GivenPartition {
@@ -110,17 +109,17 @@ pub(super) struct GivenPartition {
 /// Kinds of credentials.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Kind {
+pub(super) enum CredentialsKind {
     #[default]
     Key,
     TemporaryKey,
     Token,
 }
 
-/// What must be on the wire.
+/// The expected request.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Request {
+pub(super) struct ExpectedRequest {
     /// Byte for byte.
     #[serde(default = "path")]
     pub(super) path: String,
@@ -141,10 +140,10 @@ fn once() -> usize {
     1
 }
 
-/// What the client must make of the answer.
+/// The expected result.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Expect {
+pub(super) struct ExpectedResult {
     #[serde(default = "none")]
     pub(super) error: String,
     #[serde(default = "none")]
@@ -152,7 +151,7 @@ pub(super) struct Expect {
     pub(super) outcome: String,
     #[serde(default)]
     pub(super) statuses: Vec<String>,
-    /// The shortest time that the call may take.
+    /// The shortest time that the call may take, in milliseconds.
     #[serde(default)]
     pub(super) takes_ms: u64,
     #[serde(default)]

@@ -1,5 +1,4 @@
-//! The client suite: a client is asked for a deletion, a recording server answers, and both what it sent and what it
-//! made of the answer are judged.
+//! The client suite: a client makes a deletion call to a mock server, and both its requests and its result are judged.
 
 mod case;
 mod subject;
@@ -12,9 +11,9 @@ use tokio::task::unconstrained;
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Respond, ResponseTemplate};
 
-pub use case::Case;
-use case::{Expect, Request, Subject};
-use subject::{Made, call, credentials};
+pub use case::ClientCase;
+use case::{ExpectedRequest, ExpectedResult, Subject};
+use subject::{CallResult, call, credentials};
 
 use crate::contract::Contract;
 use crate::judge;
@@ -24,19 +23,19 @@ use crate::script::Script;
 use crate::values::{Target, Values};
 use crate::wire;
 
-/// How many cases run at a time: most of the time of a case is waiting.
+/// How many cases run at a time: cases mostly wait.
 const AT_A_TIME: usize = 8;
 
-/// Runs every case for every client that can be asked for it; with `proxy` behind one that may make the client faulty.
+/// Runs every case for each of its clients, with `proxy` behind a proxy that may inject a fault.
 pub async fn run_all(
     contract: &Contract,
-    cases: &[Case],
+    cases: &[ClientCase],
     proxy: Option<&Behaviour>,
 ) -> Vec<Judged> {
     let runs = cases.iter().flat_map(|case| {
         let subjects = case.clients.iter();
         let judged = subjects.map(move |subject| judge(contract, case, *subject, proxy));
-        // A mock server blocks while it is dropped, and would wait for ever once the task has used up its time.
+        // Dropping a mock server blocks, and would never end once tokio's budget of the task is used up.
         judged.map(unconstrained)
     });
     stream::iter(runs).buffered(AT_A_TIME).collect().await
@@ -44,7 +43,7 @@ pub async fn run_all(
 
 async fn judge(
     contract: &Contract,
-    case: &Case,
+    case: &ClientCase,
     subject: Subject,
     proxy: Option<&Behaviour>,
 ) -> Judged {
@@ -64,20 +63,20 @@ async fn judge(
 /// Runs one case, and returns what is wrong.
 async fn run(
     contract: &Contract,
-    case: &Case,
+    case: &ClientCase,
     subject: Subject,
     proxy: Option<&Behaviour>,
 ) -> Result<Vec<String>> {
     let server = MockServer::start().await;
     Mock::given(any())
-        .respond_with(Script::new(&case.answers)?)
+        .respond_with(Script::new(&case.responses)?)
         .mount(&server)
         .await;
     let begin = Instant::now();
     let made = ask(&server.uri(), case, subject, proxy).await?;
     let elapsed = begin.elapsed();
 
-    let mut faults = answer_faults(contract, case);
+    let mut faults = response_faults(contract, case);
     faults.extend(made_faults(&case.expect, subject, &made, elapsed));
     let requests = server.received_requests().await.unwrap_or_default();
     let wanted = case.request.as_ref().map_or(0, |request| request.times);
@@ -99,13 +98,13 @@ async fn run(
     Ok(faults)
 }
 
-/// Asks the client for what the case gives, behind a proxy that makes it faulty when there is a fault.
+/// Makes the call of the case, with `proxy` through a proxy.
 async fn ask(
     endpoint: &str,
-    case: &Case,
+    case: &ClientCase,
     subject: Subject,
     proxy: Option<&Behaviour>,
-) -> Result<Made> {
+) -> Result<CallResult> {
     let given = &case.given;
     let Some(behaviour) = proxy else {
         return call(subject, endpoint, given).await;
@@ -147,21 +146,21 @@ fn recorded(request: wiremock::Request) -> wire::Request {
     }
 }
 
-/// The case's own answers must hold by the contract unless they say that they do not.
-fn answer_faults(contract: &Contract, case: &Case) -> Vec<String> {
+/// The responses of the case must be valid by the contract unless they have `breaks_contract`.
+fn response_faults(contract: &Contract, case: &ClientCase) -> Vec<String> {
     let mut faults = Vec::new();
-    for answer in &case.answers {
-        let schema = match answer.status {
+    for response in &case.responses {
+        let schema = match response.status {
             200 => "DeleteKafkaTopicMessagesResponse",
             _ => "ErrorResponse",
         };
-        let broken = match serde_json::from_str(&answer.body) {
+        let broken = match serde_json::from_str(&response.body) {
             Ok(body) => contract.faults(schema, &body),
             Err(error) => vec![format!("the answer is not JSON: {error}")],
         };
-        match (broken.is_empty(), answer.breaks_contract) {
+        match (broken.is_empty(), response.breaks_contract) {
             (true, true) => faults.push(
-                "the case says that its answer breaks the contract, but it does not".to_owned(),
+                "the answer has breaks_contract, but it does not break the contract".to_owned(),
             ),
             (false, false) => faults.extend(broken),
             _ => {}
@@ -170,8 +169,8 @@ fn answer_faults(contract: &Contract, case: &Case) -> Vec<String> {
     faults
 }
 
-/// What is wrong with a request by the case.
-fn request_faults(wanted: &Request, sent: &wire::Request) -> Vec<String> {
+/// How a request differs from that of the case.
+fn request_faults(wanted: &ExpectedRequest, sent: &wire::Request) -> Vec<String> {
     let mut faults = Vec::new();
     if sent.path != wanted.path {
         faults.push(format!("path {} instead of {}", sent.path, wanted.path));
@@ -181,7 +180,7 @@ fn request_faults(wanted: &Request, sent: &wire::Request) -> Vec<String> {
         (Ok(sent), Ok(wanted)) if sent == wanted => {}
         (Ok(sent), Ok(wanted)) => faults.push(format!("body {sent} instead of {wanted}")),
         (_, Err(error)) => faults.push(format!("the case's body is not JSON: {error}")),
-        // The contract has its say about that.
+        // The contract reports that.
         (Err(_), _) => {}
     }
     for (name, wanted) in &wanted.headers {
@@ -191,8 +190,13 @@ fn request_faults(wanted: &Request, sent: &wire::Request) -> Vec<String> {
     faults
 }
 
-/// What is wrong with what the client made of the answer.
-fn made_faults(expect: &Expect, subject: Subject, made: &Made, elapsed: Duration) -> Vec<String> {
+/// How the result differs from that of the case.
+fn made_faults(
+    expect: &ExpectedResult,
+    subject: Subject,
+    made: &CallResult,
+    elapsed: Duration,
+) -> Vec<String> {
     if subject == Subject::Raw {
         let word = |decoded: bool| if decoded { "decoded" } else { "not decoded" };
         let fault = difference("answer", word(expect.raw_decodes), word(made.decoded));

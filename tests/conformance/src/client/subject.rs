@@ -1,4 +1,4 @@
-//! The clients that are judged, and what they make of an answer.
+//! The clients that are judged, and the results of their calls.
 
 use std::time::Duration;
 
@@ -7,16 +7,16 @@ use dms_kafka::auth::{Credentials, ProviderError};
 use dms_kafka::{Client, Outcome, RetryPolicy, raw};
 use http::HeaderValue;
 
-use super::case::{Given, GivenPartition, Kind, Subject, none};
+use super::case::{CredentialsKind, Given, GivenPartition, Subject, none};
 
 const ACCESS_KEY: &str = "CONFORMANCEACCESSKEY";
 const SECRET_KEY: &str = "conformance-secret-key-never-on-the-wire";
 const SECURITY_TOKEN: &str = "conformance-security-token";
 const TOKEN: &str = "conformance-token";
 
-/// What a client made of the answer.
+/// The result of a call.
 #[derive(Debug, Default)]
-pub(super) struct Made {
+pub(super) struct CallResult {
     pub(super) error: String,
     pub(super) code: String,
     pub(super) outcome: String,
@@ -26,25 +26,25 @@ pub(super) struct Made {
 }
 
 /// The credentials of the cases.
-pub(super) fn credentials(kind: Kind) -> Result<Credentials, ProviderError> {
+pub(super) fn credentials(kind: CredentialsKind) -> Result<Credentials, ProviderError> {
     match kind {
-        Kind::Key => Credentials::new(ACCESS_KEY, SECRET_KEY),
-        Kind::TemporaryKey => {
+        CredentialsKind::Key => Credentials::new(ACCESS_KEY, SECRET_KEY),
+        CredentialsKind::TemporaryKey => {
             Credentials::new(ACCESS_KEY, SECRET_KEY)?.with_security_token(SECURITY_TOKEN)
         }
-        Kind::Token => Credentials::token(TOKEN),
+        CredentialsKind::Token => Credentials::token(TOKEN),
     }
 }
 
-/// Asks a client for a deletion. Fails only when the client cannot be built.
-pub(super) async fn call(subject: Subject, endpoint: &str, given: &Given) -> Result<Made> {
+/// Makes a deletion call. Fails only when the client cannot be built.
+pub(super) async fn call(subject: Subject, endpoint: &str, given: &Given) -> Result<CallResult> {
     match subject {
         Subject::Raw => call_raw(endpoint, given).await,
         Subject::Facade => call_facade(endpoint, given).await,
     }
 }
 
-async fn call_facade(endpoint: &str, given: &Given) -> Result<Made> {
+async fn call_facade(endpoint: &str, given: &Given) -> Result<CallResult> {
     let retry = RetryPolicy::default()
         .with_max_attempts(given.retries + 1)
         .with_base(Duration::from_millis(1));
@@ -73,24 +73,24 @@ async fn call_facade(endpoint: &str, given: &Given) -> Result<Made> {
                 Ok(_) => "applied",
                 Err(error) => name(error.outcome()),
             };
-            Made {
+            CallResult {
                 error: none(),
                 code: none(),
                 statuses,
                 outcome: outcome.to_owned(),
-                ..Made::default()
+                ..CallResult::default()
             }
         }
         Err(error) => failed(&error),
     })
 }
 
-fn failed(error: &dms_kafka::Error) -> Made {
-    Made {
+fn failed(error: &dms_kafka::Error) -> CallResult {
+    CallResult {
         error: error.kind().as_str().to_owned(),
         code: error.code().unwrap_or("none").to_owned(),
         outcome: name(error.outcome()).to_owned(),
-        ..Made::default()
+        ..CallResult::default()
     }
 }
 
@@ -102,11 +102,11 @@ fn name(outcome: Outcome) -> &'static str {
     }
 }
 
-async fn call_raw(endpoint: &str, given: &Given) -> Result<Made> {
+async fn call_raw(endpoint: &str, given: &Given) -> Result<CallResult> {
     let http = reqwest::Client::builder()
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
-        // The services of client cases speak plain HTTP.
+        // The mock server uses plain HTTP.
         .tls_certs_only([])
         .build()?;
     let attempt = raw::Attempt::new(credentials(given.credentials)?)
@@ -122,8 +122,8 @@ async fn call_raw(endpoint: &str, given: &Given) -> Result<Made> {
     let result = client
         .delete_kafka_topic_messages(&given.project_id, &given.instance_id, &given.topic, &body)
         .await;
-    Ok(Made {
+    Ok(CallResult {
         decoded: result.is_ok(),
-        ..Made::default()
+        ..CallResult::default()
     })
 }

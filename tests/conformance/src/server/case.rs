@@ -4,24 +4,24 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::source::{self, Suite, not_empty};
+use crate::suite::{Suite, SuiteCase, not_empty};
 
 /// A case of the server suite.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Case {
+pub struct ServerCase {
     /// The name.
     pub name: String,
     pub(crate) title: String,
     /// The rows of the vendor's page that it proves.
     pub proves: Vec<String>,
-    /// Whether it deletes records, or a faulty server might.
+    /// Whether it deletes records, or would with a faulty server.
     #[serde(default)]
     pub destructive: bool,
     /// How many partitions the topic must have.
     #[serde(default)]
     pub(super) partitions: usize,
-    /// How many records each of these must hold; partition 0 alone when none are asked for.
+    /// How many records each of these must have, or partition 0 when `partitions` is absent.
     #[serde(default)]
     pub(super) records: i64,
     #[serde(default)]
@@ -30,7 +30,7 @@ pub struct Case {
     pub(super) steps: Vec<Step>,
 }
 
-impl source::Case for Case {
+impl SuiteCase for ServerCase {
     const SUITE: Suite = Suite::Server;
 
     fn name(&self) -> &str {
@@ -38,14 +38,14 @@ impl source::Case for Case {
     }
 }
 
-impl Case {
+impl ServerCase {
     /// Whether it sends plain text in place of HTTP requests.
     pub fn is_raw(&self) -> bool {
         self.steps.iter().any(|step| step.raw.is_some())
     }
 }
 
-/// One request and what must become of it. Texts may hold placeholders; see [`crate::values::Values`].
+/// One request and the response to it. Texts may contain placeholders; see [`crate::values::Values`].
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Step {
@@ -58,17 +58,17 @@ pub(super) struct Step {
     pub(super) body: Option<String>,
     /// In place of `body`, for what is not text.
     pub(super) body_bytes: Option<Vec<u8>>,
-    /// In place of those that every request has; no value takes the header away.
+    /// In place of those that every request has; an empty list removes the header.
     #[serde(default)]
     pub(super) headers: BTreeMap<String, Vec<String>>,
     #[serde(default)]
     pub(super) signing: Signing,
     /// What is changed after signing.
     #[serde(default)]
-    pub(super) then: Changes,
+    pub(super) then: ChangesAfterSigning,
     /// The whole request as text, for what is not HTTP, in place of all of the above.
     pub(super) raw: Option<String>,
-    pub(super) expect: Expect,
+    pub(super) expect: ExpectedResponse,
 }
 
 fn post() -> String {
@@ -104,7 +104,7 @@ pub(super) enum Key {
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct Changes {
+pub(super) struct ChangesAfterSigning {
     pub(super) method: Option<String>,
     pub(super) path: Option<String>,
     pub(super) query: Option<String>,
@@ -112,33 +112,32 @@ pub(super) struct Changes {
     pub(super) headers: BTreeMap<String, Vec<String>>,
 }
 
-/// What must become of a request.
+/// The response to a request, and its effect.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Expect {
-    /// Status codes that are right, such as `200`, `4XX` or `401 403`.
+pub(super) struct ExpectedResponse {
+    /// The expected status codes, such as `200`, `4XX` or `401 403`.
     pub(super) status: String,
     pub(super) code: Option<String>,
-    /// The items of the answer in any order, each `PARTITION RESULT CODE`: the result `success`, or `fail` for any other
+    /// The items of the response in any order, each `PARTITION RESULT CODE`: the result `success`, or `fail` for any other
     /// word; the code `0` also when it is null or absent, `*` for any.
     pub(super) rows: Option<Vec<String>>,
-    /// Headers that the answer must have.
+    /// Headers that the response must have.
     #[serde(default)]
     pub(super) headers: Vec<String>,
-    /// Values in the answer's body by JSON pointer.
+    /// Values in the response body by JSON pointer.
     #[serde(default)]
     pub(super) fields: BTreeMap<String, String>,
-    /// The log start offset of partitions afterwards; of the others it must be as it was.
+    /// The log start offsets afterwards; those of other partitions must not change.
     #[serde(default)]
     pub(super) log_start: BTreeMap<String, String>,
-    /// Whether closing the connection is an answer too.
+    /// Whether the server may close the connection without a response.
     #[serde(default)]
     pub(super) may_close: bool,
 }
 
 impl Step {
-    /// Whether it is sent under the access key that the kit was given: the kind of request that locks a key when too many
-    /// in a row are refused for their signatures.
+    /// Whether it names the own access key: too many refused signatures of such requests in a row lock the key.
     pub(super) fn names_own_key(&self) -> bool {
         self.raw.is_none() && matches!(self.signing.key, Key::Own | Key::WrongSecret)
     }

@@ -1,26 +1,26 @@
-//! Holds an answer against the contract and against a case.
+//! Checks a response by the contract and by a case.
 
 use http::HeaderValue;
 use huaweicloud_auth::Credentials;
 use openapiv3::Operation;
 use serde_json::Value;
 
-use super::case::Expect;
+use super::case::ExpectedResponse;
 use crate::contract::Contract;
 use crate::judge::{holds, is_json};
 use crate::report::{secrets, shown};
 use crate::values::{Offsets, Topic, Values};
 use crate::wire::Response;
 
-/// What is wrong with any answer, whatever was asked; `operation` is what was asked for, if the contract knows it.
+/// What is wrong with a response by the contract; `operation` is that of the request, if the contract has it.
 pub(super) fn contract_faults(
     contract: &Contract,
     operation: Option<&Operation>,
-    answer: &Response,
+    response: &Response,
     credentials: &Credentials,
 ) -> Vec<String> {
-    let mut faults = contract.answer_faults(operation, answer.status.as_u16(), &answer.body);
-    let media = answer
+    let mut faults = contract.response_faults(operation, response.status.as_u16(), &response.body);
+    let media = response
         .headers
         .get("content-type")
         .and_then(|value| value.to_str().ok());
@@ -31,8 +31,8 @@ pub(super) fn contract_faults(
         ));
     }
     let shows = |secret: &str| {
-        holds(&answer.body, secret)
-            || answer
+        holds(&response.body, secret)
+            || response
                 .headers
                 .values()
                 .any(|value| holds(value.as_bytes(), secret))
@@ -43,23 +43,23 @@ pub(super) fn contract_faults(
     faults
 }
 
-/// Whether the answer is the vendor's for a topic that the instance does not have.
-pub(super) fn says_no_topic(answer: &Response) -> bool {
-    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-    answer.status == 400 && body["error_code"] == "DMS.00400062"
+/// Whether the response is that of the vendor for an unknown topic.
+pub(super) fn is_unknown_topic(response: &Response) -> bool {
+    let body: Value = serde_json::from_slice(&response.body).unwrap_or_default();
+    response.status == 400 && body["error_code"] == "DMS.00400062"
 }
 
-/// What is wrong with an answer by a case.
+/// What is wrong with a response by a case.
 pub(super) fn case_faults(
-    expect: &Expect,
-    answer: &Response,
+    expect: &ExpectedResponse,
+    response: &Response,
     values: &Values,
     credentials: &Credentials,
 ) -> Vec<String> {
-    let mut faults = status_fault(&expect.status, answer.status.as_u16())
+    let mut faults = status_fault(&expect.status, response.status.as_u16())
         .into_iter()
         .collect::<Vec<_>>();
-    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let body: Value = serde_json::from_slice(&response.body).unwrap_or_default();
     if let Some(code) = &expect.code
         && body["error_code"].as_str() != Some(code)
     {
@@ -69,7 +69,7 @@ pub(super) fn case_faults(
         ));
     }
     for name in &expect.headers {
-        if answer.headers.get(name).is_none_or(HeaderValue::is_empty) {
+        if response.headers.get(name).is_none_or(HeaderValue::is_empty) {
             faults.push(format!("the header {name} is missing"));
         }
     }
@@ -89,8 +89,8 @@ pub(super) fn case_faults(
     if !faults.is_empty() {
         faults.push(format!(
             "the answer was {} {}",
-            answer.status.as_u16(),
-            shown(&answer.text(), credentials)
+            response.status.as_u16(),
+            shown(&response.text(), credentials)
         ));
     }
     faults
@@ -145,9 +145,9 @@ fn is_row(wanted: &str, item: &Value) -> bool {
     })
 }
 
-/// What is wrong with what is left in the topic.
+/// What is wrong with the offsets of the topic afterwards.
 pub(super) fn left_faults(
-    expect: &Expect,
+    expect: &ExpectedResponse,
     before: &Topic,
     after: &Topic,
     values: &Values,

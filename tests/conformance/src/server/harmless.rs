@@ -1,22 +1,22 @@
-//! Which requests may be sent to a service that somebody else depends on.
+//! Which requests may be sent without `--destructive`.
 
 use http::Method;
 
 use crate::wire::Request;
 
-/// The largest partition number there is; Kafka creates no topic with so many partitions.
+/// The largest partition number; no topic has this many partitions.
 const MISSING_PARTITION: f64 = 2_147_483_647.0;
 
 /// Whether a request cannot delete a record unless the server has two faults at once.
 ///
 /// A request that only reads cannot. A deletion cannot when every number in its body is 0 or at least 2,147,483,647, one
-/// of them is the latter, and no partition is 0: then it names no partition that exists, so a server would first have to
-/// take it for another one, and then get the offset wrong or ignore it.
+/// of them is the latter, and no partition is 0: then it names no existing partition, so a server would first have to
+/// use another partition, and then use a wrong offset or ignore the offset.
 pub(super) fn is_harmless(request: &Request) -> bool {
     if request.method == Method::GET {
         return request.body.is_empty();
     }
-    // As a reader of UTF-16 would see it.
+    // A server may read UTF-16.
     let body = &String::from_utf8_lossy(&request.body).replace('\0', "");
     let numbers = numbers(body);
     let far = |number: &f64| number.abs() >= MISSING_PARTITION;
@@ -34,7 +34,7 @@ fn numbers(text: &str) -> Vec<f64> {
         if !word.contains(|c: char| c.is_ascii_digit()) {
             continue;
         }
-        // What cannot be read as a number may be read as another one: as if it were 1.
+        // What is not a valid number may be read as any other one, such as 1.
         numbers.push(word.parse().unwrap_or(1.0));
     }
     numbers

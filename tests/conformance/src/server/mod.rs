@@ -12,7 +12,7 @@ use http::StatusCode;
 use huaweicloud_auth::Credentials;
 
 pub use crate::values::{Target, Values};
-pub use case::Case;
+pub use case::ServerCase;
 use case::Step;
 
 use crate::contract::Contract;
@@ -20,7 +20,7 @@ use crate::report::{Judged, Verdict, shown};
 use crate::values::Topic;
 use crate::wire::{Response, Wire};
 
-/// Properly signed, and deletes nothing: the partition does not exist.
+/// Two requests with a valid signature. The first deletes nothing: the partition does not exist.
 const HARMLESS: &str = r#"
     name = ""
     title = ""
@@ -53,11 +53,11 @@ pub struct Server<'a> {
 }
 
 impl<'a> Server<'a> {
-    /// Makes sure that the service takes the key, and finds out whether it lists partitions. Nothing else is sent when it
-    /// does not: every further request would be one more that may lock the key.
+    /// Checks that the service accepts the key, and whether it lists partitions. If it refuses the key nothing more is sent:
+    /// further requests may lock the key.
     ///
     /// # Errors
-    /// When an id cannot stand in a path, or the endpoint is none, does not answer, or refuses the key or the instance.
+    /// When an id or the endpoint is not valid, or the service does not respond or refuses the key, instance or topic.
     pub async fn connect(
         contract: &'a Contract,
         endpoint: &str,
@@ -67,7 +67,7 @@ impl<'a> Server<'a> {
     ) -> Result<Self> {
         target.check()?;
         let wire = Wire::new(endpoint)?;
-        let Case { steps, .. } = toml::from_str(HARMLESS)?;
+        let ServerCase { steps, .. } = toml::from_str(HARMLESS)?;
         let [delete_nothing, list] = steps.try_into().map_err(|_| anyhow!("two steps"))?;
         let values = Values::new(target, wire.host());
         let mut server = Self {
@@ -80,22 +80,22 @@ impl<'a> Server<'a> {
             list,
             lists: false,
         };
-        let answer = server.check_key(&server.delete_nothing).await?;
-        let said = shown(&answer.text(), &server.credentials);
-        if let StatusCode::FORBIDDEN | StatusCode::NOT_FOUND = answer.status {
+        let response = server.check_key(&server.delete_nothing).await?;
+        let said = shown(&response.text(), &server.credentials);
+        if let StatusCode::FORBIDDEN | StatusCode::NOT_FOUND = response.status {
             bail!("the service does not serve this instance to this key: {said}");
         }
-        if check::says_no_topic(&answer) {
+        if check::is_unknown_topic(&response) {
             bail!("the service does not serve this topic: {said}");
         }
-        let answer = server.check_key(&server.list).await?;
-        server.lists = answer.status == StatusCode::OK && Topic::parse(&answer.body).is_some();
+        let response = server.check_key(&server.list).await?;
+        server.lists = response.status == StatusCode::OK && Topic::parse(&response.body).is_some();
         Ok(server)
     }
 
-    /// Tries every case, those that leave nothing behind last. When the service stops answering or taking the key nothing
-    /// more is sent: the case at hand fails, and those after it cannot be tested.
-    pub async fn run_all(&self, cases: &[Case]) -> Vec<Judged> {
+    /// Runs every case, those with `runs_last` last. When the service stops responding or refuses the key, nothing more is
+    /// sent: the current case fails, and those after it are not testable.
+    pub async fn run_all(&self, cases: &[ServerCase]) -> Vec<Judged> {
         let mut ordered: Vec<_> = cases.iter().collect();
         ordered.sort_by_key(|case| case.runs_last);
         let mut judged = Vec::new();
@@ -128,7 +128,7 @@ impl<'a> Server<'a> {
         Verdict::of(shown.collect())
     }
 
-    async fn run(&self, case: &Case) -> Result<Verdict> {
+    async fn run(&self, case: &ServerCase) -> Result<Verdict> {
         if case.destructive && !self.destructive {
             return Ok(Verdict::not_testable("needs --destructive"));
         }
@@ -156,7 +156,7 @@ impl<'a> Server<'a> {
                 Ok(of_step) => faults.extend(of_step),
                 Err(error) => faults.push(format!("{error:#}")),
             }
-            // Any of them may have been refused, and the listing below is the right one where there is one.
+            // A refused request must be followed by an accepted one; where the service lists partitions, the listing is that.
             if step.names_own_key() && !self.lists {
                 self.check_key(&self.delete_nothing).await?;
             }
@@ -173,7 +173,7 @@ impl<'a> Server<'a> {
         Ok(self.verdict(&faults))
     }
 
-    /// Does one step; the answer is what is wrong.
+    /// Runs one step, and returns what is wrong.
     async fn step(&self, step: &Step, values: &Values) -> Result<Vec<String>> {
         if let Some(text) = &step.raw {
             return self.raw_step(step, &values.fill(text)?).await;
@@ -181,9 +181,9 @@ impl<'a> Server<'a> {
         let request = request::build(step, values, &self.credentials)?;
         let (contract, credentials) = (self.contract, &self.credentials);
         let operation = contract.operation(request.method.as_str(), &request.path);
-        let answer = self.wire.send(request).await?;
-        let mut faults = check::contract_faults(contract, operation, &answer, credentials);
-        let of_case = check::case_faults(&step.expect, &answer, values, credentials);
+        let response = self.wire.send(request).await?;
+        let mut faults = check::contract_faults(contract, operation, &response, credentials);
+        let of_case = check::case_faults(&step.expect, &response, values, credentials);
         faults.extend(of_case);
         Ok(faults)
     }
@@ -206,20 +206,20 @@ impl<'a> Server<'a> {
         Ok(Topic::parse(&self.check_key(&self.list).await?.body))
     }
 
-    /// Sends a properly signed request, which must not be refused for its signature.
+    /// Sends a request with a valid signature, which must not be refused for it.
     async fn check_key(&self, step: &Step) -> Result<Response> {
         let request = request::build(step, &self.values, &self.credentials)?;
-        let answer = self.wire.send(request).await?;
-        if answer.status == StatusCode::UNAUTHORIZED {
-            let said = shown(&answer.text(), &self.credentials);
+        let response = self.wire.send(request).await?;
+        if response.status == StatusCode::UNAUTHORIZED {
+            let said = shown(&response.text(), &self.credentials);
             bail!("the service refuses the key, so no case is tried with it: {said}");
         }
-        Ok(answer)
+        Ok(response)
     }
 }
 
 /// What the topic lacks for a case.
-fn lacks(case: &Case, topic: Option<&Topic>) -> Option<String> {
+fn lacks(case: &ServerCase, topic: Option<&Topic>) -> Option<String> {
     let offsets = case.steps.iter().any(needs_offsets);
     let Some(topic) = topic else {
         let needed = offsets || case.records > 0 || case.partitions > 0;
@@ -268,11 +268,11 @@ fn may_be_sent(step: &Step, values: &Values, credentials: &Credentials) -> bool 
 ///
 /// # Errors
 /// None: the credentials are valid.
-pub fn harmful(cases: &[Case]) -> Result<Vec<&str>> {
+pub fn harmful(cases: &[ServerCase]) -> Result<Vec<&str>> {
     let values = Values::new(&Target::new("p", "i", "t"), "localhost");
     let credentials = Credentials::new("access-key", "secret-key")?;
     let may_be_sent = |step: &Step| may_be_sent(step, &values, &credentials);
-    let harmful = |case: &&Case| !case.destructive && !case.steps.iter().all(may_be_sent);
+    let harmful = |case: &&ServerCase| !case.destructive && !case.steps.iter().all(may_be_sent);
     let harmful = cases.iter().filter(harmful);
     Ok(harmful.map(|case| &*case.name).collect())
 }

@@ -1,4 +1,4 @@
-//! Building and signing the requests of a case.
+//! Builds and signs the requests of a case.
 
 use std::time::{Duration, SystemTime};
 

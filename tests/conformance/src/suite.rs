@@ -1,4 +1,4 @@
-//! Case files: where they come from, and what makes a file unusable.
+//! The two suites, and reading their case files.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer, Error as _};
 
-/// The files of a suite, by name without ending, as they were when the program was built.
+/// The files of a suite, by name without extension, at build time.
 macro_rules! embedded {
     ($suite:literal: $($name:literal)*) => {
         &[$((
@@ -25,13 +25,13 @@ const SERVER: &[(&str, &str)] = embedded!(
 );
 
 /// A case of a suite.
-pub(crate) trait Case: DeserializeOwned {
+pub(crate) trait SuiteCase: DeserializeOwned {
     /// The suite, and the folder of its case files.
     const SUITE: Suite;
     fn name(&self) -> &str;
 }
 
-/// What cases are for.
+/// The two suites.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Suite {
@@ -52,7 +52,7 @@ impl Suite {
 }
 
 /// Reads the cases of a suite in a folder with the folders `client` and `server`, or those that are part of the program.
-pub(crate) fn read<C: Case>(folder: Option<&Path>) -> Result<Vec<C>> {
+pub(crate) fn read<C: SuiteCase>(folder: Option<&Path>) -> Result<Vec<C>> {
     let texts = match folder {
         None => embedded(C::SUITE),
         Some(root) => on_disk(&root.join(C::SUITE.name()))?,
@@ -77,7 +77,7 @@ struct File<C> {
     case: Vec<C>,
 }
 
-/// Reads a list that a case without entries would try nothing of, and so pass.
+/// Reads a list that must not be empty: a case without entries would check nothing, and pass.
 pub(crate) fn not_empty<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
 where
     D: Deserializer<'de>,

@@ -1,5 +1,4 @@
-//! A recording server for clients in any language: it judges each request that it gets, and answers so that the client
-//! can run on.
+//! A recording server for clients in any language: it judges each request, and responds so that the client can continue.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,13 +14,13 @@ use tokio::sync::mpsc;
 use crate::contract::{Contract, DELETE};
 use crate::judge;
 use crate::script::{Script, ScriptedResponse};
-use crate::source::not_empty;
+use crate::suite::not_empty;
 use crate::wire::{Listener, Request, Response, Service};
 
 /// A request and what is wrong with it.
 #[derive(Clone, Debug)]
-pub struct Heard {
-    /// The request as it stood on the wire; `None` when it was no HTTP.
+pub struct RecordedRequest {
+    /// The request; `None` when it was not HTTP.
     pub request: Option<Request>,
     /// What is wrong; empty when nothing is.
     pub faults: Vec<String>,
@@ -31,15 +30,15 @@ pub struct Heard {
 #[derive(Debug)]
 pub struct Recorder {
     listener: Listener,
-    heard: mpsc::UnboundedReceiver<Heard>,
+    heard: mpsc::UnboundedReceiver<RecordedRequest>,
 }
 
 impl Recorder {
-    /// Listens. Requests must be authorized with `credentials`. They are answered by the script; when it is empty, as a
-    /// service does that deletes everything.
+    /// Listens. Requests must be authorized with `credentials`. Responses come from the script; if it is empty, they report
+    /// that everything was deleted.
     ///
     /// # Errors
-    /// When the address cannot be listened on.
+    /// When the address cannot be bound.
     pub async fn start(
         address: SocketAddr,
         contract: Arc<Contract>,
@@ -57,21 +56,21 @@ impl Recorder {
         Ok(Self { listener, heard })
     }
 
-    /// The address that is listened on.
+    /// The address of the server.
     pub fn address(&self) -> SocketAddr {
         self.listener.address()
     }
 
-    /// The next request, as soon as there is one.
-    pub async fn next(&mut self) -> Option<Heard> {
+    /// Waits for the next request.
+    pub async fn next(&mut self) -> Option<RecordedRequest> {
         self.heard.recv().await
     }
 }
 
-/// Reads a file of answers: `[[answer]]` as in client cases.
+/// Reads a file of responses: `[[answer]]` as in client cases.
 ///
 /// # Errors
-/// When it cannot be read, or has no answer.
+/// When it cannot be read, or has no response.
 pub fn read_script(file: &Path) -> Result<Script> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -90,17 +89,17 @@ struct Judge {
     contract: Arc<Contract>,
     credentials: Credentials,
     script: Script,
-    said: mpsc::UnboundedSender<Heard>,
+    said: mpsc::UnboundedSender<RecordedRequest>,
 }
 
 impl Service for Judge {
-    async fn answer(&self, request: Request, unreadable: Option<String>) -> Option<Response> {
+    async fn respond(&self, request: Request, unreadable: Option<String>) -> Option<Response> {
         let mut faults = judge::faults(&self.contract, &request, &self.credentials);
         faults.extend(unreadable);
         let response = self.script.next();
-        let response = response.or_else(|| self.likely_answer(&request).response().ok());
+        let response = response.or_else(|| self.default_response(&request).response().ok());
         // The receiver is gone when the run is over.
-        let _ = self.said.send(Heard {
+        let _ = self.said.send(RecordedRequest {
             request: Some(request),
             faults,
         });
@@ -115,16 +114,16 @@ impl Service for Judge {
 
     fn malformed(&self, error: &hyper::Error) {
         // The receiver is gone when the run is over.
-        let _ = self.said.send(Heard {
+        let _ = self.said.send(RecordedRequest {
             request: None,
-            faults: vec![format!("no HTTP/1.1: {error}")],
+            faults: vec![format!("not HTTP/1.1: {error}")],
         });
     }
 }
 
 impl Judge {
-    /// What a service answers that has deleted what it was asked for.
-    fn likely_answer(&self, request: &Request) -> ScriptedResponse {
+    /// The response of a service that has deleted what the request names.
+    fn default_response(&self, request: &Request) -> ScriptedResponse {
         let method = request.method.as_str();
         let operation = self.contract.operation(method, &request.path);
         let (status, body) = match operation.map(|one| one.operation_id.as_deref()) {
