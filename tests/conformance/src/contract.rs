@@ -91,12 +91,12 @@ impl Contract {
         };
         let Some(schema) = schema else {
             return vec![format!(
-                "the contract has no answer with status {status} here"
+                "the contract has no response with status {status} here"
             )];
         };
         match serde_json::from_slice(body) {
             Ok(body) => self.faults(schema, &body),
-            Err(error) => vec![format!("the answer's body is not JSON: {error}")],
+            Err(error) => vec![format!("the response body is not JSON: {error}")],
         }
     }
 

@@ -178,7 +178,7 @@ impl Wire {
             body.extend_from_slice(&chunk);
             ensure!(
                 body.len() as u64 <= LONGEST_RESPONSE,
-                "the answer is longer than {LONGEST_RESPONSE} bytes"
+                "the response is longer than {LONGEST_RESPONSE} bytes"
             );
         }
         Ok(Response {

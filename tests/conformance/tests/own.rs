@@ -1,5 +1,5 @@
-//! The suites over this project's own products, as part of `cargo test`.
-#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+//! The suites over this project's own clients and gateway.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeSet;
 
@@ -68,13 +68,13 @@ async fn without_destructive_nothing_is_deleted() {
 }
 
 #[test]
-fn no_case_that_may_do_harm_is_left_unmarked() {
+fn every_case_that_may_delete_records_is_marked_as_destructive() {
     let cases = cases().server;
     assert_eq!(server::harmful(&cases).unwrap(), Vec::<&str>::new());
 }
 
 #[test]
-fn there_are_forty_malformed_bodies_that_do_no_harm() {
+fn there_are_forty_malformed_bodies_without_destructive() {
     let cases = cases().server;
     let bodies = cases
         .iter()
@@ -108,7 +108,7 @@ fn the_known_deviations_name_cases_that_exist() {
     KnownDeviations::embedded(&cases().verdict_names()).unwrap();
 }
 
-/// Also that each case passes behind a proxy without a fault.
+/// Also checks that each case passes behind a proxy without a fault.
 #[tokio::test(flavor = "multi_thread")]
 async fn each_injected_fault_makes_its_case_fail() {
     let contract = Contract::read().unwrap();
@@ -117,7 +117,7 @@ async fn each_injected_fault_makes_its_case_fail() {
     assert!(faults.all_caught(), "{faults}");
 }
 
-/// Of those that a proxy injects and those that are mutants.
+/// Those of the proxy and those that are mutants.
 #[test]
 fn fault_names_are_unique_within_a_side() {
     let mutants: toml::Table = toml::from_str(include_str!("../mutants.toml")).unwrap();

@@ -1,5 +1,5 @@
-//! The program itself: arguments, files, signals and how it ends.
-#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+//! The program: arguments, files, signals and exit codes.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -23,7 +23,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
-/// Where any topic is, for `--endpoint`.
+/// The arguments that `--endpoint` needs.
 const TARGET: [&str; 6] = [
     "--project-id",
     "p",
@@ -135,7 +135,7 @@ async fn an_unexpected_pass_fails() {
 }
 
 #[tokio::test]
-async fn a_run_without_a_case_does_not_pass() {
+async fn a_run_without_cases_is_an_error() {
     let output = judge_gateway(SECRET, &["--case", "offset-zero"]).await;
     assert_eq!(output.status.code(), Some(2), "{}", text(&output.stdout));
     assert!(text(&output.stderr).contains("no server case \"offset-zero\""));
@@ -146,7 +146,7 @@ async fn a_run_without_a_case_does_not_pass() {
 }
 
 #[test]
-fn a_case_that_tries_nothing_is_refused() {
+fn a_case_without_steps_or_clients_is_refused() {
     let head = "[[case]]\nname = \"idle\"\ntitle = \"t\"\nproves = [\"URI\"]\n";
     let server = format!("{head}step = []\n");
     let client = format!(
@@ -168,7 +168,7 @@ fn a_case_that_tries_nothing_is_refused() {
 }
 
 #[test]
-fn a_report_that_cannot_be_written_is_named() {
+fn a_report_that_cannot_be_written_is_an_error_with_its_name() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("none/verdicts.json");
     let file = file.to_str().unwrap();
@@ -203,18 +203,18 @@ fn an_endpoint_with_a_password_is_refused_and_not_shown() {
 }
 
 #[test]
-fn another_client_gets_a_verdict_for_each_request() {
+fn each_request_of_a_client_gets_a_verdict() {
     let (child, address) = listen(&["--requests", "2"]);
     let path = "/v2/p/kafka/instances/i/topics/orders/messages/delete";
     let body = r#"{"partitions":[{"partition":"0"}]}"#;
     let length = body.len();
-    let answer = exchange(
+    let response = exchange(
         &address,
         &format!(
             "POST {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
         ),
     );
-    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(response.starts_with("HTTP/1.1 200"), "{response}");
     exchange(&address, "HELLO\r\n\r\n");
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(1));
@@ -250,13 +250,13 @@ fn a_secret_that_a_client_sends_is_not_reported() {
 
 #[cfg(unix)]
 #[test]
-fn a_signal_ends_listening_with_the_report() {
+fn a_signal_ends_listening_and_prints_the_report() {
     let (child, address) = listen(&[]);
-    let answer = exchange(
+    let response = exchange(
         &address,
         &format!("GET / HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"),
     );
-    assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");
+    assert!(response.starts_with("HTTP/1.1 404"), "{response}");
     let process = child.id().to_string();
     assert!(
         Command::new("kill")
@@ -282,7 +282,7 @@ fn listen(more: &[&str]) -> (Child, String) {
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
     stderr.read_line(&mut line).unwrap();
     let address = line.trim().rsplit('/').next().unwrap().to_owned();
-    // Whatever else it says there is of no interest, but it must be able to say it.
+    // Stderr must be read, or the program would block on it.
     std::thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()));
     (child, address)
 }
@@ -290,7 +290,7 @@ fn listen(more: &[&str]) -> (Child, String) {
 fn exchange(address: &str, request: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.write_all(request.as_bytes()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    response
 }

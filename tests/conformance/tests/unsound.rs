@@ -1,5 +1,5 @@
-//! The server suite against services that are not sound: the key of the user and the report must stand it.
-#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+//! The server suite against faulty services: it must not lock the user's key, and its report must show no secret.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
 const ACCESS_KEY: &str = "AccessKey";
 const SECRET_KEY: &str = "a-secret-that-is-repeated";
-/// Deletes nothing, and is what the kit tries the key with.
+/// The request that checks the key; it deletes nothing.
 const HARMLESS: &str = r#"{"partitions":[{"partition":2147483647,"offset":0}]}"#;
 
 fn credentials() -> Credentials {
@@ -34,7 +34,7 @@ fn response(status: u16, body: &str) -> ResponseTemplate {
     ResponseTemplate::new(status).set_body_raw(body, "application/json")
 }
 
-/// Takes the request that the kit tries the key with, and answers anything else with `others`.
+/// Accepts the request that checks the key, and responds to any other one with `others`.
 async fn service(others: ResponseTemplate) -> MockServer {
     let service = MockServer::start().await;
     let taken =
@@ -51,7 +51,7 @@ async fn service(others: ResponseTemplate) -> MockServer {
 
 async fn judge(service: &MockServer) -> Report {
     let mut cases = server_cases();
-    // A mock server cannot read what is no HTTP.
+    // A mock server cannot read what is not HTTP.
     cases.retain(|case| !case.is_raw());
     judge_by(service, &cases).await
 }
@@ -99,8 +99,7 @@ fn most_in_a_row(refused: impl Iterator<Item = bool>) -> usize {
     runs.max().unwrap_or_default()
 }
 
-/// Whatever the service answers, the key that it was given is not locked: more than five wrong signatures in a row do
-/// that.
+/// Whatever the service responds, the suite does not cause a lockout of its own key.
 #[tokio::test]
 async fn wrong_signatures_of_the_own_key_alternate_with_right_ones() {
     let (_, heard) = record(&[], &server_cases()).await;
@@ -120,9 +119,9 @@ async fn wrong_signatures_of_the_own_key_alternate_with_right_ones() {
     assert!(most <= 3, "{most} in a row");
 }
 
-/// More than five in a row lock a key, and a service may refuse signatures that are right.
+/// A service locks a key after more than five refused signatures in a row, and may refuse valid ones.
 #[tokio::test]
-async fn a_service_that_refuses_most_signatures_is_not_led_to_lock_the_key() {
+async fn a_service_that_refuses_most_signatures_does_not_lock_the_key() {
     let service = service(response(401, r#"{"error_code":"APIGW.0301"}"#)).await;
     judge(&service).await;
     let requests = service.received_requests().await.unwrap();
@@ -134,9 +133,9 @@ async fn a_service_that_refuses_most_signatures_is_not_led_to_lock_the_key() {
     assert!(most <= 3, "{most} in a row");
 }
 
-/// Wherever the service repeats it: in a code, in a row, in a value that breaks its schema.
+/// In a code, in a row, in a value that breaks its schema, in a header.
 #[tokio::test]
-async fn a_repeated_secret_is_in_no_part_of_the_report() {
+async fn a_secret_that_the_service_repeats_is_not_in_the_report() {
     let body = format!(
         r#"{{"error_code":"{SECRET_KEY}","error_msg":7,"partitions":[{{"partition":"{SECRET_KEY}"}}]}}"#
     );
@@ -150,13 +149,16 @@ async fn a_repeated_secret_is_in_no_part_of_the_report() {
         ];
         for text in texts {
             assert!(text.contains("redacted"), "{text}");
-            assert!(text.contains("the answer holds the secret key"), "{text}");
+            assert!(
+                text.contains("the response contains the secret key"),
+                "{text}"
+            );
             assert!(!text.contains(SECRET_KEY), "{text}");
         }
     }
 }
 
-/// Whether a refused request changed nothing cannot be told any more then, so nothing may pass for that reason.
+/// Then the effect of a request is not known.
 #[tokio::test]
 async fn a_service_that_stops_listing_partitions_does_not_pass() {
     let service = MockServer::start().await;
@@ -177,9 +179,8 @@ async fn a_service_that_stops_listing_partitions_does_not_pass() {
     assert!(report.to_string().contains("no longer lists"), "{report}");
 }
 
-/// A case must not pass by what was never looked at.
 #[tokio::test]
-async fn a_log_start_that_cannot_be_seen_is_no_pass() {
+async fn a_case_does_not_pass_when_its_log_start_offset_is_not_listed() {
     let text = r#"
         name = "unseen"
         title = "a partition that is not there"
@@ -206,8 +207,8 @@ async fn a_log_start_that_cannot_be_seen_is_no_pass() {
     assert!(report.to_string().contains("partition 7"), "{report}");
 }
 
-/// Every further request with a refused key may lock it, and every malformed body would be refused for the instance or
-/// topic, and pass for that.
+/// Further requests with a refused key may lock it, and every malformed body would pass because the instance or topic is
+/// refused.
 #[tokio::test]
 async fn a_refused_key_instance_or_topic_is_reported_at_once() {
     let (gateway, target) = faults::memory_gateway().await.unwrap();
@@ -249,7 +250,7 @@ async fn a_refused_key_instance_or_topic_is_reported_at_once() {
 
 /// A key may be locked while the suite runs.
 #[tokio::test]
-async fn nothing_more_is_sent_when_the_key_is_refused_on_the_way() {
+async fn nothing_more_is_sent_after_the_key_is_refused() {
     let responses = [200, 200, 200, 401].map(|status| ScriptedResponse::new(status, "{}"));
     let mut cases = server_cases();
     cases.retain(|case| case.name.starts_with("signature-"));
@@ -263,9 +264,8 @@ async fn nothing_more_is_sent_when_the_key_is_refused_on_the_way() {
     assert!(heard.len() < 10, "{} requests", heard.len());
 }
 
-/// A report is read on a terminal, which obeys what it is sent, and must not be as long as what a service answers.
 #[tokio::test]
-async fn a_report_stays_readable_whatever_the_answer() {
+async fn a_report_is_short_and_has_no_control_characters_whatever_the_response() {
     let cases = [toml::from_str(ANY_CASE).unwrap()];
     let list = format!("[{}1]", "1,".repeat(100_000));
     let escape = format!("{{\"error_msg\":\"\u{1b}[2J\n{}\"}}", "a".repeat(100_000));
@@ -281,9 +281,8 @@ async fn a_report_stays_readable_whatever_the_answer() {
     }
 }
 
-/// A service may answer without an end.
 #[tokio::test]
-async fn an_answer_that_is_too_long_is_not_kept() {
+async fn reading_stops_at_a_response_that_is_too_long() {
     let cases = [toml::from_str(ANY_CASE).unwrap()];
     let endless = " ".repeat(16 * 1024 * 1024 + 1);
     let report = judge_by(&service(response(200, &endless)).await, &cases).await;
@@ -292,7 +291,7 @@ async fn an_answer_that_is_too_long_is_not_kept() {
 
 const ANY_CASE: &str = r#"
     name = "any"
-    title = "anything but what the kit tries the key with"
+    title = "anything but the request that checks the key"
     proves = ["Table 3, offset"]
     [[step]]
     body = '{"partitions":[{"partition":2147483647,"offset":2147483647}]}'

@@ -156,11 +156,11 @@ fn response_faults(contract: &Contract, case: &ClientCase) -> Vec<String> {
         };
         let broken = match serde_json::from_str(&response.body) {
             Ok(body) => contract.faults(schema, &body),
-            Err(error) => vec![format!("the answer is not JSON: {error}")],
+            Err(error) => vec![format!("the response is not JSON: {error}")],
         };
         match (broken.is_empty(), response.breaks_contract) {
             (true, true) => faults.push(
-                "the answer has breaks_contract, but it does not break the contract".to_owned(),
+                "the response has breaks_contract, but does not break the contract".to_owned(),
             ),
             (false, false) => faults.extend(broken),
             _ => {}
@@ -199,7 +199,7 @@ fn made_faults(
 ) -> Vec<String> {
     if subject == Subject::Raw {
         let word = |decoded: bool| if decoded { "decoded" } else { "not decoded" };
-        let fault = difference("answer", word(expect.raw_decodes), word(made.decoded));
+        let fault = difference("response", word(expect.raw_decodes), word(made.decoded));
         return fault.into_iter().collect();
     }
     let statuses = [&expect.statuses, &made.statuses].map(|statuses| statuses.join(", "));

@@ -38,7 +38,7 @@ pub(super) fn contract_faults(
                 .any(|value| holds(value.as_bytes(), secret))
     };
     if secrets(credentials).any(shows) {
-        faults.push("the answer holds the secret key or the security token".to_owned());
+        faults.push("the response contains the secret key or the security token".to_owned());
     }
     faults
 }

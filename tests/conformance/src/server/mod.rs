@@ -36,7 +36,7 @@ const HARMLESS: &str = r#"
 "#;
 
 const LISTS_NO_LONGER: &str =
-    "the service listed the partitions and no longer lists them, so what is left cannot be told";
+    "the service no longer lists the partitions, so the effect of the request is not known";
 
 /// A service under test.
 #[derive(Debug)]
@@ -83,7 +83,7 @@ impl<'a> Server<'a> {
         let response = server.check_key(&server.delete_nothing).await?;
         let said = shown(&response.text(), &server.credentials);
         if let StatusCode::FORBIDDEN | StatusCode::NOT_FOUND = response.status {
-            bail!("the service does not serve this instance to this key: {said}");
+            bail!("the service refuses the instance: {said}");
         }
         if check::is_unknown_topic(&response) {
             bail!("the service does not serve this topic: {said}");
@@ -149,7 +149,7 @@ impl<'a> Server<'a> {
         let mut faults = Vec::new();
         for step in &case.steps {
             if !self.destructive && !may_be_sent(step, &values, &self.credentials) {
-                let reason = "it could harm, and is not marked as destructive";
+                let reason = "it could delete records, and is not marked as destructive";
                 return Ok(Verdict::not_testable(reason));
             }
             match self.step(step, &values).await {
@@ -195,7 +195,7 @@ impl<'a> Server<'a> {
                 .into_iter()
                 .collect(),
             None if step.expect.may_close => Vec::new(),
-            None => vec!["the connection was closed without an answer".to_owned()],
+            None => vec!["the connection was closed without a response".to_owned()],
         })
     }
 
@@ -212,7 +212,7 @@ impl<'a> Server<'a> {
         let response = self.wire.send(request).await?;
         if response.status == StatusCode::UNAUTHORIZED {
             let said = shown(&response.text(), &self.credentials);
-            bail!("the service refuses the key, so no case is tried with it: {said}");
+            bail!("the service refuses the key, so no further case is run: {said}");
         }
         Ok(response)
     }
