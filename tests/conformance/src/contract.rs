@@ -20,7 +20,7 @@ pub struct Contract {
 }
 
 /// The operation that the vendor's page documents.
-pub const DELETE: &str = "DeleteKafkaTopicMessages";
+pub(crate) const DELETE: &str = "DeleteKafkaTopicMessages";
 
 impl Contract {
     /// Reads `openapi/dms-kafka.yaml`, which is part of the program.

@@ -15,8 +15,9 @@ use crate::client;
 use crate::contract::Contract;
 use crate::proxy::{Behaviour, Proxy};
 use crate::report::Judged;
-use crate::server::{Server, Target, Values};
+use crate::server::Server;
 use crate::suite::Suite;
+use crate::values::{Target, Values};
 
 /// How many faults are tried at a time.
 const AT_A_TIME: usize = 4;

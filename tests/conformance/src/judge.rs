@@ -47,10 +47,7 @@ pub(crate) fn faults(
 ) -> Vec<String> {
     let mut faults = Vec::new();
     match contract.operation(request.method.as_str(), &request.path) {
-        None => faults.push(format!(
-            "the contract has no operation {} {}",
-            request.method, request.path
-        )),
+        None => faults.push(format!("the contract has no operation {request}")),
         Some(operation) => {
             faults.extend(query_faults(operation, &request.query));
             faults.extend(body_faults(contract, operation, request));

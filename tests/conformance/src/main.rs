@@ -201,7 +201,7 @@ fn judged_request(number: usize, heard: RecordedRequest, credentials: &Credentia
         name: format!("request-{number}"),
         title: heard.request.map_or_else(
             || "unreadable".to_owned(),
-            |request| shown(&format!("{} {}", request.method, request.path)),
+            |request| shown(&request.to_string()),
         ),
         proves: Vec::new(),
         verdict: Verdict::of(heard.faults.iter().map(|one| shown(one)).collect()),

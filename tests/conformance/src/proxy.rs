@@ -28,29 +28,20 @@ const HOP_BY_HOP: [header::HeaderName; 3] = [
     header::TRANSFER_ENCODING,
 ];
 
-/// What the proxy does. The default forwards everything, and signs again what has a valid signature.
+/// What the proxy does; README.md explains the fields. The default forwards everything, and signs again what has a valid
+/// signature.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Behaviour {
-    /// The requests that the fault applies to; all when absent.
     when: RequestCondition,
-    /// Signs correctly what the server would refuse because of this flaw of the signature.
     accept: Option<Flaw>,
-    /// Changes of the request. It is signed again if its signature is valid, and not changed otherwise.
     request: Vec<Rewrite>,
-    /// What is wrong with the new signature.
     sign: Sign,
-    /// Responds without forwarding.
     answer_with: Option<ScriptedResponse>,
-    /// Sends a request when the client has sent none.
     unasked: Option<Unasked>,
-    /// Sends the request again when the response has this status.
     repeat_on: Option<u16>,
-    /// Follows a redirect, once.
     follow_redirect: bool,
-    /// The responses that are changed; all when absent.
     answer_when: ResponseCondition,
-    /// Changes of the response.
     answer: Vec<Rewrite>,
 }
 
@@ -85,17 +76,12 @@ impl RequestCondition {
 enum Flaw {
     /// It has neither a signature nor a token.
     NoSignature,
-    /// It has an unknown token.
     UnknownToken,
-    /// The signature of a known key does not match.
     Mismatch,
     /// The signature is too old or too new.
     Skewed,
-    /// The signature does not cover the date.
     DateNotSigned,
-    /// The signature does not cover the query.
     QueryNotSigned,
-    /// The signature does not cover the body.
     UnsignedPayload,
     /// The signature covers another body, whose hash the request states.
     PayloadMismatch,
@@ -107,9 +93,7 @@ enum Flaw {
 struct Sign {
     /// Its age in minutes.
     minutes_ago: u64,
-    /// It is for this body.
     body: Option<String>,
-    /// It is for this path.
     path: Option<String>,
 }
 

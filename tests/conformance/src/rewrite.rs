@@ -12,27 +12,18 @@ use crate::judge::holds;
 use crate::values::Values;
 use crate::wire::{Request, Response};
 
-/// One change. Texts may contain the placeholders of server cases, and `<secret_key>`.
+/// One change; README.md explains each. Texts may contain the placeholders of server cases, and `<secret_key>`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Rewrite {
-    /// Of a request: another method.
     Method(String),
-    /// Of a request: another segment of the path, by number from 1.
     Segment { number: usize, text: String },
-    /// Of a request: another query.
     Query(String),
-    /// Of a response: another status.
     Status(u16),
-    /// Other values of headers; an empty list removes the header.
     Headers(BTreeMap<String, Vec<String>>),
-    /// Another body.
     Body(String),
-    /// A change of rows of the body.
     Rows(RowChange),
-    /// A change of the body that depends on more than one of its rows.
     Reshape(Reshape),
-    /// Objects in place of lists among the rows, with these names of fields.
     Objects(Vec<String>),
 }
 
@@ -40,15 +31,10 @@ pub(crate) enum Rewrite {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct RowChange {
-    /// Conditions of fields.
     when: BTreeMap<String, Test>,
-    /// Other values of fields.
     set: Map<String, Value>,
-    /// Numbers that are added to fields, without overflow.
     add: BTreeMap<String, i64>,
-    /// How many bits of fields are kept.
     bits: BTreeMap<String, u32>,
-    /// Whether the row is left out.
     drop: bool,
 }
 

@@ -13,16 +13,14 @@ use crate::wire::Response;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ScriptedResponse {
-    /// The status code.
-    pub status: u16,
-    /// Headers; the default `content-type` is `application/json`.
+    pub(crate) status: u16,
+    /// The default `content-type` is `application/json`.
     #[serde(default)]
-    pub headers: BTreeMap<String, String>,
-    /// The body, byte for byte.
-    pub body: String,
+    headers: BTreeMap<String, String>,
+    pub(crate) body: String,
     /// Whether the body breaks the contract on purpose.
     #[serde(default)]
-    pub breaks_contract: bool,
+    pub(crate) breaks_contract: bool,
 }
 
 impl ScriptedResponse {

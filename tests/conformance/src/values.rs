@@ -96,7 +96,7 @@ impl Topic {
 /// | `<start+1>`, `<end[1]-1>` | the same plus or minus a number |
 /// | `<x*5000>` | a text, repeated |
 #[derive(Clone, Debug)]
-pub struct Values {
+pub(crate) struct Values {
     names: BTreeMap<String, String>,
 }
 
@@ -143,9 +143,8 @@ impl Values {
 
     /// The text with its placeholders replaced.
     ///
-    /// # Errors
-    /// When a placeholder is unknown, such as an offset when the service does not list partitions.
-    pub fn fill(&self, text: &str) -> Result<String> {
+    /// Fails for an unknown placeholder, such as an offset when the service does not list partitions.
+    pub(crate) fn fill(&self, text: &str) -> Result<String> {
         let mut filled = String::with_capacity(text.len());
         let mut rest = text;
         while let Some((before, after)) = rest.split_once('<') {

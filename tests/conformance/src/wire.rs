@@ -1,6 +1,7 @@
 //! Requests and responses as they are on the wire, and sending and serving them.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -35,16 +36,21 @@ const LONGEST_REQUEST: usize = 12_000_000;
 /// A request as it is on the wire.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// The method.
-    pub method: Method,
-    /// The path, byte for byte.
-    pub path: String,
-    /// The query, empty when there is none.
-    pub query: String,
+    pub(crate) method: Method,
+    /// Byte for byte.
+    pub(crate) path: String,
+    /// Empty when there is none.
+    pub(crate) query: String,
     /// The headers.
     pub headers: HeaderMap,
-    /// The body.
-    pub body: Vec<u8>,
+    pub(crate) body: Vec<u8>,
+}
+
+/// Method and path.
+impl fmt::Display for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.method, self.path)
+    }
 }
 
 impl Request {
@@ -98,13 +104,10 @@ impl Request {
 
 /// A response as it is on the wire.
 #[derive(Clone, Debug)]
-pub struct Response {
-    /// The status code.
-    pub status: StatusCode,
-    /// The headers.
-    pub headers: HeaderMap,
-    /// The body.
-    pub body: Vec<u8>,
+pub(crate) struct Response {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Response {

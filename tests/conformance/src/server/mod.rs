@@ -11,13 +11,13 @@ use anyhow::{Result, anyhow, bail};
 use http::StatusCode;
 use huaweicloud_auth::Credentials;
 
-pub use crate::values::{Target, Values};
+pub use crate::values::Target;
 pub use case::ServerCase;
 use case::Step;
 
 use crate::contract::Contract;
 use crate::report::{Judged, Verdict, shown};
-use crate::values::Topic;
+use crate::values::{Topic, Values};
 use crate::wire::{Response, Wire};
 
 /// Two requests with a valid signature. The first deletes nothing: the partition does not exist.
