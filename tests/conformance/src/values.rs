@@ -176,7 +176,7 @@ impl Values {
             other => other.to_owned(),
         };
         let value = self.names.get(&name);
-        let value = value.with_context(|| format!("<{placeholder}> is not known here"))?;
+        let value = value.with_context(|| format!("<{placeholder}> is unknown"))?;
         if sum.is_empty() {
             return Ok(value.clone());
         }

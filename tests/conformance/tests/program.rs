@@ -9,7 +9,7 @@ use std::process::{Child, Command, Output, Stdio};
 use dms_kafka_gateway::Gateway;
 use tempfile::TempDir;
 
-const SECRET: &str = "conformance-secret-key-of-nobody";
+const SECRET: &str = "conformance-secret-key-of-no-one";
 
 fn program(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_dms-kafka-conformance"));

@@ -228,7 +228,7 @@ fn lacks(case: &ServerCase, topic: Option<&Topic>) -> Option<String> {
     let partitions = case.partitions.max(1);
     if topic.records(partitions) < case.records {
         return Some(format!(
-            "one of the partitions holds {} records, and {} are needed",
+            "one of the partitions has {} records, and {} are needed",
             topic.records(partitions),
             case.records
         ));
