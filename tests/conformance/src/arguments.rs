@@ -8,54 +8,54 @@ use clap::{Args, Parser};
 
 /// Conformance kit for Deleting Kafka Messages.
 ///
-/// Without a mode it judges the contract, this project's clients, and its gateway in memory.
+/// Without a mode it judges the contract's examples, this project's clients, and its gateway with topics in memory.
 #[derive(Debug, Parser)]
 #[command(name = "dms-kafka-conformance", version)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) mode: Mode,
 
-    /// Project that the instance belongs to.
+    /// Project of the instance.
     #[arg(long, requires = "endpoint", value_name = "ID")]
     pub(crate) project_id: Option<String>,
 
-    /// Instance that holds the topic.
+    /// Instance of the topic.
     #[arg(long, requires = "endpoint", value_name = "ID")]
     pub(crate) instance_id: Option<String>,
 
-    /// Topic that the requests are about.
+    /// Topic of the requests.
     #[arg(long, requires = "endpoint", value_name = "NAME")]
     pub(crate) topic: Option<String>,
 
-    /// Also try what deletes records, or might: everything in the topic may be gone afterwards.
+    /// Also run the cases that delete records, or might. They may delete everything in the topic.
     #[arg(long, requires = "endpoint")]
     pub(crate) destructive: bool,
 
-    /// Whose known deviations are no failures.
+    /// Implementation whose known deviations are not failures.
     #[arg(long, value_name = "NAME")]
     pub(crate) implementation: Option<String>,
 
-    /// Known deviations to use in place of those that the program knows.
+    /// File of known deviations, in place of the built-in ones.
     #[arg(long, requires = "implementation", value_name = "FILE")]
     pub(crate) known_deviations: Option<PathBuf>,
 
-    /// Folder of cases to use in place of those that the program knows.
+    /// Folder of cases, in place of the built-in ones.
     #[arg(long, value_name = "DIR")]
     pub(crate) cases: Option<PathBuf>,
 
-    /// Only cases of this name; may be given several times.
+    /// Run only the case of this name; may be given several times.
     #[arg(long, value_name = "NAME")]
     pub(crate) case: Vec<String>,
 
-    /// Stop listening after so many requests.
+    /// Stop listening after this number of requests.
     #[arg(long, requires = "listen", value_name = "N")]
     pub(crate) requests: Option<usize>,
 
-    /// Answers to give while listening, as in client cases.
+    /// File of responses to send while listening, as in client cases.
     #[arg(long, requires = "listen", value_name = "FILE")]
     pub(crate) answers: Option<PathBuf>,
 
-    /// What the report calls the subject.
+    /// Name of the subject in the report.
     #[arg(long, value_name = "TEXT")]
     pub(crate) subject: Option<String>,
 
@@ -76,17 +76,17 @@ pub(crate) struct Mode {
     #[arg(long)]
     pub(crate) coverage: bool,
 
-    /// Judge the service at this URL. The key comes from HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK. Without
+    /// Judge the service at this URL, with the key in HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK. Without
     /// --destructive nothing is sent that could delete a record.
     #[arg(long, value_name = "URL", requires_all = ["project_id", "instance_id", "topic"])]
     pub(crate) endpoint: Option<String>,
 
-    /// Judge each request that a client sends to this address. The key to expect comes from HUAWEICLOUD_SDK_AK and
-    /// HUAWEICLOUD_SDK_SK.
+    /// Judge each request that a client sends to this address. It must be signed with the key in HUAWEICLOUD_SDK_AK
+    /// and HUAWEICLOUD_SDK_SK.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) listen: Option<SocketAddr>,
 
-    /// Run the suites behind a proxy that injects faults, and print the cases that catch them.
+    /// Run the suites behind a proxy that injects faults, and print which cases detect them.
     #[arg(long)]
     pub(crate) faults: bool,
 }

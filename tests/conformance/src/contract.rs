@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use anyhow::{Context as _, Result, anyhow};
 use jsonschema::Validator;
 use openapiv3::{MediaType, OpenAPI, Operation, Parameter, ReferenceOr, Response, StatusCode};
 use serde_json::{Map, Value, json};
 
-/// The document as it was when the program was built.
+/// The document at build time.
+const FILE: &str = "openapi/dms-kafka.yaml";
 const YAML: &str = include_str!("../../../openapi/dms-kafka.yaml");
 
 /// The document, and its schemas as JSON Schema.
@@ -17,49 +19,35 @@ pub struct Contract {
     validators: BTreeMap<String, Validator>,
 }
 
-/// Why the document cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum ContractError {
-    /// It is not YAML.
-    #[error("openapi/dms-kafka.yaml: {0}")]
-    Yaml(#[from] serde_saphyr::Error),
-    /// It is no OpenAPI document.
-    #[error("openapi/dms-kafka.yaml: {0}")]
-    Document(#[from] serde_json::Error),
-    /// One of its schemas is no JSON Schema.
-    #[error("openapi/dms-kafka.yaml: the schema {0}: {1}")]
-    Schema(String, String),
-}
-
 /// The operation that the vendor's page documents.
-pub const DELETE: &str = "DeleteKafkaTopicMessages";
+pub(crate) const DELETE: &str = "DeleteKafkaTopicMessages";
 
 impl Contract {
     /// Reads `openapi/dms-kafka.yaml`, which is part of the program.
     ///
     /// # Errors
-    /// [`ContractError`] when it is no OpenAPI document.
-    pub fn read() -> Result<Self, ContractError> {
-        let document: OpenAPI = serde_json::from_value(Self::tree()?)?;
+    /// When it is not a valid OpenAPI document.
+    pub fn read() -> Result<Self> {
+        let document: OpenAPI = serde_json::from_value(Self::tree()?).context(FILE)?;
         let mut components = serde_json::to_value(&document.components)?;
         spell_nullable(&mut components);
         let schemas = document.components.iter();
         let names = schemas.flat_map(|components| components.schemas.keys());
         let validators = names
             .map(|name| Ok((name.clone(), validator(name, &components)?)))
-            .collect::<Result<_, ContractError>>()?;
+            .collect::<Result<_>>()?;
         Ok(Self {
             document,
             validators,
         })
     }
 
-    /// The document as it is written, before any model of `OpenAPI` has seen it.
+    /// The document as written, without the model of `OpenAPI`.
     ///
     /// # Errors
-    /// [`ContractError`] when it is not YAML.
-    pub fn tree() -> Result<Value, ContractError> {
-        Ok(serde_saphyr::from_str(YAML)?)
+    /// When it is not YAML.
+    pub fn tree() -> Result<Value> {
+        serde_saphyr::from_str(YAML).context(FILE)
     }
 
     /// The document.
@@ -67,7 +55,7 @@ impl Contract {
         &self.document
     }
 
-    /// What is wrong with `body` by the schema named `schema`, the first ten faults; empty when nothing is.
+    /// Validates `body` against the schema named `schema`, and returns the first ten faults.
     pub fn faults(&self, schema: &str, body: &Value) -> Vec<String> {
         let Some(validator) = self.validators.get(schema) else {
             return vec![format!("the contract has no schema {schema}")];
@@ -80,76 +68,43 @@ impl Contract {
         faults.collect()
     }
 
-    /// The operation that `method` and `path` (as on the wire) belong to.
-    pub fn operation(&self, method: &str, path: &str) -> Option<&str> {
-        self.document
-            .operations()
-            .find_map(|(template, candidate, operation)| {
-                let matches =
-                    candidate.eq_ignore_ascii_case(method) && matches_template(template, path);
-                operation.operation_id.as_deref().filter(|_| matches)
-            })
+    /// The operation of a request with this method and path (as on the wire).
+    pub(crate) fn operation(&self, method: &str, path: &str) -> Option<&Operation> {
+        let mut operations = self.document.operations();
+        let (_, _, operation) = operations.find(|(template, candidate, _)| {
+            candidate.eq_ignore_ascii_case(method) && matches_template(template, path)
+        })?;
+        Some(operation)
     }
 
-    /// The name of the schema of an operation's request body, when it has one.
-    pub fn request_schema(&self, operation: &str) -> Option<String> {
-        let body = self.find(operation)?.request_body.as_ref()?.as_item()?;
-        json_schema(&body.content)
-    }
-
-    /// What is wrong with a query by the parameters of an operation.
-    pub fn query_faults(&self, operation: &str, query: &str) -> Vec<String> {
-        let known = self.query_parameters(operation);
-        let pairs = query.split('&').filter(|pair| !pair.is_empty());
-        let fault = |pair: &str| {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            if !known.contains(&name) {
-                return Some(format!("the operation has no query parameter {name:?}"));
-            }
-            let is_number = value.parse::<i32>().is_ok();
-            (!is_number).then(|| format!("query parameter {name} is {value:?}, no 32-bit integer"))
+    /// Validates the body of a response. `operation` is `None` when the contract has no such request; then the response
+    /// can only be an error.
+    pub(crate) fn response_faults(
+        &self,
+        operation: Option<&Operation>,
+        status: u16,
+        body: &[u8],
+    ) -> Vec<String> {
+        let schema = match operation {
+            Some(operation) => self.response_schema(operation, status),
+            None => (400..=599).contains(&status).then_some("ErrorResponse"),
         };
-        pairs.filter_map(fault).collect()
-    }
-
-    fn query_parameters(&self, operation: &str) -> Vec<&str> {
-        let parameters = self
-            .find(operation)
-            .into_iter()
-            .flat_map(|one| &one.parameters);
-        let query = parameters.filter_map(|one| match one {
-            ReferenceOr::Item(Parameter::Query { parameter_data, .. }) => {
-                Some(&*parameter_data.name)
-            }
-            _ => None,
-        });
-        query.collect()
-    }
-
-    /// What is wrong with the body of an answer. `operation` is `None` when the request was not one of the contract;
-    /// then the answer can only be an error.
-    pub fn answer_faults(&self, operation: Option<&str>, status: u16, body: &[u8]) -> Vec<String> {
-        let Some(schema) = self.answer_schema(operation, status) else {
+        let Some(schema) = schema else {
             return vec![format!(
-                "the contract has no answer with status {status} here"
+                "the contract has no response with status {status} here"
             )];
         };
         match serde_json::from_slice(body) {
-            Ok(body) => self.faults(&schema, &body),
-            Err(error) => vec![format!("the answer's body is not JSON: {error}")],
+            Ok(body) => self.faults(schema, &body),
+            Err(error) => vec![format!("the response body is not JSON: {error}")],
         }
     }
 
-    fn answer_schema(&self, operation: Option<&str>, status: u16) -> Option<String> {
-        let Some(operation) = operation else {
-            return (400..=599)
-                .contains(&status)
-                .then(|| "ErrorResponse".to_owned());
-        };
-        let responses = &self.find(operation)?.responses.responses;
+    fn response_schema<'a>(&'a self, operation: &'a Operation, status: u16) -> Option<&'a str> {
+        let responses = &operation.responses.responses;
         let exact = responses.get(&StatusCode::Code(status));
         let response = exact.or_else(|| responses.get(&StatusCode::Range(status / 100)))?;
-        json_schema(&self.response(response)?.content)
+        schema_name(self.response(response)?.content.get("application/json")?)
     }
 
     fn response<'a>(&'a self, response: &'a ReferenceOr<Response>) -> Option<&'a Response> {
@@ -157,22 +112,13 @@ impl Contract {
             ReferenceOr::Item(response) => Some(response),
             ReferenceOr::Reference { reference } => {
                 let name = reference.strip_prefix("#/components/responses/")?;
-                self.document
-                    .components
-                    .as_ref()?
-                    .responses
-                    .get(name)?
-                    .as_item()
+                let components = self.document.components.as_ref()?;
+                components.responses.get(name)?.as_item()
             }
         }
     }
 
-    fn find(&self, operation: &str) -> Option<&Operation> {
-        let mut operations = self.document.operations().map(|(_, _, one)| one);
-        operations.find(|one| one.operation_id.as_deref() == Some(operation))
-    }
-
-    /// What is wrong with the document's own examples of bodies by their own schemas.
+    /// Validates the examples of bodies in the document against its schemas.
     pub fn example_faults(&self) -> Vec<String> {
         let mut faults = Vec::new();
         let mut seen = 0;
@@ -181,16 +127,16 @@ impl Contract {
                 .request_body
                 .iter()
                 .filter_map(ReferenceOr::as_item);
-            let answers = operation.responses.responses.values();
-            let answers = answers.filter_map(|answer| self.response(answer));
+            let responses = operation.responses.responses.values();
+            let responses = responses.filter_map(|response| self.response(response));
             let contents = request
                 .map(|body| &body.content)
-                .chain(answers.map(|answer| &answer.content));
+                .chain(responses.map(|response| &response.content));
             for media in contents.flat_map(|content| content.values()) {
                 for value in examples(media) {
                     seen += 1;
                     let schema = schema_name(media).unwrap_or_default();
-                    faults.extend(self.faults(&schema, value));
+                    faults.extend(self.faults(schema, value));
                 }
             }
         }
@@ -201,15 +147,39 @@ impl Contract {
     }
 }
 
-/// A validator of one schema; `components` are those of the document, in the terms of JSON Schema.
-fn validator(name: &str, components: &Value) -> Result<Validator, ContractError> {
+/// The name of the schema of an operation's request body, when it has one.
+pub(crate) fn request_schema(operation: &Operation) -> Option<&str> {
+    let body = operation.request_body.as_ref()?.as_item()?;
+    schema_name(body.content.get("application/json")?)
+}
+
+/// Validates a query against the parameters of an operation.
+pub(crate) fn query_faults(operation: &Operation, query: &str) -> Vec<String> {
+    let is_known = |name: &str| {
+        operation.parameters.iter().any(|one| {
+            matches!(one, ReferenceOr::Item(Parameter::Query { parameter_data, .. }) if parameter_data.name == name)
+        })
+    };
+    let pairs = query.split('&').filter(|pair| !pair.is_empty());
+    let fault = |pair: &str| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        if !is_known(name) {
+            return Some(format!("the operation has no query parameter {name:?}"));
+        }
+        let is_number = value.parse::<i32>().is_ok();
+        (!is_number).then(|| format!("query parameter {name} is {value:?}, not a 32-bit integer"))
+    };
+    pairs.filter_map(fault).collect()
+}
+
+/// A validator of one schema; `components` are those of the document, as JSON Schema.
+fn validator(name: &str, components: &Value) -> Result<Validator> {
     let root = json!({
         "$schema": "http://json-schema.org/draft-07/schema#",
         "allOf": [{"$ref": format!("#/components/schemas/{name}")}],
         "components": components,
     });
-    jsonschema::validator_for(&root)
-        .map_err(|error| ContractError::Schema(name.to_owned(), error.to_string()))
+    jsonschema::validator_for(&root).map_err(|error| anyhow!("{FILE}: the schema {name}: {error}"))
 }
 
 fn examples(media: &MediaType) -> impl Iterator<Item = &Value> {
@@ -218,19 +188,9 @@ fn examples(media: &MediaType) -> impl Iterator<Item = &Value> {
     values.chain(&media.example)
 }
 
-fn json_schema<'a>(
-    content: impl IntoIterator<Item = (&'a String, &'a MediaType)>,
-) -> Option<String> {
-    let mut content = content.into_iter();
-    let (_, media) = content.find(|(media, _)| *media == "application/json")?;
-    schema_name(media)
-}
-
-fn schema_name(media: &MediaType) -> Option<String> {
+fn schema_name(media: &MediaType) -> Option<&str> {
     match &media.schema {
-        Some(ReferenceOr::Reference { reference }) => {
-            reference.rsplit('/').next().map(str::to_owned)
-        }
+        Some(ReferenceOr::Reference { reference }) => reference.rsplit('/').next(),
         _ => None,
     }
 }
@@ -248,7 +208,7 @@ fn matches_template(template: &str, path: &str) -> bool {
         })
 }
 
-/// OpenAPI 3.0 says `nullable: true` where JSON Schema lists `null` among the types.
+/// Rewrites the `nullable: true` of OpenAPI 3.0 as the type `null` of JSON Schema.
 fn spell_nullable(value: &mut Value) {
     match value {
         Value::Object(fields) => {

@@ -2,13 +2,14 @@
 
 use std::fmt;
 
+use anyhow::{Result, bail, ensure};
 use comfy_table::presets::NOTHING;
 use comfy_table::{ContentArrangement, Table};
 use openapiv3::OpenAPI;
 use serde::Deserialize;
 
-use crate::source::{Case, CaseError};
-use crate::{client, server};
+use crate::cases::Cases;
+use crate::suite::Suite;
 
 /// The facts of the page, as `openapi/reference.toml` records them.
 const REFERENCE: &str = include_str!("../../../openapi/reference.toml");
@@ -16,12 +17,13 @@ const REFERENCE: &str = include_str!("../../../openapi/reference.toml");
 /// The rows of the page, in its order, by name: `Table 3, offset`, `Status 200`, `URI` and so on.
 ///
 /// ```
+/// use dms_kafka_conformance::contract::Contract;
 /// use dms_kafka_conformance::coverage::Rows;
 ///
-/// let rows = Rows::read()?;
+/// let rows = Rows::read(Contract::read()?.document())?;
 /// assert!(rows.contains("Table 3, offset"));
 /// assert!(!rows.contains("Table 3, offsets"));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # Ok::<(), anyhow::Error>(())
 /// ```
 #[derive(Debug)]
 pub struct Rows(Vec<String>);
@@ -48,11 +50,11 @@ struct PageRow {
 }
 
 impl Rows {
-    /// Reads the rows of the page.
+    /// Reads the rows of the page, and adds one for each operation of the contract that is not on the page.
     ///
     /// # Errors
-    /// When the recorded facts are not what this program was built for.
-    pub fn read() -> Result<Self, toml::de::Error> {
+    /// When `openapi/reference.toml` is not valid.
+    pub fn read(document: &OpenAPI) -> Result<Self> {
         let page: Reference = toml::from_str(REFERENCE)?;
         let mut rows = page.referring;
         rows.push("URI".to_owned());
@@ -62,27 +64,14 @@ impl Rows {
             rows.extend(table.rows.into_iter().map(named));
         }
         rows.extend(["Example request", "Example response"].map(str::to_owned));
-        rows.extend(
-            page.statuses
-                .iter()
-                .map(|status| format!("Status {status}")),
-        );
-        Ok(Self(rows))
-    }
-
-    /// Adds a row for each operation of the contract that is not on the page.
-    ///
-    /// # Errors
-    /// As for [`Rows::read`].
-    pub fn with_companions(mut self, document: &OpenAPI) -> Result<Self, toml::de::Error> {
-        let page: Reference = toml::from_str(REFERENCE)?;
+        rows.extend(page.statuses.iter().map(|it| format!("Status {it}")));
         for (path, method, operation) in document.operations() {
             if path != page.path || !method.eq_ignore_ascii_case(&page.method) {
                 let id = operation.operation_id.as_deref().unwrap_or(path);
-                self.0.push(format!("Companion {id}"));
+                rows.push(format!("Companion {id}"));
             }
         }
-        Ok(self)
+        Ok(Self(rows))
     }
 
     /// Whether there is a row of this name.
@@ -108,26 +97,29 @@ struct Row {
 }
 
 impl Coverage {
-    /// Sorts the cases into the rows.
+    /// Finds the cases of each row.
     ///
     /// # Errors
-    /// [`CaseError`] for a case that names no row, or one that the page does not have.
-    pub fn new(
-        rows: &Rows,
-        client: &[client::Case],
-        server: &[server::Case],
-    ) -> Result<Self, CaseError> {
-        check_all(rows, client)?;
-        check_all(rows, server)?;
-        Ok(Self(
-            rows.iter()
-                .map(|row| Row {
-                    name: row.to_owned(),
-                    client: proving(client, row),
-                    server: proving(server, row),
-                })
-                .collect(),
-        ))
+    /// For a case without rows, or with a row that the page does not have.
+    pub fn new(rows: &Rows, cases: &Cases) -> Result<Self> {
+        for (_, name, proves) in cases.iter() {
+            ensure!(!proves.is_empty(), "case {name}: `proves` is empty");
+            if let Some(unknown) = proves.iter().find(|row| !rows.contains(row)) {
+                let known = rows.0.join("; ");
+                bail!("case {name}: the page has no row {unknown:?}; it has: {known}");
+            }
+        }
+        let proving = |suite, row: &String| {
+            let proves = |case: &(_, _, &[String])| case.0 == suite && case.2.contains(row);
+            let proving = cases.iter().filter(proves);
+            proving.map(|(_, name, _)| name.to_owned()).collect()
+        };
+        let row = |row: &String| Row {
+            name: row.clone(),
+            client: proving(Suite::Client, row),
+            server: proving(Suite::Server, row),
+        };
+        Ok(Self(rows.0.iter().map(row).collect()))
     }
 
     /// The rows that no case proves.
@@ -135,36 +127,6 @@ impl Coverage {
         let empty = |row: &&Row| row.client.is_empty() && row.server.is_empty();
         self.0.iter().filter(empty).map(|row| row.name.as_str())
     }
-}
-
-fn check_all(rows: &Rows, cases: &[impl Case]) -> Result<(), CaseError> {
-    for case in cases {
-        check(rows, case.proves())
-            .map_err(|cause| CaseError::new(format!("case {}", case.name()), cause))?;
-    }
-    Ok(())
-}
-
-fn check(rows: &Rows, proves: &[String]) -> Result<(), String> {
-    if proves.is_empty() {
-        return Err("`proves` names no row of the page".to_owned());
-    }
-    match proves.iter().find(|row| !rows.contains(row)) {
-        None => Ok(()),
-        Some(unknown) => {
-            let known: Vec<_> = rows.iter().collect();
-            Err(format!(
-                "`proves` names the row {unknown:?}, which the page does not have; it has: {}",
-                known.join("; ")
-            ))
-        }
-    }
-}
-
-fn proving(cases: &[impl Case], row: &str) -> Vec<String> {
-    let proves = |case: &&_| Case::proves(*case).iter().any(|one| one == row);
-    let proving = cases.iter().filter(proves);
-    proving.map(|case| case.name().to_owned()).collect()
 }
 
 impl fmt::Display for Coverage {

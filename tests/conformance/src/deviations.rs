@@ -1,13 +1,13 @@
-//! `known_deviations.toml`: what known implementations do otherwise, and why.
+//! `known_deviations.toml`: how known implementations differ from the contract, and why.
 
 use std::collections::BTreeSet;
 
+use anyhow::{Context as _, Result, bail, ensure};
 use serde::Deserialize;
 
 use crate::report::{Judged, Verdict};
-use crate::source::CaseError;
 
-/// The file as it was when the program was built.
+/// The file at build time.
 const EMBEDDED: &str = include_str!("../known_deviations.toml");
 const FILE: &str = "known_deviations.toml";
 
@@ -28,69 +28,54 @@ struct Deviation {
 }
 
 impl KnownDeviations {
-    /// The deviations that the program knows by itself.
+    /// The deviations that are part of the program.
     ///
     /// # Errors
     /// As for [`KnownDeviations::parse`].
-    pub fn embedded(cases: &BTreeSet<&str>) -> Result<Self, CaseError> {
+    pub fn embedded(cases: &BTreeSet<String>) -> Result<Self> {
         Self::parse(FILE, EMBEDDED, cases)
     }
 
-    /// Reads a file of deviations. `cases` are the names of the cases that there are.
+    /// Reads a file of deviations. `cases` are the names of all cases.
     ///
     /// # Errors
-    /// [`CaseError`] when it is not as documented, gives no reason, names a case twice for one implementation or
-    /// one that does not exist.
-    pub fn parse(file: &str, text: &str, cases: &BTreeSet<&str>) -> Result<Self, CaseError> {
-        let known: Self = toml::from_str(text).map_err(|cause| CaseError::new(file, cause))?;
-        let refuse = |cause: String| Err(CaseError::new(file, cause));
+    /// When the file is not valid, an entry has no reason, or a case does not exist or is listed twice.
+    pub fn parse(file: &str, text: &str, cases: &BTreeSet<String>) -> Result<Self> {
+        let known: Self = toml::from_str(text).with_context(|| file.to_owned())?;
         let mut seen = BTreeSet::new();
-        for Deviation {
-            implementation,
-            cases: named,
-            reason,
-        } in &known.all
-        {
-            if reason.trim().is_empty() {
-                return refuse(format!("an entry for {implementation} gives no reason"));
+        for entry in &known.all {
+            let implementation = &entry.implementation;
+            if entry.reason.trim().is_empty() {
+                bail!("{file}: an entry for {implementation} has no reason");
             }
-            for case in named {
-                if !cases.contains(case.as_str()) {
-                    return refuse(format!("{implementation}: there is no case {case:?}"));
+            for case in &entry.cases {
+                if !cases.contains(case) {
+                    bail!("{file}: {implementation}: there is no case {case:?}");
                 }
                 if !seen.insert((implementation, case)) {
-                    return refuse(format!(
-                        "{implementation}: case {case:?} stands there twice"
-                    ));
+                    bail!("{file}: {implementation}: case {case:?} is listed twice");
                 }
             }
         }
         Ok(known)
     }
 
-    /// Turns the failures that are known into deviations, and known deviations that pass into failures.
+    /// Turns known failures into deviations, and known deviations that pass into failures.
     ///
     /// # Errors
-    /// When nothing is known of an implementation of that name.
-    pub fn apply(&self, implementation: &str, judged: &mut [Judged]) -> Result<(), CaseError> {
-        let mut of_it = self
-            .all
-            .iter()
-            .filter(|entry| entry.implementation == implementation)
-            .peekable();
-        if of_it.peek().is_none() {
-            let cause = format!("nothing is known of an implementation {implementation:?}");
-            return Err(CaseError::new(FILE, cause));
-        }
-        for entry in of_it {
-            for one in judged
-                .iter_mut()
-                .filter(|one| entry.cases.contains(&one.name))
-            {
-                one.verdict = known(
-                    std::mem::replace(&mut one.verdict, Verdict::Pass),
-                    &entry.reason,
-                );
+    /// When there is no entry for the implementation.
+    pub fn apply(&self, implementation: &str, judged: &mut [Judged]) -> Result<()> {
+        let is_its = |entry: &&Deviation| entry.implementation == implementation;
+        ensure!(
+            self.all.iter().any(|entry| is_its(&entry)),
+            "{FILE}: there is no entry for the implementation {implementation:?}"
+        );
+        for entry in self.all.iter().filter(is_its) {
+            for one in judged.iter_mut() {
+                if entry.cases.contains(&one.name) {
+                    let verdict = std::mem::replace(&mut one.verdict, Verdict::Pass);
+                    one.verdict = known(verdict, &entry.reason);
+                }
             }
         }
         Ok(())
@@ -101,7 +86,7 @@ fn known(verdict: Verdict, reason: &str) -> Verdict {
     match verdict {
         Verdict::Pass => Verdict::Fail {
             faults: vec![format!(
-                "passes, but {FILE} says that it does not; remove the entry"
+                "passes, but {FILE} lists it as a deviation; remove the entry"
             )],
         },
         Verdict::Fail { faults } => Verdict::Deviation {
@@ -125,6 +110,10 @@ mod tests {
         reason = "because"
     "#;
 
+    fn names(names: &[&str]) -> BTreeSet<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
     fn judged(name: &str, verdict: Verdict) -> Judged {
         Judged {
             suite: "server",
@@ -144,7 +133,7 @@ mod tests {
 
     #[test]
     fn a_known_failure_is_a_deviation_and_an_unexpected_pass_a_failure() {
-        let known = KnownDeviations::parse("f", FILE_TEXT, &["a", "b", "c"].into()).unwrap();
+        let known = KnownDeviations::parse("f", FILE_TEXT, &names(&["a", "b", "c"])).unwrap();
         let skipped = Verdict::NotTestable {
             reason: "no".to_owned(),
         };
@@ -168,7 +157,7 @@ mod tests {
 
     #[test]
     fn entries_that_mean_nothing_are_errors() {
-        let cases: BTreeSet<&str> = ["a"].into();
+        let cases = names(&["a"]);
         for (text, says) in [
             (FILE_TEXT.to_owned(), "no case \"b\""),
             (
@@ -178,9 +167,8 @@ mod tests {
             (FILE_TEXT.replace("because", " "), "no reason"),
             (FILE_TEXT.replace("reason", "why"), "why"),
         ] {
-            let error = KnownDeviations::parse("f", &text, &cases)
-                .unwrap_err()
-                .to_string();
+            let error = KnownDeviations::parse("f", &text, &cases).unwrap_err();
+            let error = format!("{error:#}");
             assert!(error.contains(says), "{error}");
         }
     }

@@ -1,32 +1,33 @@
-//! Injected faults: does each of them make its case fail?
+//! Injected faults: checks that each makes its case fail.
 
 use std::collections::BTreeSet;
 use std::fmt;
 
+use anyhow::{Context as _, Result, bail, ensure};
 use comfy_table::presets::NOTHING;
 use comfy_table::{ContentArrangement, Table};
 use dms_kafka_gateway::Gateway;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde::Deserialize;
 
+use crate::cases::Cases;
 use crate::client;
 use crate::contract::Contract;
 use crate::proxy::{Behaviour, Proxy};
 use crate::report::Judged;
-use crate::server::{self, Server, Target, Values};
-use crate::source::{Case, Suite};
+use crate::server::Server;
+use crate::suite::Suite;
+use crate::values::{Target, Values};
 
 /// How many faults are tried at a time.
 const AT_A_TIME: usize = 4;
 
-/// The file as it was when the program was built.
+/// The file at build time.
 const TABLE: &str = include_str!("../faults.toml");
 
 /// The topic of the gateway in memory that server cases are about.
 pub const TOPIC: &str = "conformance";
 const PARTITIONS: u32 = 3;
-
-type Error = Box<dyn std::error::Error>;
 
 /// A gateway in memory with the topic that server cases are about.
 ///
@@ -37,11 +38,7 @@ pub async fn memory_gateway() -> Result<(Gateway, Target), dms_kafka_gateway::Er
         .topic(TOPIC, PARTITIONS, 1000)
         .start()
         .await?;
-    let target = Target {
-        project_id: gateway.project_id().to_owned(),
-        instance_id: gateway.instance_id().to_owned(),
-        topic: TOPIC.to_owned(),
-    };
+    let target = Target::new(gateway.project_id(), gateway.instance_id(), TOPIC);
     Ok((gateway, target))
 }
 
@@ -49,22 +46,20 @@ pub async fn memory_gateway() -> Result<(Gateway, Target), dms_kafka_gateway::Er
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fault {
-    /// The suite that must catch it.
+    /// The suite that must detect it.
     pub side: Suite,
     /// Its name.
     pub name: String,
-    /// What is wrong, in a line.
-    pub what: String,
+    what: String,
     /// The case that must fail because of it.
-    pub caught_by: String,
-    /// How a proxy brings it about.
-    pub proxy: Behaviour,
+    caught_by: String,
+    proxy: Behaviour,
 }
 
-/// All faults there are.
+/// All injected faults.
 ///
 /// # Errors
-/// When `faults.toml` is not as documented.
+/// When `faults.toml` is not valid.
 pub fn all() -> Result<Vec<Fault>, toml::de::Error> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -79,7 +74,7 @@ pub fn all() -> Result<Vec<Fault>, toml::de::Error> {
 struct Trial {
     fault: Fault,
     failing: BTreeSet<String>,
-    /// How many records the server suite has cost without `--destructive`.
+    /// How many records the server suite deleted without `--destructive`.
     lost: Option<i64>,
 }
 
@@ -89,12 +84,12 @@ impl Trial {
     }
 }
 
-/// What became of every fault.
+/// The result for each fault.
 #[derive(Clone, Debug)]
 pub struct Faults(Vec<Trial>);
 
 impl Faults {
-    /// Whether each fault makes the case fail that is named for it, and none costs a record without `--destructive`.
+    /// Whether each fault makes its named case fail, and none deletes a record without `--destructive`.
     pub fn all_caught(&self) -> bool {
         self.0
             .iter()
@@ -143,128 +138,119 @@ impl fmt::Display for Faults {
 /// Which cases are run with each fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Extent {
-    /// The one that is named for it.
+    /// Its named case.
     NamedCase,
-    /// All of its side. For a server first without `--destructive`.
+    /// All of its side; for a server first without `--destructive`.
     Suite,
 }
 
-/// Runs all cases behind a proxy without a fault, when each must pass, then some with each fault.
+/// Runs all cases behind a proxy without a fault, where each must pass, then runs cases with each fault.
 ///
 /// # Errors
 /// When a case fails without a fault, or a proxy does.
-pub async fn run(
-    contract: &Contract,
-    clients: &[client::Case],
-    servers: &[server::Case],
-    extent: Extent,
-) -> Result<Faults, Error> {
-    let suites = Suites {
-        contract,
-        clients,
-        servers,
-        extent,
-    };
+pub async fn run(contract: &Contract, cases: &Cases, extent: Extent) -> Result<Faults> {
     let sound = Behaviour::default();
-    let mut failing = suites.server(&sound, None).await?.0;
-    failing.extend(suites.client(&sound, None).await?);
+    let (mut failing, _) = server_suite(contract, cases, &sound, extent).await?;
+    failing.extend(client_suite(contract, cases, &sound).await?);
     let failing = Vec::from_iter(failing);
-    if !failing.is_empty() {
-        return Err(format!("without a fault these cases fail: {}", failing.join(", ")).into());
-    }
-    let runs = all()?.into_iter().map(|fault| suites.run(fault));
-    let tried: Result<Vec<_>, Error> = stream::iter(runs).buffered(AT_A_TIME).try_collect().await;
-    Ok(Faults(tried?))
+    ensure!(
+        failing.is_empty(),
+        "without a fault these cases fail: {}",
+        failing.join(", ")
+    );
+    let trials = all()?
+        .into_iter()
+        .map(|fault| run_one(contract, cases, fault, extent));
+    let trials = stream::iter(trials).buffered(AT_A_TIME).try_collect();
+    Ok(Faults(trials.await?))
 }
 
-struct Suites<'a> {
-    contract: &'a Contract,
-    clients: &'a [client::Case],
-    servers: &'a [server::Case],
+/// Runs the suite of a fault's side with it.
+async fn run_one(
+    contract: &Contract,
+    cases: &Cases,
+    fault: Fault,
     extent: Extent,
+) -> Result<Trial> {
+    let mut cases = cases.clone();
+    if extent == Extent::NamedCase {
+        cases.retain(std::slice::from_ref(&fault.caught_by));
+    }
+    let run = async {
+        match fault.side {
+            Suite::Client => Ok((client_suite(contract, &cases, &fault.proxy).await?, None)),
+            Suite::Server => server_suite(contract, &cases, &fault.proxy, extent).await,
+        }
+    };
+    let (failing, lost) = run.await.with_context(|| format!("fault {}", fault.name))?;
+    Ok(Trial {
+        fault,
+        failing,
+        lost,
+    })
 }
 
-impl Suites<'_> {
-    /// Runs the suite of a fault's side with it.
-    async fn run(&self, fault: Fault) -> Result<Trial, Error> {
-        let named = (self.extent == Extent::NamedCase).then_some(&*fault.caught_by);
-        let result = match fault.side {
-            Suite::Client => {
-                let failing = self.client(&fault.proxy, named).await;
-                failing.map(|failing| (failing, None))
-            }
-            Suite::Server => self.server(&fault.proxy, named).await,
-        };
-        let (failing, lost) = result.map_err(|error| format!("fault {}: {error}", fault.name))?;
-        Ok(Trial {
-            fault,
-            failing,
-            lost,
-        })
-    }
-
-    async fn client(
-        &self,
-        behaviour: &Behaviour,
-        named: Option<&str>,
-    ) -> Result<BTreeSet<String>, Error> {
-        let cases = only(self.clients, named);
-        failing(&client::run_all(self.contract, cases, Some(behaviour)).await)
-    }
-
-    /// The whole suite first without `--destructive`, which must cost no record whatever the fault, then with it.
-    async fn server(
-        &self,
-        behaviour: &Behaviour,
-        named: Option<&str>,
-    ) -> Result<(BTreeSet<String>, Option<i64>), Error> {
-        let (gateway, target) = memory_gateway().await?;
-        let values = Values::new(&target, "");
-        let credentials = gateway.credentials();
-        let proxy = Proxy::start(gateway.endpoint(), credentials, &values, behaviour).await?;
-        let connect = |destructive| {
-            let endpoint = proxy.endpoint();
-            let (contract, credentials, target) = (self.contract, gateway.credentials(), &target);
-            async move { Server::connect(contract, &endpoint, target, credentials, destructive).await }
-        };
-        let mut lost = None;
-        if named.is_none() {
-            connect(false).await?.run_all(self.servers).await;
-            let partitions = 0..i32::try_from(PARTITIONS)?;
-            let partitions = partitions.filter_map(|one| gateway.partition(TOPIC, one));
-            // The gateway is new, so each log began at 0.
-            lost = Some(partitions.map(|one| one.log_start_offset).sum());
-        }
-        let cases = only(self.servers, named);
-        let failing = failing(&connect(true).await?.run_all(cases).await)?;
-        if let Some(error) = proxy.errors().pop() {
-            return Err(error.into());
-        }
-        Ok((failing, lost))
-    }
+async fn client_suite(
+    contract: &Contract,
+    cases: &Cases,
+    behaviour: &Behaviour,
+) -> Result<BTreeSet<String>> {
+    failing(&client::run_all(contract, &cases.client, Some(behaviour)).await)
 }
 
-/// The case of this name, or all.
-fn only<'c, C: Case>(cases: &'c [C], named: Option<&str>) -> impl Iterator<Item = &'c C> {
-    cases
-        .iter()
-        .filter(move |case| named.is_none_or(|named| named == case.name()))
+/// Runs the suite without `--destructive` first, which must delete no record whatever the fault, then with it.
+async fn server_suite(
+    contract: &Contract,
+    cases: &Cases,
+    behaviour: &Behaviour,
+    extent: Extent,
+) -> Result<(BTreeSet<String>, Option<i64>)> {
+    let (gateway, target) = memory_gateway().await?;
+    let values = Values::new(&target, "");
+    let proxy = Proxy::start(
+        gateway.endpoint(),
+        gateway.credentials(),
+        &values,
+        behaviour,
+    )
+    .await?;
+    let endpoint = proxy.endpoint();
+    let connect = |destructive| {
+        Server::connect(
+            contract,
+            &endpoint,
+            &target,
+            gateway.credentials(),
+            destructive,
+        )
+    };
+    let mut lost = None;
+    if extent == Extent::Suite {
+        connect(false).await?.run_all(&cases.server).await;
+        let partitions = 0..i32::try_from(PARTITIONS)?;
+        let partitions = partitions.filter_map(|one| gateway.partition(TOPIC, one));
+        // The gateway is new, so each log started at 0.
+        lost = Some(partitions.map(|one| one.log_start_offset).sum());
+    }
+    let failing = failing(&connect(true).await?.run_all(&cases.server).await)?;
+    match proxy.errors().pop() {
+        None => Ok((failing, lost)),
+        Some(error) => bail!(error),
+    }
 }
 
 /// The names of the cases that failed.
-fn failing(judged: &[Judged]) -> Result<BTreeSet<String>, Error> {
+fn failing(judged: &[Judged]) -> Result<BTreeSet<String>> {
     let mut names = BTreeSet::new();
     for one in judged.iter().filter(|one| one.is_failure()) {
-        // A proxy that fails proves nothing.
-        if let Some(error) = one
-            .verdict
-            .remarks()
-            .iter()
-            .find(|remark| remark.contains("the proxy cannot"))
-        {
-            return Err(format!("{}: {error}", one.name).into());
-        }
-        // A client case is run for each client; its name is what counts.
+        // If the proxy itself fails, the case has detected nothing.
+        let remarks = one.verdict.remarks().join("; ");
+        ensure!(
+            !remarks.contains("the proxy cannot"),
+            "{}: {remarks}",
+            one.name
+        );
+        // The verdict of a client case has the client after the name.
         names.extend(one.name.split(' ').next().map(str::to_owned));
     }
     Ok(names)

@@ -1,55 +1,35 @@
-//! Judges a request that a client has sent: by the contract, and by the signature of a given key.
-
-use std::time::SystemTime;
+//! Judges a request of a client: validates it against the contract, and verifies its signature.
 
 use huaweicloud_auth::Credentials;
-use huaweicloud_auth::signing::{Payload, SigningRequest, X_AUTH_TOKEN, X_PROJECT_ID};
-use huaweicloud_auth::verification::{Authorization, Verifier};
+use huaweicloud_auth::signing::{X_AUTH_TOKEN, X_PROJECT_ID};
+use openapiv3::Operation;
 
-use crate::contract::Contract;
+use crate::contract::{Contract, query_faults, request_schema};
 use crate::wire::Request;
 
-/// Added by generators; the API does not have it.
+/// Generators add it; the API does not have it.
 const GENERATOR_HEADER: &str = "api-version";
 
 impl Request {
-    /// Whether the key or token of `credentials` stands under the request.
+    /// Verifies that the request is signed with the key, or carries the token, of `credentials`.
     ///
     /// # Errors
-    /// What is wrong, in words.
+    /// What is wrong.
     pub fn authenticate(&self, credentials: &Credentials) -> Result<(), String> {
         if let Some(token) = credentials.auth_token() {
             return match self.text(X_AUTH_TOKEN.as_str()) {
                 Some(sent) if sent == token => Ok(()),
-                Some(_) => Err("X-Auth-Token holds another token".to_owned()),
+                Some(_) => Err("X-Auth-Token has another token".to_owned()),
                 None => Err("no X-Auth-Token header".to_owned()),
             };
         }
-        let authorization =
-            Authorization::from_headers(&self.headers).map_err(|error| error.to_string())?;
-        if Some(authorization.access_key()) != credentials.access_key() {
-            return Err("signed with another access key".to_owned());
-        }
-        let signed = SigningRequest {
-            target: self.target(self.text("host").unwrap_or_default()),
-            headers: &self.headers,
-            payload: Payload::Bytes(&self.body),
-        };
-        let secret_key = credentials.secret_key().unwrap_or_default();
-        Verifier::default()
-            .verify(&authorization, &signed, secret_key, SystemTime::now())
-            .map_err(|error| format!("signature: {error}"))?;
-        self.check_security_token(&authorization, credentials)
-    }
-
-    fn check_security_token(
-        &self,
-        authorization: &Authorization<'_>,
-        credentials: &Credentials,
-    ) -> Result<(), String> {
+        let authorization = self.verify(credentials).map_err(|error| match error {
+            Some(error) => format!("signature: {error}"),
+            None => "signed with another access key".to_owned(),
+        })?;
         let name = "x-security-token";
         if self.text(name) != credentials.security_token() {
-            return Err("X-Security-Token is not the one of the key".to_owned());
+            return Err("X-Security-Token does not belong to the key".to_owned());
         }
         if credentials.security_token().is_some() && !authorization.signed_headers().contains(name)
         {
@@ -60,15 +40,16 @@ impl Request {
 }
 
 /// What is wrong with the request; empty when nothing is.
-pub fn faults(contract: &Contract, request: &Request, credentials: &Credentials) -> Vec<String> {
+pub(crate) fn faults(
+    contract: &Contract,
+    request: &Request,
+    credentials: &Credentials,
+) -> Vec<String> {
     let mut faults = Vec::new();
     match contract.operation(request.method.as_str(), &request.path) {
-        None => faults.push(format!(
-            "no operation is called {} {}",
-            request.method, request.path
-        )),
+        None => faults.push(format!("the contract has no operation {request}")),
         Some(operation) => {
-            faults.extend(contract.query_faults(operation, &request.query));
+            faults.extend(query_faults(operation, &request.query));
             faults.extend(body_faults(contract, operation, request));
         }
     }
@@ -76,22 +57,21 @@ pub fn faults(contract: &Contract, request: &Request, credentials: &Credentials)
     if request.text(GENERATOR_HEADER).is_some() {
         faults.push("the header api-version was sent, which the API does not have".to_owned());
     }
-    if shows_secret(request, credentials) {
+    if contains_secret(request, credentials) {
         faults.push("the secret key was sent".to_owned());
     }
     faults.extend(request.authenticate(credentials).err());
     faults
 }
 
-fn body_faults(contract: &Contract, operation: &str, request: &Request) -> Vec<String> {
-    let Some(schema) = contract.request_schema(operation) else {
-        let unwanted = "a body was sent, and the operation has none";
-        return (!request.body.is_empty())
-            .then(|| unwanted.to_owned())
-            .into_iter()
-            .collect();
-    };
+fn body_faults(contract: &Contract, operation: &Operation, request: &Request) -> Vec<String> {
     let mut faults = Vec::new();
+    let Some(schema) = request_schema(operation) else {
+        if !request.body.is_empty() {
+            faults.push("a body was sent, and the operation has none".to_owned());
+        }
+        return faults;
+    };
     let media = request.text("content-type").unwrap_or_default();
     if !is_json(media) {
         faults.push(format!(
@@ -99,7 +79,7 @@ fn body_faults(contract: &Contract, operation: &str, request: &Request) -> Vec<S
         ));
     }
     match serde_json::from_slice(&request.body) {
-        Ok(body) => faults.extend(contract.faults(&schema, &body)),
+        Ok(body) => faults.extend(contract.faults(schema, &body)),
         Err(error) => faults.push(format!("the body is not JSON: {error}")),
     }
     faults
@@ -134,19 +114,16 @@ fn path_faults(request: &Request) -> Vec<String> {
     faults
 }
 
-fn shows_secret(request: &Request, credentials: &Credentials) -> bool {
-    let Some(secret) = credentials.secret_key() else {
-        return false;
-    };
+fn contains_secret(request: &Request, credentials: &Credentials) -> bool {
     let head = [&request.path, &request.query].map(String::as_bytes);
     let values = request.headers.values().map(http::HeaderValue::as_bytes);
-    head.into_iter()
-        .chain(values)
-        .chain([&request.body[..]])
-        .any(|text| holds(text, secret))
+    let mut parts = head.into_iter().chain(values).chain([&request.body[..]]);
+    credentials
+        .secret_key()
+        .is_some_and(|secret| parts.any(|part| holds(part, secret)))
 }
 
-/// Whether `text` holds `secret`.
+/// Whether `text` contains `secret`.
 pub(crate) fn holds(text: &[u8], secret: &str) -> bool {
     !secret.is_empty()
         && text

@@ -1,22 +1,23 @@
-//! Conformance kit for *Deleting Kafka Messages*: does this client speak the documented protocol, and does this server?
+//! Conformance kit for *Deleting Kafka Messages*: checks whether a client or a server implements the documented protocol.
 //!
-//! The oracle is the OpenAPI document: what goes over the wire is validated against its schemas by a JSON Schema
+//! The oracle is the OpenAPI document: requests and responses are validated against its schemas by a JSON Schema
 //! validator, never against the types of the client or server under test. Cases are files under `cases/`; each names the
-//! rows of the vendor's page that it proves. The program is `dms-kafka-conformance`; `README.md` tells how to use it and
-//! how to add a case.
+//! rows of the vendor's page that it proves. The program is `dms-kafka-conformance`; `README.md` explains how to use it
+//! and how to add a case.
 
+pub mod cases;
 pub mod client;
 pub mod contract;
 pub mod coverage;
 pub mod deviations;
 pub mod faults;
-pub mod judge;
-pub mod listen;
+mod judge;
 pub mod proxy;
+pub mod recorder;
 pub mod report;
 mod rewrite;
+pub mod script;
 pub mod server;
-pub mod source;
-pub mod text;
+pub mod suite;
 mod values;
 pub mod wire;

@@ -1,7 +1,6 @@
-//! A proxy that makes a sound client or server faulty: it rewrites what passes, and signs again what was signed.
+//! A proxy that injects faults: it rewrites requests and responses, and signs again what was signed.
 //!
-//! Between the server suite and a sound gateway it makes a faulty server, between a sound client and the service of a
-//! client case a faulty client.
+//! In front of a correct server it acts as a faulty server, behind a correct client as a faulty client.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -9,65 +8,54 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use anyhow::{Context as _, Result};
 use http::{HeaderMap, Method, header};
 use huaweicloud_auth::Credentials;
-use huaweicloud_auth::signing::{
-    Payload, Signer, SigningRequest, X_AUTH_TOKEN, X_SDK_CONTENT_SHA256,
-};
-use huaweicloud_auth::verification::{Authorization, VerificationErrorKind, Verifier};
+use huaweicloud_auth::signing::{Signer, X_AUTH_TOKEN, X_SDK_CONTENT_SHA256};
+use huaweicloud_auth::verification::VerificationErrorKind;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::rewrite::{Answered, Rewrite};
+use crate::rewrite::{ResponseCondition, Rewrite};
+use crate::script::ScriptedResponse;
 use crate::values::Values;
-use crate::wire::{Answer, Listener, Request, Service, Wire};
+use crate::wire::{Listener, Request, Response, Service, Wire};
 
-type Error = Box<dyn std::error::Error>;
-
-/// Concern one connection, so they are not forwarded.
+/// Headers of one connection, which are not forwarded.
 const HOP_BY_HOP: [header::HeaderName; 3] = [
     header::CONNECTION,
     header::CONTENT_LENGTH,
     header::TRANSFER_ENCODING,
 ];
 
-/// What the proxy does to what passes. The default forwards everything, but signs again what is rightly signed.
+/// What the proxy does; README.md explains the fields. The default forwards everything, and signs again what has a valid
+/// signature.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Behaviour {
-    /// The requests that it concerns; all when absent.
-    when: When,
-    /// Signs rightly what the server would refuse for this flaw of its signature.
+    when: RequestCondition,
     accept: Option<Flaw>,
-    /// Changes of the request, which is signed again when it was rightly signed, and left as it is when wrongly.
     request: Vec<Rewrite>,
-    /// What is wrong with the new signature.
     sign: Sign,
-    /// Answers without forwarding.
-    answer_with: Option<Fixed>,
-    /// Sends a request when the client has sent none.
+    answer_with: Option<ScriptedResponse>,
     unasked: Option<Unasked>,
-    /// Sends the request again when the answer has this status.
     repeat_on: Option<u16>,
-    /// Follows a redirect, once.
     follow_redirect: bool,
-    /// The answers that are changed; all when absent.
-    answer_when: Answered,
-    /// Changes of the answer.
+    answer_when: ResponseCondition,
     answer: Vec<Rewrite>,
 }
 
-/// Requests; each field that is absent admits any.
+/// A condition of requests; an absent field admits any.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct When {
+struct RequestCondition {
     method: Option<String>,
     query: Option<String>,
-    /// JSON values, one of which the body is.
+    /// The body is one of these JSON values.
     bodies: Option<Vec<String>>,
 }
 
-impl When {
+impl RequestCondition {
     fn admits(&self, request: &Request) -> bool {
         let body = serde_json::from_slice::<Value>(&request.body).ok();
         let is = |text: &String| body.is_some() && body == serde_json::from_str(text).ok();
@@ -88,17 +76,12 @@ impl When {
 enum Flaw {
     /// It has neither a signature nor a token.
     NoSignature,
-    /// It has a token that is not known.
     UnknownToken,
-    /// The signature of a known key does not match.
     Mismatch,
     /// The signature is too old or too new.
     Skewed,
-    /// The signature does not cover the date.
     DateNotSigned,
-    /// The signature does not cover the query.
     QueryNotSigned,
-    /// The signature does not cover the body.
     UnsignedPayload,
     /// The signature covers another body, whose hash the request states.
     PayloadMismatch,
@@ -108,23 +91,13 @@ enum Flaw {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Sign {
-    /// It is so many minutes old.
+    /// Its age in minutes.
     minutes_ago: u64,
-    /// It is for this body.
     body: Option<String>,
-    /// It is for this path.
     path: Option<String>,
 }
 
-/// An answer that does not depend on the server.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Fixed {
-    status: u16,
-    body: String,
-}
-
-/// A request that the client did not send.
+/// A request that the client has not sent.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Unasked {
@@ -145,23 +118,23 @@ struct State {
     upstream: Wire,
     credentials: Credentials,
     values: Values,
-    /// Whether there was a request.
+    /// Whether a request has arrived.
     used: AtomicBool,
     /// The offsets of the last successful deletions, by partition.
     deleted: Mutex<BTreeMap<i64, i64>>,
-    /// What went wrong in the proxy itself.
+    /// Errors of the proxy itself.
     errors: Mutex<Vec<String>>,
 }
 
 impl Proxy {
-    /// Listens, and forwards to `upstream`. Requests are signed with `credentials`; `values` are for the texts of the
-    /// behaviour.
+    /// Listens, and forwards to `upstream`. Requests are signed with `credentials`; `values` replace the placeholders in
+    /// the behaviour.
     pub(crate) async fn start(
         upstream: &str,
         credentials: Credentials,
         values: &Values,
         behaviour: &Behaviour,
-    ) -> Result<Self, Error> {
+    ) -> Result<Self> {
         let secret_key = credentials.secret_key().unwrap_or_default().to_owned();
         let state = Arc::new(State {
             behaviour: behaviour.clone(),
@@ -177,13 +150,13 @@ impl Proxy {
         Ok(Self { listener, state })
     }
 
-    /// Where it listens.
+    /// The URL of the proxy.
     pub(crate) fn endpoint(&self) -> String {
         format!("http://{}", self.listener.address())
     }
 
-    /// Ends what one client had to do: sends the request that it did not send, if the behaviour has one.
-    pub(crate) async fn finish(&self) -> Result<(), Error> {
+    /// Sends the request that the client has not sent, if the behaviour has one.
+    pub(crate) async fn finish(&self) -> Result<()> {
         let state = &self.state;
         let Some(unasked) = &state.behaviour.unasked else {
             return Ok(());
@@ -203,12 +176,12 @@ impl Proxy {
         let json = header::HeaderValue::from_static("application/json");
         request.headers.insert(header::CONTENT_TYPE, json);
         state.sign(&mut request, &Sign::default())?;
-        // A path that no URL can have is not sent; the case then does not notice the fault.
+        // A path that a URL cannot have is not sent; then the case does not detect the fault.
         let _ = state.upstream.send(request).await;
         Ok(())
     }
 
-    /// What went wrong in the proxy itself since this was last asked.
+    /// Takes the errors of the proxy itself.
     pub(crate) fn errors(&self) -> Vec<String> {
         let mut errors = self
             .state
@@ -220,23 +193,22 @@ impl Proxy {
 }
 
 impl Service for State {
-    async fn answer(&self, request: Request, unreadable: Option<String>) -> Option<Answer> {
+    async fn respond(&self, request: Request, unreadable: Option<String>) -> Option<Response> {
         self.used.store(true, Ordering::Relaxed);
         if unreadable.is_some() {
             return None;
         }
-        // The errors of the standard library's Box are not Send.
         let answered = self.exchange(request).await;
-        let failed = |error: String| {
+        let failed = |error| {
             let mut errors = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
-            errors.push(error);
+            errors.push(format!("{error:#}"));
         };
         answered.map_err(failed).ok()
     }
 }
 
 impl State {
-    async fn exchange(&self, mut request: Request) -> Result<Answer, String> {
+    async fn exchange(&self, mut request: Request) -> Result<Response> {
         strip(&mut request.headers);
         let behaviour = &self.behaviour;
         let asked = request.body.clone();
@@ -262,45 +234,44 @@ impl State {
                 self.sign(&mut request, &sign.unwrap_or_default())?;
             }
             if let (true, Some(fixed)) = (concerned, &behaviour.answer_with) {
-                return Ok(fixed.answer());
+                return fixed.response();
             }
         }
-        let mut answer = self.forward(request.clone()).await?;
+        let mut response = self.forward(request.clone()).await?;
         if !concerned {
-            return Ok(answer);
+            return Ok(response);
         }
-        if behaviour.repeat_on == Some(answer.status) {
-            answer = self.forward(request.clone()).await?;
+        if behaviour.repeat_on == Some(response.status.as_u16()) {
+            response = self.forward(request.clone()).await?;
         }
         if behaviour.follow_redirect
-            && let Some(location) = answer.headers.get(header::LOCATION)
+            && let Some(location) = response.headers.get(header::LOCATION)
         {
             request.path = location.to_str().unwrap_or("/").to_owned();
             request.method = Method::GET;
             request.body.clear();
-            answer = self.forward(request).await?;
+            response = self.forward(request).await?;
         }
-        if behaviour.answer_when.admits(&answer) {
+        if behaviour.answer_when.admits(&response) {
             for rewrite in &behaviour.answer {
-                rewrite.answer(&mut answer, &asked, &self.values, &self.deleted)?;
+                rewrite.response(&mut response, &asked, &self.values, &self.deleted)?;
             }
         }
-        Ok(answer)
+        Ok(response)
     }
 
-    async fn forward(&self, request: Request) -> Result<Answer, String> {
-        let answer = self.upstream.send(request).await;
-        let mut answer = answer.map_err(|error| format!("the proxy cannot forward: {error}"))?;
-        strip(&mut answer.headers);
-        Ok(answer)
+    async fn forward(&self, request: Request) -> Result<Response> {
+        let response = self.upstream.send(request).await;
+        let mut response = response.context("the proxy cannot forward")?;
+        strip(&mut response.headers);
+        Ok(response)
     }
 
-    fn sign(&self, request: &mut Request, sign: &Sign) -> Result<(), String> {
+    fn sign(&self, request: &mut Request, sign: &Sign) -> Result<()> {
         let credentials = Credentials::new(
             self.credentials.access_key().unwrap_or_default(),
             self.credentials.secret_key().unwrap_or_default(),
-        );
-        let credentials = credentials.map_err(|error| error.to_string())?;
+        )?;
         request.headers.remove(X_AUTH_TOKEN);
         request.headers.remove(X_SDK_CONTENT_SHA256);
         let mut signed = request.clone();
@@ -312,67 +283,33 @@ impl State {
         }
         let host = request.text("host").unwrap_or_default();
         let now = SystemTime::now() - Duration::from_secs(60 * sign.minutes_ago);
-        signed
-            .sign(&Signer::new(&credentials, now), host)
-            .map_err(|error| error.to_string())?;
+        signed.sign(&Signer::new(&credentials, now), host)?;
         request.headers = signed.headers;
         Ok(())
     }
 
     fn is_wrongly_signed(&self, request: &Request) -> bool {
-        request.headers.contains_key(header::AUTHORIZATION) && self.verify(request).is_err()
+        request.headers.contains_key(header::AUTHORIZATION)
+            && request.verify(&self.credentials).is_err()
     }
 
     fn has(&self, flaw: Flaw, request: &Request) -> bool {
-        let is = |kind| self.verify(request) == Err(Some(kind));
+        let verified = request.verify(&self.credentials);
+        let kind = verified.err().flatten().map(|error| error.kind());
         let has = |name| request.headers.contains_key(name);
         match flaw {
             Flaw::NoSignature => !has(header::AUTHORIZATION) && !has(X_AUTH_TOKEN),
             Flaw::UnknownToken => !has(header::AUTHORIZATION) && has(X_AUTH_TOKEN),
-            Flaw::Mismatch => is(VerificationErrorKind::SignatureMismatch),
-            Flaw::Skewed => is(VerificationErrorKind::Skewed),
-            Flaw::DateNotSigned => is(VerificationErrorKind::DateNotSigned),
-            Flaw::UnsignedPayload => is(VerificationErrorKind::UnsignedPayload),
-            Flaw::PayloadMismatch => is(VerificationErrorKind::PayloadMismatch),
+            Flaw::Mismatch => kind == Some(VerificationErrorKind::SignatureMismatch),
+            Flaw::Skewed => kind == Some(VerificationErrorKind::Skewed),
+            Flaw::DateNotSigned => kind == Some(VerificationErrorKind::DateNotSigned),
+            Flaw::UnsignedPayload => kind == Some(VerificationErrorKind::UnsignedPayload),
+            Flaw::PayloadMismatch => kind == Some(VerificationErrorKind::PayloadMismatch),
             Flaw::QueryNotSigned => {
-                let query = String::new();
-                let bare = Request {
-                    query,
-                    ..request.clone()
-                };
-                self.verify(&bare).is_ok()
+                let mut bare = request.clone();
+                bare.query.clear();
+                bare.verify(&self.credentials).is_ok()
             }
-        }
-    }
-
-    /// Verifies the signature; the error has no kind when it is of another key.
-    fn verify(&self, request: &Request) -> Result<(), Option<VerificationErrorKind>> {
-        let authorization =
-            Authorization::from_headers(&request.headers).map_err(|error| Some(error.kind()))?;
-        if Some(authorization.access_key()) != self.credentials.access_key() {
-            return Err(None);
-        }
-        let signed = SigningRequest {
-            target: request.target(request.text("host").unwrap_or_default()),
-            headers: &request.headers,
-            payload: Payload::Bytes(&request.body),
-        };
-        let secret_key = self.credentials.secret_key().unwrap_or_default();
-        let verified =
-            Verifier::default().verify(&authorization, &signed, secret_key, SystemTime::now());
-        verified.map_err(|error| Some(error.kind()))
-    }
-}
-
-impl Fixed {
-    fn answer(&self) -> Answer {
-        let mut headers = HeaderMap::new();
-        let json = header::HeaderValue::from_static("application/json");
-        headers.insert(header::CONTENT_TYPE, json);
-        Answer {
-            status: self.status,
-            headers,
-            body: self.body.clone().into_bytes(),
         }
     }
 }

@@ -1,30 +1,31 @@
-//! What was found out about each case: verdicts for people, for build servers (`JUnit`) and for programs (JSON).
+//! Verdicts, as text, `JUnit` XML and JSON.
 
 use std::fmt;
 use std::time::Duration;
 
+use huaweicloud_auth::{Credentials, text};
 use quick_junit::{NonSuccessKind, Report as JunitReport, TestCase, TestCaseStatus, TestSuite};
 use serde::Serialize;
 
-/// What was found out about one case.
+/// The verdict on one case.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "verdict", rename_all = "snake_case")]
 pub enum Verdict {
-    /// Everything was as the case expects it.
+    /// The case passed.
     Pass,
-    /// Something was not.
+    /// The case failed.
     Fail {
-        /// What, in words.
+        /// What is wrong.
         faults: Vec<String>,
     },
-    /// Something was not, which is known.
+    /// The case failed, which is known.
     Deviation {
-        /// Why it is so.
+        /// Why.
         reason: String,
-        /// What, in words.
+        /// What is wrong.
         faults: Vec<String>,
     },
-    /// The case could not be tried.
+    /// The case could not be run.
     NotTestable {
         /// Why.
         reason: String,
@@ -41,6 +42,12 @@ impl Verdict {
         }
     }
 
+    pub(crate) fn not_testable(reason: impl Into<String>) -> Self {
+        Self::NotTestable {
+            reason: reason.into(),
+        }
+    }
+
     /// The verdict in one or two words, for tables.
     pub fn word(&self) -> &'static str {
         match self {
@@ -51,7 +58,7 @@ impl Verdict {
         }
     }
 
-    /// What stands beside the verdict: reason first, faults after.
+    /// The reason, then the faults.
     pub fn remarks(&self) -> Vec<&str> {
         match self {
             Self::Pass => Vec::new(),
@@ -66,7 +73,7 @@ impl Verdict {
     }
 }
 
-/// A case and what was found out about it.
+/// A case and its verdict.
 #[derive(Clone, Debug, Serialize)]
 pub struct Judged {
     /// `contract`, `client`, `server` or `listen`.
@@ -97,13 +104,13 @@ impl Judged {
 pub struct Report {
     /// What was judged, such as an endpoint.
     pub subject: String,
-    /// How often there was which verdict.
+    /// How many cases have each verdict.
     pub totals: Totals,
     /// The verdicts.
     pub cases: Vec<Judged>,
 }
 
-/// How often there was which verdict.
+/// How many cases have each verdict.
 #[derive(Debug, Default, Serialize)]
 #[expect(missing_docs, reason = "the names of the verdicts")]
 pub struct Totals {
@@ -137,7 +144,7 @@ impl Report {
         self.totals.fail == 0
     }
 
-    /// The report as `JUnit` XML. A known deviation counts as a pass there, with its reason in the output.
+    /// The report as `JUnit` XML. A known deviation is a pass with its reason in the output.
     ///
     /// # Errors
     /// When it cannot be written as XML.
@@ -185,7 +192,7 @@ fn junit_case(case: &Judged) -> TestCase {
     junit
 }
 
-/// One line for each case, what is wrong under it, and the totals.
+/// One line for each case, then what is wrong, and at the end the totals.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.subject)?;
@@ -217,4 +224,17 @@ impl fmt::Display for Report {
             "{pass} passed, {fail} failed, {deviation} known deviations, {not_testable} not testable"
         )
     }
+}
+
+/// The secret parts of `credentials`.
+pub(crate) fn secrets(credentials: &Credentials) -> impl Iterator<Item = &str> {
+    let secrets = [credentials.secret_key(), credentials.security_token()];
+    secrets.into_iter().flatten()
+}
+
+/// `text` as a report shows it: in one line, without secrets and control characters, at most 500 characters.
+pub fn shown(text: &str, credentials: &Credentials) -> String {
+    const LIMIT: usize = 500;
+    let secrets: Vec<_> = secrets(credentials).collect();
+    text::sanitize(text, &secrets, LIMIT).into_owned()
 }

@@ -1,37 +1,29 @@
-//! The operations of which injected faults consist, on a request or on its answer.
+//! Changes of requests and responses, of which injected faults consist.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
-use http::{HeaderMap, HeaderName};
+use anyhow::{Context as _, Result, bail};
+use http::{HeaderMap, HeaderName, StatusCode};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::judge::holds;
 use crate::values::Values;
-use crate::wire::{Answer, Request};
+use crate::wire::{Request, Response};
 
-/// One change. Texts may hold the placeholders of server cases, and `<secret_key>`.
+/// One change; README.md explains each. Texts may contain the placeholders of server cases, and `<secret_key>`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Rewrite {
-    /// Of a request: another method.
     Method(String),
-    /// Of a request: another segment of the path, by number from 1.
     Segment { number: usize, text: String },
-    /// Of a request: another query.
     Query(String),
-    /// Of an answer: another status.
     Status(u16),
-    /// Other values of headers; none takes the header away.
     Headers(BTreeMap<String, Vec<String>>),
-    /// Another body.
     Body(String),
-    /// A change of rows of the body.
     Rows(RowChange),
-    /// A change of the body that depends on more than one of its rows.
     Reshape(Reshape),
-    /// Objects in place of lists among the rows, with these names of fields.
     Objects(Vec<String>),
 }
 
@@ -39,15 +31,10 @@ pub(crate) enum Rewrite {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct RowChange {
-    /// Conditions of fields.
     when: BTreeMap<String, Test>,
-    /// Other values of fields.
     set: Map<String, Value>,
-    /// Numbers that are added to fields, up to the largest one.
     add: BTreeMap<String, i64>,
-    /// How many bits of fields are kept.
     bits: BTreeMap<String, u32>,
-    /// Whether the row is left out.
     drop: bool,
 }
 
@@ -55,7 +42,7 @@ pub(crate) struct RowChange {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
 enum Test {
-    /// It is a number in this range, one end of which may be absent, or it is absent or null.
+    /// It is a number in this range, or absent or null.
     Range(Range),
     /// It has this value.
     Value(Value),
@@ -81,41 +68,42 @@ pub(crate) enum Reshape {
     OneRowEach,
     /// Rows that the contract does not allow are left out.
     OnlyValidRows,
-    /// Of an answer: rows of partitions that were not asked for are left out.
+    /// Of a response: rows of partitions that were not requested are left out.
     OnlyRequestedRows,
-    /// Of an answer: a success for each partition that was asked for and is not there.
+    /// Of a response: a success for each requested partition that is missing.
     EveryRequestedRow,
-    /// Of an answer: each partition begins at the offset of the last successful deletion.
+    /// Of a response: each partition starts at the offset of the last successful deletion.
     LastOffsetAsStart,
 }
 
-/// Answers; each field that is absent admits any.
+/// Responses; each field that is absent admits any.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub(crate) struct Answered {
+pub(crate) struct ResponseCondition {
     /// Whether the status is an error.
     error: Option<bool>,
     status: Option<u16>,
-    /// What the body holds.
+    /// The body contains this text.
     text: Option<String>,
 }
 
-impl Answered {
-    pub(crate) fn admits(&self, answer: &Answer) -> bool {
-        let text = |text: &String| holds(&answer.body, text);
+impl ResponseCondition {
+    pub(crate) fn admits(&self, response: &Response) -> bool {
+        let text = |text: &String| holds(&response.body, text);
         self.error
-            .is_none_or(|error| error == (answer.status >= 400))
-            && self.status.is_none_or(|status| status == answer.status)
+            .is_none_or(|error| error == (response.status.as_u16() >= 400))
+            && self.status.is_none_or(|status| response.status == status)
             && self.text.as_ref().is_none_or(text)
     }
 }
 
 impl Rewrite {
     /// Changes a request.
-    pub(crate) fn request(&self, request: &mut Request, values: &Values) -> Result<(), String> {
+    pub(crate) fn request(&self, request: &mut Request, values: &Values) -> Result<()> {
         match self {
             Self::Method(method) => {
-                request.method = method.parse().map_err(|_| format!("method {method:?}"))?;
+                let parsed = method.parse();
+                request.method = parsed.with_context(|| format!("method {method:?}"))?;
             }
             Self::Segment { number, text } => {
                 let mut segments: Vec<_> = request.path.split('/').map(str::to_owned).collect();
@@ -125,7 +113,7 @@ impl Rewrite {
                 request.path = segments.join("/");
             }
             Self::Query(query) => request.query = values.fill(query)?,
-            Self::Status(_) => return Err("a request has no status".to_owned()),
+            Self::Status(_) => bail!("a request has no status"),
             Self::Headers(headers) => set_headers(&mut request.headers, headers, values)?,
             Self::Body(body) => request.body = values.fill(body)?.into_bytes(),
             Self::Reshape(Reshape::FirstValue) => {
@@ -139,27 +127,27 @@ impl Rewrite {
         Ok(())
     }
 
-    /// Changes an answer to the request with the body `asked`.
-    pub(crate) fn answer(
+    /// Changes the response to a request with the body `asked`.
+    pub(crate) fn response(
         &self,
-        answer: &mut Answer,
+        response: &mut Response,
         asked: &[u8],
         values: &Values,
         deleted: &Mutex<BTreeMap<i64, i64>>,
-    ) -> Result<(), String> {
+    ) -> Result<()> {
         match self {
-            Self::Status(status) => answer.status = *status,
-            Self::Headers(headers) => set_headers(&mut answer.headers, headers, values)?,
-            Self::Body(body) => answer.body = values.fill(body)?.into_bytes(),
+            Self::Status(status) => response.status = StatusCode::from_u16(*status)?,
+            Self::Headers(headers) => set_headers(&mut response.headers, headers, values)?,
+            Self::Body(body) => response.body = values.fill(body)?.into_bytes(),
             Self::Method(_) | Self::Segment { .. } | Self::Query(_) => {
-                return Err("an answer has no method, path or query".to_owned());
+                bail!("a response has no method, path or query");
             }
-            _ => self.json(&mut answer.body, asked, Some(deleted)),
+            _ => self.json(&mut response.body, asked, Some(deleted)),
         }
         Ok(())
     }
 
-    /// Changes a body that has rows.
+    /// Changes the rows of a body.
     fn json(&self, body: &mut Vec<u8>, asked: &[u8], deleted: Option<&Mutex<BTreeMap<i64, i64>>>) {
         let Ok(before) = serde_json::from_slice::<Value>(body) else {
             return;
@@ -176,7 +164,7 @@ impl Rewrite {
             Self::Reshape(reshape) => reshape.apply(rows, &asked, deleted),
             _ => {}
         }
-        // Numbers that do not fit into 64 bits survive only as they were written.
+        // Without a change the text stays: numbers that do not fit into 64 bits would be lost.
         if after != before {
             *body = after.to_string().into_bytes();
         }
@@ -302,22 +290,19 @@ fn to_object(row: &mut Value, names: &[String]) {
     }
 }
 
-/// Gives headers other values; none takes a header away.
+/// Gives headers other values; an empty list removes a header.
 pub(crate) fn set_headers(
     headers: &mut HeaderMap,
     wanted: &BTreeMap<String, Vec<String>>,
     values: &Values,
-) -> Result<(), String> {
+) -> Result<()> {
     for (name, texts) in wanted {
-        let name: HeaderName = name
-            .parse()
-            .map_err(|_| format!("{name:?} is not a header name"))?;
+        let parsed = name.parse::<HeaderName>();
+        let name = parsed.with_context(|| format!("{name:?} is not a header name"))?;
         headers.remove(&name);
         for text in texts {
-            let value = values.fill(text)?;
-            let value = value
-                .parse()
-                .map_err(|_| format!("{name}: {text:?} is not a header value"))?;
+            let value = values.fill(text)?.parse();
+            let value = value.with_context(|| format!("{name}: {text:?} is not a header value"))?;
             headers.append(&name, value);
         }
     }

@@ -1,10 +1,11 @@
-//! The topic that cases are about, and what the placeholders in their texts stand for.
+//! The topic of the server cases, and the placeholders in their texts.
 
 use std::collections::BTreeMap;
 
+use anyhow::{Context as _, Result, bail, ensure};
 use serde::Deserialize;
 
-/// The topic that the cases are about.
+/// The topic of the server cases.
 #[derive(Clone, Debug)]
 pub struct Target {
     /// Project id.
@@ -16,90 +17,86 @@ pub struct Target {
 }
 
 impl Target {
-    /// Whether each id is what the API can have, so that no request leads to another path.
-    pub(crate) fn check(&self) -> Result<(), String> {
+    /// The topic of this name in an instance of a project.
+    pub fn new(project_id: &str, instance_id: &str, topic: &str) -> Self {
+        Self {
+            project_id: project_id.to_owned(),
+            instance_id: instance_id.to_owned(),
+            topic: topic.to_owned(),
+        }
+    }
+
+    /// Fails unless each id is one that the API can have, so that no request has another path.
+    pub(crate) fn check(&self) -> Result<()> {
         let ids = [&self.project_id, &self.instance_id, &self.topic];
         let names = ["project id", "instance id", "topic"];
-        let may_stand_there = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+        let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
         for (name, id) in names.into_iter().zip(ids) {
             let dots = matches!(id.as_str(), "" | "." | "..");
-            if dots || !id.bytes().all(may_stand_there) {
-                let rule = "it takes ASCII letters, digits, '.', '_' and '-', and more than dots";
-                return Err(format!("{name} {id:?} is not usable: {rule}"));
-            }
+            ensure!(
+                !dots && id.bytes().all(is_allowed),
+                "{name} {id:?} is not valid: it may have ASCII letters, digits, '.', '_' and '-', and not only dots"
+            );
         }
         Ok(())
     }
 }
 
-/// The offsets of a topic's first page of partitions.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// The first page of a topic's partitions, sorted.
+#[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Topic {
     pub(crate) total: i64,
-    pub(crate) partitions: BTreeMap<i32, Offsets>,
+    pub(crate) partitions: Vec<Offsets>,
 }
 
 /// The offsets of one partition.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Deserialize)]
 pub(crate) struct Offsets {
+    pub(crate) partition: i32,
+    #[serde(rename = "start_offset")]
     pub(crate) start: i64,
+    #[serde(rename = "last_offset")]
     pub(crate) end: i64,
-}
-
-#[derive(Deserialize)]
-struct Page {
-    total: i64,
-    partitions: Vec<Item>,
-}
-
-#[derive(Deserialize)]
-struct Item {
-    partition: i32,
-    start_offset: i64,
-    last_offset: i64,
 }
 
 impl Topic {
     /// Reads the body of a listing; `None` when it lacks what is needed.
     pub(crate) fn parse(body: &[u8]) -> Option<Self> {
-        let page: Page = serde_json::from_slice(body).ok()?;
-        let offsets = |item: Item| {
-            (
-                item.partition,
-                Offsets {
-                    start: item.start_offset,
-                    end: item.last_offset,
-                },
-            )
-        };
-        Some(Self {
-            total: page.total,
-            partitions: page.partitions.into_iter().map(offsets).collect(),
-        })
+        let mut topic: Self = serde_json::from_slice(body).ok()?;
+        topic.partitions.sort_by_key(|offsets| offsets.partition);
+        Some(topic)
+    }
+
+    /// The log start offset of a partition.
+    pub(crate) fn start(&self, partition: i32) -> Option<i64> {
+        let mut partitions = self.partitions.iter();
+        partitions
+            .find(|offsets| offsets.partition == partition)
+            .map(|offsets| offsets.start)
     }
 
     /// How many records each of the first partitions holds at least.
     pub(crate) fn records(&self, partitions: usize) -> i64 {
-        let first = self.partitions.values().take(partitions);
+        let first = self.partitions.iter().take(partitions);
         let records = first.map(|offsets| offsets.end - offsets.start);
         records.min().unwrap_or_default()
     }
 }
 
-/// What the placeholders in the texts of a case stand for.
+/// The placeholders in the texts of a case.
 ///
 /// | placeholder | stands for |
 /// |---|---|
 /// | `<uri>` | the page's URI with the three ids |
-/// | `<project_id>`, `<instance_id>`, `<topic>`, `<host>` | what the kit was given |
-/// | `<unknown>` | an id that nothing has |
+/// | `<project_id>`, `<instance_id>`, `<topic>`, `<host>` | those of the arguments |
+/// | `<unknown>` | an id that does not exist |
 /// | `<partitions>` | how many partitions the topic has |
-/// | `<start>`, `<end>` | log start offset and end offset of partition 0 when the case began |
+/// | `<start>`, `<end>` | log start offset and end offset of partition 0 at the start of the case |
 /// | `<start[1]>`, `<end[1]>` | the same of another partition |
-/// | `<start+1>`, `<end[1]-1>` | a number more or less |
-/// | `<x*5000>` | a character so many times |
+/// | `<start+1>`, `<end[1]-1>` | the same plus or minus a number |
+/// | `<x*5000>` | a text, repeated |
 #[derive(Clone, Debug)]
-pub struct Values {
+pub(crate) struct Values {
     names: BTreeMap<String, String>,
 }
 
@@ -129,7 +126,8 @@ impl Values {
     pub(crate) fn with_topic(&self, topic: &Topic) -> Self {
         let mut names = self.names.clone();
         names.insert("partitions".to_owned(), topic.total.to_string());
-        for (partition, offsets) in &topic.partitions {
+        for offsets in &topic.partitions {
+            let partition = offsets.partition;
             names.insert(format!("start[{partition}]"), offsets.start.to_string());
             names.insert(format!("end[{partition}]"), offsets.end.to_string());
         }
@@ -145,32 +143,28 @@ impl Values {
 
     /// The text with its placeholders replaced.
     ///
-    /// # Errors
-    /// The placeholder that stands for nothing, such as an offset where the service does not list partitions.
-    pub fn fill(&self, text: &str) -> Result<String, String> {
+    /// Fails for an unknown placeholder, such as an offset when the service does not list partitions.
+    pub(crate) fn fill(&self, text: &str) -> Result<String> {
         let mut filled = String::with_capacity(text.len());
         let mut rest = text;
         while let Some((before, after)) = rest.split_once('<') {
             filled += before;
-            let placeholder = after
-                .split_once('>')
-                .filter(|(name, _)| is_placeholder(name));
-            if let Some((name, after)) = placeholder {
-                filled += &self.value(name)?;
-                rest = after;
-            } else {
-                filled.push('<');
-                rest = after;
+            rest = after;
+            match after.split_once('>') {
+                Some((name, after)) if is_placeholder(name) => {
+                    filled += &self.value(name)?;
+                    rest = after;
+                }
+                _ => filled.push('<'),
             }
         }
         Ok(filled + rest)
     }
 
-    fn value(&self, placeholder: &str) -> Result<String, String> {
+    fn value(&self, placeholder: &str) -> Result<String> {
         if let Some((text, times)) = placeholder.split_once('*') {
-            let times = times
-                .parse()
-                .map_err(|_| format!("<{placeholder}> has no number of times"))?;
+            let times = times.parse();
+            let times = times.with_context(|| format!("<{placeholder}> is not a repetition"))?;
             return Ok(text.repeat(times));
         }
         let (name, sum) = match placeholder.find(['+', '-']) {
@@ -181,18 +175,15 @@ impl Values {
             "start" | "end" => format!("{name}[0]"),
             other => other.to_owned(),
         };
-        let value = self
-            .names
-            .get(&name)
-            .ok_or_else(|| format!("<{placeholder}> is not known here"))?;
+        let value = self.names.get(&name);
+        let value = value.with_context(|| format!("<{placeholder}> is unknown"))?;
         if sum.is_empty() {
             return Ok(value.clone());
         }
-        let sum: Option<i128> = sum.parse().ok();
-        let value: Option<i128> = value.parse().ok();
+        let (value, sum) = (value.parse::<i128>(), sum.parse::<i128>());
         match (value, sum) {
-            (Some(value), Some(sum)) => Ok((value + sum).to_string()),
-            _ => Err(format!("<{placeholder}> is no sum")),
+            (Ok(value), Ok(sum)) => Ok((value + sum).to_string()),
+            _ => bail!("<{placeholder}> is not a sum"),
         }
     }
 }
@@ -209,20 +200,12 @@ mod tests {
 
     #[test]
     fn placeholders_are_replaced_and_unknown_ones_named() {
-        let target = Target {
-            project_id: "p".to_owned(),
-            instance_id: "i".to_owned(),
-            topic: "t".to_owned(),
-        };
-        let values = Values::new(&target, "h:1");
-        let topic = Topic {
-            total: 2,
-            partitions: [
-                (0, Offsets { start: 5, end: 9 }),
-                (1, Offsets { start: 0, end: 7 }),
-            ]
-            .into(),
-        };
+        let values = Values::new(&Target::new("p", "i", "t"), "h:1");
+        let listing = br#"{"total":2,"partitions":[
+            {"partition":1,"start_offset":0,"last_offset":7},
+            {"partition":0,"start_offset":5,"last_offset":9}
+        ]}"#;
+        let topic = Topic::parse(listing).unwrap();
         let values = values.with_topic(&topic);
         for (text, filled) in [
             ("<uri>", "/v2/p/kafka/instances/i/topics/t/messages/delete"),
@@ -231,7 +214,7 @@ mod tests {
             ("<[*3> <partitions>", "[[[ 2"),
             ("a < b", "a < b"),
         ] {
-            assert_eq!(values.fill(text).as_deref(), Ok(filled), "{text}");
+            assert_eq!(values.fill(text).unwrap(), filled, "{text}");
         }
         assert!(values.fill("<start[7]>").is_err());
         assert!(values.fill("<topic+1>").is_err());

@@ -1,17 +1,23 @@
-//! HTTP as the kit sees it: requests and answers as they stand on the wire, sending the one and serving the other.
+//! Requests and responses as they are on the wire, and sending and serving them.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::future::Future;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use std::{error, io};
+use std::time::SystemTime;
 
+use anyhow::{Result, anyhow, ensure};
 use bytes::Bytes;
-use http::{HeaderMap, Method, Response, StatusCode, header};
+use http::{HeaderMap, Method, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, Limited};
-use huaweicloud_auth::Endpoint;
-use huaweicloud_auth::signing::{Payload, RequestTarget, Signer, SigningError, X_SDK_DATE};
+use huaweicloud_auth::signing::{
+    Payload, RequestTarget, Signer, SigningError, SigningRequest, X_SDK_DATE,
+};
+use huaweicloud_auth::verification::{Authorization, VerificationError, Verifier};
+use huaweicloud_auth::{Credentials, Endpoint};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -21,27 +27,30 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-type Error = Box<dyn error::Error>;
-
 const TIMEOUT: Duration = Duration::from_secs(60);
-/// The rest of a longer answer is not read.
-const LONGEST_ANSWER: u64 = 16 * 1024 * 1024;
-/// The service takes no longer request bodies.
+/// The rest of a longer response is not read.
+const LONGEST_RESPONSE: u64 = 16 * 1024 * 1024;
+/// The service refuses longer request bodies.
 const LONGEST_REQUEST: usize = 12_000_000;
 
-/// A request as it stands on the wire.
+/// A request as it is on the wire.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// The method.
-    pub method: Method,
-    /// The path, byte for byte.
-    pub path: String,
-    /// What stands behind `?`, empty when nothing does.
-    pub query: String,
+    pub(crate) method: Method,
+    /// Byte for byte.
+    pub(crate) path: String,
+    /// Empty when there is none.
+    pub(crate) query: String,
     /// The headers.
     pub headers: HeaderMap,
-    /// The body.
-    pub body: Vec<u8>,
+    pub(crate) body: Vec<u8>,
+}
+
+/// Method and path.
+impl fmt::Display for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.method, self.path)
+    }
 }
 
 impl Request {
@@ -52,8 +61,7 @@ impl Request {
             .and_then(|value| value.to_str().ok())
     }
 
-    /// What a signature covers of the request, for the host that it is sent to.
-    pub(crate) fn target<'a>(&'a self, host: &'a str) -> RequestTarget<'a> {
+    fn target<'a>(&'a self, host: &'a str) -> RequestTarget<'a> {
         RequestTarget {
             method: &self.method,
             host,
@@ -62,7 +70,28 @@ impl Request {
         }
     }
 
-    /// Signs the request, in place of a signature that it has.
+    /// Verifies the signature. The error is `None` when the request is signed with another access key.
+    pub(crate) fn verify(
+        &self,
+        credentials: &Credentials,
+    ) -> Result<Authorization<'_>, Option<VerificationError>> {
+        let authorization = Authorization::from_headers(&self.headers).map_err(Some)?;
+        if Some(authorization.access_key()) != credentials.access_key() {
+            return Err(None);
+        }
+        let signed = SigningRequest {
+            target: self.target(self.text("host").unwrap_or_default()),
+            headers: &self.headers,
+            payload: Payload::Bytes(&self.body),
+        };
+        let secret_key = credentials.secret_key().unwrap_or_default();
+        Verifier::default()
+            .verify(&authorization, &signed, secret_key, SystemTime::now())
+            .map_err(Some)?;
+        Ok(authorization)
+    }
+
+    /// Signs the request, and replaces a signature that it has.
     pub(crate) fn sign(&mut self, signer: &Signer<'_>, host: &str) -> Result<(), SigningError> {
         let mut headers = self.headers.clone();
         headers.remove(header::AUTHORIZATION);
@@ -73,22 +102,22 @@ impl Request {
     }
 }
 
-/// An answer as it stands on the wire.
+/// A response as it is on the wire.
 #[derive(Clone, Debug)]
-pub(crate) struct Answer {
-    pub(crate) status: u16,
+pub(crate) struct Response {
+    pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Vec<u8>,
 }
 
-impl Answer {
-    /// The body as text, whatever it is.
+impl Response {
+    /// The body as text, also when it is not UTF-8.
     pub(crate) fn text(&self) -> Cow<'_, str> {
         String::from_utf8_lossy(&self.body)
     }
 }
 
-/// Where requests go.
+/// An HTTP client of one endpoint.
 #[derive(Clone, Debug)]
 pub(crate) struct Wire {
     http: reqwest::Client,
@@ -96,12 +125,12 @@ pub(crate) struct Wire {
 }
 
 impl Wire {
-    /// A way to the endpoint that sends each request once, as it is, and follows nothing.
-    pub(crate) fn new(endpoint: &str) -> Result<Self, Error> {
-        // What else stands there may be secret, so nothing of it is shown.
-        let endpoint: Endpoint = endpoint.parse().map_err(
-            |_| "the endpoint is not scheme, host and port alone, such as https://example.com",
-        )?;
+    /// A client that sends each request once, unchanged, and does not follow redirects.
+    pub(crate) fn new(endpoint: &str) -> Result<Self> {
+        // The rest of the URL may be secret, so it is not shown.
+        let endpoint: Endpoint = endpoint.parse().map_err(|_| {
+            anyhow!("the endpoint is not scheme, host and port alone, such as https://example.com")
+        })?;
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!("dms-kafka-conformance/", env!("CARGO_PKG_VERSION")))
             .redirect(reqwest::redirect::Policy::none())
@@ -125,60 +154,65 @@ impl Wire {
         self.endpoint.authority()
     }
 
-    /// Whether plain text can be sent there.
+    /// Whether it uses plain HTTP.
     pub(crate) fn is_plaintext(&self) -> bool {
         self.endpoint.is_plaintext()
     }
 
     /// Sends a request.
-    pub(crate) async fn send(&self, request: Request) -> Result<Answer, Error> {
+    pub(crate) async fn send(&self, request: Request) -> Result<Response> {
         let mut url: url::Url = self.endpoint.base().parse()?;
         url.set_path(&request.path);
         url.set_query(Some(&*request.query).filter(|query| !query.is_empty()));
-        if url.path() != request.path {
-            return Err(format!("the path {} cannot be sent as it is", request.path).into());
-        }
+        ensure!(
+            url.path() == request.path,
+            "the path {} cannot be sent as it is",
+            request.path
+        );
         let sent = self
             .http
             .request(request.method, url)
             .headers(request.headers)
             .body(request.body);
-        let mut answer = sent.send().await?;
-        let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+        let mut response = sent.send().await?;
+        let (status, headers) = (response.status(), response.headers().clone());
         let mut body = Vec::new();
-        while let Some(chunk) = answer.chunk().await? {
+        while let Some(chunk) = response.chunk().await? {
             body.extend_from_slice(&chunk);
-            if body.len() as u64 > LONGEST_ANSWER {
-                return Err(format!("the answer is longer than {LONGEST_ANSWER} bytes").into());
-            }
+            ensure!(
+                body.len() as u64 <= LONGEST_RESPONSE,
+                "the response is longer than {LONGEST_RESPONSE} bytes"
+            );
         }
-        Ok(Answer {
+        Ok(Response {
             status,
             headers,
             body,
         })
     }
 
-    /// Sends text, and reads the status of what comes back; `None` when the connection is closed without an answer.
-    pub(crate) async fn send_text(&self, text: &str) -> Result<Option<u16>, Error> {
+    /// Sends text, and reads the status of the response; `None` when the connection is closed without one.
+    pub(crate) async fn send_text(&self, text: &str) -> Result<Option<u16>> {
         let host = self.endpoint.host().trim_matches(['[', ']']);
         let port = self.endpoint.port();
         let mut stream = timeout(TIMEOUT, TcpStream::connect((host, port))).await??;
-        let mut answer = Vec::new();
-        // A server may close before it has read everything; what it said before counts.
+        let mut response = Vec::new();
+        // A server may respond and close before it has read everything.
         let _ = stream.write_all(text.as_bytes()).await;
         let _ = stream.shutdown().await;
         let _ = timeout(
             TIMEOUT,
-            (&mut stream).take(LONGEST_ANSWER).read_to_end(&mut answer),
+            (&mut stream)
+                .take(LONGEST_RESPONSE)
+                .read_to_end(&mut response),
         )
         .await?;
-        Ok(status(&answer))
+        Ok(status(&response))
     }
 }
 
-fn status(answer: &[u8]) -> Option<u16> {
-    let line = answer.split(|byte| *byte == b'\r').next()?;
+fn status(response: &[u8]) -> Option<u16> {
+    let line = response.split(|byte| *byte == b'\r').next()?;
     let line = std::str::from_utf8(line).ok()?;
     line.strip_prefix("HTTP/1.")?
         .split(' ')
@@ -187,16 +221,16 @@ fn status(answer: &[u8]) -> Option<u16> {
         .ok()
 }
 
-/// What answers requests.
+/// Responds to requests.
 pub(crate) trait Service: Send + Sync + 'static {
-    /// Answers a request, or closes the connection. `unreadable` says why the body could not be read, which is empty then.
-    fn answer(
+    /// Responds to a request, or closes the connection. With `unreadable` the body could not be read, and is empty.
+    fn respond(
         &self,
         request: Request,
         unreadable: Option<String>,
-    ) -> impl Future<Output = Option<Answer>> + Send;
+    ) -> impl Future<Output = Option<Response>> + Send;
 
-    /// Learns of what was no HTTP.
+    /// Called for input that is not HTTP.
     fn malformed(&self, _error: &hyper::Error) {}
 }
 
@@ -213,7 +247,7 @@ impl Listener {
         let address = listener.local_addr()?;
         let accepting = tokio::spawn(async move {
             loop {
-                // A connection that broke while it was queued is none.
+                // A queued connection may already be broken.
                 if let Ok((stream, _)) = listener.accept().await {
                     tokio::spawn(serve(stream, service.clone()));
                 }
@@ -234,8 +268,8 @@ impl Drop for Listener {
 }
 
 async fn serve(stream: TcpStream, service: Arc<impl Service>) {
-    let answering = service.clone();
-    let served = service_fn(move |request| answer(answering.clone(), request));
+    let responding = service.clone();
+    let served = service_fn(move |request| respond(responding.clone(), request));
     let served = http1::Builder::new()
         .serve_connection(TokioIo::new(stream), served)
         .await;
@@ -246,10 +280,10 @@ async fn serve(stream: TcpStream, service: Arc<impl Service>) {
     }
 }
 
-async fn answer(
+async fn respond(
     service: Arc<impl Service>,
     request: http::Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, io::Error> {
+) -> io::Result<http::Response<Full<Bytes>>> {
     let (head, body) = request.into_parts();
     let body = Limited::new(body, LONGEST_REQUEST).collect().await;
     let unreadable = body
@@ -265,12 +299,11 @@ async fn answer(
             .map(|body| body.to_bytes().to_vec())
             .unwrap_or_default(),
     };
-    let Some(answer) = service.answer(request, unreadable).await else {
+    let Some(response) = service.respond(request, unreadable).await else {
         return Err(io::ErrorKind::ConnectionAborted.into());
     };
-    let mut response = Response::new(Full::new(Bytes::from(answer.body)));
-    *response.status_mut() =
-        StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    *response.headers_mut() = answer.headers;
-    Ok(response)
+    let mut served = http::Response::new(Full::new(Bytes::from(response.body)));
+    *served.status_mut() = response.status;
+    *served.headers_mut() = response.headers;
+    Ok(served)
 }

@@ -1,11 +1,11 @@
-//! The contract as an oracle: its examples, its schemas, and what its model makes of it.
-#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+//! The contract as an oracle: its examples, schemas and model.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use dms_kafka_conformance::contract::Contract;
 use serde_json::{Value, json};
 
 #[test]
-fn the_contracts_examples_hold_by_its_schemas() {
+fn the_examples_of_the_contract_are_valid_by_its_schemas() {
     let contract = Contract::read().unwrap();
     assert_eq!(contract.example_faults(), Vec::<String>::new());
 }
@@ -24,9 +24,9 @@ fn the_oracle_refuses_what_the_contract_does_not_allow() {
     }
 }
 
-/// What openapiv3 makes of the contract is what stands in it: nothing is lost on the way to the oracle.
+/// What openapiv3 reads and writes again is the document.
 #[test]
-fn the_contract_survives_the_round_trip_through_its_model() {
+fn the_model_loses_nothing_of_the_contract() {
     let mut written = Contract::tree().unwrap();
     let mut modelled = serde_json::to_value(Contract::read().unwrap().document()).unwrap();
     without_defaults(&mut written);
@@ -34,7 +34,7 @@ fn the_contract_survives_the_round_trip_through_its_model() {
     assert_eq!(written, modelled);
 }
 
-/// Takes out what says no more than its absence.
+/// Removes fields that have their default values.
 fn without_defaults(value: &mut Value) {
     match value {
         Value::Object(fields) => {

@@ -1,5 +1,5 @@
-//! The program itself: arguments, files, signals and how it ends.
-#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+//! The program: arguments, files, signals and exit codes.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -7,8 +7,9 @@ use std::net::TcpStream;
 use std::process::{Child, Command, Output, Stdio};
 
 use dms_kafka_gateway::Gateway;
+use tempfile::TempDir;
 
-const SECRET: &str = "conformance-secret-key-of-nobody";
+const SECRET: &str = "conformance-secret-key-of-no-one";
 
 fn program(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_dms-kafka-conformance"));
@@ -22,6 +23,25 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
+/// The arguments that `--endpoint` needs.
+const TARGET: [&str; 6] = [
+    "--project-id",
+    "p",
+    "--instance-id",
+    "i",
+    "--topic",
+    "orders",
+];
+
+/// A folder without cases.
+fn no_cases() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for suite in ["client", "server"] {
+        fs::create_dir(folder.path().join(suite)).unwrap();
+    }
+    folder
+}
+
 /// Judges a gateway in memory whose project and instance are `p` and `i`.
 async fn judge_gateway(secret: &str, more: &[&str]) -> Output {
     let gateway = Gateway::memory()
@@ -30,15 +50,7 @@ async fn judge_gateway(secret: &str, more: &[&str]) -> Output {
         .access_key("CONFORMANCEACCESSKEY", secret)
         .topic("orders", 2, 100);
     let gateway = gateway.start().await.unwrap();
-    let target = [
-        "--project-id",
-        "p",
-        "--instance-id",
-        "i",
-        "--topic",
-        "orders",
-    ];
-    let arguments = [&["--endpoint", gateway.endpoint()], &target[..], more].concat();
+    let arguments = [&["--endpoint", gateway.endpoint()], &TARGET[..], more].concat();
     let mut command = tokio::process::Command::from(program(&arguments));
     command.output().await.unwrap()
 }
@@ -60,10 +72,7 @@ fn coverage_lists_every_row() {
 
 #[test]
 fn an_empty_row_fails() {
-    let folder = tempfile::tempdir().unwrap();
-    for suite in ["client", "server"] {
-        fs::create_dir(folder.path().join(suite)).unwrap();
-    }
+    let folder = no_cases();
     let cases = folder.path().display().to_string();
     let output = program(&["--coverage", "--cases", &cases])
         .output()
@@ -126,31 +135,25 @@ async fn an_unexpected_pass_fails() {
 }
 
 #[tokio::test]
-async fn a_run_without_a_case_does_not_pass() {
+async fn a_run_without_cases_is_an_error() {
     let output = judge_gateway(SECRET, &["--case", "offset-zero"]).await;
     assert_eq!(output.status.code(), Some(2), "{}", text(&output.stdout));
     assert!(text(&output.stderr).contains("no server case \"offset-zero\""));
 
-    let folder = tempfile::tempdir().unwrap();
-    for suite in ["client", "server"] {
-        fs::create_dir(folder.path().join(suite)).unwrap();
-    }
+    let folder = no_cases();
     let output = judge_gateway(SECRET, &["--cases", folder.path().to_str().unwrap()]).await;
     assert_eq!(output.status.code(), Some(2), "{}", text(&output.stdout));
 }
 
 #[test]
-fn a_case_that_tries_nothing_is_refused() {
+fn a_case_without_steps_or_clients_is_refused() {
     let head = "[[case]]\nname = \"idle\"\ntitle = \"t\"\nproves = [\"URI\"]\n";
     let server = format!("{head}step = []\n");
     let client = format!(
         "{head}clients = []\ngiven = {{ partitions = [] }}\nexpect = {{ outcome = \"not_applied\" }}\n"
     );
     for (suite, case) in [("client", client), ("server", server)] {
-        let folder = tempfile::tempdir().unwrap();
-        for suite in ["client", "server"] {
-            fs::create_dir(folder.path().join(suite)).unwrap();
-        }
+        let folder = no_cases();
         fs::write(folder.path().join(suite).join("idle.toml"), case).unwrap();
         let output = program(&["--cases", folder.path().to_str().unwrap()])
             .output()
@@ -165,7 +168,7 @@ fn a_case_that_tries_nothing_is_refused() {
 }
 
 #[test]
-fn a_report_that_cannot_be_written_is_named() {
+fn a_report_that_cannot_be_written_is_an_error_with_its_name() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("none/verdicts.json");
     let file = file.to_str().unwrap();
@@ -189,8 +192,7 @@ fn an_endpoint_with_a_password_is_refused_and_not_shown() {
         "http://127.0.0.1:9/?key=open-sesame",
         "http://127.0.0.1:9/#open-sesame",
     ] {
-        let target = ["--project-id", "p", "--instance-id", "i", "--topic", "t"];
-        let output = program(&[&["--endpoint", endpoint], &target[..]].concat())
+        let output = program(&[&["--endpoint", endpoint], &TARGET[..]].concat())
             .output()
             .unwrap();
         let said = text(&output.stderr);
@@ -201,18 +203,18 @@ fn an_endpoint_with_a_password_is_refused_and_not_shown() {
 }
 
 #[test]
-fn another_client_gets_a_verdict_for_each_request() {
+fn each_request_of_a_client_gets_a_verdict() {
     let (child, address) = listen(&["--requests", "2"]);
     let path = "/v2/p/kafka/instances/i/topics/orders/messages/delete";
     let body = r#"{"partitions":[{"partition":"0"}]}"#;
     let length = body.len();
-    let answer = exchange(
+    let response = exchange(
         &address,
         &format!(
             "POST {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
         ),
     );
-    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(response.starts_with("HTTP/1.1 200"), "{response}");
     exchange(&address, "HELLO\r\n\r\n");
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(1));
@@ -221,7 +223,7 @@ fn another_client_gets_a_verdict_for_each_request() {
         "no Authorization header",
         "\"0\" is not of type \"integer\"",
         "content-type is \"\" instead of application/json",
-        "no HTTP/1.1",
+        "not HTTP/1.1",
         "0 passed, 2 failed",
     ] {
         assert!(report.contains(said), "{said}: {report}");
@@ -248,13 +250,13 @@ fn a_secret_that_a_client_sends_is_not_reported() {
 
 #[cfg(unix)]
 #[test]
-fn a_signal_ends_listening_with_the_report() {
+fn a_signal_ends_listening_and_prints_the_report() {
     let (child, address) = listen(&[]);
-    let answer = exchange(
+    let response = exchange(
         &address,
         &format!("GET / HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"),
     );
-    assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");
+    assert!(response.starts_with("HTTP/1.1 404"), "{response}");
     let process = child.id().to_string();
     assert!(
         Command::new("kill")
@@ -265,7 +267,7 @@ fn a_signal_ends_listening_with_the_report() {
     );
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert!(text(&output.stdout).contains("no operation is called GET /"));
+    assert!(text(&output.stdout).contains("the contract has no operation GET /"));
 }
 
 fn listen(more: &[&str]) -> (Child, String) {
@@ -280,7 +282,7 @@ fn listen(more: &[&str]) -> (Child, String) {
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
     stderr.read_line(&mut line).unwrap();
     let address = line.trim().rsplit('/').next().unwrap().to_owned();
-    // Whatever else it says there is of no interest, but it must be able to say it.
+    // Stderr must be read, or the program would block on it.
     std::thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()));
     (child, address)
 }
@@ -288,7 +290,7 @@ fn listen(more: &[&str]) -> (Child, String) {
 fn exchange(address: &str, request: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.write_all(request.as_bytes()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    response
 }

@@ -1,30 +1,46 @@
-//! The server suite against services that are not sound: the key of the user and the report must stand it.
-#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+//! The server suite against faulty services: it must not lock the user's key, and its report must show no secret.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use dms_kafka_conformance::cases::Cases;
 use dms_kafka_conformance::contract::Contract;
-use dms_kafka_conformance::report::Report;
+use dms_kafka_conformance::faults;
+use dms_kafka_conformance::recorder::{RecordedRequest, Recorder};
+use dms_kafka_conformance::report::{Report, Verdict};
+use dms_kafka_conformance::script::{Script, ScriptedResponse};
 use dms_kafka_conformance::server::{self, Server, Target};
-use dms_kafka_conformance::source::Source;
+
 use huaweicloud_auth::Credentials;
+use tokio::time::timeout;
 use wiremock::matchers::{any, body_string, method};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
 const ACCESS_KEY: &str = "AccessKey";
 const SECRET_KEY: &str = "a-secret-that-is-repeated";
-/// Deletes nothing, and is what the kit tries the key with.
+/// The request that checks the key; it deletes nothing.
 const HARMLESS: &str = r#"{"partitions":[{"partition":2147483647,"offset":0}]}"#;
 
-fn answer(status: u16, body: &str) -> ResponseTemplate {
+fn credentials() -> Credentials {
+    Credentials::new(ACCESS_KEY, SECRET_KEY).unwrap()
+}
+
+fn server_cases() -> Vec<server::ServerCase> {
+    Cases::read(None).unwrap().server
+}
+
+fn response(status: u16, body: &str) -> ResponseTemplate {
     ResponseTemplate::new(status).set_body_raw(body, "application/json")
 }
 
-/// Takes the request that the kit tries the key with, and answers anything else with `others`.
+/// Accepts the request that checks the key, and responds to any other one with `others`.
 async fn service(others: ResponseTemplate) -> MockServer {
     let service = MockServer::start().await;
     let taken =
-        Mock::given(body_string(HARMLESS)).respond_with(answer(200, r#"{"partitions":[]}"#));
+        Mock::given(body_string(HARMLESS)).respond_with(response(200, r#"{"partitions":[]}"#));
     taken.with_priority(1).mount(&service).await;
-    let not_there = Mock::given(method("GET")).respond_with(answer(404, "{}"));
+    let not_there = Mock::given(method("GET")).respond_with(response(404, "{}"));
     not_there.with_priority(2).mount(&service).await;
     Mock::given(any())
         .respond_with(others)
@@ -34,55 +50,98 @@ async fn service(others: ResponseTemplate) -> MockServer {
 }
 
 async fn judge(service: &MockServer) -> Report {
-    let mut cases: Vec<server::Case> = Source::default().read().unwrap();
-    // A mock server cannot read what is no HTTP.
-    cases.retain(|case| case.steps.iter().all(|step| step.raw.is_none()));
+    let mut cases = server_cases();
+    // A mock server cannot read what is not HTTP.
+    cases.retain(|case| !case.is_raw());
     judge_by(service, &cases).await
 }
 
-async fn judge_by(service: &MockServer, cases: &[server::Case]) -> Report {
+async fn judge_by(service: &MockServer, cases: &[server::ServerCase]) -> Report {
+    judge_at(&service.uri(), cases, false).await
+}
+
+async fn judge_at(endpoint: &str, cases: &[server::ServerCase], destructive: bool) -> Report {
     let contract = Contract::read().unwrap();
-    let credentials = Credentials::new(ACCESS_KEY, SECRET_KEY).unwrap();
-    let target = Target {
-        project_id: "p".to_owned(),
-        instance_id: "i".to_owned(),
-        topic: "orders".to_owned(),
-    };
-    let uri = service.uri();
-    let server = Server::connect(&contract, &uri, &target, credentials, false);
+    let target = Target::new("p", "i", "orders");
+    let server = Server::connect(&contract, endpoint, &target, credentials(), destructive);
     Report::new("a service", server.await.unwrap().run_all(cases).await)
 }
 
-fn names_own_key(request: &Request) -> bool {
-    let authorization = request.headers.get("authorization");
+/// Judges a recording server, and returns what it was sent.
+async fn record(
+    responses: &[ScriptedResponse],
+    cases: &[server::ServerCase],
+) -> (Report, Vec<RecordedRequest>) {
+    let contract = Arc::new(Contract::read().unwrap());
+    let loopback = "127.0.0.1:0".parse().unwrap();
+    let script = Script::new(responses).unwrap();
+    let recorder = Recorder::start(loopback, contract, credentials(), script);
+    let mut recorder = recorder.await.unwrap();
+    let report = judge_at(&format!("http://{}", recorder.address()), cases, true).await;
+    let mut all = Vec::new();
+    while let Ok(Some(heard)) = timeout(Duration::from_millis(100), recorder.next()).await {
+        all.push(heard);
+    }
+    (report, all)
+}
+
+fn names_own_key(headers: &http::HeaderMap) -> bool {
+    let authorization = headers.get("authorization");
     authorization.is_some_and(|value| value.to_str().unwrap().contains("Access=AccessKey,"))
 }
 
-/// More than five in a row lock a key, and a service may refuse signatures that are right.
+/// The longest run of requests of the own key that are refused.
+fn most_in_a_row(refused: impl Iterator<Item = bool>) -> usize {
+    let runs = refused.scan(0, |run, refused| {
+        *run = if refused { *run + 1 } else { 0 };
+        Some(*run)
+    });
+    runs.max().unwrap_or_default()
+}
+
+/// Whatever the service responds, the suite does not cause a lockout of its own key.
 #[tokio::test]
-async fn a_service_that_refuses_most_signatures_is_not_led_to_lock_the_key() {
-    let service = service(answer(401, r#"{"error_code":"APIGW.0301"}"#)).await;
+async fn wrong_signatures_of_the_own_key_alternate_with_right_ones() {
+    let (_, heard) = record(&[], &server_cases()).await;
+    let requests = heard.into_iter().filter_map(|heard| heard.request);
+    let wrong: Vec<bool> = requests
+        .filter_map(|request| {
+            let wrong = request.authenticate(&credentials()).is_err();
+            (!wrong || names_own_key(&request.headers)).then_some(wrong)
+        })
+        .collect();
+    let count = wrong.iter().filter(|wrong| **wrong).count();
+    assert!(
+        count >= 10,
+        "only {count} wrong signatures of the own key were sent"
+    );
+    let most = most_in_a_row(wrong.into_iter());
+    assert!(most <= 3, "{most} in a row");
+}
+
+/// A service locks a key after more than five refused signatures in a row, and may refuse valid ones.
+#[tokio::test]
+async fn a_service_that_refuses_most_signatures_does_not_lock_the_key() {
+    let service = service(response(401, r#"{"error_code":"APIGW.0301"}"#)).await;
     judge(&service).await;
     let requests = service.received_requests().await.unwrap();
-    let (mut in_a_row, mut most) = (0, 0);
-    for request in requests.iter().filter(|one| names_own_key(one)) {
-        let refused = request.method != "GET" && request.body != HARMLESS.as_bytes();
-        in_a_row = if refused { in_a_row + 1 } else { 0 };
-        most = most.max(in_a_row);
-    }
+    let own = requests.iter().filter(|one| names_own_key(&one.headers));
+    let is_refused =
+        |request: &Request| request.method != "GET" && request.body != HARMLESS.as_bytes();
+    let most = most_in_a_row(own.map(is_refused));
     assert!(requests.len() > 100, "only {} requests", requests.len());
     assert!(most <= 3, "{most} in a row");
 }
 
-/// Wherever the service repeats it: in a code, in a row, in a value that breaks its schema.
+/// In a code, in a row, in a value that breaks its schema, in a header.
 #[tokio::test]
-async fn a_repeated_secret_is_in_no_part_of_the_report() {
+async fn a_secret_that_the_service_repeats_is_not_in_the_report() {
     let body = format!(
         r#"{{"error_code":"{SECRET_KEY}","error_msg":7,"partitions":[{{"partition":"{SECRET_KEY}"}}]}}"#
     );
-    for status in [200, 401] {
-        let answer = answer(status, &body).insert_header("content-type", SECRET_KEY);
-        let report = judge(&service(answer).await).await;
+    for status in [200, 401, 429] {
+        let response = response(status, &body).insert_header("content-type", SECRET_KEY);
+        let report = judge(&service(response).await).await;
         let texts = [
             report.to_string(),
             report.junit().unwrap(),
@@ -90,17 +149,21 @@ async fn a_repeated_secret_is_in_no_part_of_the_report() {
         ];
         for text in texts {
             assert!(text.contains("redacted"), "{text}");
+            assert!(
+                text.contains("the response contains the secret key"),
+                "{text}"
+            );
             assert!(!text.contains(SECRET_KEY), "{text}");
         }
     }
 }
 
-/// Whether a refused request changed nothing cannot be told any more then, so nothing may pass for that reason.
+/// Then the effect of a request is not known.
 #[tokio::test]
 async fn a_service_that_stops_listing_partitions_does_not_pass() {
     let service = MockServer::start().await;
     let list = r#"{"total":1,"partitions":[{"partition":0,"start_offset":0,"last_offset":1000,"message_count":1000,"last_update_time":0}]}"#;
-    let listed = Mock::given(method("GET")).respond_with(answer(200, list));
+    let listed = Mock::given(method("GET")).respond_with(response(200, list));
     listed
         .up_to_n_times(2)
         .with_priority(1)
@@ -108,7 +171,7 @@ async fn a_service_that_stops_listing_partitions_does_not_pass() {
         .await;
     let refusal = r#"{"error_code":"DMS.00400002","error_msg":"no","request_id":"r"}"#;
     Mock::given(any())
-        .respond_with(answer(400, refusal))
+        .respond_with(response(400, refusal))
         .mount(&service)
         .await;
     let report = judge(&service).await;
@@ -116,9 +179,8 @@ async fn a_service_that_stops_listing_partitions_does_not_pass() {
     assert!(report.to_string().contains("no longer lists"), "{report}");
 }
 
-/// A case must not pass by what was never looked at.
 #[tokio::test]
-async fn a_log_start_that_cannot_be_seen_is_no_pass() {
+async fn a_case_does_not_pass_when_its_log_start_offset_is_not_listed() {
     let text = r#"
         name = "unseen"
         title = "a partition that is not there"
@@ -131,45 +193,84 @@ async fn a_log_start_that_cannot_be_seen_is_no_pass() {
     "#;
     let cases = [toml::from_str(text).unwrap()];
 
-    let report = judge_by(&service(answer(500, "{}")).await, &cases).await;
+    let report = judge_by(&service(response(500, "{}")).await, &cases).await;
     assert_eq!(report.totals.not_testable, 1, "{report}");
 
     let lists = MockServer::start().await;
     let list = r#"{"total":1,"partitions":[{"partition":0,"start_offset":0,"last_offset":9}]}"#;
-    let listed = Mock::given(method("GET")).respond_with(answer(200, list));
+    let listed = Mock::given(method("GET")).respond_with(response(200, list));
     listed.with_priority(1).mount(&lists).await;
-    let deleted = Mock::given(any()).respond_with(answer(200, r#"{"partitions":[]}"#));
+    let deleted = Mock::given(any()).respond_with(response(200, r#"{"partitions":[]}"#));
     deleted.mount(&lists).await;
     let report = judge_by(&lists, &cases).await;
     assert_eq!(report.totals.fail, 1, "{report}");
     assert!(report.to_string().contains("partition 7"), "{report}");
 }
 
-/// Every malformed body would be refused for the topic, and pass for that.
+/// Further requests with a refused key may lock it, and every malformed body would pass because the instance or topic is
+/// refused.
 #[tokio::test]
-async fn a_topic_that_is_not_there_is_told_at_once() {
-    let gateway = dms_kafka_gateway::Gateway::memory().topic("orders", 1, 1);
-    let gateway = gateway.start().await.unwrap();
-    let target = Target {
-        project_id: gateway.project_id().to_owned(),
-        instance_id: gateway.instance_id().to_owned(),
-        topic: "others".to_owned(),
-    };
+async fn a_refused_key_instance_or_topic_is_reported_at_once() {
+    let (gateway, target) = faults::memory_gateway().await.unwrap();
+    let Target {
+        project_id: project,
+        instance_id: instance,
+        topic,
+    } = &target;
+    let right = gateway.credentials();
     let contract = Contract::read().unwrap();
-    let (uri, credentials) = (gateway.endpoint(), gateway.credentials());
-    let refused = Server::connect(&contract, uri, &target, credentials, false).await;
-    let error = refused.unwrap_err().to_string();
-    assert!(error.contains("does not serve this topic"), "{error}");
+    for (target, credentials, says) in [
+        (target.clone(), credentials(), "refuses the key"),
+        (
+            Target::new(project, "another", topic),
+            right.clone(),
+            "DMS.00404022",
+        ),
+        (
+            Target::new(project, instance, "../orders"),
+            right.clone(),
+            "topic",
+        ),
+        (
+            Target::new(project, "..", topic),
+            right.clone(),
+            "instance id",
+        ),
+        (
+            Target::new(project, instance, "others"),
+            right,
+            "does not serve this topic",
+        ),
+    ] {
+        let server = Server::connect(&contract, gateway.endpoint(), &target, credentials, true);
+        let error = server.await.unwrap_err().to_string();
+        assert!(error.contains(says), "{error}");
+    }
 }
 
-/// A report is read on a terminal, which obeys what it is sent, and must not be as long as what a service answers.
+/// A key may be locked while the suite runs.
 #[tokio::test]
-async fn a_report_stays_readable_whatever_the_answer() {
+async fn nothing_more_is_sent_after_the_key_is_refused() {
+    let responses = [200, 200, 200, 401].map(|status| ScriptedResponse::new(status, "{}"));
+    let mut cases = server_cases();
+    cases.retain(|case| case.name.starts_with("signature-"));
+    let (report, heard) = record(&responses, &cases).await;
+    assert!(report.to_string().contains("refuses the key"), "{report}");
+    let last = report.cases.last().unwrap();
+    assert!(
+        matches!(last.verdict, Verdict::NotTestable { .. }),
+        "{last:?}"
+    );
+    assert!(heard.len() < 10, "{} requests", heard.len());
+}
+
+#[tokio::test]
+async fn a_report_is_short_and_has_no_control_characters_whatever_the_response() {
     let cases = [toml::from_str(ANY_CASE).unwrap()];
     let list = format!("[{}1]", "1,".repeat(100_000));
     let escape = format!("{{\"error_msg\":\"\u{1b}[2J\n{}\"}}", "a".repeat(100_000));
     for body in [list, escape, "<html>\n<body>\n</html>\n".to_owned()] {
-        let report = judge_by(&service(answer(500, &body)).await, &cases).await;
+        let report = judge_by(&service(response(500, &body)).await, &cases).await;
         assert_eq!(report.totals.fail, 1, "{report}");
         let text = report.to_string();
         assert!(text.len() < 5000, "{} bytes", text.len());
@@ -180,18 +281,17 @@ async fn a_report_stays_readable_whatever_the_answer() {
     }
 }
 
-/// A service may answer without an end.
 #[tokio::test]
-async fn an_answer_that_is_too_long_is_not_kept() {
+async fn reading_stops_at_a_response_that_is_too_long() {
     let cases = [toml::from_str(ANY_CASE).unwrap()];
     let endless = " ".repeat(16 * 1024 * 1024 + 1);
-    let report = judge_by(&service(answer(200, &endless)).await, &cases).await;
+    let report = judge_by(&service(response(200, &endless)).await, &cases).await;
     assert!(report.to_string().contains("is longer than"), "{report}");
 }
 
 const ANY_CASE: &str = r#"
     name = "any"
-    title = "anything but what the kit tries the key with"
+    title = "anything but the request that checks the key"
     proves = ["Table 3, offset"]
     [[step]]
     body = '{"partitions":[{"partition":2147483647,"offset":2147483647}]}'

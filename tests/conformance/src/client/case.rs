@@ -1,52 +1,42 @@
-//! Client cases: what the client is asked for, what must stand on the wire, what the service answers and what the
-//! client must make of it.
+//! Client cases: a call, the expected request, the responses, and the expected result. README.md explains the fields.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Deserialize;
 
-use crate::source::{self, Suite, not_empty};
+use crate::script::ScriptedResponse;
+use crate::suite::{Suite, SuiteCase, not_empty};
 
-/// One case.
-#[derive(Debug, Deserialize)]
+/// A case of the client suite.
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Case {
-    /// The name.
-    pub name: String,
-    /// What the case shows, in a line.
-    pub title: String,
-    /// The rows of the vendor's page that it proves.
-    pub proves: Vec<String>,
-    /// The clients that can be asked for it; all when absent.
+pub struct ClientCase {
+    pub(crate) name: String,
+    pub(crate) title: String,
+    pub(crate) proves: Vec<String>,
     #[serde(default = "Subject::all", deserialize_with = "not_empty")]
-    pub clients: Vec<Subject>,
-    /// What the caller asks for.
-    pub given: Given,
-    /// What must stand on the wire; absent when nothing may be sent.
-    pub request: Option<Request>,
-    /// What the service answers, one after the other; the last one again and again.
+    pub(crate) clients: Vec<Subject>,
+    pub(super) given: Given,
+    /// Absent when nothing may be sent.
+    pub(super) request: Option<ExpectedRequest>,
+    /// In order; the last one is repeated.
     #[serde(default, rename = "answer")]
-    pub answers: Vec<Answer>,
-    /// What the client must make of it.
-    pub expect: Expect,
+    pub(super) responses: Vec<ScriptedResponse>,
+    pub(super) expect: ExpectedResult,
 }
 
-impl source::Case for Case {
+impl SuiteCase for ClientCase {
     const SUITE: Suite = Suite::Client;
 
     fn name(&self) -> &str {
         &self.name
     }
-
-    fn proves(&self) -> &[String] {
-        &self.proves
-    }
 }
 
-impl Case {
+impl ClientCase {
     /// The name of the verdict for one of the clients.
-    pub fn verdict_name(&self, subject: Subject) -> String {
+    pub(crate) fn verdict_name(&self, subject: Subject) -> String {
         format!("{} ({subject})", self.name)
     }
 }
@@ -54,16 +44,14 @@ impl Case {
 /// The client that is judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Subject {
+pub(crate) enum Subject {
     /// The bare generated client.
     Raw,
-    /// The facade.
     Facade,
 }
 
 impl Subject {
-    /// All of them.
-    pub fn all() -> Vec<Self> {
+    fn all() -> Vec<Self> {
         vec![Self::Raw, Self::Facade]
     }
 }
@@ -77,27 +65,22 @@ impl fmt::Display for Subject {
     }
 }
 
-/// What the caller asks for.
+/// The arguments of the call.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Given {
-    /// Project id.
+pub(super) struct Given {
     #[serde(default = "project_id")]
-    pub project_id: String,
-    /// Instance id.
+    pub(super) project_id: String,
     #[serde(default = "instance_id")]
-    pub instance_id: String,
-    /// Topic.
+    pub(super) instance_id: String,
     #[serde(default = "topic")]
-    pub topic: String,
-    /// Partitions in the order in which they are named.
-    pub partitions: Vec<Partition>,
-    /// What the request is authorized with.
+    pub(super) topic: String,
+    pub(super) partitions: Vec<GivenPartition>,
     #[serde(default)]
-    pub credentials: Kind,
-    /// How often the facade may try again.
+    pub(super) credentials: CredentialsKind,
+    /// The retries of the facade.
     #[serde(default)]
-    pub retries: u32,
+    pub(super) retries: u32,
 }
 
 fn project_id() -> String {
@@ -112,50 +95,43 @@ fn topic() -> String {
     "orders".to_owned()
 }
 
-/// A partition and how far to delete in it.
+/// A partition and its deletion target.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Partition {
-    /// The partition's number.
-    pub partition: i32,
-    /// Delete below this offset; absent with `everything`.
-    pub before: Option<i64>,
-    /// Delete everything.
+pub(super) struct GivenPartition {
+    pub(super) partition: i32,
+    /// Absent with `everything`.
+    pub(super) before: Option<i64>,
     #[serde(default)]
-    pub everything: bool,
+    pub(super) everything: bool,
 }
 
 /// Kinds of credentials.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// Access key and secret key.
+pub(super) enum CredentialsKind {
     #[default]
     Key,
-    /// The same with a security token.
     TemporaryKey,
-    /// A token.
     Token,
 }
 
-/// What must stand on the wire.
-#[derive(Debug, Deserialize)]
+/// The expected request.
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Request {
-    /// The path, byte for byte.
+pub(super) struct ExpectedRequest {
+    /// Byte for byte.
     #[serde(default = "path")]
-    pub path: String,
-    /// The body's JSON value; the order of keys is free.
-    pub body: String,
-    /// Headers with their values.
+    pub(super) path: String,
+    /// A JSON value; the order of keys is free.
+    pub(super) body: String,
     #[serde(default)]
-    pub headers: BTreeMap<String, String>,
-    /// How often it is sent.
+    pub(super) headers: BTreeMap<String, String>,
     #[serde(default = "once")]
-    pub times: usize,
+    pub(super) times: usize,
 }
 
-/// That of the project, instance and topic that are given when the case gives none.
+/// That of the default project, instance and topic.
 fn path() -> String {
     "/v2/0123456789abcdef0123456789abcdef/kafka/instances/11111111-2222-3333-4444-555555555555/topics/orders/messages/delete".to_owned()
 }
@@ -164,39 +140,25 @@ fn once() -> usize {
     1
 }
 
-/// What the service answers.
+/// The expected result.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Answer {
-    /// The status code.
-    pub status: u16,
-    /// Headers with their values; `content-type` is `application/json` when it is not among them.
+pub(super) struct ExpectedResult {
+    #[serde(default = "none")]
+    pub(super) error: String,
+    #[serde(default = "none")]
+    pub(super) code: String,
+    pub(super) outcome: String,
     #[serde(default)]
-    pub headers: BTreeMap<String, String>,
-    /// The body, byte for byte.
-    pub body: String,
-    /// Whether the body breaks the contract on purpose.
-    #[serde(default)]
-    pub breaks_contract: bool,
-}
-
-/// What the client must make of the answer.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Expect {
-    /// The facade's error kind, when the call must fail.
-    pub error: Option<String>,
-    /// The facade's error code, when the service gave one.
-    pub code: Option<String>,
-    /// What the facade says of the records: `applied`, `not_applied`, `partial` or `unknown`.
-    pub outcome: String,
-    /// The facade's status of each partition asked for, in order.
-    #[serde(default)]
-    pub statuses: Vec<String>,
+    pub(super) statuses: Vec<String>,
     /// The shortest time that the call may take, in milliseconds.
     #[serde(default)]
-    pub takes_ms: u64,
-    /// Whether the bare generated client must return a value; its own weaknesses are not hidden.
+    pub(super) takes_ms: u64,
     #[serde(default)]
-    pub raw_decodes: bool,
+    pub(super) raw_decodes: bool,
+}
+
+/// In place of an absent error or code.
+pub(super) fn none() -> String {
+    "none".to_owned()
 }

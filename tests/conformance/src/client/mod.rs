@@ -1,41 +1,41 @@
-//! The client suite: a client is asked for a deletion, a recording server answers, and both what it sent and what it
-//! made of the answer are judged.
+//! The client suite: a client makes a deletion call to a mock server, and both its requests and its result are judged.
 
 mod case;
 mod subject;
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use anyhow::{Result, bail};
 use futures_util::{StreamExt as _, stream};
-use http::{HeaderMap, Method};
 use tokio::task::unconstrained;
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Respond, ResponseTemplate};
 
-pub use case::{Answer, Case, Expect, Given, Kind, Partition, Request, Subject};
-use subject::{Made, call, credentials};
+pub use case::ClientCase;
+use case::{ExpectedRequest, ExpectedResult, Subject};
+use subject::{CallResult, call, credentials};
 
 use crate::contract::Contract;
 use crate::judge;
 use crate::proxy::{Behaviour, Proxy};
 use crate::report::{Judged, Verdict};
+use crate::script::Script;
 use crate::values::{Target, Values};
 use crate::wire;
 
-/// How many cases run at a time: most of the time of a case is waiting.
+/// How many cases run at a time: cases mostly wait.
 const AT_A_TIME: usize = 8;
 
-/// Runs every case for every client that can be asked for it; with `proxy` behind one that may make the client faulty.
+/// Runs every case for each of its clients, with `proxy` behind a proxy that may inject a fault.
 pub async fn run_all(
     contract: &Contract,
-    cases: impl IntoIterator<Item = &Case>,
+    cases: &[ClientCase],
     proxy: Option<&Behaviour>,
 ) -> Vec<Judged> {
-    let runs = cases.into_iter().flat_map(|case| {
+    let runs = cases.iter().flat_map(|case| {
         let subjects = case.clients.iter();
         let judged = subjects.map(move |subject| judge(contract, case, *subject, proxy));
-        // A mock server blocks while it is dropped, and would wait for ever once the task has used up its time.
+        // Dropping a mock server blocks, and would never end once tokio's budget of the task is used up.
         judged.map(unconstrained)
     });
     stream::iter(runs).buffered(AT_A_TIME).collect().await
@@ -43,12 +43,13 @@ pub async fn run_all(
 
 async fn judge(
     contract: &Contract,
-    case: &Case,
+    case: &ClientCase,
     subject: Subject,
     proxy: Option<&Behaviour>,
 ) -> Judged {
     let begin = Instant::now();
     let faults = run(contract, case, subject, proxy).await;
+    let faults = faults.unwrap_or_else(|error| vec![format!("the case cannot be run: {error:#}")]);
     Judged {
         suite: "client",
         name: case.verdict_name(subject),
@@ -59,27 +60,24 @@ async fn judge(
     }
 }
 
-/// Runs one case; the answer is what is wrong, empty when nothing is.
-pub async fn run(
+/// Runs one case, and returns what is wrong.
+async fn run(
     contract: &Contract,
-    case: &Case,
+    case: &ClientCase,
     subject: Subject,
     proxy: Option<&Behaviour>,
-) -> Vec<String> {
+) -> Result<Vec<String>> {
     let server = MockServer::start().await;
     Mock::given(any())
-        .respond_with(Script::new(&case.answers))
+        .respond_with(Script::new(&case.responses)?)
         .mount(&server)
         .await;
     let begin = Instant::now();
-    let made = ask(&server.uri(), case, subject, proxy).await;
+    let made = ask(&server.uri(), case, subject, proxy).await?;
     let elapsed = begin.elapsed();
 
-    let mut faults = answer_faults(contract, case);
-    match made {
-        Ok(made) => faults.extend(made_faults(&case.expect, subject, &made, elapsed)),
-        Err(error) => faults.push(format!("the client cannot be run: {error}")),
-    }
+    let mut faults = response_faults(contract, case);
+    faults.extend(made_faults(&case.expect, subject, &made, elapsed));
     let requests = server.received_requests().await.unwrap_or_default();
     let wanted = case.request.as_ref().map_or(0, |request| request.times);
     if requests.len() != wanted {
@@ -88,7 +86,8 @@ pub async fn run(
             requests.len()
         ));
     }
-    if let (Some(wanted), Ok(credentials)) = (&case.request, credentials(case.given.credentials)) {
+    if let Some(wanted) = &case.request {
+        let credentials = credentials(case.given.credentials)?;
         for request in requests {
             let request = recorded(request);
             faults.extend(judge::faults(contract, &request, &credentials));
@@ -96,112 +95,72 @@ pub async fn run(
         }
     }
     faults.dedup();
-    faults
+    Ok(faults)
 }
 
-/// Asks the client for what the case gives, behind a proxy that makes it faulty when there is a fault.
+/// Makes the call of the case, with `proxy` through a proxy.
 async fn ask(
     endpoint: &str,
-    case: &Case,
+    case: &ClientCase,
     subject: Subject,
     proxy: Option<&Behaviour>,
-) -> Result<Made, Box<dyn std::error::Error>> {
-    let Some(behaviour) = proxy else {
-        return call(subject, endpoint, &case.given).await;
-    };
+) -> Result<CallResult> {
     let given = &case.given;
-    let target = Target {
-        project_id: given.project_id.clone(),
-        instance_id: given.instance_id.clone(),
-        topic: given.topic.clone(),
+    let Some(behaviour) = proxy else {
+        return call(subject, endpoint, given).await;
     };
+    let target = Target::new(&given.project_id, &given.instance_id, &given.topic);
     let values = Values::new(&target, "");
-    let proxy = Proxy::start(
-        endpoint,
-        credentials(given.credentials)?,
-        &values,
-        behaviour,
-    )
-    .await?;
+    let credentials = credentials(given.credentials)?;
+    let proxy = Proxy::start(endpoint, credentials, &values, behaviour).await?;
     let made = call(subject, &proxy.endpoint(), given).await?;
     proxy.finish().await?;
     match proxy.errors().pop() {
         None => Ok(made),
-        Some(error) => Err(error.into()),
-    }
-}
-
-/// Answers one after the other, the last one again and again.
-struct Script {
-    answers: Vec<ResponseTemplate>,
-    next: AtomicUsize,
-}
-
-impl Script {
-    fn new(answers: &[Answer]) -> Self {
-        Self {
-            answers: answers.iter().map(template).collect(),
-            next: AtomicUsize::new(0),
-        }
+        Some(error) => bail!(error),
     }
 }
 
 impl Respond for Script {
     fn respond(&self, _: &wiremock::Request) -> ResponseTemplate {
-        let next = self.next.fetch_add(1, Ordering::Relaxed);
-        let answer = self.answers.get(next).or(self.answers.last());
-        answer
-            .cloned()
-            .unwrap_or_else(|| ResponseTemplate::new(500))
+        let Some(response) = self.next() else {
+            return ResponseTemplate::new(500);
+        };
+        let template = ResponseTemplate::new(response.status)
+            .insert_header("X-Request-Id", "conformance-request")
+            .set_body_bytes(response.body);
+        let headers = response.headers.iter();
+        headers.fold(template, |template, (name, value)| {
+            template.insert_header(name, value)
+        })
     }
-}
-
-fn template(answer: &Answer) -> ResponseTemplate {
-    let media = answer
-        .headers
-        .get("content-type")
-        .map_or("application/json", String::as_str);
-    let template = ResponseTemplate::new(answer.status)
-        .insert_header("X-Request-Id", "conformance-request")
-        .set_body_raw(answer.body.clone(), media);
-    let others = answer
-        .headers
-        .iter()
-        .filter(|(name, _)| *name != "content-type");
-    others.fold(template, |template, (name, value)| {
-        template.insert_header(name.as_str(), value.as_str())
-    })
 }
 
 fn recorded(request: wiremock::Request) -> wire::Request {
-    let mut headers = HeaderMap::new();
-    for (name, value) in &request.headers {
-        headers.append(name.clone(), value.clone());
-    }
     wire::Request {
-        method: Method::clone(&request.method),
+        method: request.method,
         path: request.url.path().to_owned(),
         query: request.url.query().unwrap_or_default().to_owned(),
-        headers,
+        headers: request.headers,
         body: request.body,
     }
 }
 
-/// The case's own answers must hold by the contract unless they say that they do not.
-fn answer_faults(contract: &Contract, case: &Case) -> Vec<String> {
+/// The responses of the case must be valid by the contract unless they have `breaks_contract`.
+fn response_faults(contract: &Contract, case: &ClientCase) -> Vec<String> {
     let mut faults = Vec::new();
-    for answer in &case.answers {
-        let schema = match answer.status {
+    for response in &case.responses {
+        let schema = match response.status {
             200 => "DeleteKafkaTopicMessagesResponse",
             _ => "ErrorResponse",
         };
-        let broken = match serde_json::from_str(&answer.body) {
+        let broken = match serde_json::from_str(&response.body) {
             Ok(body) => contract.faults(schema, &body),
-            Err(error) => vec![format!("the answer is not JSON: {error}")],
+            Err(error) => vec![format!("the response is not JSON: {error}")],
         };
-        match (broken.is_empty(), answer.breaks_contract) {
+        match (broken.is_empty(), response.breaks_contract) {
             (true, true) => faults.push(
-                "the case says that its answer breaks the contract, but it does not".to_owned(),
+                "the response has breaks_contract, but does not break the contract".to_owned(),
             ),
             (false, false) => faults.extend(broken),
             _ => {}
@@ -210,8 +169,8 @@ fn answer_faults(contract: &Contract, case: &Case) -> Vec<String> {
     faults
 }
 
-/// What is wrong with a request by the case.
-fn request_faults(wanted: &Request, sent: &wire::Request) -> Vec<String> {
+/// How a request differs from that of the case.
+fn request_faults(wanted: &ExpectedRequest, sent: &wire::Request) -> Vec<String> {
     let mut faults = Vec::new();
     if sent.path != wanted.path {
         faults.push(format!("path {} instead of {}", sent.path, wanted.path));
@@ -221,46 +180,37 @@ fn request_faults(wanted: &Request, sent: &wire::Request) -> Vec<String> {
         (Ok(sent), Ok(wanted)) if sent == wanted => {}
         (Ok(sent), Ok(wanted)) => faults.push(format!("body {sent} instead of {wanted}")),
         (_, Err(error)) => faults.push(format!("the case's body is not JSON: {error}")),
-        // The contract has its say about that.
+        // The contract reports that.
         (Err(_), _) => {}
     }
     for (name, wanted) in &wanted.headers {
-        let sent = sent.headers.get(name).and_then(|value| value.to_str().ok());
-        faults.extend(difference(name, Some(wanted), sent));
+        let sent = sent.text(name).unwrap_or("absent");
+        faults.extend(difference(name, wanted, sent));
     }
     faults
 }
 
-/// What is wrong with what the client made of the answer.
-fn made_faults(expect: &Expect, subject: Subject, made: &Made, elapsed: Duration) -> Vec<String> {
+/// How the result differs from that of the case.
+fn made_faults(
+    expect: &ExpectedResult,
+    subject: Subject,
+    made: &CallResult,
+    elapsed: Duration,
+) -> Vec<String> {
     if subject == Subject::Raw {
-        let decoded = |whether: bool| if whether { "decoded" } else { "not decoded" };
-        let (made, expected) = (decoded(made.decoded), decoded(expect.raw_decodes));
-        return difference("the answer was", Some(expected), Some(made))
-            .into_iter()
-            .collect();
+        let word = |decoded: bool| if decoded { "decoded" } else { "not decoded" };
+        let fault = difference("response", word(expect.raw_decodes), word(made.decoded));
+        return fault.into_iter().collect();
     }
+    let statuses = [&expect.statuses, &made.statuses].map(|statuses| statuses.join(", "));
     let mut faults = Vec::new();
-    faults.extend(difference(
-        "error",
-        expect.error.as_deref(),
-        made.error.as_deref(),
-    ));
-    faults.extend(difference(
-        "code",
-        expect.code.as_deref(),
-        made.code.as_deref(),
-    ));
-    faults.extend(difference(
-        "outcome",
-        Some(&expect.outcome),
-        Some(&made.outcome),
-    ));
-    if expect.statuses != made.statuses {
-        faults.push(format!(
-            "statuses {:?} instead of {:?}",
-            made.statuses, expect.statuses
-        ));
+    for (what, wanted, made) in [
+        ("error", &expect.error, &made.error),
+        ("code", &expect.code, &made.code),
+        ("outcome", &expect.outcome, &made.outcome),
+        ("statuses", &statuses[0], &statuses[1]),
+    ] {
+        faults.extend(difference(what, wanted, made));
     }
     if elapsed < Duration::from_millis(expect.takes_ms) {
         faults.push(format!(
@@ -271,10 +221,6 @@ fn made_faults(expect: &Expect, subject: Subject, made: &Made, elapsed: Duration
     faults
 }
 
-fn difference(what: &str, wanted: Option<&str>, found: Option<&str>) -> Option<String> {
-    (wanted != found).then(|| format!("{what} {} instead of {}", said(found), said(wanted)))
-}
-
-fn said(value: Option<&str>) -> String {
-    value.map_or_else(|| "nothing".to_owned(), |value| format!("{value:?}"))
+fn difference(what: &str, wanted: &str, found: &str) -> Option<String> {
+    (wanted != found).then(|| format!("{what} is {found:?} instead of {wanted:?}"))
 }

@@ -1,63 +1,50 @@
-//! The clients that are judged, and what they make of an answer.
+//! The clients that are judged, and the results of their calls.
 
 use std::time::Duration;
 
+use anyhow::Result;
 use dms_kafka::auth::{Credentials, ProviderError};
 use dms_kafka::{Client, Outcome, RetryPolicy, raw};
 use http::HeaderValue;
 
-use super::case::{Given, Kind, Subject};
+use super::case::{CredentialsKind, Given, GivenPartition, Subject, none};
 
 const ACCESS_KEY: &str = "CONFORMANCEACCESSKEY";
 const SECRET_KEY: &str = "conformance-secret-key-never-on-the-wire";
 const SECURITY_TOKEN: &str = "conformance-security-token";
 const TOKEN: &str = "conformance-token";
 
-/// What a client made of the answer.
+/// The result of a call.
 #[derive(Debug, Default)]
-pub(super) struct Made {
-    /// The kind of error, when the call failed.
-    pub(super) error: Option<String>,
-    /// The service's code in the error.
-    pub(super) code: Option<String>,
-    /// What the client says of the records.
+pub(super) struct CallResult {
+    pub(super) error: String,
+    pub(super) code: String,
     pub(super) outcome: String,
-    /// What it says of each partition.
     pub(super) statuses: Vec<String>,
-    /// The bare client: whether it returned a value.
+    /// Whether the bare client returned a value.
     pub(super) decoded: bool,
 }
 
-/// The credentials that tasks are done with.
-///
-/// # Errors
-/// None in practice: the keys are fixed and hold by the rules.
-pub(super) fn credentials(kind: Kind) -> Result<Credentials, ProviderError> {
+/// The credentials of the cases.
+pub(super) fn credentials(kind: CredentialsKind) -> Result<Credentials, ProviderError> {
     match kind {
-        Kind::Key => Credentials::new(ACCESS_KEY, SECRET_KEY),
-        Kind::TemporaryKey => {
+        CredentialsKind::Key => Credentials::new(ACCESS_KEY, SECRET_KEY),
+        CredentialsKind::TemporaryKey => {
             Credentials::new(ACCESS_KEY, SECRET_KEY)?.with_security_token(SECURITY_TOKEN)
         }
-        Kind::Token => Credentials::token(TOKEN),
+        CredentialsKind::Token => Credentials::token(TOKEN),
     }
 }
 
-/// Asks a client for a deletion.
-///
-/// # Errors
-/// When the client cannot even be made.
-pub(super) async fn call(
-    subject: Subject,
-    endpoint: &str,
-    given: &Given,
-) -> Result<Made, Box<dyn std::error::Error>> {
+/// Makes a deletion call. Fails only when the client cannot be built.
+pub(super) async fn call(subject: Subject, endpoint: &str, given: &Given) -> Result<CallResult> {
     match subject {
         Subject::Raw => call_raw(endpoint, given).await,
         Subject::Facade => call_facade(endpoint, given).await,
     }
 }
 
-async fn call_facade(endpoint: &str, given: &Given) -> Result<Made, Box<dyn std::error::Error>> {
+async fn call_facade(endpoint: &str, given: &Given) -> Result<CallResult> {
     let retry = RetryPolicy::default()
         .with_max_attempts(given.retries + 1)
         .with_base(Duration::from_millis(1));
@@ -74,8 +61,8 @@ async fn call_facade(endpoint: &str, given: &Given) -> Result<Made, Box<dyn std:
     let mut request = client.delete_messages(&given.instance_id, &given.topic);
     for partition in &given.partitions {
         request = match partition.before {
-            Some(offset) => request.before(partition.partition, offset),
-            None => request.everything(partition.partition),
+            Some(offset) if !partition.everything => request.before(partition.partition, offset),
+            _ => request.everything(partition.partition),
         };
     }
     Ok(match request.send().await {
@@ -86,22 +73,24 @@ async fn call_facade(endpoint: &str, given: &Given) -> Result<Made, Box<dyn std:
                 Ok(_) => "applied",
                 Err(error) => name(error.outcome()),
             };
-            Made {
+            CallResult {
+                error: none(),
+                code: none(),
                 statuses,
                 outcome: outcome.to_owned(),
-                ..Made::default()
+                ..CallResult::default()
             }
         }
         Err(error) => failed(&error),
     })
 }
 
-fn failed(error: &dms_kafka::Error) -> Made {
-    Made {
-        error: Some(error.kind().as_str().to_owned()),
-        code: error.code().map(str::to_owned),
+fn failed(error: &dms_kafka::Error) -> CallResult {
+    CallResult {
+        error: error.kind().as_str().to_owned(),
+        code: error.code().unwrap_or("none").to_owned(),
         outcome: name(error.outcome()).to_owned(),
-        ..Made::default()
+        ..CallResult::default()
     }
 }
 
@@ -113,30 +102,28 @@ fn name(outcome: Outcome) -> &'static str {
     }
 }
 
-async fn call_raw(endpoint: &str, given: &Given) -> Result<Made, Box<dyn std::error::Error>> {
+async fn call_raw(endpoint: &str, given: &Given) -> Result<CallResult> {
     let http = reqwest::Client::builder()
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
-        // The services of client cases speak plain HTTP.
+        // The mock server uses plain HTTP.
         .tls_certs_only([])
         .build()?;
     let attempt = raw::Attempt::new(credentials(given.credentials)?)
         .with_project_id(HeaderValue::from_str(&given.project_id)?);
     let client = raw::Client::new_with_client(endpoint, http, attempt);
-    let partitions = given.partitions.iter();
+    let partition = |one: &GivenPartition| raw::types::PartitionOffsetEntity {
+        partition: Some(one.partition),
+        offset: Some(one.before.unwrap_or(-1)),
+    };
     let body = raw::types::DeleteKafkaMessageRequestBody {
-        partitions: partitions
-            .map(|partition| raw::types::PartitionOffsetEntity {
-                partition: Some(partition.partition),
-                offset: Some(partition.before.unwrap_or(-1)),
-            })
-            .collect(),
+        partitions: given.partitions.iter().map(partition).collect(),
     };
     let result = client
         .delete_kafka_topic_messages(&given.project_id, &given.instance_id, &given.topic, &body)
         .await;
-    Ok(Made {
+    Ok(CallResult {
         decoded: result.is_ok(),
-        ..Made::default()
+        ..CallResult::default()
     })
 }

@@ -1,80 +1,74 @@
-//! Server cases: what is sent, and what must come back and be left.
+//! Server cases: what is sent, and what must come back and be left. README.md explains the fields.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::source::{self, Suite, not_empty};
+use crate::suite::{Suite, SuiteCase, not_empty};
 
-/// One case.
+/// A case of the server suite.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Case {
+pub struct ServerCase {
     /// The name.
     pub name: String,
-    /// What the case shows, in a line.
-    pub title: String,
+    pub(crate) title: String,
     /// The rows of the vendor's page that it proves.
     pub proves: Vec<String>,
-    /// Whether it deletes records, or a faulty server might.
+    /// Whether it deletes records, or would with a faulty server.
     #[serde(default)]
     pub destructive: bool,
     /// How many partitions the topic must have.
     #[serde(default)]
-    pub partitions: usize,
-    /// How many records each of these must hold; partition 0 alone when none are asked for.
+    pub(super) partitions: usize,
+    /// How many records each of these must have, or partition 0 when `partitions` is absent.
     #[serde(default)]
-    pub records: i64,
-    /// Whether nothing is left to delete afterwards.
+    pub(super) records: i64,
     #[serde(default)]
-    pub runs_last: bool,
-    /// One request after the other.
+    pub(super) runs_last: bool,
     #[serde(rename = "step", deserialize_with = "not_empty")]
-    pub steps: Vec<Step>,
+    pub(super) steps: Vec<Step>,
 }
 
-impl source::Case for Case {
+impl SuiteCase for ServerCase {
     const SUITE: Suite = Suite::Server;
 
     fn name(&self) -> &str {
         &self.name
     }
+}
 
-    fn proves(&self) -> &[String] {
-        &self.proves
+impl ServerCase {
+    /// Whether it sends plain text in place of HTTP requests.
+    pub fn is_raw(&self) -> bool {
+        self.steps.iter().any(|step| step.raw.is_some())
     }
 }
 
-/// One request and what must become of it. Texts may hold placeholders; see [`super::Values`].
+/// One request and the response to it. Texts may contain placeholders; see [`crate::values::Values`].
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Step {
-    /// The method.
+pub(super) struct Step {
     #[serde(default = "post")]
-    pub method: String,
-    /// The path.
+    pub(super) method: String,
     #[serde(default = "uri")]
-    pub path: String,
-    /// What stands behind `?`.
+    pub(super) path: String,
     #[serde(default)]
-    pub query: String,
-    /// The body as text.
-    pub body: Option<String>,
-    /// The body as bytes, for what is no text.
-    pub body_bytes: Option<Vec<u8>>,
-    /// Headers with their values, in place of those that every request has; no value takes the header away.
+    pub(super) query: String,
+    pub(super) body: Option<String>,
+    /// In place of `body`, for what is not text.
+    pub(super) body_bytes: Option<Vec<u8>>,
+    /// In place of those that every request has; an empty list removes the header.
     #[serde(default)]
-    pub headers: BTreeMap<String, Vec<String>>,
-    /// Who signs, and when.
+    pub(super) headers: BTreeMap<String, Vec<String>>,
     #[serde(default)]
-    pub signing: Signing,
+    pub(super) signing: Signing,
     /// What is changed after signing.
     #[serde(default)]
-    pub then: Changes,
-    /// The whole request as text, for what is no HTTP; lines may end as they like. Nothing above counts then.
-    pub raw: Option<String>,
-    /// What must become of it.
-    pub expect: Expect,
+    pub(super) then: ChangesAfterSigning,
+    /// The whole request as text, for what is not HTTP, in place of all of the above.
+    pub(super) raw: Option<String>,
+    pub(super) expect: ExpectedResponse,
 }
 
 fn post() -> String {
@@ -87,78 +81,63 @@ fn uri() -> String {
 
 /// Who signs a request, and when.
 #[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Signing {
-    /// Whose key signs.
-    #[serde(default)]
-    pub key: Key,
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Signing {
+    pub(super) key: Key,
     /// How many minutes after now.
-    #[serde(default)]
-    pub minutes: i64,
+    pub(super) minutes: i64,
     /// The headers that are signed, in order; the vendor's usual ones when absent.
-    pub headers: Option<Vec<String>>,
+    pub(super) headers: Option<Vec<String>>,
 }
 
 /// Whose key signs a request.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Key {
-    /// The one that the kit was given.
+pub(super) enum Key {
     #[default]
     Own,
-    /// The access key that the kit was given, with a secret key that does not belong to it.
+    /// The own access key, with a secret key that does not belong to it.
     WrongSecret,
-    /// A key that was made up.
     Unknown,
-    /// None.
     Nobody,
 }
 
-/// What is changed after signing.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
-#[serde(deny_unknown_fields)]
-pub struct Changes {
-    /// The method.
-    pub method: Option<String>,
-    /// The path.
-    pub path: Option<String>,
-    /// What stands behind `?`.
-    pub query: Option<String>,
-    /// The body.
-    pub body: Option<String>,
-    /// Headers with their values; no value takes the header away.
-    #[serde(default)]
-    pub headers: BTreeMap<String, Vec<String>>,
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct ChangesAfterSigning {
+    pub(super) method: Option<String>,
+    pub(super) path: Option<String>,
+    pub(super) query: Option<String>,
+    pub(super) body: Option<String>,
+    pub(super) headers: BTreeMap<String, Vec<String>>,
 }
 
-/// What must become of a request.
+/// The response to a request, and its effect.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Expect {
-    /// Status codes that are right, such as `200`, `4XX` or `401 403`.
-    pub status: String,
-    /// The error code.
-    pub code: Option<String>,
-    /// The items of the answer in any order, each `PARTITION RESULT CODE`: the result `success`, or `fail` for any other
+pub(super) struct ExpectedResponse {
+    /// The expected status codes, such as `200`, `4XX` or `401 403`.
+    pub(super) status: String,
+    pub(super) code: Option<String>,
+    /// The items of the response in any order, each `PARTITION RESULT CODE`: the result `success`, or `fail` for any other
     /// word; the code `0` also when it is null or absent, `*` for any.
-    pub rows: Option<Vec<String>>,
-    /// Headers that the answer must have.
+    pub(super) rows: Option<Vec<String>>,
+    /// Headers that the response must have.
     #[serde(default)]
-    pub headers: Vec<String>,
-    /// Values in the answer's body by JSON pointer.
+    pub(super) headers: Vec<String>,
+    /// Values in the response body by JSON pointer.
     #[serde(default)]
-    pub fields: BTreeMap<String, String>,
-    /// The log start offset of partitions afterwards; of the others it must be as it was.
+    pub(super) fields: BTreeMap<String, String>,
+    /// The log start offsets afterwards; those of other partitions must not change.
     #[serde(default)]
-    pub log_start: BTreeMap<String, String>,
-    /// Whether closing the connection is an answer too.
+    pub(super) log_start: BTreeMap<String, String>,
+    /// Whether the server may close the connection without a response.
     #[serde(default)]
-    pub may_close: bool,
+    pub(super) may_close: bool,
 }
 
 impl Step {
-    /// Whether it is sent under the access key that the kit was given: the kind of request that locks a key when too many
-    /// in a row are refused for their signatures.
+    /// Whether it names the own access key: too many refused signatures of such requests in a row lock the key.
     pub(super) fn names_own_key(&self) -> bool {
         self.raw.is_none() && matches!(self.signing.key, Key::Own | Key::WrongSecret)
     }

@@ -1,25 +1,26 @@
-//! Holds an answer against the contract and against a case.
+//! Checks a response by the contract and by a case.
 
 use http::HeaderValue;
 use huaweicloud_auth::Credentials;
+use openapiv3::Operation;
 use serde_json::Value;
 
-use super::case::Expect;
+use super::case::ExpectedResponse;
 use crate::contract::Contract;
 use crate::judge::{holds, is_json};
-use crate::text::{secrets, shown};
-use crate::values::{Topic, Values};
-use crate::wire::Answer;
+use crate::report::{secrets, shown};
+use crate::values::{Offsets, Topic, Values};
+use crate::wire::Response;
 
-/// What is wrong with any answer, whatever was asked; `operation` is what was asked for, if the contract knows it.
+/// What is wrong with a response by the contract; `operation` is that of the request, if the contract has it.
 pub(super) fn contract_faults(
     contract: &Contract,
-    operation: Option<&str>,
-    answer: &Answer,
+    operation: Option<&Operation>,
+    response: &Response,
     credentials: &Credentials,
 ) -> Vec<String> {
-    let mut faults = contract.answer_faults(operation, answer.status, &answer.body);
-    let media = answer
+    let mut faults = contract.response_faults(operation, response.status.as_u16(), &response.body);
+    let media = response
         .headers
         .get("content-type")
         .and_then(|value| value.to_str().ok());
@@ -30,35 +31,35 @@ pub(super) fn contract_faults(
         ));
     }
     let shows = |secret: &str| {
-        holds(&answer.body, secret)
-            || answer
+        holds(&response.body, secret)
+            || response
                 .headers
                 .values()
                 .any(|value| holds(value.as_bytes(), secret))
     };
     if secrets(credentials).any(shows) {
-        faults.push("the answer holds the secret key or the security token".to_owned());
+        faults.push("the response contains the secret key or the security token".to_owned());
     }
     faults
 }
 
-/// Whether the answer is the vendor's for a topic that the instance does not have.
-pub(super) fn says_no_topic(answer: &Answer) -> bool {
-    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-    answer.status == 400 && body["error_code"] == "DMS.00400062"
+/// Whether the response is that of the vendor for an unknown topic.
+pub(super) fn is_unknown_topic(response: &Response) -> bool {
+    let body: Value = serde_json::from_slice(&response.body).unwrap_or_default();
+    response.status == 400 && body["error_code"] == "DMS.00400062"
 }
 
-/// What is wrong with an answer by a case.
+/// What is wrong with a response by a case.
 pub(super) fn case_faults(
-    expect: &Expect,
-    answer: &Answer,
+    expect: &ExpectedResponse,
+    response: &Response,
     values: &Values,
     credentials: &Credentials,
 ) -> Vec<String> {
-    let mut faults = status_fault(&expect.status, answer.status)
+    let mut faults = status_fault(&expect.status, response.status.as_u16())
         .into_iter()
         .collect::<Vec<_>>();
-    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let body: Value = serde_json::from_slice(&response.body).unwrap_or_default();
     if let Some(code) = &expect.code
         && body["error_code"].as_str() != Some(code)
     {
@@ -68,7 +69,7 @@ pub(super) fn case_faults(
         ));
     }
     for name in &expect.headers {
-        if answer.headers.get(name).is_none_or(HeaderValue::is_empty) {
+        if response.headers.get(name).is_none_or(HeaderValue::is_empty) {
             faults.push(format!("the header {name} is missing"));
         }
     }
@@ -82,14 +83,14 @@ pub(super) fn case_faults(
         match values.fill(wanted) {
             Ok(wanted) if wanted == found => {}
             Ok(wanted) => faults.push(format!("{pointer} is {found} instead of {wanted}")),
-            Err(error) => faults.push(error),
+            Err(error) => faults.push(error.to_string()),
         }
     }
     if !faults.is_empty() {
         faults.push(format!(
             "the answer was {} {}",
-            answer.status,
-            shown(&answer.text(), credentials)
+            response.status.as_u16(),
+            shown(&response.text(), credentials)
         ));
     }
     faults
@@ -144,32 +145,29 @@ fn is_row(wanted: &str, item: &Value) -> bool {
     })
 }
 
-/// What is wrong with what is left in the topic.
+/// What is wrong with the offsets of the topic afterwards.
 pub(super) fn left_faults(
-    expect: &Expect,
+    expect: &ExpectedResponse,
     before: &Topic,
     after: &Topic,
     values: &Values,
 ) -> Vec<String> {
-    let is_listed = |name: &str| {
-        name.parse()
-            .is_ok_and(|it| before.partitions.contains_key(&it))
-    };
+    let is_listed = |name: &str| name.parse().is_ok_and(|it| before.start(it).is_some());
     let mut faults = Vec::new();
     for name in expect.log_start.keys().filter(|name| !is_listed(name)) {
         faults.push(format!(
             "the log start offset of partition {name} is not listed"
         ));
     }
-    for (partition, offsets) in &before.partitions {
+    for Offsets {
+        partition, start, ..
+    } in &before.partitions
+    {
         let wanted = match expect.log_start.get(&partition.to_string()) {
             Some(wanted) => values.fill(wanted),
-            None => Ok(offsets.start.to_string()),
+            None => Ok(start.to_string()),
         };
-        let found = after
-            .partitions
-            .get(partition)
-            .map(|offsets| offsets.start.to_string());
+        let found = after.start(*partition).map(|start| start.to_string());
         match (wanted, found) {
             (Ok(wanted), Some(found)) if wanted == found => {}
             (Ok(wanted), found) => {
@@ -178,7 +176,7 @@ pub(super) fn left_faults(
                     "log start offset of partition {partition} is {found} instead of {wanted}"
                 ));
             }
-            (Err(error), _) => faults.push(error),
+            (Err(error), _) => faults.push(error.to_string()),
         }
     }
     faults

@@ -1,22 +1,26 @@
-//! Which requests may be sent to a service that somebody else depends on.
+//! Which requests may be sent without `--destructive`.
 
-/// The largest partition number there is; Kafka creates no topic with so many partitions.
+use http::Method;
+
+use crate::wire::Request;
+
+/// The largest partition number; no topic has this many partitions.
 const MISSING_PARTITION: f64 = 2_147_483_647.0;
 
 /// Whether a request cannot delete a record unless the server has two faults at once.
 ///
 /// A request that only reads cannot. A deletion cannot when every number in its body is 0 or at least 2,147,483,647, one
-/// of them is the latter, and no partition is 0: then it names no partition that exists, so a server would first have to
-/// take it for another one, and then get the offset wrong or ignore it.
-pub(super) fn is_harmless(method: &str, path: &str, body: &str) -> bool {
-    if method == "GET" {
-        return body.is_empty();
+/// of them is the latter, and no partition is 0: then it names no existing partition, so a server would first have to
+/// use another partition, and then use a wrong offset or ignore the offset.
+pub(super) fn is_harmless(request: &Request) -> bool {
+    if request.method == Method::GET {
+        return request.body.is_empty();
     }
-    // As a reader of UTF-16 would see it.
-    let body = &body.replace('\0', "");
+    // A server may read UTF-16.
+    let body = &String::from_utf8_lossy(&request.body).replace('\0', "");
     let numbers = numbers(body);
     let far = |number: &f64| number.abs() >= MISSING_PARTITION;
-    path.contains("/messages/delete")
+    request.path.contains("/messages/delete")
         && numbers.iter().any(far)
         && numbers.iter().all(|number| *number == 0.0 || far(number))
         && !names_partition_zero(body)
@@ -30,7 +34,7 @@ fn numbers(text: &str) -> Vec<f64> {
         if !word.contains(|c: char| c.is_ascii_digit()) {
             continue;
         }
-        // What cannot be read as a number may be read as another one: as if it were 1.
+        // What is not a valid number may be read as any other one, such as 1.
         numbers.push(word.parse().unwrap_or(1.0));
     }
     numbers
@@ -46,61 +50,56 @@ fn names_partition_zero(body: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderMap;
+
     use super::*;
+
+    fn request(method: Method, path: &str, body: &str) -> Request {
+        Request {
+            method,
+            path: path.to_owned(),
+            query: String::new(),
+            headers: HeaderMap::new(),
+            body: body.into(),
+        }
+    }
 
     #[test]
     fn only_bodies_that_name_no_partition_that_exists_are_harmless() {
         let path = "/v2/p/kafka/instances/i/topics/t/messages/delete";
-        for (body, harmless) in [
+        let missing = r#"{"partition":2147483647,"offset":0}"#;
+        for (rows, harmless) in [
+            (missing, true),
             (
-                r#"{"partitions":[{"partition":2147483647,"offset":0}]}"#,
+                r#"{"partition":2147483647,"offset":9223372036854775808}"#,
                 true,
             ),
+            (r#"{"partition":2147483647,"offset":true}"#, true),
+            (r#"{"offset":0},{"partition":2147483647,"offset":0}"#, true),
+            (r#"{"partition":2147483647,"offset":1}"#, false),
+            (r#"{"partition":2147483647,"offset":-1}"#, false),
             (
-                r#"{"partitions":[{"partition":2147483647,"offset":9223372036854775808}]}"#,
-                true,
-            ),
-            (
-                r#"{"partitions":[{"partition":2147483647,"offset":true}]}"#,
-                true,
-            ),
-            (
-                r#"{"partitions":[{"offset":0},{"partition":2147483647,"offset":0}]}"#,
-                true,
-            ),
-            (
-                r#"{"partitions":[{"partition":2147483647,"offset":1}]}"#,
+                r#"{"partition":0,"offset":0},{"partition":2147483647,"offset":0}"#,
                 false,
             ),
+            (r#"{"partition": "0", "offset":2147483647}"#, false),
             (
-                r#"{"partitions":[{"partition":2147483647,"offset":-1}]}"#,
+                r#"{"partition":3,"offset":0},{"partition":2147483647,"offset":0}"#,
                 false,
             ),
-            (
-                r#"{"partitions":[{"partition":0,"offset":0},{"partition":2147483647,"offset":0}]}"#,
-                false,
-            ),
-            (
-                r#"{"partitions":[{"partition": "0", "offset":2147483647}]}"#,
-                false,
-            ),
-            (
-                r#"{"partitions":[{"partition":3,"offset":0},{"partition":2147483647,"offset":0}]}"#,
-                false,
-            ),
-            (r#"{"partitions":[{"offset":0}]}"#, false),
-            (r#"{"partitions":[]}"#, false),
-            ("{}", false),
+            (r#"{"offset":0}"#, false),
             ("", false),
         ] {
-            assert_eq!(is_harmless("POST", path, body), harmless, "{body}");
+            let body = format!(r#"{{"partitions":[{rows}]}}"#);
+            let request = request(Method::POST, path, &body);
+            assert_eq!(is_harmless(&request), harmless, "{body}");
         }
-        let body = r#"{"partitions":[{"partition":2147483647,"offset":0}]}"#;
-        assert!(!is_harmless(
-            "DELETE",
-            "/v2/p/kafka/instances/i/topics/t",
-            body
-        ));
-        assert!(is_harmless("GET", path, ""));
+        for body in ["{}", ""] {
+            assert!(!is_harmless(&request(Method::POST, path, body)), "{body}");
+        }
+        let topic = path.trim_end_matches("/messages/delete");
+        let body = format!(r#"{{"partitions":[{missing}]}}"#);
+        assert!(!is_harmless(&request(Method::DELETE, topic, &body)));
+        assert!(is_harmless(&request(Method::GET, path, "")));
     }
 }

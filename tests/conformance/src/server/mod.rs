@@ -7,20 +7,20 @@ mod request;
 
 use std::time::Instant;
 
+use anyhow::{Result, anyhow, bail};
+use http::StatusCode;
 use huaweicloud_auth::Credentials;
 
-pub use crate::values::{Target, Values};
-pub use case::{Case, Changes, Expect, Key, Signing, Step};
+pub use crate::values::Target;
+pub use case::ServerCase;
+use case::Step;
 
 use crate::contract::Contract;
-use crate::report::{Judged, Verdict};
-use crate::text::{shown, with_causes};
-use crate::values::Topic;
-use crate::wire::{Answer, Wire};
+use crate::report::{Judged, Verdict, shown};
+use crate::values::{Topic, Values};
+use crate::wire::{Response, Wire};
 
-type Error = Box<dyn std::error::Error>;
-
-/// Properly signed, and deletes nothing: the partition does not exist.
+/// Two requests with a valid signature. The first deletes nothing: the partition does not exist.
 const HARMLESS: &str = r#"
     name = ""
     title = ""
@@ -36,7 +36,7 @@ const HARMLESS: &str = r#"
 "#;
 
 const LISTS_NO_LONGER: &str =
-    "the service listed the partitions and no longer lists them, so what is left cannot be told";
+    "the service no longer lists the partitions, so the effect of the request is not known";
 
 /// A service under test.
 #[derive(Debug)]
@@ -52,29 +52,23 @@ pub struct Server<'a> {
     lists: bool,
 }
 
-/// What became of one case.
-enum Tried {
-    Judged(Vec<String>),
-    NotTestable(String),
-}
-
 impl<'a> Server<'a> {
-    /// Makes sure that the service takes the key, and finds out whether it lists partitions. Nothing else is sent when it
-    /// does not: every further request would be one more that may lock the key.
+    /// Checks that the service accepts the key, and whether it lists partitions. If it refuses the key nothing more is sent:
+    /// further requests may lock the key.
     ///
     /// # Errors
-    /// When an id cannot stand in a path, or the endpoint is none, does not answer, or refuses the key or the instance.
+    /// When an id or the endpoint is not valid, or the service does not respond or refuses the key, instance or topic.
     pub async fn connect(
         contract: &'a Contract,
         endpoint: &str,
         target: &Target,
         credentials: Credentials,
         destructive: bool,
-    ) -> Result<Self, Error> {
+    ) -> Result<Self> {
         target.check()?;
         let wire = Wire::new(endpoint)?;
-        let Case { steps, .. } = toml::from_str(HARMLESS)?;
-        let [delete_nothing, list] = steps.try_into().map_err(|_| "two steps")?;
+        let ServerCase { steps, .. } = toml::from_str(HARMLESS)?;
+        let [delete_nothing, list] = steps.try_into().map_err(|_| anyhow!("two steps"))?;
         let values = Values::new(target, wire.host());
         let mut server = Self {
             contract,
@@ -86,44 +80,36 @@ impl<'a> Server<'a> {
             list,
             lists: false,
         };
-        let answer = server.check_key(&server.delete_nothing).await?;
-        if let 403 | 404 = answer.status {
-            let said = shown(&answer.text(), &server.credentials);
-            return Err(
-                format!("the service does not serve this instance to this key: {said}").into(),
-            );
+        let response = server.check_key(&server.delete_nothing).await?;
+        let said = shown(&response.text(), &server.credentials);
+        if let StatusCode::FORBIDDEN | StatusCode::NOT_FOUND = response.status {
+            bail!("the service refuses the instance: {said}");
         }
-        if check::says_no_topic(&answer) {
-            let said = shown(&answer.text(), &server.credentials);
-            return Err(format!("the service does not serve this topic: {said}").into());
+        if check::is_unknown_topic(&response) {
+            bail!("the service does not serve this topic: {said}");
         }
-        let answer = server.check_key(&server.list).await?;
-        server.lists = answer.status == 200 && Topic::parse(&answer.body).is_some();
+        let response = server.check_key(&server.list).await?;
+        server.lists = response.status == StatusCode::OK && Topic::parse(&response.body).is_some();
         Ok(server)
     }
 
-    /// Tries every case, those that leave nothing behind last. When the service stops answering or taking the key nothing
-    /// more is sent: the case at hand fails, and those after it cannot be tested.
-    pub async fn run_all(&self, cases: impl IntoIterator<Item = &Case>) -> Vec<Judged> {
-        let mut ordered: Vec<_> = cases.into_iter().collect();
+    /// Runs every case, those with `runs_last` last. When the service stops responding or refuses the key, nothing more is
+    /// sent: the current case fails, and those after it are not testable.
+    pub async fn run_all(&self, cases: &[ServerCase]) -> Vec<Judged> {
+        let mut ordered: Vec<_> = cases.iter().collect();
         ordered.sort_by_key(|case| case.runs_last);
         let mut judged = Vec::new();
         let mut stopped: Option<String> = None;
         for case in ordered {
             let begin = Instant::now();
-            let verdict = if let Some(reason) = stopped.clone() {
-                Verdict::NotTestable { reason }
-            } else {
-                match self.run(case).await {
-                    Ok(Tried::Judged(faults)) => self.verdict(&faults),
-                    Ok(Tried::NotTestable(reason)) => Verdict::NotTestable { reason },
-                    Err(error) => {
-                        let error = with_causes(&*error);
-                        let reason = format!("nothing more was sent after {}: {error}", case.name);
-                        stopped = Some(shown(&reason, &self.credentials));
-                        self.verdict(&[error])
-                    }
-                }
+            let verdict = match stopped {
+                Some(ref reason) => Verdict::not_testable(reason),
+                None => self.run(case).await.unwrap_or_else(|error| {
+                    let error = format!("{error:#}");
+                    let reason = format!("nothing more was sent after {}: {error}", case.name);
+                    stopped = Some(shown(&reason, &self.credentials));
+                    self.verdict(&[error])
+                }),
             };
             judged.push(Judged {
                 suite: "server",
@@ -142,39 +128,35 @@ impl<'a> Server<'a> {
         Verdict::of(shown.collect())
     }
 
-    async fn run(&self, case: &Case) -> Result<Tried, Error> {
+    async fn run(&self, case: &ServerCase) -> Result<Verdict> {
         if case.destructive && !self.destructive {
-            return Ok(Tried::NotTestable("needs --destructive".to_owned()));
+            return Ok(Verdict::not_testable("needs --destructive"));
         }
-        if !self.wire.is_plaintext() && case.steps.iter().any(|step| step.raw.is_some()) {
-            return Ok(Tried::NotTestable(
-                "plain text is not sent over TLS".to_owned(),
-            ));
+        if !self.wire.is_plaintext() && case.is_raw() {
+            return Ok(Verdict::not_testable("plain text is not sent over TLS"));
         }
-        let before = self.topic().await?;
+        let mut before = self.topic().await?;
         if self.lists && before.is_none() {
-            return Ok(Tried::Judged(vec![LISTS_NO_LONGER.to_owned()]));
+            return Ok(self.verdict(&[LISTS_NO_LONGER.to_owned()]));
         }
         if let Some(reason) = lacks(case, before.as_ref()) {
-            return Ok(Tried::NotTestable(reason));
+            return Ok(Verdict::not_testable(reason));
         }
         let values = before.as_ref().map_or_else(
             || self.values.clone(),
             |topic| self.values.with_topic(topic),
         );
         let mut faults = Vec::new();
-        let mut before = before;
         for step in &case.steps {
-            if !self.destructive && !may_be_sent(step, &values) {
-                return Ok(Tried::NotTestable(
-                    "it could harm, and is not marked as destructive".to_owned(),
-                ));
+            if !self.destructive && !may_be_sent(step, &values, &self.credentials) {
+                let reason = "it could delete records, and is not marked as destructive";
+                return Ok(Verdict::not_testable(reason));
             }
             match self.step(step, &values).await {
                 Ok(of_step) => faults.extend(of_step),
-                Err(error) => faults.push(with_causes(&*error)),
+                Err(error) => faults.push(format!("{error:#}")),
             }
-            // Any of them may have been refused, and the listing below is the right one where there is one.
+            // A refused request must be followed by an accepted one; where the service lists partitions, the listing is that.
             if step.names_own_key() && !self.lists {
                 self.check_key(&self.delete_nothing).await?;
             }
@@ -188,70 +170,56 @@ impl<'a> Server<'a> {
             }
             before = after;
         }
-        Ok(Tried::Judged(faults))
+        Ok(self.verdict(&faults))
     }
 
-    /// Does one step; the answer is what is wrong.
-    async fn step(&self, step: &Step, values: &Values) -> Result<Vec<String>, Error> {
+    /// Runs one step, and returns what is wrong.
+    async fn step(&self, step: &Step, values: &Values) -> Result<Vec<String>> {
         if let Some(text) = &step.raw {
             return self.raw_step(step, &values.fill(text)?).await;
         }
         let request = request::build(step, values, &self.credentials)?;
-        let operation = self
-            .contract
-            .operation(request.method.as_str(), &request.path)
-            .map(str::to_owned);
-        let answer = self.wire.send(request).await?;
-        let mut faults = check::contract_faults(
-            self.contract,
-            operation.as_deref(),
-            &answer,
-            &self.credentials,
-        );
-        faults.extend(check::case_faults(
-            &step.expect,
-            &answer,
-            values,
-            &self.credentials,
-        ));
+        let (contract, credentials) = (self.contract, &self.credentials);
+        let operation = contract.operation(request.method.as_str(), &request.path);
+        let response = self.wire.send(request).await?;
+        let mut faults = check::contract_faults(contract, operation, &response, credentials);
+        let of_case = check::case_faults(&step.expect, &response, values, credentials);
+        faults.extend(of_case);
         Ok(faults)
     }
 
-    async fn raw_step(&self, step: &Step, text: &str) -> Result<Vec<String>, Error> {
+    async fn raw_step(&self, step: &Step, text: &str) -> Result<Vec<String>> {
         let text = text.replace("\r\n", "\n").replace('\n', "\r\n");
         Ok(match self.wire.send_text(&text).await? {
             Some(status) => check::status_fault(&step.expect.status, status)
                 .into_iter()
                 .collect(),
             None if step.expect.may_close => Vec::new(),
-            None => vec!["the connection was closed without an answer".to_owned()],
+            None => vec!["the connection was closed without a response".to_owned()],
         })
     }
 
-    async fn topic(&self) -> Result<Option<Topic>, Error> {
+    async fn topic(&self) -> Result<Option<Topic>> {
         if !self.lists {
             return Ok(None);
         }
         Ok(Topic::parse(&self.check_key(&self.list).await?.body))
     }
 
-    /// Sends a properly signed request, which must not be refused for its signature.
-    async fn check_key(&self, step: &Step) -> Result<Answer, Error> {
+    /// Sends a request with a valid signature, which must not be refused for it.
+    async fn check_key(&self, step: &Step) -> Result<Response> {
         let request = request::build(step, &self.values, &self.credentials)?;
-        let answer = self.wire.send(request).await?;
-        if answer.status == 401 {
-            let said = shown(&answer.text(), &self.credentials);
-            return Err(format!(
-                "the service refuses the key, so no case is tried with it: {said}"
-            )
-            .into());
+        let response = self.wire.send(request).await?;
+        if response.status == StatusCode::UNAUTHORIZED {
+            let said = shown(&response.text(), &self.credentials);
+            bail!("the service refuses the key, so no further case is run: {said}");
         }
-        Ok(answer)
+        Ok(response)
     }
 }
 
 /// What the topic lacks for a case.
-fn lacks(case: &Case, topic: Option<&Topic>) -> Option<String> {
+fn lacks(case: &ServerCase, topic: Option<&Topic>) -> Option<String> {
     let offsets = case.steps.iter().any(needs_offsets);
     let Some(topic) = topic else {
         let needed = offsets || case.records > 0 || case.partitions > 0;
@@ -260,7 +228,7 @@ fn lacks(case: &Case, topic: Option<&Topic>) -> Option<String> {
     let partitions = case.partitions.max(1);
     if topic.records(partitions) < case.records {
         return Some(format!(
-            "one of the partitions holds {} records, and {} are needed",
+            "one of the partitions has {} records, and {} are needed",
             topic.records(partitions),
             case.records
         ));
@@ -289,40 +257,22 @@ fn needs_offsets(step: &Step) -> bool {
         .any(|text| text.contains("<start") || text.contains("<end"))
 }
 
-fn may_be_sent(step: &Step, values: &Values) -> bool {
-    if step.raw.is_some() {
-        // Nothing of the kind is signed.
-        return true;
-    }
-    let filled = |text: Option<&String>| text.map(|text| values.fill(text)).transpose();
-    let bytes = step
-        .body_bytes
-        .as_deref()
-        .map(|bytes| String::from_utf8_lossy(bytes).into_owned());
-    let (Ok(body), Ok(changed)) = (filled(step.body.as_ref()), filled(step.then.body.as_ref()))
-    else {
-        return false;
-    };
-    let body = changed.or(body).or(bytes).unwrap_or_default();
-    let method = step.then.method.as_ref().unwrap_or(&step.method);
-    let path = step.then.path.as_ref().unwrap_or(&step.path);
-    let Ok(path) = values.fill(path) else {
-        return false;
-    };
-    harmless::is_harmless(method, &path, &body)
+fn may_be_sent(step: &Step, values: &Values, credentials: &Credentials) -> bool {
+    // Plain text is never signed.
+    step.raw.is_some()
+        || request::build(step, values, credentials)
+            .is_ok_and(|request| harmless::is_harmless(&request))
 }
 
 /// The cases that are not marked as destructive although a faulty server could delete records because of them.
-pub fn harmful(cases: &[Case]) -> Vec<&str> {
-    let target = Target {
-        project_id: "p".to_owned(),
-        instance_id: "i".to_owned(),
-        topic: "t".to_owned(),
-    };
-    let values = Values::new(&target, "localhost");
-    let harmful = |case: &&Case| {
-        !case.destructive && !case.steps.iter().all(|step| may_be_sent(step, &values))
-    };
+///
+/// # Errors
+/// None: the credentials are valid.
+pub fn harmful(cases: &[ServerCase]) -> Result<Vec<&str>> {
+    let values = Values::new(&Target::new("p", "i", "t"), "localhost");
+    let credentials = Credentials::new("access-key", "secret-key")?;
+    let may_be_sent = |step: &Step| may_be_sent(step, &values, &credentials);
+    let harmful = |case: &&ServerCase| !case.destructive && !case.steps.iter().all(may_be_sent);
     let harmful = cases.iter().filter(harmful);
-    harmful.map(|case| &*case.name).collect()
+    Ok(harmful.map(|case| &*case.name).collect())
 }

@@ -1,7 +1,8 @@
-//! Building and signing the requests of a case.
+//! Builds and signs the requests of a case.
 
 use std::time::{Duration, SystemTime};
 
+use anyhow::{Context as _, Result};
 use http::{HeaderMap, HeaderValue, Method, header};
 use huaweicloud_auth::Credentials;
 use huaweicloud_auth::signing::{SignedHeaders, Signer, X_PROJECT_ID};
@@ -11,50 +12,32 @@ use crate::rewrite::set_headers;
 use crate::values::Values;
 use crate::wire::Request;
 
-type Error = Box<dyn std::error::Error>;
-
 /// Builds the request of a step and signs it.
-pub(super) fn build(
-    step: &Step,
-    values: &Values,
-    credentials: &Credentials,
-) -> Result<Request, Error> {
+pub(super) fn build(step: &Step, values: &Values, credentials: &Credentials) -> Result<Request> {
     let mut request = Request {
         method: step.method.parse()?,
         path: values.fill(&step.path)?,
         query: values.fill(&step.query)?,
         headers: HeaderMap::new(),
-        body: body(step, values)?,
+        body: match &step.body {
+            Some(text) => values.fill(text)?.into_bytes(),
+            None => step.body_bytes.clone().unwrap_or_default(),
+        },
     };
     if request.method != Method::GET {
-        request.headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/json"),
-        );
+        let json = HeaderValue::from_static("application/json");
+        request.headers.insert(header::CONTENT_TYPE, json);
     }
-    request
-        .headers
-        .insert(X_PROJECT_ID, values.fill("<project_id>")?.parse()?);
+    let project = values.fill("<project_id>")?.parse()?;
+    request.headers.insert(X_PROJECT_ID, project);
     set_headers(&mut request.headers, &step.headers, values)?;
-    sign(
-        &mut request,
-        &step.signing,
-        &values.fill("<host>")?,
-        credentials,
-    )?;
+    let host = values.fill("<host>")?;
+    sign(&mut request, &step.signing, &host, credentials)?;
     change(&mut request, step, values)?;
     Ok(request)
 }
 
-fn body(step: &Step, values: &Values) -> Result<Vec<u8>, Error> {
-    match (&step.body, &step.body_bytes) {
-        (Some(text), _) => Ok(values.fill(text)?.into_bytes()),
-        (None, Some(bytes)) => Ok(bytes.clone()),
-        (None, None) => Ok(Vec::new()),
-    }
-}
-
-fn change(request: &mut Request, step: &Step, values: &Values) -> Result<(), Error> {
+fn change(request: &mut Request, step: &Step, values: &Values) -> Result<()> {
     let changes = &step.then;
     if let Some(method) = &changes.method {
         request.method = method.parse()?;
@@ -68,15 +51,10 @@ fn change(request: &mut Request, step: &Step, values: &Values) -> Result<(), Err
     if let Some(body) = &changes.body {
         request.body = values.fill(body)?.into_bytes();
     }
-    Ok(set_headers(&mut request.headers, &changes.headers, values)?)
+    set_headers(&mut request.headers, &changes.headers, values)
 }
 
-fn sign(
-    request: &mut Request,
-    signing: &Signing,
-    host: &str,
-    own: &Credentials,
-) -> Result<(), Error> {
+fn sign(request: &mut Request, signing: &Signing, host: &str, own: &Credentials) -> Result<()> {
     let made_up = || uuid::Uuid::new_v4().simple().to_string();
     let credentials = match signing.key {
         Key::Nobody => return Ok(()),
@@ -88,7 +66,7 @@ fn sign(
     let list = signing.headers.as_ref().map(|names| names.join(";"));
     if let Some(list) = &list {
         let listed = SignedHeaders::parse(list);
-        let listed = listed.ok_or("signing.headers must be in ascending order")?;
+        let listed = listed.context("signing.headers must be in ascending order")?;
         signer = signer.with_signed_headers(listed);
     }
     Ok(request.sign(&signer, host)?)

@@ -1,0 +1,55 @@
+//! The cases of both suites.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use anyhow::Result;
+
+use crate::suite::{self, Suite};
+use crate::{client, server};
+
+/// The cases of both suites.
+#[derive(Clone, Debug, Default)]
+pub struct Cases {
+    /// Client cases.
+    pub client: Vec<client::ClientCase>,
+    /// Server cases.
+    pub server: Vec<server::ServerCase>,
+}
+
+impl Cases {
+    /// Reads the cases in a folder, or those that are part of the program.
+    ///
+    /// # Errors
+    /// When a file is not valid.
+    pub fn read(folder: Option<&Path>) -> Result<Self> {
+        Ok(Self {
+            client: suite::read(folder)?,
+            server: suite::read(folder)?,
+        })
+    }
+
+    /// The suite, name and proven rows of each case.
+    pub fn iter(&self) -> impl Iterator<Item = (Suite, &str, &[String])> {
+        let client = self.client.iter();
+        let client = client.map(|case| (Suite::Client, &*case.name, &*case.proves));
+        let server = self.server.iter();
+        client.chain(server.map(|case| (Suite::Server, &*case.name, &*case.proves)))
+    }
+
+    /// Keeps only the cases with one of these names.
+    pub fn retain(&mut self, names: &[String]) {
+        self.client.retain(|case| names.contains(&case.name));
+        self.server.retain(|case| names.contains(&case.name));
+    }
+
+    /// The names of the verdicts.
+    pub fn verdict_names(&self) -> BTreeSet<String> {
+        let client = self.client.iter().flat_map(|case| {
+            let subjects = case.clients.iter();
+            subjects.map(|subject| case.verdict_name(*subject))
+        });
+        let server = self.server.iter().map(|case| case.name.clone());
+        client.chain(server).collect()
+    }
+}

@@ -1,0 +1,152 @@
+//! A recording server for clients in any language: it judges each request, and responds so that the client can continue.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::{fs, io, path::Path};
+
+use anyhow::{Context as _, Result};
+use http::{HeaderName, HeaderValue};
+use huaweicloud_auth::Credentials;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+use crate::contract::{Contract, DELETE};
+use crate::judge;
+use crate::script::{Script, ScriptedResponse};
+use crate::suite::not_empty;
+use crate::wire::{Listener, Request, Response, Service};
+
+/// A request and what is wrong with it.
+#[derive(Clone, Debug)]
+pub struct RecordedRequest {
+    /// The request; `None` when it was not HTTP.
+    pub request: Option<Request>,
+    /// What is wrong; empty when nothing is.
+    pub faults: Vec<String>,
+}
+
+/// A running recording server. It stops when it is dropped.
+#[derive(Debug)]
+pub struct Recorder {
+    listener: Listener,
+    heard: mpsc::UnboundedReceiver<RecordedRequest>,
+}
+
+impl Recorder {
+    /// Listens. Requests must be authorized with `credentials`. Responses come from the script; if it is empty, they report
+    /// that everything was deleted.
+    ///
+    /// # Errors
+    /// When the address cannot be bound.
+    pub async fn start(
+        address: SocketAddr,
+        contract: Arc<Contract>,
+        credentials: Credentials,
+        script: Script,
+    ) -> io::Result<Self> {
+        let (said, heard) = mpsc::unbounded_channel();
+        let judge = Arc::new(Judge {
+            contract,
+            credentials,
+            script,
+            said,
+        });
+        let listener = Listener::start(address, judge).await?;
+        Ok(Self { listener, heard })
+    }
+
+    /// The address of the server.
+    pub fn address(&self) -> SocketAddr {
+        self.listener.address()
+    }
+
+    /// Waits for the next request.
+    pub async fn next(&mut self) -> Option<RecordedRequest> {
+        self.heard.recv().await
+    }
+}
+
+/// Reads a file of responses: `[[answer]]` as in client cases.
+///
+/// # Errors
+/// When it cannot be read, or has no response.
+pub fn read_script(file: &Path) -> Result<Script> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct File {
+        #[serde(deserialize_with = "not_empty")]
+        answer: Vec<ScriptedResponse>,
+    }
+    let read = || {
+        let File { answer }: File = toml::from_str(&fs::read_to_string(file)?)?;
+        Script::new(&answer)
+    };
+    read().with_context(|| file.display().to_string())
+}
+
+struct Judge {
+    contract: Arc<Contract>,
+    credentials: Credentials,
+    script: Script,
+    said: mpsc::UnboundedSender<RecordedRequest>,
+}
+
+impl Service for Judge {
+    async fn respond(&self, request: Request, unreadable: Option<String>) -> Option<Response> {
+        let mut faults = judge::faults(&self.contract, &request, &self.credentials);
+        faults.extend(unreadable);
+        let response = self.script.next();
+        let response = response.or_else(|| self.default_response(&request).response().ok());
+        // The receiver is gone when the run is over.
+        let _ = self.said.send(RecordedRequest {
+            request: Some(request),
+            faults,
+        });
+        let mut response = response?;
+        let id = uuid::Uuid::new_v4().simple().to_string();
+        let headers = &mut response.headers;
+        headers
+            .entry(HeaderName::from_static("x-request-id"))
+            .or_insert(HeaderValue::from_str(&id).ok()?);
+        Some(response)
+    }
+
+    fn malformed(&self, error: &hyper::Error) {
+        // The receiver is gone when the run is over.
+        let _ = self.said.send(RecordedRequest {
+            request: None,
+            faults: vec![format!("not HTTP/1.1: {error}")],
+        });
+    }
+}
+
+impl Judge {
+    /// The response of a service that has deleted what the request names.
+    fn default_response(&self, request: &Request) -> ScriptedResponse {
+        let method = request.method.as_str();
+        let operation = self.contract.operation(method, &request.path);
+        let (status, body) = match operation.map(|one| one.operation_id.as_deref()) {
+            Some(Some(DELETE)) => (200, deleted(&request.body)),
+            Some(_) => (200, listed()),
+            None => (
+                404,
+                json!({"error_code": "APIGW.0101", "error_msg": "The API does not exist."}),
+            ),
+        };
+        ScriptedResponse::new(status, &body.to_string())
+    }
+}
+
+fn deleted(body: &[u8]) -> Value {
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    let rows = body["partitions"].as_array().cloned().unwrap_or_default();
+    let success = |row: &Value| json!({"partition": row["partition"], "result": "success", "error_code": "0"});
+    json!({"partitions": rows.iter().map(success).collect::<Vec<_>>()})
+}
+
+fn listed() -> Value {
+    json!({"total": 1, "partitions": [
+        {"partition": 0, "start_offset": 0, "last_offset": 1000, "message_count": 1000, "last_update_time": 0}
+    ]})
+}
