@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Error, Result, anyhow};
 use proc_macro2::{TokenStream, TokenTree};
-use quote::ToTokens as _;
+use quote::ToTokens;
+use syn::parse::{ParseStream, Parser as _};
 use syn::visit_mut::{self, VisitMut};
-use syn::{Attribute, ImplItem, Item, UseTree};
+use syn::{Attribute, Item, UseTree};
 use xshell::Shell;
 
 use crate::failure;
@@ -41,28 +42,23 @@ const WITH_REPEATED_NAMES: &[&str] = &[
 pub(crate) fn check(sh: &Shell) -> Result<()> {
     let root = sh.current_dir();
     let manifest: toml::Table = failure::read_toml(&root, "Cargo.toml")?;
-    let members = manifest["workspace"]["members"].as_array();
+    let members = manifest["workspace"]["members"].as_array().into_iter();
     let mut failures = Vec::new();
-    for member in members
-        .into_iter()
-        .flatten()
-        .filter_map(toml::Value::as_str)
-    {
+    for member in members.flatten().filter_map(toml::Value::as_str) {
         for file in ["lib.rs", "main.rs"].map(|file| format!("{member}/src/{file}")) {
-            if root.join(&file).exists() {
-                let mut code = Code::default();
-                code.read(&root, &file, &[])?;
-                for (found, reported_only) in [
-                    (code.cycles(), WITH_CYCLES),
-                    (code.repeated_types(member), WITH_REPEATED_NAMES),
-                ] {
-                    if reported_only.contains(&member) {
-                        for found in found {
-                            eprintln!("to do: {found}");
-                        }
-                    } else {
-                        failures.extend(found);
-                    }
+            if !root.join(&file).exists() {
+                continue;
+            }
+            let mut code = Code::default();
+            code.read(&root, &file, &[])?;
+            for (found, reported_only) in [
+                (code.cycles(), WITH_CYCLES),
+                (code.repeated_types(member), WITH_REPEATED_NAMES),
+            ] {
+                if reported_only.contains(&member) {
+                    found.iter().for_each(|found| eprintln!("to do: {found}"));
+                } else {
+                    failures.extend(found);
                 }
             }
         }
@@ -117,18 +113,19 @@ impl Code {
             ..Module::default()
         };
         for mut item in items {
-            if let Item::Macro(item) = &item
-                && item
-                    .attrs
-                    .iter()
-                    .any(|it| it.path().is_ident("macro_export"))
-                && let Some(name) = &item.ident
-            {
-                self.exported_macros
-                    .insert(name.to_string(), file.to_owned());
+            if let Item::Macro(item) = &item {
+                let mut attributes = item.attrs.iter();
+                let is_exported = attributes.any(|it| it.path().is_ident("macro_export"));
+                match &item.ident {
+                    None => module.has_macros = true,
+                    Some(name) if is_exported => {
+                        let (name, file) = (name.to_string(), file.to_owned());
+                        self.exported_macros.insert(name, file);
+                    }
+                    Some(_) => {}
+                }
             }
-            module.has_macros |= matches!(&item, Item::Macro(item) if item.ident.is_none());
-            if !is_test(attributes(&item)) {
+            if !is_test(&item) {
                 module.items.extend(definition(&item));
             }
             module.visit_item_mut(&mut item);
@@ -165,20 +162,17 @@ impl Code {
             reach[file].iter().copied().filter(is_back).collect()
         };
         let circles: BTreeSet<BTreeSet<&str>> = reach.keys().map(|file| circle(file)).collect();
-        let circles = circles
-            .iter()
-            .filter_map(|files| Some((files.first()?, files)));
-        let message = |(first, files): (&&str, &BTreeSet<&str>)| {
+        let message = |files: &BTreeSet<&str>| {
             let has = |file: &String| files.contains(file.as_str());
             let ties = edges.iter().filter(|((from, to), _)| has(from) && has(to));
             let ties = ties.map(|((from, to), names)| {
-                let names: Vec<&str> = names.iter().map(String::as_str).collect();
-                format!("\n  {from} imports {} from {to}", names.join(", "))
+                format!("\n  {from} imports {} from {to}", listed(names))
             });
-            let ties: String = ties.collect();
-            anyhow!("{first}: import cycle of {} files{ties}", files.len())
+            let (first, ties) = (files.first()?, ties.collect::<String>());
+            let count = files.len();
+            Some(anyhow!("{first}: import cycle of {count} files{ties}"))
         };
-        circles.map(message).collect()
+        circles.iter().filter_map(message).collect()
     }
 
     /// Pairs of files with the names that tie the first to the second.
@@ -274,20 +268,23 @@ impl Code {
         }
         places.retain(|_, files| files.len() > 1);
         let message = |(name, files): (&str, BTreeSet<&str>)| {
-            let files: Vec<&str> = files.into_iter().collect();
-            let files = files.join(", ");
+            let files = listed(&files);
             anyhow!("{member}: more than one type has the name `{name}`: {files}")
         };
         places.into_iter().map(message).collect()
     }
 }
 
+fn listed<T: AsRef<str>>(names: &BTreeSet<T>) -> String {
+    let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
+    names.join(", ")
+}
+
 /// Takes uses and modules out of the items, and drops tests.
 impl VisitMut for Module {
     fn visit_item_mut(&mut self, item: &mut Item) {
-        let is_test = is_test(attributes(item));
         match item {
-            _ if is_test => {}
+            _ if is_test(item) => {}
             Item::Use(item) => {
                 let is_private = matches!(item.vis, syn::Visibility::Inherited);
                 flatten(&item.tree, &[], &mut |name, path| {
@@ -305,7 +302,6 @@ impl VisitMut for Module {
     }
 
     fn visit_item_impl_mut(&mut self, item: &mut syn::ItemImpl) {
-        let is_test = |item: &ImplItem| matches!(item, ImplItem::Fn(it) if is_test(&it.attrs));
         item.items.retain(|item| !is_test(item));
         visit_mut::visit_item_impl_mut(self, item);
     }
@@ -379,25 +375,13 @@ fn definition(item: &Item) -> Option<(String, bool)> {
     Some((ident.to_string(), is_type))
 }
 
-fn attributes(item: &Item) -> &[Attribute] {
-    match item {
-        Item::Const(item) => &item.attrs,
-        Item::Enum(item) => &item.attrs,
-        Item::Fn(item) => &item.attrs,
-        Item::Impl(item) => &item.attrs,
-        Item::Macro(item) => &item.attrs,
-        Item::Mod(item) => &item.attrs,
-        Item::Static(item) => &item.attrs,
-        Item::Struct(item) => &item.attrs,
-        Item::Trait(item) => &item.attrs,
-        Item::Type(item) => &item.attrs,
-        Item::Use(item) => &item.attrs,
-        _ => &[],
-    }
-}
-
 /// `#[cfg(test)]`, also with more conditions.
-fn is_test(attributes: &[Attribute]) -> bool {
+fn is_test(item: &impl ToTokens) -> bool {
+    let parse = |input: ParseStream<'_>| {
+        let attributes = input.call(Attribute::parse_outer)?;
+        input.parse::<TokenStream>().map(|_| attributes)
+    };
+    let attributes = parse.parse2(item.to_token_stream()).unwrap_or_default();
     attributes.iter().any(|attribute| {
         let condition = attribute.meta.to_token_stream().to_string();
         let condition = condition.replace(' ', "");
@@ -413,15 +397,10 @@ fn child_file(root: &Path, parent: &str, name: &str) -> String {
         Some(folder) if owns_folder.iter().any(|file| parent.ends_with(file)) => folder.to_owned(),
         _ => parent.with_extension(""),
     };
-    let (flat, nested) = (
-        folder.join(format!("{name}.rs")),
-        folder.join(name).join("mod.rs"),
-    );
-    let file = if root.join(&flat).exists() {
-        flat
-    } else {
-        nested
-    };
+    let mut file = folder.join(format!("{name}.rs"));
+    if !root.join(&file).exists() {
+        file = folder.join(name).join("mod.rs");
+    }
     file.display().to_string()
 }
 
@@ -430,30 +409,24 @@ fn missing_files(root: &Path) -> Result<Vec<Error>> {
     let text = failure::read(root, ARCHITECTURE)?;
     let mut known = Vec::new();
     list(root, &mut known)?;
-    let named = (1..)
-        .zip(text.lines())
-        .flat_map(|(number, line)| named_files(line).map(move |name| (number, name)));
-    let missing = named.filter(|(_, name)| {
-        !OF_USERS.contains(name) && !known.iter().any(|path| path.ends_with(name))
-    });
-    let message = |(number, name)| {
-        failure::at(
-            ARCHITECTURE,
-            (number, 1),
-            format_args!("`{name}` does not exist"),
-        )
-    };
-    Ok(missing.map(message).collect())
+    let mut missing = Vec::new();
+    for (number, line) in (1..).zip(text.lines()) {
+        for name in named_files(line) {
+            if !OF_USERS.contains(&name) && !known.iter().any(|path| path.ends_with(name)) {
+                let cause = format_args!("`{name}` does not exist");
+                missing.push(failure::at(ARCHITECTURE, (number, 1), cause));
+            }
+        }
+    }
+    Ok(missing)
 }
 
 /// What looks like a file or folder, among the code and the links of a line.
 fn named_files(line: &str) -> impl Iterator<Item = &str> {
     const ENDINGS: [&str; 6] = [".rs", ".toml", ".md", ".yaml", ".txt", ".java"];
     let code = line.split('`').skip(1).step_by(2);
-    let links = line
-        .split("](")
-        .skip(1)
-        .filter_map(|rest| rest.split(')').next());
+    let links = line.split("](").skip(1);
+    let links = links.filter_map(|rest| rest.split(')').next());
     code.chain(links).filter(|name| {
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-/".contains(&byte);
         let is_path = name.contains('/') && !name.starts_with(['/', '-']);
@@ -466,9 +439,8 @@ fn list(folder: &Path, found: &mut Vec<PathBuf>) -> std::io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         found.push(entry.path());
-        let is_built = [".git", "target"]
-            .iter()
-            .any(|name| entry.file_name() == *name);
+        let name = entry.file_name();
+        let is_built = name == ".git" || name == "target";
         if entry.file_type()?.is_dir() && !is_built {
             list(&entry.path(), found)?;
         }
