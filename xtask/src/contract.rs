@@ -36,7 +36,6 @@ pub(crate) struct Node<'a> {
 }
 
 impl Contract {
-    /// Reads and checks the contract of a checkout.
     pub(crate) fn load(root: &Path) -> Result<Self> {
         let contract = Self::parse(failure::read(root, CONTRACT)?)?;
         contract.check_survival()?;
@@ -103,9 +102,8 @@ impl Contract {
                 let unresolved = || self.fault(pointer, format_args!("unresolved $ref `{target}`"));
                 next = found.ok_or_else(unresolved)?["$ref"].as_str();
                 if !seen.insert(target) {
-                    return Err(
-                        self.fault(pointer, format_args!("$ref `{target}` leads to itself"))
-                    );
+                    let cause = format_args!("$ref `{target}` leads to itself");
+                    return Err(self.fault(pointer, cause));
                 }
             }
             Ok(())
@@ -135,20 +133,17 @@ impl Contract {
             let parameters = self.parameters(&pointer);
             let declared = parameters.iter().filter(|it| it.text("in") == "path");
             let declared: BTreeSet<&str> = declared.map(|it| it.text("name")).collect();
-            // The names between braces.
-            let used = path
-                .split('{')
-                .skip(1)
-                .filter_map(|rest| rest.split_once('}'));
+            let used = path.split('{').filter_map(|rest| rest.split_once('}'));
             let used: BTreeSet<&str> = used.map(|(name, _)| name).collect();
-            if let Some(name) = used.symmetric_difference(&declared).next() {
-                let place = if used.contains(name) {
-                    "declared"
-                } else {
-                    "in the path"
-                };
+            let not = |place, name| {
                 let cause = format_args!("path parameter `{name}` is not {place}");
-                return Err(self.fault(&pointer, cause));
+                Err(self.fault(&pointer, cause))
+            };
+            if let Some(name) = used.difference(&declared).next() {
+                return not("declared", name);
+            }
+            if let Some(name) = declared.difference(&used).next() {
+                return not("in the path", name);
             }
         }
         Ok(())
@@ -190,7 +185,6 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// The value of a key; null when there is none.
     pub(crate) fn get(&self, key: &str) -> Self {
         Self::new(self.document, format!("{}/{}", self.inside, escape(key)))
     }
@@ -201,18 +195,14 @@ impl<'a> Node<'a> {
     }
 
     pub(crate) fn keys(&self) -> impl Iterator<Item = &'a str> + use<'a> {
-        self.value
-            .as_object()
-            .into_iter()
-            .flatten()
-            .map(|(key, _)| key.as_str())
+        let object = self.value.as_object().into_iter();
+        object.flatten().map(|(key, _)| key.as_str())
     }
 
     pub(crate) fn items(&self) -> Vec<Self> {
         let count = self.value.as_array().map_or(0, Vec::len);
-        (0..count)
-            .map(|index| self.get(&index.to_string()))
-            .collect()
+        let item = |index: usize| self.get(&index.to_string());
+        (0..count).map(item).collect()
     }
 }
 
@@ -230,8 +220,7 @@ fn walk<'a>(
     visit: &mut impl FnMut(&str, &'a Value) -> Result<()>,
 ) -> Result<()> {
     visit(pointer, value)?;
-    let keys = value.as_object().into_iter().flatten();
-    for (key, value) in keys {
+    for (key, value) in value.as_object().into_iter().flatten() {
         walk(value, &format!("{pointer}/{}", escape(key)), visit)?;
     }
     let items = value.as_array().into_iter().flatten().enumerate();

@@ -20,10 +20,8 @@ pub(crate) fn compare(file: &str, text: &str, reference: &Reference) -> Result<u
     let mut lines = lines.filter(|(_, line)| !line.is_empty());
     let wanted = page(reference);
     for wanted in wanted.lines() {
-        let mut next = || {
-            let ends = || anyhow!("{file}: the page ends before {wanted:?}");
-            lines.next().ok_or_else(ends)
-        };
+        let ends = || anyhow!("{file}: the page ends before {wanted:?}");
+        let mut next = || lines.next().ok_or_else(ends);
         let (number, line) = next()?;
         let mut found = line.to_owned();
         if wanted == SENTENCE {
@@ -66,10 +64,8 @@ fn page(page: &Reference) -> String {
         example,
     } = page;
     let tables: String = tables.iter().map(table).collect();
-    let statuses = statuses
-        .iter()
-        .map(|status| format!("{status}\n{SENTENCE}\n"));
-    let statuses: String = statuses.collect();
+    let status = |status| format!("{status}\n{SENTENCE}\n");
+    let statuses: String = statuses.iter().map(status).collect();
     let [calling, authorization, errors] = referring;
     format!(
         "Updated on {updated}\n{title}\n{SKIP}{calling}\n{SKIP}{authorization}\n{SKIP}URI\n{method} {path}\n{tables}\

@@ -64,7 +64,6 @@ pub(crate) struct Examples {
 }
 
 impl Reference {
-    /// Reads the file of a checkout.
     pub(crate) fn load(root: &Path) -> Result<Self> {
         failure::read_toml(root, REFERENCE)
     }
@@ -76,48 +75,32 @@ impl Reference {
 
     /// Where a contract has the operation.
     pub(crate) fn pointer(&self) -> String {
-        format!(
-            "/paths/{}/{}",
-            escape(&self.path),
-            self.method.to_lowercase()
-        )
+        let method = self.method.to_lowercase();
+        format!("/paths/{}/{method}", escape(&self.path))
     }
 
-    pub(crate) fn has_status(&self, status: &str) -> bool {
-        self.statuses
-            .iter()
-            .any(|known| known.to_string() == status)
-    }
-
-    /// What the contract must say too.
+    /// What the contract must state too.
     pub(crate) fn facts(&self) -> Facts {
         let mut facts = Facts::default();
-        facts.add("operation", self.call());
-        facts.add(format!("server.{}", self.server), "listed");
+        let mut add = |place: String, value: &str| facts.add(place, value, "");
+        add("operation".to_owned(), &self.call());
+        add(format!("server.{}", self.server), "listed");
         for status in &self.statuses {
-            facts.add(format!("status.{status}"), "listed");
+            add(format!("status.{status}"), "listed");
         }
         for table in &self.tables {
-            for Row {
-                parameter,
-                mandatory,
-                kind,
-            } in &table.rows
-            {
-                let place = format!("{}.{parameter}", table.place);
-                facts.add(format!("{place}.type"), kind);
-                if let Some(mandatory) = mandatory {
-                    facts.add(format!("{place}.mandatory"), mandatory);
+            for row in &table.rows {
+                let place = format!("{}.{}", table.place, row.parameter);
+                add(format!("{place}.type"), &row.kind);
+                if let Some(mandatory) = &row.mandatory {
+                    add(format!("{place}.mandatory"), mandatory);
                 }
             }
         }
-        let Examples {
-            request,
-            status,
-            response,
-        } = &self.example;
-        facts.add("example.request", request.to_string());
-        facts.add(format!("example.response.{status}"), response.to_string());
+        let example = &self.example;
+        add("example.request".to_owned(), &example.request.to_string());
+        let place = format!("example.response.{}", example.status);
+        add(place, &example.response.to_string());
         facts
     }
 }

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use xshell::Shell;
 
 use crate::contract::{CONTRACT, Contract};
-use crate::facts::{Difference, Facts, said};
+use crate::facts::{Difference, Facts};
 use crate::failure::{self, skip, unless_empty};
 use crate::reference::{REFERENCE, Reference};
 use crate::{described, lint, page};
@@ -42,9 +42,8 @@ struct Deviations {
 #[serde(deny_unknown_fields)]
 struct Deviation {
     place: String,
-    /// What the page says there; absent when it says nothing.
+    /// Absent where the page, or the contract, says nothing.
     page: Option<String>,
-    /// What the contract says there; absent when it says nothing.
     contract: Option<String>,
     reason: String,
 }
@@ -60,7 +59,7 @@ impl Spec {
     }
 }
 
-/// Compares every row of the page's operation, every other operation and every named deviation.
+/// Compares the rows of the page's operation and every other operation, and reports deviations that are obsolete.
 pub(crate) fn contract(sh: &Shell) -> Result<()> {
     let root = sh.current_dir();
     let contract = Contract::load(&root)?;
@@ -71,23 +70,14 @@ pub(crate) fn contract(sh: &Shell) -> Result<()> {
     let others = described::other_operations(&contract, &page);
     differences.extend(Facts::default().differences(&others));
     let mut failures = unnamed(&contract, &differences, &deviations);
-    let unused = deviations
-        .iter()
-        .filter(|it| !differences.iter().any(|found| it.names(found)));
-    failures.extend(unused.map(
-        |Deviation {
-             place,
-             page,
-             contract,
-             ..
-         }| {
-            let (page, contract) = (said(page.as_ref()), said(contract.as_ref()));
-            anyhow!(
-                "{DEVIATIONS}, {place}: no such difference: page {page}, contract {contract}; \
+    let obsolete = |deviation: &&Deviation| !differences.iter().any(|it| deviation.names(it));
+    failures.extend(deviations.iter().filter(obsolete).map(|it| {
+        let (place, page, contract) = (&it.place, quoted(&it.page), quoted(&it.contract));
+        anyhow!(
+            "{DEVIATIONS}, {place}: no such difference: page {page}, contract {contract}; \
              remove or correct the entry"
-            )
-        },
-    ));
+        )
+    }));
     unless_empty(failures)?;
 
     let (facts, named) = (page.facts().len(), deviations.len());
@@ -95,15 +85,14 @@ pub(crate) fn contract(sh: &Shell) -> Result<()> {
     Ok(())
 }
 
-/// Compares the rows of the page's operation, which is all that generating needs: an operation of
-/// somebody's own is no row of the page. One message says enough there.
+/// Fails with the first difference in the page's operation. Other operations may be added to generate from.
 pub(crate) fn rows(root: &Path, contract: &Contract) -> Result<()> {
     let differences = row_differences(contract, &Reference::load(root)?);
     let failures = unnamed(contract, &differences, &deviations(root)?);
     failures.into_iter().next().map_or(Ok(()), Err)
 }
 
-/// Without the operation itself there are no rows to speak of.
+/// If the contract lacks the operation, this is the only difference.
 fn row_differences(contract: &Contract, page: &Reference) -> Vec<Difference> {
     let described = described::page_operation(contract, page);
     let mut differences = page.facts().differences(&described);
@@ -114,26 +103,27 @@ fn row_differences(contract: &Contract, page: &Reference) -> Vec<Difference> {
 }
 
 fn unnamed(contract: &Contract, differences: &[Difference], named: &[Deviation]) -> Vec<Error> {
-    let unnamed = differences
-        .iter()
-        .filter(|found| !named.iter().any(|it| it.names(found)));
-    let message = |Difference {
-                       place,
-                       left,
-                       right,
-                       pointer,
-                   }: &Difference| {
-        let (left, right) = (said(left.as_ref()), said(right.as_ref()));
+    let is_unnamed = |found: &&Difference| !named.iter().any(|it| it.names(found));
+    let message = |found: &Difference| {
         let cause = format!(
-            "{place}: the page says {left}, the contract {right}; \
-             correct the contract, or name the difference in {DEVIATIONS}"
+            "{}: the page says {}, the contract {}; \
+             correct the contract, or name the difference in {DEVIATIONS}",
+            found.place,
+            quoted(&found.page),
+            quoted(&found.contract)
         );
-        match pointer {
+        match &found.pointer {
             Some(pointer) => contract.fault(pointer, cause),
             None => anyhow!("{CONTRACT}: {cause}"),
         }
     };
-    unnamed.map(message).collect()
+    differences.iter().filter(is_unnamed).map(message).collect()
+}
+
+fn quoted(value: &Option<String>) -> String {
+    value
+        .as_ref()
+        .map_or_else(|| "nothing".to_owned(), |value| format!("`{value}`"))
 }
 
 /// Compares the text of the vendor's page with the reference, both ways.
@@ -164,6 +154,6 @@ fn deviations(root: &Path) -> Result<Vec<Deviation>> {
 
 impl Deviation {
     fn names(&self, found: &Difference) -> bool {
-        self.place == found.place && self.page == found.left && self.contract == found.right
+        self.place == found.place && self.page == found.page && self.contract == found.contract
     }
 }
