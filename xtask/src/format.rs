@@ -76,11 +76,8 @@ fn objects_only(item: syn::Item) -> Vec<syn::Item> {
 
 fn derives_deserialize(item: &syn::ItemStruct) -> bool {
     item.attrs.iter().any(|attribute| {
-        attribute.path().is_ident("derive")
-            && attribute
-                .to_token_stream()
-                .to_string()
-                .contains("Deserialize")
+        let tokens = attribute.to_token_stream().to_string();
+        attribute.path().is_ident("derive") && tokens.contains("Deserialize")
     })
 }
 
@@ -97,12 +94,8 @@ fn split_doc(attribute: syn::Attribute) -> Vec<syn::Attribute> {
         .split('\n')
         .map(|line| {
             let line = line.trim_end();
-            let indent = if line.is_empty() || line.starts_with(' ') {
-                ""
-            } else {
-                " "
-            };
-            let line = format!("{indent}{line}");
+            let is_indented = line.is_empty() || line.starts_with(' ');
+            let line = format!("{}{line}", if is_indented { "" } else { " " });
             match attribute.style {
                 syn::AttrStyle::Outer => syn::parse_quote!(#[doc = #line]),
                 syn::AttrStyle::Inner(_) => syn::parse_quote!(#![doc = #line]),
@@ -112,16 +105,8 @@ fn split_doc(attribute: syn::Attribute) -> Vec<syn::Attribute> {
 }
 
 fn doc_text(attribute: &syn::Attribute) -> Option<String> {
-    let syn::Meta::NameValue(meta) = &attribute.meta else {
-        return None;
-    };
-    let syn::Expr::Lit(syn::ExprLit {
-        lit: syn::Lit::Str(text),
-        ..
-    }) = &meta.value
-    else {
-        return None;
-    };
+    let meta = attribute.meta.require_name_value().ok()?;
+    let text: syn::LitStr = syn::parse2(meta.value.to_token_stream()).ok()?;
     is_doc(attribute).then(|| text.value())
 }
 

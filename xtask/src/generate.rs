@@ -104,11 +104,8 @@ fn header(contract: &str, body: &str) -> String {
 
 fn client_source(contract: &Contract) -> Result<String> {
     let tokens = client_tokens(&contract.api).map_err(|cause| {
-        let pointer = culprit(contract).unwrap_or_default();
-        contract.fault(
-            &pointer,
-            format_args!("progenitor cannot generate from it: {cause}"),
-        )
+        let cause = format_args!("progenitor cannot generate from it: {cause}");
+        contract.fault(&culprit(contract).unwrap_or_default(), cause)
     })?;
     let file = syn::parse2(tokens).context(CONTRACT)?;
     Ok(format!("{ALLOW}\n{}", format::format(file)))
@@ -132,12 +129,8 @@ fn client_tokens(api: &OpenAPI) -> Result<TokenStream, String> {
     quietly(|| Generator::new(&settings).generate_tokens(&api))
         .and_then(|tokens| tokens.map_err(|error| error.to_string()))
         .map_err(|cause| {
-            cause
-                .lines()
-                .next()
-                .unwrap_or_default()
-                .trim_end_matches(" {")
-                .to_owned()
+            let line = cause.lines().next().unwrap_or_default();
+            line.trim_end_matches(" {").to_owned()
         })
 }
 
@@ -201,10 +194,8 @@ fn sha256(text: &str) -> String {
 fn progenitor_version() -> String {
     let lock: toml::Table = toml::from_str(include_str!("../../Cargo.lock"))
         .expect("cargo built this binary from the same lock file");
-    let version = process::locked_version(&lock, "progenitor");
-    version
-        .expect("progenitor is a dependency of this binary")
-        .to_owned()
+    let version = process::locked_version(&lock, "progenitor").map(str::to_owned);
+    version.expect("progenitor is a dependency of this binary")
 }
 
 /// Replaces a file in one step, so that it is never half written.

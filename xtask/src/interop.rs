@@ -47,10 +47,8 @@ impl Interop {
 
 fn run_sdk(sh: &Shell, sdk: Cmd<'_>) -> Result<()> {
     let (_gateway, endpoint) = gateway(sh)?;
-    let sdk = sdk
-        .env("INTEROP_ENDPOINT", endpoint)
-        .env(SECRET.0, SECRET.1);
-    // The SDKs keep an id of their own in the home folder.
+    let sdk = sdk.env("INTEROP_ENDPOINT", endpoint).envs([SECRET]);
+    // The SDKs write an id to a file in their home folder.
     Ok(sdk.env("HOME", folder(sh)?).run()?)
 }
 
@@ -76,9 +74,8 @@ fn schemathesis(sh: &Shell) -> Result<()> {
 
 /// A run in which nothing was ever deleted would prove little.
 fn check_answers(metrics: &str, must_delete: bool) -> Result<()> {
-    let answered = metrics.lines();
-    let answered = answered.filter(|line| line.starts_with("dms_kafka_gateway_requests_total{"));
-    let answered: Vec<&str> = answered.collect();
+    let is_count = |line: &&str| line.starts_with("dms_kafka_gateway_requests_total{");
+    let answered: Vec<&str> = metrics.lines().filter(is_count).collect();
     eprintln!("{}", answered.join("\n"));
     let deleted = r#"operation="delete_messages",status="200""#;
     if must_delete && !answered.iter().any(|line| line.contains(deleted)) {

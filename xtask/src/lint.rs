@@ -41,10 +41,8 @@ fn install(sh: &Shell, package: &str) -> Result<()> {
     }
     let text = String::from_utf8_lossy(&output.stderr);
     let line = text.lines().find(|line| line.contains("error"));
-    skip(format_args!(
-        "npx cannot run {package}: {}",
-        line.unwrap_or_default()
-    ))
+    let line = line.unwrap_or_default();
+    skip(format_args!("npx cannot run {package}: {line}"))
 }
 
 fn lint(sh: &Shell, package: &str, options: &[&str]) -> Result<()> {

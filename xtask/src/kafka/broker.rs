@@ -36,9 +36,8 @@ pub(super) struct Broker {
 }
 
 impl Broker {
-    /// A broker that does not run yet, with its properties in `folder`.
-    ///
-    /// The first one is the controller too, at `controller_port`.
+    /// Writes the properties of a broker that does not run yet to `folder`; what is not set has Kafka's default. The
+    /// first broker is the controller too, at `controller_port`.
     pub(super) fn new(
         folder: &Path,
         id: u16,
@@ -46,8 +45,40 @@ impl Broker {
         controller_port: u16,
         brokers: u16,
     ) -> Result<Self> {
+        let data = folder.join(id.to_string());
+        let data = data.display();
+        let replicas = brokers.min(3);
+        let in_sync = brokers.min(2);
+        let (roles, controller) = match id {
+            1 => (
+                "broker,controller",
+                format!(",CONTROLLER://127.0.0.1:{controller_port}"),
+            ),
+            _ => ("broker", String::new()),
+        };
+        let text = format!(
+            "process.roles={roles}
+node.id={id}
+controller.quorum.voters=1@127.0.0.1:{controller_port}
+listeners=PLAINTEXT://127.0.0.1:{port},SASL://127.0.0.1:{sasl_port}{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port},SASL://127.0.0.1:{sasl_port}
+inter.broker.listener.name=PLAINTEXT
+controller.listener.names=CONTROLLER
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL:SASL_PLAINTEXT
+listener.name.sasl.sasl.enabled.mechanisms=PLAIN
+listener.name.sasl.plain.sasl.jaas.config={LOGIN} required user_{USER}=\"{USER}-password\";
+log.dirs={data}
+offsets.topic.replication.factor={replicas}
+transaction.state.log.replication.factor={replicas}
+transaction.state.log.min.isr={in_sync}
+share.coordinator.state.topic.replication.factor={replicas}
+share.coordinator.state.topic.min.isr={in_sync}
+group.initial.rebalance.delay.ms=0
+log.retention.check.interval.ms=1000
+log.cleaner.dedupe.buffer.size=2097152
+"
+        );
         let properties = folder.join(format!("{id}.properties"));
-        let text = settings(folder, id, (port, sasl_port), controller_port, brokers);
         fs::write(&properties, text).with_context(|| properties.display().to_string())?;
         Ok(Self {
             id,
@@ -98,12 +129,28 @@ impl Broker {
         Ok(())
     }
 
+    /// Whether the process runs and has the properties among its arguments: its id may belong to another one by now.
     pub(super) fn runs(&self) -> bool {
-        runs(self.pid, &self.properties)
+        let properties = self.properties.to_string_lossy();
+        if Path::new("/proc/self/cmdline").exists() {
+            // A process that ended but was not waited for has an empty command line.
+            let arguments = fs::read(format!("/proc/{}/cmdline", self.pid)).unwrap_or_default();
+            let arguments = String::from_utf8_lossy(&arguments);
+            return arguments.split('\0').any(|given| given == properties);
+        }
+        let pid = self.pid.to_string();
+        let output = Command::new("ps")
+            .args(["-o", "args=", "-p", &pid])
+            .output();
+        output.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains(&*properties))
     }
 
     pub(super) fn signal(&self, name: &str) -> Result<()> {
-        if self.runs() && send(self.pid, name) {
+        // The shell has a `kill` of its own, where a minimal system has no program of that name.
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("kill -{name} {}", self.pid)]);
+        shell.stdout(Stdio::null()).stderr(Stdio::null());
+        if self.runs() && shell.status().is_ok_and(|status| status.success()) {
             return Ok(());
         }
         bail!("broker {}: it does not run", self.id)
@@ -159,71 +206,4 @@ fn serves(port: u16) -> io::Result<()> {
         return Ok(());
     }
     Err(io::Error::other("it does not answer like a Kafka broker"))
-}
-
-/// Sends a signal, and says whether there was such a process.
-fn send(pid: u32, signal: &str) -> bool {
-    // The shell has a `kill` of its own, where a minimal system has no program of that name.
-    let mut shell = Command::new("sh");
-    shell.args(["-c", &format!("kill -{signal} {pid}")]);
-    shell.stdout(Stdio::null()).stderr(Stdio::null());
-    shell.status().is_ok_and(|status| status.success())
-}
-
-/// Whether the process runs and has `argument` among its arguments: its id may belong to another one by now.
-fn runs(pid: u32, argument: &Path) -> bool {
-    let argument = argument.to_string_lossy();
-    if Path::new("/proc/self/cmdline").exists() {
-        // What ended but was not waited for has an empty command line.
-        let arguments = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        let arguments = String::from_utf8_lossy(&arguments);
-        return arguments.split('\0').any(|given| given == argument);
-    }
-    let output = Command::new("ps")
-        .args(["-o", "args=", "-p", &pid.to_string()])
-        .output();
-    output.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains(&*argument))
-}
-
-/// A broker's properties. What is not here has Kafka's default, the creation of topics that somebody asks about too.
-fn settings(
-    folder: &Path,
-    id: u16,
-    (port, sasl_port): (u16, u16),
-    controller_port: u16,
-    brokers: u16,
-) -> String {
-    let data = folder.join(id.to_string());
-    let data = data.display();
-    let replicas = brokers.min(3);
-    let in_sync = brokers.min(2);
-    let (roles, controller) = match id {
-        1 => (
-            "broker,controller",
-            format!(",CONTROLLER://127.0.0.1:{controller_port}"),
-        ),
-        _ => ("broker", String::new()),
-    };
-    format!(
-        "process.roles={roles}
-node.id={id}
-controller.quorum.voters=1@127.0.0.1:{controller_port}
-listeners=PLAINTEXT://127.0.0.1:{port},SASL://127.0.0.1:{sasl_port}{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port},SASL://127.0.0.1:{sasl_port}
-inter.broker.listener.name=PLAINTEXT
-controller.listener.names=CONTROLLER
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL:SASL_PLAINTEXT
-listener.name.sasl.sasl.enabled.mechanisms=PLAIN
-listener.name.sasl.plain.sasl.jaas.config={LOGIN} required user_{USER}=\"{USER}-password\";
-log.dirs={data}
-offsets.topic.replication.factor={replicas}
-transaction.state.log.replication.factor={replicas}
-transaction.state.log.min.isr={in_sync}
-share.coordinator.state.topic.replication.factor={replicas}
-share.coordinator.state.topic.min.isr={in_sync}
-group.initial.rebalance.delay.ms=0
-log.retention.check.interval.ms=1000
-log.cleaner.dedupe.buffer.size=2097152
-"
-    )
 }

@@ -49,7 +49,6 @@ pub(super) fn start(java: &Java, state: &Path, brokers: u16) -> Result<Cluster> 
 }
 
 impl Cluster {
-    /// A cluster that does not run yet.
     fn new(brokers: u16) -> Result<Self> {
         let folder = tempfile::Builder::new()
             .prefix("dms-kafka-")
@@ -82,9 +81,7 @@ impl Cluster {
             return Ok(None);
         }
         let cluster = serde_json::from_slice(&fs::read(state)?);
-        cluster
-            .map(Some)
-            .with_context(|| state.display().to_string())
+        cluster.with_context(|| state.display().to_string())
     }
 
     fn write(&self, state: &Path) -> Result<()> {
@@ -100,17 +97,14 @@ impl Cluster {
         self.brokers.len() == usize::from(brokers) && self.brokers.iter().all(Broker::runs)
     }
 
-    /// Whether any broker runs.
     pub(super) fn is_running(&self) -> bool {
         self.brokers.iter().any(Broker::runs)
     }
 
     pub(super) fn bootstrap_servers(&self) -> String {
-        let servers = self
-            .brokers
-            .iter()
-            .map(|broker| format!("127.0.0.1:{}", broker.port));
-        servers.collect::<Vec<_>>().join(",")
+        let server = |broker: &Broker| format!("127.0.0.1:{}", broker.port);
+        let servers: Vec<String> = self.brokers.iter().map(server).collect();
+        servers.join(",")
     }
 
     pub(super) fn broker(&self, id: u16) -> Result<&Broker> {
@@ -120,11 +114,8 @@ impl Cluster {
 
     /// Starts a broker unless it runs, and waits until it serves.
     pub(super) fn start_broker(&mut self, java: &Java, state: &Path, id: u16) -> Result<()> {
-        if let Some(broker) = self
-            .brokers
-            .iter_mut()
-            .find(|broker| broker.id == id && !broker.runs())
-        {
+        let mut brokers = self.brokers.iter_mut();
+        if let Some(broker) = brokers.find(|broker| broker.id == id && !broker.runs()) {
             broker.spawn(java)?;
             self.write(state)?;
         }

@@ -63,11 +63,8 @@ impl Java {
     pub(super) fn run(&self, class: &str, arguments: &[&str]) -> Result<()> {
         let output = self.class(class).args(arguments).output().context("java")?;
         if !output.status.success() {
-            bail!(
-                "{class}: {}\n{}",
-                output.status,
-                String::from_utf8_lossy(&output.stderr)
-            );
+            let errors = String::from_utf8_lossy(&output.stderr);
+            bail!("{class}: {}\n{errors}", output.status);
         }
         Ok(())
     }
@@ -82,7 +79,7 @@ fn version(sh: &Shell) -> Result<String> {
     let text = cmd!(sh, "java -version").quiet().read_stderr();
     let Some(line) = text
         .ok()
-        .and_then(|text| text.lines().next().map(str::to_owned))
+        .and_then(|it| it.lines().next().map(str::to_owned))
     else {
         return skip(format_args!("Java {OLDEST_JAVA} or newer is not installed"));
     };
@@ -118,12 +115,10 @@ fn fetch(sh: &Shell, libraries: &Path) -> Result<()> {
         return skip("Maven (mvn) is not installed");
     };
     if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stdout);
-        let line = said.lines().find(|line| line.contains("ERROR"));
-        return skip(format_args!(
-            "Maven cannot fetch Kafka's jars: {}",
-            line.unwrap_or_default()
-        ));
+        let output = String::from_utf8_lossy(&output.stdout);
+        let line = output.lines().find(|line| line.contains("ERROR"));
+        let line = line.unwrap_or_default();
+        return skip(format_args!("Maven cannot fetch Kafka's jars: {line}"));
     }
     fs::rename(&unfinished, libraries).with_context(|| libraries.display().to_string())
 }

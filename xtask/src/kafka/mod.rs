@@ -123,9 +123,8 @@ fn up(java: &Java, state: &Path, brokers: u16) -> Result<()> {
 }
 
 fn act(sh: &Shell, state: &Path, id: u16, action: Action) -> Result<()> {
-    let cluster = Cluster::read(state)?;
-    let mut cluster =
-        cluster.context("kafka broker: no cluster runs; start one with `cargo xtask kafka up`")?;
+    let mut cluster = Cluster::read(state)?
+        .context("kafka broker: no cluster runs; start one with `cargo xtask kafka up`")?;
     match action {
         Action::Start => cluster.start_broker(&java(sh)?, state, id),
         Action::Kill => cluster.broker(id)?.kill(),

@@ -50,12 +50,8 @@ fn run_on(sh: &Shell, state: &Path, skipped: &str) -> Result<Vec<String>> {
     .env("DMS_KAFKA_TEST_COMMAND", process::dms_kafka(sh));
     let mut running = Command::from(test).stdout(Stdio::piped()).spawn()?;
     let mut lines = Vec::new();
-    for line in running
-        .stdout
-        .take()
-        .into_iter()
-        .flat_map(|out| BufReader::new(out).lines())
-    {
+    let stdout = running.stdout.take().into_iter();
+    for line in stdout.flat_map(|stdout| BufReader::new(stdout).lines()) {
         let line = line?;
         eprintln!("{line}");
         lines.push(line);
@@ -94,10 +90,8 @@ fn section(title: &str, lines: &[String]) -> String {
     let lines = lines.iter().map(String::as_str);
     let ended = |how: &str| lines.clone().filter(|line| line.ends_with(how)).count();
     let (passed, ignored) = (ended("... ok"), ended("... ignored"));
-    let tests = lines
-        .clone()
-        .filter(|line| line.starts_with("test ") && !line.starts_with("test result"));
-    let tests: Vec<&str> = tests.collect();
+    let is_test = |line: &&str| line.starts_with("test ") && !line.starts_with("test result");
+    let tests: Vec<&str> = lines.clone().filter(is_test).collect();
     // What each test printed: between the names of those that ran and the list of those that passed.
     let output = lines.skip_while(|line| *line != "successes:").skip(1);
     let output: Vec<&str> = output.take_while(|line| *line != "successes:").collect();
