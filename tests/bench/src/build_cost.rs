@@ -79,8 +79,8 @@ fn count(results: &mut Results) -> Result<()> {
     let [(reqwest, ..), (facade, ..), ..] = PROGRAMS;
     let theirs = crates(ON_REQWEST, REQWEST, REQWEST_MAIN)?;
     let ours = crates(ON_FACADE, FACADE, FACADE_MAIN)?;
-    let reasons: BTreeMap<String, String> =
-        toml::from_str(&fs::read_to_string(root().join(REASONS))?)?;
+    let reasons = fs::read_to_string(root().join(REASONS))?;
+    let reasons: BTreeMap<String, String> = toml::from_str(&reasons)?;
     let added: Vec<&String> = ours.difference(&theirs).collect();
     for name in &added {
         let reason = reasons.get(name.split(' ').next().unwrap_or_default());
@@ -113,11 +113,8 @@ fn crates(folder: &str, dependency: &str, main: &str) -> Result<BTreeSet<String>
         .output()?;
     let tree = String::from_utf8(output.stdout)?;
     let name = |line: &str| line.split(' ').take(2).collect::<Vec<_>>().join(" ");
-    let crates = tree
-        .lines()
-        .map(name)
-        .filter(|name| !name.starts_with("hello "));
-    Ok(crates.collect())
+    let crates = tree.lines().map(name);
+    Ok(crates.filter(|it| !it.starts_with("hello ")).collect())
 }
 
 /// Builds a stripped program from nothing, in a target folder of its own, and returns the seconds and the program's MB.

@@ -51,9 +51,8 @@ pub(crate) fn measure(rounds: usize, scale: &Scale, results: &mut Results) -> Re
     }
     results.push_costs(SECTION, "", &measured);
     for (at, (name, _)) in SERVERS.iter().enumerate() {
-        let values = measured
-            .iter()
-            .map(|round| round[0].1.cpu / round[at].1.cpu);
+        let rounds = measured.iter();
+        let values = rounds.map(|round| round[0].1.cpu / round[at].1.cpu);
         let metric = "requests per CPU second, x of the first";
         results.push([SECTION, "", name, metric], values.collect());
     }

@@ -109,9 +109,8 @@ impl Caller {
             }
             Peer::ReqwestJson => {
                 let response = self.reqwest(body(self.work.partitions)?, false).await?;
-                serde_json::from_slice::<Response>(&response)?
-                    .partitions
-                    .len()
+                let response: Response = serde_json::from_slice(&response)?;
+                response.partitions.len()
             }
             Peer::Generated => self.generated().await?,
             Peer::Facade | Peer::Purge => self.facade().await?,
@@ -205,14 +204,8 @@ pub(crate) fn sign_headers(
         path,
         query: "",
     };
-    let payload = Payload::Bytes(body);
-    Ok(authorize(
-        credentials,
-        target,
-        headers,
-        payload,
-        SystemTime::now(),
-    )?)
+    let (payload, now) = (Payload::Bytes(body), SystemTime::now());
+    Ok(authorize(credentials, target, headers, payload, now)?)
 }
 
 /// Signs requests with a body of so many bytes, or only hashes them.

@@ -43,11 +43,8 @@ fn lines<'a>(results: &'a Results, section: &str, column: &str) -> Vec<Line<'a>>
     let mut lines: Vec<Line<'_>> = Vec::new();
     for metric in &results.metrics {
         let [of, table, peer, metric_column] = &metric.name;
-        let x = table
-            .split(' ')
-            .next()
-            .and_then(|number| number.parse().ok());
-        let (Some(x), true) = (x, of == section && metric_column == column) else {
+        let number = table.split(' ').next().map(str::parse);
+        let (Some(Ok(x)), true) = (number, of == section && metric_column == column) else {
             continue;
         };
         let point = (x, metric.median());

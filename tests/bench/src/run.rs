@@ -98,11 +98,13 @@ pub(crate) fn rustc() -> Result<String> {
 fn peers(options: &Run, rounds: usize, scale: &Scale, results: &mut Results) -> Result<()> {
     fs::create_dir_all(root().join(SDK_HOME))?;
     let script = root().join("tests/bench/peers/official_sdk.py");
-    let python = options.python.as_deref();
-    let python = python.map(|python| ("official Python SDK", vec![python, &script]));
-    let go = options.go.as_deref();
-    let go = go.map(|go| ("official Go SDK", vec![go]));
-    let official: Vec<OfficialSdk<'_>> = python.into_iter().chain(go).collect();
+    let mut official: Vec<OfficialSdk<'_>> = Vec::new();
+    if let Some(python) = &options.python {
+        official.push(("official Python SDK", vec![python, &script]));
+    }
+    if let Some(go) = &options.go {
+        official.push(("official Go SDK", vec![go]));
+    }
     let mut measured = PLANS.map(|plan| (plan, Vec::new()));
     for round in 1..=rounds {
         println!("round {round} of {rounds}");
@@ -115,9 +117,9 @@ fn peers(options: &Run, rounds: usize, scale: &Scale, results: &mut Results) -> 
     }
     let cpu = |table| {
         let metric = results.find([ONE_AT_A_TIME, table, Facade.name(), CPU]);
-        metric.map_or(&[][..], |metric| &metric.values)
+        metric.map_or(&[][..], |metric| &metric.values).iter()
     };
-    let more = cpu("100000 partitions in a request").iter();
+    let more = cpu("100000 partitions in a request");
     let pairs = more.zip(cpu("10000 partitions in a request"));
     let growth = pairs.map(|(more, less)| more / less / 10.0).collect();
     let row = "facade, 100,000 partitions";
@@ -172,11 +174,9 @@ impl Plan {
         for (name, program) in official.iter().filter(|_| self.is_one_at_a_time()) {
             // Each call takes up to fifty times as long.
             let work = work(20);
+            let arguments = [&server.endpoint, &serde_json::to_string(&work)?];
             let mut command = Command::new(program[0]);
-            command
-                .args(&program[1..])
-                .arg(&server.endpoint)
-                .arg(serde_json::to_string(&work)?);
+            command.args(&program[1..]).args(arguments);
             command.env("HOME", root().join(SDK_HOME));
             let cost: Cost = read(with_keys(&mut command), cpu)?;
             costs.push((name, cost.per_call(work.calls)));
@@ -221,22 +221,14 @@ fn dms_kafka(
     arguments: &[&str],
     cpu: Option<usize>,
 ) -> Result<Cost> {
-    let cli = cli.display().to_string();
-    let instance_id = format!("{INSTANCE}{partitions}");
-    let service = [
-        "--endpoint",
-        &server.endpoint,
-        "--instance-id",
-        &instance_id,
-    ];
-    let words = [
-        &[&*cli],
-        arguments,
-        &service,
-        &["--project-id", PROJECT, "--yes"],
-    ]
-    .concat();
-    let job = Job::Command(words.into_iter().map(str::to_owned).collect());
+    let endpoint = &server.endpoint;
+    let service = format!(
+        "--endpoint {endpoint} --instance-id {INSTANCE}{partitions} --project-id {PROJECT} --yes"
+    );
+    let words = arguments.iter().copied().chain(service.split(' '));
+    let mut command = vec![cli.display().to_string()];
+    command.extend(words.map(str::to_owned));
+    let job = Job::Command(command);
     read(with_keys(&mut job.command(&[])?), cpu)
 }
 

@@ -1,20 +1,18 @@
 //! The servers: one that answers as fast as it can, a bare axum route, and the gateway.
 
 use std::collections::HashMap;
-use std::convert::Infallible;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::response::IntoResponse;
 use axum::routing::post;
+use axum::serve::ListenerExt as _;
 use bytes::Bytes;
 use dms_kafka_gateway::Gateway;
+use http::Uri;
 use http::header::CONTENT_TYPE;
-use http::{HeaderValue, Request, Response};
-use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
 use nix::sys::resource::UsageWho;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
@@ -62,40 +60,24 @@ async fn bare_axum(listener: TcpListener) -> io::Result<()> {
 type Bodies = Arc<Mutex<HashMap<(usize, usize), Bytes>>>;
 
 async fn fast(listener: TcpListener) -> io::Result<()> {
-    let bodies = Bodies::default();
-    loop {
-        let (stream, _) = listener.accept().await?;
-        stream.set_nodelay(true)?;
-        let bodies = bodies.clone();
-        let service = service_fn(move |request| respond(request, bodies.clone()));
-        let connection = hyper::server::conn::http1::Builder::new()
-            .serve_connection(TokioIo::new(stream), service);
-        tokio::spawn(connection);
-    }
+    let router = Router::new()
+        .fallback(respond)
+        .with_state(Bodies::default());
+    let listener = listener.tap_io(|stream| {
+        // The server works without it too.
+        let _ = stream.set_nodelay(true);
+    });
+    axum::serve(listener, router.layer(DefaultBodyLimit::disable())).await
 }
 
 /// Success for as many partitions as the instance id says, from the first in the request on.
-async fn respond(
-    request: Request<Incoming>,
-    bodies: Bodies,
-) -> Result<Response<Full<Bytes>>, Infallible> {
-    let mut segments = request.uri().path().split('/');
+async fn respond(State(bodies): State<Bodies>, uri: Uri, request: Bytes) -> impl IntoResponse {
+    let mut segments = uri.path().split('/');
     let count = segments.find_map(|segment| segment.strip_prefix(INSTANCE)?.parse().ok());
-    let mut body = request.into_body();
-    let mut first = None;
-    while let Some(Ok(frame)) = body.frame().await {
-        first = first.or_else(|| frame.data_ref().map(|data| first_partition(data)));
-    }
-    let key = (first.unwrap_or(0), count.unwrap_or(1));
-    let body = {
-        let mut bodies = bodies.lock().unwrap_or_else(PoisonError::into_inner);
-        let body = bodies.entry(key).or_insert_with(|| success(key.0, key.1));
-        body.clone()
-    };
-    let mut response = Response::new(Full::new(body));
-    let json = HeaderValue::from_static("application/json");
-    response.headers_mut().insert(CONTENT_TYPE, json);
-    Ok(response)
+    let key = (first_partition(&request), count.unwrap_or(1));
+    let mut bodies = bodies.lock().unwrap_or_else(PoisonError::into_inner);
+    let body = bodies.entry(key).or_insert_with(|| success(key.0, key.1));
+    ([(CONTENT_TYPE, "application/json")], body.clone())
 }
 
 /// The first partition in the beginning of a request.
