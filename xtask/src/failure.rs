@@ -34,7 +34,6 @@ pub(crate) fn tell(what: &str, result: Result<()>) -> Result<()> {
     Ok(())
 }
 
-/// Several failures, each with a message of its own.
 #[derive(Debug, thiserror::Error)]
 struct Failures(Vec<Error>);
 
@@ -66,7 +65,6 @@ pub(crate) fn read(root: &Path, file: &str) -> Result<String> {
     Ok(text.replace("\r\n", "\n"))
 }
 
-/// Reads a TOML file of the checkout.
 pub(crate) fn read_toml<T: DeserializeOwned>(root: &Path, file: &str) -> Result<T> {
     let text = read(root, file)?;
     toml::from_str(&text).map_err(|error| {

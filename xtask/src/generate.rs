@@ -79,7 +79,6 @@ fn changes(sh: &Shell) -> Result<Option<(String, String)>> {
     Ok(Some((found, wanted)))
 }
 
-/// The whole text of the generated file.
 fn render(root: &Path) -> Result<String> {
     let contract = Contract::load(root)?;
     spec::rows(root, &contract)?;

@@ -87,7 +87,6 @@ fn check_answers(metrics: &str, must_delete: bool) -> Result<()> {
     Ok(())
 }
 
-/// Builds one of the programs on the vendor's Go SDK.
 pub(crate) fn go_program(sh: &Shell, package: &str) -> Result<PathBuf> {
     if !succeeds(cmd!(sh, "go version")) {
         return skip("Go is not installed");
@@ -102,14 +101,12 @@ pub(crate) fn go_program(sh: &Shell, package: &str) -> Result<PathBuf> {
     Ok(program)
 }
 
-/// A gateway in memory, in a process of its own.
 fn gateway(sh: &Shell) -> Result<(Running, String)> {
     process::run_cargo(sh, "build --quiet --package dms-kafka-cli")?;
     let config = sh.current_dir().join("tests/interop/gateway.toml");
     process::serve(sh, &config, SECRET)
 }
 
-/// What the gateway counted.
 fn metrics(endpoint: &str) -> Result<String> {
     let address = endpoint.trim_start_matches("http://");
     let mut stream = TcpStream::connect(address)?;

@@ -16,7 +16,6 @@ pub(crate) fn cargo<'a>(sh: &'a Shell, words: &str) -> Cmd<'a> {
     sh.cmd(program).args(words.split_whitespace())
 }
 
-/// Runs it to a good end.
 pub(crate) fn run_cargo(sh: &Shell, words: &str) -> Result<()> {
     Ok(cargo(sh, words).run()?)
 }
@@ -32,7 +31,6 @@ pub(crate) fn succeeds(command: Cmd<'_>) -> bool {
     quiet.run().is_ok()
 }
 
-/// Where cargo puts what it builds.
 pub(crate) fn target(sh: &Shell) -> PathBuf {
     let root = sh.current_dir();
     root.join(env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
@@ -45,7 +43,6 @@ pub(crate) fn locked_version<'a>(lock: &'a toml::Table, package: &str) -> Option
     found.find_map(|found| found["version"].as_str())
 }
 
-/// The command `dms-kafka`, as cargo builds it.
 pub(crate) fn dms_kafka(sh: &Shell) -> PathBuf {
     let name = format!("dms-kafka{}", env::consts::EXE_SUFFIX);
     target(sh).join("debug").join(name)

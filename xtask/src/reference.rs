@@ -33,7 +33,6 @@ pub(crate) struct Reference {
     pub(crate) example: Examples,
 }
 
-/// One numbered table of parameters.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Table {
@@ -68,7 +67,6 @@ impl Reference {
         failure::read_toml(root, REFERENCE)
     }
 
-    /// The operation's method and path.
     pub(crate) fn call(&self) -> String {
         format!("{} {}", self.method, self.path)
     }

@@ -175,7 +175,6 @@ impl Code {
         circles.iter().filter_map(message).collect()
     }
 
-    /// Pairs of files with the names that tie the first to the second.
     fn edges(&self) -> BTreeMap<(String, String), BTreeSet<String>> {
         let mut edges = BTreeMap::<_, BTreeSet<_>>::new();
         for (path, module) in &self.modules {

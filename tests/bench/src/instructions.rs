@@ -17,7 +17,6 @@ const TOLERANCE: f64 = 0.05;
 const BASELINE: &str = "tests/bench/instructions.toml";
 const LOG: &str = "target/bench/callgrind.log";
 
-/// What is counted.
 #[derive(Clone, Copy)]
 enum Workload {
     /// A peer's calls with so many partitions.

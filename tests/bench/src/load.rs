@@ -23,12 +23,9 @@ const SERVERS: [(&str, Kind); 3] = [
     ("gateway", Kind::Gateway),
 ];
 
-/// The responses to a load.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
 pub(crate) struct Answers {
-    /// With status 200.
     pub(crate) ok: usize,
-    /// With another status.
     pub(crate) other: usize,
 }
 

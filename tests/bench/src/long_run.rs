@@ -89,7 +89,6 @@ fn load(seconds: usize, results: &mut Results) -> Result<()> {
     Ok(())
 }
 
-/// The resident set of a process.
 fn resident_kib(id: u32) -> Result<u64> {
     let status = fs::read_to_string(format!("/proc/{id}/status"))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));

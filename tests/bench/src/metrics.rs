@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::process::{Cost, Result};
 
-/// Something measured.
 #[derive(Debug, Deserialize, Serialize)]
 pub(crate) struct Metric {
     /// The section of the report, the title of a table in it, a row of the table and a column.
@@ -90,7 +89,6 @@ fn number(value: f64, digits: usize) -> String {
     separated
 }
 
-/// The results of one part.
 #[derive(Debug, Default, Deserialize, Serialize)]
 pub(crate) struct Results {
     /// How the results came about, in sentences.
@@ -124,7 +122,6 @@ impl Results {
         }
     }
 
-    /// The metric of that name.
     pub(crate) fn find(&self, name: [&str; 4]) -> Option<&Metric> {
         self.metrics.iter().find(|metric| metric.name == name)
     }
@@ -147,9 +144,7 @@ impl Results {
     }
 }
 
-/// The column of CPU time.
 pub(crate) const CPU: &str = "CPU us per call";
-/// The column of the largest resident set.
 pub(crate) const PEAK: &str = "peak MB";
 
 /// The largest resident set of several runs, in MB.
@@ -160,7 +155,6 @@ pub(crate) fn peak(costs: impl Iterator<Item = Cost>) -> f64 {
 /// The cost of a call in one round, by the name of the caller.
 pub(crate) type Round = Vec<(&'static str, Cost)>;
 
-/// How much is measured.
 #[derive(Debug, Args)]
 pub(crate) struct Scale {
     /// Only check that everything works: one round, few calls. The figures mean nothing, and are written to

@@ -179,12 +179,10 @@ impl Caller {
     }
 }
 
-/// The ids of so many partitions.
 fn partitions(count: usize) -> impl Iterator<Item = i32> {
     (0..).take(count)
 }
 
-/// The path of a deletion.
 pub(crate) fn path(project_id: &str, instance_id: &str) -> String {
     format!("/v2/{project_id}/kafka/instances/{instance_id}/topics/{TOPIC}/messages/delete")
 }

@@ -20,7 +20,6 @@ const COLOURS: [RGBColor; 8] = [
     RGBColor(127, 127, 127),
 ];
 
-/// A peer and its points.
 type Line<'a> = (&'a str, Vec<(f64, f64)>);
 
 pub(crate) fn write(results: &Results, folder: &Path) -> Result<()> {

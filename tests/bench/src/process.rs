@@ -36,7 +36,6 @@ pub(crate) enum Job {
     },
 }
 
-/// What a server does.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 pub(crate) enum Kind {
     /// Reads the request, checks nothing, and sends a response made beforehand.
@@ -49,7 +48,6 @@ pub(crate) enum Kind {
     Gateway,
 }
 
-/// How a call is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub(crate) enum Peer {
     /// reqwest sends bytes made beforehand, unsigned, and reads the bytes of the response.
@@ -61,11 +59,9 @@ pub(crate) enum Peer {
     /// The generated client: signed, response kept and decoded.
     Generated,
     Facade,
-    /// The facade's purge.
     Purge,
 }
 
-/// The calls to make.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 pub(crate) struct Work {
     /// Partitions named in each request.
@@ -76,7 +72,6 @@ pub(crate) struct Work {
     pub(crate) warm_up: usize,
 }
 
-/// What a process has used.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 pub(crate) struct Cost {
     /// Seconds on the clock.
@@ -108,7 +103,6 @@ impl Cost {
         })
     }
 
-    /// For each of so many calls.
     #[expect(clippy::cast_precision_loss, reason = "far below 2^52 calls")]
     pub(crate) fn per_call(self, calls: usize) -> Self {
         Self {
@@ -120,7 +114,6 @@ impl Cost {
     }
 }
 
-/// What was used between two moments.
 impl Sub for Cost {
     type Output = Self;
 
@@ -160,7 +153,6 @@ impl Job {
         Ok(command)
     }
 
-    /// Does it on one CPU, or on any.
     pub(crate) fn run<T: DeserializeOwned>(&self, cpu: Option<usize>) -> Result<T> {
         read(&mut self.command(&[])?, cpu)
     }
@@ -200,7 +192,6 @@ fn pin(cpu: usize) {
     let _ = cpu;
 }
 
-/// A server in a process of its own.
 #[derive(Debug)]
 pub(crate) struct Server {
     process: Child,
@@ -253,7 +244,6 @@ impl Drop for Server {
     }
 }
 
-/// Prints the result of a job.
 pub(crate) fn print(result: &impl Serialize) -> Result<()> {
     println!("{}", serde_json::to_string(result)?);
     Ok(())

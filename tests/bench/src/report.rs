@@ -20,7 +20,6 @@ struct Bounds {
     bound: Vec<Bound>,
 }
 
-/// What a metric must be.
 #[derive(Debug, Deserialize)]
 struct Bound {
     what: String,
@@ -176,7 +175,6 @@ fn cell(metric: Option<&Metric>) -> String {
     }
 }
 
-/// The beginning of a table.
 fn head(columns: &[&str]) -> String {
     let line = "---|".repeat(columns.len());
     format!("| {} |\n|{line}", columns.join(" | "))

@@ -155,7 +155,6 @@ impl Plan {
         }
     }
 
-    /// What a call costs each peer and each official SDK.
     fn round(&self, official: &[OfficialSdk<'_>], scale: &Scale) -> Result<Round> {
         // Two CPUs that wait for each other sleep in between, which spoils the figures of single calls.
         let cpu = Some(usize::from(!self.is_one_at_a_time()));
@@ -213,7 +212,6 @@ fn signing(rounds: usize, results: &mut Results) -> Result<()> {
     Ok(())
 }
 
-/// The cost of a `dms-kafka` command.
 fn dms_kafka(
     cli: &Path,
     server: &Server,

@@ -24,7 +24,6 @@ const READ_TIMEOUT: Duration = Duration::from_secs(2);
 const LOGIN: &str = "org.apache.kafka.common.security.plain.PlainLoginModule";
 const USER: &str = "gateway";
 
-/// One broker of a cluster.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Broker {
     pub(super) id: u16,
@@ -113,7 +112,6 @@ log.cleaner.dedupe.buffer.size=2097152
         Ok(())
     }
 
-    /// Waits until it serves.
     pub(super) fn wait(&self) -> Result<()> {
         let end = Instant::now() + START;
         while let Err(error) = serves(self.port) {

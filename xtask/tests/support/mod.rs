@@ -20,7 +20,6 @@ pub fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// The cases of a TOML file.
 pub fn cases<T: DeserializeOwned>(text: &str) -> Vec<T> {
     #[derive(Deserialize)]
     struct Cases<T> {
@@ -54,7 +53,6 @@ impl Checkout {
         copy
     }
 
-    /// Copies one more file.
     pub fn take(&self, file: &str) {
         let target = self.path().join(file);
         fs::create_dir_all(target.parent().unwrap()).unwrap();
@@ -83,7 +81,6 @@ impl Checkout {
         text[..at].matches('\n').count() + 1
     }
 
-    /// `cargo xtask` on this copy.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
         command.arg("--root").arg(self.path()).args(arguments);
@@ -91,13 +88,11 @@ impl Checkout {
         command
     }
 
-    /// Runs `cargo xtask` on this copy.
     pub fn xtask(&self, arguments: &[&str]) -> Run {
         run(&mut self.command(arguments))
     }
 }
 
-/// Runs a command to its end.
 pub fn run(command: &mut Command) -> Run {
     let output = command.output().unwrap();
     Run {
