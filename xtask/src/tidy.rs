@@ -180,8 +180,9 @@ impl Code {
         for (path, module) in &self.modules {
             // A name that is only passed on is nothing that this module needs.
             let imports = module.uses.iter().filter(|one| one.is_private);
-            let imports = imports.map(|one| one.path.clone());
-            for words in imports.chain(paths(module.code.clone())) {
+            let mut paths: Vec<Vec<String>> = imports.map(|one| one.path.clone()).collect();
+            add_paths(module.code.clone(), &mut paths);
+            for words in paths {
                 if let Some((file, name)) = self.defining_file(path, &words)
                     && *file != module.file
                 {
@@ -218,39 +219,40 @@ impl Code {
     ) -> Option<(ModulePath, Option<String>)> {
         // Two globs may re-export each other.
         const MOST_HOPS: u8 = 16;
-        let first = words.first().filter(|_| hops < MOST_HOPS)?;
-        let (mut module, mut rest) = match first.as_str() {
-            "crate" => (Vec::new(), &words[1..]),
-            "self" => (from.to_vec(), &words[1..]),
-            "super" => (from.split_last()?.1.to_vec(), &words[1..]),
-            _ => (from.to_vec(), words),
-        };
+        if hops == MOST_HOPS {
+            return None;
+        }
+        let (mut module, mut rest) = (from.to_vec(), words);
         while let Some((word, after)) = rest.split_first() {
             let child = [&*module, std::slice::from_ref(word)].concat();
-            if word == "super" {
-                module.pop()?;
-            } else if self.modules.contains_key(&child) {
-                module = child;
-            } else {
-                let here = &self.modules[&module];
-                if here.items.contains_key(word) {
-                    return Some((module, Some(word.clone())));
+            match word.as_str() {
+                "crate" => module.clear(),
+                "self" => {}
+                "super" => drop(module.pop()?),
+                _ if self.modules.contains_key(&child) => module = child,
+                _ => {
+                    let follow = |path: &[String], after| {
+                        self.resolve(&module, &[path, after].concat(), hops + 1)
+                    };
+                    let here = &self.modules[&module];
+                    let found = Some((module.clone(), Some(word.clone())));
+                    if here.items.contains_key(word) {
+                        return found;
+                    }
+                    let named = here.uses.iter().filter(|one| one.name == *word);
+                    let mut named = named.filter_map(|one| follow(&one.path, after));
+                    let globs = here.uses.iter().filter(|one| one.name == "*");
+                    let mut globs = globs.filter_map(|one| {
+                        let (path, item) = follow(&one.path, rest)?;
+                        let items = &self.modules[&path].items;
+                        let is_there = item.as_ref().is_none_or(|it| items.contains_key(it));
+                        is_there.then_some((path, item))
+                    });
+                    // A bare name that nothing here defines is of another crate, or local.
+                    let is_bare = rest.len() == words.len();
+                    let unknown = found.filter(|_| !is_bare);
+                    return named.next().or_else(|| globs.next()).or(unknown);
                 }
-                let named = here.uses.iter().filter(|one| one.name == *word);
-                let mut named = named.filter_map(|one| {
-                    self.resolve(&module, &[&*one.path, after].concat(), hops + 1)
-                });
-                let globs = here.uses.iter().filter(|one| one.name == "*");
-                let mut globs = globs.filter_map(|one| {
-                    let found = self.resolve(&module, &[&*one.path, rest].concat(), hops + 1)?;
-                    let is_there = |item: &String| self.modules[&found.0].items.contains_key(item);
-                    found.1.as_ref().is_none_or(is_there).then_some(found)
-                });
-                let found = named.next().or_else(|| globs.next());
-                // A bare name that nothing here defines is of another crate, or local.
-                let unknown =
-                    || (rest.len() < words.len()).then(|| (module.clone(), Some(word.clone())));
-                return found.or_else(unknown);
             }
             rest = after;
         }
@@ -327,35 +329,25 @@ fn flatten(tree: &UseTree, path: &[String], found: &mut impl FnMut(String, Vec<S
     }
 }
 
-/// Every path in the code, macros included, as its words. A word after one dot is a field or method.
-fn paths(code: TokenStream) -> Vec<Vec<String>> {
-    let mut found: Vec<Vec<String>> = Vec::new();
-    let (mut colons, mut dots) = (0, 0);
+/// Adds every path in the code, macros included, as its words. A word after one dot is a field or method.
+fn add_paths(code: TokenStream, found: &mut Vec<Vec<String>>) {
+    let mut marks = String::new();
     for token in code {
-        let mark = match &token {
-            TokenTree::Punct(mark) => mark.as_char(),
-            _ => ' ',
-        };
         match token {
-            TokenTree::Ident(word) if colons == 2 => {
-                let path = found.last_mut().filter(|path| !path.is_empty());
-                if let Some(path) = path {
-                    path.push(word.to_string());
-                }
+            TokenTree::Punct(mark) => {
+                marks.push(mark.as_char());
+                continue;
             }
-            TokenTree::Ident(word) if dots != 1 => found.push(vec![word.to_string()]),
-            TokenTree::Group(group) => found.extend(paths(group.stream())),
-            _ => {}
+            TokenTree::Ident(word) => match (&*marks, found.last_mut()) {
+                (".", _) => {}
+                ("::", Some(path)) => path.push(word.to_string()),
+                _ => found.push(vec![word.to_string()]),
+            },
+            TokenTree::Group(group) => add_paths(group.stream(), found),
+            TokenTree::Literal(_) => {}
         }
-        if !mark.is_whitespace() && mark != ':' {
-            found.push(Vec::new());
-        }
-        colons = if mark == ':' { colons + 1 } else { 0 };
-        dots = if mark == '.' { dots + 1 } else { 0 };
+        marks.clear();
     }
-    // What follows is no part of the last path.
-    found.push(Vec::new());
-    found
 }
 
 /// The name that an item defines, and whether it is a type's.
