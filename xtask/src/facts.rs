@@ -1,4 +1,4 @@
-//! What a document says about the operation, as a table of facts.
+//! Facts about the operation: what the page and the contract have in common, and where they differ.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,11 +9,11 @@ pub(crate) struct Facts(BTreeMap<String, Fact>);
 #[derive(Debug)]
 struct Fact {
     value: String,
-    /// The JSON pointer to the part of the contract that states it; empty for the page.
+    /// The JSON pointer into the contract; empty for facts of the page.
     pointer: String,
 }
 
-/// A place where page and contract state different things, or where only one of them states anything.
+/// A place at which page and contract have different values, or at which only one of them has a value.
 #[derive(Debug)]
 pub(crate) struct Difference {
     pub(crate) place: String,
@@ -23,7 +23,7 @@ pub(crate) struct Difference {
 }
 
 impl Facts {
-    /// Returns whether the place is a new one.
+    /// Returns whether the place is new.
     pub(crate) fn add(
         &mut self,
         place: impl Into<String>,

@@ -1,4 +1,4 @@
-//! `openapi/reference.toml`: the facts of the vendor's page as data.
+//! Reads `openapi/reference.toml`: the facts of the vendor's page as data.
 
 use std::path::Path;
 
@@ -13,22 +13,22 @@ use crate::yaml::escape;
 /// The file, relative to the root of the checkout.
 pub(crate) const REFERENCE: &str = "openapi/reference.toml";
 
-/// What the page says, its sentences left out.
+/// The facts of the page, without its text.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Reference {
     pub(crate) title: String,
-    /// Day of the page's last change, as it prints it.
+    /// Date of the page's last change, as printed on the page.
     pub(crate) updated: String,
     pub(crate) method: String,
     /// Path with the parameters in braces.
     pub(crate) path: String,
-    /// What the example puts before the path.
+    /// Scheme and host in the example.
     pub(crate) server: String,
     #[serde(rename = "table")]
     pub(crate) tables: Vec<Table>,
     pub(crate) statuses: Vec<u16>,
-    /// Headings of the sections that only refer to a common page.
+    /// Headings of the sections that refer to a common page.
     pub(crate) referring: [String; 3],
     pub(crate) example: Examples,
 }
@@ -37,13 +37,13 @@ pub(crate) struct Reference {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Table {
     pub(crate) number: u16,
-    /// `path`, `request`, `response.STATUS`, or the name of the object that the table describes.
+    /// `path`, `request`, `response.STATUS`, or the name of an object.
     #[serde(rename = "where")]
     pub(crate) place: String,
     pub(crate) rows: Vec<Row>,
 }
 
-/// One parameter. Tables of a response have no column for `mandatory`.
+/// One parameter. Tables of responses do not have the column `mandatory`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Row {
@@ -71,13 +71,13 @@ impl Reference {
         format!("{} {}", self.method, self.path)
     }
 
-    /// Where a contract has the operation.
+    /// The JSON pointer to the operation in the contract.
     pub(crate) fn pointer(&self) -> String {
         let method = self.method.to_lowercase();
         format!("/paths/{}/{method}", escape(&self.path))
     }
 
-    /// What the contract must state too.
+    /// The facts that the contract must have too.
     pub(crate) fn facts(&self) -> Facts {
         let mut facts = Facts::default();
         let mut add = |place: String, value: &str| facts.add(place, value, "");

@@ -1,4 +1,4 @@
-//! `cargo xtask spec`: does the contract say what the vendor's page says?
+//! `cargo xtask spec`: compares the contract with the vendor's page.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,19 +13,19 @@ use crate::contract::{CONTRACT, Contract};
 use crate::facts::{Difference, Facts};
 use crate::failure::{self, skip, unless_empty};
 use crate::reference::{REFERENCE, Reference};
-use crate::{described, lint, page};
+use crate::{contract_facts, lint, page};
 
-/// Where the contract says something else than the page, and why; relative to the root of the checkout.
+/// The intended differences between contract and page, relative to the root of the checkout.
 const DEVIATIONS: &str = "openapi/deviations.toml";
 
 /// Compare the contract with the facts of the vendor's page.
 #[derive(Debug, Args)]
 pub(crate) struct Spec {
-    /// Text of the vendor's page, to compare the recorded facts with.
+    /// Text of the vendor's page, to compare with the recorded facts.
     #[arg(long, value_name = "FILE", env = "DMS_KAFKA_PAGE")]
     page: Option<PathBuf>,
 
-    /// Run Spectral and Redocly too, which needs Node.js.
+    /// Also run Spectral and Redocly, which need Node.js.
     #[arg(long)]
     lint: bool,
 }
@@ -37,12 +37,12 @@ struct Deviations {
     all: Vec<Deviation>,
 }
 
-/// A difference that is meant. One with other values at the same place is not covered.
+/// An intended difference. Other values at the same place are not covered by it.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Deviation {
     place: String,
-    /// Absent where the page, or the contract, says nothing.
+    /// Absent if the page has no value at this place; likewise for `contract`.
     page: Option<String>,
     contract: Option<String>,
     reason: String,
@@ -51,9 +51,9 @@ struct Deviation {
 impl Spec {
     pub(crate) fn run(&self, sh: &Shell) -> Result<()> {
         contract(sh)?;
-        failure::tell("page", page(sh, self.page.as_deref()))?;
+        failure::report_skip("page", page(sh, self.page.as_deref()))?;
         if self.lint {
-            failure::tell("lint", lint::run(sh))?;
+            failure::report_skip("lint", lint::run(sh))?;
         }
         Ok(())
     }
@@ -67,7 +67,7 @@ pub(crate) fn contract(sh: &Shell) -> Result<()> {
     let deviations = deviations(&root)?;
 
     let mut differences = row_differences(&contract, &page);
-    let others = described::other_operations(&contract, &page);
+    let others = contract_facts::other_operations(&contract, &page);
     differences.extend(Facts::default().differences(&others));
     let mut failures = unnamed(&contract, &differences, &deviations);
     let obsolete = |deviation: &&Deviation| !differences.iter().any(|it| deviation.names(it));
@@ -85,7 +85,7 @@ pub(crate) fn contract(sh: &Shell) -> Result<()> {
     Ok(())
 }
 
-/// Fails with the first difference in the page's operation. Other operations may be added to generate from.
+/// Fails with the first difference in the page's operation. Generating accepts additional operations.
 pub(crate) fn rows(root: &Path, contract: &Contract) -> Result<()> {
     let differences = row_differences(contract, &Reference::load(root)?);
     let failures = unnamed(contract, &differences, &deviations(root)?);
@@ -94,7 +94,7 @@ pub(crate) fn rows(root: &Path, contract: &Contract) -> Result<()> {
 
 /// If the contract lacks the operation, this is the only difference.
 fn row_differences(contract: &Contract, page: &Reference) -> Vec<Difference> {
-    let described = described::page_operation(contract, page);
+    let described = contract_facts::page_operation(contract, page);
     let mut differences = page.facts().differences(&described);
     if described.len() == 0 {
         differences.retain(|difference| difference.place == "operation");
@@ -113,7 +113,7 @@ fn unnamed(contract: &Contract, differences: &[Difference], named: &[Deviation])
             quoted(&found.contract)
         );
         match &found.pointer {
-            Some(pointer) => contract.fault(pointer, cause),
+            Some(pointer) => contract.error_at(pointer, cause),
             None => anyhow!("{CONTRACT}: {cause}"),
         }
     };
@@ -126,10 +126,12 @@ fn quoted(value: &Option<String>) -> String {
         .map_or_else(|| "nothing".to_owned(), |value| format!("`{value}`"))
 }
 
-/// Compares the text of the vendor's page with the reference, both ways.
+/// Compares the text of the vendor's page with the reference.
 pub(crate) fn page(sh: &Shell, file: Option<&Path>) -> Result<()> {
     let Some(file) = file else {
-        return skip("its text is the vendor's; give --page FILE or DMS_KAFKA_PAGE");
+        return skip(
+            "the checkout does not include the vendor's text; set --page FILE or DMS_KAFKA_PAGE",
+        );
     };
     let name = file.display().to_string();
     let text = fs::read_to_string(file).with_context(|| name.clone())?;

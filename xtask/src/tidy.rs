@@ -1,4 +1,4 @@
-//! `cargo xtask tidy`: no import cycles, no two types of one name, no missing files in ARCHITECTURE.md.
+//! `cargo xtask tidy`: finds import cycles, repeated type names, and missing files that ARCHITECTURE.md names.
 //!
 //! A file is a node of the import graph. A path in its code, or a private `use`, is an edge to the file that defines
 //! the item; re-exports are followed, so a module that only declares and re-exports its children imports nothing.
@@ -19,8 +19,8 @@ use crate::failure;
 
 const ARCHITECTURE: &str = "ARCHITECTURE.md";
 
-/// Files that are named there and belong to users.
-const OF_USERS: [&str; 1] = ["regions.yaml"];
+/// Files of users, which ARCHITECTURE.md names too.
+const USER_FILES: [&str; 1] = ["regions.yaml"];
 
 /// Crates whose import cycles are only reported, until the last one is removed.
 const WITH_CYCLES: &[&str] = &[
@@ -74,25 +74,25 @@ type ModulePath = Vec<String>;
 #[derive(Default)]
 struct Code {
     modules: BTreeMap<ModulePath, Module>,
-    /// `#[macro_export]` puts these at the root; here are the files that define them.
+    /// The files that define macros with `#[macro_export]`, which are at the root of the crate.
     exported_macros: BTreeMap<String, String>,
 }
 
-/// What a module says, its tests left out.
+/// A module without its tests.
 #[derive(Default)]
 struct Module {
     file: String,
     uses: Vec<Import>,
     children: Vec<syn::ItemMod>,
-    /// Names of the items that are defined here; whether they are types.
+    /// Names of the items that the module defines, and whether they are types.
     items: BTreeMap<String, bool>,
-    /// Whether a macro may define more.
+    /// Whether the module calls macros, which may define more items.
     has_macros: bool,
-    /// Everything but items of `use` and inline modules.
+    /// Everything except `use` items and child modules.
     code: TokenStream,
 }
 
-/// One name that a `use` brings into a module; a glob's name is `*`.
+/// A name that a `use` item imports; `*` for a glob.
 struct Import {
     name: String,
     path: Vec<String>,
@@ -100,7 +100,7 @@ struct Import {
 }
 
 impl Code {
-    /// Reads a file, then those of its child modules.
+    /// Reads a file and the files of its child modules.
     fn read(&mut self, root: &Path, file: &str, path: &[String]) -> Result<()> {
         let parsed = syn::parse_file(&failure::read(root, file)?);
         let items = parsed.with_context(|| file.to_owned())?.items;
@@ -144,7 +144,7 @@ impl Code {
         Ok(())
     }
 
-    /// Every group of files that import each other.
+    /// An error for each group of files that import each other.
     fn cycles(&self) -> Vec<Error> {
         let edges = self.edges();
         let mut reach = BTreeMap::<&str, BTreeSet<&str>>::new();
@@ -157,11 +157,11 @@ impl Code {
                 files.extend(&onwards);
             }
         }
-        let circle = |file: &str| -> BTreeSet<&str> {
+        let cycle = |file: &str| -> BTreeSet<&str> {
             let is_back = |other: &&str| reach.get(other).is_some_and(|it| it.contains(file));
             reach[file].iter().copied().filter(is_back).collect()
         };
-        let circles: BTreeSet<BTreeSet<&str>> = reach.keys().map(|file| circle(file)).collect();
+        let cycles: BTreeSet<BTreeSet<&str>> = reach.keys().map(|file| cycle(file)).collect();
         let message = |files: &BTreeSet<&str>| {
             let has = |file: &String| files.contains(file.as_str());
             let ties = edges.iter().filter(|((from, to), _)| has(from) && has(to));
@@ -172,13 +172,13 @@ impl Code {
             let count = files.len();
             Some(anyhow!("{first}: import cycle of {count} files{ties}"))
         };
-        circles.iter().filter_map(message).collect()
+        cycles.iter().filter_map(message).collect()
     }
 
     fn edges(&self) -> BTreeMap<(String, String), BTreeSet<String>> {
         let mut edges = BTreeMap::<_, BTreeSet<_>>::new();
         for (path, module) in &self.modules {
-            // A name that is only passed on is nothing that this module needs.
+            // A module does not depend on the names that it only re-exports.
             let imports = module.uses.iter().filter(|one| one.is_private);
             let mut paths: Vec<Vec<String>> = imports.map(|one| one.path.clone()).collect();
             add_paths(module.code.clone(), &mut paths);
@@ -194,8 +194,8 @@ impl Code {
         edges
     }
 
-    /// The file that defines what a path leads to, and the name of it. A module itself is no definition: what is used of
-    /// it has a path of its own. Nor is a name that the module does not have, such as one in code that is generated.
+    /// The item that a path refers to, and the file that defines it. `None` for a module, whose items have their own paths,
+    /// and for names that the module does not define.
     fn defining_file<'a>(
         &'a self,
         from: &[String],
@@ -209,8 +209,7 @@ impl Code {
         Some((self.exported_macros.get(&item)?, item))
     }
 
-    /// Follows a path through modules and re-exports, to a module or an item in it; `None` when it leads out of the
-    /// crate.
+    /// Resolves a path through modules and re-exports to a module and an item in it; `None` for a path to another crate.
     fn resolve(
         &self,
         from: &[String],
@@ -248,7 +247,7 @@ impl Code {
                         let is_there = item.as_ref().is_none_or(|it| items.contains_key(it));
                         is_there.then_some((path, item))
                     });
-                    // A bare name that nothing here defines is of another crate, or local.
+                    // A single unknown name is a local name or another crate.
                     let is_bare = rest.len() == words.len();
                     let unknown = found.filter(|_| !is_bare);
                     return named.next().or_else(|| globs.next()).or(unknown);
@@ -259,7 +258,7 @@ impl Code {
         Some((module, None))
     }
 
-    /// Types of one crate that share a name. One file may define a type twice, under conditions that exclude each other.
+    /// An error for each name of several types. One file may define a type twice, for mutually exclusive `cfg`s.
     fn repeated_types(&self, member: &str) -> Vec<Error> {
         let mut places = BTreeMap::<&str, BTreeSet<&str>>::new();
         for module in self.modules.values() {
@@ -281,7 +280,7 @@ fn listed<T: AsRef<str>>(names: &BTreeSet<T>) -> String {
     names.join(", ")
 }
 
-/// Takes uses and modules out of the items, and drops tests.
+/// Moves `use` items and child modules out of the code, and removes tests.
 impl VisitMut for Module {
     fn visit_item_mut(&mut self, item: &mut Item) {
         match item {
@@ -308,7 +307,7 @@ impl VisitMut for Module {
     }
 }
 
-/// Each name of a `use` with its whole path.
+/// Calls `found` with each name of a `use` item and its full path.
 fn flatten(tree: &UseTree, path: &[String], found: &mut impl FnMut(String, Vec<String>)) {
     let with = |word: &syn::Ident| match word.to_string() {
         word if word == "self" => path.to_vec(),
@@ -329,7 +328,7 @@ fn flatten(tree: &UseTree, path: &[String], found: &mut impl FnMut(String, Vec<S
     }
 }
 
-/// Adds every path in the code, macros included, as its words. A word after one dot is a field or method.
+/// Adds every path in the code, split into words, including paths in macros. A word after a dot is a field or method.
 fn add_paths(code: TokenStream, found: &mut Vec<Vec<String>>) {
     let mut marks = String::new();
     for token in code {
@@ -350,7 +349,7 @@ fn add_paths(code: TokenStream, found: &mut Vec<Vec<String>>) {
     }
 }
 
-/// The name that an item defines, and whether it is a type's.
+/// The name that an item defines, and whether it is a type.
 fn definition(item: &Item) -> Option<(String, bool)> {
     let (ident, is_type) = match item {
         Item::Struct(item) => (&item.ident, true),
@@ -366,7 +365,7 @@ fn definition(item: &Item) -> Option<(String, bool)> {
     Some((ident.to_string(), is_type))
 }
 
-/// `#[cfg(test)]`, also with more conditions.
+/// Whether an item has `#[cfg(test)]` or `#[cfg(all(test, ...))]`.
 fn is_test(item: &impl ToTokens) -> bool {
     let parse = |input: ParseStream<'_>| {
         let attributes = input.call(Attribute::parse_outer)?;
@@ -380,7 +379,7 @@ fn is_test(item: &impl ToTokens) -> bool {
     })
 }
 
-/// The file of a child module, by Rust's rules.
+/// The file of a child module, according to Rust's rules.
 fn child_file(root: &Path, parent: &str, name: &str) -> String {
     let parent = Path::new(parent);
     let owns_folder = ["lib.rs", "main.rs", "mod.rs"].map(Path::new);
@@ -395,7 +394,7 @@ fn child_file(root: &Path, parent: &str, name: &str) -> String {
     file.display().to_string()
 }
 
-/// Files and folders that ARCHITECTURE.md names and that do not exist. It may leave the beginning of a path out.
+/// An error for each file or folder that ARCHITECTURE.md names and that does not exist. The name may be the end of a path.
 fn missing_files(root: &Path) -> Result<Vec<Error>> {
     let text = failure::read(root, ARCHITECTURE)?;
     let mut known = Vec::new();
@@ -403,7 +402,7 @@ fn missing_files(root: &Path) -> Result<Vec<Error>> {
     let mut missing = Vec::new();
     for (number, line) in (1..).zip(text.lines()) {
         for name in named_files(line) {
-            if !OF_USERS.contains(&name) && !known.iter().any(|path| path.ends_with(name)) {
+            if !USER_FILES.contains(&name) && !known.iter().any(|path| path.ends_with(name)) {
                 let cause = format_args!("`{name}` does not exist");
                 missing.push(failure::at(ARCHITECTURE, (number, 1), cause));
             }
@@ -412,7 +411,7 @@ fn missing_files(root: &Path) -> Result<Vec<Error>> {
     Ok(missing)
 }
 
-/// What looks like a file or folder, among the code and the links of a line.
+/// The names of files and folders in backticks and links.
 fn named_files(line: &str) -> impl Iterator<Item = &str> {
     const ENDINGS: [&str; 6] = [".rs", ".toml", ".md", ".yaml", ".txt", ".java"];
     let code = line.split('`').skip(1).step_by(2);
@@ -425,7 +424,7 @@ fn named_files(line: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Everything below a folder but what is built.
+/// Lists all files and folders, except those inside `.git` and `target`.
 fn list(folder: &Path, found: &mut Vec<PathBuf>) -> std::io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;

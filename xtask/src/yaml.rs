@@ -1,4 +1,4 @@
-//! Reading YAML so that every complaint can point at a line.
+//! Reads YAML with the line and column of every value and error.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use serde_saphyr::{Location, Spanned};
 
 use crate::failure;
 
-/// Reads a document; an error carries the line and column.
+/// Reads a document. Errors contain line and column.
 pub(crate) fn parse<T: DeserializeOwned>(file: &str, text: &str) -> anyhow::Result<T> {
     let options = serde_saphyr::options! { with_snippet: false };
     serde_saphyr::from_str_with_options(text, options).map_err(|error| {
@@ -23,7 +23,7 @@ pub(crate) fn parse<T: DeserializeOwned>(file: &str, text: &str) -> anyhow::Resu
     })
 }
 
-/// Line and column, both counted from 1, of the value that a JSON pointer names.
+/// Line and column, both counted from 1, of the value at a JSON pointer.
 pub(crate) fn locate(text: &str, pointer: &str) -> Option<(u64, u64)> {
     let path: Vec<String> = pointer.split('/').skip(1).map(unescape).collect();
     let location = serde_saphyr::with_deserializer_from_str(text, |document| {
@@ -32,7 +32,7 @@ pub(crate) fn locate(text: &str, pointer: &str) -> Option<(u64, u64)> {
     location.ok().flatten().map(|at| (at.line(), at.column()))
 }
 
-/// One key of a path, written as a token of a JSON pointer (RFC 6901).
+/// Escapes a key as a token of a JSON pointer (RFC 6901).
 pub(crate) fn escape(key: &str) -> String {
     key.replace('~', "~0").replace('/', "~1")
 }
@@ -41,7 +41,7 @@ fn unescape(token: &str) -> String {
     token.replace("~1", "/").replace("~0", "~")
 }
 
-/// Follows a path through a document to the place of its last value.
+/// Reads the location of the value at a path.
 struct Seek<'a>(&'a [String]);
 
 impl<'de> DeserializeSeed<'de> for Seek<'_> {

@@ -1,4 +1,4 @@
-//! One broker: its settings, its process.
+//! One broker: its properties and its process.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
@@ -13,14 +13,14 @@ use serde::{Deserialize, Serialize};
 
 use super::java::Java;
 
-/// How long a broker may take to start, on a slow and busy machine.
+/// The timeout for a broker to start on a slow and busy machine.
 const START: Duration = Duration::from_secs(120);
-/// How long it may take to stop when asked to.
+/// The timeout for a broker to stop after SIGTERM.
 const STOP: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(50);
 const READ_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What checks passwords, and the one user that it knows.
+/// The login module for SASL PLAIN, and its only user.
 const LOGIN: &str = "org.apache.kafka.common.security.plain.PlainLoginModule";
 const USER: &str = "gateway";
 
@@ -28,15 +28,15 @@ const USER: &str = "gateway";
 pub(super) struct Broker {
     pub(super) id: u16,
     pub(super) port: u16,
-    /// The port on which users have to say who they are, with SASL PLAIN.
+    /// The port with SASL PLAIN authentication.
     sasl_port: u16,
     pid: u32,
     properties: PathBuf,
 }
 
 impl Broker {
-    /// Writes the properties of a broker that does not run yet to `folder`; what is not set has Kafka's default. The
-    /// first broker is the controller too, at `controller_port`.
+    /// Writes the properties of a new broker to `folder`. Properties that are not set have Kafka's defaults. The first broker
+    /// is also the controller, at `controller_port`.
     pub(super) fn new(
         folder: &Path,
         id: u16,
@@ -88,14 +88,14 @@ log.cleaner.dedupe.buffer.size=2097152
         })
     }
 
-    /// Prepares its data folder for a cluster.
+    /// Formats the data folder.
     pub(super) fn format(&self, java: &Java, cluster_id: &str) -> Result<()> {
         let config = self.properties.display().to_string();
         let arguments = ["format", "--cluster-id", cluster_id, "--config", &config];
         java.run("kafka.tools.StorageTool", &arguments)
     }
 
-    /// Starts the process, which outlives this one. See [`Broker::wait`].
+    /// Starts the process, which keeps running when this one ends. See [`Broker::wait`].
     pub(super) fn spawn(&mut self, java: &Java) -> Result<()> {
         let log = self.log();
         let file = File::options().create(true).append(true).open(&log);
@@ -105,7 +105,7 @@ log.cleaner.dedupe.buffer.size=2097152
             .arg(&self.properties)
             .stdout(file.try_clone()?)
             .stderr(file);
-        // Keeps an interrupt at the terminal from the broker.
+        // Ctrl-C at the terminal must not reach the broker.
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         self.pid = command.spawn().context("java")?.id();
@@ -115,7 +115,7 @@ log.cleaner.dedupe.buffer.size=2097152
     pub(super) fn wait(&self) -> Result<()> {
         let end = Instant::now() + START;
         while let Err(error) = serves(self.port) {
-            // A process that was just made does not show its arguments yet.
+            // A new process does not have its arguments yet.
             sleep(POLL);
             if !self.runs() {
                 return Err(self.failure("ended while it started"));
@@ -127,7 +127,7 @@ log.cleaner.dedupe.buffer.size=2097152
         Ok(())
     }
 
-    /// Whether the process runs and has the properties among its arguments: its id may belong to another one by now.
+    /// Whether the process runs. Its id may belong to another process by now, so its arguments are compared too.
     pub(super) fn runs(&self) -> bool {
         let properties = self.properties.to_string_lossy();
         if Path::new("/proc/self/cmdline").exists() {
@@ -144,7 +144,7 @@ log.cleaner.dedupe.buffer.size=2097152
     }
 
     pub(super) fn signal(&self, name: &str) -> Result<()> {
-        // The shell has a `kill` of its own, where a minimal system has no program of that name.
+        // `kill` is built into the shell; a minimal system does not have a program of that name.
         let mut shell = Command::new("sh");
         shell.args(["-c", &format!("kill -{name} {}", self.pid)]);
         shell.stdout(Stdio::null()).stderr(Stdio::null());
@@ -154,23 +154,23 @@ log.cleaner.dedupe.buffer.size=2097152
         bail!("broker {}: it does not run", self.id)
     }
 
-    /// Ends it without warning, and waits until it is gone.
+    /// Sends SIGKILL and waits until the process has ended.
     pub(super) fn kill(&self) -> Result<()> {
         self.signal("KILL")?;
-        self.gone_within(STOP);
+        self.has_ended_within(STOP);
         Ok(())
     }
 
-    /// Stops it, without asking twice.
+    /// Sends SIGTERM, then SIGKILL after a timeout.
     pub(super) fn stop(&self) {
-        // Whatever is paused cannot end.
+        // A paused process does not handle SIGTERM.
         let _ = self.signal("CONT");
-        if self.signal("TERM").is_ok() && !self.gone_within(STOP) {
+        if self.signal("TERM").is_ok() && !self.has_ended_within(STOP) {
             let _ = self.kill();
         }
     }
 
-    fn gone_within(&self, time: Duration) -> bool {
+    fn has_ended_within(&self, time: Duration) -> bool {
         let end = Instant::now() + time;
         while self.runs() && Instant::now() < end {
             sleep(POLL);
@@ -190,9 +190,9 @@ log.cleaner.dedupe.buffer.size=2097152
     }
 }
 
-/// Asks the broker at this port of 127.0.0.1. It answers once it belongs to its cluster, not before.
+/// Sends a request to the broker at this loopback port. A broker responds once it has joined its cluster.
 fn serves(port: u16) -> io::Result<()> {
-    /// `ApiVersions`, version 0, with correlation id 1 and no client id; the length of what follows comes first.
+    /// The length of the request, then `ApiVersions`, version 0, with correlation id 1 and no client id.
     const API_VERSIONS: [u8; 14] = [0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 1, 0xff, 0xff];
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
     stream.set_read_timeout(Some(READ_TIMEOUT))?;
@@ -203,5 +203,7 @@ fn serves(port: u16) -> io::Result<()> {
     if head[4..] == [0, 0, 0, 1, 0, 0] {
         return Ok(());
     }
-    Err(io::Error::other("it does not answer like a Kafka broker"))
+    Err(io::Error::other(
+        "the response is not that of a Kafka broker",
+    ))
 }

@@ -1,4 +1,4 @@
-//! A copy of the checkout's own files that a test may spoil, and the command to run on it.
+//! A copy of the files that xtask reads, which a test may edit, and the commands to run on it.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 #![allow(dead_code, reason = "each test file uses a part")]
@@ -28,14 +28,12 @@ pub fn cases<T: DeserializeOwned>(text: &str) -> Vec<T> {
     toml::from_str::<Cases<T>>(text).unwrap().case
 }
 
-/// What a run of the command said and whether it succeeded.
 #[derive(Debug)]
 pub struct Run {
     pub success: bool,
     pub stderr: String,
 }
 
-/// A copy of the files that the commands read and write.
 pub struct Checkout(TempDir);
 
 impl Checkout {
@@ -71,7 +69,7 @@ impl Checkout {
         fs::write(self.path().join(file), text).unwrap();
     }
 
-    /// Replaces the first occurrence; gives the line, counted from 1, where the replacement begins.
+    /// Replaces the first occurrence and returns the line, counted from 1, at which the replacement begins.
     pub fn edit(&self, file: &str, find: &str, replace: &str) -> usize {
         let text = self.read(file);
         let at = text

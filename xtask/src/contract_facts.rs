@@ -1,10 +1,10 @@
-//! What the contract says about the operation of the page, in the page's own words.
+//! The facts of the contract, in the vocabulary of the vendor's page.
 
 use crate::contract::{Contract, Node};
 use crate::facts::Facts;
 use crate::reference::Reference;
 
-/// Keys that say nothing about which values are allowed, or that `kind` puts in words itself.
+/// Keys of a schema that do not limit its values, or that `kind` handles itself.
 const NOT_A_LIMIT: [&str; 8] = [
     "type",
     "title",
@@ -16,7 +16,7 @@ const NOT_A_LIMIT: [&str; 8] = [
     "oneOf",
 ];
 
-/// What the contract says about the page's operation, or nothing when it has no such operation.
+/// The facts about the page's operation; none if the contract does not have it.
 pub(crate) fn page_operation(contract: &Contract, page: &Reference) -> Facts {
     let mut facts = Facts::default();
     let operation = contract.node(&page.pointer());
@@ -41,7 +41,7 @@ pub(crate) fn page_operation(contract: &Contract, page: &Reference) -> Facts {
     facts
 }
 
-/// Every operation of the contract that the page does not have: its id, method and path.
+/// Id, method and path of every operation that the page does not have.
 pub(crate) fn other_operations(contract: &Contract, page: &Reference) -> Facts {
     let mut facts = Facts::default();
     for (pointer, path, method) in contract.operations() {
@@ -70,7 +70,7 @@ fn request(facts: &mut Facts, request: &Node<'_>) {
     body(facts, "request", request, true);
 }
 
-/// The page's statuses with their rows; of any other only that it is there and what it carries.
+/// Adds the rows of each status that the page lists, and only the type of the body of any other status.
 fn responses(facts: &mut Facts, responses: &Node<'_>, page: &Reference) {
     for status in responses.keys() {
         let response = responses.get(status);
@@ -96,10 +96,10 @@ fn responses(facts: &mut Facts, responses: &Node<'_>, page: &Reference) {
     }
 }
 
-/// The example of a body, and its rows.
+/// Adds the example of a body and its rows.
 fn body(facts: &mut Facts, place: &str, owner: &Node<'_>, has_mandatory: bool) {
     let media_type = json(owner);
-    // Data, in which a reference would be none.
+    // An example is data: it contains no references.
     if let Some(example) = media_type.value.get("example") {
         let pointer = format!("{}/example", media_type.pointer);
         facts.add(format!("example.{place}"), example.to_string(), &pointer);
@@ -111,7 +111,7 @@ fn json<'a>(owner: &Node<'a>) -> Node<'a> {
     owner.get("content").get("application/json")
 }
 
-/// The properties of an object, then those of the named objects that they hold.
+/// Adds the properties of an object, then those of the named objects in them.
 fn rows(facts: &mut Facts, place: &str, object: &Node<'_>, has_mandatory: bool) {
     let required = object.value["required"].as_array();
     let properties = object.get("properties");
@@ -137,7 +137,7 @@ fn add_kind(facts: &mut Facts, place: String, schema: &Node<'_>) -> bool {
     facts.add(place, kind(schema), &schema.pointer)
 }
 
-/// A schema in the page's vocabulary, with every limit that the page has no words for in brackets.
+/// A type as the page writes it, followed by the limits of the schema in parentheses.
 fn kind(schema: &Node<'_>) -> String {
     let name = match (schema.name, schema.text("type")) {
         (Some(name), "object") => return format!("{name} object"),
