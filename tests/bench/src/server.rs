@@ -1,4 +1,4 @@
-//! The servers: one that answers as fast as it can, a bare axum route, and the gateway.
+//! The servers: one with prepared responses, a bare axum route, and the gateway.
 
 use std::collections::HashMap;
 use std::io;
@@ -18,20 +18,20 @@ use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 
 use crate::peers::{ACCESS_KEY, INSTANCE, PROJECT, SECRET_KEY, TOPIC, path};
-use crate::process::{Cost, Kind, Result, print};
+use crate::process::{Cost, Result, ServerKind, print};
 
-/// Serves on one thread until standard input ends, and returns what that has cost.
+/// Serves on one thread until standard input ends, and returns the cost.
 #[tokio::main(flavor = "current_thread")]
-pub(crate) async fn serve(kind: Kind) -> Result<Cost> {
+pub(crate) async fn serve(kind: ServerKind) -> Result<Cost> {
     let gateway = Gateway::memory()
         .project_id(PROJECT)
         .instance(format!("{INSTANCE}1"))
         .access_key(ACCESS_KEY, SECRET_KEY)
         .topic(TOPIC, 10, 1_000_000);
     let gateway = match kind {
-        Kind::Fast | Kind::Axum => None,
-        Kind::Anonymous => Some(gateway.anonymous().start().await?),
-        Kind::Gateway => Some(gateway.start().await?),
+        ServerKind::Fast | ServerKind::Axum => None,
+        ServerKind::Anonymous => Some(gateway.anonymous().start().await?),
+        ServerKind::Gateway => Some(gateway.start().await?),
     };
     let endpoint = if let Some(gateway) = &gateway {
         gateway.endpoint().to_owned()
@@ -39,7 +39,7 @@ pub(crate) async fn serve(kind: Kind) -> Result<Cost> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let endpoint = format!("http://{}", listener.local_addr()?);
         match kind {
-            Kind::Axum => tokio::spawn(bare_axum(listener)),
+            ServerKind::Axum => tokio::spawn(bare_axum(listener)),
             _ => tokio::spawn(fast(listener)),
         };
         endpoint
@@ -64,13 +64,13 @@ async fn fast(listener: TcpListener) -> io::Result<()> {
         .fallback(respond)
         .with_state(Bodies::default());
     let listener = listener.tap_io(|stream| {
-        // The server works without it too.
+        // A failure only makes the server slower.
         let _ = stream.set_nodelay(true);
     });
     axum::serve(listener, router.layer(DefaultBodyLimit::disable())).await
 }
 
-/// Success for as many partitions as the instance id says, from the first in the request on.
+/// Responds with success. The instance id contains the number of partitions, the request the first one.
 async fn respond(State(bodies): State<Bodies>, uri: Uri, request: Bytes) -> impl IntoResponse {
     let mut segments = uri.path().split('/');
     let count = segments.find_map(|segment| segment.strip_prefix(INSTANCE)?.parse().ok());
@@ -80,7 +80,7 @@ async fn respond(State(bodies): State<Bodies>, uri: Uri, request: Bytes) -> impl
     ([(CONTENT_TYPE, "application/json")], body.clone())
 }
 
-/// The first partition in the beginning of a request.
+/// The first partition in a request body.
 fn first_partition(request: &[u8]) -> usize {
     const KEY: &[u8] = br#""partition""#;
     let key = request.windows(KEY.len()).position(|word| word == KEY);
