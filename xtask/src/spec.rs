@@ -72,7 +72,11 @@ pub(crate) fn contract(sh: &Shell) -> Result<()> {
     let mut failures = unnamed(&contract, &differences, &deviations);
     let obsolete = |deviation: &&Deviation| !differences.iter().any(|it| deviation.names(it));
     failures.extend(deviations.iter().filter(obsolete).map(|it| {
-        let (place, page, contract) = (&it.place, quoted(&it.page), quoted(&it.contract));
+        let (place, page, contract) = (
+            &it.place,
+            quoted(it.page.as_ref()),
+            quoted(it.contract.as_ref()),
+        );
         anyhow!(
             "{DEVIATIONS}, {place}: no such difference: page {page}, contract {contract}; \
              remove or correct the entry"
@@ -109,8 +113,8 @@ fn unnamed(contract: &Contract, differences: &[Difference], named: &[Deviation])
             "{}: the page says {}, the contract {}; \
              correct the contract, or name the difference in {DEVIATIONS}",
             found.place,
-            quoted(&found.page),
-            quoted(&found.contract)
+            quoted(found.page.as_ref()),
+            quoted(found.contract.as_ref())
         );
         match &found.pointer {
             Some(pointer) => contract.error_at(pointer, cause),
@@ -120,10 +124,8 @@ fn unnamed(contract: &Contract, differences: &[Difference], named: &[Deviation])
     differences.iter().filter(is_unnamed).map(message).collect()
 }
 
-fn quoted(value: &Option<String>) -> String {
-    value
-        .as_ref()
-        .map_or_else(|| "nothing".to_owned(), |value| format!("`{value}`"))
+fn quoted(value: Option<&String>) -> String {
+    value.map_or_else(|| "nothing".to_owned(), |value| format!("`{value}`"))
 }
 
 /// Compares the text of the vendor's page with the reference.

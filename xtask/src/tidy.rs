@@ -56,7 +56,9 @@ pub(crate) fn check(sh: &Shell) -> Result<()> {
                 (code.repeated_types(member), WITH_REPEATED_NAMES),
             ] {
                 if reported_only.contains(&member) {
-                    found.iter().for_each(|found| eprintln!("to do: {found}"));
+                    for found in found {
+                        eprintln!("to do: {found}");
+                    }
                 } else {
                     failures.extend(found);
                 }
