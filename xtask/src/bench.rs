@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: builds what is measured, then runs the package that measures.
+//! `cargo xtask bench`: builds the measured programs, then runs the package `dms-kafka-bench`.
 
 use std::fs;
 use std::process::Command;
@@ -11,10 +11,10 @@ use crate::failure::{skip, unless_skipped};
 use crate::process::{cargo, run_cargo};
 use crate::{interop, kafka, python};
 
-/// Measure what dms-kafka costs and write BENCHMARKS.md, or another of the benchmark's commands.
+/// Measure CPU time, memory and rates and write BENCHMARKS.md, or run one part of the benchmarks.
 #[derive(Debug, Args)]
 pub(crate) struct Bench {
-    /// `run`, `report`, `instructions`, `build-cost`, `kafka` or `long-run`, with their options; `--quick` only checks that all work.
+    /// `run`, `report`, `instructions`, `build-cost`, `kafka` or `long-run`, with its options; `--quick` only checks that everything works.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<String>,
 }
@@ -22,7 +22,7 @@ pub(crate) struct Bench {
 const PACKAGE: &str = "run --quiet --release --package dms-kafka-bench";
 const TOPIC: &str = "bench";
 
-/// How the measuring program ends when it cannot count instructions here.
+/// The exit code of dms-kafka-bench if it cannot count instructions on this machine.
 const SKIPPED: i32 = 77;
 
 impl Bench {
@@ -32,21 +32,21 @@ impl Bench {
     }
 }
 
-/// Measures everything and writes the report, or runs the part that the arguments name.
+/// Runs all parts and writes the report, or runs the part that the arguments name.
 pub(crate) fn run(sh: &Shell, arguments: &[&str]) -> Result<()> {
     match arguments {
         [] | ["--quick"] => everything(sh, arguments),
         ["run", ..] => interleaved(sh, arguments),
-        ["kafka", quick @ ..] => in_front_of_kafka(sh, quick),
+        ["kafka", quick @ ..] => gateway_and_kafka(sh, quick),
         _ => bench(sh, arguments),
     }
 }
 
-/// The report is written before a failed part is reported.
+/// Writes the report before it reports a failed part.
 fn everything(sh: &Shell, quick: &[&str]) -> Result<()> {
-    forget(sh)?;
+    remove_old_results(sh)?;
     let part = |arguments: &[&str]| bench(sh, &[arguments, quick].concat());
-    let kafka = in_front_of_kafka(sh, quick);
+    let kafka = gateway_and_kafka(sh, quick);
     interleaved(sh, &[&["run"], quick].concat())?;
     let parts = [
         kafka,
@@ -55,7 +55,7 @@ fn everything(sh: &Shell, quick: &[&str]) -> Result<()> {
         part(&["build-cost"]),
     ];
     part(&["report"])?;
-    // A failure counts for more than a skip before it.
+    // A failure takes precedence over a skip before it.
     let ended: Vec<_> = parts
         .into_iter()
         .map(unless_skipped)
@@ -63,8 +63,8 @@ fn everything(sh: &Shell, quick: &[&str]) -> Result<()> {
     Ok(ended.into_iter().collect::<std::result::Result<(), _>>()?)
 }
 
-/// What was measured before has no place in a new report.
-fn forget(sh: &Shell) -> Result<()> {
+/// A new report must not contain old results.
+fn remove_old_results(sh: &Shell) -> Result<()> {
     let folder = sh.current_dir().join("target/bench");
     if !folder.exists() {
         return Ok(());
@@ -72,7 +72,7 @@ fn forget(sh: &Shell) -> Result<()> {
     fs::remove_dir_all(&folder).with_context(|| folder.display().to_string())
 }
 
-/// The command is one of what is measured; the vendor's SDKs are, where they can be had.
+/// Builds the command, which is measured too, and the programs on the vendor's SDKs, if they can be installed.
 fn interleaved(sh: &Shell, arguments: &[&str]) -> Result<()> {
     run_cargo(sh, "build --release -p dms-kafka-cli")?;
     let mut arguments: Vec<String> = arguments.iter().map(|&word| word.to_owned()).collect();
@@ -93,7 +93,7 @@ fn interleaved(sh: &Shell, arguments: &[&str]) -> Result<()> {
     bench(sh, &arguments)
 }
 
-fn in_front_of_kafka(sh: &Shell, quick: &[&str]) -> Result<()> {
+fn gateway_and_kafka(sh: &Shell, quick: &[&str]) -> Result<()> {
     kafka::with_topic(sh, TOPIC, |bootstrap_servers| {
         let cluster = ["--bootstrap-servers", bootstrap_servers, "--topic", TOPIC];
         let bench = cargo(sh, PACKAGE).args(["--features", "kafka", "--", "kafka"]);
@@ -109,7 +109,9 @@ fn bench(sh: &Shell, arguments: &[&str]) -> Result<()> {
         .with_context(|| line.clone())?;
     match status.code() {
         Some(0) => Ok(()),
-        Some(SKIPPED) => skip("no valgrind, or the baseline is another compiler's"),
+        Some(SKIPPED) => {
+            skip("valgrind is not installed, or the baseline is from another compiler")
+        }
         _ => bail!("{line}: {status}"),
     }
 }

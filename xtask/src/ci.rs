@@ -1,4 +1,4 @@
-//! `cargo xtask ci`: everything a change must pass, in one command.
+//! `cargo xtask ci`: runs every check that a change must pass.
 
 use std::path::PathBuf;
 
@@ -12,15 +12,15 @@ use crate::process::{cargo, kit, run_cargo, succeeds};
 use crate::steps::{self, Step};
 use crate::{bench, generate, kafka, lint, public_api, python, spec, tidy};
 
-/// Run everything a change must pass.
+/// Run every check that a change must pass.
 #[derive(Debug, Args)]
 pub(crate) struct Ci {
-    /// Text of the vendor's page, to compare the recorded facts with.
+    /// Text of the vendor's page, to compare with the recorded facts.
     #[arg(long, value_name = "FILE", env = "DMS_KAFKA_PAGE")]
     page: Option<PathBuf>,
 }
 
-/// The cheap ones first.
+/// Fast steps come first.
 const STEPS: &[Step<Ci>] = &[
     ("format", |sh, _| run_cargo(sh, "fmt --all --check")),
     ("tidy", |sh, _| tidy::check(sh)),
@@ -28,7 +28,7 @@ const STEPS: &[Step<Ci>] = &[
     ("spec", |sh, _| spec::contract(sh)),
     ("spec --page", |sh, ci| spec::page(sh, ci.page.as_deref())),
     ("spec --lint", |sh, _| lint::run(sh)),
-    // With what the facade's bench needs.
+    // The facade's benches need `__internals`.
     ("clippy", |sh, _| {
         clippy(
             sh,
@@ -57,7 +57,7 @@ const STEPS: &[Step<Ci>] = &[
     ("tests, features", |sh, _| {
         run_cargo(sh, "test -p huaweicloud-auth -p dms-kafka --all-features")
     }),
-    // All but kafka-tls, which adds nothing but the time to build OpenSSL.
+    // Without kafka-tls, which only adds the time to build OpenSSL.
     ("tests, gateway", |sh, _| {
         run_cargo(sh, "test -p dms-kafka-gateway --features=kafka,tls")
     }),
@@ -90,7 +90,7 @@ const STEPS: &[Step<Ci>] = &[
             sh,
             "advisories",
             "fetch db",
-            "no cargo-deny, or no way to fetch its database",
+            "cargo-deny is not installed, or its database cannot be downloaded",
         )
     }),
 ];
@@ -110,7 +110,7 @@ fn docs(sh: &Shell, _: &Ci) -> Result<()> {
     Ok(doc.env("RUSTDOCFLAGS", "-Dwarnings").run()?)
 }
 
-/// Signatures against those of the official Python SDK.
+/// Compares signatures with those of the official Python SDK.
 fn oracle(sh: &Shell, _: &Ci) -> Result<()> {
     let python = python::with_sdk(sh)?;
     let test = cargo(
@@ -120,7 +120,7 @@ fn oracle(sh: &Shell, _: &Ci) -> Result<()> {
     Ok(test.env("ORACLE_PYTHON", python).run()?)
 }
 
-/// Some of cargo-deny's checks, where its `probe` command succeeds.
+/// Runs some checks of cargo-deny, or skips them if its command `probe` fails.
 fn deny(sh: &Shell, checks: &str, probe: &str, missing: &str) -> Result<()> {
     if !succeeds(cargo(sh, &format!("deny {probe}"))) {
         return skip(missing);

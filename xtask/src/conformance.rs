@@ -1,4 +1,4 @@
-//! `cargo xtask conformance`: starts the conformance kit.
+//! `cargo xtask conformance`: runs the conformance kit.
 
 use std::process::Command;
 
@@ -9,14 +9,14 @@ use xshell::Shell;
 use crate::process::kit;
 use crate::reports;
 
-/// Judge an implementation: the conformance kit, with its arguments (see `-- --help`).
+/// Run the conformance kit on an implementation, with the arguments of the kit (see `-- --help`).
 #[derive(Debug, Args)]
 pub(crate) struct Conformance {
-    /// Write every report that is kept under tests/conformance/reports.
+    /// Write the reports under tests/conformance/reports.
     #[arg(long, exclusive = true)]
     reports: bool,
 
-    /// Such as --coverage, --faults, --endpoint URL, --listen ADDRESS.
+    /// Arguments of the kit, such as --coverage, --faults, --endpoint URL, --listen ADDRESS.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<String>,
 }
@@ -30,7 +30,7 @@ impl Conformance {
     }
 }
 
-/// The kit takes the place of this process: signals and how it ends are its own affair.
+/// Replaces this process by the kit, which handles signals and sets the exit code.
 #[cfg(unix)]
 fn replace_by(mut command: Command) -> Result<()> {
     use std::os::unix::process::CommandExt as _;

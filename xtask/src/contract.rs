@@ -1,4 +1,4 @@
-//! Reads the contract, and refuses what no client can be generated from.
+//! Reads the contract and rejects errors that would make the generated client wrong.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
@@ -22,24 +22,23 @@ pub(crate) struct Contract {
     pub(crate) api: OpenAPI,
 }
 
-/// A value of the contract; a reference is followed to what it names.
+/// A value of the contract. A reference is replaced by the value that it refers to.
 #[derive(Clone, Debug)]
 pub(crate) struct Node<'a> {
     document: &'a Value,
     pub(crate) value: &'a Value,
-    /// The JSON pointer to the value, or to the reference.
+    /// The JSON pointer to the value or, if there is one, to the reference.
     pub(crate) pointer: String,
     /// The pointer to the value itself.
     inside: String,
-    /// What the reference calls it.
+    /// The last part of the reference, if there is one.
     pub(crate) name: Option<&'a str>,
 }
 
 impl Contract {
-    /// Reads and checks the contract of a checkout.
     pub(crate) fn load(root: &Path) -> Result<Self> {
         let contract = Self::parse(failure::read(root, CONTRACT)?)?;
-        contract.check_survival()?;
+        contract.check_round_trip()?;
         contract.check_references()?;
         contract.check_operation_ids()?;
         contract.check_path_parameters()?;
@@ -52,25 +51,24 @@ impl Contract {
         if !version.is_some_and(|version| version.starts_with("3.0.")) {
             let found = version.map_or("no version".to_owned(), |version| format!("`{version}`"));
             let cause = format_args!("only OpenAPI 3.0 is supported, found {found}");
-            return Err(fault(&text, "/openapi", cause));
+            return Err(error_at(&text, "/openapi", cause));
         }
         let api = yaml::parse(CONTRACT, &text)?;
         Ok(Self { text, data, api })
     }
 
-    /// One message about the value that a JSON pointer names.
-    pub(crate) fn fault(&self, pointer: &str, cause: impl Display) -> Error {
-        fault(&self.text, pointer, cause)
+    /// An error with the line and column of the value at a JSON pointer.
+    pub(crate) fn error_at(&self, pointer: &str, cause: impl Display) -> Error {
+        error_at(&self.text, pointer, cause)
     }
 
-    /// The value at a JSON pointer; null when there is none.
+    /// The value at a JSON pointer, or null.
     pub(crate) fn node(&self, pointer: &str) -> Node<'_> {
         Node::new(&self.data, pointer.to_owned())
     }
 
-    /// The model must hold everything that the text says, and read its own writing back: a misspelt
-    /// key would otherwise be ignored without a word.
-    fn check_survival(&self) -> Result<()> {
+    /// Rejects values that the model of OpenAPI drops: a misspelt key would otherwise be ignored.
+    fn check_round_trip(&self) -> Result<()> {
         let written = serde_json::to_value(&self.api).context(CONTRACT)?;
         walk(&self.data, "", &mut |pointer, value| {
             let kept = written.pointer(pointer);
@@ -79,13 +77,13 @@ impl Contract {
             }
             let key = pointer.rsplit('/').next().unwrap_or_default();
             let cause =
-                format_args!("`{key}` has no meaning to OpenAPI 3.0 here, or changes nothing");
-            Err(self.fault(pointer, cause))
+                format_args!("`{key}` is not defined by OpenAPI 3.0 here, or has no effect");
+            Err(self.error_at(pointer, cause))
         })?;
         let read: OpenAPI = serde_json::from_value(written).context(CONTRACT)?;
         ensure!(
             read == self.api,
-            "{CONTRACT}: does not survive being written and read again"
+            "{CONTRACT}: writing and reading the document changes it"
         );
         Ok(())
     }
@@ -100,31 +98,32 @@ impl Contract {
                 let found = target
                     .strip_prefix('#')
                     .and_then(|target| self.data.pointer(target));
-                let unresolved = || self.fault(pointer, format_args!("unresolved $ref `{target}`"));
+                let unresolved =
+                    || self.error_at(pointer, format_args!("unresolved $ref `{target}`"));
                 next = found.ok_or_else(unresolved)?["$ref"].as_str();
                 if !seen.insert(target) {
-                    return Err(
-                        self.fault(pointer, format_args!("$ref `{target}` leads to itself"))
-                    );
+                    let cause = format_args!("$ref `{target}` refers to itself");
+                    return Err(self.error_at(pointer, cause));
                 }
             }
             Ok(())
         })
     }
 
-    /// Ids become method names, so they may not differ in case and punctuation alone.
+    /// Ids become method names, so they must differ in letters or digits, not only in case.
     fn check_operation_ids(&self) -> Result<()> {
         let mut seen = BTreeMap::new();
         for (pointer, ..) in self.operations() {
             let id = self.node(&pointer).get("operationId");
             let Some(text) = id.value.as_str() else {
-                return Err(self.fault(&pointer, "an operation without operationId"));
+                return Err(self.error_at(&pointer, "the operation has no operationId"));
             };
             let letters = text.chars().filter(char::is_ascii_alphanumeric);
             let name = letters.collect::<String>().to_lowercase();
             if let Some(first) = seen.insert(name, text) {
-                let cause = format_args!("operationId `{text}` is taken by `{first}`");
-                return Err(self.fault(&id.pointer, cause));
+                let cause =
+                    format_args!("operationId `{text}` gives the same method name as `{first}`");
+                return Err(self.error_at(&id.pointer, cause));
             }
         }
         Ok(())
@@ -135,26 +134,23 @@ impl Contract {
             let parameters = self.parameters(&pointer);
             let declared = parameters.iter().filter(|it| it.text("in") == "path");
             let declared: BTreeSet<&str> = declared.map(|it| it.text("name")).collect();
-            // The names between braces.
-            let used = path
-                .split('{')
-                .skip(1)
-                .filter_map(|rest| rest.split_once('}'));
+            let used = path.split('{').filter_map(|rest| rest.split_once('}'));
             let used: BTreeSet<&str> = used.map(|(name, _)| name).collect();
-            if let Some(name) = used.symmetric_difference(&declared).next() {
-                let place = if used.contains(name) {
-                    "declared"
-                } else {
-                    "in the path"
-                };
+            let not = |place, name| {
                 let cause = format_args!("path parameter `{name}` is not {place}");
-                return Err(self.fault(&pointer, cause));
+                Err(self.error_at(&pointer, cause))
+            };
+            if let Some(name) = used.difference(&declared).next() {
+                return not("declared", name);
+            }
+            if let Some(name) = declared.difference(&used).next() {
+                return not("in the path", name);
             }
         }
         Ok(())
     }
 
-    /// Every operation: its place, its path and its method.
+    /// The JSON pointer, path and method of every operation.
     pub(crate) fn operations(&self) -> impl Iterator<Item = (String, &str, &str)> {
         self.api.paths.paths.iter().flat_map(|(path, item)| {
             let operations = item.as_item().into_iter().flat_map(PathItem::iter);
@@ -165,7 +161,7 @@ impl Contract {
         })
     }
 
-    /// The parameters of an operation, those of its path included.
+    /// The parameters of an operation, including those of its path.
     pub(crate) fn parameters(&self, operation: &str) -> Vec<Node<'_>> {
         let path = operation.rsplit_once('/').map_or("", |(path, _)| path);
         let owners = [path, operation].map(|owner| self.node(owner).get("parameters").items());
@@ -190,48 +186,42 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// The value of a key; null when there is none.
     pub(crate) fn get(&self, key: &str) -> Self {
         Self::new(self.document, format!("{}/{}", self.inside, escape(key)))
     }
 
-    /// The string that a key has, or an empty one.
+    /// The string at a key, or an empty string.
     pub(crate) fn text(&self, key: &str) -> &'a str {
         self.value[key].as_str().unwrap_or_default()
     }
 
     pub(crate) fn keys(&self) -> impl Iterator<Item = &'a str> + use<'a> {
-        self.value
-            .as_object()
-            .into_iter()
-            .flatten()
-            .map(|(key, _)| key.as_str())
+        let object = self.value.as_object().into_iter();
+        object.flatten().map(|(key, _)| key.as_str())
     }
 
     pub(crate) fn items(&self) -> Vec<Self> {
         let count = self.value.as_array().map_or(0, Vec::len);
-        (0..count)
-            .map(|index| self.get(&index.to_string()))
-            .collect()
+        let item = |index: usize| self.get(&index.to_string());
+        (0..count).map(item).collect()
     }
 }
 
-fn fault(text: &str, pointer: &str, cause: impl Display) -> Error {
+fn error_at(text: &str, pointer: &str, cause: impl Display) -> Error {
     match yaml::locate(text, pointer) {
         Some(place) => failure::at(CONTRACT, place, cause),
         None => anyhow!("{CONTRACT}: {cause}"),
     }
 }
 
-/// Shows every value below another one with its JSON pointer, until one is at fault.
+/// Calls `visit` with every value of a tree and its JSON pointer, until it fails.
 fn walk<'a>(
     value: &'a Value,
     pointer: &str,
     visit: &mut impl FnMut(&str, &'a Value) -> Result<()>,
 ) -> Result<()> {
     visit(pointer, value)?;
-    let keys = value.as_object().into_iter().flatten();
-    for (key, value) in keys {
+    for (key, value) in value.as_object().into_iter().flatten() {
         walk(value, &format!("{pointer}/{}", escape(key)), visit)?;
     }
     let items = value.as_array().into_iter().flatten().enumerate();

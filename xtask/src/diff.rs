@@ -1,11 +1,11 @@
-//! Short diffs for people.
+//! Short diffs for messages.
 
 use similar::TextDiff;
 
-/// A long diff says no more than its beginning: something was forgotten.
+/// The beginning of a long diff is enough to find the cause.
 const MOST_LINES: usize = 30;
 
-/// The first lines of a unified diff between what is there and what should be there.
+/// The first lines of a unified diff.
 pub(crate) fn short(found: &str, wanted: &str) -> String {
     let diff = TextDiff::from_lines(found, wanted);
     let text = diff

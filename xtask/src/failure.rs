@@ -1,4 +1,4 @@
-//! What a command says when it fails, or when this machine cannot do what it is asked for.
+//! Errors of commands, and reasons to skip what this machine cannot do.
 
 use std::fmt;
 use std::fs;
@@ -7,17 +7,17 @@ use std::path::Path;
 use anyhow::{Context as _, Error, Result, anyhow};
 use serde::de::DeserializeOwned;
 
-/// Why something cannot be done on this machine, which is no failure.
+/// The reason why something cannot run on this machine. This is not a failure.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct Skipped(pub(crate) String);
 
-/// Leaves the rest of a step out, for this reason.
+/// Skips the rest of a step.
 pub(crate) fn skip<T>(reason: impl fmt::Display) -> Result<T> {
     Err(Skipped(reason.to_string()).into())
 }
 
-/// A skip, put apart from failures.
+/// Separates a skip from a failure.
 pub(crate) fn unless_skipped<T>(result: Result<T>) -> Result<Result<T, Skipped>> {
     match result.map_err(Error::downcast) {
         Ok(value) => Ok(Ok(value)),
@@ -26,19 +26,18 @@ pub(crate) fn unless_skipped<T>(result: Result<T>) -> Result<Result<T, Skipped>>
     }
 }
 
-/// Says why something was skipped. What was done speaks for itself.
-pub(crate) fn tell(what: &str, result: Result<()>) -> Result<()> {
+/// Prints why something was skipped.
+pub(crate) fn report_skip(what: &str, result: Result<()>) -> Result<()> {
     if let Err(reason) = unless_skipped(result)? {
         eprintln!("skipped: {what}: {reason}");
     }
     Ok(())
 }
 
-/// Several failures, each with a message of its own.
 #[derive(Debug, thiserror::Error)]
 struct Failures(Vec<Error>);
 
-/// One line for each.
+/// One line per failure.
 impl fmt::Display for Failures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut messages = self.0.iter().map(|error| format!("{error:#}"));
@@ -47,7 +46,7 @@ impl fmt::Display for Failures {
     }
 }
 
-/// Fails with all of them, unless there are none.
+/// Fails with all failures, if there are any.
 pub(crate) fn unless_empty(failures: Vec<Error>) -> Result<()> {
     if failures.is_empty() {
         return Ok(());
@@ -55,18 +54,17 @@ pub(crate) fn unless_empty(failures: Vec<Error>) -> Result<()> {
     Err(Failures(failures).into())
 }
 
-/// A failure at a line and column of a file, both counted from 1.
+/// An error at a line and column of a file, both counted from 1.
 pub(crate) fn at(file: &str, (line, column): (u64, u64), cause: impl fmt::Display) -> Error {
     anyhow!("{file}:{line}:{column}: {cause}")
 }
 
-/// Reads a file of the checkout; line ends come out as `\n` whatever the checkout made of them.
+/// Reads a file of the checkout and converts its line ends to `\n`.
 pub(crate) fn read(root: &Path, file: &str) -> Result<String> {
     let text = fs::read_to_string(root.join(file)).with_context(|| file.to_owned())?;
     Ok(text.replace("\r\n", "\n"))
 }
 
-/// Reads a TOML file of the checkout.
 pub(crate) fn read_toml<T: DeserializeOwned>(root: &Path, file: &str) -> Result<T> {
     let text = read(root, file)?;
     toml::from_str(&text).map_err(|error| {

@@ -1,27 +1,27 @@
-//! From tokens to source text that reads like hand-written code.
+//! Formats the generated tokens as readable source text.
 
 use quote::ToTokens as _;
 use syn::visit_mut::{self, VisitMut};
 
-/// Formats a generated file with prettyplease, which gives the same text with every toolchain.
+/// Formats a generated file with prettyplease, whose output does not depend on the toolchain.
 pub(crate) fn format(mut file: syn::File) -> String {
-    Polish.visit_file_mut(&mut file);
+    CleanUp.visit_file_mut(&mut file);
     space_out(&prettyplease::unparse(&file))
 }
 
-/// Mends what the generator leaves undone: docs as `///` lines, no constructor that panics, no
-/// complaint about variants whose descriptions it drops, no array read as an object.
-struct Polish;
+/// Fixes the generated code: writes docs as `///` lines, removes the constructor that panics, allows variants
+/// without descriptions, which the generator drops, and rejects arrays in place of objects.
+struct CleanUp;
 
-impl VisitMut for Polish {
+impl VisitMut for CleanUp {
     fn visit_attributes_mut(&mut self, attributes: &mut Vec<syn::Attribute>) {
         *attributes = attributes.drain(..).flat_map(split_doc).collect();
-        // Docs first, as people write them.
+        // Docs first, as is usual.
         attributes.sort_by_key(|attribute| !is_doc(attribute));
     }
 
     fn visit_item_impl_mut(&mut self, item: &mut syn::ItemImpl) {
-        // `Client::new` panics when no HTTP client can be built, and sets time-outs of its own.
+        // `Client::new` panics if no HTTP client can be built, and sets its own timeouts.
         if item.trait_.is_none() && item.self_ty.to_token_stream().to_string() == "Client" {
             item.items.retain(
                 |item| !matches!(item, syn::ImplItem::Fn(method) if method.sig.ident == "new"),
@@ -31,7 +31,7 @@ impl VisitMut for Polish {
     }
 
     fn visit_field_mut(&mut self, field: &mut syn::Field) {
-        // The description of a type that is written by hand is at the type, not in the contract.
+        // The docs of a hand-written type are at the type, not in the contract.
         let kind = field.ty.to_token_stream().to_string().replace(' ', "");
         if let (Some(start), false) = (kind.find("crate::"), field.attrs.iter().any(is_doc)) {
             let link = format!("See [`{}`].", kind[start..].trim_end_matches('>'));
@@ -58,8 +58,8 @@ impl VisitMut for Polish {
     }
 }
 
-/// serde reads an array for a struct, field by field. The client crate's macro lets only objects through to what
-/// serde derives, which `remote` puts aside.
+/// Code derived by serde reads a struct from an array too. With `remote` it becomes an inherent function, which the macro
+/// of the client crate calls for objects only.
 fn objects_only(item: syn::Item) -> Vec<syn::Item> {
     let syn::Item::Struct(mut item) = item else {
         return vec![item];
@@ -76,11 +76,8 @@ fn objects_only(item: syn::Item) -> Vec<syn::Item> {
 
 fn derives_deserialize(item: &syn::ItemStruct) -> bool {
     item.attrs.iter().any(|attribute| {
-        attribute.path().is_ident("derive")
-            && attribute
-                .to_token_stream()
-                .to_string()
-                .contains("Deserialize")
+        let tokens = attribute.to_token_stream().to_string();
+        attribute.path().is_ident("derive") && tokens.contains("Deserialize")
     })
 }
 
@@ -88,7 +85,7 @@ fn is_doc(attribute: &syn::Attribute) -> bool {
     attribute.path().is_ident("doc")
 }
 
-/// Splits a doc attribute of several lines, which would print as a flush-left block comment.
+/// Splits a doc attribute of several lines, which would be printed as a block comment without indentation.
 fn split_doc(attribute: syn::Attribute) -> Vec<syn::Attribute> {
     let Some(text) = doc_text(&attribute) else {
         return vec![attribute];
@@ -97,12 +94,8 @@ fn split_doc(attribute: syn::Attribute) -> Vec<syn::Attribute> {
         .split('\n')
         .map(|line| {
             let line = line.trim_end();
-            let indent = if line.is_empty() || line.starts_with(' ') {
-                ""
-            } else {
-                " "
-            };
-            let line = format!("{indent}{line}");
+            let is_indented = line.is_empty() || line.starts_with(' ');
+            let line = format!("{}{line}", if is_indented { "" } else { " " });
             match attribute.style {
                 syn::AttrStyle::Outer => syn::parse_quote!(#[doc = #line]),
                 syn::AttrStyle::Inner(_) => syn::parse_quote!(#![doc = #line]),
@@ -112,22 +105,13 @@ fn split_doc(attribute: syn::Attribute) -> Vec<syn::Attribute> {
 }
 
 fn doc_text(attribute: &syn::Attribute) -> Option<String> {
-    let syn::Meta::NameValue(meta) = &attribute.meta else {
-        return None;
-    };
-    let syn::Expr::Lit(syn::ExprLit {
-        lit: syn::Lit::Str(text),
-        ..
-    }) = &meta.value
-    else {
-        return None;
-    };
+    let meta = attribute.meta.require_name_value().ok()?;
+    let text: syn::LitStr = syn::parse2(meta.value.to_token_stream()).ok()?;
     is_doc(attribute).then(|| text.value())
 }
 
-/// Puts an empty line between items, where prettyplease puts none.
-///
-/// Items nest at most two levels deep, so anything deeper is inside a function and stays as it is.
+/// Separates items by an empty line, which prettyplease does not. Items nest at most two levels deep: anything deeper is
+/// inside a function and stays unchanged.
 fn space_out(text: &str) -> String {
     let mut spaced = String::with_capacity(text.len());
     let mut lines = text.lines().peekable();

@@ -1,4 +1,4 @@
-//! `cargo xtask interop`: clients that others wrote, against a gateway in memory.
+//! `cargo xtask interop`: runs third-party clients against a gateway in memory.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -12,27 +12,27 @@ use crate::failure::skip;
 use crate::process::{self, Running, succeeds};
 use crate::python;
 
-/// Run clients that others wrote against a gateway.
+/// Run third-party clients against a gateway.
 #[derive(Clone, Copy, Debug, Subcommand)]
 pub(crate) enum Interop {
     /// The vendor's Python SDK, from `PyPI`.
     Python,
-    /// schemathesis, from `PyPI`, with requests made up from the served contract.
+    /// schemathesis, from `PyPI`, with requests generated from the served contract.
     Schemathesis,
     /// The vendor's Go SDK, from the Go module proxy.
     Go,
 }
 
-/// Secret key and token of a gateway that nobody else can reach.
+/// Secret key and token of the gateway, which listens on loopback only.
 const SECRET: (&str, &str) = ("INTEROP_SECRET", "interop-secret");
 
 const SCHEMATHESIS: &str = "schemathesis==4.32.5";
 
-/// schemathesis with one topic that exists, and with whatever it makes up; and how many requests of each kind it makes up.
+/// Configurations of schemathesis, for an existing topic and for any topic, with the number of requests of each kind.
 const RUNS: [(&str, &str); 2] = [("known.toml", "200"), ("any.toml", "50")];
 
 impl Interop {
-    /// Runs the client, unless it cannot be had here.
+    /// Runs the client, or skips it if it cannot be installed.
     pub(crate) fn run(self, sh: &Shell) -> Result<()> {
         match self {
             Self::Python => {
@@ -47,10 +47,8 @@ impl Interop {
 
 fn run_sdk(sh: &Shell, sdk: Cmd<'_>) -> Result<()> {
     let (_gateway, endpoint) = gateway(sh)?;
-    let sdk = sdk
-        .env("INTEROP_ENDPOINT", endpoint)
-        .env(SECRET.0, SECRET.1);
-    // The SDKs keep an id of their own in the home folder.
+    let sdk = sdk.env("INTEROP_ENDPOINT", endpoint).envs([SECRET]);
+    // The SDKs write an id to a file in their home folder.
     Ok(sdk.env("HOME", folder(sh)?).run()?)
 }
 
@@ -69,28 +67,26 @@ fn schemathesis(sh: &Shell) -> Result<()> {
         )
         .quiet()
         .run()?;
-        check_answers(&metrics(&endpoint)?, config == "known.toml")?;
+        check_counts(&metrics(&endpoint)?, config == "known.toml")?;
     }
     Ok(())
 }
 
-/// A run in which nothing was ever deleted would prove little.
-fn check_answers(metrics: &str, must_delete: bool) -> Result<()> {
-    let answered = metrics.lines();
-    let answered = answered.filter(|line| line.starts_with("dms_kafka_gateway_requests_total{"));
-    let answered: Vec<&str> = answered.collect();
-    eprintln!("{}", answered.join("\n"));
+/// Fails if the gateway had internal errors, or if no request deleted anything although one must.
+fn check_counts(metrics: &str, must_delete: bool) -> Result<()> {
+    let is_count = |line: &&str| line.starts_with("dms_kafka_gateway_requests_total{");
+    let counts: Vec<&str> = metrics.lines().filter(is_count).collect();
+    eprintln!("{}", counts.join("\n"));
     let deleted = r#"operation="delete_messages",status="200""#;
-    if must_delete && !answered.iter().any(|line| line.contains(deleted)) {
-        bail!("schemathesis: none of its requests deleted anything");
+    if must_delete && !counts.iter().any(|line| line.contains(deleted)) {
+        bail!("schemathesis: no request deleted anything");
     }
-    if let Some(line) = answered.iter().find(|line| line.contains(r#"status="5"#)) {
-        bail!("the gateway: {line}");
+    if let Some(line) = counts.iter().find(|line| line.contains(r#"status="5"#)) {
+        bail!("schemathesis: the gateway had internal errors: {line}");
     }
     Ok(())
 }
 
-/// Builds one of the programs on the vendor's Go SDK.
 pub(crate) fn go_program(sh: &Shell, package: &str) -> Result<PathBuf> {
     if !succeeds(cmd!(sh, "go version")) {
         return skip("Go is not installed");
@@ -99,20 +95,18 @@ pub(crate) fn go_program(sh: &Shell, package: &str) -> Result<PathBuf> {
     let program = folder(sh)?.join(format!("go-{name}"));
     let _there = sh.push_dir("tests/interop/go");
     if !succeeds(cmd!(sh, "go mod download")) {
-        return skip("its modules cannot be downloaded");
+        return skip("Go cannot download the modules of tests/interop/go");
     }
     cmd!(sh, "go build -o {program} ./{package}").run()?;
     Ok(program)
 }
 
-/// A gateway in memory, in a process of its own.
 fn gateway(sh: &Shell) -> Result<(Running, String)> {
     process::run_cargo(sh, "build --quiet --package dms-kafka-cli")?;
     let config = sh.current_dir().join("tests/interop/gateway.toml");
     process::serve(sh, &config, SECRET)
 }
 
-/// What the gateway counted.
 fn metrics(endpoint: &str) -> Result<String> {
     let address = endpoint.trim_start_matches("http://");
     let mut stream = TcpStream::connect(address)?;
@@ -125,7 +119,7 @@ fn metrics(endpoint: &str) -> Result<String> {
     Ok(text)
 }
 
-/// Where the clients write what they write.
+/// The working folder of the clients.
 fn folder(sh: &Shell) -> Result<PathBuf> {
     Ok(sh.create_dir(process::target(sh).join("interop"))?)
 }

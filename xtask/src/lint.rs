@@ -1,4 +1,4 @@
-//! The contract under the two linters that most API teams run, both from the npm registry.
+//! Lints the contract with Spectral and Redocly, both from the npm registry.
 
 use std::process::Command;
 
@@ -8,8 +8,7 @@ use xshell::{Cmd, Shell};
 use crate::contract::CONTRACT;
 use crate::failure::{skip, unless_empty};
 
-/// Each at a fixed version, so that a new rule of theirs cannot fail a build of ours, with what makes every message
-/// count, hints and warnings too.
+/// Fixed versions, so that a new rule cannot fail a build, with the options that turn hints and warnings into errors.
 const LINTERS: [(&str, &[&str]); 2] = [
     (
         "@stoplight/spectral-cli@6.16.3",
@@ -22,7 +21,7 @@ const LINTERS: [(&str, &[&str]); 2] = [
     ("@redocly/cli@2.77.0", &["--extends=recommended-strict"]),
 ];
 
-/// Lints the contract, unless this machine cannot run the linters.
+/// Lints the contract, or skips if this machine cannot run the linters.
 pub(crate) fn run(sh: &Shell) -> Result<()> {
     for (package, _) in LINTERS {
         install(sh, package)?;
@@ -31,7 +30,7 @@ pub(crate) fn run(sh: &Shell) -> Result<()> {
     unless_empty(linted.into_iter().filter_map(Result::err).collect())
 }
 
-/// Makes npx fetch the package, apart from running it: no registry is a reason to skip, a complaint is not.
+/// Downloads the package. This is separate from linting: a missing registry is a reason to skip, an error of the linter is not.
 fn install(sh: &Shell, package: &str) -> Result<()> {
     let Ok(output) = Command::from(npx(sh, package).arg("--version")).output() else {
         return skip("npx is not installed; it comes with Node.js");
@@ -41,10 +40,8 @@ fn install(sh: &Shell, package: &str) -> Result<()> {
     }
     let text = String::from_utf8_lossy(&output.stderr);
     let line = text.lines().find(|line| line.contains("error"));
-    skip(format_args!(
-        "npx cannot run {package}: {}",
-        line.unwrap_or_default()
-    ))
+    let line = line.unwrap_or_default();
+    skip(format_args!("npx cannot run {package}: {line}"))
 }
 
 fn lint(sh: &Shell, package: &str, options: &[&str]) -> Result<()> {
@@ -54,18 +51,18 @@ fn lint(sh: &Shell, package: &str, options: &[&str]) -> Result<()> {
         eprintln!("{CONTRACT} passes {package}");
         return Ok(());
     }
-    let said = [output.stdout, output.stderr].concat();
-    let said = String::from_utf8_lossy(&said);
-    Err(anyhow!("{CONTRACT}: {package} complains\n{said}"))
+    let messages = [output.stdout, output.stderr].concat();
+    let messages = String::from_utf8_lossy(&messages);
+    Err(anyhow!("{CONTRACT}: errors of {package}:\n{messages}"))
 }
 
 fn npx<'a>(sh: &'a Shell, package: &str) -> Cmd<'a> {
     let npx = if cfg!(windows) { "npx.cmd" } else { "npx" };
     sh.cmd(npx)
         .args(["--yes", package])
-        // What npx fetched before is good enough: the versions are fixed.
+        // The versions are fixed, so a package in the cache is never stale.
         .env("npm_config_prefer_offline", "true")
-        // Redocly reports to nobody and says nothing about its updates.
+        // Redocly neither sends telemetry nor announces updates.
         .env("REDOCLY_TELEMETRY", "off")
         .env("REDOCLY_SUPPRESS_UPDATE_NOTICE", "true")
 }

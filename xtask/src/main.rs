@@ -9,7 +9,7 @@ mod bench;
 mod ci;
 mod conformance;
 mod contract;
-mod described;
+mod contract_facts;
 mod diff;
 mod facts;
 mod failure;
@@ -85,13 +85,13 @@ fn run(root: PathBuf, command: &Command) -> anyhow::Result<()> {
     let sh = Shell::new()?;
     sh.change_dir(root);
     match command {
-        Command::Bench(bench) => failure::tell("bench", bench.run(&sh)),
+        Command::Bench(bench) => failure::report_skip("bench", bench.run(&sh)),
         Command::Ci(ci) => ci.run(&sh),
         Command::Conformance(conformance) => conformance.run(&sh),
         Command::Generate(generate) => generate.run(&sh),
-        Command::Interop(interop) => failure::tell("interop", interop.run(&sh)),
-        Command::Kafka(kafka) => failure::tell("kafka", kafka.run(&sh)),
-        Command::Mutants(mutants) => failure::tell("mutants", mutants.run(&sh)),
+        Command::Interop(interop) => failure::report_skip("interop", interop.run(&sh)),
+        Command::Kafka(kafka) => failure::report_skip("kafka", kafka.run(&sh)),
+        Command::Mutants(mutants) => failure::report_skip("mutants", mutants.run(&sh)),
         Command::Nightly(nightly) => nightly.run(&sh),
         Command::Spec(spec) => spec.run(&sh),
         Command::Tidy => tidy::check(&sh),

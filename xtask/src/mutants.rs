@@ -1,4 +1,4 @@
-//! `cargo xtask mutants`: cargo-mutants on the code that decides, and its verdicts against a list.
+//! `cargo xtask mutants`: runs cargo-mutants and compares the results with a list of known survivors.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -17,9 +17,9 @@ const VERSION: &str = "27.1.0";
 const TOOLS: &str = "target/tools";
 const OUTPUT: &str = "target/mutants";
 const LIST: &str = "tests/conformance/mutants.toml";
-/// For all mutants together; an interrupted run is a failure.
+/// The timeout of the whole run. An interrupted run is a failure.
 const TOTAL_SECONDS: &str = "10800";
-/// For one mutant. Without it the limit would follow from the time of an undisturbed run, which varies on a busy machine.
+/// The timeout for one mutant. The default depends on the duration of a run without mutants, which varies on a busy machine.
 const TEST_SECONDS: &str = "600";
 
 #[derive(Debug, Deserialize)]
@@ -31,7 +31,7 @@ struct List {
     survivor: Vec<Survivor>,
 }
 
-/// A fault that a mutant stands for.
+/// A fault, and the mutant that represents it.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Detected {
@@ -56,17 +56,17 @@ fn one() -> usize {
     1
 }
 
-/// How many mutants of one text tests have detected, and how many not.
+/// The number of mutants with one text that tests detect, and of those that survive.
 #[derive(Debug, Default)]
 struct Verdicts {
     detected: usize,
     survived: usize,
 }
 
-/// Mutate the code that decides, and hold what no test detects against tests/conformance/mutants.toml.
+/// Run cargo-mutants, and compare surviving mutants with tests/conformance/mutants.toml.
 #[derive(Debug, Default, Args)]
 pub(crate) struct Mutants {
-    /// Arguments of cargo-mutants, such as `--re src/retry.rs`, to try a part; then only new survivors are failures.
+    /// Arguments of cargo-mutants, such as `--re src/retry.rs` for a part of the code. Then only new survivors are failures.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<String>,
 }
@@ -82,7 +82,7 @@ impl Mutants {
             return skip(format!("cargo-mutants {VERSION} cannot be installed"));
         }
         let output = root.join(OUTPUT);
-        // The tool would keep the results of an earlier run beside those of this one.
+        // cargo-mutants would keep the results of an earlier run.
         sh.remove_path(&output)?;
         sh.create_dir(&output)?;
         let command = sh.cmd("timeout").args(["--signal=INT", TOTAL_SECONDS]);
@@ -90,7 +90,7 @@ impl Mutants {
         let command = command.args(["--timeout", TEST_SECONDS, "--output"]);
         let command = command.arg(&output).args(&self.arguments);
         let status = Command::from(command).status()?;
-        // 2 and 3: some mutants survived, or ran into the time limit; which of them, is in the results.
+        // 2 and 3: some mutants survived or timed out.
         ensure!(
             matches!(status.code(), Some(0 | 2 | 3)),
             "cargo mutants: {status}"
@@ -109,7 +109,7 @@ fn is_installed(sh: &Shell, program: &Path) -> bool {
     version.is_ok_and(|text| text.split_whitespace().any(|word| word == VERSION))
 }
 
-/// The verdicts of a run by the text of the mutants, which names the function but not the place.
+/// The verdicts of a run, by the text of the mutants, which contains the function but not the line.
 fn verdicts(results: &Value) -> BTreeMap<String, Verdicts> {
     let mut verdicts: BTreeMap<String, Verdicts> = BTreeMap::new();
     for outcome in results["outcomes"].as_array().into_iter().flatten() {
@@ -128,7 +128,7 @@ fn verdicts(results: &Value) -> BTreeMap<String, Verdicts> {
     verdicts
 }
 
-/// What the list does not say; `is_whole` when every mutant was tried.
+/// The differences from the list. `is_whole` if every mutant was tested.
 fn compare(list: &List, verdicts: &BTreeMap<String, Verdicts>, is_whole: bool) -> Vec<String> {
     let mut failures = Vec::new();
     let listed = |text: &str| {
@@ -166,7 +166,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn survivors_are_held_against_the_list() {
+    fn survivors_are_compared_with_the_list() {
         let list: List = toml::from_str(
             r#"
             survivor = [
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn the_checked_in_list_can_be_read() {
+    fn the_committed_list_is_valid() {
         let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
         let list: List = read_toml(Path::new(root), LIST).unwrap();
         assert!(!list.detected.is_empty());

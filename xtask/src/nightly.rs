@@ -1,4 +1,4 @@
-//! `cargo xtask nightly`: what takes too long for every change.
+//! `cargo xtask nightly`: runs checks that take too long for every change.
 
 use anyhow::{Result, anyhow};
 use clap::Args;
@@ -10,7 +10,7 @@ use crate::process::{run_cargo, succeeds};
 use crate::reports;
 use crate::steps::{self, Step};
 
-/// Run what takes too long for every change: fuzzing, mutants, long loads.
+/// Run checks that take too long for every change: fuzzing, mutants, long loads.
 #[derive(Debug, Args)]
 pub(crate) struct Nightly {
     /// Seconds for each fuzz target.
@@ -37,10 +37,10 @@ impl Nightly {
     }
 }
 
-/// Every fuzz target of every crate that has some.
+/// Runs every fuzz target of every crate.
 fn fuzz(sh: &Shell, options: &Nightly) -> Result<()> {
     if !succeeds(cargo_fuzz(sh, "--version")) {
-        return skip("no cargo-fuzz, or no nightly toolchain");
+        return skip("cargo-fuzz or a nightly toolchain is not installed");
     }
     let mut failures = Vec::new();
     for folder in sh.read_dir("crates")? {
@@ -49,7 +49,7 @@ fn fuzz(sh: &Shell, options: &Nightly) -> Result<()> {
         }
         let _there = sh.push_dir(&folder);
         for target in cargo_fuzz(sh, "list").read()?.lines() {
-            // The fuzzer writes what it finds into the first folder.
+            // The fuzzer writes new inputs to the first folder.
             sh.create_dir(format!("fuzz/corpus/{target}"))?;
             let words = format!(
                 "run {target} fuzz/corpus/{target} fuzz/seeds/{target} -- -max_total_time={}",
@@ -64,7 +64,7 @@ fn fuzz(sh: &Shell, options: &Nightly) -> Result<()> {
 }
 
 fn cargo_fuzz<'a>(sh: &'a Shell, words: &str) -> Cmd<'a> {
-    // A toolchain that was chosen for this process would win over `+nightly`.
+    // RUSTUP_TOOLCHAIN, which rustup sets for this process, takes precedence over `+nightly`.
     let command = sh.cmd("cargo").env_remove("RUSTUP_TOOLCHAIN");
     command.args(["+nightly", "fuzz"]).args(words.split(' '))
 }

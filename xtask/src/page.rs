@@ -1,6 +1,6 @@
-//! Holds the text of the vendor's page against the reference, line by line.
+//! Compares the text of the vendor's page with the reference, line by line.
 //!
-//! The text is what a browser copies: one table cell or sentence a line, empty lines between them.
+//! The text is copied from a browser: each table cell or sentence is a line, with empty lines between them.
 
 use anyhow::{Result, anyhow};
 use serde_json::Value;
@@ -8,22 +8,20 @@ use serde_json::Value;
 use crate::failure;
 use crate::reference::{REFERENCE, Reference, Table};
 
-/// Stands for the vendor's words, which the reference does not repeat.
+/// A line of the vendor's text, which the reference does not repeat.
 const SENTENCE: &str = "~";
-/// Stands for any lines up to the one that it begins.
+/// Before a heading: any number of lines up to it.
 const SKIP: &str = "~ ";
 
-/// Fails at the first line that the reference does not give; tells how many lines it does. `file` is what messages call
-/// the page.
+/// Returns the number of compared lines. Fails at the first line that differs from the reference; `file` is the name of the
+/// page in messages.
 pub(crate) fn compare(file: &str, text: &str, reference: &Reference) -> Result<usize> {
     let lines = (1..).zip(text.lines().map(str::trim));
     let mut lines = lines.filter(|(_, line)| !line.is_empty());
     let wanted = page(reference);
     for wanted in wanted.lines() {
-        let mut next = || {
-            let ends = || anyhow!("{file}: the page ends before {wanted:?}");
-            lines.next().ok_or_else(ends)
-        };
+        let ends = || anyhow!("{file}: the page ends before {wanted:?}");
+        let mut next = || lines.next().ok_or_else(ends);
         let (number, line) = next()?;
         let mut found = line.to_owned();
         if wanted == SENTENCE {
@@ -52,7 +50,7 @@ pub(crate) fn compare(file: &str, text: &str, reference: &Reference) -> Result<u
     Ok(wanted.lines().count())
 }
 
-/// The page as the reference gives it.
+/// The text that the page must have according to the reference.
 fn page(page: &Reference) -> String {
     let Reference {
         title,
@@ -66,10 +64,8 @@ fn page(page: &Reference) -> String {
         example,
     } = page;
     let tables: String = tables.iter().map(table).collect();
-    let statuses = statuses
-        .iter()
-        .map(|status| format!("{status}\n{SENTENCE}\n"));
-    let statuses: String = statuses.collect();
+    let status = |status| format!("{status}\n{SENTENCE}\n");
+    let statuses: String = statuses.iter().map(status).collect();
     let [calling, authorization, errors] = referring;
     format!(
         "Updated on {updated}\n{title}\n{SKIP}{calling}\n{SKIP}{authorization}\n{SKIP}URI\n{method} {path}\n{tables}\

@@ -1,4 +1,4 @@
-//! Starts other programs.
+//! Runs other programs.
 
 use std::env;
 use std::io::{self, BufRead as _, BufReader, Read as _};
@@ -10,29 +10,27 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use xshell::{Cmd, Shell};
 
-/// cargo with these words: the one that runs this command, so that every step uses one toolchain.
+/// The cargo that runs this command, so that every step uses the same toolchain.
 pub(crate) fn cargo<'a>(sh: &'a Shell, words: &str) -> Cmd<'a> {
     let program = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     sh.cmd(program).args(words.split_whitespace())
 }
 
-/// Runs it to a good end.
 pub(crate) fn run_cargo(sh: &Shell, words: &str) -> Result<()> {
     Ok(cargo(sh, words).run()?)
 }
 
-/// The conformance kit, whose arguments are to follow.
+/// The conformance kit, without arguments.
 pub(crate) fn kit(sh: &Shell) -> Cmd<'_> {
     cargo(sh, "run --quiet --package dms-kafka-conformance --").quiet()
 }
 
-/// Whether a command that only probes or installs ends well.
+/// Whether a command that only probes or installs something succeeds.
 pub(crate) fn succeeds(command: Cmd<'_>) -> bool {
     let quiet = command.quiet().ignore_stdout().ignore_stderr();
     quiet.run().is_ok()
 }
 
-/// Where cargo puts what it builds.
 pub(crate) fn target(sh: &Shell) -> PathBuf {
     let root = sh.current_dir();
     root.join(env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
@@ -45,22 +43,21 @@ pub(crate) fn locked_version<'a>(lock: &'a toml::Table, package: &str) -> Option
     found.find_map(|found| found["version"].as_str())
 }
 
-/// The command `dms-kafka`, as cargo builds it.
 pub(crate) fn dms_kafka(sh: &Shell) -> PathBuf {
     let name = format!("dms-kafka{}", env::consts::EXE_SUFFIX);
     target(sh).join("debug").join(name)
 }
 
-/// This program, also when it has been built anew since it was started, as other steps of one run may do.
+/// The path of this program, even if another step of the same run has rebuilt it.
 pub(crate) fn this_program() -> io::Result<PathBuf> {
-    // What Linux puts behind the path of a file that is gone, or has been replaced.
+    // Linux appends this to the path of a file that was deleted or replaced.
     const GONE: &str = " (deleted)";
     let program = env::current_exe()?;
     let path = program.to_str().and_then(|path| path.strip_suffix(GONE));
     Ok(path.map_or_else(|| program.clone(), PathBuf::from))
 }
 
-/// A process that ends when this is dropped.
+/// A process that is killed when this is dropped.
 pub(crate) struct Running {
     what: String,
     child: Child,
@@ -73,7 +70,7 @@ impl Running {
         Ok(Self { what, child })
     }
 
-    /// Waits for a good end, and gives what the process printed, if that is piped.
+    /// Waits until the process succeeds, and returns its standard output if that is piped.
     pub(crate) fn output(&mut self) -> Result<String> {
         let mut text = String::new();
         if let Some(mut stdout) = self.child.stdout.take() {
@@ -87,13 +84,13 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // The process may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// Has the command `dms-kafka` serve a configuration; gives the process and its endpoint.
+/// Runs `dms-kafka serve` and returns the process and its endpoint.
 pub(crate) fn serve(sh: &Shell, config: &Path, secret: (&str, &str)) -> Result<(Running, String)> {
     let program = dms_kafka(sh);
     let command = sh.cmd(&program).args(["serve", "--config"]).arg(config);
@@ -106,13 +103,14 @@ pub(crate) fn serve(sh: &Shell, config: &Path, secret: (&str, &str)) -> Result<(
     }
     let ready: Value = serde_json::from_str(&line).unwrap_or_default();
     let endpoint = ready["endpoint"].as_str();
-    let endpoint = endpoint.with_context(|| format!("{}: it does not serve", program.display()))?;
+    let endpoint =
+        endpoint.with_context(|| format!("{}: printed no ready line", program.display()))?;
     Ok((running, endpoint.to_owned()))
 }
 
-/// Addresses of this machine that nobody listens on.
+/// Unused loopback addresses.
 pub(crate) fn free_addresses(count: u16) -> io::Result<Vec<SocketAddr>> {
-    // All of them are held until the last one is found: they must differ.
+    // All stay bound until the last one is found, so that they differ.
     let bound = (0..count).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)));
     let bound: Vec<TcpListener> = bound.collect::<io::Result<_>>()?;
     bound.iter().map(TcpListener::local_addr).collect()

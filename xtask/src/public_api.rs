@@ -1,4 +1,4 @@
-//! Holds the public API of the library crates against its committed listings.
+//! Compares the public API of the library crates with the committed listings.
 
 use anyhow::{Context as _, Result, bail};
 use xshell::{Shell, cmd};
@@ -6,13 +6,13 @@ use xshell::{Shell, cmd};
 use crate::failure::{self, skip, unless_empty};
 use crate::{diff, process};
 
-/// The crates that promise an API.
+/// The crates with a public API.
 const CRATES: [&str; 2] = ["dms-kafka", "huaweicloud-auth"];
 
-/// Compares where cargo-public-api and a nightly toolchain are at hand. Only rustup's cargo knows of toolchains.
+/// Compares the API if cargo-public-api and a nightly toolchain are installed. Only rustup's cargo accepts `+nightly`.
 pub(crate) fn check(sh: &Shell) -> Result<()> {
     if !process::succeeds(cmd!(sh, "cargo +nightly public-api --version")) {
-        return skip("no cargo-public-api, or no nightly toolchain");
+        return skip("cargo-public-api or a nightly toolchain is not installed");
     }
     let compared = CRATES.map(|name| compare(sh, name));
     unless_empty(compared.into_iter().filter_map(Result::err).collect())

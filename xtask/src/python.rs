@@ -1,4 +1,4 @@
-//! A Python of the checkout's own, for what is compared with the vendor's SDK.
+//! A virtual environment for the vendor's Python SDK and other Python tools.
 
 use std::path::PathBuf;
 
@@ -8,20 +8,20 @@ use xshell::{Shell, cmd};
 use crate::failure::skip;
 use crate::process::succeeds;
 
-/// Where it is made, below the checkout.
+/// The environment, relative to the root of the checkout.
 const FOLDER: &str = "target/python";
-/// Python packages with the vendor's SDK, unmodified.
+/// The vendor's SDK, unmodified.
 const SDK: [&str; 2] = [
     "huaweicloudsdkcore==3.1.219",
     "huaweicloudsdkkafka==3.1.219",
 ];
 
-/// The interpreter, in an environment that has the SDK; made when it is not there.
+/// The interpreter of an environment with the vendor's SDK, which is created if necessary.
 pub(crate) fn with_sdk(sh: &Shell) -> Result<PathBuf> {
     with(sh, &SDK)
 }
 
-/// The same with any packages.
+/// The interpreter of an environment with these packages.
 pub(crate) fn with(sh: &Shell, packages: &[&str]) -> Result<PathBuf> {
     let folder = sh.current_dir().join(FOLDER);
     let program = if cfg!(windows) {
@@ -31,7 +31,7 @@ pub(crate) fn with(sh: &Shell, packages: &[&str]) -> Result<PathBuf> {
     };
     let python = folder.join(program);
     if !python.exists() && !succeeds(cmd!(sh, "python3 -m venv {folder}")) {
-        return skip("no python3 with venv");
+        return skip("python3 with venv is not installed");
     }
     if !succeeds(cmd!(
         sh,

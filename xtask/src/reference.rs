@@ -1,4 +1,4 @@
-//! `openapi/reference.toml`: the facts of the vendor's page as data.
+//! Reads `openapi/reference.toml`: the facts of the vendor's page as data.
 
 use std::path::Path;
 
@@ -13,38 +13,37 @@ use crate::yaml::escape;
 /// The file, relative to the root of the checkout.
 pub(crate) const REFERENCE: &str = "openapi/reference.toml";
 
-/// What the page says, its sentences left out.
+/// The facts of the page, without its text.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Reference {
     pub(crate) title: String,
-    /// Day of the page's last change, as it prints it.
+    /// Date of the page's last change, as printed on the page.
     pub(crate) updated: String,
     pub(crate) method: String,
     /// Path with the parameters in braces.
     pub(crate) path: String,
-    /// What the example puts before the path.
+    /// Scheme and host in the example.
     pub(crate) server: String,
     #[serde(rename = "table")]
     pub(crate) tables: Vec<Table>,
     pub(crate) statuses: Vec<u16>,
-    /// Headings of the sections that only refer to a common page.
+    /// Headings of the sections that refer to a common page.
     pub(crate) referring: [String; 3],
     pub(crate) example: Examples,
 }
 
-/// One numbered table of parameters.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Table {
     pub(crate) number: u16,
-    /// `path`, `request`, `response.STATUS`, or the name of the object that the table describes.
+    /// `path`, `request`, `response.STATUS`, or the name of an object.
     #[serde(rename = "where")]
     pub(crate) place: String,
     pub(crate) rows: Vec<Row>,
 }
 
-/// One parameter. Tables of a response have no column for `mandatory`.
+/// One parameter. Tables of responses do not have the column `mandatory`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Row {
@@ -64,60 +63,42 @@ pub(crate) struct Examples {
 }
 
 impl Reference {
-    /// Reads the file of a checkout.
     pub(crate) fn load(root: &Path) -> Result<Self> {
         failure::read_toml(root, REFERENCE)
     }
 
-    /// The operation's method and path.
     pub(crate) fn call(&self) -> String {
         format!("{} {}", self.method, self.path)
     }
 
-    /// Where a contract has the operation.
+    /// The JSON pointer to the operation in the contract.
     pub(crate) fn pointer(&self) -> String {
-        format!(
-            "/paths/{}/{}",
-            escape(&self.path),
-            self.method.to_lowercase()
-        )
+        let method = self.method.to_lowercase();
+        format!("/paths/{}/{method}", escape(&self.path))
     }
 
-    pub(crate) fn has_status(&self, status: &str) -> bool {
-        self.statuses
-            .iter()
-            .any(|known| known.to_string() == status)
-    }
-
-    /// What the contract must say too.
+    /// The facts that the contract must have too.
     pub(crate) fn facts(&self) -> Facts {
         let mut facts = Facts::default();
-        facts.add("operation", self.call());
-        facts.add(format!("server.{}", self.server), "listed");
+        let mut add = |place: String, value: &str| facts.add(place, value, "");
+        add("operation".to_owned(), &self.call());
+        add(format!("server.{}", self.server), "listed");
         for status in &self.statuses {
-            facts.add(format!("status.{status}"), "listed");
+            add(format!("status.{status}"), "listed");
         }
         for table in &self.tables {
-            for Row {
-                parameter,
-                mandatory,
-                kind,
-            } in &table.rows
-            {
-                let place = format!("{}.{parameter}", table.place);
-                facts.add(format!("{place}.type"), kind);
-                if let Some(mandatory) = mandatory {
-                    facts.add(format!("{place}.mandatory"), mandatory);
+            for row in &table.rows {
+                let place = format!("{}.{}", table.place, row.parameter);
+                add(format!("{place}.type"), &row.kind);
+                if let Some(mandatory) = &row.mandatory {
+                    add(format!("{place}.mandatory"), mandatory);
                 }
             }
         }
-        let Examples {
-            request,
-            status,
-            response,
-        } = &self.example;
-        facts.add("example.request", request.to_string());
-        facts.add(format!("example.response.{status}"), response.to_string());
+        let example = &self.example;
+        add("example.request".to_owned(), &example.request.to_string());
+        let place = format!("example.response.{}", example.status);
+        add(place, &example.response.to_string());
         facts
     }
 }

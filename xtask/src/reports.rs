@@ -1,4 +1,4 @@
-//! `cargo xtask conformance --reports`: the verdicts that are kept under `tests/conformance/reports`.
+//! `cargo xtask conformance --reports`: writes the reports under `tests/conformance/reports`.
 
 use std::fs;
 use std::net::{SocketAddr, TcpStream};
@@ -15,21 +15,20 @@ use crate::steps::{self, Step};
 use crate::{kafka, python};
 
 const REPORTS: &str = "tests/conformance/reports";
-/// Where the others' products are installed.
+/// The folder of third-party products.
 const PEERS: &str = "target/peers";
 const PRISM: &str = "@stoplight/prism-cli@5.14.2";
 const SDK_CLIENT: &str = "tests/conformance/clients/official_sdk.py";
-/// How many requests that client sends.
+/// The number of requests that the client sends.
 const SDK_REQUESTS: &str = "5";
 const TOPIC: &str = "conformance";
-/// A key that nobody has.
+/// A key that exists nowhere else.
 const KEY: [(&str, &str); 2] = [
     ("HUAWEICLOUD_SDK_AK", "CONFORMANCEACCESSKEY"),
     ("HUAWEICLOUD_SDK_SK", "conformance-secret-key-of-nobody"),
 ];
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Every report has the same settings.
 struct Reports;
 
 const STEPS: &[Step<Reports>] = &[
@@ -39,7 +38,7 @@ const STEPS: &[Step<Reports>] = &[
     ("official sdk", official_sdk),
 ];
 
-/// Writes every report that this machine can make.
+/// Writes every report, except those that this machine cannot produce.
 pub(crate) fn run(sh: &Shell) -> Result<()> {
     steps::run(sh, &Reports, STEPS)
 }
@@ -49,7 +48,7 @@ fn own(sh: &Shell, _: &Reports) -> Result<()> {
     write(sh, "own", subject, &[])
 }
 
-/// The gateway in front of a Kafka that was started for it.
+/// The gateway in front of a Kafka, which is started for this report.
 fn kafka_gateway(sh: &Shell, _: &Reports) -> Result<()> {
     kafka::with_topic(sh, TOPIC, |bootstrap| {
         process::run_cargo(sh, "build --package dms-kafka-cli --features kafka")?;
@@ -83,7 +82,7 @@ projects = ["p"]
     )
 }
 
-/// Prism serves the contract: an implementation that knows nothing else.
+/// Prism, which serves the contract.
 fn prism(sh: &Shell, _: &Reports) -> Result<()> {
     let npm = if cfg!(windows) { "npm.cmd" } else { "npm" };
     let peers = sh.current_dir().join(PEERS);
@@ -123,7 +122,7 @@ fn official_sdk(sh: &Shell, _: &Reports) -> Result<()> {
     kit.stdout(Stdio::piped());
     let mut server = Running::start(kit)?;
     wait_for(address)?;
-    // The SDK keeps a number of its own in the home folder.
+    // The SDK writes an id to a file in its home folder.
     let home = sh.create_dir(PEERS)?;
     let endpoint = format!("http://{address}");
     let client = cmd!(sh, "{python} {SDK_CLIENT} {endpoint}").envs(KEY);
@@ -131,7 +130,7 @@ fn official_sdk(sh: &Shell, _: &Reports) -> Result<()> {
     keep(sh, "official-sdk", &server.output()?)
 }
 
-/// A server to judge, with an instance that may lose its records.
+/// The arguments for a server whose records may be deleted.
 fn target(endpoint: &str, topic: &str) -> Vec<String> {
     let words = format!(
         "--endpoint {endpoint} --project-id p --instance-id i --topic {topic} --destructive"
@@ -147,13 +146,12 @@ fn write(sh: &Shell, name: &str, subject: &str, arguments: &[String]) -> Result<
     )
 }
 
-/// The kit as it judges one subject.
+/// The kit, with a name of the subject for the report.
 fn kit<'a>(sh: &'a Shell, subject: &str, arguments: &[String]) -> Cmd<'a> {
     let kit = process::kit(sh).args(arguments);
     kit.args(["--subject", subject]).envs(KEY)
 }
 
-/// Keeps the report of a run that has ended well.
 fn keep(sh: &Shell, name: &str, report: &str) -> Result<()> {
     Ok(sh.write_file(format!("{REPORTS}/{name}.txt"), report)?)
 }
@@ -167,7 +165,7 @@ fn wait_for(address: SocketAddr) -> Result<()> {
     let deadline = Instant::now() + START_TIMEOUT;
     while TcpStream::connect(address).is_err() {
         if Instant::now() > deadline {
-            bail!("{address}: nothing listens there");
+            bail!("{address}: no server listens on this address");
         }
         sleep(Duration::from_millis(50));
     }

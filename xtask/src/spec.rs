@@ -1,4 +1,4 @@
-//! `cargo xtask spec`: does the contract say what the vendor's page says?
+//! `cargo xtask spec`: compares the contract with the vendor's page.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,22 +10,22 @@ use serde::Deserialize;
 use xshell::Shell;
 
 use crate::contract::{CONTRACT, Contract};
-use crate::facts::{Difference, Facts, said};
+use crate::facts::{Difference, Facts};
 use crate::failure::{self, skip, unless_empty};
 use crate::reference::{REFERENCE, Reference};
-use crate::{described, lint, page};
+use crate::{contract_facts, lint, page};
 
-/// Where the contract says something else than the page, and why; relative to the root of the checkout.
+/// The intended differences between contract and page, relative to the root of the checkout.
 const DEVIATIONS: &str = "openapi/deviations.toml";
 
 /// Compare the contract with the facts of the vendor's page.
 #[derive(Debug, Args)]
 pub(crate) struct Spec {
-    /// Text of the vendor's page, to compare the recorded facts with.
+    /// Text of the vendor's page, to compare with the recorded facts.
     #[arg(long, value_name = "FILE", env = "DMS_KAFKA_PAGE")]
     page: Option<PathBuf>,
 
-    /// Run Spectral and Redocly too, which needs Node.js.
+    /// Also run Spectral and Redocly, which need Node.js.
     #[arg(long)]
     lint: bool,
 }
@@ -37,14 +37,13 @@ struct Deviations {
     all: Vec<Deviation>,
 }
 
-/// A difference that is meant. One with other values at the same place is not covered.
+/// An intended difference. Other values at the same place are not covered by it.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Deviation {
     place: String,
-    /// What the page says there; absent when it says nothing.
+    /// Absent if the page has no value at this place; likewise for `contract`.
     page: Option<String>,
-    /// What the contract says there; absent when it says nothing.
     contract: Option<String>,
     reason: String,
 }
@@ -52,15 +51,15 @@ struct Deviation {
 impl Spec {
     pub(crate) fn run(&self, sh: &Shell) -> Result<()> {
         contract(sh)?;
-        failure::tell("page", page(sh, self.page.as_deref()))?;
+        failure::report_skip("page", page(sh, self.page.as_deref()))?;
         if self.lint {
-            failure::tell("lint", lint::run(sh))?;
+            failure::report_skip("lint", lint::run(sh))?;
         }
         Ok(())
     }
 }
 
-/// Compares every row of the page's operation, every other operation and every named deviation.
+/// Compares the rows of the page's operation and every other operation, and reports deviations that are obsolete.
 pub(crate) fn contract(sh: &Shell) -> Result<()> {
     let root = sh.current_dir();
     let contract = Contract::load(&root)?;
@@ -68,26 +67,21 @@ pub(crate) fn contract(sh: &Shell) -> Result<()> {
     let deviations = deviations(&root)?;
 
     let mut differences = row_differences(&contract, &page);
-    let others = described::other_operations(&contract, &page);
+    let others = contract_facts::other_operations(&contract, &page);
     differences.extend(Facts::default().differences(&others));
     let mut failures = unnamed(&contract, &differences, &deviations);
-    let unused = deviations
-        .iter()
-        .filter(|it| !differences.iter().any(|found| it.names(found)));
-    failures.extend(unused.map(
-        |Deviation {
-             place,
-             page,
-             contract,
-             ..
-         }| {
-            let (page, contract) = (said(page.as_ref()), said(contract.as_ref()));
-            anyhow!(
-                "{DEVIATIONS}, {place}: no such difference: page {page}, contract {contract}; \
+    let obsolete = |deviation: &&Deviation| !differences.iter().any(|it| deviation.names(it));
+    failures.extend(deviations.iter().filter(obsolete).map(|it| {
+        let (place, page, contract) = (
+            &it.place,
+            quoted(it.page.as_ref()),
+            quoted(it.contract.as_ref()),
+        );
+        anyhow!(
+            "{DEVIATIONS}, {place}: no such difference: page {page}, contract {contract}; \
              remove or correct the entry"
-            )
-        },
-    ));
+        )
+    }));
     unless_empty(failures)?;
 
     let (facts, named) = (page.facts().len(), deviations.len());
@@ -95,17 +89,16 @@ pub(crate) fn contract(sh: &Shell) -> Result<()> {
     Ok(())
 }
 
-/// Compares the rows of the page's operation, which is all that generating needs: an operation of
-/// somebody's own is no row of the page. One message says enough there.
+/// Fails with the first difference in the page's operation. Generating accepts additional operations.
 pub(crate) fn rows(root: &Path, contract: &Contract) -> Result<()> {
     let differences = row_differences(contract, &Reference::load(root)?);
     let failures = unnamed(contract, &differences, &deviations(root)?);
     failures.into_iter().next().map_or(Ok(()), Err)
 }
 
-/// Without the operation itself there are no rows to speak of.
+/// If the contract lacks the operation, this is the only difference.
 fn row_differences(contract: &Contract, page: &Reference) -> Vec<Difference> {
-    let described = described::page_operation(contract, page);
+    let described = contract_facts::page_operation(contract, page);
     let mut differences = page.facts().differences(&described);
     if described.len() == 0 {
         differences.retain(|difference| difference.place == "operation");
@@ -114,32 +107,33 @@ fn row_differences(contract: &Contract, page: &Reference) -> Vec<Difference> {
 }
 
 fn unnamed(contract: &Contract, differences: &[Difference], named: &[Deviation]) -> Vec<Error> {
-    let unnamed = differences
-        .iter()
-        .filter(|found| !named.iter().any(|it| it.names(found)));
-    let message = |Difference {
-                       place,
-                       left,
-                       right,
-                       pointer,
-                   }: &Difference| {
-        let (left, right) = (said(left.as_ref()), said(right.as_ref()));
+    let is_unnamed = |found: &&Difference| !named.iter().any(|it| it.names(found));
+    let message = |found: &Difference| {
         let cause = format!(
-            "{place}: the page says {left}, the contract {right}; \
-             correct the contract, or name the difference in {DEVIATIONS}"
+            "{}: the page says {}, the contract {}; \
+             correct the contract, or name the difference in {DEVIATIONS}",
+            found.place,
+            quoted(found.page.as_ref()),
+            quoted(found.contract.as_ref())
         );
-        match pointer {
-            Some(pointer) => contract.fault(pointer, cause),
+        match &found.pointer {
+            Some(pointer) => contract.error_at(pointer, cause),
             None => anyhow!("{CONTRACT}: {cause}"),
         }
     };
-    unnamed.map(message).collect()
+    differences.iter().filter(is_unnamed).map(message).collect()
 }
 
-/// Compares the text of the vendor's page with the reference, both ways.
+fn quoted(value: Option<&String>) -> String {
+    value.map_or_else(|| "nothing".to_owned(), |value| format!("`{value}`"))
+}
+
+/// Compares the text of the vendor's page with the reference.
 pub(crate) fn page(sh: &Shell, file: Option<&Path>) -> Result<()> {
     let Some(file) = file else {
-        return skip("its text is the vendor's; give --page FILE or DMS_KAFKA_PAGE");
+        return skip(
+            "the checkout does not include the vendor's text; set --page FILE or DMS_KAFKA_PAGE",
+        );
     };
     let name = file.display().to_string();
     let text = fs::read_to_string(file).with_context(|| name.clone())?;
@@ -164,6 +158,6 @@ fn deviations(root: &Path) -> Result<Vec<Deviation>> {
 
 impl Deviation {
     fn names(&self, found: &Difference) -> bool {
-        self.place == found.place && self.page == found.left && self.contract == found.right
+        self.place == found.place && self.page == found.page && self.contract == found.contract
     }
 }

@@ -1,4 +1,4 @@
-//! Steps that run one after the other, and a summary of how each ended.
+//! Runs steps one after the other and prints a summary.
 
 use std::time::{Duration, Instant};
 
@@ -7,10 +7,10 @@ use xshell::Shell;
 
 use crate::failure::{self, Skipped};
 
-/// A name, and what to do, with the options of the command that has the steps.
+/// A name and a function, which gets the options of the command.
 pub(crate) type Step<C> = (&'static str, fn(&Shell, &C) -> Result<()>);
 
-/// Runs every step, the later ones also after a failure, and tells at the end how each ended.
+/// Runs every step, even after a failure, and prints the result of each at the end.
 pub(crate) fn run<C>(sh: &Shell, options: &C, steps: &[Step<C>]) -> Result<()> {
     let mut ended = Vec::new();
     for (step, run) in steps {
@@ -35,7 +35,7 @@ pub(crate) fn run<C>(sh: &Shell, options: &C, steps: &[Step<C>]) -> Result<()> {
     )
 }
 
-/// How a step ended, in words; a failure is told at once.
+/// The result of a step for the summary; `None` for a failure, which is printed at once.
 fn verdict(result: Result<()>) -> Option<String> {
     match failure::unless_skipped(result) {
         Ok(Ok(())) => Some("passed".to_owned()),

@@ -1,4 +1,4 @@
-//! `cargo xtask tidy`: no import cycles, no two types of one name, no missing files in ARCHITECTURE.md.
+//! `cargo xtask tidy`: finds import cycles, repeated type names, and missing files that ARCHITECTURE.md names.
 //!
 //! A file is a node of the import graph. A path in its code, or a private `use`, is an edge to the file that defines
 //! the item; re-exports are followed, so a module that only declares and re-exports its children imports nothing.
@@ -9,17 +9,18 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Error, Result, anyhow};
 use proc_macro2::{TokenStream, TokenTree};
-use quote::ToTokens as _;
+use quote::ToTokens;
+use syn::parse::{ParseStream, Parser as _};
 use syn::visit_mut::{self, VisitMut};
-use syn::{Attribute, ImplItem, Item, UseTree};
+use syn::{Attribute, Item, UseTree};
 use xshell::Shell;
 
 use crate::failure;
 
 const ARCHITECTURE: &str = "ARCHITECTURE.md";
 
-/// Files that are named there and belong to users.
-const OF_USERS: [&str; 1] = ["regions.yaml"];
+/// Files of users, which ARCHITECTURE.md names too.
+const USER_FILES: [&str; 1] = ["regions.yaml"];
 
 /// Crates whose import cycles are only reported, until the last one is removed.
 const WITH_CYCLES: &[&str] = &[
@@ -39,28 +40,25 @@ const WITH_REPEATED_NAMES: &[&str] = &[
 pub(crate) fn check(sh: &Shell) -> Result<()> {
     let root = sh.current_dir();
     let manifest: toml::Table = failure::read_toml(&root, "Cargo.toml")?;
-    let members = manifest["workspace"]["members"].as_array();
+    let members = manifest["workspace"]["members"].as_array().into_iter();
     let mut failures = Vec::new();
-    for member in members
-        .into_iter()
-        .flatten()
-        .filter_map(toml::Value::as_str)
-    {
+    for member in members.flatten().filter_map(toml::Value::as_str) {
         for file in ["lib.rs", "main.rs"].map(|file| format!("{member}/src/{file}")) {
-            if root.join(&file).exists() {
-                let mut code = Code::default();
-                code.read(&root, &file, &[])?;
-                for (found, reported_only) in [
-                    (code.cycles(), WITH_CYCLES),
-                    (code.repeated_types(member), WITH_REPEATED_NAMES),
-                ] {
-                    if reported_only.contains(&member) {
-                        for found in found {
-                            eprintln!("to do: {found}");
-                        }
-                    } else {
-                        failures.extend(found);
+            if !root.join(&file).exists() {
+                continue;
+            }
+            let mut code = Code::default();
+            code.read(&root, &file, &[])?;
+            for (found, reported_only) in [
+                (code.cycles(), WITH_CYCLES),
+                (code.repeated_types(member), WITH_REPEATED_NAMES),
+            ] {
+                if reported_only.contains(&member) {
+                    for found in found {
+                        eprintln!("to do: {found}");
                     }
+                } else {
+                    failures.extend(found);
                 }
             }
         }
@@ -76,25 +74,25 @@ type ModulePath = Vec<String>;
 #[derive(Default)]
 struct Code {
     modules: BTreeMap<ModulePath, Module>,
-    /// `#[macro_export]` puts these at the root; here are the files that define them.
+    /// The files that define macros with `#[macro_export]`, which are at the root of the crate.
     exported_macros: BTreeMap<String, String>,
 }
 
-/// What a module says, its tests left out.
+/// A module without its tests.
 #[derive(Default)]
 struct Module {
     file: String,
     uses: Vec<Import>,
     children: Vec<syn::ItemMod>,
-    /// Names of the items that are defined here; whether they are types.
+    /// Names of the items that the module defines, and whether they are types.
     items: BTreeMap<String, bool>,
-    /// Whether a macro may define more.
+    /// Whether the module calls macros, which may define more items.
     has_macros: bool,
-    /// Everything but items of `use` and inline modules.
+    /// Everything except `use` items and child modules.
     code: TokenStream,
 }
 
-/// One name that a `use` brings into a module; a glob's name is `*`.
+/// A name that a `use` item imports; `*` for a glob.
 struct Import {
     name: String,
     path: Vec<String>,
@@ -102,7 +100,7 @@ struct Import {
 }
 
 impl Code {
-    /// Reads a file, then those of its child modules.
+    /// Reads a file and the files of its child modules.
     fn read(&mut self, root: &Path, file: &str, path: &[String]) -> Result<()> {
         let parsed = syn::parse_file(&failure::read(root, file)?);
         let items = parsed.with_context(|| file.to_owned())?.items;
@@ -115,18 +113,19 @@ impl Code {
             ..Module::default()
         };
         for mut item in items {
-            if let Item::Macro(item) = &item
-                && item
-                    .attrs
-                    .iter()
-                    .any(|it| it.path().is_ident("macro_export"))
-                && let Some(name) = &item.ident
-            {
-                self.exported_macros
-                    .insert(name.to_string(), file.to_owned());
+            if let Item::Macro(item) = &item {
+                let mut attributes = item.attrs.iter();
+                let is_exported = attributes.any(|it| it.path().is_ident("macro_export"));
+                match &item.ident {
+                    None => module.has_macros = true,
+                    Some(name) if is_exported => {
+                        let (name, file) = (name.to_string(), file.to_owned());
+                        self.exported_macros.insert(name, file);
+                    }
+                    Some(_) => {}
+                }
             }
-            module.has_macros |= matches!(&item, Item::Macro(item) if item.ident.is_none());
-            if !is_test(attributes(&item)) {
+            if !is_test(&item) {
                 module.items.extend(definition(&item));
             }
             module.visit_item_mut(&mut item);
@@ -145,7 +144,7 @@ impl Code {
         Ok(())
     }
 
-    /// Every group of files that import each other.
+    /// An error for each group of files that import each other.
     fn cycles(&self) -> Vec<Error> {
         let edges = self.edges();
         let mut reach = BTreeMap::<&str, BTreeSet<&str>>::new();
@@ -158,35 +157,32 @@ impl Code {
                 files.extend(&onwards);
             }
         }
-        let circle = |file: &str| -> BTreeSet<&str> {
+        let cycle = |file: &str| -> BTreeSet<&str> {
             let is_back = |other: &&str| reach.get(other).is_some_and(|it| it.contains(file));
             reach[file].iter().copied().filter(is_back).collect()
         };
-        let circles: BTreeSet<BTreeSet<&str>> = reach.keys().map(|file| circle(file)).collect();
-        let circles = circles
-            .iter()
-            .filter_map(|files| Some((files.first()?, files)));
-        let message = |(first, files): (&&str, &BTreeSet<&str>)| {
+        let cycles: BTreeSet<BTreeSet<&str>> = reach.keys().map(|file| cycle(file)).collect();
+        let message = |files: &BTreeSet<&str>| {
             let has = |file: &String| files.contains(file.as_str());
             let ties = edges.iter().filter(|((from, to), _)| has(from) && has(to));
             let ties = ties.map(|((from, to), names)| {
-                let names: Vec<&str> = names.iter().map(String::as_str).collect();
-                format!("\n  {from} imports {} from {to}", names.join(", "))
+                format!("\n  {from} imports {} from {to}", listed(names))
             });
-            let ties: String = ties.collect();
-            anyhow!("{first}: import cycle of {} files{ties}", files.len())
+            let (first, ties) = (files.first()?, ties.collect::<String>());
+            let count = files.len();
+            Some(anyhow!("{first}: import cycle of {count} files{ties}"))
         };
-        circles.map(message).collect()
+        cycles.iter().filter_map(message).collect()
     }
 
-    /// Pairs of files with the names that tie the first to the second.
     fn edges(&self) -> BTreeMap<(String, String), BTreeSet<String>> {
         let mut edges = BTreeMap::<_, BTreeSet<_>>::new();
         for (path, module) in &self.modules {
-            // A name that is only passed on is nothing that this module needs.
+            // A module does not depend on the names that it only re-exports.
             let imports = module.uses.iter().filter(|one| one.is_private);
-            let imports = imports.map(|one| one.path.clone());
-            for words in imports.chain(paths(module.code.clone())) {
+            let mut paths: Vec<Vec<String>> = imports.map(|one| one.path.clone()).collect();
+            add_paths(module.code.clone(), &mut paths);
+            for words in paths {
                 if let Some((file, name)) = self.defining_file(path, &words)
                     && *file != module.file
                 {
@@ -198,8 +194,8 @@ impl Code {
         edges
     }
 
-    /// The file that defines what a path leads to, and the name of it. A module itself is no definition: what is used of
-    /// it has a path of its own. Nor is a name that the module does not have, such as one in code that is generated.
+    /// The item that a path refers to, and the file that defines it. `None` for a module, whose items have their own paths,
+    /// and for names that the module does not define.
     fn defining_file<'a>(
         &'a self,
         from: &[String],
@@ -213,8 +209,7 @@ impl Code {
         Some((self.exported_macros.get(&item)?, item))
     }
 
-    /// Follows a path through modules and re-exports, to a module or an item in it; `None` when it leads out of the
-    /// crate.
+    /// Resolves a path through modules and re-exports to a module and an item in it; `None` for a path to another crate.
     fn resolve(
         &self,
         from: &[String],
@@ -223,46 +218,47 @@ impl Code {
     ) -> Option<(ModulePath, Option<String>)> {
         // Two globs may re-export each other.
         const MOST_HOPS: u8 = 16;
-        let first = words.first().filter(|_| hops < MOST_HOPS)?;
-        let (mut module, mut rest) = match first.as_str() {
-            "crate" => (Vec::new(), &words[1..]),
-            "self" => (from.to_vec(), &words[1..]),
-            "super" => (from.split_last()?.1.to_vec(), &words[1..]),
-            _ => (from.to_vec(), words),
-        };
+        if hops == MOST_HOPS {
+            return None;
+        }
+        let (mut module, mut rest) = (from.to_vec(), words);
         while let Some((word, after)) = rest.split_first() {
             let child = [&*module, std::slice::from_ref(word)].concat();
-            if word == "super" {
-                module.pop()?;
-            } else if self.modules.contains_key(&child) {
-                module = child;
-            } else {
-                let here = &self.modules[&module];
-                if here.items.contains_key(word) {
-                    return Some((module, Some(word.clone())));
+            match word.as_str() {
+                "crate" => module.clear(),
+                "self" => {}
+                "super" => drop(module.pop()?),
+                _ if self.modules.contains_key(&child) => module = child,
+                _ => {
+                    let follow = |path: &[String], after| {
+                        self.resolve(&module, &[path, after].concat(), hops + 1)
+                    };
+                    let here = &self.modules[&module];
+                    let found = Some((module.clone(), Some(word.clone())));
+                    if here.items.contains_key(word) {
+                        return found;
+                    }
+                    let named = here.uses.iter().filter(|one| one.name == *word);
+                    let mut named = named.filter_map(|one| follow(&one.path, after));
+                    let globs = here.uses.iter().filter(|one| one.name == "*");
+                    let mut globs = globs.filter_map(|one| {
+                        let (path, item) = follow(&one.path, rest)?;
+                        let items = &self.modules[&path].items;
+                        let is_there = item.as_ref().is_none_or(|it| items.contains_key(it));
+                        is_there.then_some((path, item))
+                    });
+                    // A single unknown name is a local name or another crate.
+                    let is_bare = rest.len() == words.len();
+                    let unknown = found.filter(|_| !is_bare);
+                    return named.next().or_else(|| globs.next()).or(unknown);
                 }
-                let named = here.uses.iter().filter(|one| one.name == *word);
-                let mut named = named.filter_map(|one| {
-                    self.resolve(&module, &[&*one.path, after].concat(), hops + 1)
-                });
-                let globs = here.uses.iter().filter(|one| one.name == "*");
-                let mut globs = globs.filter_map(|one| {
-                    let found = self.resolve(&module, &[&*one.path, rest].concat(), hops + 1)?;
-                    let is_there = |item: &String| self.modules[&found.0].items.contains_key(item);
-                    found.1.as_ref().is_none_or(is_there).then_some(found)
-                });
-                let found = named.next().or_else(|| globs.next());
-                // A bare name that nothing here defines is of another crate, or local.
-                let unknown =
-                    || (rest.len() < words.len()).then(|| (module.clone(), Some(word.clone())));
-                return found.or_else(unknown);
             }
             rest = after;
         }
         Some((module, None))
     }
 
-    /// Types of one crate that share a name. One file may define a type twice, under conditions that exclude each other.
+    /// An error for each name of several types. One file may define a type twice, for mutually exclusive `cfg`s.
     fn repeated_types(&self, member: &str) -> Vec<Error> {
         let mut places = BTreeMap::<&str, BTreeSet<&str>>::new();
         for module in self.modules.values() {
@@ -272,20 +268,23 @@ impl Code {
         }
         places.retain(|_, files| files.len() > 1);
         let message = |(name, files): (&str, BTreeSet<&str>)| {
-            let files: Vec<&str> = files.into_iter().collect();
-            let files = files.join(", ");
+            let files = listed(&files);
             anyhow!("{member}: more than one type has the name `{name}`: {files}")
         };
         places.into_iter().map(message).collect()
     }
 }
 
-/// Takes uses and modules out of the items, and drops tests.
+fn listed<T: AsRef<str>>(names: &BTreeSet<T>) -> String {
+    let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
+    names.join(", ")
+}
+
+/// Moves `use` items and child modules out of the code, and removes tests.
 impl VisitMut for Module {
     fn visit_item_mut(&mut self, item: &mut Item) {
-        let is_test = is_test(attributes(item));
         match item {
-            _ if is_test => {}
+            _ if is_test(item) => {}
             Item::Use(item) => {
                 let is_private = matches!(item.vis, syn::Visibility::Inherited);
                 flatten(&item.tree, &[], &mut |name, path| {
@@ -303,13 +302,12 @@ impl VisitMut for Module {
     }
 
     fn visit_item_impl_mut(&mut self, item: &mut syn::ItemImpl) {
-        let is_test = |item: &ImplItem| matches!(item, ImplItem::Fn(it) if is_test(&it.attrs));
         item.items.retain(|item| !is_test(item));
         visit_mut::visit_item_impl_mut(self, item);
     }
 }
 
-/// Each name of a `use` with its whole path.
+/// Calls `found` with each name of a `use` item and its full path.
 fn flatten(tree: &UseTree, path: &[String], found: &mut impl FnMut(String, Vec<String>)) {
     let with = |word: &syn::Ident| match word.to_string() {
         word if word == "self" => path.to_vec(),
@@ -330,38 +328,28 @@ fn flatten(tree: &UseTree, path: &[String], found: &mut impl FnMut(String, Vec<S
     }
 }
 
-/// Every path in the code, macros included, as its words. A word after one dot is a field or method.
-fn paths(code: TokenStream) -> Vec<Vec<String>> {
-    let mut found: Vec<Vec<String>> = Vec::new();
-    let (mut colons, mut dots) = (0, 0);
+/// Adds every path in the code, split into words, including paths in macros. A word after a dot is a field or method.
+fn add_paths(code: TokenStream, found: &mut Vec<Vec<String>>) {
+    let mut marks = String::new();
     for token in code {
-        let mark = match &token {
-            TokenTree::Punct(mark) => mark.as_char(),
-            _ => ' ',
-        };
         match token {
-            TokenTree::Ident(word) if colons == 2 => {
-                let path = found.last_mut().filter(|path| !path.is_empty());
-                if let Some(path) = path {
-                    path.push(word.to_string());
-                }
+            TokenTree::Punct(mark) => {
+                marks.push(mark.as_char());
+                continue;
             }
-            TokenTree::Ident(word) if dots != 1 => found.push(vec![word.to_string()]),
-            TokenTree::Group(group) => found.extend(paths(group.stream())),
-            _ => {}
+            TokenTree::Ident(word) => match (&*marks, found.last_mut()) {
+                (".", _) => {}
+                ("::", Some(path)) => path.push(word.to_string()),
+                _ => found.push(vec![word.to_string()]),
+            },
+            TokenTree::Group(group) => add_paths(group.stream(), found),
+            TokenTree::Literal(_) => {}
         }
-        if !mark.is_whitespace() && mark != ':' {
-            found.push(Vec::new());
-        }
-        colons = if mark == ':' { colons + 1 } else { 0 };
-        dots = if mark == '.' { dots + 1 } else { 0 };
+        marks.clear();
     }
-    // What follows is no part of the last path.
-    found.push(Vec::new());
-    found
 }
 
-/// The name that an item defines, and whether it is a type's.
+/// The name that an item defines, and whether it is a type.
 fn definition(item: &Item) -> Option<(String, bool)> {
     let (ident, is_type) = match item {
         Item::Struct(item) => (&item.ident, true),
@@ -377,25 +365,13 @@ fn definition(item: &Item) -> Option<(String, bool)> {
     Some((ident.to_string(), is_type))
 }
 
-fn attributes(item: &Item) -> &[Attribute] {
-    match item {
-        Item::Const(item) => &item.attrs,
-        Item::Enum(item) => &item.attrs,
-        Item::Fn(item) => &item.attrs,
-        Item::Impl(item) => &item.attrs,
-        Item::Macro(item) => &item.attrs,
-        Item::Mod(item) => &item.attrs,
-        Item::Static(item) => &item.attrs,
-        Item::Struct(item) => &item.attrs,
-        Item::Trait(item) => &item.attrs,
-        Item::Type(item) => &item.attrs,
-        Item::Use(item) => &item.attrs,
-        _ => &[],
-    }
-}
-
-/// `#[cfg(test)]`, also with more conditions.
-fn is_test(attributes: &[Attribute]) -> bool {
+/// Whether an item has `#[cfg(test)]` or `#[cfg(all(test, ...))]`.
+fn is_test(item: &impl ToTokens) -> bool {
+    let parse = |input: ParseStream<'_>| {
+        let attributes = input.call(Attribute::parse_outer)?;
+        input.parse::<TokenStream>().map(|_| attributes)
+    };
+    let attributes = parse.parse2(item.to_token_stream()).unwrap_or_default();
     attributes.iter().any(|attribute| {
         let condition = attribute.meta.to_token_stream().to_string();
         let condition = condition.replace(' ', "");
@@ -403,7 +379,7 @@ fn is_test(attributes: &[Attribute]) -> bool {
     })
 }
 
-/// The file of a child module, by Rust's rules.
+/// The file of a child module, according to Rust's rules.
 fn child_file(root: &Path, parent: &str, name: &str) -> String {
     let parent = Path::new(parent);
     let owns_folder = ["lib.rs", "main.rs", "mod.rs"].map(Path::new);
@@ -411,47 +387,36 @@ fn child_file(root: &Path, parent: &str, name: &str) -> String {
         Some(folder) if owns_folder.iter().any(|file| parent.ends_with(file)) => folder.to_owned(),
         _ => parent.with_extension(""),
     };
-    let (flat, nested) = (
-        folder.join(format!("{name}.rs")),
-        folder.join(name).join("mod.rs"),
-    );
-    let file = if root.join(&flat).exists() {
-        flat
-    } else {
-        nested
-    };
+    let mut file = folder.join(format!("{name}.rs"));
+    if !root.join(&file).exists() {
+        file = folder.join(name).join("mod.rs");
+    }
     file.display().to_string()
 }
 
-/// Files and folders that ARCHITECTURE.md names and that do not exist. It may leave the beginning of a path out.
+/// An error for each file or folder that ARCHITECTURE.md names and that does not exist. The name may be the end of a path.
 fn missing_files(root: &Path) -> Result<Vec<Error>> {
     let text = failure::read(root, ARCHITECTURE)?;
     let mut known = Vec::new();
     list(root, &mut known)?;
-    let named = (1..)
-        .zip(text.lines())
-        .flat_map(|(number, line)| named_files(line).map(move |name| (number, name)));
-    let missing = named.filter(|(_, name)| {
-        !OF_USERS.contains(name) && !known.iter().any(|path| path.ends_with(name))
-    });
-    let message = |(number, name)| {
-        failure::at(
-            ARCHITECTURE,
-            (number, 1),
-            format_args!("`{name}` does not exist"),
-        )
-    };
-    Ok(missing.map(message).collect())
+    let mut missing = Vec::new();
+    for (number, line) in (1..).zip(text.lines()) {
+        for name in named_files(line) {
+            if !USER_FILES.contains(&name) && !known.iter().any(|path| path.ends_with(name)) {
+                let cause = format_args!("`{name}` does not exist");
+                missing.push(failure::at(ARCHITECTURE, (number, 1), cause));
+            }
+        }
+    }
+    Ok(missing)
 }
 
-/// What looks like a file or folder, among the code and the links of a line.
+/// The names of files and folders in backticks and links.
 fn named_files(line: &str) -> impl Iterator<Item = &str> {
     const ENDINGS: [&str; 6] = [".rs", ".toml", ".md", ".yaml", ".txt", ".java"];
     let code = line.split('`').skip(1).step_by(2);
-    let links = line
-        .split("](")
-        .skip(1)
-        .filter_map(|rest| rest.split(')').next());
+    let links = line.split("](").skip(1);
+    let links = links.filter_map(|rest| rest.split(')').next());
     code.chain(links).filter(|name| {
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-/".contains(&byte);
         let is_path = name.contains('/') && !name.starts_with(['/', '-']);
@@ -459,14 +424,13 @@ fn named_files(line: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Everything below a folder but what is built.
+/// Lists all files and folders, except those inside `.git` and `target`.
 fn list(folder: &Path, found: &mut Vec<PathBuf>) -> std::io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         found.push(entry.path());
-        let is_built = [".git", "target"]
-            .iter()
-            .any(|name| entry.file_name() == *name);
+        let name = entry.file_name();
+        let is_built = name == ".git" || name == "target";
         if entry.file_type()?.is_dir() && !is_built {
             list(&entry.path(), found)?;
         }

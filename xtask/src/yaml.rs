@@ -1,16 +1,16 @@
-//! Reading YAML so that every complaint can point at a line.
+//! Reads YAML with the line and column of every value and error.
 
 use std::fmt;
 
+use anyhow::anyhow;
 use serde::de::{DeserializeOwned, DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize as _, Deserializer};
 use serde_saphyr::{Location, Spanned};
 
 use crate::failure;
-use anyhow::{Result, anyhow};
 
-/// Reads a document; an error carries the line and column.
-pub(crate) fn parse<T: DeserializeOwned>(file: &str, text: &str) -> Result<T> {
+/// Reads a document. Errors contain line and column.
+pub(crate) fn parse<T: DeserializeOwned>(file: &str, text: &str) -> anyhow::Result<T> {
     let options = serde_saphyr::options! { with_snippet: false };
     serde_saphyr::from_str_with_options(text, options).map_err(|error| {
         let cause = error.render_with_formatter(&serde_saphyr::UserMessageFormatter);
@@ -23,7 +23,7 @@ pub(crate) fn parse<T: DeserializeOwned>(file: &str, text: &str) -> Result<T> {
     })
 }
 
-/// Line and column, both counted from 1, of the value that a JSON pointer names.
+/// Line and column, both counted from 1, of the value at a JSON pointer.
 pub(crate) fn locate(text: &str, pointer: &str) -> Option<(u64, u64)> {
     let path: Vec<String> = pointer.split('/').skip(1).map(unescape).collect();
     let location = serde_saphyr::with_deserializer_from_str(text, |document| {
@@ -32,7 +32,7 @@ pub(crate) fn locate(text: &str, pointer: &str) -> Option<(u64, u64)> {
     location.ok().flatten().map(|at| (at.line(), at.column()))
 }
 
-/// One key of a path, written as a token of a JSON pointer (RFC 6901).
+/// Escapes a key as a token of a JSON pointer (RFC 6901).
 pub(crate) fn escape(key: &str) -> String {
     key.replace('~', "~0").replace('/', "~1")
 }
@@ -41,16 +41,13 @@ fn unescape(token: &str) -> String {
     token.replace("~1", "/").replace("~0", "~")
 }
 
-/// Follows a path through a document to the place of its last value.
+/// Reads the location of the value at a path.
 struct Seek<'a>(&'a [String]);
 
 impl<'de> DeserializeSeed<'de> for Seek<'_> {
     type Value = Option<Location>;
 
-    fn deserialize<D: Deserializer<'de>>(
-        self,
-        document: D,
-    ) -> std::result::Result<Self::Value, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, document: D) -> Result<Self::Value, D::Error> {
         if self.0.is_empty() {
             let found = Spanned::<IgnoredAny>::deserialize(document)?;
             return Ok(Some(found.referenced));
@@ -66,10 +63,7 @@ impl<'de> Visitor<'de> for Seek<'_> {
         f.write_str("a map or a list")
     }
 
-    fn visit_map<A: MapAccess<'de>>(
-        self,
-        mut map: A,
-    ) -> std::result::Result<Self::Value, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut found = None;
         while let Some(key) = map.next_key::<String>()? {
             if key == self.0[0] {
@@ -81,22 +75,14 @@ impl<'de> Visitor<'de> for Seek<'_> {
         Ok(found)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(
-        self,
-        mut list: A,
-    ) -> std::result::Result<Self::Value, A::Error> {
-        let wanted: Option<usize> = self.0[0].parse().ok();
-        let mut found = None;
-        for index in 0.. {
-            if wanted == Some(index) {
-                match list.next_element_seed(Seek(&self.0[1..]))? {
-                    Some(place) => found = place,
-                    None => break,
-                }
-            } else if list.next_element::<IgnoredAny>()?.is_none() {
-                break;
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        for _ in 0..self.0[0].parse().unwrap_or(usize::MAX) {
+            if list.next_element::<IgnoredAny>()?.is_none() {
+                return Ok(None);
             }
         }
+        let found = list.next_element_seed(Seek(&self.0[1..]))?.flatten();
+        while list.next_element::<IgnoredAny>()?.is_some() {}
         Ok(found)
     }
 }

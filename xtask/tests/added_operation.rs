@@ -1,4 +1,4 @@
-//! One more operation in the contract is one more method of the client, and nothing else to do.
+//! An operation that is added to the contract becomes a method of the client, without other edits.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
@@ -11,8 +11,8 @@ use std::process::Command;
 
 use support::{CONTRACT, Checkout, GENERATED, workspace};
 
-/// Has everything an operation may have: parameters in path, query and header, a body, an answer
-/// that is a list, an error, new and old schemas, strings with rules.
+/// Parameters in path, query and header, a request body, a list as response body, an error, new and existing schemas,
+/// strings with formats.
 const OPERATION: &str = "
   /v2/{project_id}/kafka/instances/{instance_id}/topics/{topic}/partitions/{partition}:
     put:
@@ -113,7 +113,7 @@ fn an_added_operation_gives_a_compiling_method_with_no_other_edit() {
     let output = Command::new(env::var("CARGO").unwrap())
         .args(["check", "--quiet", "--package", "dms-kafka-client"])
         .current_dir(checkout.path())
-        // Kept between runs: the dependencies are the workspace's own.
+        // Kept between runs, so that the dependencies are compiled only once.
         .env(
             "CARGO_TARGET_DIR",
             Path::new(env!("CARGO_TARGET_TMPDIR")).join("added-operation"),
@@ -128,7 +128,7 @@ fn an_added_operation_gives_a_compiling_method_with_no_other_edit() {
     );
 }
 
-/// Copies the client and the one crate below it into a workspace of their own.
+/// Copies the client and the crate that it depends on to a new workspace.
 fn copy_crates(checkout: &Checkout) {
     let crates = ["crates/dms-kafka-client", "crates/huaweicloud-auth"];
     let manifest = fs::read_to_string(workspace().join("Cargo.toml")).unwrap();
@@ -140,7 +140,7 @@ fn copy_crates(checkout: &Checkout) {
     checkout.take("Cargo.lock");
     for folder in crates {
         checkout.take(&format!("{folder}/Cargo.toml"));
-        // Cargo wants every target that the manifest names, though only the library is checked.
+        // Cargo needs every target of the manifest, although only the library is checked.
         for part in ["src", "benches", "examples"] {
             let part = format!("{folder}/{part}");
             if workspace().join(&part).exists() {
@@ -150,7 +150,7 @@ fn copy_crates(checkout: &Checkout) {
     }
 }
 
-/// Copies a folder of sources but for the generated file, which is the test's own.
+/// Copies a folder of sources, except the generated file.
 fn copy_sources(checkout: &Checkout, folder: &str) {
     for entry in fs::read_dir(workspace().join(folder)).unwrap() {
         let entry = entry.unwrap();

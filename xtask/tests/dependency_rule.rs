@@ -1,4 +1,4 @@
-//! Who may depend on whom, asked of cargo itself.
+//! Checks the dependencies between crates with cargo.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
@@ -8,7 +8,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-/// Every crate of the workspace with the crates below it. Nothing points upwards.
+/// The crates that each crate of the workspace may depend on.
 const BELOW: [(&str, &[&str]); 8] = [
     ("huaweicloud-auth", &[]),
     ("dms-kafka-client", &["huaweicloud-auth"]),
@@ -35,13 +35,13 @@ const BELOW: [(&str, &[&str]); 8] = [
     ("xtask", &[]),
 ];
 
-/// What a plain `cargo build` or `cargo test` leaves out.
+/// Crates that a plain `cargo build` or `cargo test` does not compile.
 const FOR_MAINTAINERS: [&str; 2] = ["dms-kafka-bench", "xtask"];
 
-/// Tests of a crate may use these crates too, although they are not below it.
+/// Crates that only the tests of a crate may depend on.
 const TESTS_MAY_USE: [(&str, &str); 1] = [("dms-kafka", "dms-kafka-gateway")];
 
-/// What only maintainers and one opt-in feature need.
+/// Packages that only xtask and the feature `kafka` need.
 const NOT_BY_DEFAULT: [&str; 5] = [
     "progenitor",
     "progenitor-impl",
@@ -79,14 +79,14 @@ fn name(value: &Value) -> String {
 }
 
 #[test]
-fn the_rule_covers_every_crate() {
+fn the_table_lists_every_crate() {
     let found: BTreeSet<String> = packages(&metadata()).iter().map(name).collect();
     let known = BELOW.map(|(name, _)| name.to_owned()).into();
     assert_eq!(found, known);
 }
 
 #[test]
-fn nothing_depends_on_a_crate_above_it() {
+fn crates_depend_only_on_the_crates_in_the_table() {
     let below = BTreeMap::from(BELOW);
     for package in packages(&metadata()) {
         let depender = name(package);
@@ -98,7 +98,7 @@ fn nothing_depends_on_a_crate_above_it() {
             let for_tests = dependency["kind"] == "dev";
             let allowed = below[depender.as_str()].contains(&used.as_str())
                 || for_tests && TESTS_MAY_USE.contains(&(&depender, &used))
-                // So a crate turns its own features on for its tests.
+                // A crate may enable its own features for its tests.
                 || for_tests && depender == used;
             assert!(allowed, "{depender} may not depend on {used}");
         }
@@ -122,7 +122,7 @@ fn a_plain_build_or_test_compiles_neither_the_generator_nor_librdkafka() {
         .collect();
     assert!(
         compiled.contains("reqwest"),
-        "the list is not a list of packages: {tree}"
+        "this is not a list of packages: {tree}"
     );
     for package in NOT_BY_DEFAULT {
         assert!(
@@ -133,7 +133,7 @@ fn a_plain_build_or_test_compiles_neither_the_generator_nor_librdkafka() {
 }
 
 #[test]
-fn plain_commands_leave_the_maintainers_tools_out() {
+fn plain_commands_do_not_compile_the_maintainers_tools() {
     let metadata = metadata();
     let default = metadata["workspace_default_members"].as_array().unwrap();
     let members = metadata["workspace_members"].as_array().unwrap().iter();

@@ -1,4 +1,4 @@
-//! `cargo xtask generate`: what it writes, what it refuses, what it leaves alone.
+//! `cargo xtask generate`: output, errors, and files that stay unchanged.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
@@ -11,13 +11,13 @@ use support::{CONTRACT, Checkout, GENERATED, workspace};
 
 const COMMAND: &str = "run `cargo xtask generate`";
 
-/// A contract spoilt by one edit, and the one message it gets.
+/// An edit that makes the contract invalid, and the expected error.
 #[derive(Deserialize)]
 struct Case {
     name: String,
     find: String,
     replace: String,
-    /// How far below the beginning of the edit the message points.
+    /// Lines between the beginning of the edit and the line in the message.
     #[serde(default)]
     below: isize,
     message: String,
@@ -45,7 +45,7 @@ fn check_accepts_any_line_ends() {
 }
 
 #[test]
-fn check_shows_a_hand_edit_and_how_to_mend_it() {
+fn check_shows_a_manual_edit_and_how_to_undo_it() {
     let checkout = Checkout::new();
     checkout.edit(GENERATED, "pub partition: ", "pub partition_number: ");
     let edited = checkout.read(GENERATED);
@@ -88,7 +88,7 @@ fn a_changed_contract_makes_the_file_stale_until_it_is_generated_again() {
 }
 
 #[test]
-fn bad_contracts_get_one_message_and_change_nothing() {
+fn an_invalid_contract_gives_one_error_and_changes_no_file() {
     for case in support::cases::<Case>(include_str!("cases/contract.toml")) {
         let checkout = Checkout::new();
         let generated = checkout.read(GENERATED);

@@ -1,4 +1,4 @@
-//! `cargo xtask spec`: the contract, the recorded facts of the page, the page, the named deviations.
+//! `cargo xtask spec`: contract, recorded facts, page and deviations.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
@@ -9,20 +9,20 @@ use support::{CONTRACT, Checkout};
 
 const PAGE: &str = "page.txt";
 
-/// One edit of one file, and what is said about it.
+/// One edit of one file, and the expected errors.
 #[derive(Deserialize)]
 struct Case {
     name: String,
     file: String,
     find: String,
     replace: String,
-    /// How far below the beginning of the edit the first message points.
+    /// Lines between the beginning of the edit and the line in the first message.
     #[serde(default)]
     below: isize,
     messages: Vec<String>,
 }
 
-/// A checkout with a page in the vendor's layout that states the recorded facts in other words.
+/// A checkout with a page that has the vendor's layout and the recorded facts, but other text.
 fn checkout_with_page() -> Checkout {
     let checkout = Checkout::new();
     checkout.write(PAGE, include_str!("cases/page.txt"));
@@ -47,14 +47,14 @@ fn contract_reference_page_and_deviations_agree() {
 }
 
 #[test]
-fn without_the_page_the_comparison_says_that_it_was_skipped() {
+fn without_the_page_its_comparison_is_skipped_with_a_reason() {
     let run = Checkout::new().xtask(&["spec"]);
     assert!(run.success, "{}", run.stderr);
     assert!(run.stderr.contains("skipped: page: "), "{}", run.stderr);
 }
 
 #[test]
-fn a_page_that_is_asked_for_must_be_there() {
+fn a_missing_page_is_an_error() {
     let run = Checkout::new().xtask(&["spec", "--page", "no-such-page.txt"]);
     assert!(!run.success);
     assert!(
@@ -91,7 +91,7 @@ fn every_disagreement_is_reported() {
     }
 }
 
-/// Drops line and column of a message about the contract, unless the contract is what was edited.
+/// Removes line and column of a message about the contract, unless the contract was edited.
 fn without_line(message: &str, edited: &str) -> String {
     let place = message
         .strip_prefix(CONTRACT)
@@ -102,9 +102,9 @@ fn without_line(message: &str, edited: &str) -> String {
     }
 }
 
-/// Where they can run is for `cargo xtask ci`: it takes a package registry.
+/// `cargo xtask ci` runs the linters, which need a package registry.
 #[test]
-fn without_node_the_linters_are_skipped_in_so_many_words() {
+fn without_node_the_linters_are_skipped_with_a_reason() {
     let checkout = Checkout::new();
     let run = support::run(checkout.command(&["spec", "--lint"]).env("PATH", ""));
     assert!(run.success, "{}", run.stderr);

@@ -1,4 +1,4 @@
-//! `cargo xtask tidy`: the structure of this workspace, and what is said of others.
+//! `cargo xtask tidy`, on this workspace and on small examples.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
@@ -10,7 +10,7 @@ use std::process::Command;
 use serde::Deserialize;
 use support::Checkout;
 
-/// The files of a workspace with one crate, and what is said of it.
+/// The files of a workspace with one crate, and the expected errors.
 #[derive(Deserialize)]
 struct Case {
     name: String,

@@ -2,8 +2,8 @@
 //
 // contract:        openapi/dms-kafka.yaml
 // generator:       progenitor 0.15.1
-// contract sha256: 2b70f15f1fa1282b3ed9fd6056054e0e040f8657c91bffe6a930697883cb8acc
-// code sha256:     c9adbdf87f6247f50ce024d447f29b672773f55dbf944825831c47c81f80ce7b
+// contract sha256: 1e7291b1e04078d5ce56f6a7c7b3b214654740f1ac9d43d89a6c0c0d1c50a223
+// code sha256:     57d1746a59cc761eb2e1cd4871141f13fc16a13e07db80ab113dfd8b6087c03b
 
 #![allow(
     unreachable_pub,
@@ -20,7 +20,7 @@ use progenitor_client::{encode_path, ClientHooks, OperationInfo, RequestBuilderE
 /// Types used as operation parameters and responses.
 #[allow(clippy::all)]
 pub mod types {
-    /// What to delete from a topic.
+    /// The records to delete from a topic.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default)]
     #[serde(remote = "Self")]
     pub struct DeleteKafkaMessageRequestBody {
@@ -31,7 +31,7 @@ pub mod types {
 
     crate::objects_only!(DeleteKafkaMessageRequestBody);
 
-    /// What became of each partition.
+    /// The result for each partition.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default)]
     #[serde(remote = "Self")]
     pub struct DeleteKafkaTopicMessagesResponse {
@@ -42,7 +42,7 @@ pub mod types {
 
     crate::objects_only!(DeleteKafkaTopicMessagesResponse);
 
-    /// One of the errors behind an error. Services differ in how they name the code and the text.
+    /// A cause of an error. Services use different names for code and message.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default)]
     #[serde(remote = "Self")]
     pub struct ErrorDetail {
@@ -55,21 +55,21 @@ pub mod types {
         /// Code of the error.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub error_code: ::std::option::Option<::std::string::String>,
-        /// The error in words.
+        /// Message of the error.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub error_msg: ::std::option::Option<::std::string::String>,
-        /// The error in words, under another name.
+        /// Message of the error, under another name.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub message: ::std::option::Option<::std::string::String>,
     }
 
     crate::objects_only!(ErrorDetail);
 
-    /// Why a request failed. The service and the API gateway before it fill in different parts.
+    /// Reason why a request failed. The service and its API gateway set different fields.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default)]
     #[serde(remote = "Self")]
     pub struct ErrorResponse {
-        /// The errors behind this one.
+        /// The causes of this error.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub details: ::std::option::Option<::std::vec::Vec<ErrorDetail>>,
         /// Why permission was denied, encoded so that only an administrator can read it.
@@ -78,10 +78,10 @@ pub mod types {
         /// Code of the error, such as `DMS.00404022` or `APIGW.0301`. Codes are stable, texts are not.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub error_code: ::std::option::Option<::std::string::String>,
-        /// The error in words.
+        /// Message of the error.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub error_msg: ::std::option::Option<::std::string::String>,
-        /// Identifies the request in the service's own logs. Only the API gateway sends it in the body.
+        /// Identifies the request in the service's logs. Only the API gateway sends it in the body.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub request_id: ::std::option::Option<::std::string::String>,
     }
@@ -95,7 +95,7 @@ pub mod types {
         /// The partitions of this page.
         #[serde(default, skip_serializing_if = "::std::vec::Vec::is_empty")]
         pub partitions: ::std::vec::Vec<TopicPartition>,
-        /// How many partitions the topic has, over all pages.
+        /// Number of partitions of the topic, over all pages.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub total: ::std::option::Option<i32>,
     }
@@ -116,7 +116,7 @@ pub mod types {
 
     crate::objects_only!(PartitionOffsetEntity);
 
-    /// What became of one partition.
+    /// The result for one partition.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default)]
     #[serde(remote = "Self")]
     pub struct PartitionResp {
@@ -140,10 +140,10 @@ pub mod types {
         /// Log end offset, the offset that the next record will get.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub last_offset: ::std::option::Option<i64>,
-        /// When the partition was last written to, in milliseconds since the Unix epoch.
+        /// Time of the last write to the partition, in milliseconds since the Unix epoch.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub last_update_time: ::std::option::Option<i64>,
-        /// How many records the partition holds.
+        /// Number of records in the partition.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub message_count: ::std::option::Option<i64>,
         /// Partition number, counted from 0.
@@ -195,8 +195,8 @@ pub mod types {
 /// Deletes the oldest records of a Kafka topic, partition by partition, through the Distributed Message Service (DMS) for
 /// Kafka.
 ///
-/// A deletion moves the log start offset of a partition forward: every record below the given offset is gone for good,
-/// the record at that offset and all later ones stay.
+/// A deletion moves the log start offset of a partition forward: every record below the given offset is deleted
+/// permanently, the record at that offset and all later ones are kept.
 ///
 /// Version: 2.0.0
 #[derive(Clone, Debug)]
@@ -257,16 +257,16 @@ const _: () = {
 impl Client {
     /// Delete Kafka messages
     ///
-    /// Deletes, in each listed partition, every record below the given offset. There is no way back.
+    /// Deletes every record below the given offset in each listed partition. This cannot be undone.
     ///
-    /// A status of 200 says that the request was carried out, not that every partition succeeded: each item of the answer
-    /// carries the result of its own partition.
+    /// Status 200 means that the request was processed, not that every partition succeeded: each item of the response has
+    /// the result of its partition.
     ///
     /// Sends a `POST` request to `/v2/{project_id}/kafka/instances/{instance_id}/topics/{topic}/messages/delete`
     ///
     /// Arguments:
     /// - `project_id`: Project that owns the instance.
-    /// - `instance_id`: Kafka instance that holds the topic.
+    /// - `instance_id`: Kafka instance of the topic.
     /// - `topic`: Topic name.
     /// - `body`: The partitions, each with the offset below which its records are deleted.
     pub async fn delete_kafka_topic_messages<'a>(
@@ -322,18 +322,18 @@ impl Client {
 
     /// List the partitions of a topic
     ///
-    /// Lists the partitions of a topic with the offsets that a deletion changes. It only reads.
+    /// Lists the partitions of a topic with the offsets that a deletion changes. This is read-only.
     ///
-    /// The answer comes in pages; `total` says how many partitions there are in all.
+    /// The response is one page of partitions; `total` is the number of partitions of the topic.
     ///
     /// Sends a `GET` request to `/v2/{project_id}/kafka/instances/{instance_id}/topics/{topic}/partitions`
     ///
     /// Arguments:
     /// - `project_id`: Project that owns the instance.
-    /// - `instance_id`: Kafka instance that holds the topic.
+    /// - `instance_id`: Kafka instance of the topic.
     /// - `topic`: Topic name.
-    /// - `limit`: The most partitions a page may hold.
-    /// - `offset`: How many partitions to skip before the first one of the page. Not a Kafka offset.
+    /// - `limit`: Maximum number of partitions in a page.
+    /// - `offset`: Number of partitions to skip before the page. This is not a Kafka offset.
     pub async fn list_topic_partitions<'a>(
         &'a self,
         project_id: &'a str,

@@ -29,14 +29,14 @@ def main():
 
     def call():
         rows = [PartitionOffsetEntity(partition=n, offset=123456) for n in range(partitions)]
-        answer = client.delete_kafka_topic_messages(
+        response = client.delete_kafka_topic_messages(
             DeleteKafkaTopicMessagesRequest(
                 instance_id=f"partitions-{partitions}",
                 topic="orders",
                 body=DeleteKafkaMessageRequestBody(partitions=rows),
             )
         )
-        assert len(answer.partitions) == partitions
+        assert len(response.partitions) == partitions
 
     for _ in range(work["warm_up"]):
         call()

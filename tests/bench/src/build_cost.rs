@@ -1,4 +1,4 @@
-//! What the facade adds to a user's build.
+//! Crates, build time and program size that the facade adds to a user's program.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -12,7 +12,7 @@ use crate::process::Result;
 
 #[derive(Debug, Args)]
 pub(crate) struct BuildCost {
-    /// Only count the crates that the facade adds, and check that each has its reason.
+    /// Only count the crates that the facade adds, and check that each has a reason.
     #[arg(long)]
     count: bool,
 }
@@ -26,8 +26,8 @@ reqwest = { version = "0.13", default-features = false, features = ["rustls", "h
 const REQWEST_MAIN: &str = r#"
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), reqwest::Error> {
-    let answer = reqwest::Client::new().post("https://example.com").body("{}").send().await?;
-    println!("{}", answer.text().await?);
+    let response = reqwest::Client::new().post("https://example.com").body("{}").send().await?;
+    println!("{}", response.text().await?);
     Ok(())
 }
 "#;
@@ -46,7 +46,7 @@ async fn main() -> Result<(), dms_kafka::Error> {
 const ON_REQWEST: &str = "target/bench/build-cost/on-reqwest";
 const ON_FACADE: &str = "target/bench/build-cost/on-facade";
 
-/// The rows of the table: what is built, where, with which arguments of cargo, and the name of the program.
+/// The rows of the table: title, folder, arguments of cargo, and name of the program.
 const PROGRAMS: [(&str, &str, &str, &str); 4] = [
     ("a program on reqwest with rustls", ON_REQWEST, "", "hello"),
     ("a program on the facade", ON_FACADE, "", "hello"),
@@ -73,18 +73,18 @@ pub(crate) fn run(options: &BuildCost, scale: &Scale) -> Result<()> {
     results.write(scale.folder(), "build-cost")
 }
 
-/// Counts the crates that a user compiles; there is a reason for each that the facade adds.
+/// Counts the crates that a user compiles, and fails if a crate that the facade adds has no reason.
 #[expect(clippy::cast_precision_loss, reason = "some hundred crates")]
 fn count(results: &mut Results) -> Result<()> {
     let [(reqwest, ..), (facade, ..), ..] = PROGRAMS;
     let theirs = crates(ON_REQWEST, REQWEST, REQWEST_MAIN)?;
     let ours = crates(ON_FACADE, FACADE, FACADE_MAIN)?;
-    let reasons: BTreeMap<String, String> =
-        toml::from_str(&fs::read_to_string(root().join(REASONS))?)?;
+    let reasons = fs::read_to_string(root().join(REASONS))?;
+    let reasons: BTreeMap<String, String> = toml::from_str(&reasons)?;
     let added: Vec<&String> = ours.difference(&theirs).collect();
     for name in &added {
         let reason = reasons.get(name.split(' ').next().unwrap_or_default());
-        let reason = reason.ok_or_else(|| format!("{REASONS} gives no reason for {name}"))?;
+        let reason = reason.ok_or_else(|| format!("{REASONS}: no reason for {name}"))?;
         println!("  {name}: {reason}");
     }
     let mut push = |row, column, count: usize| {
@@ -113,14 +113,11 @@ fn crates(folder: &str, dependency: &str, main: &str) -> Result<BTreeSet<String>
         .output()?;
     let tree = String::from_utf8(output.stdout)?;
     let name = |line: &str| line.split(' ').take(2).collect::<Vec<_>>().join(" ");
-    let crates = tree
-        .lines()
-        .map(name)
-        .filter(|name| !name.starts_with("hello "));
-    Ok(crates.collect())
+    let crates = tree.lines().map(name);
+    Ok(crates.filter(|it| !it.starts_with("hello ")).collect())
 }
 
-/// Builds a stripped program from nothing, in a target folder of its own, and returns the seconds and the program's MB.
+/// Builds a stripped program in a new target folder, and returns the seconds and the size in MB.
 fn build(folder: &str, arguments: &str, program: &str) -> Result<(f64, f64)> {
     let target = root().join("target/bench/build-cost/target");
     if target.exists() {

@@ -1,4 +1,4 @@
-//! Instructions of fixed workloads, counted by callgrind: the same on a busy machine as on an idle one.
+//! Instructions of fixed workloads, counted by callgrind. The counts do not depend on the load of the machine.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -9,26 +9,25 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use crate::metrics::{Results, Scale, root};
-use crate::process::{Cost, Job, Kind, Peer, Result, Server, Work, read};
+use crate::process::{Cost, Job, Peer, Result, Server, ServerKind, Work, read};
 use crate::run::rustc;
 
-/// Counts differ by so much between builds of one source.
+/// Builds of the same source differ by less than this.
 const TOLERANCE: f64 = 0.05;
 const BASELINE: &str = "tests/bench/instructions.toml";
 const LOG: &str = "target/bench/callgrind.log";
 
-/// What is counted.
 #[derive(Clone, Copy)]
 enum Workload {
-    /// A peer's calls with so many partitions.
+    /// A peer's calls with a number of partitions.
     Calls(Peer, usize),
     /// A server's responses to signed requests with one partition.
-    Responses(Kind),
+    Responses(ServerKind),
     Signatures,
 }
 
-use Kind::{Anonymous, Axum, Gateway};
 use Peer::{Facade, Generated, Purge, Reqwest, ReqwestSigned};
+use ServerKind::{Anonymous, Axum, Gateway};
 use Workload::{Calls, Responses, Signatures};
 
 const WORKLOADS: [(&str, Workload); 11] = [
@@ -55,7 +54,7 @@ pub(crate) struct Instructions {
 /// Counts in user space for each call, response or signature.
 #[derive(Debug, Deserialize, Serialize)]
 struct Baseline {
-    /// Another compiler makes other counts.
+    /// Counts of different compilers cannot be compared.
     rustc: String,
     per_call: BTreeMap<String, f64>,
 }
@@ -86,7 +85,7 @@ pub(crate) fn run(options: &Instructions, scale: &Scale) -> Result<()> {
     compare(&counted)
 }
 
-/// Ends this process with the status that test programs use for it.
+/// Exits with the code for a skipped test.
 fn skip(reason: &str) -> ! {
     eprintln!("skipped: {reason}");
     exit(77)
@@ -96,12 +95,16 @@ fn compare(counted: &Baseline) -> Result<()> {
     let baseline: Baseline = toml::from_str(&fs::read_to_string(root().join(BASELINE))?)?;
     if baseline.rustc != counted.rustc {
         let [then, now] = [&baseline.rustc, &counted.rustc];
-        skip(&format!("the baseline is from {then}, this is {now}"));
+        skip(&format!(
+            "the baseline is from {then}, this compiler is {now}"
+        ));
     }
     let mut changed = String::new();
     for (name, &now) in &counted.per_call {
         let then = baseline.per_call.get(name);
-        let &then = then.ok_or_else(|| format!("{BASELINE} lacks {name:?}: renew it"))?;
+        let &then = then.ok_or_else(|| {
+            format!("{BASELINE}: {name:?} is missing; run `cargo xtask bench instructions --renew`")
+        })?;
         let change = now / then - 1.0;
         if change.abs() > TOLERANCE {
             let percent = change * 100.0;
@@ -112,13 +115,13 @@ fn compare(counted: &Baseline) -> Result<()> {
         return Ok(());
     }
     Err(format!(
-        "more than 5 % off {BASELINE}:{changed}\nfix it, or renew the baseline with `cargo xtask bench instructions --renew` and say why"
+        "differs by more than 5 % from {BASELINE}:{changed}\nfix this, or run `cargo xtask bench instructions --renew` and explain the change in the commit"
     )
     .into())
 }
 
 impl Workload {
-    /// The difference of many and few repetitions, so that starting up does not count.
+    /// The difference between many and few repetitions, which excludes the start of the process.
     fn per_call(self) -> Result<f64> {
         let (many, few) = (self.total(250)?, self.total(50)?);
         Ok(((many - few) / 200.0).round())
@@ -133,7 +136,7 @@ impl Workload {
         };
         match self {
             Calls(peer, partitions) => {
-                let server = Server::start(Kind::Fast, None)?;
+                let server = Server::start(ServerKind::Fast, None)?;
                 let job = Job::Call(peer, work(partitions), server.endpoint.clone());
                 read::<Cost>(&mut callgrind(&job)?, None)?;
             }
@@ -155,7 +158,7 @@ impl Workload {
         let log = fs::read_to_string(root().join(LOG))?;
         let collected = log.lines().find_map(|line| line.split_once("Collected : "));
         let count = collected.and_then(|(_, count)| count.trim().parse().ok());
-        count.ok_or_else(|| format!("callgrind counted nothing:\n{log}").into())
+        count.ok_or_else(|| format!("callgrind printed no count:\n{log}").into())
     }
 }
 

@@ -1,4 +1,4 @@
-//! What the gateway adds to a deletion on a real Kafka.
+//! The time that the gateway adds to a deletion on a real Kafka.
 
 use std::time::Instant;
 
@@ -16,26 +16,26 @@ use crate::process::Result;
 
 #[derive(Debug, Args)]
 pub(crate) struct Kafka {
-    /// The cluster.
+    /// Bootstrap servers of the cluster.
     #[arg(long, value_name = "HOST:PORT,...")]
     bootstrap_servers: String,
-    /// A topic of three partitions, from which nothing is deleted: every offset asked for is 0.
+    /// A topic of three partitions. Every deletion is before offset 0, so no record is deleted.
     #[arg(long)]
     topic: String,
-    /// Deletions, each way.
+    /// Number of deletions through the gateway, and without it.
     #[arg(long, default_value_t = 2000)]
     calls: u16,
 }
 
 const PARTITIONS: i32 = 3;
-/// Parts of the deletions, of which each has a median.
+/// The deletions are divided into rounds, each with its median.
 const ROUNDS: usize = 10;
-/// The first deletions, which connect.
+/// The first deletions are not measured: they connect.
 const WARM_UP: usize = 20;
 const INSTANCE: &str = "instance";
 const PROJECT: &str = "project";
 
-/// Makes one deletion directly and one through the gateway, in turn, so that both meet the same broker.
+/// Alternates deletions without and with the gateway, so that the broker is in the same state for both.
 #[tokio::main]
 pub(crate) async fn run(options: &Kafka, scale: &Scale) -> Result<()> {
     let admin: AdminClient<DefaultClientContext> = ClientConfig::new()

@@ -1,4 +1,4 @@
-//! The gateway under load, next to an axum route that does nothing.
+//! The gateway under load, compared with an axum route that does nothing.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -14,25 +14,22 @@ use tokio::task::JoinSet;
 
 use crate::metrics::{Results, Round, Scale};
 use crate::peers::{ACCESS_KEY, INSTANCE, PROJECT, SECRET_KEY, body, path, sign_headers};
-use crate::process::{Job, Kind, Result, Server};
+use crate::process::{Job, Result, Server, ServerKind};
 
 const CONNECTIONS: usize = 64;
-const SERVERS: [(&str, Kind); 3] = [
-    ("axum", Kind::Axum),
-    ("anonymous", Kind::Anonymous),
-    ("gateway", Kind::Gateway),
+const SERVERS: [(&str, ServerKind); 3] = [
+    ("axum", ServerKind::Axum),
+    ("anonymous", ServerKind::Anonymous),
+    ("gateway", ServerKind::Gateway),
 ];
 
-/// The responses to a load.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
-pub(crate) struct Answers {
-    /// With status 200.
+pub(crate) struct ResponseCounts {
     pub(crate) ok: usize,
-    /// With another status.
     pub(crate) other: usize,
 }
 
-/// Measures each server for two seconds a round, which stays on one CPU with the load on the other.
+/// Measures each server for two seconds per round. The server has one CPU, the load the other.
 pub(crate) fn measure(rounds: usize, scale: &Scale, results: &mut Results) -> Result<()> {
     const SECTION: &str = "The gateway";
     let mut measured: Vec<Round> = Vec::new();
@@ -41,28 +38,29 @@ pub(crate) fn measure(rounds: usize, scale: &Scale, results: &mut Results) -> Re
         for (name, kind) in SERVERS {
             let server = Server::start(kind, Some(0))?;
             let job = Job::Load(scale.of(2) as u64, server.endpoint.clone());
-            let answers: Answers = job.run(Some(1))?;
-            if answers.other > 0 || answers.ok == 0 {
-                return Err(format!("the {name} server answered {answers:?}").into());
+            let counts: ResponseCounts = job.run(Some(1))?;
+            if counts.other > 0 || counts.ok == 0 {
+                return Err(
+                    format!("the {name} server sent failures or nothing: {counts:?}").into(),
+                );
             }
-            round.push((name, server.stop()?.per_call(answers.ok)));
+            round.push((name, server.stop()?.per_call(counts.ok)));
         }
         measured.push(round);
     }
     results.push_costs(SECTION, "", &measured);
     for (at, (name, _)) in SERVERS.iter().enumerate() {
-        let values = measured
-            .iter()
-            .map(|round| round[0].1.cpu / round[at].1.cpu);
+        let rounds = measured.iter();
+        let values = rounds.map(|round| round[0].1.cpu / round[at].1.cpu);
         let metric = "requests per CPU second, x of the first";
         results.push([SECTION, "", name, metric], values.collect());
     }
     Ok(())
 }
 
-/// Sends one signed request again and again over each connection, as cheaply as possible.
+/// Repeats one signed request over each connection, with as little work as possible.
 #[tokio::main(flavor = "current_thread")]
-pub(crate) async fn load(seconds: u64, endpoint: &str) -> Result<Answers> {
+pub(crate) async fn load(seconds: u64, endpoint: &str) -> Result<ResponseCounts> {
     let host = endpoint.trim_start_matches("http://").to_owned();
     let request: Arc<[u8]> = request(endpoint, &host)?.into();
     let end = Instant::now() + Duration::from_secs(seconds);
@@ -70,39 +68,39 @@ pub(crate) async fn load(seconds: u64, endpoint: &str) -> Result<Answers> {
     for _ in 0..CONNECTIONS {
         connections.spawn(connection(host.clone(), request.clone(), end));
     }
-    let mut all = Answers::default();
-    for answers in connections.join_all().await {
-        let answers = answers?;
-        all.ok += answers.ok;
-        all.other += answers.other;
+    let mut all = ResponseCounts::default();
+    for counts in connections.join_all().await {
+        let counts = counts?;
+        all.ok += counts.ok;
+        all.other += counts.other;
     }
     Ok(all)
 }
 
-async fn connection(host: String, request: Arc<[u8]>, end: Instant) -> io::Result<Answers> {
+async fn connection(host: String, request: Arc<[u8]>, end: Instant) -> io::Result<ResponseCounts> {
     let mut stream = TcpStream::connect(host).await?;
     stream.set_nodelay(true)?;
-    let mut answers = Answers::default();
+    let mut counts = ResponseCounts::default();
     let mut response = Vec::with_capacity(4096);
     while Instant::now() < end {
         stream.write_all(&request).await?;
         response.clear();
-        // The end of a body of JSON, with or without error.
+        // Every response body is a JSON object.
         while !response.ends_with(b"}") {
             if stream.read_buf(&mut response).await? == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
         }
         if response.starts_with(b"HTTP/1.1 200 ") {
-            answers.ok += 1;
+            counts.ok += 1;
         } else {
-            answers.other += 1;
+            counts.other += 1;
         }
     }
-    Ok(answers)
+    Ok(counts)
 }
 
-/// A request as it is on the wire. The signature is valid for 15 minutes.
+/// The bytes of a request. The signature is valid for 15 minutes.
 fn request(endpoint: &str, host: &str) -> Result<Vec<u8>> {
     let credentials = Credentials::new(ACCESS_KEY, SECRET_KEY)?;
     let path = path(PROJECT, &format!("{INSTANCE}1"));

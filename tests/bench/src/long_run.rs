@@ -1,4 +1,4 @@
-//! What shows only after a long time: memory that grows, calls that get slower.
+//! Long runs, which detect memory that grows and calls that get slower.
 
 use std::fs;
 use std::thread;
@@ -6,22 +6,22 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::load::Answers;
+use crate::load::ResponseCounts;
 use crate::metrics::{PEAK, Results, Scale};
-use crate::process::{Cost, Job, Kind, Peer, Result, Server, Work};
+use crate::process::{Cost, Job, Peer, Result, Server, ServerKind, Work};
 
 const SECTION: &str = "Long runs";
-/// How much more memory the later part of a long run may take.
+/// The limit for the memory of the later part, as a multiple of the first part's.
 const MEMORY: f64 = 1.10;
-/// How much more CPU time a late call may take: two processes at different times differ by more than rounds of one run.
+/// The limit for the CPU time of a late call, as a multiple. Two processes differ more than rounds of one run.
 const SLOWER: f64 = 1.25;
 
 #[derive(Debug, Args)]
 pub(crate) struct LongRun {
-    /// Calls through the facade.
+    /// Number of calls through the facade.
     #[arg(long, default_value_t = 1_000_000)]
     calls: usize,
-    /// Seconds of full load on the gateway, within the validity of a signature.
+    /// Seconds of full load on the gateway. A signature is valid for 15 minutes, so the limit is 600.
     #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u16).range(10..=600))]
     seconds: u16,
 }
@@ -34,9 +34,9 @@ pub(crate) fn run(options: &LongRun, scale: &Scale) -> Result<()> {
     results.write(scale.folder(), "long-run")
 }
 
-/// A tenth of the calls, then all of them: neither cost nor memory may depend on how many came before.
+/// Makes a tenth of the calls, then all of them. Cost and memory must not depend on the number of calls.
 fn calls(calls: usize, results: &mut Results) -> Result<()> {
-    let server = Server::start(Kind::Fast, Some(0))?;
+    let server = Server::start(ServerKind::Fast, Some(0))?;
     let cost = |calls| -> Result<Cost> {
         let work = Work {
             partitions: 1,
@@ -57,39 +57,38 @@ fn calls(calls: usize, results: &mut Results) -> Result<()> {
     Ok(())
 }
 
-/// Full load on the gateway; its memory is read every two seconds.
+/// Puts full load on the gateway and reads its memory every two seconds.
 #[expect(
     clippy::cast_precision_loss,
     reason = "far below 2^52 responses or KiB"
 )]
 fn load(seconds: usize, results: &mut Results) -> Result<()> {
-    let server = Server::start(Kind::Gateway, Some(0))?;
+    let server = Server::start(ServerKind::Gateway, Some(0))?;
     let job = Job::Load(seconds as u64, server.endpoint.clone());
-    let answers = thread::spawn(move || {
-        let answers: Result<Answers> = job.run(Some(1));
-        answers.map_err(|error| error.to_string())
+    let load = thread::spawn(move || {
+        let counts: Result<ResponseCounts> = job.run(Some(1));
+        counts.map_err(|error| error.to_string())
     });
     let mut samples = Vec::new();
-    while !answers.is_finished() {
+    while !load.is_finished() {
         thread::sleep(Duration::from_secs(2));
         samples.push(resident_kib(server.id())? as f64 / 1024.0);
     }
-    let answers = answers.join().map_err(|_| "the load panicked")??;
+    let counts = load.join().map_err(|_| "the load panicked")??;
     let (first, second) = samples.split_at(samples.len() / 2);
     let [first, second] = [first, second].map(|half| half.iter().copied().fold(0.0, f64::max));
     let table = format!("The gateway under full load for {seconds} seconds");
     let mut push = |row, column, value| results.push([SECTION, &table, row, column], vec![value]);
     push("first half", PEAK, first);
     push("second half", PEAK, second);
-    push("all", "responses of status 200", answers.ok as f64);
-    push("all", "others", answers.other as f64);
-    if answers.other > 0 || second > first * MEMORY {
+    push("all", "responses of status 200", counts.ok as f64);
+    push("all", "others", counts.other as f64);
+    if counts.other > 0 || second > first * MEMORY {
         return Err("the gateway refused requests, or its memory grows".into());
     }
     Ok(())
 }
 
-/// The resident set of a process.
 fn resident_kib(id: u32) -> Result<u64> {
     let status = fs::read_to_string(format!("/proc/{id}/status"))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));

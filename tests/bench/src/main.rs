@@ -1,7 +1,7 @@
-//! Measures what dms-kafka costs, next to what other clients and servers cost.
+//! Measures CPU time, memory and rates of dms-kafka and of other clients and servers.
 //!
-//! One process runs everything and starts the others: servers, one peer at a time, a load. Each part writes its results
-//! as a flat list of metrics, from which `report` makes BENCHMARKS.md.
+//! One process starts the others: servers, one peer at a time, a load. Each part writes its results as a flat list of
+//! metrics, from which `report` writes BENCHMARKS.md.
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -29,7 +29,7 @@ use clap::{Parser, Subcommand};
 use metrics::Scale;
 use process::{Job, Result, print};
 
-/// Measure what dms-kafka costs.
+/// Measure CPU time, memory and rates of dms-kafka.
 #[derive(Debug, Parser)]
 #[command(bin_name = "cargo xtask bench")]
 struct Cli {
@@ -47,14 +47,14 @@ enum Command {
     Report,
     /// Count instructions of fixed workloads under callgrind and compare them with the baseline.
     Instructions(instructions::Instructions),
-    /// Count crates and time clean release builds of a program on the facade and of one on reqwest.
+    /// Count the crates and measure clean release builds of a program on the facade and of one on reqwest.
     BuildCost(build_cost::BuildCost),
     /// Measure what the gateway adds to a deletion on a real Kafka.
     #[cfg(feature = "kafka")]
     Kafka(kafka::Kafka),
-    /// Check that neither cost nor memory grows: a million calls, and full load on the gateway.
+    /// Check that cost and memory do not grow over a million calls and under full load on the gateway.
     LongRun(long_run::LongRun),
-    /// Do one job in this process, for the other parts.
+    /// Do one job in this process.
     #[command(hide = true)]
     Job { job: String },
 }

@@ -1,4 +1,4 @@
-//! The flat list of results: each is a metric with one value for each round.
+//! The flat list of results: metrics, with a value for each round.
 
 use std::fmt;
 use std::fs;
@@ -9,16 +9,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::process::{Cost, Result};
 
-/// Something measured.
 #[derive(Debug, Deserialize, Serialize)]
 pub(crate) struct Metric {
     /// The section of the report, the title of a table in it, a row of the table and a column.
     pub(crate) name: [String; 4],
-    /// Round by round, at least one.
+    /// One value per round, at least one.
     pub(crate) values: Vec<f64>,
 }
 
-/// If the middle half of the rounds lies further from the median than this part of it, they are noise.
+/// A metric is noisy if a quartile differs from the median by more than this part of the median.
 const NOISE: f64 = 0.15;
 
 impl Metric {
@@ -26,12 +25,11 @@ impl Metric {
         quantile(&self.values, 0.5)
     }
 
-    /// The least and the greatest value.
+    /// The minimum and the maximum.
     pub(crate) fn range(&self) -> [f64; 2] {
         [0.0, 1.0].map(|part| quantile(&self.values, part))
     }
 
-    /// The values below which a quarter and three quarters of the rounds lie.
     pub(crate) fn quartiles(&self) -> [f64; 2] {
         [0.25, 0.75].map(|part| quantile(&self.values, part))
     }
@@ -43,7 +41,7 @@ impl Metric {
     }
 }
 
-/// The value below which this part of the values lies, between two of them where it falls between.
+/// The quantile of the values, with linear interpolation.
 #[expect(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
@@ -58,7 +56,7 @@ pub(crate) fn quantile(values: &[f64], part: f64) -> f64 {
     below + (above - below) * at.fract()
 }
 
-/// The median, with the least and the greatest in brackets.
+/// The median, with minimum and maximum in brackets.
 impl fmt::Display for Metric {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let digits = match self.median() {
@@ -76,7 +74,7 @@ impl fmt::Display for Metric {
     }
 }
 
-/// A number with a comma after every third digit from the decimal point.
+/// Formats a number with thousands separators.
 fn number(value: f64, digits: usize) -> String {
     let text = format!("{value:.digits$}");
     let whole = text.find('.').unwrap_or(text.len());
@@ -90,10 +88,9 @@ fn number(value: f64, digits: usize) -> String {
     separated
 }
 
-/// The results of one part.
 #[derive(Debug, Default, Deserialize, Serialize)]
 pub(crate) struct Results {
-    /// How the results came about, in sentences.
+    /// Sentences on how the results were measured.
     pub(crate) notes: Vec<String>,
     pub(crate) metrics: Vec<Metric>,
 }
@@ -106,7 +103,7 @@ impl Results {
         self.metrics.push(metric);
     }
 
-    /// The cost of a call, by the name of the caller, in each round; also as ratios to the first caller in the same round.
+    /// Adds the cost of a call for each caller, also as ratios to the first caller in the same round.
     pub(crate) fn push_costs(&mut self, section: &str, table: &str, rounds: &[Round]) {
         for (at, (caller, _)) in rounds[0].iter().enumerate() {
             let mut push = |metric, value: fn(Cost, Cost) -> f64| {
@@ -124,7 +121,6 @@ impl Results {
         }
     }
 
-    /// The metric of that name.
     pub(crate) fn find(&self, name: [&str; 4]) -> Option<&Metric> {
         self.metrics.iter().find(|metric| metric.name == name)
     }
@@ -135,7 +131,7 @@ impl Results {
         Ok(fs::write(file, serde_json::to_string_pretty(self)? + "\n")?)
     }
 
-    /// Adds what a part has written, if it has.
+    /// Adds the results of a part, if it has run.
     pub(crate) fn read(&mut self, folder: &str, part: &str) -> Result<()> {
         let file = root().join(folder).join(part).with_extension("json");
         if let Ok(text) = fs::read_to_string(file) {
@@ -147,9 +143,7 @@ impl Results {
     }
 }
 
-/// The column of CPU time.
 pub(crate) const CPU: &str = "CPU us per call";
-/// The column of the largest resident set.
 pub(crate) const PEAK: &str = "peak MB";
 
 /// The largest resident set of several runs, in MB.
@@ -157,20 +151,19 @@ pub(crate) fn peak(costs: impl Iterator<Item = Cost>) -> f64 {
     costs.map(|cost| cost.peak_rss).fold(0.0, f64::max) / 1024.0
 }
 
-/// The cost of a call in one round, by the name of the caller.
+/// The cost of a call in one round, for each caller.
 pub(crate) type Round = Vec<(&'static str, Cost)>;
 
-/// How much is measured.
 #[derive(Debug, Args)]
 pub(crate) struct Scale {
-    /// Only check that everything works: one round, few calls. The figures mean nothing, and are written to
+    /// Only check that everything works: one round, few calls. The figures are meaningless, and are written to
     /// target/bench/quick
     #[arg(long, global = true)]
     pub(crate) quick: bool,
 }
 
 impl Scale {
-    /// Where results go, within the checkout.
+    /// The folder of results, relative to the root of the checkout.
     pub(crate) fn folder(&self) -> &'static str {
         if self.quick {
             "target/bench/quick"
@@ -179,13 +172,13 @@ impl Scale {
         }
     }
 
-    /// The number of rounds, calls or seconds to make of those that a measurement takes.
+    /// Reduces a number of rounds, calls or seconds in a quick run.
     pub(crate) fn of(&self, full: usize) -> usize {
         if self.quick { full.div_ceil(50) } else { full }
     }
 }
 
-/// The checkout that this was built from.
+/// The root of the checkout.
 pub(crate) fn root() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
 }

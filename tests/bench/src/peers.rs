@@ -1,4 +1,4 @@
-//! The ways of making the same call that are compared.
+//! The peers: different ways of making the same call.
 
 use std::hint::black_box;
 use std::time::SystemTime;
@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 use crate::process::{Cost, Peer, Result, Work};
 
 pub(crate) const PROJECT: &str = "0123456789abcdef0123456789abcdef";
-/// The number after it tells the fast server how many partitions to answer for.
+/// The instance id is this and the number of partitions, which the fast server reads.
 pub(crate) const INSTANCE: &str = "partitions-";
 pub(crate) const TOPIC: &str = "orders";
 pub(crate) const ACCESS_KEY: &str = "BENCHMARKACCESSKEY00";
@@ -109,9 +109,8 @@ impl Caller {
             }
             Peer::ReqwestJson => {
                 let response = self.reqwest(body(self.work.partitions)?, false).await?;
-                serde_json::from_slice::<Response>(&response)?
-                    .partitions
-                    .len()
+                let response: Response = serde_json::from_slice(&response)?;
+                response.partitions.len()
             }
             Peer::Generated => self.generated().await?,
             Peer::Facade | Peer::Purge => self.facade().await?,
@@ -160,7 +159,7 @@ impl Caller {
         Ok(call.send().await?.into_result()?.len())
     }
 
-    /// As many requests as the other peers send, made from rows.
+    /// Sends the same number of requests as the other peers, from rows.
     async fn purge(&self, calls: usize, in_flight: usize) -> Result<()> {
         let per_request = self.work.partitions;
         let target = DeletionTarget::before(OFFSET)?;
@@ -180,12 +179,10 @@ impl Caller {
     }
 }
 
-/// The ids of so many partitions.
 fn partitions(count: usize) -> impl Iterator<Item = i32> {
     (0..).take(count)
 }
 
-/// The path of a deletion.
 pub(crate) fn path(project_id: &str, instance_id: &str) -> String {
     format!("/v2/{project_id}/kafka/instances/{instance_id}/topics/{TOPIC}/messages/delete")
 }
@@ -205,17 +202,11 @@ pub(crate) fn sign_headers(
         path,
         query: "",
     };
-    let payload = Payload::Bytes(body);
-    Ok(authorize(
-        credentials,
-        target,
-        headers,
-        payload,
-        SystemTime::now(),
-    )?)
+    let (payload, now) = (Payload::Bytes(body), SystemTime::now());
+    Ok(authorize(credentials, target, headers, payload, now)?)
 }
 
-/// Signs requests with a body of so many bytes, or only hashes them.
+/// Signs a request `times` times, or only hashes its body.
 pub(crate) fn sign(sign: bool, bytes: usize, times: usize) -> Result<Cost> {
     let credentials = Credentials::new(ACCESS_KEY, SECRET_KEY)?;
     let endpoint = "http://dms.ap-southeast-1.myhuaweicloud.com";
@@ -236,7 +227,7 @@ pub(crate) fn sign(sign: bool, bytes: usize, times: usize) -> Result<Cost> {
     Ok(Cost::now(UsageWho::RUSAGE_SELF)? - before)
 }
 
-/// A user's own types, as one would write them for reqwest.
+/// Types that a user of reqwest would write.
 #[derive(Serialize)]
 struct Request {
     partitions: Vec<Row>,
@@ -263,7 +254,7 @@ struct Response {
 }
 
 #[derive(Deserialize)]
-#[expect(dead_code, reason = "decoded, as a user's own type would be")]
+#[expect(dead_code, reason = "decoded, but not read")]
 struct Item {
     partition: i32,
     result: String,

@@ -1,4 +1,4 @@
-//! The two plots of BENCHMARKS.md.
+//! Draws the two plots of BENCHMARKS.md.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use crate::metrics::Results;
 use crate::process::Result;
 
 const SIZE: (u32, u32) = (760, 460);
-/// One for each peer that a plot can have.
+/// One colour per peer.
 const COLOURS: [RGBColor; 8] = [
     RGBColor(31, 119, 180),
     RGBColor(255, 127, 14),
@@ -20,7 +20,6 @@ const COLOURS: [RGBColor; 8] = [
     RGBColor(127, 127, 127),
 ];
 
-/// A peer and its points.
 type Line<'a> = (&'a str, Vec<(f64, f64)>);
 
 pub(crate) fn write(results: &Results, folder: &Path) -> Result<()> {
@@ -38,16 +37,13 @@ pub(crate) fn write(results: &Results, folder: &Path) -> Result<()> {
     )
 }
 
-/// Peers with more than two tables of a section. The number at the beginning of the table's title is the x coordinate.
+/// The lines of the peers in more than two tables of a section. A table's title begins with the x coordinate.
 fn lines<'a>(results: &'a Results, section: &str, column: &str) -> Vec<Line<'a>> {
     let mut lines: Vec<Line<'_>> = Vec::new();
     for metric in &results.metrics {
         let [of, table, peer, metric_column] = &metric.name;
-        let x = table
-            .split(' ')
-            .next()
-            .and_then(|number| number.parse().ok());
-        let (Some(x), true) = (x, of == section && metric_column == column) else {
+        let number = table.split(' ').next().map(str::parse);
+        let (Some(Ok(x)), true) = (number, of == section && metric_column == column) else {
             continue;
         };
         let point = (x, metric.median());
@@ -60,7 +56,7 @@ fn lines<'a>(results: &'a Results, section: &str, column: &str) -> Vec<Line<'a>>
     lines
 }
 
-/// Both axes are logarithmic: a straight line of slope one is linear growth.
+/// Draws lines with logarithmic axes, on which linear growth is a straight line of slope one.
 fn draw(path: &Path, title: &str, axes: (&str, &str), lines: &[Line<'_>]) -> Result<()> {
     let points = || lines.iter().flat_map(|(_, points)| points);
     let around = |value: fn(&(f64, f64)) -> f64| {

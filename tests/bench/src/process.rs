@@ -1,4 +1,4 @@
-//! Jobs that run in processes of their own, so that the cost of each is measured separately.
+//! Jobs run in separate processes, so that the cost of each is measured alone.
 
 use std::env;
 use std::ffi::OsStr;
@@ -14,21 +14,21 @@ use nix::sys::time::TimeVal;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-/// An error is reported to the caller and not examined further.
+/// Errors are only reported, so their types do not matter.
 pub(crate) type Result<T, E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
 
-/// What a process of this program does. It prints the result as a line of JSON.
+/// The work of one process of this program, which prints the result as a line of JSON.
 #[derive(Debug, Deserialize, Serialize)]
 pub(crate) enum Job {
     /// Print the endpoint, serve until standard input ends, and print the `Cost`.
-    Serve(Kind),
+    Serve(ServerKind),
     /// Make calls to an endpoint and print their `Cost`.
     Call(Peer, Work, String),
-    /// Load an endpoint for so many seconds and print the `Answers`.
+    /// Put load on an endpoint for a number of seconds and print the `ResponseCounts`.
     Load(u64, String),
     /// Run a command and print its `Cost`.
     Command(Vec<String>),
-    /// Sign, or only hash, bodies of so many bytes so many times and print the `Cost`.
+    /// Sign or only hash a body `times` times and print the `Cost`.
     Sign {
         sign: bool,
         bytes: usize,
@@ -36,36 +36,32 @@ pub(crate) enum Job {
     },
 }
 
-/// What a server does.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
-pub(crate) enum Kind {
-    /// Reads the request, checks nothing, and sends a response made beforehand.
+pub(crate) enum ServerKind {
+    /// Reads the request without checks and sends a prepared response.
     Fast,
     /// An axum route that does nothing.
     Axum,
-    /// The gateway, in memory, without signature verification.
+    /// The gateway in memory, without signature verification.
     Anonymous,
-    /// The gateway, in memory, with signature verification.
+    /// The gateway in memory, with signature verification.
     Gateway,
 }
 
-/// How a call is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub(crate) enum Peer {
-    /// reqwest sends bytes made beforehand, unsigned, and reads the bytes of the response.
+    /// reqwest sends prepared bytes, unsigned, and reads the bytes of the response.
     Reqwest,
-    /// The same, signed: what algorithm and headers cost every caller.
+    /// The same, signed: algorithm and headers are a cost that every caller has.
     ReqwestSigned,
     /// reqwest with `serde_json` for request and response, unsigned.
     ReqwestJson,
     /// The generated client: signed, response kept and decoded.
     Generated,
     Facade,
-    /// The facade's purge.
     Purge,
 }
 
-/// The calls to make.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 pub(crate) struct Work {
     /// Partitions named in each request.
@@ -76,21 +72,19 @@ pub(crate) struct Work {
     pub(crate) warm_up: usize,
 }
 
-/// What a process has used.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 pub(crate) struct Cost {
-    /// Seconds on the clock.
+    /// Elapsed seconds.
     pub(crate) wall: f64,
     /// Seconds of CPU time, user and system.
     pub(crate) cpu: f64,
     /// The largest resident set, in KiB.
     pub(crate) peak_rss: f64,
-    /// Pages that the system had to hand out.
     pub(crate) page_faults: f64,
 }
 
 impl Cost {
-    /// Of this process so far, or of its largest ended child.
+    /// The cost of this process so far, or of its children that have ended.
     #[expect(clippy::cast_precision_loss, reason = "far below 2^52 KiB or pages")]
     pub(crate) fn now(who: UsageWho) -> Result<Self> {
         static BEGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
@@ -108,7 +102,6 @@ impl Cost {
         })
     }
 
-    /// For each of so many calls.
     #[expect(clippy::cast_precision_loss, reason = "far below 2^52 calls")]
     pub(crate) fn per_call(self, calls: usize) -> Self {
         Self {
@@ -120,7 +113,6 @@ impl Cost {
     }
 }
 
-/// What was used between two moments.
 impl Sub for Cost {
     type Output = Self;
 
@@ -134,7 +126,7 @@ impl Sub for Cost {
     }
 }
 
-/// Runs a command in silence. Its cost is exact because this process has no other child.
+/// Runs a command without output. The cost is exact because this process has no other child.
 pub(crate) fn command(command: &[String]) -> Result<Cost> {
     let before = Cost::now(UsageWho::RUSAGE_CHILDREN)?;
     let status = Command::new(&command[0])
@@ -150,7 +142,7 @@ pub(crate) fn command(command: &[String]) -> Result<Cost> {
 }
 
 impl Job {
-    /// As a command, run by others such as valgrind.
+    /// The command for the job, optionally under a runner such as valgrind.
     pub(crate) fn command(&self, runner: &[&str]) -> Result<Command> {
         let (program, job) = (env::current_exe()?, serde_json::to_string(self)?);
         let own = [program.as_os_str(), OsStr::new("job"), OsStr::new(&job)];
@@ -160,7 +152,6 @@ impl Job {
         Ok(command)
     }
 
-    /// Does it on one CPU, or on any.
     pub(crate) fn run<T: DeserializeOwned>(&self, cpu: Option<usize>) -> Result<T> {
         read(&mut self.command(&[])?, cpu)
     }
@@ -177,7 +168,7 @@ pub(crate) fn read<T: DeserializeOwned>(command: &mut Command, cpu: Option<usize
     Ok(serde_json::from_slice(&output.stdout)?)
 }
 
-/// A process runs on the CPUs of the thread that starts it.
+/// Starts a process on one CPU or on any: it inherits the CPU affinity of the thread that starts it.
 fn spawn(command: &mut Command, cpu: Option<usize>) -> io::Result<Child> {
     let pinned = || {
         cpu.into_iter().for_each(pin);
@@ -187,7 +178,7 @@ fn spawn(command: &mut Command, cpu: Option<usize>) -> io::Result<Child> {
     joined.unwrap_or_else(|_| Err(io::Error::other("a thread panicked")))
 }
 
-/// Keeps this thread on one CPU. A machine that cannot do so measures unpinned; the report says how many CPUs there are.
+/// Pins this thread to a CPU. Where this is not possible, processes run unpinned.
 fn pin(cpu: usize) {
     #[cfg(target_os = "linux")]
     {
@@ -200,7 +191,6 @@ fn pin(cpu: usize) {
     let _ = cpu;
 }
 
-/// A server in a process of its own.
 #[derive(Debug)]
 pub(crate) struct Server {
     process: Child,
@@ -209,11 +199,11 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    pub(crate) fn start(kind: Kind, cpu: Option<usize>) -> Result<Self> {
+    pub(crate) fn start(kind: ServerKind, cpu: Option<usize>) -> Result<Self> {
         Self::spawn(&mut Job::Serve(kind).command(&[])?, cpu)
     }
 
-    /// Runs a command that does the job `Serve`.
+    /// Runs a command that does the job `Serve` and reads the endpoint.
     pub(crate) fn spawn(command: &mut Command, cpu: Option<usize>) -> Result<Self> {
         let mut process = spawn(command.stdin(Stdio::piped()).stdout(Stdio::piped()), cpu)?;
         let stdout = process.stdout.take().ok_or("no standard output")?;
@@ -230,7 +220,7 @@ impl Server {
         self.process.id()
     }
 
-    /// Ends it, and returns what serving has cost.
+    /// Stops the server and returns the cost of serving.
     pub(crate) fn stop(mut self) -> Result<Cost> {
         drop(self.process.stdin.take());
         let cost = self.line()?;
@@ -253,7 +243,6 @@ impl Drop for Server {
     }
 }
 
-/// Prints the result of a job.
 pub(crate) fn print(result: &impl Serialize) -> Result<()> {
     println!("{}", serde_json::to_string(result)?);
     Ok(())

@@ -1,4 +1,4 @@
-//! BENCHMARKS.md, from the results of all parts, the bounds and a template.
+//! Writes BENCHMARKS.md from the results of all parts, the bounds and a template.
 
 use std::fs;
 
@@ -8,10 +8,10 @@ use crate::metrics::{Metric, Results, Scale, root};
 use crate::plot;
 use crate::process::Result;
 
-/// The files of results, in the order of the report.
+/// The parts whose results are read, in the order of the report.
 const PARTS: [&str; 5] = ["run", "kafka", "long-run", "build-cost", "instructions"];
-/// The report, with a section of the results, `{notes}`, `{bounds}` or the instructions of a workload in braces. Each
-/// explanation of a bound that does not hold is a section of the third level.
+/// The template of the report. Braces contain `notes`, `bounds`, a section of the results, or a workload whose instructions
+/// are inserted. Each heading of level three is the explanation of a bound that does not hold.
 const TEMPLATE: &str = include_str!("../benchmarks.md");
 const BOUNDS: &str = include_str!("../bounds.toml");
 
@@ -20,7 +20,6 @@ struct Bounds {
     bound: Vec<Bound>,
 }
 
-/// What a metric must be.
 #[derive(Debug, Deserialize)]
 struct Bound {
     what: String,
@@ -29,7 +28,7 @@ struct Bound {
     limit: (String, f64),
     #[serde(default)]
     unit: String,
-    /// The title of the explanation.
+    /// The heading of the explanation.
     why: Option<String>,
 }
 
@@ -63,7 +62,7 @@ impl Bound {
     }
 }
 
-/// In a quick run, everything is written to the folder of its results.
+/// Writes the report and the plots: in a quick run to `target/bench/quick`, else to the checkout.
 pub(crate) fn write(scale: &Scale) -> Result<()> {
     let mut results = Results::default();
     for part in PARTS {
@@ -81,7 +80,8 @@ pub(crate) fn write(scale: &Scale) -> Result<()> {
         bound.verdict(&results) == DOES_NOT_HOLD && bound.why.is_none() && !scale.quick
     };
     let unexplained = bounds.iter().find(unexplained).map(|bound| &bound.what);
-    let missing = |what| format!("{what:?} does not hold: explain it in tests/bench/benchmarks.md");
+    let missing =
+        |what| format!("{what:?} does not hold: add an explanation to tests/bench/benchmarks.md");
     unexplained.map_or(Ok(()), |what| Err(missing(what).into()))
 }
 
@@ -102,12 +102,14 @@ fn text(results: &Results, bounds: &[Bound]) -> Result<String> {
     fill(&text, results, bounds)
 }
 
-/// A template with each name in braces replaced.
+/// Replaces each name in braces.
 fn fill(template: &str, results: &Results, bounds: &[Bound]) -> Result<String> {
     let mut parts = template.split('{');
     let mut text = parts.next().unwrap_or_default().to_owned();
     for part in parts {
-        let (name, rest) = part.split_once('}').ok_or("a brace without its match")?;
+        let (name, rest) = part
+            .split_once('}')
+            .ok_or("tests/bench/benchmarks.md: unmatched brace")?;
         let instructions = results.find(["Instructions", "", name, "instructions"]);
         text += &match (name, instructions) {
             ("notes", _) => results.notes.join("\n"),
@@ -135,7 +137,7 @@ fn table_of_bounds(results: &Results, bounds: &[Bound]) -> String {
     lines.join("\n")
 }
 
-/// The tables of a section: rows and columns in the order in which they were measured.
+/// The tables of a section, with rows and columns in the order of the results.
 fn tables(results: &Results, section: &str) -> String {
     let names = |at: usize, before: &[&str]| {
         let mut names: Vec<&str> = Vec::new();
@@ -166,7 +168,7 @@ fn tables(results: &Results, section: &str) -> String {
     tables.join("\n\n")
 }
 
-/// The figures of a metric, or nothing; ratios say if they are noise.
+/// The figures of a metric, if there is one. Noisy ratios are marked.
 fn cell(metric: Option<&Metric>) -> String {
     match metric {
         Some(metric) if metric.is_noisy() && metric.name[3].contains("x of") => {
@@ -176,7 +178,6 @@ fn cell(metric: Option<&Metric>) -> String {
     }
 }
 
-/// The beginning of a table.
 fn head(columns: &[&str]) -> String {
     let line = "---|".repeat(columns.len());
     format!("| {} |\n|{line}", columns.join(" | "))
@@ -203,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_take_the_places_of_their_workloads() -> Result<()> {
+    fn workloads_in_braces_become_their_instructions() -> Result<()> {
         let why = "The facade takes {facade}, signing {signing}, {nothing else}.";
         let with_counts = "The facade takes 1,234,567, signing 45, not measured.";
         assert_eq!(fill(why, &results(), &[])?, with_counts);
@@ -222,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn three_quarters_of_the_rounds_decide_on_a_bound() {
+    fn a_bound_holds_if_it_does_in_three_quarters_of_the_rounds() {
         let cases: [(&[f64], &str); 7] = [
             (&[], NOT_MEASURED),
             (&[1.0], HOLDS),
@@ -250,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn bounds_and_explanations_belong_together() -> Result<()> {
+    fn each_explanation_belongs_to_a_bound() -> Result<()> {
         let Bounds { bound: bounds } = toml::from_str(BOUNDS)?;
         text(&Results::default(), &bounds)?;
         let titles: BTreeSet<&str> = TEMPLATE

@@ -1,4 +1,4 @@
-//! The interleaved run: every peer in every round, in turn, on the same machine at the same time.
+//! The interleaved run: each round measures every peer, one after the other.
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
@@ -11,30 +11,30 @@ use clap::Args;
 use crate::load;
 use crate::metrics::{CPU, PEAK, Results, Round, Scale, peak, root};
 use crate::peers::{ACCESS_KEY, INSTANCE, PROJECT, SECRET_KEY, TOPIC};
-use crate::process::{Cost, Job, Kind, Peer, Result, Server, Work, read};
+use crate::process::{Cost, Job, Peer, Result, Server, ServerKind, Work, read};
 
 #[derive(Debug, Args)]
 pub(crate) struct Run {
-    /// How often each measurement is made.
+    /// Number of rounds.
     #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u16).range(5..))]
     rounds: u16,
-    /// The dms-kafka command to measure, as `cargo build --release` makes it.
+    /// The dms-kafka command to measure.
     #[arg(long, value_name = "FILE", default_value = "target/release/dms-kafka")]
     cli: PathBuf,
-    /// A Python that has the official SDK (huaweicloudsdkkafka), to measure it with the others.
+    /// A Python with the official SDK (huaweicloudsdkkafka), which is measured too.
     #[arg(long, value_name = "FILE")]
     python: Option<PathBuf>,
-    /// A program on the official Go SDK (`tests/interop/go/bench`), to measure it with the others.
+    /// The program of tests/interop/go/bench on the official Go SDK, which is measured too.
     #[arg(long, value_name = "FILE")]
     go: Option<PathBuf>,
-    /// What cannot be measured, and why, for the report.
+    /// A peer that cannot be measured, with the reason, for the report.
     #[arg(long, value_name = "TEXT")]
     skipped: Vec<String>,
 }
 
 use Peer::{Facade, Generated, Purge, Reqwest, ReqwestJson, ReqwestSigned};
 
-/// The same calls by several peers, of which the first is what the others are compared with.
+/// The same calls by several peers. The others are compared with the first.
 struct Plan {
     work: Work,
     peers: &'static [Peer],
@@ -68,7 +68,7 @@ const fn plan(partitions: usize, in_flight: usize, calls: usize, peers: &'static
     Plan { work, peers }
 }
 
-/// One of the vendor's SDKs: its name, and the command that takes an endpoint and the work.
+/// The name of one of the vendor's SDKs, and a command that takes an endpoint and the work.
 type OfficialSdk<'a> = (&'static str, Vec<&'a Path>);
 
 pub(crate) fn run(options: &Run, scale: &Scale) -> Result<()> {
@@ -94,15 +94,16 @@ pub(crate) fn rustc() -> Result<String> {
     Ok(String::from_utf8(output.stdout)?.trim().to_owned())
 }
 
-/// Every peer in every round, next to the others.
 fn peers(options: &Run, rounds: usize, scale: &Scale, results: &mut Results) -> Result<()> {
     fs::create_dir_all(root().join(SDK_HOME))?;
     let script = root().join("tests/bench/peers/official_sdk.py");
-    let python = options.python.as_deref();
-    let python = python.map(|python| ("official Python SDK", vec![python, &script]));
-    let go = options.go.as_deref();
-    let go = go.map(|go| ("official Go SDK", vec![go]));
-    let official: Vec<OfficialSdk<'_>> = python.into_iter().chain(go).collect();
+    let mut official: Vec<OfficialSdk<'_>> = Vec::new();
+    if let Some(python) = &options.python {
+        official.push(("official Python SDK", vec![python, &script]));
+    }
+    if let Some(go) = &options.go {
+        official.push(("official Go SDK", vec![go]));
+    }
     let mut measured = PLANS.map(|plan| (plan, Vec::new()));
     for round in 1..=rounds {
         println!("round {round} of {rounds}");
@@ -115,9 +116,9 @@ fn peers(options: &Run, rounds: usize, scale: &Scale, results: &mut Results) -> 
     }
     let cpu = |table| {
         let metric = results.find([ONE_AT_A_TIME, table, Facade.name(), CPU]);
-        metric.map_or(&[][..], |metric| &metric.values)
+        metric.map_or(&[][..], |metric| &metric.values).iter()
     };
-    let more = cpu("100000 partitions in a request").iter();
+    let more = cpu("100000 partitions in a request");
     let pairs = more.zip(cpu("10000 partitions in a request"));
     let growth = pairs.map(|(more, less)| more / less / 10.0).collect();
     let row = "facade, 100,000 partitions";
@@ -127,7 +128,7 @@ fn peers(options: &Run, rounds: usize, scale: &Scale, results: &mut Results) -> 
 }
 
 const ONE_AT_A_TIME: &str = "One call at a time";
-/// The official SDKs write an id of this machine into a file in their home folder.
+/// The official SDKs write an id to a file in their home folder.
 const SDK_HOME: &str = "target/bench/home";
 
 impl Plan {
@@ -143,7 +144,7 @@ impl Plan {
         }
     }
 
-    /// Starts with the number that grows from plan to plan.
+    /// The title of the table. It begins with the number that differs between the plans of a plot.
     fn table(&self) -> String {
         let s = if self.work.partitions == 1 { "" } else { "s" };
         let partitions = format!("{} partition{s} in a request", self.work.partitions);
@@ -153,11 +154,10 @@ impl Plan {
         }
     }
 
-    /// What a call costs each peer and each official SDK.
     fn round(&self, official: &[OfficialSdk<'_>], scale: &Scale) -> Result<Round> {
-        // Two CPUs that wait for each other sleep in between, which spoils the figures of single calls.
+        // On two CPUs, client and server would sleep while they wait for each other, which distorts single calls.
         let cpu = Some(usize::from(!self.is_one_at_a_time()));
-        let server = Server::start(Kind::Fast, Some(0))?;
+        let server = Server::start(ServerKind::Fast, Some(0))?;
         let work = |fewer| Work {
             calls: scale.of(self.work.calls).div_ceil(fewer),
             warm_up: scale.of(self.work.warm_up).div_ceil(fewer),
@@ -170,13 +170,11 @@ impl Plan {
             costs.push((peer.name(), cost.per_call(work.calls)));
         }
         for (name, program) in official.iter().filter(|_| self.is_one_at_a_time()) {
-            // Each call takes up to fifty times as long.
+            // A call takes up to fifty times as long.
             let work = work(20);
+            let arguments = [&server.endpoint, &serde_json::to_string(&work)?];
             let mut command = Command::new(program[0]);
-            command
-                .args(&program[1..])
-                .arg(&server.endpoint)
-                .arg(serde_json::to_string(&work)?);
+            command.args(&program[1..]).args(arguments);
             command.env("HOME", root().join(SDK_HOME));
             let cost: Cost = read(with_keys(&mut command), cpu)?;
             costs.push((name, cost.per_call(work.calls)));
@@ -192,7 +190,7 @@ fn with_keys(command: &mut Command) -> &mut Command {
         .env("HUAWEICLOUD_SDK_PROJECT_ID", PROJECT)
 }
 
-/// Signing without a network.
+/// Signing, without a network.
 fn signing(rounds: usize, results: &mut Results) -> Result<()> {
     const MEBIBYTE: usize = 1024 * 1024;
     let micros = |sign, bytes, times| -> Result<f64> {
@@ -213,7 +211,6 @@ fn signing(rounds: usize, results: &mut Results) -> Result<()> {
     Ok(())
 }
 
-/// The cost of a `dms-kafka` command.
 fn dms_kafka(
     cli: &Path,
     server: &Server,
@@ -221,28 +218,20 @@ fn dms_kafka(
     arguments: &[&str],
     cpu: Option<usize>,
 ) -> Result<Cost> {
-    let cli = cli.display().to_string();
-    let instance_id = format!("{INSTANCE}{partitions}");
-    let service = [
-        "--endpoint",
-        &server.endpoint,
-        "--instance-id",
-        &instance_id,
-    ];
-    let words = [
-        &[&*cli],
-        arguments,
-        &service,
-        &["--project-id", PROJECT, "--yes"],
-    ]
-    .concat();
-    let job = Job::Command(words.into_iter().map(str::to_owned).collect());
+    let endpoint = &server.endpoint;
+    let service = format!(
+        "--endpoint {endpoint} --instance-id {INSTANCE}{partitions} --project-id {PROJECT} --yes"
+    );
+    let words = arguments.iter().copied().chain(service.split(' '));
+    let mut command = vec![cli.display().to_string()];
+    command.extend(words.map(str::to_owned));
+    let job = Job::Command(command);
     read(with_keys(&mut job.command(&[])?), cpu)
 }
 
-/// `dms-kafka delete`, from start to end of the process.
+/// `dms-kafka delete`, from the start of the process to its end.
 fn delete(cli: &Path, rounds: usize, results: &mut Results) -> Result<()> {
-    let server = Server::start(Kind::Fast, Some(0))?;
+    let server = Server::start(ServerKind::Fast, Some(0))?;
     let arguments = ["delete", "--topic", TOPIC, "--partition", "0:1"];
     let costs = (0..rounds).map(|_| dms_kafka(cli, &server, 1, &arguments, None));
     let costs = costs.collect::<Result<Vec<Cost>>>()?;
@@ -256,26 +245,26 @@ fn delete(cli: &Path, rounds: usize, results: &mut Results) -> Result<()> {
     Ok(())
 }
 
-/// `dms-kafka purge` of a file, next to the facade deleting as much. Each is alone on one CPU, with the same server on the
-/// other, and deletes as many partitions in as many requests.
+/// `dms-kafka purge` of a file, compared with the facade. Both make the same number of requests on one CPU, with the same
+/// server on the other.
 fn purge(cli: &Path, rounds: usize, scale: &Scale, results: &mut Results) -> Result<()> {
     const TOPICS: usize = 200;
-    /// As many as the command names in a request by default.
+    /// The default of the command.
     const PER_REQUEST: usize = 10;
     let partitions = scale.of(5000);
     let rows = TOPICS * partitions;
     let file = root().join(scale.folder()).join("rows.ndjson");
     fs::create_dir_all(root().join(scale.folder()))?;
-    // Not in memory, for the largest resident set of this process is the least that children report.
+    // Not in memory: a child reports at least the peak memory of this process.
     let mut text = BufWriter::new(File::create(&file)?);
     for row in 0..rows {
-        // Partitions of a topic are adjacent and ascend, as the fast server answers for them.
+        // The partitions of a topic are adjacent and in ascending order, which the fast server assumes.
         let (topic, partition) = (row / partitions, row % partitions);
         let row = format!(r#"{{"topic":"topic-{topic}","partition":{partition},"offset":1}}"#);
         writeln!(text, "{row}")?;
     }
     text.flush()?;
-    let server = Server::start(Kind::Fast, Some(0))?;
+    let server = Server::start(ServerKind::Fast, Some(0))?;
     let Plan { work, .. } = plan(PER_REQUEST, 64, rows / PER_REQUEST, &[]);
     let by_the_facade = Job::Call(Facade, work, server.endpoint.clone());
     let path = file.display().to_string();

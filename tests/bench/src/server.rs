@@ -1,39 +1,37 @@
-//! The servers: one that answers as fast as it can, a bare axum route, and the gateway.
+//! The servers: one with prepared responses, a bare axum route, and the gateway.
 
 use std::collections::HashMap;
-use std::convert::Infallible;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::response::IntoResponse;
 use axum::routing::post;
+use axum::serve::ListenerExt as _;
 use bytes::Bytes;
 use dms_kafka_gateway::Gateway;
+use http::Uri;
 use http::header::CONTENT_TYPE;
-use http::{HeaderValue, Request, Response};
-use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
 use nix::sys::resource::UsageWho;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 
 use crate::peers::{ACCESS_KEY, INSTANCE, PROJECT, SECRET_KEY, TOPIC, path};
-use crate::process::{Cost, Kind, Result, print};
+use crate::process::{Cost, Result, ServerKind, print};
 
-/// Serves on one thread until standard input ends, and returns what that has cost.
+/// Serves on one thread until standard input ends, and returns the cost.
 #[tokio::main(flavor = "current_thread")]
-pub(crate) async fn serve(kind: Kind) -> Result<Cost> {
+pub(crate) async fn serve(kind: ServerKind) -> Result<Cost> {
     let gateway = Gateway::memory()
         .project_id(PROJECT)
         .instance(format!("{INSTANCE}1"))
         .access_key(ACCESS_KEY, SECRET_KEY)
         .topic(TOPIC, 10, 1_000_000);
     let gateway = match kind {
-        Kind::Fast | Kind::Axum => None,
-        Kind::Anonymous => Some(gateway.anonymous().start().await?),
-        Kind::Gateway => Some(gateway.start().await?),
+        ServerKind::Fast | ServerKind::Axum => None,
+        ServerKind::Anonymous => Some(gateway.anonymous().start().await?),
+        ServerKind::Gateway => Some(gateway.start().await?),
     };
     let endpoint = if let Some(gateway) = &gateway {
         gateway.endpoint().to_owned()
@@ -41,7 +39,7 @@ pub(crate) async fn serve(kind: Kind) -> Result<Cost> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let endpoint = format!("http://{}", listener.local_addr()?);
         match kind {
-            Kind::Axum => tokio::spawn(bare_axum(listener)),
+            ServerKind::Axum => tokio::spawn(bare_axum(listener)),
             _ => tokio::spawn(fast(listener)),
         };
         endpoint
@@ -62,43 +60,27 @@ async fn bare_axum(listener: TcpListener) -> io::Result<()> {
 type Bodies = Arc<Mutex<HashMap<(usize, usize), Bytes>>>;
 
 async fn fast(listener: TcpListener) -> io::Result<()> {
-    let bodies = Bodies::default();
-    loop {
-        let (stream, _) = listener.accept().await?;
-        stream.set_nodelay(true)?;
-        let bodies = bodies.clone();
-        let service = service_fn(move |request| respond(request, bodies.clone()));
-        let connection = hyper::server::conn::http1::Builder::new()
-            .serve_connection(TokioIo::new(stream), service);
-        tokio::spawn(connection);
-    }
+    let router = Router::new()
+        .fallback(respond)
+        .with_state(Bodies::default());
+    let listener = listener.tap_io(|stream| {
+        // A failure only makes the server slower.
+        let _ = stream.set_nodelay(true);
+    });
+    axum::serve(listener, router.layer(DefaultBodyLimit::disable())).await
 }
 
-/// Success for as many partitions as the instance id says, from the first in the request on.
-async fn respond(
-    request: Request<Incoming>,
-    bodies: Bodies,
-) -> Result<Response<Full<Bytes>>, Infallible> {
-    let mut segments = request.uri().path().split('/');
+/// Responds with success. The instance id contains the number of partitions, the request the first one.
+async fn respond(State(bodies): State<Bodies>, uri: Uri, request: Bytes) -> impl IntoResponse {
+    let mut segments = uri.path().split('/');
     let count = segments.find_map(|segment| segment.strip_prefix(INSTANCE)?.parse().ok());
-    let mut body = request.into_body();
-    let mut first = None;
-    while let Some(Ok(frame)) = body.frame().await {
-        first = first.or_else(|| frame.data_ref().map(|data| first_partition(data)));
-    }
-    let key = (first.unwrap_or(0), count.unwrap_or(1));
-    let body = {
-        let mut bodies = bodies.lock().unwrap_or_else(PoisonError::into_inner);
-        let body = bodies.entry(key).or_insert_with(|| success(key.0, key.1));
-        body.clone()
-    };
-    let mut response = Response::new(Full::new(body));
-    let json = HeaderValue::from_static("application/json");
-    response.headers_mut().insert(CONTENT_TYPE, json);
-    Ok(response)
+    let key = (first_partition(&request), count.unwrap_or(1));
+    let mut bodies = bodies.lock().unwrap_or_else(PoisonError::into_inner);
+    let body = bodies.entry(key).or_insert_with(|| success(key.0, key.1));
+    ([(CONTENT_TYPE, "application/json")], body.clone())
 }
 
-/// The first partition in the beginning of a request.
+/// The first partition in a request body.
 fn first_partition(request: &[u8]) -> usize {
     const KEY: &[u8] = br#""partition""#;
     let key = request.windows(KEY.len()).position(|word| word == KEY);

@@ -1,4 +1,4 @@
-// The vendor's Go SDK against a gateway: what works in the cloud works here, what fails there fails here.
+// The vendor's Go SDK against a gateway, which must succeed and fail as the cloud does.
 package main
 
 import (
@@ -29,7 +29,7 @@ func remove(client *kafka.KafkaClient, topic string, rows ...[2]int32) (string, 
 	for i := range rows {
 		partitions[i] = model.PartitionOffsetEntity{Partition: &rows[i][0], Offset: &rows[i][1]}
 	}
-	answer, err := client.DeleteKafkaTopicMessages(&model.DeleteKafkaTopicMessagesRequest{
+	response, err := client.DeleteKafkaTopicMessages(&model.DeleteKafkaTopicMessagesRequest{
 		InstanceId: "instance",
 		Topic:      topic,
 		Body:       &model.DeleteKafkaMessageRequestBody{Partitions: &partitions},
@@ -38,17 +38,17 @@ func remove(client *kafka.KafkaClient, topic string, rows ...[2]int32) (string, 
 		return "", err
 	}
 	text := ""
-	for _, row := range *answer.Partitions {
+	for _, row := range *response.Partitions {
 		text += fmt.Sprintf("%d %s %s; ", *row.Partition, *row.Result, *row.ErrorCode)
 	}
 	return text, nil
 }
 
 func list(client *kafka.KafkaClient, topic string) string {
-	answer, err := client.ListTopicPartitions(&model.ListTopicPartitionsRequest{InstanceId: "instance", Topic: topic})
+	response, err := client.ListTopicPartitions(&model.ListTopicPartitionsRequest{InstanceId: "instance", Topic: topic})
 	check(err)
-	text := fmt.Sprintf("%d: ", *answer.Total)
-	for _, row := range *answer.Partitions {
+	text := fmt.Sprintf("%d: ", *response.Total)
+	for _, row := range *response.Partitions {
 		text += fmt.Sprintf("%d %d..%d; ", *row.Partition, *row.StartOffset, *row.LastOffset)
 	}
 	return text

@@ -1,4 +1,4 @@
-"""The vendor's Python SDK against a gateway: what works in the cloud works here, what fails there fails here."""
+"""The vendor's Python SDK against a gateway, which must succeed and fail as the cloud does."""
 
 import os
 
@@ -26,13 +26,13 @@ def delete(topic, *rows, instance_id="instance", of=None):
     partitions = [PartitionOffsetEntity(partition=partition, offset=offset) for partition, offset in rows]
     body = DeleteKafkaMessageRequestBody(partitions=partitions)
     request = DeleteKafkaTopicMessagesRequest(instance_id=instance_id, topic=topic, body=body)
-    answer = (of or client()).delete_kafka_topic_messages(request)
-    return [(row.partition, row.result, row.error_code) for row in answer.partitions]
+    response = (of or client()).delete_kafka_topic_messages(request)
+    return [(row.partition, row.result, row.error_code) for row in response.partitions]
 
 
 def partitions(topic):
-    answer = client().list_topic_partitions(ListTopicPartitionsRequest(instance_id="instance", topic=topic, limit=10))
-    return answer.total, [(row.partition, row.start_offset, row.last_offset, row.message_count) for row in answer.partitions]
+    response = client().list_topic_partitions(ListTopicPartitionsRequest(instance_id="instance", topic=topic, limit=10))
+    return response.total, [(row.partition, row.start_offset, row.last_offset, row.message_count) for row in response.partitions]
 
 
 def refused(call, status, code):
@@ -52,11 +52,11 @@ def equal(what, found, expected):
 
 equal("partitions", partitions("orders"), (3, [(0, 0, 1000, 1000), (1, 0, 1000, 1000), (2, 0, 1000, 1000)]))
 equal("delete", delete("orders", (0, 400), (2, -1)), [(0, "success", "0"), (2, "success", "0")])
-equal("what is left", partitions("orders"), (3, [(0, 400, 1000, 600), (1, 0, 1000, 1000), (2, 1000, 1000, 0)]))
+equal("remaining records", partitions("orders"), (3, [(0, 400, 1000, 600), (1, 0, 1000, 1000), (2, 1000, 1000, 0)]))
 equal("partial failure", delete("orders", (1, 1001), (7, 1), (0, 401)), [(1, "fail", "1"), (7, "fail", "3"), (0, "success", "0")])
 equal("compacted only", delete("customers", (0, 4)), [(0, "fail", "44")])
 equal("64 bits", delete("events", (0, 4294967301)), [(0, "success", "0")])
-equal("64 bits, what is left", partitions("events"), (1, [(0, 4294967301, 5000000000, 705032699)]))
+equal("64 bits, remaining records", partitions("events"), (1, [(0, 4294967301, 5000000000, 705032699)]))
 wrong = refused(lambda: delete("orders", (0, 500), of=client("wrong")), 401, "APIGW.0301")
 assert "Incorrect IAM authentication information" in wrong, wrong
 print("wrong key:", wrong)
@@ -64,4 +64,4 @@ other = refused(lambda: delete("orders", (0, 500), of=client(project_id="other")
 print("another project:", other)
 print("unknown instance:", refused(lambda: delete("orders", (0, 500), instance_id="other"), 404, "DMS.00404022"))
 print("unknown topic:", refused(lambda: delete("other", (0, 500)), 400, "DMS.00400062"))
-equal("after all that", partitions("orders"), (3, [(0, 401, 1000, 599), (1, 0, 1000, 1000), (2, 1000, 1000, 0)]))
+equal("partitions after the errors", partitions("orders"), (3, [(0, 401, 1000, 599), (1, 0, 1000, 1000), (2, 1000, 1000, 0)]))

@@ -1,4 +1,4 @@
-//! One broker: its settings, its process.
+//! One broker: its properties and its process.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
@@ -13,32 +13,30 @@ use serde::{Deserialize, Serialize};
 
 use super::java::Java;
 
-/// How long a broker may take to start, on a slow and busy machine.
+/// The timeout for a broker to start on a slow and busy machine.
 const START: Duration = Duration::from_secs(120);
-/// How long it may take to stop when asked to.
+/// The timeout for a broker to stop after SIGTERM.
 const STOP: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(50);
 const READ_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What checks passwords, and the one user that it knows.
+/// The login module for SASL PLAIN, and its only user.
 const LOGIN: &str = "org.apache.kafka.common.security.plain.PlainLoginModule";
 const USER: &str = "gateway";
 
-/// One broker of a cluster.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Broker {
     pub(super) id: u16,
     pub(super) port: u16,
-    /// The port on which users have to say who they are, with SASL PLAIN.
+    /// The port with SASL PLAIN authentication.
     sasl_port: u16,
     pid: u32,
     properties: PathBuf,
 }
 
 impl Broker {
-    /// A broker that does not run yet, with its properties in `folder`.
-    ///
-    /// The first one is the controller too, at `controller_port`.
+    /// Writes the properties of a new broker to `folder`. Properties that are not set have Kafka's defaults. The first broker
+    /// is also the controller, at `controller_port`.
     pub(super) fn new(
         folder: &Path,
         id: u16,
@@ -46,166 +44,19 @@ impl Broker {
         controller_port: u16,
         brokers: u16,
     ) -> Result<Self> {
-        let properties = folder.join(format!("{id}.properties"));
-        let text = settings(folder, id, (port, sasl_port), controller_port, brokers);
-        fs::write(&properties, text).with_context(|| properties.display().to_string())?;
-        Ok(Self {
-            id,
-            port,
-            sasl_port,
-            pid: 0,
-            properties,
-        })
-    }
-
-    /// Prepares its data folder for a cluster.
-    pub(super) fn format(&self, java: &Java, cluster_id: &str) -> Result<()> {
-        let config = self.properties.display().to_string();
-        let arguments = ["format", "--cluster-id", cluster_id, "--config", &config];
-        java.run("kafka.tools.StorageTool", &arguments)
-    }
-
-    /// Starts the process, which outlives this one. See [`Broker::wait`].
-    pub(super) fn spawn(&mut self, java: &Java) -> Result<()> {
-        let log = self.log();
-        let file = File::options().create(true).append(true).open(&log);
-        let file = file.with_context(|| log.display().to_string())?;
-        let mut command = java.class("kafka.Kafka");
-        command
-            .arg(&self.properties)
-            .stdout(file.try_clone()?)
-            .stderr(file);
-        // Keeps an interrupt at the terminal from the broker.
-        #[cfg(unix)]
-        std::os::unix::process::CommandExt::process_group(&mut command, 0);
-        self.pid = command.spawn().context("java")?.id();
-        Ok(())
-    }
-
-    /// Waits until it serves.
-    pub(super) fn wait(&self) -> Result<()> {
-        let end = Instant::now() + START;
-        while let Err(error) = serves(self.port) {
-            // A process that was just made does not show its arguments yet.
-            sleep(POLL);
-            if !self.runs() {
-                return Err(self.failure("ended while it started"));
-            }
-            if Instant::now() > end {
-                return Err(self.failure(&format!("did not start in time: {error}")));
-            }
-        }
-        Ok(())
-    }
-
-    pub(super) fn runs(&self) -> bool {
-        runs(self.pid, &self.properties)
-    }
-
-    pub(super) fn signal(&self, name: &str) -> Result<()> {
-        if self.runs() && send(self.pid, name) {
-            return Ok(());
-        }
-        bail!("broker {}: it does not run", self.id)
-    }
-
-    /// Ends it without warning, and waits until it is gone.
-    pub(super) fn kill(&self) -> Result<()> {
-        self.signal("KILL")?;
-        self.gone_within(STOP);
-        Ok(())
-    }
-
-    /// Stops it, without asking twice.
-    pub(super) fn stop(&self) {
-        // Whatever is paused cannot end.
-        let _ = self.signal("CONT");
-        if self.signal("TERM").is_ok() && !self.gone_within(STOP) {
-            let _ = self.kill();
-        }
-    }
-
-    fn gone_within(&self, time: Duration) -> bool {
-        let end = Instant::now() + time;
-        while self.runs() && Instant::now() < end {
-            sleep(POLL);
-        }
-        !self.runs()
-    }
-
-    fn log(&self) -> PathBuf {
-        self.properties.with_extension("log")
-    }
-
-    fn failure(&self, what: &str) -> Error {
-        let log = fs::read_to_string(self.log()).unwrap_or_default();
-        let lines: Vec<&str> = log.lines().collect();
-        let last = &lines[lines.len().saturating_sub(20)..];
-        anyhow!("broker {}: it {what}\n{}", self.id, last.join("\n"))
-    }
-}
-
-/// Asks the broker at this port of 127.0.0.1. It answers once it belongs to its cluster, not before.
-fn serves(port: u16) -> io::Result<()> {
-    /// `ApiVersions`, version 0, with correlation id 1 and no client id; the length of what follows comes first.
-    const API_VERSIONS: [u8; 14] = [0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 1, 0xff, 0xff];
-    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
-    stream.set_read_timeout(Some(READ_TIMEOUT))?;
-    stream.write_all(&API_VERSIONS)?;
-    // Length, correlation id, error code.
-    let mut head = [0; 10];
-    stream.read_exact(&mut head)?;
-    if head[4..] == [0, 0, 0, 1, 0, 0] {
-        return Ok(());
-    }
-    Err(io::Error::other("it does not answer like a Kafka broker"))
-}
-
-/// Sends a signal, and says whether there was such a process.
-fn send(pid: u32, signal: &str) -> bool {
-    // The shell has a `kill` of its own, where a minimal system has no program of that name.
-    let mut shell = Command::new("sh");
-    shell.args(["-c", &format!("kill -{signal} {pid}")]);
-    shell.stdout(Stdio::null()).stderr(Stdio::null());
-    shell.status().is_ok_and(|status| status.success())
-}
-
-/// Whether the process runs and has `argument` among its arguments: its id may belong to another one by now.
-fn runs(pid: u32, argument: &Path) -> bool {
-    let argument = argument.to_string_lossy();
-    if Path::new("/proc/self/cmdline").exists() {
-        // What ended but was not waited for has an empty command line.
-        let arguments = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        let arguments = String::from_utf8_lossy(&arguments);
-        return arguments.split('\0').any(|given| given == argument);
-    }
-    let output = Command::new("ps")
-        .args(["-o", "args=", "-p", &pid.to_string()])
-        .output();
-    output.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains(&*argument))
-}
-
-/// A broker's properties. What is not here has Kafka's default, the creation of topics that somebody asks about too.
-fn settings(
-    folder: &Path,
-    id: u16,
-    (port, sasl_port): (u16, u16),
-    controller_port: u16,
-    brokers: u16,
-) -> String {
-    let data = folder.join(id.to_string());
-    let data = data.display();
-    let replicas = brokers.min(3);
-    let in_sync = brokers.min(2);
-    let (roles, controller) = match id {
-        1 => (
-            "broker,controller",
-            format!(",CONTROLLER://127.0.0.1:{controller_port}"),
-        ),
-        _ => ("broker", String::new()),
-    };
-    format!(
-        "process.roles={roles}
+        let data = folder.join(id.to_string());
+        let data = data.display();
+        let replicas = brokers.min(3);
+        let in_sync = brokers.min(2);
+        let (roles, controller) = match id {
+            1 => (
+                "broker,controller",
+                format!(",CONTROLLER://127.0.0.1:{controller_port}"),
+            ),
+            _ => ("broker", String::new()),
+        };
+        let text = format!(
+            "process.roles={roles}
 node.id={id}
 controller.quorum.voters=1@127.0.0.1:{controller_port}
 listeners=PLAINTEXT://127.0.0.1:{port},SASL://127.0.0.1:{sasl_port}{controller}
@@ -225,5 +76,134 @@ group.initial.rebalance.delay.ms=0
 log.retention.check.interval.ms=1000
 log.cleaner.dedupe.buffer.size=2097152
 "
-    )
+        );
+        let properties = folder.join(format!("{id}.properties"));
+        fs::write(&properties, text).with_context(|| properties.display().to_string())?;
+        Ok(Self {
+            id,
+            port,
+            sasl_port,
+            pid: 0,
+            properties,
+        })
+    }
+
+    /// Formats the data folder.
+    pub(super) fn format(&self, java: &Java, cluster_id: &str) -> Result<()> {
+        let config = self.properties.display().to_string();
+        let arguments = ["format", "--cluster-id", cluster_id, "--config", &config];
+        java.run("kafka.tools.StorageTool", &arguments)
+    }
+
+    /// Starts the process, which keeps running when this one ends. See [`Broker::wait`].
+    pub(super) fn spawn(&mut self, java: &Java) -> Result<()> {
+        let log = self.log();
+        let file = File::options().create(true).append(true).open(&log);
+        let file = file.with_context(|| log.display().to_string())?;
+        let mut command = java.class("kafka.Kafka");
+        command
+            .arg(&self.properties)
+            .stdout(file.try_clone()?)
+            .stderr(file);
+        // Ctrl-C at the terminal must not reach the broker.
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        self.pid = command.spawn().context("java")?.id();
+        Ok(())
+    }
+
+    pub(super) fn wait(&self) -> Result<()> {
+        let end = Instant::now() + START;
+        while let Err(error) = serves(self.port) {
+            // A new process does not have its arguments yet.
+            sleep(POLL);
+            if !self.runs() {
+                return Err(self.failure("ended while it started"));
+            }
+            if Instant::now() > end {
+                return Err(self.failure(&format!("did not start in time: {error}")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the process runs. Its id may belong to another process by now, so its arguments are compared too.
+    pub(super) fn runs(&self) -> bool {
+        let properties = self.properties.to_string_lossy();
+        if Path::new("/proc/self/cmdline").exists() {
+            // A process that ended but was not waited for has an empty command line.
+            let arguments = fs::read(format!("/proc/{}/cmdline", self.pid)).unwrap_or_default();
+            let arguments = String::from_utf8_lossy(&arguments);
+            return arguments.split('\0').any(|given| given == properties);
+        }
+        let pid = self.pid.to_string();
+        let output = Command::new("ps")
+            .args(["-o", "args=", "-p", &pid])
+            .output();
+        output.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains(&*properties))
+    }
+
+    pub(super) fn signal(&self, name: &str) -> Result<()> {
+        // `kill` is built into the shell; a minimal system does not have a program of that name.
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("kill -{name} {}", self.pid)]);
+        shell.stdout(Stdio::null()).stderr(Stdio::null());
+        if self.runs() && shell.status().is_ok_and(|status| status.success()) {
+            return Ok(());
+        }
+        bail!("broker {}: it does not run", self.id)
+    }
+
+    /// Sends SIGKILL and waits until the process has ended.
+    pub(super) fn kill(&self) -> Result<()> {
+        self.signal("KILL")?;
+        self.has_ended_within(STOP);
+        Ok(())
+    }
+
+    /// Sends SIGTERM, then SIGKILL after a timeout.
+    pub(super) fn stop(&self) {
+        // A paused process does not handle SIGTERM.
+        let _ = self.signal("CONT");
+        if self.signal("TERM").is_ok() && !self.has_ended_within(STOP) {
+            let _ = self.kill();
+        }
+    }
+
+    fn has_ended_within(&self, time: Duration) -> bool {
+        let end = Instant::now() + time;
+        while self.runs() && Instant::now() < end {
+            sleep(POLL);
+        }
+        !self.runs()
+    }
+
+    fn log(&self) -> PathBuf {
+        self.properties.with_extension("log")
+    }
+
+    fn failure(&self, what: &str) -> Error {
+        let log = fs::read_to_string(self.log()).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().collect();
+        let last = &lines[lines.len().saturating_sub(20)..];
+        anyhow!("broker {}: it {what}\n{}", self.id, last.join("\n"))
+    }
+}
+
+/// Sends a request to the broker at this loopback port. A broker responds once it has joined its cluster.
+fn serves(port: u16) -> io::Result<()> {
+    /// The length of the request, then `ApiVersions`, version 0, with correlation id 1 and no client id.
+    const API_VERSIONS: [u8; 14] = [0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 1, 0xff, 0xff];
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+    stream.set_read_timeout(Some(READ_TIMEOUT))?;
+    stream.write_all(&API_VERSIONS)?;
+    // Length, correlation id, error code.
+    let mut head = [0; 10];
+    stream.read_exact(&mut head)?;
+    if head[4..] == [0, 0, 0, 1, 0, 0] {
+        return Ok(());
+    }
+    Err(io::Error::other(
+        "the response is not that of a Kafka broker",
+    ))
 }

@@ -1,4 +1,4 @@
-//! The brokers that run together, and the file that says so.
+//! A cluster of brokers and its state file.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -11,13 +11,13 @@ use super::broker::Broker;
 use super::java::Java;
 use crate::process;
 
-/// 16 bytes in URL-safe base64: what Kafka calls the cluster, in which nobody else takes part.
+/// The cluster id: 16 bytes in URL-safe base64.
 const CLUSTER_ID: &str = "ZG1zLWthZmthLXRlc3RzLg";
 
-/// Another program may take a port between its being found free and its being listened on.
+/// Another program may bind a free port before the broker does.
 const ATTEMPTS: usize = 3;
 
-/// What the state file says.
+/// The content of the state file.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Cluster {
     brokers: Vec<Broker>,
@@ -25,7 +25,7 @@ pub(super) struct Cluster {
     folder: PathBuf,
 }
 
-/// Starts a cluster, and writes its state file once every broker serves.
+/// Starts a cluster and waits until every broker serves.
 pub(super) fn start(java: &Java, state: &Path, brokers: u16) -> Result<Cluster> {
     let mut attempt = 1;
     loop {
@@ -41,7 +41,7 @@ pub(super) fn start(java: &Java, state: &Path, brokers: u16) -> Result<Cluster> 
                 if attempt == ATTEMPTS {
                     return Err(failure);
                 }
-                eprintln!("another attempt, because of\n{failure:#}");
+                eprintln!("retrying after: {failure:#}");
                 attempt += 1;
             }
         }
@@ -49,7 +49,6 @@ pub(super) fn start(java: &Java, state: &Path, brokers: u16) -> Result<Cluster> 
 }
 
 impl Cluster {
-    /// A cluster that does not run yet.
     fn new(brokers: u16) -> Result<Self> {
         let folder = tempfile::Builder::new()
             .prefix("dms-kafka-")
@@ -76,15 +75,13 @@ impl Cluster {
         self.brokers.iter().try_for_each(Broker::wait)
     }
 
-    /// What the file says, or nothing when there is no file.
+    /// Reads a state file, if it exists.
     pub(super) fn read(state: &Path) -> Result<Option<Self>> {
         if !state.exists() {
             return Ok(None);
         }
         let cluster = serde_json::from_slice(&fs::read(state)?);
-        cluster
-            .map(Some)
-            .with_context(|| state.display().to_string())
+        cluster.with_context(|| state.display().to_string())
     }
 
     fn write(&self, state: &Path) -> Result<()> {
@@ -95,48 +92,42 @@ impl Cluster {
         fs::write(state, text).with_context(|| state.display().to_string())
     }
 
-    /// Whether it has so many brokers, and every one of them runs.
+    /// Whether the cluster has this number of brokers and all of them run.
     pub(super) fn is_whole(&self, brokers: u16) -> bool {
         self.brokers.len() == usize::from(brokers) && self.brokers.iter().all(Broker::runs)
     }
 
-    /// Whether any broker runs.
     pub(super) fn is_running(&self) -> bool {
         self.brokers.iter().any(Broker::runs)
     }
 
     pub(super) fn bootstrap_servers(&self) -> String {
-        let servers = self
-            .brokers
-            .iter()
-            .map(|broker| format!("127.0.0.1:{}", broker.port));
-        servers.collect::<Vec<_>>().join(",")
+        let server = |broker: &Broker| format!("127.0.0.1:{}", broker.port);
+        let servers: Vec<String> = self.brokers.iter().map(server).collect();
+        servers.join(",")
     }
 
     pub(super) fn broker(&self, id: u16) -> Result<&Broker> {
         let found = self.brokers.iter().find(|broker| broker.id == id);
-        found.with_context(|| format!("broker {id}: the cluster has none of this id"))
+        found.with_context(|| format!("broker {id}: the cluster does not have this broker"))
     }
 
-    /// Starts a broker unless it runs, and waits until it serves.
+    /// Starts a broker if it does not run, and waits until it serves.
     pub(super) fn start_broker(&mut self, java: &Java, state: &Path, id: u16) -> Result<()> {
-        if let Some(broker) = self
-            .brokers
-            .iter_mut()
-            .find(|broker| broker.id == id && !broker.runs())
-        {
+        let mut brokers = self.brokers.iter_mut();
+        if let Some(broker) = brokers.find(|broker| broker.id == id && !broker.runs()) {
             broker.spawn(java)?;
             self.write(state)?;
         }
         self.broker(id)?.wait()
     }
 
-    /// Ends the cluster of a state file, if there is one.
+    /// Stops the cluster of a state file, if the file exists.
     pub(super) fn end(state: &Path) -> Result<()> {
         Self::read(state)?.map_or(Ok(()), |cluster| cluster.stop(state))
     }
 
-    /// Stops every broker, and removes data and state file. The controller goes last: the others ask it.
+    /// Stops every broker and removes data and state file. The controller is the last to stop, because the others need it.
     fn stop(&self, state: &Path) -> Result<()> {
         self.brokers.iter().rev().for_each(Broker::stop);
         let removed = fs::remove_dir_all(&self.folder);

@@ -1,4 +1,4 @@
-//! What it takes to run a broker: Java, and Kafka's jars from Maven Central.
+//! Finds Java and downloads Kafka's jars from Maven Central.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,13 +10,13 @@ use xshell::{Shell, cmd};
 use crate::failure::{read, skip};
 use crate::process;
 
-/// The project file that names the jars.
+/// The Maven project with Kafka's version.
 const POM: &str = "tests/kafka/pom.xml";
 
 /// The oldest Java that Kafka 4 runs on.
 const OLDEST_JAVA: u32 = 17;
 
-/// A Java with Kafka on its class path.
+/// A Java runtime with Kafka on the class path.
 #[derive(Debug)]
 pub(super) struct Java {
     /// The first line of `java -version`.
@@ -27,7 +27,7 @@ pub(super) struct Java {
 }
 
 impl Java {
-    /// Finds Java, and fetches the jars unless they were fetched before.
+    /// Finds Java and downloads the jars if necessary.
     pub(super) fn find(sh: &Shell) -> Result<Self> {
         let version = version(sh)?;
         let pom = read(&sh.current_dir(), POM)?;
@@ -35,7 +35,7 @@ impl Java {
         let kafka = kafka.with_context(|| format!("{POM}: no element kafka.version"))?;
         let libraries = folder(sh).join(format!("libs-{kafka}"));
         if !libraries.exists() {
-            fetch(sh, &libraries)?;
+            download(sh, &libraries)?;
         }
         Ok(Self {
             version,
@@ -44,10 +44,10 @@ impl Java {
         })
     }
 
-    /// A command that runs a class of Kafka's, or a source file.
+    /// A command that runs a class of Kafka, or a source file.
     pub(super) fn class(&self, class: &str) -> Command {
         let mut command = Command::new("java");
-        // Brokers for tests: a quick start on few cores is worth more than speed later.
+        // For tests, a quick start on few cores matters more than throughput.
         command.args([
             "-Xms64m",
             "-Xmx384m",
@@ -59,21 +59,18 @@ impl Java {
         command
     }
 
-    /// Runs one to its end, which must be a good one.
+    /// Runs a class, which must succeed.
     pub(super) fn run(&self, class: &str, arguments: &[&str]) -> Result<()> {
         let output = self.class(class).args(arguments).output().context("java")?;
         if !output.status.success() {
-            bail!(
-                "{class}: {}\n{}",
-                output.status,
-                String::from_utf8_lossy(&output.stderr)
-            );
+            let errors = String::from_utf8_lossy(&output.stderr);
+            bail!("{class}: {}\n{errors}", output.status);
         }
         Ok(())
     }
 }
 
-/// Where jars and state files are kept.
+/// The folder of jars and state files.
 pub(super) fn folder(sh: &Shell) -> PathBuf {
     process::target(sh).join("kafka")
 }
@@ -82,7 +79,7 @@ fn version(sh: &Shell) -> Result<String> {
     let text = cmd!(sh, "java -version").quiet().read_stderr();
     let Some(line) = text
         .ok()
-        .and_then(|text| text.lines().next().map(str::to_owned))
+        .and_then(|it| it.lines().next().map(str::to_owned))
     else {
         return skip(format_args!("Java {OLDEST_JAVA} or newer is not installed"));
     };
@@ -94,7 +91,7 @@ fn version(sh: &Shell) -> Result<String> {
     Ok(line)
 }
 
-/// 17 of `openjdk version "17.0.15" 2025-04-15`.
+/// 17 for `openjdk version "17.0.15" 2025-04-15`.
 fn major(line: &str) -> Option<u32> {
     let number = between(line, "\"", "\"")?;
     number.split(['.', '-']).next()?.parse().ok()
@@ -105,8 +102,8 @@ fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
     rest.split_once(after).map(|(found, _)| found)
 }
 
-/// Fetches into a folder of its own first, so that half of it is never taken for all of it.
-fn fetch(sh: &Shell, libraries: &Path) -> Result<()> {
+/// Downloads to a temporary folder first, so that an incomplete download is never used.
+fn download(sh: &Shell, libraries: &Path) -> Result<()> {
     let unfinished = libraries.with_extension("unfinished");
     sh.remove_path(&unfinished)?;
     let output = format!("-DoutputDirectory={}", unfinished.display());
@@ -118,12 +115,10 @@ fn fetch(sh: &Shell, libraries: &Path) -> Result<()> {
         return skip("Maven (mvn) is not installed");
     };
     if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stdout);
-        let line = said.lines().find(|line| line.contains("ERROR"));
-        return skip(format_args!(
-            "Maven cannot fetch Kafka's jars: {}",
-            line.unwrap_or_default()
-        ));
+        let output = String::from_utf8_lossy(&output.stdout);
+        let line = output.lines().find(|line| line.contains("ERROR"));
+        let line = line.unwrap_or_default();
+        return skip(format_args!("Maven cannot download Kafka's jars: {line}"));
     }
     fs::rename(&unfinished, libraries).with_context(|| libraries.display().to_string())
 }

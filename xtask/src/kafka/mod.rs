@@ -1,7 +1,7 @@
-//! `cargo xtask kafka`: a real Apache Kafka on this machine, for tests.
+//! `cargo xtask kafka`: runs a real Apache Kafka on this machine, for tests.
 //!
 //! Brokers are Java processes on free loopback ports with their data in a temporary folder. A state file under `target`
-//! says what runs, so that `down` and tests find it.
+//! lists them for `down` and for tests.
 
 mod broker;
 mod cluster;
@@ -17,42 +17,42 @@ use xshell::Shell;
 use cluster::Cluster;
 use java::Java;
 
-/// Creates topics and fills them; Java compiles it on its way.
+/// Creates topics and fills them. Java compiles it on the fly.
 const SEED: &str = "tests/kafka/SeedTopic.java";
 
 /// Run a real Apache Kafka on this machine, for tests.
 #[derive(Debug, Args)]
 pub(crate) struct Kafka {
-    /// File that says which brokers run [default: kafka/cluster.json in the target folder].
+    /// State file, which lists the brokers that run [default: kafka/cluster.json in the target folder].
     #[arg(long, global = true, value_name = "FILE")]
     state: Option<PathBuf>,
 
     #[command(subcommand)]
-    request: Request,
+    command: KafkaCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum Request {
-    /// Start a cluster, and print its bootstrap servers when it answers.
+enum KafkaCommand {
+    /// Start a cluster and print its bootstrap servers once all brokers serve.
     Up {
-        /// Number of brokers; the first one is the controller too.
+        /// Number of brokers. The first one is also the controller.
         #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=9))]
         brokers: u16,
     },
 
-    /// Stop the cluster and remove its data.
+    /// Stop the cluster and delete its data.
     Down,
 
-    /// Do something to one broker of the cluster.
+    /// Start, kill, pause or resume one broker.
     Broker {
-        /// Its id, counted from 1.
+        /// Broker id, counted from 1.
         id: u16,
         action: Action,
     },
 
     /// Run the tests that need a real cluster, on one broker and on three.
     Test {
-        /// Write what was run, and against what, to tests/kafka/TRANSCRIPT.md.
+        /// Write versions, tests and their output to tests/kafka/TRANSCRIPT.md.
         #[arg(long)]
         transcript: bool,
     },
@@ -60,13 +60,13 @@ enum Request {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Action {
-    /// Start it again, with its data.
+    /// Start the broker again, with its data.
     Start,
-    /// End it without warning (SIGKILL).
+    /// Send SIGKILL.
     Kill,
-    /// Let it hang (SIGSTOP).
+    /// Send SIGSTOP.
     Pause,
-    /// Let it go on (SIGCONT).
+    /// Send SIGCONT.
     Resume,
 }
 
@@ -74,26 +74,25 @@ impl Kafka {
     pub(crate) fn run(&self, sh: &Shell) -> Result<()> {
         let state = self.state.clone();
         let state = state.unwrap_or_else(|| java::folder(sh).join("cluster.json"));
-        match self.request {
-            Request::Up { brokers } => up(&java(sh)?, &state, brokers),
-            Request::Down => Cluster::end(&state),
-            Request::Broker { id, action } => act(sh, &state, id, action),
-            Request::Test { transcript } => test(sh, transcript),
+        match self.command {
+            KafkaCommand::Up { brokers } => up(&java(sh)?, &state, brokers),
+            KafkaCommand::Down => Cluster::end(&state),
+            KafkaCommand::Broker { id, action } => act(sh, &state, id, action),
+            KafkaCommand::Test { transcript } => test(sh, transcript),
         }
     }
 }
 
-/// Runs the tests that need a real cluster, unless this machine cannot run one.
+/// Runs the tests that need a real cluster, or skips them if this machine cannot run one.
 pub(crate) fn test(sh: &Shell, transcript: bool) -> Result<()> {
     suite::run(sh, &Java::find(sh)?, transcript)
 }
 
-/// Runs one broker that has a topic of three partitions with a thousand records in each, for as long as
-/// `judge` takes; it is given the bootstrap servers.
+/// Calls `run` with the bootstrap servers of one broker, which has a topic of three partitions with 1,000 records in each.
 pub(crate) fn with_topic(
     sh: &Shell,
     name: &str,
-    judge: impl FnOnce(&str) -> Result<()>,
+    run: impl FnOnce(&str) -> Result<()>,
 ) -> Result<()> {
     let java = Java::find(sh)?;
     let state = java::folder(sh).join("topic.json");
@@ -101,16 +100,16 @@ pub(crate) fn with_topic(
     let servers = cluster::start(&java, &state, 1)?.bootstrap_servers();
     let seed = sh.current_dir().join(SEED).display().to_string();
     let seeded = java.run(&seed, &[&servers, name, "3", "1000"]);
-    let judged = seeded.and_then(|()| judge(&servers));
+    let result = seeded.and_then(|()| run(&servers));
     Cluster::end(&state)?;
-    judged
+    result
 }
 
 fn up(java: &Java, state: &Path, brokers: u16) -> Result<()> {
     let cluster = match Cluster::read(state)? {
         Some(cluster) if cluster.is_whole(brokers) => cluster,
         Some(cluster) if cluster.is_running() => bail!(
-            "kafka up: another cluster runs already, or part of one; end it with `cargo xtask kafka down`"
+            "kafka up: another cluster, or a part of one, already runs; stop it with `cargo xtask kafka down`"
         ),
         _ => {
             Cluster::end(state)?;
@@ -123,9 +122,8 @@ fn up(java: &Java, state: &Path, brokers: u16) -> Result<()> {
 }
 
 fn act(sh: &Shell, state: &Path, id: u16, action: Action) -> Result<()> {
-    let cluster = Cluster::read(state)?;
-    let mut cluster =
-        cluster.context("kafka broker: no cluster runs; start one with `cargo xtask kafka up`")?;
+    let mut cluster = Cluster::read(state)?
+        .context("kafka broker: no cluster runs; start one with `cargo xtask kafka up`")?;
     match action {
         Action::Start => cluster.start_broker(&java(sh)?, state, id),
         Action::Kill => cluster.broker(id)?.kill(),
@@ -134,12 +132,12 @@ fn act(sh: &Shell, state: &Path, id: u16, action: Action) -> Result<()> {
     }
 }
 
-/// Who asks for a broker is not content with a skip.
+/// For `up` and `broker`, a missing Java is an error, not a reason to skip.
 fn java(sh: &Shell) -> Result<Java> {
     Java::find(sh).map_err(|error| anyhow::anyhow!("kafka: {error}"))
 }
 
-#[allow(clippy::print_stdout, reason = "what a script reads")]
+#[allow(clippy::print_stdout, reason = "for scripts")]
 fn println(line: &str) {
     println!("{line}");
 }

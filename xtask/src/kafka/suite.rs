@@ -1,4 +1,4 @@
-//! The tests of the gateway that need a real cluster, and the transcript for those who do not run them.
+//! Runs the tests of the gateway that need a real cluster, and writes the transcript.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -14,13 +14,13 @@ use crate::process::{self, cargo};
 
 const TRANSCRIPT: &str = "tests/kafka/TRANSCRIPT.md";
 
-/// Clusters to run them on: how many brokers, what that is called, and the tests that are for another one.
+/// The clusters: number of brokers, title in the transcript, and the tests to skip.
 const CLUSTERS: [(u16, &str, &str); 2] = [
     (1, "One broker", "three_brokers::"),
     (3, "Three brokers, replication factor 3", "one_broker::"),
 ];
 
-/// Runs them all, and writes down what they say when that is asked for.
+/// Runs the tests on each cluster.
 pub(super) fn run(sh: &Shell, java: &Java, transcript: bool) -> Result<()> {
     process::run_cargo(sh, "build --package dms-kafka-cli --features kafka")?;
     let mut text = head(sh, java)?;
@@ -38,7 +38,7 @@ pub(super) fn run(sh: &Shell, java: &Java, transcript: bool) -> Result<()> {
     Ok(())
 }
 
-/// Runs the tests on a cluster, and gives what they print.
+/// Runs the tests on a cluster and returns the lines that they print.
 fn run_on(sh: &Shell, state: &Path, skipped: &str) -> Result<Vec<String>> {
     let test = cargo(
         sh,
@@ -50,12 +50,8 @@ fn run_on(sh: &Shell, state: &Path, skipped: &str) -> Result<Vec<String>> {
     .env("DMS_KAFKA_TEST_COMMAND", process::dms_kafka(sh));
     let mut running = Command::from(test).stdout(Stdio::piped()).spawn()?;
     let mut lines = Vec::new();
-    for line in running
-        .stdout
-        .take()
-        .into_iter()
-        .flat_map(|out| BufReader::new(out).lines())
-    {
+    let stdout = running.stdout.take().into_iter();
+    for line in stdout.flat_map(|stdout| BufReader::new(stdout).lines()) {
         let line = line?;
         eprintln!("{line}");
         lines.push(line);
@@ -74,11 +70,11 @@ fn head(sh: &Shell, java: &Java) -> Result<String> {
     let lock: toml::Table = read_toml(&sh.current_dir(), "Cargo.lock")?;
     let version = |name: &str| {
         let version = process::locked_version(&lock, name);
-        version.with_context(|| format!("Cargo.lock: it has no package {name}"))
+        version.with_context(|| format!("Cargo.lock: package {name} not found"))
     };
     Ok(format!(
         "# The gateway in front of a real Apache Kafka\n\n\
-         Written by `cargo xtask kafka test --transcript`, which starts the brokers and runs what is below.\n\n\
+         Written by `cargo xtask kafka test --transcript`, which starts the brokers and runs these tests.\n\n\
          * Apache Kafka {}, KRaft mode\n* {}\n* rdkafka {}, rdkafka-sys {} (with the version of librdkafka)\n\
          * dms-kafka-gateway {}\n",
         java.kafka,
@@ -89,16 +85,14 @@ fn head(sh: &Shell, java: &Java) -> Result<String> {
     ))
 }
 
-/// One run of the tests, as they printed it.
+/// The section of one run in the transcript.
 fn section(title: &str, lines: &[String]) -> String {
     let lines = lines.iter().map(String::as_str);
     let ended = |how: &str| lines.clone().filter(|line| line.ends_with(how)).count();
     let (passed, ignored) = (ended("... ok"), ended("... ignored"));
-    let tests = lines
-        .clone()
-        .filter(|line| line.starts_with("test ") && !line.starts_with("test result"));
-    let tests: Vec<&str> = tests.collect();
-    // What each test printed: between the names of those that ran and the list of those that passed.
+    let is_test = |line: &&str| line.starts_with("test ") && !line.starts_with("test result");
+    let tests: Vec<&str> = lines.clone().filter(is_test).collect();
+    // The output of the tests is between the results and the list of tests that passed.
     let output = lines.skip_while(|line| *line != "successes:").skip(1);
     let output: Vec<&str> = output.take_while(|line| *line != "successes:").collect();
     format!(

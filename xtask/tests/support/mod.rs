@@ -1,4 +1,4 @@
-//! A copy of the checkout's own files that a test may spoil, and the command to run on it.
+//! A copy of the files that xtask reads, which a test may edit, and the commands to run on it.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 #![allow(dead_code, reason = "each test file uses a part")]
@@ -20,7 +20,6 @@ pub fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// The cases of a TOML file.
 pub fn cases<T: DeserializeOwned>(text: &str) -> Vec<T> {
     #[derive(Deserialize)]
     struct Cases<T> {
@@ -29,14 +28,12 @@ pub fn cases<T: DeserializeOwned>(text: &str) -> Vec<T> {
     toml::from_str::<Cases<T>>(text).unwrap().case
 }
 
-/// What a run of the command said and whether it succeeded.
 #[derive(Debug)]
 pub struct Run {
     pub success: bool,
     pub stderr: String,
 }
 
-/// A copy of the files that the commands read and write.
 pub struct Checkout(TempDir);
 
 impl Checkout {
@@ -54,7 +51,6 @@ impl Checkout {
         copy
     }
 
-    /// Copies one more file.
     pub fn take(&self, file: &str) {
         let target = self.path().join(file);
         fs::create_dir_all(target.parent().unwrap()).unwrap();
@@ -73,7 +69,7 @@ impl Checkout {
         fs::write(self.path().join(file), text).unwrap();
     }
 
-    /// Replaces the first occurrence; gives the line, counted from 1, where the replacement begins.
+    /// Replaces the first occurrence and returns the line, counted from 1, at which the replacement begins.
     pub fn edit(&self, file: &str, find: &str, replace: &str) -> usize {
         let text = self.read(file);
         let at = text
@@ -83,7 +79,6 @@ impl Checkout {
         text[..at].matches('\n').count() + 1
     }
 
-    /// `cargo xtask` on this copy.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
         command.arg("--root").arg(self.path()).args(arguments);
@@ -91,13 +86,11 @@ impl Checkout {
         command
     }
 
-    /// Runs `cargo xtask` on this copy.
     pub fn xtask(&self, arguments: &[&str]) -> Run {
         run(&mut self.command(arguments))
     }
 }
 
-/// Runs a command to its end.
 pub fn run(command: &mut Command) -> Run {
     let output = command.output().unwrap();
     Run {

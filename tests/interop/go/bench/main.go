@@ -56,14 +56,14 @@ func call(client *kafka.KafkaClient, partitions int) {
 		partition, offset := int32(i), int32(123456)
 		rows[i] = model.PartitionOffsetEntity{Partition: &partition, Offset: &offset}
 	}
-	answer, err := client.DeleteKafkaTopicMessages(&model.DeleteKafkaTopicMessagesRequest{
+	response, err := client.DeleteKafkaTopicMessages(&model.DeleteKafkaTopicMessagesRequest{
 		InstanceId: fmt.Sprintf("partitions-%d", partitions),
 		Topic:      "orders",
 		Body:       &model.DeleteKafkaMessageRequestBody{Partitions: &rows},
 	})
 	check(err)
-	if len(*answer.Partitions) != partitions {
-		log.Fatalf("%d of %d partitions were answered for", len(*answer.Partitions), partitions)
+	if len(*response.Partitions) != partitions {
+		log.Fatalf("the response has %d of %d partitions", len(*response.Partitions), partitions)
 	}
 }
 

@@ -1,10 +1,10 @@
-//! What the contract says about the operation of the page, in the page's own words.
+//! The facts of the contract, in the vocabulary of the vendor's page.
 
 use crate::contract::{Contract, Node};
 use crate::facts::Facts;
 use crate::reference::Reference;
 
-/// Keys that say nothing about which values are allowed, or that `kind` puts in words itself.
+/// Keys of a schema that do not limit its values, or that `kind` handles itself.
 const NOT_A_LIMIT: [&str; 8] = [
     "type",
     "title",
@@ -16,42 +16,39 @@ const NOT_A_LIMIT: [&str; 8] = [
     "oneOf",
 ];
 
-/// What the contract says about the page's operation, or nothing when it has no such operation.
+/// The facts about the page's operation; none if the contract does not have it.
 pub(crate) fn page_operation(contract: &Contract, page: &Reference) -> Facts {
     let mut facts = Facts::default();
     let operation = contract.node(&page.pointer());
     if operation.value.is_null() {
         return facts;
     }
-    facts.add_at("operation", page.call(), &operation.pointer);
+    facts.add("operation", page.call(), &operation.pointer);
     for server in contract.node("/servers").items() {
         let place = format!("server.{}", server.text("url"));
-        facts.add_at(place, "listed", &server.pointer);
+        facts.add(place, "listed", &server.pointer);
     }
     security(&mut facts, contract);
     for parameter in contract.parameters(&operation.pointer) {
         let place = format!("{}.{}", parameter.text("in"), parameter.text("name"));
         let mandatory = yes_or_no(parameter.value["required"] == true);
-        facts.add_at(format!("{place}.mandatory"), mandatory, &parameter.pointer);
-        add_kind(
-            &mut facts,
-            format!("{place}.type"),
-            &parameter.get("schema"),
-        );
+        facts.add(format!("{place}.mandatory"), mandatory, &parameter.pointer);
+        let schema = parameter.get("schema");
+        add_kind(&mut facts, format!("{place}.type"), &schema);
     }
     request(&mut facts, &operation.get("requestBody"));
     responses(&mut facts, &operation.get("responses"), page);
     facts
 }
 
-/// Every operation of the contract that the page does not have: its id, method and path.
+/// Id, method and path of every operation that the page does not have.
 pub(crate) fn other_operations(contract: &Contract, page: &Reference) -> Facts {
     let mut facts = Facts::default();
     for (pointer, path, method) in contract.operations() {
         if pointer != page.pointer() {
             let id = contract.node(&pointer).text("operationId");
             let call = format!("{} {path}", method.to_uppercase());
-            facts.add_at(format!("operation.{id}"), call, &pointer);
+            facts.add(format!("operation.{id}"), call, &pointer);
         }
     }
     facts
@@ -62,33 +59,34 @@ fn security(facts: &mut Facts, contract: &Contract) {
     let names = |choice: &Node<'_>| choice.keys().collect::<Vec<_>>().join(" and ");
     let names: Vec<String> = security.items().iter().map(names).collect();
     if !names.is_empty() {
-        facts.add_at("security", names.join(" or "), &security.pointer);
+        facts.add("security", names.join(" or "), &security.pointer);
     }
 }
 
 fn request(facts: &mut Facts, request: &Node<'_>) {
     if request.value["required"] == true {
-        facts.add_at("request.mandatory", "Yes", &request.pointer);
+        facts.add("request.mandatory", "Yes", &request.pointer);
     }
     body(facts, "request", request, true);
 }
 
-/// The page's statuses with their rows; of any other only that it is there and what it carries.
+/// Adds the rows of each status that the page lists, and only the type of the body of any other status.
 fn responses(facts: &mut Facts, responses: &Node<'_>, page: &Reference) {
     for status in responses.keys() {
         let response = responses.get(status);
         let (place, of_response) = (format!("status.{status}"), format!("response.{status}"));
-        if !page.has_status(status) {
-            let kind = kind(&json(&response).get("schema"));
-            let kind = if kind.is_empty() {
-                "no body".to_owned()
-            } else {
-                kind
+        if !status
+            .parse()
+            .is_ok_and(|code| page.statuses.contains(&code))
+        {
+            let kind = match kind(&json(&response).get("schema")) {
+                kind if kind.is_empty() => "no body".to_owned(),
+                kind => kind,
             };
-            facts.add_at(place, kind, &response.pointer);
+            facts.add(place, kind, &response.pointer);
             continue;
         }
-        facts.add_at(place, "listed", &response.pointer);
+        facts.add(place, "listed", &response.pointer);
         let headers = response.get("headers");
         for name in headers.keys() {
             let place = format!("{of_response}.header.{name}");
@@ -98,13 +96,13 @@ fn responses(facts: &mut Facts, responses: &Node<'_>, page: &Reference) {
     }
 }
 
-/// The example of a body, and its rows.
+/// Adds the example of a body and its rows.
 fn body(facts: &mut Facts, place: &str, owner: &Node<'_>, has_mandatory: bool) {
     let media_type = json(owner);
-    // Data, in which a reference would be none.
+    // An example is data: it contains no references.
     if let Some(example) = media_type.value.get("example") {
         let pointer = format!("{}/example", media_type.pointer);
-        facts.add_at(format!("example.{place}"), example.to_string(), &pointer);
+        facts.add(format!("example.{place}"), example.to_string(), &pointer);
     }
     rows(facts, place, &media_type.get("schema"), has_mandatory);
 }
@@ -113,7 +111,7 @@ fn json<'a>(owner: &Node<'a>) -> Node<'a> {
     owner.get("content").get("application/json")
 }
 
-/// The properties of an object, then those of the named objects that they hold.
+/// Adds the properties of an object, then those of the named objects in them.
 fn rows(facts: &mut Facts, place: &str, object: &Node<'_>, has_mandatory: bool) {
     let required = object.value["required"].as_array();
     let properties = object.get("properties");
@@ -126,7 +124,7 @@ fn rows(facts: &mut Facts, place: &str, object: &Node<'_>, has_mandatory: bool) 
         if has_mandatory {
             let is_required = required.is_some_and(|all| all.iter().any(|one| one == name));
             let place = format!("{place}.mandatory");
-            facts.add_at(place, yes_or_no(is_required), &property.pointer);
+            facts.add(place, yes_or_no(is_required), &property.pointer);
         }
         let held = [property.get("items"), property];
         if let Some((held, name)) = held.iter().find_map(|it| Some((it, it.name?))) {
@@ -136,10 +134,10 @@ fn rows(facts: &mut Facts, place: &str, object: &Node<'_>, has_mandatory: bool) 
 }
 
 fn add_kind(facts: &mut Facts, place: String, schema: &Node<'_>) -> bool {
-    facts.add_at(place, kind(schema), &schema.pointer)
+    facts.add(place, kind(schema), &schema.pointer)
 }
 
-/// A schema in the page's vocabulary, with every limit that the page has no words for in brackets.
+/// A type as the page writes it, followed by the limits of the schema in parentheses.
 fn kind(schema: &Node<'_>) -> String {
     let name = match (schema.name, schema.text("type")) {
         (Some(name), "object") => return format!("{name} object"),
@@ -151,12 +149,11 @@ fn kind(schema: &Node<'_>) -> String {
         (_, kind) => kind[..1].to_uppercase() + &kind[1..],
     };
     let limits = schema.keys().filter(|key| !NOT_A_LIMIT.contains(key));
-    let limits: Vec<String> = limits
-        .map(|key| match &schema.value[key] {
-            serde_json::Value::String(text) => format!("{key} {text}"),
-            value => format!("{key} {value}"),
-        })
-        .collect();
+    let limit = |key| match &schema.value[key] {
+        serde_json::Value::String(text) => format!("{key} {text}"),
+        value => format!("{key} {value}"),
+    };
+    let limits: Vec<String> = limits.map(limit).collect();
     if limits.is_empty() {
         return name;
     }
