@@ -15,6 +15,7 @@ use crate::{
     backend::{BackendError, DeletedRecords},
     deletion_target::RecordsToDelete,
     error::Error,
+    names::TopicPath,
 };
 
 /// A file that lines of JSON are appended to.
@@ -37,9 +38,8 @@ pub(crate) struct AuditSubject {
     pub(crate) request_id: String,
     pub(crate) caller: String,
     pub(crate) client: Option<SocketAddr>,
-    pub(crate) project_id: String,
-    pub(crate) instance_id: String,
-    pub(crate) topic: String,
+    #[serde(flatten)]
+    pub(crate) path: TopicPath,
 }
 
 #[derive(Serialize)]
@@ -75,20 +75,13 @@ struct AuditOutcome {
 }
 
 impl AuditLog {
-    /// Opens the file, or creates it, to append to it.
-    ///
-    /// # Errors
-    /// The file, and what the operating system says.
     pub(crate) fn open(path: &Path) -> Result<Self, Error> {
         let file = OpenOptions::new().append(true).create(true).open(path);
         let file = file.map_err(|source| Error::file(path, source))?;
         Ok(Self(Arc::new(Mutex::new(Lines { file, torn: false }))))
     }
 
-    /// Whether it could be opened, as far as can be told without creating it: it would belong to whoever asks.
-    ///
-    /// # Errors
-    /// The file, and what the operating system says.
+    /// Checks that the file can be opened, without creating it: its owner would be the user who runs the check.
     pub(crate) fn check(path: &Path) -> Result<(), Error> {
         let checked = match OpenOptions::new().append(true).open(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => match path.parent() {
@@ -100,10 +93,7 @@ impl AuditLog {
         checked.map_err(|source| Error::file(path, source))
     }
 
-    /// Writes that these rows are about to be deleted.
-    ///
-    /// # Errors
-    /// What the operating system says: then nothing may be deleted.
+    /// Writes that these rows are about to be deleted; when that fails, nothing may be deleted.
     pub(crate) async fn intend(
         &self,
         subject: &AuditSubject,
@@ -117,10 +107,6 @@ impl AuditLog {
         self.write("intent", subject, detail).await
     }
 
-    /// Writes what became of these rows.
-    ///
-    /// # Errors
-    /// What the operating system says.
     pub(crate) async fn conclude(
         &self,
         subject: &AuditSubject,
@@ -158,22 +144,14 @@ impl AuditLog {
         line.push(b'\n');
         let lines = self.0.clone();
         let written = tokio::task::spawn_blocking(move || {
-            lines
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .append(line)
+            let mut lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
+            if lines.torn {
+                line.insert(0, b'\n');
+            }
+            let written = lines.file.write_all(&line);
+            lines.torn = written.is_err();
+            written
         });
         written.await.map_err(io::Error::other)?
-    }
-}
-
-impl Lines {
-    fn append(&mut self, mut line: Vec<u8>) -> io::Result<()> {
-        if self.torn {
-            line.insert(0, b'\n');
-        }
-        let written = self.file.write_all(&line);
-        self.torn = written.is_err();
-        written
     }
 }

@@ -165,6 +165,23 @@ pub struct TokenConfig {
 }
 
 impl Config {
+    pub(crate) fn new(listen: SocketAddr) -> Self {
+        Self {
+            listen,
+            error_code: ErrorCodeStyle::default(),
+            anonymous: false,
+            tls: None,
+            limits: Limits::default(),
+            rate_limit: None,
+            lock_out: None,
+            audit: None,
+            faults: None,
+            instances: Vec::new(),
+            access_keys: Vec::new(),
+            tokens: Vec::new(),
+        }
+    }
+
     /// Reads a configuration.
     ///
     /// # Errors
@@ -183,7 +200,6 @@ impl Config {
     }
 }
 
-/// Looks up one environment variable.
 pub(crate) type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// Where a secret is: `{ env = "NAME" }` is an environment variable, `{ file = "PATH" }` a file that holds the secret and
@@ -210,19 +226,21 @@ enum Place {
 }
 
 impl SecretSource {
-    /// A secret that was given to the process, and is in no configuration file.
+    /// A secret that is in no configuration file.
     pub(crate) fn given(value: impl Into<String>) -> Self {
         Self(Place::Value(Zeroizing::new(value.into())))
     }
 
-    /// # Errors
-    /// When there is none, or it is empty.
     pub(crate) fn read(&self, environment: Environment<'_>) -> Result<Zeroizing<String>, Error> {
         let secret = match &self.0 {
             Place::Variable { env } => environment(env).map(Zeroizing::new).ok_or_else(|| {
                 Error::invalid_setting("environment variable", env, "it is not set")
             })?,
-            Place::File { file } => read_line(file)?,
+            Place::File { file } => {
+                let text = fs::read_to_string(file).map(Zeroizing::new);
+                let text = text.map_err(|source| Error::file(file, source))?;
+                Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned())
+            }
             Place::Value(value) => value.clone(),
         };
         if secret.is_empty() {
@@ -230,13 +248,6 @@ impl SecretSource {
         }
         Ok(secret)
     }
-}
-
-fn read_line(path: &Path) -> Result<Zeroizing<String>, Error> {
-    let text = fs::read_to_string(path).map(Zeroizing::new);
-    let text = text.map_err(|source| Error::file(path, source))?;
-    let line = text.trim_end_matches(['\r', '\n']);
-    Ok(Zeroizing::new(line.to_owned()))
 }
 
 /// Where the secret is, not what it is.
@@ -263,7 +274,7 @@ impl<'de> Deserialize<'de> for Former {
     }
 }
 
-/// A property of librdkafka, with its value in clear.
+/// Name and value.
 pub(crate) type Property = (String, Zeroizing<String>);
 
 /// What the gateway depends on, and sets itself.
@@ -315,10 +326,6 @@ impl fmt::Debug for KafkaConfig {
 
 impl KafkaConfig {
     /// Every property with its value, the gateway's own included.
-    ///
-    /// # Errors
-    /// When `bootstrap.servers` is missing, a property is the gateway's own, a secret is not where it should be or is in
-    /// the file of the configuration itself.
     pub(crate) fn properties(
         &self,
         instance: &str,

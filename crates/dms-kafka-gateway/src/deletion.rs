@@ -11,6 +11,7 @@ use crate::{
     audit::AuditSubject,
     backend::{Backend, BackendError, DeletedRecords},
     deletion_target::RecordsToDelete,
+    faults::{self, FailingPartition},
     refusal::Refusal,
 };
 
@@ -19,21 +20,20 @@ pub(crate) struct Deletion {
     pub(crate) subject: AuditSubject,
     pub(crate) backend: Arc<dyn Backend>,
     pub(crate) rows: Vec<RecordsToDelete>,
+    /// Partitions that fail on purpose.
+    pub(crate) failing: Vec<FailingPartition>,
     /// Held until the backend has answered, whether the client is still there or not.
     pub(crate) permit: OwnedSemaphorePermit,
 }
 
 impl Deletion {
-    /// Deletes, to the end and into the audit log even when the client hangs up meanwhile.
-    ///
-    /// # Errors
-    /// The 503 when the intent cannot be written to the audit log; otherwise what the backend's error stands for.
+    /// Deletes, and writes the result to the audit log even when the client hangs up meanwhile.
     pub(crate) async fn run(self, app: Arc<App>) -> Result<Vec<DeletedRecords>, Refusal> {
         let mut running = Box::pin(self.run_here(app).instrument(Span::current()));
         if let Poll::Ready(deleted) = poll!(&mut running) {
             return deleted;
         }
-        // What has to wait does so in a task of its own, which nobody can take away.
+        // In a task of its own, which is not dropped with the connection.
         tokio::spawn(running).await.unwrap_or_else(|error| {
             tracing::error!(%error, "a deletion broke off; what it did is not known");
             Err(Refusal::INTERNAL)
@@ -43,10 +43,11 @@ impl Deletion {
     async fn run_here(self, app: Arc<App>) -> Result<Vec<DeletedRecords>, Refusal> {
         self.intend(&app).await?;
         let deadline = Instant::now() + app.limits.backend_timeout;
-        let deleted = self
-            .backend
-            .delete(&self.subject.topic, &self.rows, deadline)
-            .await;
+        let (topic, rows) = (&*self.subject.path.topic, &*self.rows);
+        let deleted = match &*self.failing {
+            [] => self.backend.delete(topic, rows, deadline).await,
+            failing => faults::delete(failing, &*self.backend, topic, rows, deadline).await,
+        };
         app.metrics.deleted(deleted.as_deref().unwrap_or_default());
         self.conclude(&app, &deleted).await;
         drop(self.permit);
@@ -57,14 +58,12 @@ impl Deletion {
         let Some(audit) = &app.audit else {
             return Ok(());
         };
-        audit
-            .intend(&self.subject, &self.rows)
-            .await
-            .map_err(|error| {
-                app.metrics.audit_failures.inc();
-                tracing::error!(%error, "the audit log cannot be written: nothing was deleted");
-                Refusal::AUDIT_FAILED
-            })
+        let written = audit.intend(&self.subject, &self.rows).await;
+        written.map_err(|error| {
+            app.metrics.audit_failures.inc();
+            tracing::error!(%error, "the audit log cannot be written: nothing was deleted");
+            Refusal::AUDIT_FAILED
+        })
     }
 
     /// What was deleted is deleted: the client learns it even when the audit log does not.

@@ -34,7 +34,6 @@ mod access;
 mod app;
 mod audit;
 mod backend;
-mod budget;
 mod config;
 mod deletion;
 mod deletion_target;

@@ -18,7 +18,6 @@ use crate::{
     },
     error::Error,
     faults::Faults,
-    limits::Limits,
     ready_line::ReadyLine,
     service::Service,
     wire::ErrorCodeStyle,
@@ -122,17 +121,12 @@ impl Gateway {
 #[derive(Debug)]
 #[must_use = "nothing serves before `start`"]
 pub struct MemoryGatewayBuilder {
-    listen: SocketAddr,
-    project_id: String,
-    instance_id: String,
-    access_key: String,
-    secret_key: SecretSource,
-    made_up: bool,
-    token: Option<SecretSource>,
-    anonymous: bool,
-    error_code: ErrorCodeStyle,
+    /// Everything but the instance, the key and what the key and the token may use.
+    config: Config,
+    instance: InstanceConfig,
     topics: Vec<TopicSettings>,
-    faults: Option<Faults>,
+    key: AccessKeyConfig,
+    made_up: bool,
 }
 
 impl Default for MemoryGatewayBuilder {
@@ -141,17 +135,22 @@ impl Default for MemoryGatewayBuilder {
         let mut access_key = random().to_uppercase();
         access_key.truncate(20);
         Self {
-            listen: (Ipv4Addr::LOCALHOST, 0).into(),
-            project_id: random(),
-            instance_id: Uuid::new_v4().to_string(),
-            access_key,
-            secret_key: SecretSource::given(random() + &random()),
-            made_up: true,
-            token: None,
-            anonymous: false,
-            error_code: ErrorCodeStyle::default(),
+            config: Config::new((Ipv4Addr::LOCALHOST, 0).into()),
+            instance: InstanceConfig {
+                id: Uuid::new_v4().to_string(),
+                project_id: random(),
+                kafka: None,
+                memory: None,
+            },
             topics: Vec::new(),
-            faults: None,
+            key: AccessKeyConfig {
+                access_key,
+                secret_key: SecretSource::given(random() + &random()),
+                projects: None,
+                instances: None,
+                _former: Former,
+            },
+            made_up: true,
         }
     }
 }
@@ -159,19 +158,19 @@ impl Default for MemoryGatewayBuilder {
 impl MemoryGatewayBuilder {
     /// Listens on this address instead of a free port of 127.0.0.1; port 0 is any free port.
     pub fn listen(mut self, address: SocketAddr) -> Self {
-        self.listen = address;
+        self.config.listen = address;
         self
     }
 
     /// Uses this project id (1 to 64 of `A-Z a-z 0-9 . _ -`) instead of a made-up one.
     pub fn project_id(mut self, id: impl Into<String>) -> Self {
-        self.project_id = id.into();
+        self.instance.project_id = id.into();
         self
     }
 
     /// Uses this instance id (1 to 64 of `A-Z a-z 0-9 . _ -`) instead of a made-up one.
     pub fn instance(mut self, id: impl Into<String>) -> Self {
-        self.instance_id = id.into();
+        self.instance.id = id.into();
         self
     }
 
@@ -181,15 +180,21 @@ impl MemoryGatewayBuilder {
         access_key: impl Into<String>,
         secret_key: impl Into<String>,
     ) -> Self {
-        self.access_key = access_key.into();
-        self.secret_key = SecretSource::given(secret_key);
+        self.key.access_key = access_key.into();
+        self.key.secret_key = SecretSource::given(secret_key);
         self.made_up = false;
         self
     }
 
     /// Also accepts requests that carry this token in `X-Auth-Token`.
     pub fn token(mut self, token: impl Into<String>) -> Self {
-        self.token = Some(SecretSource::given(token));
+        self.config.tokens = vec![TokenConfig {
+            name: "token".to_owned(),
+            token: SecretSource::given(token),
+            projects: None,
+            instances: None,
+            _former: Former,
+        }];
         self
     }
 
@@ -210,7 +215,7 @@ impl MemoryGatewayBuilder {
 
     /// Writes `error_code` as an integer, as in the vendor page's example, instead of a string.
     pub fn integer_error_codes(mut self, integer: bool) -> Self {
-        self.error_code = if integer {
+        self.config.error_code = if integer {
             ErrorCodeStyle::Integer
         } else {
             ErrorCodeStyle::Text
@@ -220,13 +225,13 @@ impl MemoryGatewayBuilder {
 
     /// Accepts every request, signed or not. Only for a loopback address.
     pub fn anonymous(mut self) -> Self {
-        self.anonymous = true;
+        self.config.anonymous = true;
         self
     }
 
     /// Lets requests go wrong on purpose.
     pub fn faults(mut self, faults: Faults) -> Self {
-        self.faults = Some(faults);
+        self.config.faults = Some(faults);
         self
     }
 
@@ -251,16 +256,33 @@ impl MemoryGatewayBuilder {
     /// # Errors
     /// [`Error`] when a setting is invalid or the address cannot be listened on.
     pub async fn start(self) -> Result<Gateway, Error> {
+        let Self {
+            mut config,
+            instance,
+            topics,
+            mut key,
+            made_up,
+        } = self;
         let no_environment = |_: &str| None;
-        let secret_key = self.secret_key.read(&no_environment)?;
-        let credentials = Credentials::new(&self.access_key, secret_key.as_str())
-            .map_err(|error| Error::credentials(&self.access_key, error))?;
-        let backend = Arc::new(MemoryBackend::with_topics(&self.topics)?);
-        let (project_id, instance_id) = (self.project_id.clone(), self.instance_id.clone());
-        let made_up = self.made_up;
-        let checked = self
-            .into_config()
-            .check_with_backends(vec![backend.clone()], &no_environment)?;
+        let secret_key = key.secret_key.read(&no_environment)?;
+        let credentials = Credentials::new(&key.access_key, secret_key.as_str())
+            .map_err(|error| Error::credentials(&key.access_key, error))?;
+        let backend = Arc::new(MemoryBackend::with_topics(&topics)?);
+        let (project_id, instance_id) = (instance.project_id.clone(), instance.id.clone());
+        config.instances.push(InstanceConfig {
+            memory: Some(MemoryConfig { topics }),
+            ..instance
+        });
+        if config.anonymous {
+            config.tokens.clear();
+        } else {
+            key.projects = Some(vec![project_id.clone()]);
+            for token in &mut config.tokens {
+                token.projects.clone_from(&key.projects);
+            }
+            config.access_keys.push(key);
+        }
+        let checked = config.check_with_backends(vec![backend.clone()], &no_environment)?;
         Ok(Gateway {
             service: checked.start().await?,
             project_id,
@@ -269,47 +291,5 @@ impl MemoryGatewayBuilder {
             made_up,
             backend,
         })
-    }
-
-    fn into_config(self) -> Config {
-        let (mut access_keys, mut tokens) = (Vec::new(), Vec::new());
-        if !self.anonymous {
-            let projects = Some(vec![self.project_id.clone()]);
-            access_keys.push(AccessKeyConfig {
-                access_key: self.access_key,
-                secret_key: self.secret_key,
-                projects: projects.clone(),
-                instances: None,
-                _former: Former,
-            });
-            tokens.extend(self.token.map(|token| TokenConfig {
-                name: "token".to_owned(),
-                token,
-                projects,
-                instances: None,
-                _former: Former,
-            }));
-        }
-        Config {
-            listen: self.listen,
-            error_code: self.error_code,
-            anonymous: self.anonymous,
-            tls: None,
-            limits: Limits::default(),
-            rate_limit: None,
-            lock_out: None,
-            audit: None,
-            faults: self.faults,
-            instances: vec![InstanceConfig {
-                id: self.instance_id,
-                project_id: self.project_id,
-                kafka: None,
-                memory: Some(MemoryConfig {
-                    topics: self.topics,
-                }),
-            }],
-            access_keys,
-            tokens,
-        }
     }
 }

@@ -111,23 +111,21 @@ impl Refusal {
         }
     }
 
-    /// The status that a rule for faults asks for.
-    pub(crate) fn fault(status: StatusCode) -> Self {
-        let code = match status.as_u16() {
+    pub(crate) fn fault(status: u16) -> Self {
+        let code = match status {
             429 => Self::THROTTLED.code,
             500 => Self::INTERNAL.code,
             503 => Self::BUSY.code,
             _ => "APIGW.0201",
         };
         Self {
-            status: status.as_u16(),
+            status,
             code,
             message: "This answer was asked for by a rule for faults.".into(),
             ..Self::INTERNAL
         }
     }
 
-    /// The reset that a rule for faults asks for.
     pub(crate) fn reset() -> Self {
         Self {
             connection: Connection::Reset,

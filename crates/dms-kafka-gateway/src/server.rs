@@ -1,6 +1,13 @@
 //! The listener: accepting connections, serving them, and letting them finish when it is time to stop.
 
-use std::{convert::Infallible, io, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use axum::{Extension, Router, extract::ConnectInfo, response::Response};
 use hyper::server::conn::http1;
@@ -12,7 +19,7 @@ use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore, watch},
-    task::{JoinHandle, JoinSet},
+    task::JoinSet,
     time::{Instant, sleep, timeout, timeout_at},
 };
 use tokio_io_timeout::TimeoutStream;
@@ -38,57 +45,28 @@ const LINGER_BYTES: u64 = 1024 * 1024;
 /// long; it is refused with an answer, not by closing the connection under it.
 const NOTICE: Duration = Duration::from_secs(1);
 
-/// A listener and everything it has accepted; dropping it asks it to stop.
-#[derive(Debug)]
-pub(crate) struct Server {
-    address: SocketAddr,
-    stop: watch::Sender<()>,
-    task: JoinHandle<()>,
-}
-
-impl Server {
-    /// Listens on `address` and serves `router` there, within the limits of `app`.
-    pub(crate) async fn bind(
-        address: SocketAddr,
-        tls: Option<TlsAcceptor>,
-        router: Router,
-        app: Arc<App>,
-    ) -> io::Result<Self> {
-        let listener = TcpListener::bind(address).await?;
-        let address = listener.local_addr()?;
-        let (stop, stopping) = watch::channel(());
-        let acceptor = Acceptor {
-            slots: Arc::new(Semaphore::new(app.limits.connections)),
-            connector: Arc::new(Connector::new(tls, router, app.clone())),
-            connections: JoinSet::new(),
-            stopping,
-            app,
-        };
-        Ok(Self {
-            address,
-            stop,
-            task: tokio::spawn(acceptor.run(listener)),
-        })
-    }
-
-    /// The address that connections are taken on, with the port that was chosen for port 0.
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// Stops taking connections and waits for the requests in flight, no longer than the limit for that.
-    pub(crate) async fn shutdown(self) {
-        drop(self.stop);
-        if let Err(error) = self.task.await {
-            tracing::error!(%error, "the accepting task failed");
-        }
-    }
+/// Serves `router` until the sender of `stopping` is dropped, then lets the requests in flight finish, no longer than the limit
+/// for that.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    router: Router,
+    app: Arc<App>,
+    stopping: watch::Receiver<()>,
+) {
+    let acceptor = Acceptor {
+        slots: Arc::new(Semaphore::new(app.limits.connections)),
+        connector: Arc::new(Connector::new(tls, router, app.clone())),
+        connections: JoinSet::new(),
+        stopping,
+        app,
+    };
+    acceptor.run(listener).await;
 }
 
 struct Acceptor {
     connector: Arc<Connector>,
     connections: JoinSet<()>,
-    /// Closed when it is time to stop.
     stopping: watch::Receiver<()>,
     /// One for each connection that may be open.
     slots: Arc<Semaphore>,
@@ -118,7 +96,7 @@ impl Acceptor {
         }
     }
 
-    /// Whoever still comes is told that it is over; closing the listener would only reset them.
+    /// Serves new connections, whose requests are refused, until there are none: closing the listener would reset them.
     async fn refuse_until_quiet(&mut self, listener: &TcpListener, end: Instant) {
         while Instant::now() < end {
             let quiet = end.min(Instant::now() + QUIET);
@@ -161,7 +139,6 @@ async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> io::Result<Ac
 /// A TCP connection whose other end must take what is written to it within a time.
 type Socket = Pin<Box<TimeoutStream<TcpStream>>>;
 
-/// How connections are served.
 struct Connector {
     tls: Option<TlsAcceptor>,
     http: http1::Builder,
@@ -295,9 +272,9 @@ async fn notice(mut stopping: watch::Receiver<()>, app: &App) {
     // Closing the channel is the signal.
     let _ = stopping.changed().await;
     loop {
-        let before = app.late_answers();
+        let before = app.late_answers.load(Ordering::Relaxed);
         sleep(NOTICE).await;
-        if app.late_answers() == before {
+        if app.late_answers.load(Ordering::Relaxed) == before {
             return;
         }
     }

@@ -1,21 +1,33 @@
 //! From a configuration to a running service.
 
-use std::{collections::HashSet, net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    net::SocketAddr,
+    path::PathBuf,
+    sync::Arc,
+};
 
 use huaweicloud_auth::Credentials;
+use tokio::{
+    net::TcpListener,
+    sync::watch,
+    task::JoinHandle,
+    time::{Instant, timeout_at},
+};
 
 use crate::{
-    access::{Access, Grant},
+    access::{Access, Caller, Key, Token},
     app::{App, Instance},
     audit::AuditLog,
     backend::{Backend, memory::MemoryBackend},
-    config::{Config, Environment, InstanceConfig, Property},
+    config::{AccessKeyConfig, Config, Environment, InstanceConfig, Property, TokenConfig},
     error::Error,
     http,
     limits::check_time,
     names,
+    protection::{Lock, RateLimiter},
     ready_line::{ReadyInstance, ReadyLine},
-    server::Server,
+    server,
     tls::TlsAcceptor,
 };
 
@@ -43,13 +55,18 @@ impl CheckedConfig {
         app.audit = audit_file.as_deref().map(AuditLog::open).transpose()?;
         let app = Arc::new(app);
         let scheme = if tls.is_some() { "https" } else { "http" };
-        let server = Server::bind(listen, tls, http::router(app.clone()), app.clone())
-            .await
-            .map_err(|source| Error::listen(listen, source))?;
+        let refuse = |source| Error::listen(listen, source);
+        let listener = TcpListener::bind(listen).await.map_err(refuse)?;
+        let address = listener.local_addr().map_err(refuse)?;
+        let (stop, stopping) = watch::channel(());
+        let router = http::router(app.clone());
+        let task = tokio::spawn(server::serve(listener, tls, router, app.clone(), stopping));
         Ok(Service {
-            endpoint: format!("{scheme}://{}", server.address()),
+            endpoint: format!("{scheme}://{address}"),
+            address,
             app,
-            server,
+            stop,
+            task,
         })
     }
 }
@@ -60,8 +77,11 @@ impl CheckedConfig {
 #[derive(Debug)]
 pub struct Service {
     endpoint: String,
+    address: SocketAddr,
     app: Arc<App>,
-    server: Server,
+    /// Dropping it asks the task to stop.
+    stop: watch::Sender<()>,
+    task: JoinHandle<()>,
 }
 
 impl Service {
@@ -72,12 +92,12 @@ impl Service {
 
     /// The address that is listened on.
     pub fn address(&self) -> SocketAddr {
-        self.server.address()
+        self.address
     }
 
     /// What to print for whoever started this process: the endpoint and the instances.
     pub fn ready_line(&self) -> ReadyLine<'_> {
-        let instances = self.app.instances().iter().map(|instance| ReadyInstance {
+        let instances = self.app.instances.iter().map(|instance| ReadyInstance {
             project_id: &instance.project_id,
             instance_id: &instance.id,
         });
@@ -88,12 +108,12 @@ impl Service {
     ///
     /// It waits no longer than [`crate::Limits::shutdown_timeout`].
     pub async fn shutdown(self) {
-        let deadline = tokio::time::Instant::now() + self.app.limits.shutdown_timeout;
-        self.server.shutdown().await;
-        if tokio::time::timeout_at(deadline, self.app.idle())
-            .await
-            .is_err()
-        {
+        let deadline = Instant::now() + self.app.limits.shutdown_timeout;
+        drop(self.stop);
+        if let Err(error) = self.task.await {
+            tracing::error!(%error, "the accepting task failed");
+        }
+        if timeout_at(deadline, self.app.idle()).await.is_err() {
             tracing::warn!("deletions were still running at the end of the time for shutting down");
         }
     }
@@ -156,7 +176,16 @@ impl Config {
     fn access(&self, environment: Environment<'_>) -> Result<Access, Error> {
         let nobody = self.access_keys.is_empty() && self.tokens.is_empty();
         match (self.anonymous, nobody) {
-            (true, true) => return Access::anonymous(self.listen),
+            (true, true) if self.listen.ip().is_loopback() => {
+                return Ok(Access::Anonymous(Arc::new(Caller {
+                    name: "anonymous".to_owned(),
+                    ..Caller::default()
+                })));
+            }
+            (true, true) => {
+                let rule = "without authentication only a loopback address may be listened on";
+                return Err(Error::invalid_setting("listen", self.listen, rule));
+            }
             (true, false) => {
                 let rule = "it excludes access keys and tokens";
                 return Err(Error::invalid_setting("anonymous", true, rule));
@@ -167,30 +196,73 @@ impl Config {
             }
             (false, false) => {}
         }
-        let mut access = Access::new(self.rate_limit, self.lock_out);
-        for key in &self.access_keys {
-            let secret = key.secret_key.read(environment)?;
-            let credentials = Credentials::new(&key.access_key, secret.as_str())
-                .map_err(|error| Error::credentials(&key.access_key, error))?;
-            let grant = self.grant(
-                &key.access_key,
-                key.projects.as_deref(),
-                key.instances.as_deref(),
-            )?;
-            access = access.with_key(credentials, grant)?;
+        let (mut keys, mut tokens) = (HashMap::new(), Vec::new());
+        for AccessKeyConfig {
+            access_key,
+            secret_key,
+            projects,
+            instances,
+            ..
+        } in &self.access_keys
+        {
+            let secret = secret_key.read(environment)?;
+            let key = Key {
+                credentials: Credentials::new(access_key, secret.as_str())
+                    .map_err(|error| Error::credentials(access_key, error))?,
+                caller: self.caller(
+                    access_key,
+                    false,
+                    projects.as_deref(),
+                    instances.as_deref(),
+                )?,
+                lock: self.lock_out.map(Lock::new),
+            };
+            if keys.insert(access_key.clone(), key).is_some() {
+                let rule = "it is given twice";
+                return Err(Error::invalid_setting("access_key", access_key, rule));
+            }
         }
-        for token in &self.tokens {
-            let secret = token.token.read(environment)?;
-            let credentials = Credentials::token(secret.as_str())
-                .map_err(|error| Error::credentials(&token.name, error))?;
-            let grant = self.grant(
-                &token.name,
-                token.projects.as_deref(),
-                token.instances.as_deref(),
-            )?;
-            access = access.with_token(&token.name, credentials, grant);
+        for TokenConfig {
+            name,
+            token,
+            projects,
+            instances,
+            ..
+        } in &self.tokens
+        {
+            let secret = token.read(environment)?;
+            tokens.push(Token {
+                credentials: Credentials::token(secret.as_str())
+                    .map_err(|error| Error::credentials(name, error))?,
+                caller: self.caller(name, true, projects.as_deref(), instances.as_deref())?,
+            });
         }
-        Ok(access)
+        Ok(Access::Known { keys, tokens })
+    }
+
+    fn caller(
+        &self,
+        name: &str,
+        by_token: bool,
+        projects: Option<&[String]>,
+        instances: Option<&[String]>,
+    ) -> Result<Arc<Caller>, Error> {
+        let granted = |what, ids: Option<&[String]>, of: fn(&InstanceConfig) -> &String| {
+            let known: HashSet<&String> = self.instances.iter().map(of).collect();
+            let unknown = ids.into_iter().flatten().find(|id| !known.contains(id));
+            if let Some(id) = unknown {
+                let setting = format!("{what} of {name:?}");
+                return Err(Error::invalid_setting(&setting, id, "no instance has it"));
+            }
+            Ok(ids.map(|ids| ids.iter().cloned().collect()))
+        };
+        Ok(Arc::new(Caller {
+            name: name.to_owned(),
+            by_token,
+            projects: granted("projects", projects, |instance| &instance.project_id)?,
+            instances: granted("instances", instances, |instance| &instance.id)?,
+            rate_limiter: self.rate_limit.map(RateLimiter::new),
+        }))
     }
 
     fn check_instances(&self) -> Result<(), Error> {
@@ -222,28 +294,6 @@ impl Config {
             }
             _ => Ok(()),
         }
-    }
-
-    /// What a key or token may touch; a name that no instance has is a slip.
-    fn grant(
-        &self,
-        owner: &str,
-        projects: Option<&[String]>,
-        instances: Option<&[String]>,
-    ) -> Result<Grant, Error> {
-        let scope = |name, ids: Option<&[String]>, of: fn(&InstanceConfig) -> &String| {
-            let known: HashSet<&String> = self.instances.iter().map(of).collect();
-            let unknown = ids.into_iter().flatten().find(|id| !known.contains(id));
-            if let Some(id) = unknown {
-                let setting = format!("{name} of {owner:?}");
-                return Err(Error::invalid_setting(&setting, id, "no instance has it"));
-            }
-            Ok(ids.map(|ids| ids.iter().cloned().collect()))
-        };
-        Ok(Grant {
-            projects: scope("projects", projects, |instance| &instance.project_id)?,
-            instances: scope("instances", instances, |instance| &instance.id)?,
-        })
     }
 }
 

@@ -17,6 +17,7 @@ use crate::{
     config::Config,
     deletion::Deletion,
     deletion_target::{DeletionTarget, PartitionId, RecordsToDelete},
+    names::TopicPath,
     service::CheckedConfig,
 };
 
@@ -113,15 +114,18 @@ async fn a_client_that_hangs_up_does_not_stop_a_deletion() {
             request_id: String::new(),
             caller: String::new(),
             client: None,
-            project_id: "p".to_owned(),
-            instance_id: "i".to_owned(),
-            topic: "orders".to_owned(),
+            path: TopicPath {
+                project_id: "p".to_owned(),
+                instance_id: "i".to_owned(),
+                topic: "orders".to_owned(),
+            },
         },
         backend: backend.clone(),
         rows: vec![RecordsToDelete {
             partition: PartitionId::new(0).expect("a partition"),
             target: DeletionTarget::Everything,
         }],
+        failing: Vec::new(),
         permit: app.permit().expect("a place"),
     };
     let mut hung_up = Box::pin(deletion.run(app.clone()));

@@ -1,6 +1,9 @@
 //! What every request and answer has, whatever the operation: an id, limits for the head, metrics and a log line.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Instant,
+};
 
 use axum::{
     body::Body,
@@ -13,7 +16,7 @@ use huaweicloud_auth::signing::X_REQUEST_ID;
 use tracing::{Instrument as _, Span, field};
 use uuid::Uuid;
 
-use super::path;
+use super::routes;
 use crate::{app::App, limits::Limits, refusal::Refusal, wire::ErrorAnswer};
 
 /// The status that is counted when a client hung up before its answer.
@@ -37,7 +40,7 @@ pub(super) async fn envelope(
         path = request.uri().path(),
         caller = field::Empty,
     );
-    let operation = path::operation(request.extensions().get::<MatchedPath>());
+    let operation = routes::operation(request.extensions().get::<MatchedPath>());
     let observation = Observation::start(app.clone(), operation, span.clone());
     request
         .extensions_mut()
@@ -49,7 +52,7 @@ pub(super) async fn envelope(
     };
     let mut response = complete(response, &request_id);
     if app.is_draining() {
-        app.note_late_answer();
+        app.late_answers.fetch_add(1, Ordering::Relaxed);
         response
             .headers_mut()
             .insert(header::CONNECTION, HeaderValue::from_static("close"));

@@ -17,22 +17,21 @@ use axum::{
 use serde::Deserialize;
 
 use self::{
-    admission::{Call, admit},
+    admission::admit,
     envelope::envelope,
-    path::{DELETE_MESSAGES, DELETE_MESSAGES_BEFORE, LIST_PARTITIONS},
+    routes::{DELETE_MESSAGES, DELETE_MESSAGES_BEFORE, LIST_PARTITIONS},
 };
 use crate::{
     app::App,
-    backend::Backend,
     deletion::Deletion,
-    faults::{FailingPartitions, Operation},
+    faults::Operation,
     refusal::Refusal,
     wire::{DeleteAnswer, ErrorCodeStyle, PartitionsAnswer, read_rows},
 };
 
 mod admission;
 mod envelope;
-mod path;
+mod routes;
 
 /// Bounds of a listing's query parameters: the vendor's, where it states them.
 const OFFSETS: RangeInclusive<usize> = 0..=10_000;
@@ -68,7 +67,7 @@ async fn delete_messages(
     State(app): State<Arc<App>>,
     request: Request,
 ) -> Result<Json<DeleteAnswer>, Refusal> {
-    let call = admit(&app, Operation::Delete, request).await?;
+    let mut call = admit(&app, Operation::Delete, request).await?;
     let rows = read_rows(&call.body)?;
     call.fault.before().await?;
     let style = if call.fault.integer_error_codes {
@@ -77,25 +76,15 @@ async fn delete_messages(
         app.error_code_style
     };
     let deletion = Deletion {
-        backend: backend(&call),
         subject: call.subject,
+        backend: call.backend,
         rows,
+        failing: std::mem::take(&mut call.fault.fail),
         permit: call.permit,
     };
     let deleted = deletion.run(app).await?;
     call.fault.after()?;
     Ok(Json(DeleteAnswer::new(&deleted, style)))
-}
-
-fn backend(call: &Call) -> Arc<dyn Backend> {
-    let backend = call.backend.clone();
-    if call.fault.fail.is_empty() {
-        return backend;
-    }
-    Arc::new(FailingPartitions {
-        backend,
-        failing: call.fault.fail.clone(),
-    })
 }
 
 /// `ListTopicPartitions`: what there is to delete, and what is left.
@@ -108,7 +97,7 @@ async fn list_partitions(
     let (offset, limit) = page(&uri)?;
     call.fault.before().await?;
     let deadline = Instant::now() + app.limits.backend_timeout;
-    let partitions = call.backend.partitions(&call.subject.topic, deadline);
+    let partitions = call.backend.partitions(&call.subject.path.topic, deadline);
     let partitions = partitions.await?;
     call.fault.after()?;
     Ok(Json(PartitionsAnswer::page(&partitions, offset, limit)))

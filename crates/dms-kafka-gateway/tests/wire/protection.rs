@@ -14,6 +14,7 @@ const CONFIG: &str = r#"
     instance = [{ id = "i", project_id = "p", memory.topics = [{ name = "t", partitions = 1, records = 10 }] }]
 "#;
 
+const IDS: [&str; 3] = ["p", "i", "t"];
 const ONE: &str = r#"{"partitions":[{"partition":0,"offset":1}]}"#;
 
 async fn service(more: &str) -> Service {
@@ -21,7 +22,7 @@ async fn service(more: &str) -> Service {
 }
 
 async fn delete(service: &Service, access_key: &str, secret_key: &str, body: &str) -> Answer {
-    delete_as(service, ["p", "i", "t"], body, access_key, secret_key).await
+    delete_as(service, IDS, body, access_key, secret_key).await
 }
 
 async fn connect(service: &Service) -> TcpStream {
@@ -120,7 +121,7 @@ async fn a_head_that_trickles() {
 #[tokio::test]
 async fn a_body_that_does_not_arrive() {
     let service = service("limits.body_seconds = 0.2").await;
-    let request = deletion(&service, ["p", "i", "t"], ONE, &credentials("AK", "sk"));
+    let request = deletion(&service, IDS, ONE, &credentials("AK", "sk"));
     let head = head(&request, "content-length: 1000");
     let mut stream = connect(&service).await;
     let begun = format!("{head}{ONE}");
@@ -143,17 +144,43 @@ async fn bodies_larger_than_allowed() {
         .assert_refused(413, "APIGW.0201");
 
     // Without a length in its head, a body is counted while it comes.
-    let mut request = deletion(
-        &service,
-        ["p", "i", "t"],
-        &(large + " "),
-        &credentials("AK", "sk"),
-    );
+    let mut request = deletion(&service, IDS, &(large + " "), &credentials("AK", "sk"));
     let chunks = vec![Ok::<_, std::io::Error>(ONE), Ok(&*" ".repeat(1000).leak())];
     *request.body_mut() = Some(reqwest::Body::wrap_stream(futures_util::stream::iter(
         chunks,
     )));
     execute(request).await.assert_refused(413, "APIGW.0201");
+}
+
+/// Half a body keeps its share of the memory until the request ends.
+#[tokio::test]
+async fn more_bytes_of_bodies_than_fit_into_memory() {
+    let service = service("limits.body_bytes = 1000\nlimits.buffered_bytes = 1000").await;
+    let large = format!("{ONE}{}", " ".repeat(1000 - ONE.len()));
+    let request = deletion(&service, IDS, &large, &credentials("AK", "sk"));
+    let head = head(&request, "connection: close\r\ncontent-length: 1000");
+    let mut half = connect(&service).await;
+    let (begun, rest) = large.split_at(500);
+    let begun = format!("{head}{begun}");
+    half.write_all(begun.as_bytes()).await.expect("a write");
+    let deadline = Instant::now() + Duration::from_secs(10);
+    let busy = loop {
+        let answer = delete(&service, "AK", "sk", &large).await;
+        if answer.status != 200 {
+            break answer;
+        }
+        assert!(Instant::now() < deadline, "never busy");
+    };
+    busy.assert_refused(503, "DMS.111501025");
+    assert_eq!(
+        delete(&service, "AK", "sk", &large[..500]).await.status,
+        200,
+        "500 bytes are left"
+    );
+    half.write_all(rest.as_bytes()).await.expect("a write");
+    let answer = read_to_end(&mut half).await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert_eq!(delete(&service, "AK", "sk", &large).await.status, 200);
 }
 
 /// One request holds the only place by being delayed.
@@ -191,7 +218,7 @@ async fn more_requests_than_can_be_worked_on() {
 #[tokio::test]
 async fn slow_bodies_do_not_keep_others_out() {
     let service = service("limits.concurrent_requests = 1").await;
-    let request = deletion(&service, ["p", "i", "t"], ONE, &credentials("AK", "sk"));
+    let request = deletion(&service, IDS, ONE, &credentials("AK", "sk"));
     let more = format!("connection: close\r\ncontent-length: {}", ONE.len());
     let mut slow = Vec::new();
     for _ in 0..10 {
