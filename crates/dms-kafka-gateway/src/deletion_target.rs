@@ -13,12 +13,10 @@ impl PartitionId {
         (number >= 0).then_some(Self(number))
     }
 
-    /// The number on the wire.
     pub(crate) fn number(self) -> i32 {
         self.0
     }
 
-    /// The place in a list of partitions.
     pub(crate) fn index(self) -> usize {
         self.0.unsigned_abs() as usize
     }

@@ -110,7 +110,6 @@ impl Error {
         })
     }
 
-    /// Key or token `name` cannot be one.
     pub(crate) fn credentials(name: &str, source: ProviderError) -> Self {
         Self::refused_setting("credentials", name, "they cannot be used", source)
     }

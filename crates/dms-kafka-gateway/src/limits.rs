@@ -62,23 +62,16 @@ impl Limits {
             ("limits.concurrent_requests", self.concurrent_requests),
             ("limits.connections", self.connections),
         ];
-        if let Some((name, count)) = counts
-            .into_iter()
-            .find(|(_, count)| !(1..=u32::MAX as usize).contains(count))
-        {
-            return Err(Error::invalid_setting(
-                name,
-                count,
-                "it must be from 1 to 4294967295",
-            ));
+        for (name, count) in counts {
+            if !(1..=u32::MAX as usize).contains(&count) {
+                let rule = "it must be from 1 to 4294967295";
+                return Err(Error::invalid_setting(name, count, rule));
+            }
         }
-        if !(self.body_bytes..=u32::MAX as usize * KIB).contains(&self.buffered_bytes) {
+        let bytes = self.buffered_bytes;
+        if !(self.body_bytes..=u32::MAX as usize * KIB).contains(&bytes) {
             let rule = "it must be at least body_bytes, and less than 4 TiB";
-            return Err(Error::invalid_setting(
-                "limits.buffered_bytes",
-                self.buffered_bytes,
-                rule,
-            ));
+            return Err(Error::invalid_setting("limits.buffered_bytes", bytes, rule));
         }
         let times = [
             ("limits.header_seconds", self.header_timeout),
@@ -93,8 +86,6 @@ impl Limits {
     }
 }
 
-/// # Errors
-/// When a setting asks for no time at all, or for more than the clock can count with.
 pub(crate) fn check_time(name: &str, time: Duration) -> Result<(), Error> {
     if time.is_zero() || time > LONGEST {
         let rule = "it must be more than 0 and at most a day";

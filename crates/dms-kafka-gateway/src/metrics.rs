@@ -89,7 +89,6 @@ impl Metrics {
         }
     }
 
-    /// Counts an answer.
     pub(crate) fn answered(&self, operation: &'static str, status: u16, seconds: f64) {
         self.requests
             .get_or_create(&RequestLabels { operation, status })
@@ -99,7 +98,6 @@ impl Metrics {
             .observe(seconds);
     }
 
-    /// Counts what a deletion did.
     pub(crate) fn deleted(&self, rows: &[DeletedRecords]) {
         for row in rows {
             let error_code = row.error_code();
@@ -118,7 +116,6 @@ impl Metrics {
     }
 }
 
-/// A new metric of the registry.
 fn registered<M: Metric + Clone + Default>(registry: &mut Registry, name: &str, help: &str) -> M {
     let metric = M::default();
     registry.register(name, help, metric.clone());

@@ -61,9 +61,6 @@ impl RateLimiter {
     }
 
     /// Counts one request.
-    ///
-    /// # Errors
-    /// The 429 when there is none left.
     pub(crate) fn check(&self) -> Result<(), Refusal> {
         self.0.check().map_err(|not_until| {
             Refusal::THROTTLED.after(not_until.wait_time_from(MonotonicClock.now()))
@@ -92,8 +89,6 @@ impl Lock {
         }
     }
 
-    /// # Errors
-    /// The 401 while the key is locked.
     pub(crate) fn check(&self, now: Instant) -> Result<(), Refusal> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         match state.locked_until {

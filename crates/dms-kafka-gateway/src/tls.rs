@@ -17,7 +17,6 @@ mod enabled {
 
     use crate::{config::TlsFiles, error::Error};
 
-    /// Makes TLS of connections.
     #[derive(Clone)]
     pub(crate) struct TlsAcceptor(pub(crate) tokio_rustls::TlsAcceptor);
 
@@ -27,10 +26,6 @@ mod enabled {
         }
     }
 
-    /// Reads certificate and key.
-    ///
-    /// # Errors
-    /// When a file cannot be read, holds no PEM of its kind, or the two do not belong together.
     pub(crate) fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, Error> {
         let chain_file = &files.certificate_chain_file;
         let chain: Vec<_> = CertificateDer::pem_file_iter(chain_file)
@@ -62,12 +57,9 @@ mod enabled {
 mod disabled {
     use crate::{config::TlsFiles, error::Error};
 
-    /// There is none without the feature.
     #[derive(Clone, Debug)]
     pub(crate) enum TlsAcceptor {}
 
-    /// # Errors
-    /// Always: the feature is off.
     pub(crate) fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, Error> {
         let rule = "this program was built without TLS; build it with the feature tls, or take the table [tls] away";
         Err(Error::invalid_setting(

@@ -57,11 +57,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
     }
 }
 
-/// Reads the rows of a deletion from its body: strictly, because what it deletes is gone.
-///
-/// # Errors
-/// A 400 that names the row and the rule when the body is empty, is not what the API describes, names no partition
-/// or names one twice.
+/// Reads the rows of a deletion from its body: strictly, because deleted records cannot be restored.
 pub(crate) fn read_rows(body: &[u8]) -> Result<Vec<RecordsToDelete>, Refusal> {
     if body.is_empty() {
         return Err(Refusal::EMPTY_BODY);
@@ -103,8 +99,7 @@ fn parse(body: &[u8]) -> Result<Object<DeleteBody>, Refusal> {
     Ok(parsed)
 }
 
-/// # Errors
-/// The field and the rule that it breaks.
+/// Fails with the field and the rule that it breaks.
 fn check(row: &PartitionBody) -> Result<RecordsToDelete, (&'static str, &'static str)> {
     let partition = row.partition.ok_or(("partition", "it is missing"))?;
     let partition = PartitionId::new(partition).ok_or(("partition", "it must be 0 or greater"))?;

@@ -73,10 +73,6 @@ struct Topic {
 }
 
 impl MemoryBackend {
-    /// A cluster with these topics.
-    ///
-    /// # Errors
-    /// [`Error`] when a topic breaks a rule of [`TopicSettings`] or two have one name.
     pub(crate) fn with_topics(settings: &[TopicSettings]) -> Result<Self, Error> {
         let mut topics = HashMap::new();
         for settings in settings {
@@ -91,9 +87,6 @@ impl MemoryBackend {
         })
     }
 
-    /// Appends records to a partition, as a producer would, and returns its new high watermark.
-    ///
-    /// `None` when there is no such partition.
     pub(crate) fn append(&self, topic: &str, partition: i32, records: u64) -> Option<i64> {
         let mut topics = self.topics();
         let partition = topics
@@ -105,7 +98,6 @@ impl MemoryBackend {
         Some(partition.high_watermark)
     }
 
-    /// The offsets of one partition, or `None` when there is no such partition.
     pub(crate) fn partition(&self, topic: &str, partition: i32) -> Option<PartitionOffsets> {
         let mut topics = self.topics();
         let topic = topics.get_mut(topic)?;
@@ -154,8 +146,7 @@ impl Backend for MemoryBackend {
 }
 
 impl Topic {
-    /// # Errors
-    /// The rule of [`TopicSettings`] that they break.
+    /// Fails with the rule of [`TopicSettings`] that the settings break.
     fn new(settings: &TopicSettings) -> Result<Self, &'static str> {
         if !names::is_topic(&settings.name) {
             return Err("its name must be 1 to 249 of A-Z a-z 0-9 . _ -, and neither . nor ..");

@@ -20,7 +20,6 @@ pub(crate) struct DeletedRecords {
 }
 
 impl DeletedRecords {
-    /// The number on the wire: 0 for a success.
     pub(crate) fn error_code(&self) -> i16 {
         self.outcome.map_or_else(KafkaErrorCode::value, |_| 0)
     }
@@ -37,13 +36,9 @@ pub(crate) struct KafkaErrorCode(i16);
 impl KafkaErrorCode {
     /// Anything that Kafka has no other code for.
     pub(crate) const UNKNOWN_SERVER_ERROR: Self = Self(-1);
-    /// The offset is higher than the partition's high watermark.
     pub(crate) const OFFSET_OUT_OF_RANGE: Self = Self(1);
-    /// The topic has no such partition.
     pub(crate) const UNKNOWN_TOPIC_OR_PARTITION: Self = Self(3);
-    /// The partition has no leader at the moment.
     pub(crate) const LEADER_NOT_AVAILABLE: Self = Self(5);
-    /// The broker that was asked does not lead the partition, or does not any more.
     pub(crate) const NOT_LEADER_OR_FOLLOWER: Self = Self(6);
     /// Not every live replica got there in time, though the leader may have.
     pub(crate) const REQUEST_TIMED_OUT: Self = Self(7);
@@ -56,12 +51,10 @@ impl KafkaErrorCode {
     /// The disk that holds the partition is offline.
     pub(crate) const KAFKA_STORAGE_ERROR: Self = Self(56);
 
-    /// The code that Kafka writes as `value`.
     pub(crate) const fn new(value: i16) -> Self {
         Self(value)
     }
 
-    /// The number that Kafka writes.
     pub(crate) const fn value(self) -> i16 {
         self.0
     }
@@ -85,7 +78,6 @@ pub struct PartitionOffsets {
 /// A partition that cannot be served is not such an error: it gets a [`KafkaErrorCode`] of its own.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum BackendError {
-    /// The cluster has no topic of that name.
     #[error("the topic does not exist")]
     UnknownTopic,
     /// The cluster cannot be reached; nothing was deleted.
@@ -97,19 +89,15 @@ pub(crate) enum BackendError {
     Unavailable(String),
 }
 
-/// The answer of a [`Backend`], on its way.
 pub(crate) type BackendFuture<'a, T> =
     Pin<Box<dyn Future<Output = Result<T, BackendError>> + Send + 'a>>;
 
 /// Keeps topics and deletes their records: one Kafka cluster, or something that behaves like one.
 pub(crate) trait Backend: fmt::Debug + Send + Sync + 'static {
-    /// Deletes records and answers with one [`DeletedRecords`] for each row, in the order of the rows.
+    /// Deletes records, and returns one [`DeletedRecords`] for each row, in the order of the rows.
     ///
-    /// No partition occurs twice in `rows`. A row that fails leaves the others alone. Rows undecided at `deadline`
-    /// are answered with Kafka's `REQUEST_TIMED_OUT` (7).
-    ///
-    /// # Errors
-    /// [`BackendError`] when the topic does not exist or the cluster cannot be reached: then nothing was deleted.
+    /// No partition occurs twice in `rows`. A row that fails does not affect the others. Rows undecided at `deadline`
+    /// get Kafka's `REQUEST_TIMED_OUT` (7). When the whole call fails, nothing was deleted.
     fn delete<'a>(
         &'a self,
         topic: &'a str,
@@ -118,18 +106,12 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync + 'static {
     ) -> BackendFuture<'a, Vec<DeletedRecords>>;
 
     /// The offsets of every partition of a topic, ordered by partition.
-    ///
-    /// # Errors
-    /// [`BackendError`] when the topic does not exist or the cluster cannot be reached before `deadline`.
     fn partitions<'a>(
         &'a self,
         topic: &'a str,
         deadline: Instant,
     ) -> BackendFuture<'a, Vec<PartitionOffsets>>;
 
-    /// Whether a request sent now can be served: asked by `/readyz`.
-    ///
-    /// # Errors
-    /// [`BackendError::Unavailable`] when the cluster does not answer before `deadline`.
+    /// Fails when a request sent now could not be served; called by `/readyz`.
     fn ready(&self, deadline: Instant) -> BackendFuture<'_, ()>;
 }

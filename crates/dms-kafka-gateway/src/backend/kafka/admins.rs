@@ -52,8 +52,6 @@ impl Admins {
         }
     }
 
-    /// # Errors
-    /// When librdkafka cannot make another client.
     pub(super) async fn lease(&self) -> Result<Lease<'_>, Failure> {
         let permit = self.permits.acquire().await;
         let permit = permit.map_err(|error| Failure::unknown(&error))?;
@@ -85,8 +83,7 @@ impl Lease<'_> {
 
     /// Deletes the records of each partition before an offset, and gives each partition's low watermark.
     ///
-    /// # Errors
-    /// When nothing was sent. Code 3 when librdkafka knows no leader of any of these partitions.
+    /// When it fails, nothing was sent; code 3: librdkafka knows no leader of any of these partitions.
     pub(super) async fn delete_records(
         &self,
         topic: &str,

@@ -136,9 +136,6 @@ impl Cluster {
     }
 
     /// The partitions of a topic as the cluster knows them now, which the reader takes note of.
-    ///
-    /// # Errors
-    /// Code 3 when there is no such topic.
     pub(super) async fn partitions(
         &self,
         topic: &str,
@@ -152,9 +149,6 @@ impl Cluster {
     }
 
     /// The same, which the client to delete with takes note of.
-    ///
-    /// # Errors
-    /// Code 3 when there is no such topic.
     pub(super) async fn partitions_for(
         &self,
         lease: &Lease<'_>,

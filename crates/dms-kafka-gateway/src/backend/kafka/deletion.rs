@@ -65,8 +65,7 @@ impl<'a> Deletion<'a> {
         }
     }
 
-    /// # Errors
-    /// When there is no such topic, or no broker could be asked: then nothing was sent.
+    /// Fails when there is no such topic, or no broker could be asked: then nothing was sent.
     pub(super) async fn run(mut self) -> Result<Vec<DeletedRecords>, BackendError> {
         let admin = self.cluster.admin(self.deadline).await?;
         let mut ask_first = self.rows.iter().any(|row| row.before.is_none());
@@ -92,8 +91,7 @@ impl<'a> Deletion<'a> {
         }
     }
 
-    /// # Errors
-    /// When there is no such topic, or nobody answers; then this attempt sent nothing.
+    /// Fails when there is no such topic, or no broker answers: then this attempt sent nothing.
     async fn attempt(&mut self, admin: &Lease<'_>, ask_first: bool) -> Result<(), Failure> {
         if ask_first {
             let partitions = self
@@ -159,9 +157,6 @@ impl<'a> Deletion<'a> {
     }
 
     /// Sends every row that is not decided and has an offset.
-    ///
-    /// # Errors
-    /// When that could not be sent.
     async fn send(&mut self, admin: &Lease<'_>) -> Result<(), Failure> {
         let pending = self.rows.iter().filter(|row| row.is_pending());
         let ready: Vec<(i32, i64)> = pending

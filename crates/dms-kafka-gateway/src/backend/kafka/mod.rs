@@ -23,10 +23,6 @@ pub(crate) struct KafkaBackend {
 }
 
 impl KafkaBackend {
-    /// The cluster that these properties of librdkafka describe, for the instance of this id.
-    ///
-    /// # Errors
-    /// [`Error`] when librdkafka refuses a property.
     pub(crate) fn new(
         instance: &str,
         properties: &[(String, Zeroizing<String>)],
