@@ -8,7 +8,7 @@ use reqwest::Method;
 use crate::{
     brokers::Brokers,
     deletion_table::{Target, deletion_of},
-    support::{Answer, credentials, execute, path, request, sign},
+    support::{Answer, credentials, execute, request, sign, url_at},
     topics::Topics,
 };
 
@@ -146,8 +146,8 @@ pub(crate) async fn send(
     operation: &str,
     body: &str,
 ) -> Answer {
-    let path = path(PROJECT, instance, topic, operation);
-    let request = request(method, &format!("{}{path}", service.endpoint()), body);
+    let url = url_at(service.endpoint(), [PROJECT, instance, topic], operation);
+    let request = request(method, &url, body);
     let request = sign(request, &credentials(ACCESS_KEY, SECRET_KEY));
     let answer = tokio::time::timeout(Duration::from_secs(90), execute(request));
     answer.await.expect("an answer in time")

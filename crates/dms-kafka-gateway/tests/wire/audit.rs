@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use crate::support::{credentials, delete_as, execute, path, request, serve, sign};
+use crate::support::{credentials, delete_as, execute, request, serve, sign, url_at};
 use serde_json::{Value, json};
 
 const CONFIG: &str = r#"
@@ -27,10 +27,8 @@ fn take(line: &mut Value, name: &str) -> String {
         .as_object_mut()
         .and_then(|line| line.remove(name))
         .unwrap_or_default();
-    let taken = taken
-        .as_str()
-        .unwrap_or_else(|| panic!("no {name} in {line}"));
-    taken.to_owned()
+    let taken = taken.as_str().map(str::to_owned);
+    taken.unwrap_or_else(|| panic!("no {name} in {line}"))
 }
 
 #[tokio::test]
@@ -45,10 +43,8 @@ async fn a_deletion_leaves_an_intent_and_a_result() {
     for line in &mut lines {
         assert!(take(line, "time").parse::<jiff::Timestamp>().is_ok());
         assert!(take(line, "client").starts_with("127.0.0.1:"));
-        assert_eq!(
-            Some(take(line, "request_id").as_str()),
-            answer.header("x-request-id")
-        );
+        let id = take(line, "request_id");
+        assert_eq!(Some(&*id), answer.header("x-request-id"));
     }
     let intent = json!({
         "event": "intent", "caller": "AK", "project_id": "p", "instance_id": "i", "topic": "t",
@@ -77,10 +73,8 @@ async fn an_unknown_topic_has_a_result_too() {
     let answer = delete_as(&service, ["p", "i", "other"], body, "AK", "sk").await;
     answer.assert_refused(400, "DMS.00400062");
     let lines = lines(&folder.path().join("audit.jsonl"));
-    assert_eq!(
-        lines.iter().map(|line| &line["event"]).collect::<Vec<_>>(),
-        ["intent", "result"]
-    );
+    let events: Vec<_> = lines.iter().map(|line| &line["event"]).collect();
+    assert_eq!(events, ["intent", "result"]);
     assert_eq!(lines[1]["error"], "the topic does not exist");
 }
 
@@ -109,7 +103,7 @@ async fn nothing_is_deleted_that_cannot_be_put_on_record() {
     let answer = delete_as(&service, ["p", "i", "t"], body, "AK", "sk").await;
     answer.assert_refused(503, "DMS.111501025");
     assert!(answer.header("retry-after").is_some(), "{answer:?}");
-    let url = service.endpoint().to_owned() + &path("p", "i", "t", "partitions");
+    let url = url_at(service.endpoint(), ["p", "i", "t"], "partitions");
     let listing = request(reqwest::Method::GET, &url, "");
     let listed = execute(sign(listing, &credentials("AK", "sk"))).await;
     assert_eq!(listed.body["partitions"][0]["start_offset"], 0);

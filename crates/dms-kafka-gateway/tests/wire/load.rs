@@ -11,7 +11,7 @@ use futures_util::{StreamExt as _, stream};
 use reqwest::{Method, Request};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, credentials, http, io_error, path, request, sign};
+use crate::support::{Answer, credentials, http, io_error, request, sign, url_at};
 
 const REQUESTS: i64 = 10_000;
 const IN_FLIGHT: usize = 256;
@@ -90,14 +90,7 @@ impl Load<'_> {
     }
 
     fn request(&self, kind: Kind) -> Request {
-        let [project, instance, topic] = self.ids;
-        let url = |operation| {
-            format!(
-                "{}{}",
-                self.endpoint,
-                path(project, instance, topic, operation)
-            )
-        };
+        let url = |operation| url_at(self.endpoint, self.ids, operation);
         let delete = |partition, offset| {
             let body = json!({"partitions": [{"partition": partition, "offset": offset}]});
             request(Method::POST, &url("messages/delete"), body.to_string())

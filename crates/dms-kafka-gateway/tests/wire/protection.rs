@@ -263,7 +263,7 @@ async fn a_client_that_does_not_read_its_answer() {
         .collect();
     let body = format!(r#"{{"partitions":[{}]}}"#, rows.join(","));
     let mut deaf = connect(&service).await;
-    let path = support::path("p", "i", "t", "messages/delete");
+    let path = support::path(IDS, "messages/delete");
     let head = format!(
         "POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n",
         body.len()

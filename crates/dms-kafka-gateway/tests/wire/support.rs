@@ -56,20 +56,14 @@ impl Answer {
     /// The vendor's error body with this status and code, and the request id in body and header alike.
     #[track_caller]
     pub(crate) fn assert_refused(&self, status: u16, error_code: &str) {
-        assert_eq!(
-            (self.status, self.error_code()),
-            (status, error_code),
-            "{self:?}"
-        );
+        let found = (self.status, self.error_code());
+        assert_eq!(found, (status, error_code), "{self:?}");
         assert!(!self.error_msg().is_empty(), "{self:?}");
         let request_id = self.header("x-request-id");
         assert_eq!(self.body["request_id"].as_str(), request_id, "{self:?}");
         assert!(request_id.is_some_and(|id| id.len() == 32), "{self:?}");
-        assert_eq!(
-            self.header("content-type"),
-            Some("application/json"),
-            "{self:?}"
-        );
+        let content_type = self.header("content-type");
+        assert_eq!(content_type, Some("application/json"), "{self:?}");
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
@@ -78,22 +72,19 @@ impl Answer {
 }
 
 /// The path of an operation on a topic.
-pub(crate) fn path(project_id: &str, instance_id: &str, topic: &str, operation: &str) -> String {
+pub(crate) fn path([project_id, instance_id, topic]: [&str; 3], operation: &str) -> String {
     format!("/v2/{project_id}/kafka/instances/{instance_id}/topics/{topic}/{operation}")
 }
 
 /// The URL of an operation on a topic of a gateway in memory.
 pub(crate) fn url(gateway: &Gateway, topic: &str, operation: &str) -> String {
-    format!(
-        "{}{}",
-        gateway.endpoint(),
-        path(
-            gateway.project_id(),
-            gateway.instance_id(),
-            topic,
-            operation
-        )
-    )
+    let ids = [gateway.project_id(), gateway.instance_id(), topic];
+    url_at(gateway.endpoint(), ids, operation)
+}
+
+/// The URL of an operation on a project, instance and topic.
+pub(crate) fn url_at(endpoint: &str, ids: [&str; 3], operation: &str) -> String {
+    endpoint.to_owned() + &path(ids, operation)
 }
 
 /// A gateway in memory, started.
@@ -120,31 +111,19 @@ pub(crate) fn request(method: Method, url: &str, body: impl Into<Vec<u8>>) -> Re
 
 /// Signs a request as it is, at this time.
 pub(crate) fn sign_at(mut request: Request, credentials: &Credentials, now: SystemTime) -> Request {
-    let url = request.url().clone();
-    let authority = url.authority().to_owned();
-    let method = request.method().clone();
-    let body = request
-        .body()
-        .and_then(|body| body.as_bytes())
-        .unwrap_or_default()
-        .to_vec();
+    let (method, url) = (request.method().clone(), request.url().clone());
     let target = RequestTarget {
         method: &method,
-        host: &authority,
+        host: url.authority(),
         path: url.path(),
         query: url.query().unwrap_or_default(),
     };
-    authorize(
-        credentials,
-        target,
-        request.headers_mut(),
-        Payload::Bytes(&body),
-        now,
-    )
-    .expect("a signature");
-    request
-        .headers_mut()
-        .insert(HOST, authority.parse().expect("a header"));
+    let mut headers = request.headers().clone();
+    let body = request.body().and_then(|body| body.as_bytes());
+    let payload = Payload::Bytes(body.unwrap_or_default());
+    authorize(credentials, target, &mut headers, payload, now).expect("a signature");
+    headers.insert(HOST, url.authority().parse().expect("a header"));
+    *request.headers_mut() = headers;
     request
 }
 
@@ -200,15 +179,11 @@ pub(crate) async fn serve(toml: &str, folder: &Path) -> Service {
 /// A deletion sent to a service of [`serve`], signed.
 pub(crate) fn deletion(
     service: &Service,
-    [project, instance, topic]: [&str; 3],
+    ids: [&str; 3],
     body: &str,
     credentials: &Credentials,
 ) -> Request {
-    let url = format!(
-        "{}{}",
-        service.endpoint(),
-        path(project, instance, topic, "messages/delete")
-    );
+    let url = url_at(service.endpoint(), ids, "messages/delete");
     sign(request(Method::POST, &url, body), credentials)
 }
 
@@ -220,13 +195,8 @@ pub(crate) async fn delete_as(
     access_key: &str,
     secret_key: &str,
 ) -> Answer {
-    execute(deletion(
-        service,
-        ids,
-        body,
-        &credentials(access_key, secret_key),
-    ))
-    .await
+    let credentials = credentials(access_key, secret_key);
+    execute(deletion(service, ids, body, &credentials)).await
 }
 
 pub(crate) fn credentials(access_key: &str, secret_key: &str) -> Credentials {
