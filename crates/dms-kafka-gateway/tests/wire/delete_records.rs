@@ -13,14 +13,13 @@ impl Target for Gateway {
     }
 
     async fn append(&self, topic: &str, partition: i32, records: u64) {
-        self.append(topic, partition, records)
-            .expect("the partition exists");
+        let appended = self.append(topic, partition, records);
+        appended.expect("the partition exists");
     }
 
     async fn offsets(&self, topic: &str, partition: i32) -> (i64, i64) {
-        let offsets = self
-            .partition(topic, partition)
-            .expect("the partition exists");
+        let offsets = self.partition(topic, partition);
+        let offsets = offsets.expect("the partition exists");
         (offsets.log_start_offset, offsets.high_watermark)
     }
 }

@@ -13,13 +13,8 @@ const BODY: &str = r#"{"partitions":[{"partition":1,"offset":5},{"partition":0,"
 
 async fn gateway(faults: &str) -> Gateway {
     let faults = Faults::from_toml(faults).expect("rules");
-    start(
-        Gateway::memory()
-            .topic("orders", 2, 10)
-            .topic("other", 2, 10)
-            .faults(faults),
-    )
-    .await
+    let gateway = Gateway::memory().topic("orders", 2, 10);
+    start(gateway.topic("other", 2, 10).faults(faults)).await
 }
 
 fn deletion(gateway: &Gateway) -> Request {
@@ -37,20 +32,14 @@ async fn a_status_instead_of_the_deletion_so_many_times() {
         r#"rule = [{ operation = "delete", topic = "orders", skip = 1, times = 2, fault = { status = 429, retry_after_seconds = 7 } }]"#,
     )
     .await;
-    assert_eq!(
-        delete(&gateway, "orders", "{}").await.status,
-        400,
-        "skipped"
-    );
+    let skipped = delete(&gateway, "orders", "{}").await;
+    assert_eq!(skipped.status, 400);
     for _ in 0..2 {
         let answer = delete(&gateway, "orders", BODY).await;
         answer.assert_refused(429, "APIGW.0308");
         assert_eq!(answer.header("retry-after"), Some("7"));
-        assert_eq!(
-            delete(&gateway, "other", BODY).await.status,
-            200,
-            "another topic"
-        );
+        let another_topic = delete(&gateway, "other", BODY).await;
+        assert_eq!(another_topic.status, 200);
         assert_eq!(list(&gateway, "orders", "").await.status, 200);
         assert_eq!(log_starts(&gateway), [0, 0]);
     }
@@ -61,9 +50,8 @@ async fn a_status_instead_of_the_deletion_so_many_times() {
 #[tokio::test]
 async fn a_status_after_the_deletion() {
     let gateway = gateway("rule = [{ fault = { status = 503, after_deleting = true } }]").await;
-    delete(&gateway, "orders", BODY)
-        .await
-        .assert_refused(503, "DMS.111501025");
+    let answer = delete(&gateway, "orders", BODY).await;
+    answer.assert_refused(503, "DMS.111501025");
     assert_eq!(log_starts(&gateway), [4, 5]);
 }
 
@@ -75,11 +63,8 @@ async fn a_reset_before_and_after_the_deletion() {
         let gateway = gateway(&rule).await;
         let signed = sign(deletion(&gateway), &gateway.credentials());
         let error = http().execute(signed).await.expect_err("no answer");
-        assert_eq!(
-            io_error(&error),
-            Some(std::io::ErrorKind::ConnectionReset),
-            "{error:?}"
-        );
+        let reset = Some(std::io::ErrorKind::ConnectionReset);
+        assert_eq!(io_error(&error), reset, "{error:?}");
         assert_eq!(log_starts(&gateway), expected);
     }
 }
@@ -110,18 +95,16 @@ async fn partitions_that_fail() {
 
 async fn with_header(gateway: &Gateway, value: &str) -> Answer {
     let mut request = deletion(gateway);
-    request
-        .headers_mut()
-        .insert("x-dms-kafka-fault", value.parse().expect("a header"));
+    let value = value.parse().expect("a header");
+    request.headers_mut().insert("x-dms-kafka-fault", value);
     execute(sign(request, &gateway.credentials())).await
 }
 
 #[tokio::test]
 async fn a_header_asks_where_that_is_allowed() {
     let allowed = gateway("accept_header = true").await;
-    with_header(&allowed, "{ status = 503 }")
-        .await
-        .assert_refused(503, "DMS.111501025");
+    let answer = with_header(&allowed, "{ status = 503 }").await;
+    answer.assert_refused(503, "DMS.111501025");
     for wrong in ["503", "{ status = 200 }", "{ status = 503 ", "{ fail = 1 }"] {
         let answer = with_header(&allowed, wrong).await;
         answer.assert_refused(400, "DMS.00400062");
@@ -135,23 +118,15 @@ async fn a_header_asks_where_that_is_allowed() {
 #[test]
 fn rules_that_say_nothing() {
     for (rules, says) in [
-        (
-            "rule = [{ fault = { status = 404 } }]",
-            "429, 500, 502, 503 or 504",
-        ),
-        (
-            "rule = [{ fault = { delay = 1 } }]",
-            "unknown field `delay`",
-        ),
+        ("rule = [{ fault = { status = 404 } }]", "502, 503 or 504"),
+        ("rule = [{ fault = { delay = 1 } }]", "field `delay`"),
         ("\n\nrule = [{ operation = 'read', fault = {} }]", "line 3"),
         ("rule = [{ topic = 'orders' }]", "missing field `fault`"),
         ("rule = [{ fault = { delay_seconds = -1 } }]", "negative"),
     ] {
         let error = Faults::from_toml(rules).expect_err(rules);
         assert_eq!(error.kind(), ErrorKind::Configuration);
-        assert!(
-            error.to_string().contains(says),
-            "{says:?} is not in {error}"
-        );
+        let error = error.to_string();
+        assert!(error.contains(says), "{says:?} is not in {error}");
     }
 }
