@@ -56,10 +56,9 @@ pub(crate) async fn serve(
 ) {
     let acceptor = Acceptor {
         slots: Arc::new(Semaphore::new(app.limits.connections)),
-        connector: Arc::new(Connector::new(tls, router, app.clone())),
+        connector: Arc::new(Connector::new(tls, router, app)),
         connections: JoinSet::new(),
         stopping,
-        app,
     };
     acceptor.run(listener).await;
 }
@@ -70,7 +69,6 @@ struct Acceptor {
     stopping: watch::Receiver<()>,
     /// One for each connection that may be open.
     slots: Arc<Semaphore>,
-    app: Arc<App>,
 }
 
 impl Acceptor {
@@ -84,8 +82,9 @@ impl Acceptor {
                 accepted = accept(&listener, &self.slots) => self.take(accepted).await,
             }
         }
-        self.app.drain();
-        let end = Instant::now() + self.app.limits.shutdown_timeout;
+        let app = self.connector.app.clone();
+        app.drain();
+        let end = Instant::now() + app.limits.shutdown_timeout;
         self.refuse_until_quiet(&listener, end).await;
         drop(listener);
         let finish = async { while self.connections.join_next().await.is_some() {} };
@@ -179,31 +178,19 @@ impl Connector {
         self.app.metrics.connections.dec();
     }
 
-    #[cfg(feature = "tls")]
     async fn serve_socket(&self, socket: Socket, peer: SocketAddr, stopping: watch::Receiver<()>) {
         let Some(tls) = &self.tls else {
             return self
                 .serve_http(socket, |socket| socket, peer, stopping)
                 .await;
         };
-        match timeout(self.app.limits.header_timeout, tls.0.accept(socket)).await {
+        match timeout(self.app.limits.header_timeout, tls.accept(socket)).await {
             Ok(Ok(stream)) => {
-                self.serve_http(stream, |stream| stream.get_ref().0, peer, stopping)
+                self.serve_http(stream, TlsAcceptor::transport, peer, stopping)
                     .await;
             }
             Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
             Err(_) => tracing::debug!("TLS handshake took too long"),
-        }
-    }
-
-    #[cfg(not(feature = "tls"))]
-    async fn serve_socket(&self, socket: Socket, peer: SocketAddr, stopping: watch::Receiver<()>) {
-        match &self.tls {
-            None => {
-                self.serve_http(socket, |socket| socket, peer, stopping)
-                    .await;
-            }
-            Some(never) => match *never {},
         }
     }
 

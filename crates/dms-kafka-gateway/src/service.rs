@@ -151,7 +151,7 @@ impl Config {
         let access = self.access(environment)?;
         let audit_file = self.audit.map(|audit| audit.file);
         audit_file.as_deref().map_or(Ok(()), AuditLog::check)?;
-        let tls = self.tls.as_ref().map(crate::tls::acceptor).transpose()?;
+        let tls = self.tls.as_ref().map(TlsAcceptor::new).transpose()?;
         let instances = self.instances.into_iter().zip(backends);
         let instances = instances.map(|(config, backend)| Instance {
             project_id: config.project_id,
@@ -316,9 +316,8 @@ fn backend(
 
 #[cfg(feature = "kafka")]
 fn kafka_backend(id: &str, properties: &[Property]) -> Result<Arc<dyn Backend>, Error> {
-    Ok(Arc::new(crate::backend::kafka::KafkaBackend::new(
-        id, properties,
-    )?))
+    let backend = crate::backend::kafka::KafkaBackend::new(id, properties)?;
+    Ok(Arc::new(backend))
 }
 
 #[cfg(not(feature = "kafka"))]

@@ -8,7 +8,7 @@ use std::{
 use axum::{
     body::Body,
     extract::{MatchedPath, Request, State},
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderValue, header},
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
@@ -41,7 +41,15 @@ pub(super) async fn envelope(
         caller = field::Empty,
     );
     let operation = routes::operation(request.extensions().get::<MatchedPath>());
-    let observation = Observation::start(app.clone(), operation, span.clone());
+    app.metrics.in_flight.inc();
+    let mut observation = Observation {
+        app: app.clone(),
+        operation,
+        started: Instant::now(),
+        span: span.clone(),
+        status: CLIENT_CLOSED_REQUEST,
+        error_code: None,
+    };
     request
         .extensions_mut()
         .insert(RequestId(request_id.clone()));
@@ -58,7 +66,8 @@ pub(super) async fn envelope(
             .insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     let refusal = response.extensions().get::<Refusal>();
-    observation.answered(response.status(), refusal.map(|refusal| refusal.code));
+    observation.status = response.status().as_u16();
+    observation.error_code = refusal.map(|refusal| refusal.code);
     response
 }
 
@@ -92,11 +101,8 @@ fn complete(mut response: Response, request_id: &str) -> Response {
         };
         // Three strings always serialize.
         let body = serde_json::to_vec(&answer).unwrap_or_default();
-        let headers = response.headers_mut();
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/json"),
-        );
+        let (headers, json) = (response.headers_mut(), "application/json");
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(json));
         headers.remove(header::CONTENT_LENGTH);
         *response.body_mut() = Body::from(body);
     }
@@ -106,48 +112,29 @@ fn complete(mut response: Response, request_id: &str) -> Response {
     response
 }
 
-/// A request that is being worked on; it ends with [`Observation::answered`], or by being dropped when the client is
-/// no longer there.
+/// A request that is being worked on. Dropping it counts and logs the request, also when the client closed the connection.
 struct Observation {
     app: Arc<App>,
     operation: &'static str,
     started: Instant,
     span: Span,
-    answered: bool,
-}
-
-impl Observation {
-    fn start(app: Arc<App>, operation: &'static str, span: Span) -> Self {
-        app.metrics.in_flight.inc();
-        Self {
-            app,
-            operation,
-            started: Instant::now(),
-            span,
-            answered: false,
-        }
-    }
-
-    fn answered(mut self, status: StatusCode, error_code: Option<&str>) {
-        self.answered = true;
-        self.end(status.as_u16(), error_code);
-    }
-
-    fn end(&self, status: u16, error_code: Option<&str>) {
-        let Self {
-            operation, span, ..
-        } = self;
-        let seconds = self.started.elapsed().as_secs_f64();
-        self.app.metrics.answered(operation, status, seconds);
-        tracing::info!(parent: span, operation, status, error_code, seconds, "request");
-    }
+    status: u16,
+    error_code: Option<&'static str>,
 }
 
 impl Drop for Observation {
     fn drop(&mut self) {
-        self.app.metrics.in_flight.dec();
-        if !self.answered {
-            self.end(CLIENT_CLOSED_REQUEST, None);
-        }
+        let Self {
+            app,
+            operation,
+            started,
+            span,
+            status,
+            error_code,
+        } = self;
+        let seconds = started.elapsed().as_secs_f64();
+        app.metrics.in_flight.dec();
+        app.metrics.answered(operation, *status, seconds);
+        tracing::info!(parent: &*span, operation, status, error_code, seconds, "request");
     }
 }

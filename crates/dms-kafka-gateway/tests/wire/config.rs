@@ -32,7 +32,8 @@ fn what_the_example_comments_out_can_be_said() {
     let mut text = String::new();
     for line in example().lines() {
         let setting = line.strip_prefix('#').filter(|rest| !rest.starts_with(' '));
-        text += &format!("{}\n", setting.unwrap_or(line));
+        text += setting.unwrap_or(line);
+        text += "\n";
     }
     let config = Config::from_toml(&text).expect("a configuration");
     assert!(config.tls.is_some() && config.faults.is_some() && config.tokens.len() == 1);
