@@ -13,10 +13,8 @@ async fn kafka_answers_as_the_table_says() {
     for case in &cases {
         let topic = if case.create {
             let policy = case.cleanup_policy.as_deref().unwrap_or("delete");
-            front
-                .topics
-                .create(case.partitions, case.records, policy)
-                .await
+            let topic = front.topics.create(case.partitions, case.records, policy);
+            topic.await
         } else {
             case.topic_or("").to_owned()
         };
@@ -25,7 +23,7 @@ async fn kafka_answers_as_the_table_says() {
     }
     assert!(
         !front.topics.exists("no-such-topic"),
-        "a deletion created a topic"
+        "a deletion created it"
     );
     println!("{} cases of the shared table", cases.len());
 }

@@ -20,10 +20,8 @@ async fn a_leader_that_dies_in_the_middle_of_a_run_of_deletions() {
         return;
     };
     let front = Front::of(&brokers).await;
-    let topic = front
-        .topics
-        .create_led_by(&REPLICAS, RECORDS.unsigned_abs())
-        .await;
+    let records = RECORDS.unsigned_abs();
+    let topic = front.topics.create_led_by(&REPLICAS, records).await;
     assert_eq!(front.topics.leaders(&topic), [2, 3, 1]);
     let (begun, slowest) = (AtomicUsize::new(0), std::sync::Mutex::new(Duration::ZERO));
     let deletions = (1..=RECORDS).map(async |offset| {
@@ -33,9 +31,8 @@ async fn a_leader_that_dies_in_the_middle_of_a_run_of_deletions() {
         }
         let started = Instant::now();
         let everything = if offset == RECORDS { -1 } else { offset };
-        let codes = front
-            .codes(&topic, &[(0, everything), (1, offset), (2, offset)])
-            .await;
+        let rows = [(0, everything), (1, offset), (2, offset)];
+        let codes = front.codes(&topic, &rows).await;
         let mut slowest = slowest.lock().expect("no panic");
         *slowest = started.elapsed().max(*slowest);
         assert_eq!(codes, ["0", "0", "0"], "offset {offset}");
@@ -61,10 +58,8 @@ async fn a_leader_that_hangs_is_replaced_within_the_deadline() {
     };
     let front = Front::of(&brokers).await;
     let topic = front.topics.create_led_by(&REPLICAS, 10).await;
-    assert_eq!(
-        front.codes(&topic, &[(0, 1), (1, 1), (2, 1)]).await,
-        ["0", "0", "0"]
-    );
+    let codes = front.codes(&topic, &[(0, 1), (1, 1), (2, 1)]).await;
+    assert_eq!(codes, ["0", "0", "0"]);
     brokers.pause(3);
     let codes = front.codes(&topic, &[(0, 4), (1, 5), (2, -1)]).await;
     println!("codes while the leader of partition 1 hangs: {codes:?}");
@@ -85,11 +80,8 @@ async fn a_follower_that_hangs_makes_the_outcome_unknown() {
     brokers.pause(3);
     let started = Instant::now();
     let codes = front.codes(&topic, &[(0, 4)]).await;
-    assert!(
-        started.elapsed() < Duration::from_secs(5),
-        "{:?}",
-        started.elapsed()
-    );
+    let elapsed = started.elapsed();
+    assert!(elapsed < Duration::from_secs(5), "{elapsed:?}");
     println!("code while a follower hangs, and Kafka is given 3 s: {codes:?}");
     assert_eq!(codes, ["7"]);
     // The leader has gone ahead: that is why nobody may say that nothing was deleted.

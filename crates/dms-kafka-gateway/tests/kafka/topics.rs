@@ -7,6 +7,7 @@ use rdkafka::{
     admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication},
     client::DefaultClientContext,
     consumer::{BaseConsumer, CommitMode, Consumer as _},
+    metadata::MetadataPartition,
     producer::{BaseProducer, BaseRecord, Producer as _},
 };
 use uuid::Uuid;
@@ -63,10 +64,7 @@ impl Topics {
         let count = i32::try_from(partitions).expect("few partitions");
         let replication = TopicReplication::Fixed(self.replicas);
         let topic = NewTopic::new(name, count, replication).set("cleanup.policy", policy);
-        self.create_topic(topic).await;
-        for partition in 0..count {
-            self.append(name, partition, records);
-        }
+        self.create_topic(topic, records).await;
     }
 
     /// Creates a topic whose first replica, the leader, is the given broker for each partition.
@@ -74,27 +72,23 @@ impl Topics {
         let name = format!("topic-{}", Uuid::new_v4().simple());
         let partitions = i32::try_from(replicas.len()).expect("few partitions");
         let topic = NewTopic::new(&name, partitions, TopicReplication::Variable(replicas));
-        self.create_topic(topic).await;
-        for partition in 0..partitions {
-            self.append(&name, partition, records);
-        }
+        self.create_topic(topic, records).await;
         name
     }
 
-    async fn create_topic(&self, topic: NewTopic<'_>) {
+    async fn create_topic(&self, topic: NewTopic<'_>, records: u64) {
         let created = self.admin.create_topics([&topic], &AdminOptions::new());
-        let created = created.await.expect("an answer");
-        for result in created {
+        for result in created.await.expect("an answer") {
             result.expect("a new topic");
+        }
+        for partition in 0..topic.num_partitions {
+            self.append(topic.name, partition, records);
         }
     }
 
     pub(crate) async fn drop(&self, name: &str) {
-        let dropped = self
-            .admin
-            .delete_topics(&[name], &AdminOptions::new())
-            .await;
-        for result in dropped.expect("an answer") {
+        let dropped = self.admin.delete_topics(&[name], &AdminOptions::new());
+        for result in dropped.await.expect("an answer") {
             result.expect("the topic is gone");
         }
     }
@@ -115,10 +109,7 @@ impl Topics {
         }
         // One that never heard of the topic, so that it does not remember what is no longer so.
         let producer: BaseProducer = self.config.create().expect("a producer");
-        for number in 0..records {
-            write(&producer, topic, partition, number);
-        }
-        producer.flush(LONG).expect("written records");
+        write(&producer, topic, partition, records);
     }
 
     /// Writes records in a transaction that stays open as long as what is returned.
@@ -133,10 +124,7 @@ impl Topics {
         let producer: BaseProducer = config.create().expect("a producer");
         producer.init_transactions(LONG).expect("a producer id");
         producer.begin_transaction().expect("a transaction");
-        for number in 0..records {
-            write(&producer, topic, partition, number);
-        }
-        producer.flush(LONG).expect("written records");
+        write(&producer, topic, partition, records);
         producer
     }
 
@@ -185,16 +173,10 @@ impl Topics {
 
     /// The brokers that lead the partitions of a topic.
     pub(crate) fn leaders(&self, topic: &str) -> Vec<i32> {
-        let metadata = self
-            .consumer
-            .fetch_metadata(Some(topic), LONG)
-            .expect("metadata");
-        let topic = &metadata.topics()[0];
-        topic
-            .partitions()
-            .iter()
-            .map(rdkafka::metadata::MetadataPartition::leader)
-            .collect()
+        let metadata = self.consumer.fetch_metadata(Some(topic), LONG);
+        let metadata = metadata.expect("metadata");
+        let partitions = metadata.topics()[0].partitions().iter();
+        partitions.map(MetadataPartition::leader).collect()
     }
 
     /// Has the cluster create its topic of committed offsets.
@@ -213,14 +195,12 @@ impl Topics {
     }
 }
 
-fn write(producer: &BaseProducer, topic: &str, partition: i32, number: u64) {
-    let (key, payload) = (number.to_string(), format!("record {number}"));
-    let record = BaseRecord::to(topic)
-        .partition(partition)
-        .key(&key)
-        .payload(&payload);
-    producer
-        .send(record)
-        .map_err(|(error, _)| error)
-        .expect("room for a record");
+fn write(producer: &BaseProducer, topic: &str, partition: i32, records: u64) {
+    for number in 0..records {
+        let (key, payload) = (number.to_string(), format!("record {number}"));
+        let record = BaseRecord::to(topic).partition(partition);
+        let sent = producer.send(record.key(&key).payload(&payload));
+        sent.map_err(|(error, _)| error).expect("room for a record");
+    }
+    producer.flush(LONG).expect("written records");
 }
