@@ -87,26 +87,25 @@ impl Error {
     }
 
     pub(crate) fn invalid_setting(name: &str, value: impl fmt::Debug, rule: &str) -> Self {
-        Self(Cause::InvalidSetting {
-            name: name.to_owned(),
-            value: format!("{value:?}"),
-            rule: rule.to_owned(),
-            source: None,
-        })
+        Self::setting(name, value, rule, None)
     }
 
-    /// An invalid setting, refused by somebody who says why.
+    /// An invalid setting, with the error of the library that refused it.
     pub(crate) fn refused_setting(
         name: &str,
         value: impl fmt::Debug,
         rule: &str,
         source: impl Into<Source>,
     ) -> Self {
+        Self::setting(name, value, rule, Some(source.into()))
+    }
+
+    fn setting(name: &str, value: impl fmt::Debug, rule: &str, source: Option<Source>) -> Self {
         Self(Cause::InvalidSetting {
             name: name.to_owned(),
             value: format!("{value:?}"),
             rule: rule.to_owned(),
-            source: Some(source.into()),
+            source,
         })
     }
 

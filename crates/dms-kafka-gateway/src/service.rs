@@ -147,7 +147,6 @@ impl Config {
             check_time("lock_out.seconds", lock_out.duration)?;
         }
         self.check_instances()?;
-        self.check_faults()?;
         let access = self.access(environment)?;
         let audit_file = self.audit.map(|audit| audit.file);
         audit_file.as_deref().map_or(Ok(()), AuditLog::check)?;
@@ -278,22 +277,12 @@ impl Config {
                 let rule = "it is given twice";
                 return Err(Error::invalid_setting("instance", &instance.id, rule));
             }
+            if self.faults.is_some() && instance.memory.is_none() {
+                let rule = "faults are for gateways in memory only; take the table [faults] away";
+                return Err(Error::invalid_setting("instance", &instance.id, rule));
+            }
         }
         Ok(())
-    }
-
-    fn check_faults(&self) -> Result<(), Error> {
-        let real = self
-            .instances
-            .iter()
-            .find(|instance| instance.memory.is_none());
-        match (&self.faults, real) {
-            (Some(_), Some(instance)) => {
-                let rule = "faults are for gateways in memory only; take the table [faults] away";
-                Err(Error::invalid_setting("instance", &instance.id, rule))
-            }
-            _ => Ok(()),
-        }
     }
 }
 

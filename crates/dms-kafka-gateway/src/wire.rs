@@ -1,4 +1,4 @@
-//! The bodies of the API, as the gateway reads and writes them; it shares no type with the client.
+//! The paths and bodies of the API. The gateway shares no type with the client.
 
 use std::{collections::HashSet, fmt, marker::PhantomData};
 
@@ -16,6 +16,16 @@ use crate::{
 
 /// What the JSON reader reports may quote the body; no more characters of it than this go into an answer.
 const LONGEST_EXPLANATION: usize = 300;
+
+/// The operation of the vendor's page.
+pub(crate) const DELETE_MESSAGES: &str =
+    "/v2/{project_id}/kafka/instances/{instance_id}/topics/{topic}/messages/delete";
+/// The vendor's earlier path, with the same body: some of its regions and tools know no other.
+pub(crate) const DELETE_MESSAGES_BEFORE: &str =
+    "/v2/{project_id}/kafka/instances/{instance_id}/topics/{topic}/messages";
+/// The read-only companion.
+pub(crate) const LIST_PARTITIONS: &str =
+    "/v2/{project_id}/kafka/instances/{instance_id}/topics/{topic}/partitions";
 
 /// The body of a deletion.
 #[derive(Deserialize)]

@@ -16,8 +16,12 @@ use huaweicloud_auth::signing::X_REQUEST_ID;
 use tracing::{Instrument as _, Span, field};
 use uuid::Uuid;
 
-use super::routes;
-use crate::{app::App, limits::Limits, refusal::Refusal, wire::ErrorAnswer};
+use crate::{
+    app::App,
+    limits::Limits,
+    refusal::Refusal,
+    wire::{DELETE_MESSAGES, DELETE_MESSAGES_BEFORE, ErrorAnswer, LIST_PARTITIONS},
+};
 
 /// The status that is counted when a client hung up before its answer.
 const CLIENT_CLOSED_REQUEST: u16 = 499;
@@ -40,7 +44,7 @@ pub(super) async fn envelope(
         path = request.uri().path(),
         caller = field::Empty,
     );
-    let operation = routes::operation(request.extensions().get::<MatchedPath>());
+    let operation = operation(request.extensions().get::<MatchedPath>());
     app.metrics.in_flight.inc();
     let mut observation = Observation {
         app: app.clone(),
@@ -69,6 +73,15 @@ pub(super) async fn envelope(
     observation.status = response.status().as_u16();
     observation.error_code = refusal.map(|refusal| refusal.code);
     response
+}
+
+/// The operation at a path in metrics and logs.
+fn operation(path: Option<&MatchedPath>) -> &'static str {
+    match path.map(MatchedPath::as_str) {
+        Some(DELETE_MESSAGES | DELETE_MESSAGES_BEFORE) => "delete_messages",
+        Some(LIST_PARTITIONS) => "list_partitions",
+        _ => "other",
+    }
 }
 
 fn head_within_limits(request: &Request) -> Result<(), Refusal> {

@@ -16,22 +16,20 @@ use axum::{
 };
 use serde::Deserialize;
 
-use self::{
-    admission::admit,
-    envelope::envelope,
-    routes::{DELETE_MESSAGES, DELETE_MESSAGES_BEFORE, LIST_PARTITIONS},
-};
+use self::{admission::admit, envelope::envelope};
 use crate::{
     app::App,
     deletion::Deletion,
     faults::Operation,
     refusal::Refusal,
-    wire::{DeleteAnswer, ErrorCodeStyle, PartitionsAnswer, read_rows},
+    wire::{
+        DELETE_MESSAGES, DELETE_MESSAGES_BEFORE, DeleteAnswer, ErrorCodeStyle, LIST_PARTITIONS,
+        PartitionsAnswer, read_rows,
+    },
 };
 
 mod admission;
 mod envelope;
-mod routes;
 
 /// Bounds of a listing's query parameters: the vendor's, where it states them.
 const OFFSETS: RangeInclusive<usize> = 0..=10_000;
