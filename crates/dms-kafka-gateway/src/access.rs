@@ -99,7 +99,7 @@ impl Key {
         Verifier::default()
             .verify(authorization, &request, secret_key, SystemTime::now())
             .map_err(|error| match error.canonical_request() {
-                // The client finds its mistake by comparing.
+                // The client can compare it with its own.
                 Some(here) => Refusal::WRONG_SIGNATURE.with(format_args!(
                     "{error}; the canonical request is {:?} here",
                     here.to_string()
@@ -110,7 +110,7 @@ impl Key {
 }
 
 impl Token {
-    /// Takes the same time wherever the difference is.
+    /// Compares in constant time.
     fn is(&self, value: &[u8]) -> bool {
         self.credentials
             .auth_token()

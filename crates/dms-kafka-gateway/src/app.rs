@@ -33,8 +33,8 @@ pub(crate) struct App {
     pub(crate) metrics: Metrics,
     /// In the order of the configuration.
     pub(crate) instances: Vec<Instance>,
-    /// Requests that were answered after the gateway was asked to stop.
-    pub(crate) late_answers: AtomicU64,
+    /// Responses sent since the gateway was asked to stop.
+    pub(crate) late_responses: AtomicU64,
     /// One permit for each byte that request bodies may still take.
     buffers: Arc<Semaphore>,
     permits: Arc<Semaphore>,
@@ -64,7 +64,7 @@ impl App {
             faults,
             metrics: Metrics::new(),
             instances,
-            late_answers: AtomicU64::new(0),
+            late_responses: AtomicU64::new(0),
             buffers: Arc::new(Semaphore::new(limits.buffered_bytes)),
             permits: Arc::new(Semaphore::new(limits.concurrent_requests)),
             draining: AtomicBool::new(false),
@@ -77,12 +77,12 @@ impl App {
         self.draining.load(Ordering::Relaxed)
     }
 
-    /// From now on requests are refused.
+    /// From now on, requests are refused.
     pub(crate) fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
     }
 
-    /// Whether it is worth reading on: a request that could not be served is refused before its body arrives.
+    /// Refuses a request that could not be served, before its body is read.
     pub(crate) fn check_open(&self) -> Result<(), Refusal> {
         if self.is_draining() {
             return Err(Refusal::SHUTTING_DOWN);

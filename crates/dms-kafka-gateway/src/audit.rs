@@ -1,4 +1,4 @@
-//! The audit log: who deleted what, written before it happens and after.
+//! The audit log: a line before each deletion and one after it.
 
 use std::{
     fs::{File, OpenOptions},
@@ -20,21 +20,21 @@ use crate::{
 
 /// A file that lines of JSON are appended to.
 ///
-/// A line reaches the operating system before [`AuditLog::intend`] and [`AuditLog::conclude`] return; it outlives the
-/// process, though not a power failure in the next seconds.
+/// A line has reached the operating system when [`AuditLog::intend`] and [`AuditLog::conclude`] return: it survives a crash
+/// of the process, but not a power failure in the next seconds.
 #[derive(Clone, Debug)]
 pub(crate) struct AuditLog(Arc<Mutex<Lines>>);
 
 #[derive(Debug)]
 struct Lines {
     file: File,
-    /// Whether a line was begun that could not be written to its end.
+    /// Whether the last line is incomplete.
     torn: bool,
 }
 
-/// Who asks for which records.
+/// Who deletes records, and from which topic.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct AuditSubject {
+pub(crate) struct AuditContext {
     pub(crate) request_id: String,
     pub(crate) caller: String,
     pub(crate) client: Option<SocketAddr>,
@@ -47,7 +47,7 @@ struct Line<'a> {
     time: Timestamp,
     event: &'static str,
     #[serde(flatten)]
-    subject: &'a AuditSubject,
+    context: &'a AuditContext,
     #[serde(flatten)]
     detail: Detail,
 }
@@ -96,7 +96,7 @@ impl AuditLog {
     /// Writes that these rows are about to be deleted; when that fails, nothing may be deleted.
     pub(crate) async fn intend(
         &self,
-        subject: &AuditSubject,
+        context: &AuditContext,
         rows: &[RecordsToDelete],
     ) -> io::Result<()> {
         let rows = rows.iter().map(|asked| AuditRow {
@@ -104,12 +104,12 @@ impl AuditLog {
             outcome: None,
         });
         let detail = Detail::Partitions(rows.collect());
-        self.write("intent", subject, detail).await
+        self.write("intent", context, detail).await
     }
 
     pub(crate) async fn conclude(
         &self,
-        subject: &AuditSubject,
+        context: &AuditContext,
         rows: &[RecordsToDelete],
         deleted: &Result<Vec<DeletedRecords>, BackendError>,
     ) -> io::Result<()> {
@@ -126,19 +126,19 @@ impl AuditLog {
             }
             Err(error) => Detail::Error(error.to_string()),
         };
-        self.write("result", subject, detail).await
+        self.write("result", context, detail).await
     }
 
     async fn write(
         &self,
         event: &'static str,
-        subject: &AuditSubject,
+        context: &AuditContext,
         detail: Detail,
     ) -> io::Result<()> {
         let mut line = serde_json::to_vec(&Line {
             time: Timestamp::now(),
             event,
-            subject,
+            context,
             detail,
         })?;
         line.push(b'\n');

@@ -8,7 +8,7 @@ use tracing::{Instrument as _, Span};
 
 use crate::{
     app::App,
-    audit::AuditSubject,
+    audit::AuditContext,
     backend::{Backend, BackendError, DeletedRecords},
     deletion_target::RecordsToDelete,
     faults::{self, FailingPartition},
@@ -17,17 +17,17 @@ use crate::{
 
 /// A deletion that may go ahead.
 pub(crate) struct Deletion {
-    pub(crate) subject: AuditSubject,
+    pub(crate) context: AuditContext,
     pub(crate) backend: Arc<dyn Backend>,
     pub(crate) rows: Vec<RecordsToDelete>,
     /// Partitions that fail on purpose.
     pub(crate) failing: Vec<FailingPartition>,
-    /// Held until the backend has answered, whether the client is still there or not.
+    /// Kept until the backend has responded, even if the client closed the connection.
     pub(crate) permit: OwnedSemaphorePermit,
 }
 
 impl Deletion {
-    /// Deletes, and writes the result to the audit log even when the client hangs up meanwhile.
+    /// Deletes, and writes the result to the audit log even if the client closes the connection meanwhile.
     pub(crate) async fn run(self, app: Arc<App>) -> Result<Vec<DeletedRecords>, Refusal> {
         let mut running = Box::pin(self.run_here(app).instrument(Span::current()));
         if let Poll::Ready(deleted) = poll!(&mut running) {
@@ -35,7 +35,7 @@ impl Deletion {
         }
         // In a task of its own, which is not dropped with the connection.
         tokio::spawn(running).await.unwrap_or_else(|error| {
-            tracing::error!(%error, "a deletion broke off; what it did is not known");
+            tracing::error!(%error, "a deletion was aborted; its outcome is unknown");
             Err(Refusal::INTERNAL)
         })
     }
@@ -43,12 +43,13 @@ impl Deletion {
     async fn run_here(self, app: Arc<App>) -> Result<Vec<DeletedRecords>, Refusal> {
         self.intend(&app).await?;
         let deadline = Instant::now() + app.limits.backend_timeout;
-        let (topic, rows) = (&*self.subject.path.topic, &*self.rows);
+        let (topic, rows) = (&*self.context.path.topic, &*self.rows);
         let deleted = match &*self.failing {
             [] => self.backend.delete(topic, rows, deadline).await,
             failing => faults::delete(failing, &*self.backend, topic, rows, deadline).await,
         };
-        app.metrics.deleted(deleted.as_deref().unwrap_or_default());
+        app.metrics
+            .count_rows(deleted.as_deref().unwrap_or_default());
         self.conclude(&app, &deleted).await;
         drop(self.permit);
         Ok(deleted?)
@@ -58,7 +59,7 @@ impl Deletion {
         let Some(audit) = &app.audit else {
             return Ok(());
         };
-        let written = audit.intend(&self.subject, &self.rows).await;
+        let written = audit.intend(&self.context, &self.rows).await;
         written.map_err(|error| {
             app.metrics.audit_failures.inc();
             tracing::error!(%error, "the audit log cannot be written: nothing was deleted");
@@ -66,10 +67,10 @@ impl Deletion {
         })
     }
 
-    /// What was deleted is deleted: the client learns it even when the audit log does not.
+    /// A failure to write does not change the response: the records are deleted.
     async fn conclude(&self, app: &App, deleted: &Result<Vec<DeletedRecords>, BackendError>) {
         let Some(audit) = &app.audit else { return };
-        if let Err(error) = audit.conclude(&self.subject, &self.rows, deleted).await {
+        if let Err(error) = audit.conclude(&self.context, &self.rows, deleted).await {
             app.metrics.audit_failures.inc();
             tracing::error!(%error, ?deleted, "the result of a deletion is missing from the audit log");
         }

@@ -27,7 +27,7 @@ impl PartitionId {
 pub(crate) enum DeletionTarget {
     /// Every record whose offset is lower than this one; never negative.
     Before(i64),
-    /// Every record below the high watermark of the moment.
+    /// Every record below the current high watermark.
     Everything,
 }
 

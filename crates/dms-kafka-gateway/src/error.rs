@@ -12,13 +12,13 @@ use huaweicloud_auth::ProviderError;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// A configuration is not TOML, has a setting that does not exist or lacks one.
+    /// A configuration is not TOML, has an unknown setting or lacks a required one.
     Configuration,
     /// A setting breaks its rule or contradicts another one.
     InvalidSetting,
     /// A file cannot be opened or read.
     File,
-    /// The address to listen on cannot be had.
+    /// The gateway cannot listen on the address.
     Listen,
 }
 
@@ -75,8 +75,7 @@ impl Error {
         }
     }
 
-    /// What is wrong with `text`, which people know as `name`, and in which line. The line itself may hold a secret that was
-    /// put into the wrong place.
+    /// Names the file and the line, but does not quote the line: it may contain a secret in the wrong place.
     pub(crate) fn toml(name: impl fmt::Display, text: &str, error: &toml::de::Error) -> Self {
         let before = error.span().and_then(|span| text.get(..span.start));
         Self(Cause::Configuration {

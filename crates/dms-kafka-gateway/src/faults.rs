@@ -1,4 +1,4 @@
-//! Faults on request, so that users can test what their own code does about them.
+//! Faults on request, so that users can test how their code handles them.
 
 use std::{
     sync::atomic::{AtomicU32, Ordering},
@@ -18,9 +18,9 @@ use crate::{
 
 const X_FAULT: &str = "x-dms-kafka-fault";
 
-/// Which requests to a gateway in memory are to go wrong, and how.
+/// Which requests to a gateway in memory fail on purpose, and how.
 ///
-/// Rules are read from TOML. The first rule that fits a request decides:
+/// Rules are read from TOML. The first rule that matches a request applies:
 ///
 /// ```
 /// use dms_kafka_gateway::{Faults, Gateway};
@@ -34,12 +34,12 @@ const X_FAULT: &str = "x-dms-kafka-fault";
 ///     times = 2                     # always when absent
 ///     fault = { status = 429, retry_after_seconds = 1 }
 ///
-///     [[rule]]                      # the next one is applied, but the answer is lost
+///     [[rule]]                      # the next one is applied, but the response is lost
 ///     operation = "delete"
 ///     times = 1
 ///     fault = { reset = true, after_deleting = true }
 ///
-///     [[rule]]                      # the tenth listing and all after it take a second longer
+///     [[rule]]                      # the tenth listing and all later ones take a second longer
 ///     operation = "list"
 ///     skip = 9
 ///     fault = { delay_seconds = 1 }
@@ -52,25 +52,25 @@ const X_FAULT: &str = "x-dms-kafka-fault";
 /// # }
 /// ```
 ///
-/// With `accept_header = true` a request may ask for its own fault, in the same words:
-/// `X-Dms-Kafka-Fault: { status = 503 }`. Only requests that are signed, and that would have been served, get faults.
+/// With `accept_header = true` a request may ask for its own fault, in the same notation:
+/// `X-Dms-Kafka-Fault: { status = 503 }`. Faults apply only to authenticated requests that would have been served.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Faults {
     accept_header: bool,
-    rule: Vec<Rule>,
+    rule: Vec<FaultRule>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Rule {
+struct FaultRule {
     operation: Option<Operation>,
     topic: Option<String>,
     #[serde(default)]
     skip: u32,
     times: Option<u32>,
     fault: Fault,
-    /// Requests that fitted so far.
+    /// Requests that matched so far.
     #[serde(skip)]
     seen: AtomicU32,
 }
@@ -115,15 +115,15 @@ fn status<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u16>, D::
 }
 
 impl Faults {
-    /// Reads rules; the example above shows all there is to say.
+    /// Reads rules; the example above shows every setting.
     ///
     /// # Errors
-    /// [`Error`] with the line when the text is not TOML or says something else.
+    /// [`Error`] with the line when the text is not TOML or has an unknown or invalid setting.
     pub fn from_toml(text: &str) -> Result<Self, Error> {
         toml::from_str(text).map_err(|error| Error::toml("the rules for faults", text, &error))
     }
 
-    /// No rules: every request asks for its own fault, or none, in its `X-Dms-Kafka-Fault` header.
+    /// No rules: a request asks for its own fault in its `X-Dms-Kafka-Fault` header.
     pub fn by_header() -> Self {
         Self {
             accept_header: true,
@@ -131,7 +131,7 @@ impl Faults {
         }
     }
 
-    /// What is to go wrong with this request; a 400 when its header asks for something unknown.
+    /// The fault of this request; fails with a 400 when its header is not a fault.
     pub(crate) fn pick(
         &self,
         operation: Operation,
@@ -147,8 +147,8 @@ impl Faults {
         let rule = self
             .rule
             .iter()
-            .filter(|rule| rule.fits(operation, topic))
-            .find(|rule| rule.strikes());
+            .filter(|rule| rule.matches(operation, topic))
+            .find(|rule| rule.applies());
         Ok(rule.map(|rule| rule.fault.clone()).unwrap_or_default())
     }
 }
@@ -162,14 +162,14 @@ fn from_header(value: &str) -> Option<Fault> {
     Some(header.fault)
 }
 
-impl Rule {
-    fn fits(&self, operation: Operation, topic: &str) -> bool {
+impl FaultRule {
+    fn matches(&self, operation: Operation, topic: &str) -> bool {
         self.operation.is_none_or(|only| only == operation)
             && self.topic.as_deref().is_none_or(|only| only == topic)
     }
 
-    /// Counts a request that fits, and says whether it is one of those to strike.
-    fn strikes(&self) -> bool {
+    /// Counts a request that matches, and returns whether the fault applies to it.
+    fn applies(&self) -> bool {
         let before = self.seen.fetch_add(1, Ordering::Relaxed);
         before >= self.skip && self.times.is_none_or(|times| before - self.skip < times)
     }
@@ -178,19 +178,19 @@ impl Rule {
 impl Fault {
     /// Waits, then fails if the fault comes before the operation.
     pub(crate) async fn before(&self) -> Result<(), Refusal> {
-        // Even no time at all would wait for the next tick of the timer.
+        // A sleep of 0 would wait for the next tick of the timer.
         if !self.delay.is_zero() {
             tokio::time::sleep(self.delay).await;
         }
-        self.strike(false)
+        self.apply(false)
     }
 
     /// Fails if the fault comes after the operation.
     pub(crate) fn after(&self) -> Result<(), Refusal> {
-        self.strike(true)
+        self.apply(true)
     }
 
-    fn strike(&self, after_deleting: bool) -> Result<(), Refusal> {
+    fn apply(&self, after_deleting: bool) -> Result<(), Refusal> {
         if self.after_deleting != after_deleting {
             return Ok(());
         }
@@ -224,7 +224,7 @@ pub(crate) async fn delete(
     let others = rows.iter().copied().filter(|row| code(row).is_none());
     let others: Vec<_> = others.collect();
     let mut deleted = backend.delete(topic, &others, deadline).await?.into_iter();
-    let answer = |row: &RecordsToDelete| match code(row) {
+    let result = |row: &RecordsToDelete| match code(row) {
         Some(code) => Some(DeletedRecords {
             partition: row.partition,
             outcome: Err(code),
@@ -232,5 +232,5 @@ pub(crate) async fn delete(
         }),
         None => deleted.next(),
     };
-    Ok(rows.iter().filter_map(answer).collect())
+    Ok(rows.iter().filter_map(result).collect())
 }

@@ -1,4 +1,4 @@
-//! A gateway whose topics are in memory, and what it is made from.
+//! A gateway whose topics are in memory, and its builder.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -14,7 +14,8 @@ use crate::{
         memory::{CleanupPolicy, MemoryBackend, TopicSettings},
     },
     config::{
-        AccessKeyConfig, Config, Former, InstanceConfig, MemoryConfig, SecretSource, TokenConfig,
+        AccessKeyConfig, Config, InstanceConfig, MemoryConfig, RemovedSetting, SecretSource,
+        TokenConfig,
     },
     error::Error,
     faults::Faults,
@@ -47,13 +48,13 @@ pub struct Gateway {
     project_id: String,
     instance_id: String,
     credentials: Credentials,
-    /// Whether the key pair was made up for this run.
-    made_up: bool,
+    /// Whether the key pair was generated for this run.
+    generated: bool,
     backend: Arc<MemoryBackend>,
 }
 
 impl Gateway {
-    /// Describes a gateway whose topics are in memory: one instance, one key pair, on a free port of 127.0.0.1.
+    /// Returns a builder of a gateway whose topics are in memory: one instance, one key pair, on a free port of 127.0.0.1.
     pub fn memory() -> MemoryGatewayBuilder {
         MemoryGatewayBuilder::default()
     }
@@ -63,32 +64,32 @@ impl Gateway {
         self.service.endpoint()
     }
 
-    /// The project that the instance belongs to.
+    /// The project of the instance.
     pub fn project_id(&self) -> &str {
         &self.project_id
     }
 
-    /// The only instance there is.
+    /// The only instance.
     pub fn instance_id(&self) -> &str {
         &self.instance_id
     }
 
-    /// The access key that requests are to be signed with.
+    /// The access key for signing requests.
     pub fn access_key(&self) -> &str {
         self.credentials.access_key().unwrap_or_default()
     }
 
-    /// The secret key that goes with [`Gateway::access_key`].
+    /// The secret key of [`Gateway::access_key`].
     pub fn secret_key(&self) -> &str {
         self.credentials.secret_key().unwrap_or_default()
     }
 
-    /// Access key and secret key, ready to sign with.
+    /// Access key and secret key.
     pub fn credentials(&self) -> Credentials {
         self.credentials.clone()
     }
 
-    /// Looks at one partition, past the API; `None` when there is no such partition.
+    /// The offsets of one partition, without a request; `None` when there is no such partition.
     pub fn partition(&self, topic: &str, partition: i32) -> Option<PartitionOffsets> {
         self.backend.partition(topic, partition)
     }
@@ -100,33 +101,33 @@ impl Gateway {
         self.backend.append(topic, partition, records)
     }
 
-    /// What to print for whoever started this gateway as a process of its own.
+    /// The line to print when this gateway is a separate process.
     pub fn ready_line(&self) -> ReadyLine<'_> {
-        let printable = self.made_up && self.service.address().ip().is_loopback();
+        let printable = self.generated && self.service.address().ip().is_loopback();
         let mut line = self.service.ready_line();
         line.access_key = Some(self.access_key());
         line.secret_key = printable.then(|| self.secret_key());
         line
     }
 
-    /// Stops taking requests and waits for those in flight to be answered, one minute at most.
+    /// Stops accepting requests and waits for those in flight, one minute at most.
     pub async fn shutdown(self) {
         self.service.shutdown().await;
     }
 }
 
-/// Describes a gateway whose topics are in memory; see [`Gateway::memory`].
+/// Builds a gateway whose topics are in memory; see [`Gateway::memory`].
 ///
 /// Settings are checked by [`MemoryGatewayBuilder::start`].
 #[derive(Debug)]
 #[must_use = "nothing serves before `start`"]
 pub struct MemoryGatewayBuilder {
-    /// Everything but the instance, the key and what the key and the token may use.
+    /// Without the instance, the key, and the projects of key and token.
     config: Config,
     instance: InstanceConfig,
     topics: Vec<TopicSettings>,
     key: AccessKeyConfig,
-    made_up: bool,
+    generated: bool,
 }
 
 impl Default for MemoryGatewayBuilder {
@@ -148,9 +149,9 @@ impl Default for MemoryGatewayBuilder {
                 secret_key: SecretSource::given(random() + &random()),
                 projects: None,
                 instances: None,
-                _former: Former,
+                _former: RemovedSetting,
             },
-            made_up: true,
+            generated: true,
         }
     }
 }
@@ -162,19 +163,19 @@ impl MemoryGatewayBuilder {
         self
     }
 
-    /// Uses this project id (1 to 64 of `A-Z a-z 0-9 . _ -`) instead of a made-up one.
+    /// Uses this project id (1 to 64 of `A-Z a-z 0-9 . _ -`) instead of a generated one.
     pub fn project_id(mut self, id: impl Into<String>) -> Self {
         self.instance.project_id = id.into();
         self
     }
 
-    /// Uses this instance id (1 to 64 of `A-Z a-z 0-9 . _ -`) instead of a made-up one.
+    /// Uses this instance id (1 to 64 of `A-Z a-z 0-9 . _ -`) instead of a generated one.
     pub fn instance(mut self, id: impl Into<String>) -> Self {
         self.instance.id = id.into();
         self
     }
 
-    /// Uses this key pair instead of a made-up one.
+    /// Uses this key pair instead of a generated one.
     pub fn access_key(
         mut self,
         access_key: impl Into<String>,
@@ -182,7 +183,7 @@ impl MemoryGatewayBuilder {
     ) -> Self {
         self.key.access_key = access_key.into();
         self.key.secret_key = SecretSource::given(secret_key);
-        self.made_up = false;
+        self.generated = false;
         self
     }
 
@@ -193,12 +194,12 @@ impl MemoryGatewayBuilder {
             token: SecretSource::given(token),
             projects: None,
             instances: None,
-            _former: Former,
+            _former: RemovedSetting,
         }];
         self
     }
 
-    /// Adds a topic whose partitions hold `records_each` records from offset 0 on.
+    /// Adds a topic with `records_each` records in each partition, from offset 0 on.
     pub fn topic(self, name: impl Into<String>, partitions: u32, records_each: u64) -> Self {
         self.with_topic(name, partitions, records_each, CleanupPolicy::Delete)
     }
@@ -213,7 +214,7 @@ impl MemoryGatewayBuilder {
         self.with_topic(name, partitions, records_each, CleanupPolicy::Compact)
     }
 
-    /// Writes `error_code` as an integer, as in the vendor page's example, instead of a string.
+    /// Writes `error_code` as an integer, as in the example of the vendor's page, instead of a string.
     pub fn integer_error_codes(mut self, integer: bool) -> Self {
         self.config.error_code = if integer {
             ErrorCodeStyle::Integer
@@ -229,7 +230,7 @@ impl MemoryGatewayBuilder {
         self
     }
 
-    /// Lets requests go wrong on purpose.
+    /// Makes requests fail on purpose.
     pub fn faults(mut self, faults: Faults) -> Self {
         self.config.faults = Some(faults);
         self
@@ -251,17 +252,17 @@ impl MemoryGatewayBuilder {
         self
     }
 
-    /// Starts to serve on the current tokio runtime.
+    /// Starts serving on the current tokio runtime.
     ///
     /// # Errors
-    /// [`Error`] when a setting is invalid or the address cannot be listened on.
+    /// [`Error`] when a setting is invalid or the gateway cannot listen on the address.
     pub async fn start(self) -> Result<Gateway, Error> {
         let Self {
             mut config,
             instance,
             topics,
             mut key,
-            made_up,
+            generated,
         } = self;
         let no_environment = |_: &str| None;
         let secret_key = key.secret_key.read(&no_environment)?;
@@ -288,7 +289,7 @@ impl MemoryGatewayBuilder {
             project_id,
             instance_id,
             credentials,
-            made_up,
+            generated,
             backend,
         })
     }

@@ -1,13 +1,13 @@
-//! What a gateway process prints when it is ready.
+//! The line that a gateway process prints when it is ready.
 
 use std::fmt;
 
 use serde::Serialize;
 
-/// One line of JSON for whoever started the process: where the gateway listens, what it serves, and how to sign for it.
+/// One line of JSON for the process that started the gateway: its endpoint, its instances, and a key for signing.
 ///
-/// `instances` lists every instance; `project_id` and `instance_id` are those of the first one. `access_key` is there for a
-/// gateway in memory, and `secret_key` only when it was made up for this run and the listener is a loopback address.
+/// `instances` lists every instance; `project_id` and `instance_id` are those of the first one. A gateway in memory adds
+/// `access_key`, and `secret_key` if it was generated for this run and the address is a loopback address.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]

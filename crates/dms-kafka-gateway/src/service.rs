@@ -1,4 +1,4 @@
-//! From a configuration to a running service.
+//! Checking a configuration, and starting a gateway from it.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -31,7 +31,7 @@ use crate::{
     tls::TlsAcceptor,
 };
 
-/// A configuration that is valid: every secret and file that it names was found.
+/// A valid configuration, whose secrets and files were read.
 #[derive(Debug)]
 pub struct CheckedConfig {
     listen: SocketAddr,
@@ -41,10 +41,10 @@ pub struct CheckedConfig {
 }
 
 impl CheckedConfig {
-    /// Starts to serve on the current tokio runtime.
+    /// Starts serving on the current tokio runtime.
     ///
     /// # Errors
-    /// [`Error`] when the address cannot be listened on or the audit log cannot be opened.
+    /// [`Error`] when the gateway cannot listen on the address or open the audit log.
     pub async fn start(self) -> Result<Service, Error> {
         let Self {
             listen,
@@ -90,12 +90,12 @@ impl Service {
         &self.endpoint
     }
 
-    /// The address that is listened on.
+    /// The address on which the gateway listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// What to print for whoever started this process: the endpoint and the instances.
+    /// The line to print when this process is ready.
     pub fn ready_line(&self) -> ReadyLine<'_> {
         let instances = self.app.instances.iter().map(|instance| ReadyInstance {
             project_id: &instance.project_id,
@@ -104,7 +104,7 @@ impl Service {
         ReadyLine::new(&self.endpoint, instances.collect())
     }
 
-    /// Stops taking requests, and waits for those in flight to be answered and for deletions whose client went away.
+    /// Stops accepting requests, and waits for those in flight and for deletions whose client closed the connection.
     ///
     /// It waits no longer than [`crate::Limits::shutdown_timeout`].
     pub async fn shutdown(self) {
@@ -114,7 +114,7 @@ impl Service {
             tracing::error!(%error, "the accepting task failed");
         }
         if timeout_at(deadline, self.app.idle()).await.is_err() {
-            tracing::warn!("deletions were still running at the end of the time for shutting down");
+            tracing::warn!("shutdown timeout: deletions are still running");
         }
     }
 }
@@ -123,7 +123,7 @@ impl Config {
     /// Checks everything that can be checked before serving. `environment` looks up one environment variable.
     ///
     /// # Errors
-    /// [`Error`] that names the first invalid setting and its rule.
+    /// [`Error`] with the first invalid setting and its rule.
     pub fn check(
         self,
         environment: &dyn Fn(&str) -> Option<String>,
@@ -173,8 +173,8 @@ impl Config {
     }
 
     fn access(&self, environment: Environment<'_>) -> Result<Access, Error> {
-        let nobody = self.access_keys.is_empty() && self.tokens.is_empty();
-        match (self.anonymous, nobody) {
+        let no_callers = self.access_keys.is_empty() && self.tokens.is_empty();
+        match (self.anonymous, no_callers) {
             (true, true) if self.listen.ip().is_loopback() => {
                 return Ok(Access::Anonymous(Arc::new(Caller {
                     name: "anonymous".to_owned(),
@@ -182,15 +182,15 @@ impl Config {
                 })));
             }
             (true, true) => {
-                let rule = "without authentication only a loopback address may be listened on";
+                let rule = "without authentication, the address must be a loopback address";
                 return Err(Error::invalid_setting("listen", self.listen, rule));
             }
             (true, false) => {
-                let rule = "it excludes access keys and tokens";
+                let rule = "it cannot be combined with access keys and tokens";
                 return Err(Error::invalid_setting("anonymous", true, rule));
             }
             (false, true) => {
-                let rule = "there is none, so nobody could send requests";
+                let rule = "there is none, so no request could be authenticated";
                 return Err(Error::invalid_setting("access_key", "", rule));
             }
             (false, false) => {}
@@ -217,7 +217,7 @@ impl Config {
                 lock: self.lock_out.map(Lock::new),
             };
             if keys.insert(access_key.clone(), key).is_some() {
-                let rule = "it is given twice";
+                let rule = "it is listed twice";
                 return Err(Error::invalid_setting("access_key", access_key, rule));
             }
         }
@@ -251,7 +251,11 @@ impl Config {
             let unknown = ids.into_iter().flatten().find(|id| !known.contains(id));
             if let Some(id) = unknown {
                 let setting = format!("{what} of {name:?}");
-                return Err(Error::invalid_setting(&setting, id, "no instance has it"));
+                return Err(Error::invalid_setting(
+                    &setting,
+                    id,
+                    "no instance has this id",
+                ));
             }
             Ok(ids.map(|ids| ids.iter().cloned().collect()))
         };
@@ -274,11 +278,12 @@ impl Config {
             names::check_id("id of an instance", &instance.id)?;
             names::check_id("project_id of an instance", &instance.project_id)?;
             if !seen.insert(&instance.id) {
-                let rule = "it is given twice";
+                let rule = "it is listed twice";
                 return Err(Error::invalid_setting("instance", &instance.id, rule));
             }
             if self.faults.is_some() && instance.memory.is_none() {
-                let rule = "faults are for gateways in memory only; take the table [faults] away";
+                let rule =
+                    "faults require that every instance is in memory; remove the table [faults]";
                 return Err(Error::invalid_setting("instance", &instance.id, rule));
             }
         }
@@ -298,7 +303,7 @@ fn backend(
         _ => Err(Error::invalid_setting(
             "instance",
             &config.id,
-            "it needs a table kafka or a table memory, and not both",
+            "it must have either a table kafka or a table memory",
         )),
     }
 }

@@ -80,7 +80,7 @@ mod disabled {
     impl TlsAcceptor {
         pub(crate) fn new(files: &TlsFiles) -> Result<Self, Error> {
             let (name, file) = ("tls.certificate_chain_file", &files.certificate_chain_file);
-            let rule = "this program was built without TLS; build it with the feature tls, or take the table [tls] away";
+            let rule = "this program was built without TLS; build it with the feature tls, or remove the table [tls]";
             Err(Error::invalid_setting(name, file, rule))
         }
 

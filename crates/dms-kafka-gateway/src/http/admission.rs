@@ -1,4 +1,4 @@
-//! What a request must pass before an operation works on it.
+//! The checks of a request before its operation runs.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -13,7 +13,7 @@ use tracing::Span;
 use super::envelope::RequestId;
 use crate::{
     app::App,
-    audit::AuditSubject,
+    audit::AuditContext,
     backend::Backend,
     faults::{Fault, Operation},
     names::{self, TopicPath},
@@ -22,7 +22,7 @@ use crate::{
 
 /// An authenticated request for an existing instance that its caller may use.
 pub(super) struct Call {
-    pub(super) subject: AuditSubject,
+    pub(super) context: AuditContext,
     pub(super) backend: Arc<dyn Backend>,
     pub(super) body: Vec<u8>,
     pub(super) fault: Fault,
@@ -67,14 +67,14 @@ pub(super) async fn admit(
     let request_id = parts.extensions.get::<RequestId>();
     let RequestId(request_id) = request_id.cloned().ok_or(Refusal::INTERNAL)?;
     let client = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-    let subject = AuditSubject {
+    let context = AuditContext {
         request_id,
         caller: caller.name.clone(),
         client: client.map(|client| client.0),
         path,
     };
     Ok(Call {
-        subject,
+        context,
         backend: instance.backend.clone(),
         body,
         fault,

@@ -1,4 +1,4 @@
-//! What every request and answer has, whatever the operation: an id, limits for the head, metrics and a log line.
+//! What all operations share: a request id, limits for the head, metrics and a log line.
 
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -20,17 +20,17 @@ use crate::{
     app::App,
     limits::Limits,
     refusal::Refusal,
-    wire::{DELETE_MESSAGES, DELETE_MESSAGES_BEFORE, ErrorAnswer, LIST_PARTITIONS},
+    wire::{DELETE_MESSAGES, DELETE_MESSAGES_BEFORE, ErrorResponse, LIST_PARTITIONS},
 };
 
-/// The status that is counted when a client hung up before its answer.
+/// The status that is counted when the client closed the connection before the response.
 const CLIENT_CLOSED_REQUEST: u16 = 499;
 
-/// The name under which a request is found in answers, logs and the audit log.
+/// Identifies a request in responses, logs and the audit log.
 #[derive(Clone, Debug)]
 pub(super) struct RequestId(pub(super) String);
 
-/// Names the request, checks the size of its head, lets the operation answer, and completes the answer.
+/// Gives the request its id, checks the size of its head, runs the operation and completes the response.
 pub(super) async fn envelope(
     State(app): State<Arc<App>>,
     mut request: Request,
@@ -64,7 +64,7 @@ pub(super) async fn envelope(
     };
     let mut response = complete(response, &request_id);
     if app.is_draining() {
-        app.late_answers.fetch_add(1, Ordering::Relaxed);
+        app.late_responses.fetch_add(1, Ordering::Relaxed);
         response
             .headers_mut()
             .insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -85,7 +85,7 @@ fn operation(path: Option<&MatchedPath>) -> &'static str {
 }
 
 fn head_within_limits(request: &Request) -> Result<(), Refusal> {
-    // An absolute request target repeats what the Host header says; the path and query are what can grow.
+    // The rest of an absolute request target repeats the Host header, which has a limit of its own.
     let target = request
         .uri()
         .path_and_query()
@@ -104,16 +104,16 @@ fn head_within_limits(request: &Request) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Gives the answer its request id, and a refusal its body.
+/// Adds the request id, and the body of a refusal.
 fn complete(mut response: Response, request_id: &str) -> Response {
     if let Some(refusal) = response.extensions().get::<Refusal>() {
-        let answer = ErrorAnswer {
+        let body = ErrorResponse {
             error_code: refusal.code,
             error_msg: &refusal.message,
             request_id,
         };
         // Three strings always serialize.
-        let body = serde_json::to_vec(&answer).unwrap_or_default();
+        let body = serde_json::to_vec(&body).unwrap_or_default();
         let (headers, json) = (response.headers_mut(), "application/json");
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(json));
         headers.remove(header::CONTENT_LENGTH);
@@ -147,7 +147,7 @@ impl Drop for Observation {
         } = self;
         let seconds = started.elapsed().as_secs_f64();
         app.metrics.in_flight.dec();
-        app.metrics.answered(operation, *status, seconds);
+        app.metrics.count_request(operation, *status, seconds);
         tracing::info!(parent: &*span, operation, status, error_code, seconds, "request");
     }
 }
