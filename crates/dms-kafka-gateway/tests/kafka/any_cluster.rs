@@ -1,4 +1,4 @@
-//! What a cluster of any size shows.
+//! Tests for clusters of any size.
 
 use std::time::Duration;
 
@@ -13,14 +13,14 @@ use crate::{
     topics::Topics,
 };
 
-/// Rows of the command's answer, as pairs of text.
+/// `status` and `error_code` of the command's rows.
 fn rows(expected: &[(&str, &str)]) -> Vec<(String, String)> {
     let owned = |(status, code): &(&str, &str)| ((*status).to_owned(), (*code).to_owned());
     expected.iter().map(owned).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn exactly_the_records_below_each_offset_are_gone() {
+async fn exactly_the_records_before_each_offset_are_deleted() {
     let Some(brokers) = Brokers::take(&[1, 3]).await else {
         return;
     };
@@ -43,7 +43,7 @@ async fn exactly_the_records_below_each_offset_are_gone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn everything_is_up_to_the_high_watermark_whatever_transaction_is_open() {
+async fn everything_includes_records_of_open_transactions() {
     let Some(brokers) = Brokers::take(&[1, 3]).await else {
         return;
     };
@@ -119,7 +119,7 @@ async fn partitions_are_listed_as_a_consumer_sees_them() {
     let topic = front.topics.create(3, 10, "delete").await;
     assert_eq!(front.codes(&topic, &[(0, 4), (2, -1)]).await, ["0", "0"]);
     let open = front.topics.append_in_transaction(&topic, 1, 2);
-    let answer = front.partitions(&topic).await;
+    let response = front.partitions(&topic).await;
     let offsets = |partition, start, end| {
         json!({
             "partition": partition, "start_offset": start, "last_offset": end,
@@ -127,10 +127,10 @@ async fn partitions_are_listed_as_a_consumer_sees_them() {
         })
     };
     let expected = json!({"total": 3, "partitions": [offsets(0, 4, 10), offsets(1, 0, 12), offsets(2, 10, 10)]});
-    assert_eq!((answer.status, &answer.body), (200, &expected));
+    assert_eq!((response.status, &response.body), (200, &expected));
     drop(open);
-    let answer = front.partitions("no-such-topic").await;
-    answer.assert_refused(400, "DMS.00400062");
+    let response = front.partitions("no-such-topic").await;
+    response.assert_refused(400, "DMS.00400062");
     assert!(
         !front.topics.exists("no-such-topic"),
         "a listing created it"
@@ -142,7 +142,7 @@ async fn partitions_are_listed_as_a_consumer_sees_them() {
 
 /// librdkafka keeps what it knows of a topic for minutes.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_topic_that_changes_is_seen_as_it_is() {
+async fn changes_of_a_topic_are_seen_at_once() {
     let Some(brokers) = Brokers::take(&[1, 3]).await else {
         return;
     };
@@ -174,8 +174,8 @@ async fn a_cluster_that_wants_a_password() {
         let config = config(&brokers.sasl_servers, 4.0, "") + &sasl(variable);
         let service = start(&config).await;
         assert_eq!(ready(&service).await.status, status, "{variable}");
-        let answer = delete(&service, &topic, &[(0, -1)]).await;
-        assert_eq!(answer.status, status, "{variable}: {answer:?}");
+        let response = delete(&service, &topic, &[(0, -1)]).await;
+        assert_eq!(response.status, status, "{variable}: {response:?}");
         println!("the {} password: {status}", variable.to_lowercase());
     }
     assert_eq!(topics.offsets(&topic, 0), (10, 10));

@@ -1,4 +1,4 @@
-//! The command `dms-kafka`, as a person or a script runs it.
+//! The command `dms-kafka`.
 
 use std::{env, process::Command};
 
@@ -7,25 +7,24 @@ use serde_json::Value;
 
 use crate::front::{ACCESS_KEY, INSTANCE, PROJECT, SECRET_KEY};
 
-/// The program `dms-kafka`.
 const COMMAND: &str = "DMS_KAFKA_TEST_COMMAND";
 
-/// The program `dms-kafka`, with nothing to do yet.
+/// The program `dms-kafka`, without arguments.
 pub(crate) fn program() -> Command {
     Command::new(env::var_os(COMMAND).expect("the program dms-kafka"))
 }
 
-/// How the command ended.
-pub(crate) struct Ended {
+/// Exit code and output of the command.
+pub(crate) struct CommandResult {
     pub(crate) exit_code: i32,
     /// `status` and `error_code` of each row.
     pub(crate) rows: Vec<(String, String)>,
-    /// What it says when the whole request failed.
+    /// The error of a request that failed as a whole.
     pub(crate) error: Value,
 }
 
 /// Runs `dms-kafka delete` against a gateway.
-pub(crate) fn delete(service: &Service, topic: &str, arguments: &str) -> Ended {
+pub(crate) fn delete(service: &Service, topic: &str, arguments: &str) -> CommandResult {
     let mut command = program();
     command.args(["delete", "--yes", "--output", "json", "--topic", topic]);
     command.args(["--project-id", PROJECT, "--instance-id", INSTANCE]);
@@ -35,8 +34,8 @@ pub(crate) fn delete(service: &Service, topic: &str, arguments: &str) -> Ended {
     command.env("HUAWEICLOUD_SDK_SK", SECRET_KEY);
     let output = command.output().expect("the program dms-kafka runs");
     let json = |bytes: &[u8]| serde_json::from_slice(bytes).unwrap_or(Value::Null);
-    let (answer, error) = (json(&output.stdout), json(&output.stderr));
-    let rows = answer["partitions"].as_array().into_iter().flatten();
+    let (response, error) = (json(&output.stdout), json(&output.stderr));
+    let rows = response["partitions"].as_array().into_iter().flatten();
     let rows: Vec<_> = rows.map(row).collect();
     let exit_code = output.status.code().expect("an exit code");
     let stderr = String::from_utf8_lossy(&output.stderr);
@@ -48,7 +47,7 @@ pub(crate) fn delete(service: &Service, topic: &str, arguments: &str) -> Ended {
     let code = code.map(|code| vec![("request".to_owned(), code.to_owned())]);
     let shown = code.as_ref().unwrap_or(&rows);
     println!("dms-kafka delete {arguments}: exit {exit_code}, {shown:?}");
-    Ended {
+    CommandResult {
         exit_code,
         rows,
         error,

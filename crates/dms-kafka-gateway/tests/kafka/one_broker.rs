@@ -1,4 +1,4 @@
-//! What only a cluster of one broker shows: that it is away, and how fast it can be.
+//! Tests for a cluster of one broker: an unavailable cluster, a load, a large request.
 
 use std::{
     collections::HashSet,
@@ -17,11 +17,11 @@ use crate::{
 const RECORDS: u64 = 400;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_gateway_starts_before_its_cluster_and_says_what_it_waits_for() {
+async fn a_gateway_starts_before_its_cluster_and_reports_that_it_is_not_ready() {
     let Some(brokers) = Brokers::take(&[1]).await else {
         return;
     };
-    let front = Front::with_patience(&brokers, 6.0).await;
+    let front = Front::with_timeout(&brokers, 6.0).await;
     let topic = front.topics.create(1, 10, "delete").await;
     brokers.kill(1);
     let late = serve(&brokers.bootstrap_servers, 6.0).await;
@@ -36,24 +36,24 @@ async fn a_gateway_starts_before_its_cluster_and_says_what_it_waits_for() {
     }
     for (service, offset) in [(&late, 4), (&late, -1), (&front.service, -1)] {
         let started = Instant::now();
-        let answer = delete(service, &topic, &[(0, offset)]).await;
-        answer.assert_refused(503, "DMS.111501025");
-        let (elapsed, message) = (started.elapsed(), answer.error_msg());
+        let response = delete(service, &topic, &[(0, offset)]).await;
+        response.assert_refused(503, "DMS.111501025");
+        let (elapsed, message) = (started.elapsed(), response.error_msg());
         assert!(elapsed < Duration::from_secs(9), "{elapsed:?}");
         println!("offset {offset} without the broker: 503, {message}");
     }
-    brokers.mend();
+    brokers.restore();
     for service in [&front.service, &late] {
         assert_eq!(ready(service).await.status, 200);
-        let answer = delete(service, &topic, &[(0, 4)]).await;
-        let error_code = &answer.body["partitions"][0]["error_code"];
-        assert_eq!(error_code, "0", "{answer:?}");
+        let response = delete(service, &topic, &[(0, 4)]).await;
+        let error_code = &response.body["partitions"][0]["error_code"];
+        assert_eq!(error_code, "0", "{response:?}");
     }
     assert_eq!(front.topics.offsets(&topic, 0), (4, 10));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_busy_process_stops_without_losing_an_answer() {
+async fn a_busy_process_stops_without_losing_a_response() {
     let Some(brokers) = Brokers::take(&[1]).await else {
         return;
     };
@@ -65,8 +65,8 @@ async fn a_busy_process_stops_without_losing_an_answer() {
         endpoint: &gateway.endpoint,
         ids: [PROJECT, INSTANCE, &topic],
     };
-    let learnt = load.run(|| gateway.ask_to_stop()).await;
-    let starts = learnt.assert_audited(&gateway.audit_file());
+    let result = load.run(|| gateway.ask_to_stop()).await;
+    let starts = result.assert_audited(&gateway.audit_file());
     let log = gateway.wait();
     let logged = log
         .iter()
@@ -74,7 +74,7 @@ async fn a_busy_process_stops_without_losing_an_answer() {
     let ids: HashSet<&str> = logged
         .map(|line| line["span"]["request_id"].as_str().expect("an id"))
         .collect();
-    let complete = learnt.deleted_ids().all(|id| ids.contains(id));
+    let complete = result.deleted_ids().all(|id| ids.contains(id));
     assert!(complete, "a deletion is missing from the log");
     let requests = ids.len();
     println!("the log has a line of JSON for each of {requests} requests");

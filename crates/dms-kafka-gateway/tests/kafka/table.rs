@@ -1,9 +1,9 @@
-//! The table of Kafka's rules, which the memory backend keeps too, under Kafka itself.
+//! The table of Kafka's rules, with Apache Kafka.
 
 use crate::{brokers::Brokers, deletion_table::table, front::Front};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn kafka_answers_as_the_table_says() {
+async fn kafka_deletes_by_the_shared_table() {
     let Some(brokers) = Brokers::take(&[1, 3]).await else {
         return;
     };

@@ -1,4 +1,4 @@
-//! Topics as ordinary programs use them: created, written to and read through a Kafka client.
+//! Topics, through an ordinary Kafka client.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::brokers::Brokers;
 
-/// More than any of this takes.
+/// Longer than any of these calls takes.
 const LONG: Duration = Duration::from_secs(60);
 
 /// An ordinary client of the cluster.
@@ -29,7 +29,7 @@ impl Topics {
     pub(crate) fn of(brokers: &Brokers) -> Self {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", &brokers.bootstrap_servers);
-        // Asking for a topic is not creating it: whether the gateway does is to be seen.
+        // Queries must not create a topic: the tests check that the gateway does not.
         config.set("allow.auto.create.topics", "false");
         let replicas = i32::try_from(brokers.count).expect("few brokers");
         let topics = Self {
@@ -38,7 +38,7 @@ impl Topics {
             config,
             replicas,
         };
-        // The test before this one may have killed some.
+        // The previous test may have killed some.
         let deadline = Instant::now() + LONG;
         while topics.brokers() < brokers.count {
             assert!(Instant::now() < deadline, "brokers are missing");
@@ -47,13 +47,13 @@ impl Topics {
         topics
     }
 
-    /// Brokers that take part in the cluster now.
+    /// The number of brokers in the cluster.
     fn brokers(&self) -> usize {
         let metadata = self.consumer.fetch_metadata(None, LONG);
         metadata.expect("metadata").brokers().len()
     }
 
-    /// Creates a topic with a name of its own, and so many records in each partition.
+    /// Creates a topic with a unique name, and writes `records` to each partition.
     pub(crate) async fn create(&self, partitions: u32, records: u64, policy: &str) -> String {
         let name = format!("topic-{}", Uuid::new_v4().simple());
         self.create_as(&name, partitions, records, policy).await;
@@ -78,7 +78,7 @@ impl Topics {
 
     async fn create_topic(&self, topic: NewTopic<'_>, records: u64) {
         let created = self.admin.create_topics([&topic], &AdminOptions::new());
-        for result in created.await.expect("an answer") {
+        for result in created.await.expect("a response") {
             result.expect("a new topic");
         }
         for partition in 0..topic.num_partitions {
@@ -88,7 +88,7 @@ impl Topics {
 
     pub(crate) async fn drop(&self, name: &str) {
         let dropped = self.admin.delete_topics(&[name], &AdminOptions::new());
-        for result in dropped.await.expect("an answer") {
+        for result in dropped.await.expect("a response") {
             result.expect("the topic is gone");
         }
     }
@@ -97,7 +97,7 @@ impl Topics {
     pub(crate) async fn grow(&self, name: &str, partitions: usize) {
         let more = NewPartitions::new(name, partitions);
         let grown = self.admin.create_partitions([&more], &AdminOptions::new());
-        for result in grown.await.expect("an answer") {
+        for result in grown.await.expect("a response") {
             result.expect("more partitions");
         }
     }
@@ -107,12 +107,12 @@ impl Topics {
         if records == 0 {
             return;
         }
-        // One that never heard of the topic, so that it does not remember what is no longer so.
+        // A new producer has no outdated metadata of the topic.
         let producer: BaseProducer = self.config.create().expect("a producer");
         write(&producer, topic, partition, records);
     }
 
-    /// Writes records in a transaction that stays open as long as what is returned.
+    /// Writes records in a transaction that stays open until the returned producer is dropped.
     pub(crate) fn append_in_transaction(
         &self,
         topic: &str,
@@ -142,7 +142,7 @@ impl Topics {
         }
     }
 
-    /// The offsets of every record that a consumer gets which starts at the beginning of a partition.
+    /// The offsets of all records of a partition, as a consumer reads them.
     pub(crate) fn read(&self, topic: &str, partition: i32) -> Vec<i64> {
         let mut config = self.config.clone();
         config.set("group.id", Uuid::new_v4().to_string());
@@ -179,7 +179,7 @@ impl Topics {
         partitions.map(MetadataPartition::leader).collect()
     }
 
-    /// Has the cluster create its topic of committed offsets.
+    /// Makes the cluster create `__consumer_offsets`.
     pub(crate) async fn commit_something(&self) {
         let topic = self.create(1, 1, "delete").await;
         let mut config = self.config.clone();

@@ -1,4 +1,4 @@
-//! Who is served: signatures, tokens, projects and instances.
+//! Authentication and permissions: signatures, tokens, projects and instances.
 
 use std::time::{Duration, SystemTime};
 
@@ -27,13 +27,13 @@ fn with_header(mut request: Request, name: &'static str, value: &str) -> Request
     request
 }
 
-/// The request is refused for want of a signature that holds, whatever its body is, and deletes nothing.
+/// The request gets a 401 and deletes nothing.
 async fn assert_unauthenticated(gateway: &Gateway, request: Request, says: &str) {
-    let answer = execute(request).await;
-    answer.assert_refused(401, "APIGW.0301");
+    let response = execute(request).await;
+    response.assert_refused(401, "APIGW.0301");
     assert!(
-        answer.error_msg().contains(says),
-        "{says:?} is not in {answer:?}"
+        response.error_msg().contains(says),
+        "{says:?} is not in {response:?}"
     );
     assert_eq!(log_start(gateway, "orders", 0), 0, "{says}");
 }
@@ -79,14 +79,13 @@ async fn requests_that_are_not_authenticated() {
         at(now + 14 * MINUTE),
         token("a-token"),
     ] {
-        let answer = execute(request).await;
-        assert_eq!(answer.status, 200, "{answer:?}");
+        let response = execute(request).await;
+        assert_eq!(response.status, 200, "{response:?}");
     }
 }
 
-/// What was signed is what is served.
 #[tokio::test]
-async fn requests_that_were_changed_on_the_way() {
+async fn requests_that_were_changed_after_signing() {
     let gateway = gateway().await;
     let signed = || sign(unsigned(&gateway), &gateway.credentials());
 
@@ -108,7 +107,7 @@ async fn requests_that_were_changed_on_the_way() {
 }
 
 #[tokio::test]
-async fn projects_and_instances_that_are_not_there() {
+async fn unknown_projects_and_instances() {
     let gateway = gateway().await;
     let at = |project: &str, instance: &str| {
         let ids = [project, instance, "orders"];
@@ -136,7 +135,7 @@ async fn a_project_header_that_names_another_project() {
 }
 
 #[tokio::test]
-async fn keys_and_tokens_touch_what_they_may() {
+async fn keys_and_tokens_are_limited_to_their_projects_and_instances() {
     const CONFIG: &str = r#"
         listen = "127.0.0.1:0"
         instance = [
@@ -181,16 +180,19 @@ async fn keys_and_tokens_touch_what_they_may() {
         };
         let body = r#"{"partitions":[{"partition":0,"offset":1}]}"#;
         let ids = [project, instance, "t"];
-        let answer = execute(deletion(&service, ids, body, &credentials)).await;
+        let response = execute(deletion(&service, ids, body, &credentials)).await;
         match refused {
-            None => assert_eq!(answer.status, 200, "{who} {project} {instance}: {answer:?}"),
-            Some((status, code)) => answer.assert_refused(status, code),
+            None => assert_eq!(
+                response.status, 200,
+                "{who} {project} {instance}: {response:?}"
+            ),
+            Some((status, code)) => response.assert_refused(status, code),
         }
     }
 }
 
 #[tokio::test]
-async fn anybody_is_served_on_a_loopback_address_only() {
+async fn anonymous_requests_are_served_on_a_loopback_address_only() {
     let gateway = start(Gateway::memory().topic("orders", 1, 1000).anonymous()).await;
     assert_eq!(execute(unsigned(&gateway)).await.status, 200);
     let everywhere = Gateway::memory().listen(([0, 0, 0, 0], 0).into());

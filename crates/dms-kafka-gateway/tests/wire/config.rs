@@ -1,4 +1,4 @@
-//! Configurations: the documented one, and what is wrong with others.
+//! Configurations: the documented example, and invalid ones.
 
 use std::{error::Error, fs, net::TcpListener, path::Path};
 
@@ -20,15 +20,15 @@ fn environment(name: &str) -> Option<String> {
 }
 
 #[test]
-fn the_example_holds_together_and_tells_the_defaults() {
+fn the_example_is_valid_and_shows_the_defaults() {
     let config = Config::from_toml(&example()).expect("a configuration");
     assert_eq!(config.limits, Limits::default());
-    config.check(&environment).expect("it holds together");
+    config.check(&environment).expect("it is valid");
 }
 
-/// Every line that is commented out is a setting, or a comment with a space after its sign.
+/// A line with a space after its `#` is a comment, any other is a setting.
 #[test]
-fn what_the_example_comments_out_can_be_said() {
+fn the_commented_out_settings_of_the_example_are_valid() {
     let mut text = String::new();
     for line in example().lines() {
         let setting = line.strip_prefix('#').filter(|rest| !rest.starts_with(' '));
@@ -41,7 +41,7 @@ fn what_the_example_comments_out_can_be_said() {
 }
 
 #[test]
-fn configurations_that_do_not_hold_together() {
+fn invalid_configurations() {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Case {
@@ -69,7 +69,6 @@ fn configurations_that_do_not_hold_together() {
     }
 }
 
-/// Each layer of an error is printed once by whoever prints the chain.
 #[tokio::test]
 async fn errors_of_every_kind_leave_the_cause_to_their_source() {
     use ErrorKind::{Configuration, File, InvalidSetting, Listen};
@@ -122,11 +121,11 @@ async fn secrets_come_from_files_too() {
     "#;
     let service = serve(config, folder.path()).await;
     let body = r#"{"partitions":[{"partition":0,"offset":1}]}"#;
-    let answer = delete_as(&service, ["p", "i", "t"], body, "AK", "from a file").await;
-    assert_eq!(answer.status, 200, "{answer:?}");
+    let response = delete_as(&service, ["p", "i", "t"], body, "AK", "from a file").await;
+    assert_eq!(response.status, 200, "{response:?}");
 }
 
-/// What only librdkafka knows; without it every table `kafka` is refused.
+/// Only librdkafka knows its properties; without it, every table `kafka` is refused.
 #[test]
 fn properties_that_librdkafka_refuses() {
     let refused = |property: &str| {

@@ -1,14 +1,14 @@
-//! The memory backend under the table of Kafka's rules.
+//! The table of Kafka's rules, with topics in memory.
 
 use dms_kafka_gateway::Gateway;
 
 use crate::{
-    deletion_table::{Case, Target, table},
-    support::{Answer, delete, start},
+    deletion_table::{Case, TestedGateway, table},
+    support::{Response, delete, start},
 };
 
-impl Target for Gateway {
-    async fn delete(&self, topic: &str, body: String) -> Answer {
+impl TestedGateway for Gateway {
+    async fn delete(&self, topic: &str, body: String) -> Response {
         delete(self, topic, body).await
     }
 

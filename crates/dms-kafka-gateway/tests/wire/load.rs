@@ -1,4 +1,4 @@
-//! Many requests at once to a gateway that is asked to stop meanwhile: nothing is lost, and nothing is said that is not so.
+//! Many concurrent requests to a gateway that is asked to stop meanwhile: each is served or refused, and the audit log agrees.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,34 +11,35 @@ use futures_util::{StreamExt as _, stream};
 use reqwest::{Method, Request};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, credentials, http, io_error, request, sign, url_at};
+use crate::support::{Response, credentials, http, io_error, request, sign, url_at};
 
 const REQUESTS: i64 = 10_000;
 const IN_FLIGHT: usize = 256;
-/// After so many answers the gateway is asked to stop.
+/// The gateway is asked to stop after this many responses.
 const STOP_AFTER: usize = 6_000;
 
 pub(crate) const PARTITIONS: i32 = 16;
+
 /// Where to send the requests: the URL, and project, instance and topic.
 pub(crate) struct Load<'a> {
     pub(crate) endpoint: &'a str,
     pub(crate) ids: [&'a str; 3],
 }
 
-/// What the clients learnt.
+/// The responses that the clients got.
 #[derive(Debug, Default)]
-pub(crate) struct Learnt {
-    /// Deletions that were answered, by request id.
-    deleted: BTreeMap<String, Deletion>,
+pub(crate) struct LoadResult {
+    /// Deletions with a 200, by request id.
+    deleted: BTreeMap<String, DeletedRow>,
     listed: usize,
     unauthorized: usize,
-    /// Answered with 503, or refused before a connection was made.
+    /// Requests with a 503 or without a connection.
     refused: usize,
 }
 
-/// What one request deletes, and `error_code` of its answer.
+/// One deletion, and the `error_code` of its response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Deletion {
+struct DeletedRow {
     partition: i32,
     offset: i64,
     error_code: i64,
@@ -68,17 +69,17 @@ impl Kind {
 }
 
 impl Load<'_> {
-    /// Sends them all, and has the gateway stopped while it answers.
-    pub(crate) async fn run(&self, stop: impl FnOnce()) -> Learnt {
+    /// Sends all requests, and calls `stop` when some have been answered.
+    pub(crate) async fn run(&self, stop: impl FnOnce()) -> LoadResult {
         let http = http();
         let requests = (0..REQUESTS).map(|n| (Kind::of(n), self.request(Kind::of(n))));
-        let answers = stream::iter(requests)
+        let responses = stream::iter(requests)
             .map(|(kind, request)| send(&http, kind, request))
             .buffer_unordered(IN_FLIGHT);
-        let mut answers = std::pin::pin!(answers);
-        let (mut learnt, mut stop, mut answered) = (Learnt::default(), Some(stop), 0);
-        while let Some((kind, answer)) = answers.next().await {
-            learnt.note(kind, answer);
+        let mut responses = std::pin::pin!(responses);
+        let (mut result, mut stop, mut answered) = (LoadResult::default(), Some(stop), 0);
+        while let Some((kind, response)) = responses.next().await {
+            result.note(kind, response);
             answered += 1;
             if answered == STOP_AFTER
                 && let Some(stop) = stop.take()
@@ -86,7 +87,7 @@ impl Load<'_> {
                 stop();
             }
         }
-        learnt
+        result
     }
 
     fn request(&self, kind: Kind) -> Request {
@@ -98,71 +99,71 @@ impl Load<'_> {
         let (request, secret_key) = match kind {
             Kind::Delete { partition, offset } => (delete(partition, offset), "sk"),
             Kind::List => (request(Method::GET, &url("partitions"), ""), "sk"),
-            // Everything: it would be seen.
+            // If it deleted everything, the log start would show it.
             Kind::WronglySigned => (delete(0, -1), "wrong"),
         };
         sign(request, &credentials("AK", secret_key))
     }
 }
 
-/// The answer, or `None` when the request was not sent.
-async fn send(http: &reqwest::Client, kind: Kind, request: Request) -> (Kind, Option<Answer>) {
+/// The response, or `None` when the request was not sent.
+async fn send(http: &reqwest::Client, kind: Kind, request: Request) -> (Kind, Option<Response>) {
     match http.execute(request).await {
-        Ok(response) => (kind, Some(Answer::read(response).await)),
+        Ok(response) => (kind, Some(Response::read(response).await)),
         Err(error) if io_error(&error) == Some(ErrorKind::ConnectionRefused) => (kind, None),
-        Err(error) => panic!("neither an answer nor a clean refusal: {error:?}"),
+        Err(error) => panic!("neither a response nor a clean refusal: {error:?}"),
     }
 }
 
-impl Learnt {
-    fn note(&mut self, kind: Kind, answer: Option<Answer>) {
-        let Some(answer) = answer else {
+impl LoadResult {
+    fn note(&mut self, kind: Kind, response: Option<Response>) {
+        let Some(response) = response else {
             self.refused += 1;
             return;
         };
-        match (kind, answer.status) {
+        match (kind, response.status) {
             (_, 503) => {
-                answer.assert_refused(503, "DMS.111501025");
+                response.assert_refused(503, "DMS.111501025");
                 self.refused += 1;
             }
             (Kind::WronglySigned, 401) => {
-                answer.assert_refused(401, "APIGW.0301");
+                response.assert_refused(401, "APIGW.0301");
                 self.unauthorized += 1;
             }
             (Kind::List, 200) => {
-                assert_eq!(answer.body["total"], PARTITIONS, "{answer:?}");
+                assert_eq!(response.body["total"], PARTITIONS, "{response:?}");
                 self.listed += 1;
             }
             (Kind::Delete { partition, offset }, 200) => {
-                let row = &answer.body["partitions"][0];
-                assert_eq!(row["partition"], partition, "{answer:?}");
+                let row = &response.body["partitions"][0];
+                assert_eq!(row["partition"], partition, "{response:?}");
                 let error_code = row["error_code"].as_str().expect("text");
-                let deletion = Deletion {
+                let deletion = DeletedRow {
                     partition,
                     offset,
                     error_code: error_code.parse().expect("a number"),
                 };
-                let id = answer.header("x-request-id").expect("an id").to_owned();
+                let id = response.header("x-request-id").expect("an id").to_owned();
                 assert!(self.deleted.insert(id, deletion).is_none(), "an id twice");
             }
-            _ => panic!("{answer:?}"),
+            _ => panic!("{response:?}"),
         }
     }
 
     /// The ids of the requests whose deletion was answered.
     #[allow(
         dead_code,
-        reason = "only a process of its own has a log to hold this against"
+        reason = "only a separate process has a log to compare with"
     )]
     pub(crate) fn deleted_ids(&self) -> impl Iterator<Item = &str> {
         self.deleted.keys().map(String::as_str)
     }
 
-    /// Holds the audit log against what the clients learnt, and gives the log start that each partition must have now.
+    /// Compares the audit log with the responses, and returns the log start offset that each partition must have.
     pub(crate) fn assert_audited(&self, file: &Path) -> BTreeMap<i32, i64> {
         let deleted = self.deleted.len();
         let counts = [deleted, self.listed, self.unauthorized, self.refused];
-        println!("answers to deletions, listings and wrong signatures, and refusals: {counts:?}");
+        println!("responses to deletions, listings and wrong signatures, and refusals: {counts:?}");
         let enough = counts.iter().zip([1000, 500, 500, 500]);
         assert!(
             enough.clone().all(|(count, least)| *count > least),
@@ -186,7 +187,7 @@ impl Learnt {
 /// The audit log of deletions of one partition each.
 struct Audit {
     intents: BTreeSet<String>,
-    results: BTreeMap<String, Deletion>,
+    results: BTreeMap<String, DeletedRow>,
 }
 
 impl Audit {
@@ -203,7 +204,7 @@ impl Audit {
             let row = &line["partitions"][0];
             let number = |name: &str| row[name].as_i64().expect("a number");
             assert!(number("low_watermark") >= number("offset"), "{line}");
-            let deletion = Deletion {
+            let deletion = DeletedRow {
                 partition: i32::try_from(number("partition")).expect("a partition"),
                 offset: number("offset"),
                 error_code: number("error_code"),

@@ -1,4 +1,4 @@
-//! What the log tells about a request, and what it does not.
+//! The log lines of requests, which contain no secrets.
 
 use std::{
     io,
@@ -25,8 +25,8 @@ impl io::Write for Log {
     }
 }
 
-/// The subscriber is the process's: one of this thread alone misses events whose first use in another test, without a
-/// subscriber, turned them off.
+/// The subscriber is global: a subscriber of this thread misses events that another test, without a subscriber, used first
+/// and so turned off.
 #[tokio::test]
 async fn requests_are_logged_without_secrets() {
     let log = Log::default();

@@ -1,12 +1,12 @@
-//! What the operator looks at.
+//! The operator's endpoints and the ready line.
 
 use std::{fs, path::Path};
 
-use crate::support::{Answer, delete, execute, request, serve, start, url};
+use crate::support::{Response, delete, execute, request, serve, start, url};
 use dms_kafka_gateway::{Gateway, ReadyLine};
 use reqwest::Method;
 
-async fn get(gateway: &Gateway, path: &str) -> Answer {
+async fn get(gateway: &Gateway, path: &str) -> Response {
     let url = format!("{}{path}", gateway.endpoint());
     execute(request(Method::GET, &url, "")).await
 }
@@ -19,23 +19,23 @@ async fn gateway() -> Gateway {
 async fn health_and_readiness() {
     let gateway = gateway().await;
     for (path, body) in [("/healthz", "ok\n"), ("/readyz", "ready\n")] {
-        let answer = get(&gateway, path).await;
-        assert_eq!((answer.status, answer.body.as_str()), (200, Some(body)));
-        assert!(answer.header("x-request-id").is_some(), "{answer:?}");
+        let response = get(&gateway, path).await;
+        assert_eq!((response.status, response.body.as_str()), (200, Some(body)));
+        assert!(response.header("x-request-id").is_some(), "{response:?}");
     }
 }
 
-/// The served contract is the one in the repository, which the crate cannot reach into once it is published.
+/// The crate contains a link to the contract, because a published crate cannot refer to the repository.
 #[tokio::test]
 async fn the_contract_is_served() {
     let gateway = gateway().await;
-    let answer = get(&gateway, "/openapi.yaml").await;
-    assert_eq!(answer.status, 200);
-    assert_eq!(answer.header("content-type"), Some("application/yaml"));
+    let response = get(&gateway, "/openapi.yaml").await;
+    assert_eq!(response.status, 200);
+    assert_eq!(response.header("content-type"), Some("application/yaml"));
     let contract = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../openapi/dms-kafka.yaml");
     let contract = fs::read_to_string(contract).expect("the contract");
     assert!(
-        answer.body.as_str() == Some(&contract),
+        response.body.as_str() == Some(&contract),
         "src/openapi.yaml must be the link to openapi/dms-kafka.yaml, or the same text"
     );
 }
@@ -48,10 +48,10 @@ async fn metrics() {
     let url = url(&gateway, "orders", "messages/delete");
     let unsigned = request(Method::POST, &url, body);
     assert_eq!(execute(unsigned).await.status, 401);
-    let answer = get(&gateway, "/metrics").await;
+    let response = get(&gateway, "/metrics").await;
     let media_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    assert_eq!(answer.header("content-type"), Some(media_type));
-    let text = answer.body.as_str().expect("text");
+    assert_eq!(response.header("content-type"), Some(media_type));
+    let text = response.body.as_str().expect("text");
     for line in [
         r#"dms_kafka_gateway_requests_total{operation="delete_messages",status="200"} 1"#,
         r#"dms_kafka_gateway_requests_total{operation="delete_messages",status="401"} 1"#,
@@ -73,7 +73,7 @@ async fn metrics() {
 }
 
 #[tokio::test]
-async fn the_ready_line_tells_a_made_up_secret_and_no_other() {
+async fn the_ready_line_shows_only_a_generated_secret_key() {
     let made_up = gateway().await;
     let json = |line: ReadyLine<'_>| serde_json::to_value(line).expect("JSON");
     let line = json(made_up.ready_line());
@@ -114,7 +114,7 @@ async fn the_ready_line_tells_a_made_up_secret_and_no_other() {
 }
 
 #[tokio::test]
-async fn nothing_that_is_printed_tells_a_secret() {
+async fn debug_output_has_no_secrets() {
     let builder = Gateway::memory().access_key("AK", "the-secret-key");
     let builder = builder.token("the-token").topic("orders", 1, 1);
     let described = format!("{builder:?}");

@@ -1,9 +1,9 @@
-//! What too much of anything gets.
+//! Limits: rate limit, lockout, timeouts and sizes.
 
 use std::time::{Duration, Instant};
 
 use crate::support::{
-    self, Answer, credentials, delete_as, deletion, execute, head, read_to_end, serve,
+    self, Response, credentials, delete_as, deletion, execute, head, read_to_end, serve,
 };
 use dms_kafka_gateway::Service;
 use tokio::{io::AsyncWriteExt as _, net::TcpStream};
@@ -21,7 +21,7 @@ async fn service(more: &str) -> Service {
     serve(&format!("{CONFIG}\n{more}"), std::path::Path::new("")).await
 }
 
-async fn delete(service: &Service, access_key: &str, secret_key: &str, body: &str) -> Answer {
+async fn delete(service: &Service, access_key: &str, secret_key: &str, body: &str) -> Response {
     delete_as(service, IDS, body, access_key, secret_key).await
 }
 
@@ -30,38 +30,38 @@ async fn connect(service: &Service) -> TcpStream {
 }
 
 #[tokio::test]
-async fn a_key_that_sends_too_much_is_throttled_and_no_other() {
+async fn only_the_key_that_sends_too_many_requests_is_throttled() {
     let service = service("rate_limit = { requests_per_second = 1, burst = 2 }").await;
     for _ in 0..5 {
-        let answer = delete(&service, "AK", "wrong", ONE).await;
-        answer.assert_refused(401, "APIGW.0301");
+        let response = delete(&service, "AK", "wrong", ONE).await;
+        response.assert_refused(401, "APIGW.0301");
     }
     // Wrong signatures do not count.
-    let mut answer = delete(&service, "AK", "sk", ONE).await;
-    assert_eq!(answer.status, 200);
-    while answer.status == 200 {
-        answer = delete(&service, "AK", "sk", ONE).await;
+    let mut response = delete(&service, "AK", "sk", ONE).await;
+    assert_eq!(response.status, 200);
+    while response.status == 200 {
+        response = delete(&service, "AK", "sk", ONE).await;
     }
-    let refused = answer;
+    let refused = response;
     refused.assert_refused(429, "APIGW.0308");
     assert_eq!(refused.header("retry-after"), Some("1"));
     assert_eq!(delete(&service, "AK2", "sk", ONE).await.status, 200);
 }
 
 #[tokio::test]
-async fn a_key_that_is_guessed_at_is_locked_for_a_while() {
+async fn a_key_is_locked_for_a_while_after_wrong_signatures() {
     let service = service("lock_out = { failures = 2, seconds = 1 }").await;
     for _ in 0..3 {
-        let answer = delete(&service, "AK", "wrong", ONE).await;
-        answer.assert_refused(401, "APIGW.0301");
-        let wrong = answer.error_msg().contains("verify aksk signature fail");
-        assert!(wrong, "{answer:?}");
+        let response = delete(&service, "AK", "wrong", ONE).await;
+        response.assert_refused(401, "APIGW.0301");
+        let wrong = response.error_msg().contains("verify aksk signature fail");
+        assert!(wrong, "{response:?}");
     }
     let started = Instant::now();
-    let answer = delete(&service, "AK", "sk", ONE).await;
-    answer.assert_refused(401, "APIGW.0301");
+    let response = delete(&service, "AK", "sk", ONE).await;
+    response.assert_refused(401, "APIGW.0301");
     let locked = "AK access failed to reach the limit,forbidden";
-    assert!(answer.error_msg().contains(locked), "{answer:?}");
+    assert!(response.error_msg().contains(locked), "{response:?}");
     assert_eq!(delete(&service, "AK2", "sk", ONE).await.status, 200);
     while delete(&service, "AK", "sk", ONE).await.status != 200 {
         assert!(started.elapsed() < Duration::from_secs(10), "still locked");
@@ -70,11 +70,11 @@ async fn a_key_that_is_guessed_at_is_locked_for_a_while() {
 }
 
 #[tokio::test]
-async fn no_key_is_locked_unless_that_is_configured() {
+async fn no_key_is_locked_without_a_lockout() {
     let service = service("").await;
     for _ in 0..20 {
-        let answer = delete(&service, "AK", "wrong", ONE).await;
-        answer.assert_refused(401, "APIGW.0301");
+        let response = delete(&service, "AK", "wrong", ONE).await;
+        response.assert_refused(401, "APIGW.0301");
     }
     assert_eq!(delete(&service, "AK", "sk", ONE).await.status, 200);
 }
@@ -92,9 +92,9 @@ async fn a_head_that_does_not_arrive() {
     }
 }
 
-/// A byte now and then does not make the time longer.
+/// Single bytes do not extend the timeout.
 #[tokio::test]
-async fn a_head_that_trickles() {
+async fn a_head_that_arrives_byte_by_byte() {
     let service = service("limits.header_seconds = 0.5").await;
     let mut stream = connect(&service).await;
     let trickle = async {
@@ -116,10 +116,10 @@ async fn a_body_that_does_not_arrive() {
     let mut stream = connect(&service).await;
     let begun = format!("{head}{ONE}");
     stream.write_all(begun.as_bytes()).await.expect("a write");
-    let answer = read_to_end(&mut stream).await;
-    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
-    assert!(answer.contains("\"APIGW.0201\""), "{answer}");
-    assert!(answer.contains("\r\nconnection: close\r\n"), "{answer}");
+    let response = read_to_end(&mut stream).await;
+    assert!(response.starts_with("HTTP/1.1 408 "), "{response}");
+    assert!(response.contains("\"APIGW.0201\""), "{response}");
+    assert!(response.contains("\r\nconnection: close\r\n"), "{response}");
 }
 
 #[tokio::test]
@@ -128,8 +128,8 @@ async fn bodies_larger_than_allowed() {
     let large = format!("{ONE}{}", " ".repeat(1000 - ONE.len()));
     assert_eq!(delete(&service, "AK", "sk", &large).await.status, 200);
     let larger = large + " ";
-    let answer = delete(&service, "AK", "sk", &larger).await;
-    answer.assert_refused(413, "APIGW.0201");
+    let response = delete(&service, "AK", "sk", &larger).await;
+    response.assert_refused(413, "APIGW.0201");
 
     // Without a length in its head, a body is counted while it comes.
     let mut request = deletion(&service, IDS, &larger, &credentials("AK", "sk"));
@@ -139,9 +139,9 @@ async fn bodies_larger_than_allowed() {
     execute(request).await.assert_refused(413, "APIGW.0201");
 }
 
-/// Half a body keeps its share of the memory until the request ends.
+/// A body that arrives slowly keeps its share of the buffers until the request ends.
 #[tokio::test]
-async fn more_bytes_of_bodies_than_fit_into_memory() {
+async fn more_bytes_of_bodies_than_the_buffers_allow() {
     let service = service("limits.body_bytes = 1000\nlimits.buffered_bytes = 1000").await;
     let large = format!("{ONE}{}", " ".repeat(1000 - ONE.len()));
     let request = deletion(&service, IDS, &large, &credentials("AK", "sk"));
@@ -152,9 +152,9 @@ async fn more_bytes_of_bodies_than_fit_into_memory() {
     half.write_all(begun.as_bytes()).await.expect("a write");
     let deadline = Instant::now() + Duration::from_secs(10);
     let busy = loop {
-        let answer = delete(&service, "AK", "sk", &large).await;
-        if answer.status != 200 {
-            break answer;
+        let response = delete(&service, "AK", "sk", &large).await;
+        if response.status != 200 {
+            break response;
         }
         assert!(Instant::now() < deadline, "never busy");
     };
@@ -162,14 +162,14 @@ async fn more_bytes_of_bodies_than_fit_into_memory() {
     let rest_of_memory = delete(&service, "AK", "sk", &large[..500]).await;
     assert_eq!(rest_of_memory.status, 200);
     half.write_all(rest.as_bytes()).await.expect("a write");
-    let answer = read_to_end(&mut half).await;
-    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    let response = read_to_end(&mut half).await;
+    assert!(response.starts_with("HTTP/1.1 200 "), "{response}");
     assert_eq!(delete(&service, "AK", "sk", &large).await.status, 200);
 }
 
-/// One request holds the only place by being delayed.
+/// A fault delays the only request that may be served.
 #[tokio::test]
-async fn more_requests_than_can_be_worked_on() {
+async fn more_requests_than_the_concurrency_limit() {
     let service = service(
         "limits.concurrent_requests = 1
         faults.rule = [{ times = 1, fault = { delay_seconds = 0.5 } }]",
@@ -181,9 +181,9 @@ async fn more_requests_than_can_be_worked_on() {
     let others = async {
         let deadline = Instant::now() + Duration::from_secs(10);
         let busy = loop {
-            let answer = delete(&service, "AK", "wrong", ONE).await;
-            if answer.status != 401 {
-                break answer;
+            let response = delete(&service, "AK", "wrong", ONE).await;
+            if response.status != 401 {
+                break response;
             }
             assert!(Instant::now() < deadline, "never busy");
         };
@@ -191,13 +191,12 @@ async fn more_requests_than_can_be_worked_on() {
         assert_eq!(busy.header("retry-after"), Some("1"));
     };
     tokio::join!(delayed, others);
-    // The place is free again.
+    // The next request is served again.
     assert_eq!(delete(&service, "AK", "sk", ONE).await.status, 200);
 }
 
-/// Whoever sends a body slowly takes no place.
 #[tokio::test]
-async fn slow_bodies_do_not_keep_others_out() {
+async fn slow_bodies_do_not_count_as_concurrent_requests() {
     let service = service("limits.concurrent_requests = 1").await;
     let request = deletion(&service, IDS, ONE, &credentials("AK", "sk"));
     let more = format!("connection: close\r\ncontent-length: {}", ONE.len());
@@ -211,13 +210,13 @@ async fn slow_bodies_do_not_keep_others_out() {
     assert_eq!(delete(&service, "AK", "sk", ONE).await.status, 200);
     for mut stream in slow {
         stream.write_all(ONE.as_bytes()).await.expect("a write");
-        let answer = read_to_end(&mut stream).await;
-        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        let response = read_to_end(&mut stream).await;
+        assert!(response.starts_with("HTTP/1.1 200 "), "{response}");
     }
 }
 
 #[tokio::test]
-async fn more_connections_than_may_be_open_wait() {
+async fn connections_above_the_limit_wait() {
     let service = service("limits.connections = 1\nlimits.header_seconds = 0.3").await;
     let mut first = connect(&service).await;
     let begun = b"GET /healthz HTTP/1.1\r\n";
@@ -225,13 +224,13 @@ async fn more_connections_than_may_be_open_wait() {
     let mut second = connect(&service).await;
     let whole = b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
     second.write_all(whole).await.expect("a write");
-    let answer = read_to_end(&mut second).await;
-    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    let response = read_to_end(&mut second).await;
+    assert!(response.starts_with("HTTP/1.1 200 "), "{response}");
 }
 
-/// The answer is larger than what the buffers between the two can take.
+/// The response is larger than the buffers of the two sockets.
 #[tokio::test]
-async fn a_client_that_does_not_read_its_answer() {
+async fn a_client_that_does_not_read_its_response() {
     const CONFIG: &str = r#"
         listen = "127.0.0.1:0"
         anonymous = true
@@ -243,14 +242,17 @@ async fn a_client_that_does_not_read_its_answer() {
         .map(|p| format!(r#"{{"partition":{p},"offset":0}}"#))
         .collect();
     let body = format!(r#"{{"partitions":[{}]}}"#, rows.join(","));
-    let mut deaf = connect(&service).await;
+    let mut stalled = connect(&service).await;
     let path = support::path(IDS, "messages/delete");
     let head = format!(
         "POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n",
         body.len()
     );
     let request = head + &body;
-    deaf.write_all(request.as_bytes()).await.expect("a write");
+    stalled
+        .write_all(request.as_bytes())
+        .await
+        .expect("a write");
 
     let deadline = Instant::now() + Duration::from_secs(30);
     let open = |metrics: &str| metrics.contains("\ndms_kafka_gateway_connections 1\n");
@@ -265,5 +267,5 @@ async fn a_client_that_does_not_read_its_answer() {
         assert!(Instant::now() < deadline, "still open\n{text}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    drop(deaf);
+    drop(stalled);
 }

@@ -1,4 +1,4 @@
-//! Requests as a client without any of the gateway's types would send them.
+//! Requests and responses, without the gateway's own types.
 
 use std::{
     error::Error,
@@ -14,7 +14,7 @@ use huaweicloud_auth::{
     signing::{Payload, RequestTarget, authorize},
 };
 use reqwest::{
-    Method, Request, Response,
+    Method, Request,
     header::{CONTENT_TYPE, HOST, HeaderMap, HeaderValue},
 };
 use serde::de::DeserializeOwned;
@@ -25,18 +25,18 @@ use tokio::{
     time::timeout,
 };
 
-/// An answer, read to its end.
+/// A complete response.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct Response {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Value,
 }
 
-impl Answer {
-    pub(crate) async fn read(response: Response) -> Self {
+impl Response {
+    pub(crate) async fn read(response: reqwest::Response) -> Self {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let text = response.text().await.expect("a whole answer");
+        let text = response.text().await.expect("a whole response");
         let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
         Self {
             status,
@@ -53,7 +53,7 @@ impl Answer {
         self.body["error_msg"].as_str().unwrap_or_default()
     }
 
-    /// The vendor's error body with this status and code, and the request id in body and header alike.
+    /// The response is a refusal with this status and code, and the same request id in body and header.
     #[track_caller]
     pub(crate) fn assert_refused(&self, status: u16, error_code: &str) {
         let found = (self.status, self.error_code());
@@ -139,8 +139,8 @@ pub(crate) fn http() -> reqwest::Client {
 }
 
 /// Sends a request as it is.
-pub(crate) async fn execute(request: Request) -> Answer {
-    Answer::read(http().execute(request).await.expect("an answer")).await
+pub(crate) async fn execute(request: Request) -> Response {
+    Response::read(http().execute(request).await.expect("a response")).await
 }
 
 /// Sends a request signed with the gateway's own key.
@@ -149,30 +149,30 @@ pub(crate) async fn send(
     method: Method,
     url: &str,
     body: impl Into<Vec<u8>>,
-) -> Answer {
+) -> Response {
     execute(sign(request(method, url, body), &gateway.credentials())).await
 }
 
 /// Lists partitions, with this query.
-pub(crate) async fn list(gateway: &Gateway, topic: &str, query: &str) -> Answer {
+pub(crate) async fn list(gateway: &Gateway, topic: &str, query: &str) -> Response {
     let url = url(gateway, topic, "partitions") + query;
     send(gateway, Method::GET, &url, "").await
 }
 
 /// Deletes, with this body.
-pub(crate) async fn delete(gateway: &Gateway, topic: &str, body: impl Into<Vec<u8>>) -> Answer {
+pub(crate) async fn delete(gateway: &Gateway, topic: &str, body: impl Into<Vec<u8>>) -> Response {
     let url = url(gateway, topic, "messages/delete");
     send(gateway, Method::POST, &url, body).await
 }
 
-/// A service with this configuration, in which `$FOLDER` stands for a folder; every environment variable that is asked
-/// for holds its own name, in lower case.
+/// A service with this configuration. `$FOLDER` is replaced by `folder`, and the value of each environment variable is its
+/// name in lower case.
 pub(crate) async fn serve(toml: &str, folder: &Path) -> Service {
     let toml = toml.replace("$FOLDER", folder.to_str().expect("a path in UTF-8"));
     let config = Config::from_toml(&toml).expect("a configuration");
     let checked = config
         .check(&|name| Some(name.to_lowercase()))
-        .expect("a configuration that holds together");
+        .expect("a valid configuration");
     checked.start().await.expect("a service")
 }
 
@@ -194,7 +194,7 @@ pub(crate) async fn delete_as(
     body: &str,
     access_key: &str,
     secret_key: &str,
-) -> Answer {
+) -> Response {
     let credentials = credentials(access_key, secret_key);
     execute(deletion(service, ids, body, &credentials)).await
 }
@@ -243,8 +243,8 @@ pub(crate) async fn connect(address: SocketAddr) -> TcpStream {
 
 /// Everything that comes until the gateway closes, as text.
 pub(crate) async fn read_to_end(stream: &mut (impl AsyncRead + Unpin)) -> String {
-    let mut answer = Vec::new();
-    let read = timeout(Duration::from_secs(20), stream.read_to_end(&mut answer)).await;
+    let mut response = Vec::new();
+    let read = timeout(Duration::from_secs(20), stream.read_to_end(&mut response)).await;
     read.expect("an end in time").expect("no reset");
-    String::from_utf8(answer).expect("text")
+    String::from_utf8(response).expect("text")
 }

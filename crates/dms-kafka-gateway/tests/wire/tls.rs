@@ -1,4 +1,4 @@
-//! HTTPS. The client here is rustls itself, so that the test needs no other TLS.
+//! HTTPS. The client is rustls too, so the tests need no other TLS library.
 
 use std::{fs, path::Path, sync::Arc};
 
@@ -23,7 +23,7 @@ const CONFIG: &str = r#"
     instance = [{ id = "i", project_id = "p", memory.topics = [{ name = "t", partitions = 1, records = 10 }] }]
 "#;
 
-/// Makes a certificate for `localhost`, signed by itself.
+/// Writes a self-signed certificate for `localhost`, and returns it.
 fn certificate(folder: &Path) -> CertificateDer<'static> {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
     fs::write(folder.join("cert.pem"), made.cert.pem()).expect("a file");
@@ -61,10 +61,10 @@ async fn the_api_over_https() {
         body.len()
     );
     stream.write_all(request.as_bytes()).await.expect("a write");
-    // It fails unless TLS ends properly.
-    let answer = read_to_end(&mut stream).await;
-    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
-    assert!(answer.contains(r#""result":"success""#), "{answer}");
+    // Fails unless the gateway closes the TLS session.
+    let response = read_to_end(&mut stream).await;
+    assert!(response.starts_with("HTTP/1.1 200 "), "{response}");
+    assert!(response.contains(r#""result":"success""#), "{response}");
     service.shutdown().await;
 }
 
@@ -78,7 +78,7 @@ async fn a_handshake_that_does_not_come() {
 }
 
 #[test]
-fn files_that_hold_no_certificate_or_key() {
+fn invalid_certificate_and_key_files() {
     let folder = tempfile::tempdir().expect("a folder");
     let other = tempfile::tempdir().expect("a folder");
     certificate(folder.path());
