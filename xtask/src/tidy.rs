@@ -24,7 +24,6 @@ const OF_USERS: [&str; 1] = ["regions.yaml"];
 /// Crates whose import cycles are only reported, until the last one is removed.
 const WITH_CYCLES: &[&str] = &[
     "crates/dms-kafka",
-    "crates/dms-kafka-gateway",
     "crates/dms-kafka-cli",
     "tests/conformance",
 ];
@@ -32,7 +31,6 @@ const WITH_CYCLES: &[&str] = &[
 /// Crates whose repeated type names are only reported, until the last one is renamed.
 const WITH_REPEATED_NAMES: &[&str] = &[
     "crates/dms-kafka",
-    "crates/dms-kafka-gateway",
     "crates/dms-kafka-cli",
     "tests/conformance",
 ];
