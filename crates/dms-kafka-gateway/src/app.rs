@@ -9,6 +9,7 @@ use std::{
 };
 
 use futures_util::future::join_all;
+use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{
@@ -42,10 +43,12 @@ pub(crate) struct App {
 }
 
 /// One instance of the API: a name for a cluster, within a project.
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
 pub(crate) struct Instance {
     pub(crate) project_id: String,
+    #[serde(rename = "instance_id")]
     pub(crate) id: String,
+    #[serde(skip)]
     pub(crate) backend: Arc<dyn Backend>,
 }
 

@@ -127,18 +127,17 @@ mod tests {
     #[test]
     fn a_key_is_locked_for_a_while_after_too_many_wrong_signatures() {
         let (lock, start) = (Lock::new(RULE), Instant::now());
+        let after = |seconds| start + Duration::from_secs(seconds);
         for _ in 0..2 {
             lock.note(false, start);
             assert!(lock.check(start).is_ok());
         }
         lock.note(false, start);
-        assert!(lock.check(start + Duration::from_secs(299)).is_err());
-        assert!(lock.check(start + Duration::from_secs(300)).is_ok());
-        lock.note(false, start + Duration::from_secs(300));
-        assert!(
-            lock.check(start + Duration::from_secs(301)).is_ok(),
-            "the count starts again"
-        );
+        assert!(lock.check(after(299)).is_err());
+        assert!(lock.check(after(300)).is_ok());
+        // The count starts again.
+        lock.note(false, after(300));
+        assert!(lock.check(after(301)).is_ok());
     }
 
     #[test]

@@ -53,9 +53,19 @@ pub(crate) async fn serve(
     app: Arc<App>,
     stopping: watch::Receiver<()>,
 ) {
+    // HTTP/1.1 only: every official SDK speaks it, and its limits are simple.
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(app.limits.header_timeout)
+        .max_header_size(Limits::HEAD);
     let acceptor = Acceptor {
         slots: Arc::new(Semaphore::new(app.limits.connections)),
-        connector: Arc::new(Connector::new(tls, router, app)),
+        connector: Arc::new(Connector {
+            tls,
+            http,
+            router,
+            app,
+        }),
         connections: JoinSet::new(),
         stopping,
     };
@@ -143,20 +153,6 @@ struct Connector {
 }
 
 impl Connector {
-    fn new(tls: Option<TlsAcceptor>, router: Router, app: Arc<App>) -> Self {
-        // HTTP/1.1 only: every official SDK speaks it, and its limits are simple.
-        let mut http = http1::Builder::new();
-        http.timer(TokioTimer::new())
-            .header_read_timeout(app.limits.header_timeout)
-            .max_header_size(Limits::HEAD);
-        Self {
-            tls,
-            http,
-            router,
-            app,
-        }
-    }
-
     /// Serves until the client closes the connection, a limit is reached, or the gateway stops.
     async fn serve(
         self: Arc<Self>,

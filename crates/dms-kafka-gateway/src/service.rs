@@ -26,7 +26,7 @@ use crate::{
     limits::check_time,
     names,
     protection::{Lock, RateLimiter},
-    ready_line::{ReadyInstance, ReadyLine},
+    ready_line::ReadyLine,
     server,
     tls::TlsAcceptor,
 };
@@ -97,11 +97,7 @@ impl Service {
 
     /// The line to print when this process is ready.
     pub fn ready_line(&self) -> ReadyLine<'_> {
-        let instances = self.app.instances.iter().map(|instance| ReadyInstance {
-            project_id: &instance.project_id,
-            instance_id: &instance.id,
-        });
-        ReadyLine::new(&self.endpoint, instances.collect())
+        ReadyLine::new(&self.endpoint, &self.app.instances)
     }
 
     /// Stops accepting requests, and waits for those in flight and for deletions whose client closed the connection.
