@@ -125,7 +125,7 @@ fn complete(mut response: Response, request_id: &str) -> Response {
     response
 }
 
-/// A request that is being worked on. Dropping it counts and logs the request, also when the client closed the connection.
+/// A request that is being processed. Dropping it counts and logs the request, also when the client closed the connection.
 struct Observation {
     app: Arc<App>,
     operation: &'static str,

@@ -164,11 +164,8 @@ impl LoadResult {
         let deleted = self.deleted.len();
         let counts = [deleted, self.listed, self.unauthorized, self.refused];
         println!("responses to deletions, listings and wrong signatures, and refusals: {counts:?}");
-        let enough = counts.iter().zip([1000, 500, 500, 500]);
-        assert!(
-            enough.clone().all(|(count, least)| *count > least),
-            "{counts:?}"
-        );
+        let mut enough = counts.iter().zip([1000, 500, 500, 500]);
+        assert!(enough.all(|(count, least)| *count > least), "{counts:?}");
         let audit = Audit::read(file);
         let results: BTreeSet<&String> = audit.results.keys().collect();
         let intents: BTreeSet<&String> = audit.intents.iter().collect();
