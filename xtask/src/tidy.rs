@@ -25,14 +25,12 @@ const USER_FILES: [&str; 1] = ["regions.yaml"];
 /// Crates whose import cycles are only reported, until the last one is removed.
 const WITH_CYCLES: &[&str] = &[
     "crates/dms-kafka",
-    "crates/dms-kafka-gateway",
     "crates/dms-kafka-cli",
 ];
 
 /// Crates whose repeated type names are only reported, until the last one is renamed.
 const WITH_REPEATED_NAMES: &[&str] = &[
     "crates/dms-kafka",
-    "crates/dms-kafka-gateway",
     "crates/dms-kafka-cli",
 ];
 

@@ -18,7 +18,7 @@ type Failure = Box<dyn std::error::Error>;
 struct Caller {
     stream: TcpStream,
     request: Vec<u8>,
-    answer: Vec<u8>,
+    response: Vec<u8>,
 }
 
 impl Caller {
@@ -65,7 +65,7 @@ impl Caller {
         let mut caller = Self {
             stream,
             request,
-            answer: vec![0; 1024 * 1024],
+            response: vec![0; 1024 * 1024],
         };
         caller.call()?;
         Ok(caller)
@@ -74,17 +74,17 @@ impl Caller {
     fn call(&mut self) -> Result<(), Failure> {
         self.stream.write_all(&self.request)?;
         let mut length = 0;
-        while !self.answer[..length].ends_with(b"]}") {
-            let read = self.stream.read(&mut self.answer[length..])?;
+        while !self.response[..length].ends_with(b"]}") {
+            let read = self.stream.read(&mut self.response[length..])?;
             if read == 0 {
                 return Err("the gateway closed the connection".into());
             }
             length += read;
         }
-        if self.answer.starts_with(b"HTTP/1.1 200 ") {
+        if self.response.starts_with(b"HTTP/1.1 200 ") {
             return Ok(());
         }
-        Err(String::from_utf8_lossy(&self.answer[..length]).into())
+        Err(String::from_utf8_lossy(&self.response[..length]).into())
     }
 }
 

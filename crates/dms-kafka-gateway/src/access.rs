@@ -1,8 +1,7 @@
-//! Who may ask: access keys that sign, and tokens.
+//! Who may send requests: access keys that sign, and tokens.
 
 use std::{
     collections::{BTreeSet, HashMap},
-    net::SocketAddr,
     sync::Arc,
     time::{Instant, SystemTime},
 };
@@ -16,35 +15,35 @@ use huaweicloud_auth::{
 use subtle::ConstantTimeEq as _;
 
 use crate::{
-    error::Error,
-    protection::{Lock, LockOut, RateLimit, RateLimiter},
+    names::TopicPath,
+    protection::{Lock, RateLimiter},
     refusal::Refusal,
 };
 
-/// Everybody whose requests are served.
-#[derive(Debug, Default)]
-pub(crate) struct Access {
-    rate_limit: Option<RateLimit>,
-    lock_out: Option<LockOut>,
-    keys: HashMap<String, Key>,
-    tokens: Vec<Token>,
-    anonymous: Option<Arc<Caller>>,
+/// Whose requests are served.
+#[derive(Debug)]
+pub(crate) enum Access {
+    Anonymous(Arc<Caller>),
+    Known {
+        keys: HashMap<String, Key>,
+        tokens: Vec<Token>,
+    },
 }
 
 #[derive(Debug)]
 pub(crate) struct Key {
-    credentials: Credentials,
-    caller: Arc<Caller>,
-    lock: Option<Lock>,
+    pub(crate) credentials: Credentials,
+    pub(crate) caller: Arc<Caller>,
+    pub(crate) lock: Option<Lock>,
 }
 
 #[derive(Debug)]
-struct Token {
-    credentials: Credentials,
-    caller: Arc<Caller>,
+pub(crate) struct Token {
+    pub(crate) credentials: Credentials,
+    pub(crate) caller: Arc<Caller>,
 }
 
-/// What the head of a request says about who sends it, before its body is there to prove it.
+/// What the head of a request says about its sender; a signature is verified once the body is there.
 pub(crate) enum Claim<'a> {
     Signed {
         authorization: Authorization<'a>,
@@ -54,101 +53,27 @@ pub(crate) enum Claim<'a> {
 }
 
 impl Access {
-    /// Serves nobody yet.
-    pub(crate) fn new(rate_limit: Option<RateLimit>, lock_out: Option<LockOut>) -> Self {
-        Self {
-            rate_limit,
-            lock_out,
-            ..Self::default()
-        }
-    }
-
-    /// Serves everybody who reaches this address.
-    ///
-    /// # Errors
-    /// Unless it is a loopback address.
-    pub(crate) fn anonymous(listen: SocketAddr) -> Result<Self, Error> {
-        if !listen.ip().is_loopback() {
-            let rule = "without authentication only a loopback address may be listened on";
-            return Err(Error::invalid_setting("listen", listen, rule));
-        }
-        let access = Self::default();
-        Ok(Self {
-            anonymous: Some(access.caller("anonymous", false, Grant::default())),
-            ..access
-        })
-    }
-
-    /// # Errors
-    /// When the access key is there already.
-    pub(crate) fn with_key(
-        mut self,
-        credentials: Credentials,
-        grant: Grant,
-    ) -> Result<Self, Error> {
-        let name = credentials.access_key().unwrap_or_default().to_owned();
-        let key = Key {
-            credentials,
-            caller: self.caller(&name, false, grant),
-            lock: self.lock_out.map(Lock::new),
-        };
-        if self.keys.contains_key(&name) {
-            let rule = "it is given twice";
-            return Err(Error::invalid_setting("access_key", name, rule));
-        }
-        self.keys.insert(name, key);
-        Ok(self)
-    }
-
-    pub(crate) fn with_token(mut self, name: &str, credentials: Credentials, grant: Grant) -> Self {
-        let caller = self.caller(name, true, grant);
-        self.tokens.push(Token {
-            credentials,
-            caller,
-        });
-        self
-    }
-
-    fn caller(&self, name: &str, by_token: bool, grant: Grant) -> Arc<Caller> {
-        Arc::new(Caller {
-            name: name.to_owned(),
-            by_token,
-            grant,
-            rate_limiter: self.rate_limit.map(RateLimiter::new),
-        })
-    }
-
-    /// Who the request claims to be from.
-    ///
-    /// # Errors
-    /// The 401 for a request whose head alone shows that it is from nobody known, or from a key that is locked.
+    /// Fails with a 401 for a request whose head alone shows an unknown sender or a locked key.
     pub(crate) fn claim<'a>(&'a self, headers: &'a HeaderMap) -> Result<Claim<'a>, Refusal> {
-        if let Some(anybody) = &self.anonymous {
-            return Ok(Claim::Proven(anybody.clone()));
+        let (keys, tokens) = match self {
+            Self::Anonymous(caller) => return Ok(Claim::Proven(caller.clone())),
+            Self::Known { keys, tokens } => (keys, tokens),
+        };
+        if let Some(value) = headers.get(X_AUTH_TOKEN)
+            && !headers.contains_key(header::AUTHORIZATION)
+        {
+            let token = tokens.iter().find(|token| token.is(value.as_bytes()));
+            let token = token.ok_or(Refusal::UNKNOWN_TOKEN)?;
+            return Ok(Claim::Proven(token.caller.clone()));
         }
-        match headers.get(X_AUTH_TOKEN) {
-            Some(token) if !headers.contains_key(header::AUTHORIZATION) => {
-                self.token(token.as_bytes())
-            }
-            _ => self.signed(headers),
-        }
-    }
-
-    fn signed<'a>(&'a self, headers: &'a HeaderMap) -> Result<Claim<'a>, Refusal> {
         let authorization = Authorization::from_headers(headers)
             .map_err(|error| Refusal::NOT_AUTHENTICATED.with(error))?;
-        let key = self.keys.get(authorization.access_key());
+        let key = keys.get(authorization.access_key());
         let key = key.ok_or(Refusal::UNKNOWN_ACCESS_KEY)?;
-        key.lock
-            .as_ref()
-            .map_or(Ok(()), |lock| lock.check(Instant::now()))?;
+        if let Some(lock) = &key.lock {
+            lock.check(Instant::now())?;
+        }
         Ok(Claim::Signed { authorization, key })
-    }
-
-    fn token(&self, value: &[u8]) -> Result<Claim<'_>, Refusal> {
-        let token = self.tokens.iter().find(|token| token.is(value));
-        let token = token.ok_or(Refusal::UNKNOWN_TOKEN)?;
-        Ok(Claim::Proven(token.caller.clone()))
     }
 }
 
@@ -159,18 +84,14 @@ impl Key {
         head: &Parts,
         body: &[u8],
     ) -> Result<(), Refusal> {
-        let target = RequestTarget {
-            method: &head.method,
-            host: head
-                .headers
-                .get(header::HOST)
-                .and_then(|host| host.to_str().ok())
-                .unwrap_or_default(),
-            path: head.uri.path(),
-            query: head.uri.query().unwrap_or_default(),
-        };
+        let host = head.headers.get(header::HOST);
         let request = SigningRequest {
-            target,
+            target: RequestTarget {
+                method: &head.method,
+                host: host.and_then(|host| host.to_str().ok()).unwrap_or_default(),
+                path: head.uri.path(),
+                query: head.uri.query().unwrap_or_default(),
+            },
             headers: &head.headers,
             payload: Payload::Bytes(body),
         };
@@ -178,7 +99,7 @@ impl Key {
         Verifier::default()
             .verify(authorization, &request, secret_key, SystemTime::now())
             .map_err(|error| match error.canonical_request() {
-                // The client finds its mistake by comparing.
+                // The client can compare it with its own.
                 Some(here) => Refusal::WRONG_SIGNATURE.with(format_args!(
                     "{error}; the canonical request is {:?} here",
                     here.to_string()
@@ -189,7 +110,7 @@ impl Key {
 }
 
 impl Token {
-    /// Compares in a time that tells nothing about where the difference is.
+    /// Compares in constant time.
     fn is(&self, value: &[u8]) -> bool {
         self.credentials
             .auth_token()
@@ -198,10 +119,7 @@ impl Token {
 }
 
 impl Claim<'_> {
-    /// Checks the signature against the whole request.
-    ///
-    /// # Errors
-    /// The 401 for a request that the claimed key did not sign, or not within the last 15 minutes.
+    /// Fails with a 401 for a request that the claimed key did not sign, or not within the last 15 minutes.
     pub(crate) fn confirm(self, head: &Parts, body: &[u8]) -> Result<Arc<Caller>, Refusal> {
         match self {
             Self::Proven(caller) => Ok(caller),
@@ -217,69 +135,38 @@ impl Claim<'_> {
     }
 }
 
-/// Projects and instances that a key or token may touch; all there are when absent.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Grant {
-    pub(crate) projects: Option<BTreeSet<String>>,
-    pub(crate) instances: Option<BTreeSet<String>>,
-}
-
-fn is_granted(ids: Option<&BTreeSet<String>>, id: &str) -> bool {
-    ids.is_none_or(|ids| ids.contains(id))
-}
-
-/// Somebody whose request is genuine.
-#[derive(Debug)]
+/// The authenticated sender of a request.
+#[derive(Debug, Default)]
 pub(crate) struct Caller {
     /// The access key, or the name of a token: what logs may show.
     pub(crate) name: String,
-    by_token: bool,
-    grant: Grant,
-    rate_limiter: Option<RateLimiter>,
+    pub(crate) by_token: bool,
+    /// Every project and instance when absent.
+    pub(crate) projects: Option<BTreeSet<String>>,
+    pub(crate) instances: Option<BTreeSet<String>>,
+    pub(crate) rate_limiter: Option<RateLimiter>,
 }
 
 impl Caller {
-    /// Counts one request.
-    ///
-    /// # Errors
-    /// The 429 when the caller has none left.
-    pub(crate) fn check_rate(&self) -> Result<(), Refusal> {
-        self.rate_limiter
-            .as_ref()
-            .map_or(Ok(()), RateLimiter::check)
-    }
-
-    /// Whether the caller may touch the project in the path, and means it.
-    ///
-    /// # Errors
-    /// A 401 when the request names two projects or the token is for another one; a 403 when the key may not touch it.
-    pub(crate) fn check_project(
-        &self,
-        project_id: &str,
-        headers: &HeaderMap,
-    ) -> Result<(), Refusal> {
-        if headers
-            .get(X_PROJECT_ID)
-            .is_some_and(|header| header != project_id)
-        {
+    /// Counts the request, and checks that its project and instance are granted to the caller, whether they exist or not.
+    pub(crate) fn check(&self, path: &TopicPath, headers: &HeaderMap) -> Result<(), Refusal> {
+        if let Some(rate_limiter) = &self.rate_limiter {
+            rate_limiter.check()?;
+        }
+        let header = headers.get(X_PROJECT_ID);
+        if header.is_some_and(|header| *header != path.project_id) {
             return Err(Refusal::PROJECT_MISMATCH);
         }
-        match is_granted(self.grant.projects.as_ref(), project_id) {
-            true => Ok(()),
-            false if self.by_token => Err(Refusal::PROJECT_MISMATCH),
-            false => Err(Refusal::NOT_PERMITTED),
-        }
-    }
-
-    /// Whether the caller may touch the instance.
-    ///
-    /// # Errors
-    /// A 403, whether the instance exists or not.
-    pub(crate) fn check_instance(&self, instance_id: &str) -> Result<(), Refusal> {
-        if is_granted(self.grant.instances.as_ref(), instance_id) {
-            Ok(())
-        } else {
-            Err(Refusal::NOT_PERMITTED)
+        let is_granted = |ids: &Option<BTreeSet<String>>, id: &str| {
+            ids.as_ref().is_none_or(|ids| ids.contains(id))
+        };
+        match (
+            is_granted(&self.projects, &path.project_id),
+            is_granted(&self.instances, &path.instance_id),
+        ) {
+            (false, _) if self.by_token => Err(Refusal::PROJECT_MISMATCH),
+            (true, true) => Ok(()),
+            _ => Err(Refusal::NOT_PERMITTED),
         }
     }
 }

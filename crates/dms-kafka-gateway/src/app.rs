@@ -1,4 +1,4 @@
-//! What the operations work on: who may do what, and the backends that do it.
+//! The state that all requests share.
 
 use std::{
     sync::{
@@ -9,16 +9,17 @@ use std::{
 };
 
 use futures_util::future::join_all;
+use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{
-    access::{Access, Caller},
+    access::Access,
     audit::AuditLog,
     backend::{Backend, BackendError},
-    budget::Budget,
     faults::Faults,
     limits::Limits,
     metrics::Metrics,
+    names::TopicPath,
     refusal::Refusal,
     wire::ErrorCodeStyle,
 };
@@ -31,18 +32,23 @@ pub(crate) struct App {
     pub(crate) audit: Option<AuditLog>,
     pub(crate) faults: Faults,
     pub(crate) metrics: Metrics,
-    pub(crate) buffers: Budget,
-    instances: Vec<Instance>,
+    /// In the order of the configuration.
+    pub(crate) instances: Vec<Instance>,
+    /// Responses sent since the gateway was asked to stop.
+    pub(crate) late_responses: AtomicU64,
+    /// One permit for each byte that request bodies may still take.
+    buffers: Arc<Semaphore>,
     permits: Arc<Semaphore>,
     draining: AtomicBool,
-    answered_while_draining: AtomicU64,
 }
 
 /// One instance of the API: a name for a cluster, within a project.
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
 pub(crate) struct Instance {
     pub(crate) project_id: String,
+    #[serde(rename = "instance_id")]
     pub(crate) id: String,
+    #[serde(skip)]
     pub(crate) backend: Arc<dyn Backend>,
 }
 
@@ -60,18 +66,13 @@ impl App {
             audit: None,
             faults,
             metrics: Metrics::new(),
-            buffers: Budget::new(limits.buffered_bytes),
             instances,
+            late_responses: AtomicU64::new(0),
+            buffers: Arc::new(Semaphore::new(limits.buffered_bytes)),
             permits: Arc::new(Semaphore::new(limits.concurrent_requests)),
             draining: AtomicBool::new(false),
-            answered_while_draining: AtomicU64::new(0),
             limits,
         }
-    }
-
-    /// The instances, in the order of the configuration.
-    pub(crate) fn instances(&self) -> &[Instance] {
-        &self.instances
     }
 
     /// Whether the gateway has been asked to stop.
@@ -79,25 +80,12 @@ impl App {
         self.draining.load(Ordering::Relaxed)
     }
 
-    /// From now on requests are refused.
+    /// From now on, requests are refused.
     pub(crate) fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
     }
 
-    /// Counts a request that was answered after the gateway was asked to stop.
-    pub(crate) fn note_late_answer(&self) {
-        self.answered_while_draining.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// How many requests were answered after the gateway was asked to stop.
-    pub(crate) fn late_answers(&self) -> u64 {
-        self.answered_while_draining.load(Ordering::Relaxed)
-    }
-
-    /// Whether it is worth reading on.
-    ///
-    /// # Errors
-    /// The 503 when the gateway has been asked to stop, or no share of the concurrency limit is left.
+    /// Refuses a request that could not be served, before its body is read.
     pub(crate) fn check_open(&self) -> Result<(), Refusal> {
         if self.is_draining() {
             return Err(Refusal::SHUTTING_DOWN);
@@ -108,15 +96,17 @@ impl App {
         Ok(())
     }
 
-    /// A share of the concurrency limit.
-    ///
-    /// # Errors
-    /// The 503 when there is none left.
+    /// One share of the concurrency limit.
     pub(crate) fn permit(&self) -> Result<OwnedSemaphorePermit, Refusal> {
-        self.permits
-            .clone()
-            .try_acquire_owned()
-            .map_err(|_| Refusal::BUSY)
+        let permit = self.permits.clone().try_acquire_owned();
+        permit.map_err(|_| Refusal::BUSY)
+    }
+
+    /// Bytes for a part of a request body.
+    pub(crate) fn buffer(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Refusal> {
+        let bytes = u32::try_from(bytes).map_err(|_| Refusal::BUSY)?;
+        let buffer = self.buffers.clone().try_acquire_many_owned(bytes);
+        buffer.map_err(|_| Refusal::BUSY)
     }
 
     /// Waits until no request is being worked on.
@@ -126,20 +116,12 @@ impl App {
         drop(self.permits.acquire_many(all).await);
     }
 
-    /// The instance that the caller asks for.
-    ///
-    /// # Errors
-    /// The 403 when they may not use it, the 404 when it does not exist in that project.
-    pub(crate) fn instance(
-        &self,
-        caller: &Caller,
-        project_id: &str,
-        id: &str,
-    ) -> Result<&Instance, Refusal> {
-        caller.check_instance(id)?;
+    pub(crate) fn instance(&self, path: &TopicPath) -> Result<&Instance, Refusal> {
         let mut instances = self.instances.iter();
         instances
-            .find(|instance| instance.id == id && instance.project_id == project_id)
+            .find(|instance| {
+                instance.id == path.instance_id && instance.project_id == path.project_id
+            })
             .ok_or(Refusal::UNKNOWN_INSTANCE)
     }
 

@@ -1,4 +1,4 @@
-//! The audit log: who deleted what, written before it happens and after.
+//! The audit log: a line before each deletion and one after it.
 
 use std::{
     fs::{File, OpenOptions},
@@ -15,31 +15,31 @@ use crate::{
     backend::{BackendError, DeletedRecords},
     deletion_target::RecordsToDelete,
     error::Error,
+    names::TopicPath,
 };
 
 /// A file that lines of JSON are appended to.
 ///
-/// A line reaches the operating system before [`AuditLog::intend`] and [`AuditLog::conclude`] return; it outlives the
-/// process, though not a power failure in the next seconds.
+/// A line has reached the operating system when [`AuditLog::intend`] and [`AuditLog::conclude`] return: it survives a crash
+/// of the process, but not a power failure in the next seconds.
 #[derive(Clone, Debug)]
 pub(crate) struct AuditLog(Arc<Mutex<Lines>>);
 
 #[derive(Debug)]
 struct Lines {
     file: File,
-    /// Whether a line was begun that could not be written to its end.
+    /// Whether the last line is incomplete.
     torn: bool,
 }
 
-/// Who asks for which records.
+/// Who deletes records, and from which topic.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct AuditSubject {
+pub(crate) struct AuditContext {
     pub(crate) request_id: String,
     pub(crate) caller: String,
     pub(crate) client: Option<SocketAddr>,
-    pub(crate) project_id: String,
-    pub(crate) instance_id: String,
-    pub(crate) topic: String,
+    #[serde(flatten)]
+    pub(crate) path: TopicPath,
 }
 
 #[derive(Serialize)]
@@ -47,7 +47,7 @@ struct Line<'a> {
     time: Timestamp,
     event: &'static str,
     #[serde(flatten)]
-    subject: &'a AuditSubject,
+    context: &'a AuditContext,
     #[serde(flatten)]
     detail: Detail,
 }
@@ -75,20 +75,13 @@ struct AuditOutcome {
 }
 
 impl AuditLog {
-    /// Opens the file, or creates it, to append to it.
-    ///
-    /// # Errors
-    /// The file, and what the operating system says.
     pub(crate) fn open(path: &Path) -> Result<Self, Error> {
         let file = OpenOptions::new().append(true).create(true).open(path);
         let file = file.map_err(|source| Error::file(path, source))?;
         Ok(Self(Arc::new(Mutex::new(Lines { file, torn: false }))))
     }
 
-    /// Whether it could be opened, as far as can be told without creating it: it would belong to whoever asks.
-    ///
-    /// # Errors
-    /// The file, and what the operating system says.
+    /// Checks that the file can be opened, without creating it: its owner would be the user who runs the check.
     pub(crate) fn check(path: &Path) -> Result<(), Error> {
         let checked = match OpenOptions::new().append(true).open(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => match path.parent() {
@@ -100,13 +93,10 @@ impl AuditLog {
         checked.map_err(|source| Error::file(path, source))
     }
 
-    /// Writes that these rows are about to be deleted.
-    ///
-    /// # Errors
-    /// What the operating system says: then nothing may be deleted.
+    /// Writes that these rows are about to be deleted; when that fails, nothing may be deleted.
     pub(crate) async fn intend(
         &self,
-        subject: &AuditSubject,
+        context: &AuditContext,
         rows: &[RecordsToDelete],
     ) -> io::Result<()> {
         let rows = rows.iter().map(|asked| AuditRow {
@@ -114,16 +104,12 @@ impl AuditLog {
             outcome: None,
         });
         let detail = Detail::Partitions(rows.collect());
-        self.write("intent", subject, detail).await
+        self.write("intent", context, detail).await
     }
 
-    /// Writes what became of these rows.
-    ///
-    /// # Errors
-    /// What the operating system says.
     pub(crate) async fn conclude(
         &self,
-        subject: &AuditSubject,
+        context: &AuditContext,
         rows: &[RecordsToDelete],
         deleted: &Result<Vec<DeletedRecords>, BackendError>,
     ) -> io::Result<()> {
@@ -140,40 +126,32 @@ impl AuditLog {
             }
             Err(error) => Detail::Error(error.to_string()),
         };
-        self.write("result", subject, detail).await
+        self.write("result", context, detail).await
     }
 
     async fn write(
         &self,
         event: &'static str,
-        subject: &AuditSubject,
+        context: &AuditContext,
         detail: Detail,
     ) -> io::Result<()> {
         let mut line = serde_json::to_vec(&Line {
             time: Timestamp::now(),
             event,
-            subject,
+            context,
             detail,
         })?;
         line.push(b'\n');
         let lines = self.0.clone();
         let written = tokio::task::spawn_blocking(move || {
-            lines
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .append(line)
+            let mut lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
+            if lines.torn {
+                line.insert(0, b'\n');
+            }
+            let written = lines.file.write_all(&line);
+            lines.torn = written.is_err();
+            written
         });
         written.await.map_err(io::Error::other)?
-    }
-}
-
-impl Lines {
-    fn append(&mut self, mut line: Vec<u8>) -> io::Result<()> {
-        if self.torn {
-            line.insert(0, b'\n');
-        }
-        let written = self.file.write_all(&line);
-        self.torn = written.is_err();
-        written
     }
 }

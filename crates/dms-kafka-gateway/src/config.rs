@@ -1,4 +1,4 @@
-//! The configuration of a gateway: what the file may say.
+//! The configuration of a gateway.
 
 use std::{
     collections::BTreeMap,
@@ -19,10 +19,10 @@ use crate::{
     wire::ErrorCodeStyle,
 };
 
-/// What a gateway serves, to whom, and within which bounds.
+/// What a gateway serves, to whom, and within which limits.
 ///
-/// It is read from TOML; `dms-kafka-gateway.example.toml` in the crate's folder shows and explains every setting. Nothing
-/// is listened on and no cluster is asked before [`crate::CheckedConfig::start`].
+/// It is read from TOML; `dms-kafka-gateway.example.toml` in the crate's folder explains every setting. The gateway listens
+/// and connects to clusters only after [`crate::CheckedConfig::start`].
 ///
 /// ```
 /// use dms_kafka_gateway::Config;
@@ -55,27 +55,27 @@ use crate::{
 pub struct Config {
     /// Address and port to listen on; port 0 is any free port.
     pub listen: SocketAddr,
-    /// Whether `error_code` is `"text"`, which every official SDK decodes, or an `"integer"` as in the vendor page's
-    /// example.
+    /// Whether `error_code` is `"text"`, which every official SDK decodes, or an `"integer"` as in the example of the
+    /// vendor's page.
     #[serde(default)]
     pub error_code: ErrorCodeStyle,
-    /// Serves everybody without a signature, on a loopback address only.
+    /// Serves requests without a signature, on a loopback address only.
     #[serde(default)]
     pub anonymous: bool,
     /// Serves HTTPS instead of HTTP.
     pub tls: Option<TlsFiles>,
-    /// Bounds for requests and connections.
+    /// Limits for requests and connections.
     #[serde(default)]
     pub limits: Limits,
-    /// How many requests each key or token may send; any number when absent.
+    /// How many requests each key or token may send; without it, there is no limit.
     pub rate_limit: Option<RateLimit>,
-    /// When a key is locked for a while; never when absent.
+    /// When a key is locked for a while; without it, no key is locked.
     pub lock_out: Option<LockOut>,
-    /// Where deletions are put on record; nowhere when absent.
+    /// The audit log; without it, there is none.
     pub audit: Option<AuditFile>,
-    /// Requests that are to go wrong: for developers' tests, and only when every instance is in memory.
+    /// Requests that fail on purpose: for developers' tests, and only when every instance is in memory.
     pub faults: Option<Faults>,
-    /// `[[instance]]`: what can be deleted from.
+    /// `[[instance]]`: the instances whose topics are served.
     #[serde(rename = "instance", default)]
     pub instances: Vec<InstanceConfig>,
     /// `[[access_key]]`: who may sign requests.
@@ -91,7 +91,7 @@ pub struct Config {
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct TlsFiles {
-    /// The server's certificate and those between it and a root.
+    /// The server's certificate and the intermediate ones.
     pub certificate_chain_file: PathBuf,
     /// The certificate's private key.
     pub private_key_file: PathBuf,
@@ -102,7 +102,7 @@ pub struct TlsFiles {
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct AuditFile {
-    /// Lines of JSON are appended here: before a deletion and after it. Rotate it by copying and truncating.
+    /// Lines of JSON are appended here, before a deletion and after it. Rotate it by copying and truncating.
     pub file: PathBuf,
 }
 
@@ -126,7 +126,7 @@ pub struct InstanceConfig {
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct MemoryConfig {
-    /// The topics there are when the gateway starts.
+    /// The topics that exist when the gateway starts.
     pub topics: Vec<TopicSettings>,
 }
 
@@ -139,12 +139,12 @@ pub struct AccessKeyConfig {
     pub access_key: String,
     /// Where the secret key (SK) is.
     pub secret_key: SecretSource,
-    /// Projects that the key may touch; every one when absent.
+    /// Projects that the key may use; without it, all projects.
     pub projects: Option<Vec<String>>,
-    /// Instances that the key may touch; every one of its projects when absent.
+    /// Instances that the key may use; without it, all instances of its projects.
     pub instances: Option<Vec<String>>,
     #[serde(default, rename = "secret_key_env", alias = "secret_key_file")]
-    pub(crate) _former: Former,
+    pub(crate) _former: RemovedSetting,
 }
 
 /// One table `[[token]]`.
@@ -152,23 +152,40 @@ pub struct AccessKeyConfig {
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct TokenConfig {
-    /// What logs call the token.
+    /// The token's name in logs.
     pub name: String,
     /// Where the token is.
     pub token: SecretSource,
-    /// Projects that the token may touch; every one when absent.
+    /// Projects that the token may use; without it, all projects.
     pub projects: Option<Vec<String>>,
-    /// Instances that the token may touch; every one of its projects when absent.
+    /// Instances that the token may use; without it, all instances of its projects.
     pub instances: Option<Vec<String>>,
     #[serde(default, rename = "token_env", alias = "token_file")]
-    pub(crate) _former: Former,
+    pub(crate) _former: RemovedSetting,
 }
 
 impl Config {
+    pub(crate) fn new(listen: SocketAddr) -> Self {
+        Self {
+            listen,
+            error_code: ErrorCodeStyle::default(),
+            anonymous: false,
+            tls: None,
+            limits: Limits::default(),
+            rate_limit: None,
+            lock_out: None,
+            audit: None,
+            faults: None,
+            instances: Vec::new(),
+            access_keys: Vec::new(),
+            tokens: Vec::new(),
+        }
+    }
+
     /// Reads a configuration.
     ///
     /// # Errors
-    /// [`Error`] with the line when the text is not TOML, has a setting that does not exist or lacks one.
+    /// [`Error`] with the line when the text is not TOML, a setting is unknown or a required one is missing.
     pub fn from_toml(text: &str) -> Result<Self, Error> {
         toml::from_str(text).map_err(|error| Error::toml("the configuration", text, &error))
     }
@@ -183,22 +200,21 @@ impl Config {
     }
 }
 
-/// Looks up one environment variable.
 pub(crate) type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-/// Where a secret is: `{ env = "NAME" }` is an environment variable, `{ file = "PATH" }` a file that holds the secret and
-/// nothing else but perhaps a line break. The configuration itself never holds one.
+/// Where a secret is: `{ env = "NAME" }` is an environment variable, `{ file = "PATH" }` a file that contains only the secret,
+/// with or without a line break at its end. The configuration itself contains no secret.
 #[derive(Clone, Deserialize)]
 #[serde(transparent)]
-pub struct SecretSource(Place);
+pub struct SecretSource(SecretPlace);
 
 #[derive(Clone, Deserialize)]
 #[serde(
     untagged,
     deny_unknown_fields,
-    expecting = "a secret is not in this file: write where it is, { env = \"NAME\" } or { file = \"PATH\" }"
+    expecting = "a secret must not be in this file: write { env = \"NAME\" } or { file = \"PATH\" }"
 )]
-enum Place {
+enum SecretPlace {
     Variable {
         env: String,
     },
@@ -210,20 +226,24 @@ enum Place {
 }
 
 impl SecretSource {
-    /// A secret that was given to the process, and is in no configuration file.
+    /// A secret that is in no configuration file.
     pub(crate) fn given(value: impl Into<String>) -> Self {
-        Self(Place::Value(Zeroizing::new(value.into())))
+        Self(SecretPlace::Value(Zeroizing::new(value.into())))
     }
 
-    /// # Errors
-    /// When there is none, or it is empty.
     pub(crate) fn read(&self, environment: Environment<'_>) -> Result<Zeroizing<String>, Error> {
         let secret = match &self.0 {
-            Place::Variable { env } => environment(env).map(Zeroizing::new).ok_or_else(|| {
-                Error::invalid_setting("environment variable", env, "it is not set")
-            })?,
-            Place::File { file } => read_line(file)?,
-            Place::Value(value) => value.clone(),
+            SecretPlace::Variable { env } => {
+                environment(env).map(Zeroizing::new).ok_or_else(|| {
+                    Error::invalid_setting("environment variable", env, "it is not set")
+                })?
+            }
+            SecretPlace::File { file } => {
+                let text = fs::read_to_string(file).map(Zeroizing::new);
+                let text = text.map_err(|source| Error::file(file, source))?;
+                Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned())
+            }
+            SecretPlace::Value(value) => value.clone(),
         };
         if secret.is_empty() {
             return Err(Error::invalid_setting("secret in", self, "it is empty"));
@@ -232,29 +252,22 @@ impl SecretSource {
     }
 }
 
-fn read_line(path: &Path) -> Result<Zeroizing<String>, Error> {
-    let text = fs::read_to_string(path).map(Zeroizing::new);
-    let text = text.map_err(|source| Error::file(path, source))?;
-    let line = text.trim_end_matches(['\r', '\n']);
-    Ok(Zeroizing::new(line.to_owned()))
-}
-
-/// Where the secret is, not what it is.
+/// Shows where the secret is, but not the secret.
 impl fmt::Debug for SecretSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Place::Variable { env } => write!(f, "environment variable {env}"),
-            Place::File { file } => write!(f, "file {}", file.display()),
-            Place::Value(_) => f.write_str("memory"),
+            SecretPlace::Variable { env } => write!(f, "environment variable {env}"),
+            SecretPlace::File { file } => write!(f, "file {}", file.display()),
+            SecretPlace::Value(_) => f.write_str("memory"),
         }
     }
 }
 
-/// A setting of earlier versions: the error says what to write now.
+/// A setting of earlier versions. Its error says what to write instead.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Former;
+pub(crate) struct RemovedSetting;
 
-impl<'de> Deserialize<'de> for Former {
+impl<'de> Deserialize<'de> for RemovedSetting {
     fn deserialize<D: Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
         Err(D::Error::custom(
             "secret_key_env, secret_key_file, token_env and token_file are now written secret_key = { env = \"NAME\" }, \
@@ -263,35 +276,34 @@ impl<'de> Deserialize<'de> for Former {
     }
 }
 
-/// A property of librdkafka, with its value in clear.
+/// Name and value.
 pub(crate) type Property = (String, Zeroizing<String>);
 
-/// What the gateway depends on, and sets itself.
+/// Properties that the gateway depends on, and sets itself.
 const FIXED: [(&str, &str); 2] = [
-    // A topic that somebody asks about by mistake must not come into being.
+    // A request for a topic that does not exist must not create it.
     ("allow.auto.create.topics", "false"),
     // The end of a partition is its high watermark, not its last stable offset.
     ("isolation.level", "read_uncommitted"),
 ];
 
-/// What the gateway would have otherwise than librdkafka.
+/// Defaults that differ from librdkafka's.
 const DEFAULTS: [(&str, &str); 1] = [
-    // A broker that hangs keeps its connection, and keeps being asked, for this long; 60 s is longer than any request
-    // may take.
+    // A broker that hangs is used for this long; librdkafka's 60 s are longer than any request may take.
     ("socket.timeout.ms", "5000"),
 ];
 
-/// How the names of properties end that hold a password or a private key.
-const SECRETS: [&str; 4] = ["password", "passphrase", "secret", "key.pem"];
+/// The endings of names of properties that are a password or a private key.
+const SECRET_SUFFIXES: [&str; 4] = ["password", "passphrase", "secret", "key.pem"];
 
 /// The table `kafka` of an instance: librdkafka's properties, under their own names in quotes.
 ///
-/// `bootstrap.servers` is needed; the list of them all is librdkafka's `CONFIGURATION.md`. A value is a string, a number or
-/// a boolean; that of a password or key is a table that says where it is, `{ env = "NAME" }` or `{ file = "PATH" }`.
+/// `bootstrap.servers` is required; librdkafka's `CONFIGURATION.md` lists all of them. A value is a string, a number or a
+/// boolean; for a password or private key it is `{ env = "NAME" }` or `{ file = "PATH" }`.
 #[derive(Clone, Deserialize)]
 #[serde(transparent)]
 pub struct KafkaConfig {
-    properties: BTreeMap<String, Value>,
+    properties: BTreeMap<String, PropertyValue>,
 }
 
 #[derive(Clone, Deserialize)]
@@ -299,14 +311,14 @@ pub struct KafkaConfig {
     untagged,
     expecting = "a property of librdkafka is a name in quotes and a string, a number, a boolean, { env = \"NAME\" } or { file = \"PATH\" }"
 )]
-enum Value {
+enum PropertyValue {
     Text(String),
     Number(i64),
     Boolean(bool),
     Secret(SecretSource),
 }
 
-/// The names alone: a value may be a secret in the wrong place.
+/// Shows the names only: a value may be a secret in the wrong place.
 impl fmt::Debug for KafkaConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.properties.keys()).finish()
@@ -315,17 +327,13 @@ impl fmt::Debug for KafkaConfig {
 
 impl KafkaConfig {
     /// Every property with its value, the gateway's own included.
-    ///
-    /// # Errors
-    /// When `bootstrap.servers` is missing, a property is the gateway's own, a secret is not where it should be or is in
-    /// the file of the configuration itself.
     pub(crate) fn properties(
         &self,
         instance: &str,
         environment: Environment<'_>,
     ) -> Result<Vec<Property>, Error> {
         if !self.properties.contains_key("bootstrap.servers") {
-            let rule = "it needs the property \"bootstrap.servers\"";
+            let rule = "the property \"bootstrap.servers\" is missing";
             return Err(Error::invalid_setting("kafka of instance", instance, rule));
         }
         let read = self.properties.iter().map(|(name, value)| {
@@ -340,21 +348,19 @@ impl KafkaConfig {
     }
 }
 
-fn check_name(name: &str, value: &Value) -> Result<(), Error> {
+fn check_name(name: &str, value: &PropertyValue) -> Result<(), Error> {
     let refuse = |rule| Err(Error::invalid_setting("property", name, rule));
     if FIXED.iter().any(|(fixed, _)| *fixed == name) {
-        return refuse("the gateway sets it itself; take it away");
+        return refuse("the gateway sets it itself; remove it");
     }
-    let secret = SECRETS.iter().any(|ending| name.ends_with(ending));
-    if secret && !matches!(value, Value::Secret(_)) {
-        return refuse(
-            "it is a secret: say where it is, { env = \"NAME\" } or { file = \"PATH\" }",
-        );
+    let secret = SECRET_SUFFIXES.iter().any(|ending| name.ends_with(ending));
+    if secret && !matches!(value, PropertyValue::Secret(_)) {
+        return refuse("it is a secret: write { env = \"NAME\" } or { file = \"PATH\" }");
     }
     Ok(())
 }
 
-impl Value {
+impl PropertyValue {
     fn read(&self, environment: Environment<'_>) -> Result<Zeroizing<String>, Error> {
         match self {
             Self::Text(text) => Ok(Zeroizing::new(text.clone())),

@@ -8,34 +8,34 @@ use tracing::{Instrument as _, Span};
 
 use crate::{
     app::App,
-    audit::AuditSubject,
+    audit::AuditContext,
     backend::{Backend, BackendError, DeletedRecords},
     deletion_target::RecordsToDelete,
+    faults::{self, FailingPartition},
     refusal::Refusal,
 };
 
 /// A deletion that may go ahead.
 pub(crate) struct Deletion {
-    pub(crate) subject: AuditSubject,
+    pub(crate) context: AuditContext,
     pub(crate) backend: Arc<dyn Backend>,
     pub(crate) rows: Vec<RecordsToDelete>,
-    /// Held until the backend has answered, whether the client is still there or not.
+    /// Partitions that fail on purpose.
+    pub(crate) failing: Vec<FailingPartition>,
+    /// Kept until the backend has responded, even if the client closed the connection.
     pub(crate) permit: OwnedSemaphorePermit,
 }
 
 impl Deletion {
-    /// Deletes, to the end and into the audit log even when the client hangs up meanwhile.
-    ///
-    /// # Errors
-    /// The 503 when the intent cannot be written to the audit log; otherwise what the backend's error stands for.
+    /// Deletes, and writes the result to the audit log even if the client closes the connection meanwhile.
     pub(crate) async fn run(self, app: Arc<App>) -> Result<Vec<DeletedRecords>, Refusal> {
         let mut running = Box::pin(self.run_here(app).instrument(Span::current()));
         if let Poll::Ready(deleted) = poll!(&mut running) {
             return deleted;
         }
-        // What has to wait does so in a task of its own, which nobody can take away.
+        // In a task of its own, which is not dropped with the connection.
         tokio::spawn(running).await.unwrap_or_else(|error| {
-            tracing::error!(%error, "a deletion broke off; what it did is not known");
+            tracing::error!(%error, "a deletion was aborted; its outcome is unknown");
             Err(Refusal::INTERNAL)
         })
     }
@@ -43,11 +43,13 @@ impl Deletion {
     async fn run_here(self, app: Arc<App>) -> Result<Vec<DeletedRecords>, Refusal> {
         self.intend(&app).await?;
         let deadline = Instant::now() + app.limits.backend_timeout;
-        let deleted = self
-            .backend
-            .delete(&self.subject.topic, &self.rows, deadline)
-            .await;
-        app.metrics.deleted(deleted.as_deref().unwrap_or_default());
+        let (topic, rows) = (&*self.context.path.topic, &*self.rows);
+        let deleted = match &*self.failing {
+            [] => self.backend.delete(topic, rows, deadline).await,
+            failing => faults::delete(failing, &*self.backend, topic, rows, deadline).await,
+        };
+        app.metrics
+            .count_rows(deleted.as_deref().unwrap_or_default());
         self.conclude(&app, &deleted).await;
         drop(self.permit);
         Ok(deleted?)
@@ -57,20 +59,18 @@ impl Deletion {
         let Some(audit) = &app.audit else {
             return Ok(());
         };
-        audit
-            .intend(&self.subject, &self.rows)
-            .await
-            .map_err(|error| {
-                app.metrics.audit_failures.inc();
-                tracing::error!(%error, "the audit log cannot be written: nothing was deleted");
-                Refusal::AUDIT_FAILED
-            })
+        let written = audit.intend(&self.context, &self.rows).await;
+        written.map_err(|error| {
+            app.metrics.audit_failures.inc();
+            tracing::error!(%error, "the audit log cannot be written: nothing was deleted");
+            Refusal::AUDIT_FAILED
+        })
     }
 
-    /// What was deleted is deleted: the client learns it even when the audit log does not.
+    /// A failure to write does not change the response: the records are deleted.
     async fn conclude(&self, app: &App, deleted: &Result<Vec<DeletedRecords>, BackendError>) {
         let Some(audit) = &app.audit else { return };
-        if let Err(error) = audit.conclude(&self.subject, &self.rows, deleted).await {
+        if let Err(error) = audit.conclude(&self.context, &self.rows, deleted).await {
             app.metrics.audit_failures.inc();
             tracing::error!(%error, ?deleted, "the result of a deletion is missing from the audit log");
         }

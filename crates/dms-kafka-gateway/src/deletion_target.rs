@@ -13,12 +13,10 @@ impl PartitionId {
         (number >= 0).then_some(Self(number))
     }
 
-    /// The number on the wire.
     pub(crate) fn number(self) -> i32 {
         self.0
     }
 
-    /// The place in a list of partitions.
     pub(crate) fn index(self) -> usize {
         self.0.unsigned_abs() as usize
     }
@@ -29,7 +27,7 @@ impl PartitionId {
 pub(crate) enum DeletionTarget {
     /// Every record whose offset is lower than this one; never negative.
     Before(i64),
-    /// Every record below the high watermark of the moment.
+    /// Every record below the current high watermark.
     Everything,
 }
 

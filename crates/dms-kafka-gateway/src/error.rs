@@ -12,13 +12,13 @@ use huaweicloud_auth::ProviderError;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// A configuration is not TOML, has a setting that does not exist or lacks one.
+    /// A configuration is not TOML, has an unknown setting or lacks a required one.
     Configuration,
     /// A setting breaks its rule or contradicts another one.
     InvalidSetting,
     /// A file cannot be opened or read.
     File,
-    /// The address to listen on cannot be had.
+    /// The gateway cannot listen on the address.
     Listen,
 }
 
@@ -75,8 +75,7 @@ impl Error {
         }
     }
 
-    /// What is wrong with `text`, which people know as `name`, and in which line. The line itself may hold a secret that was
-    /// put into the wrong place.
+    /// Names the file and the line, but does not quote the line: it may contain a secret in the wrong place.
     pub(crate) fn toml(name: impl fmt::Display, text: &str, error: &toml::de::Error) -> Self {
         let before = error.span().and_then(|span| text.get(..span.start));
         Self(Cause::Configuration {
@@ -87,30 +86,28 @@ impl Error {
     }
 
     pub(crate) fn invalid_setting(name: &str, value: impl fmt::Debug, rule: &str) -> Self {
-        Self(Cause::InvalidSetting {
-            name: name.to_owned(),
-            value: format!("{value:?}"),
-            rule: rule.to_owned(),
-            source: None,
-        })
+        Self::setting(name, value, rule, None)
     }
 
-    /// An invalid setting, refused by somebody who says why.
+    /// An invalid setting, with the error of the library that refused it.
     pub(crate) fn refused_setting(
         name: &str,
         value: impl fmt::Debug,
         rule: &str,
         source: impl Into<Source>,
     ) -> Self {
+        Self::setting(name, value, rule, Some(source.into()))
+    }
+
+    fn setting(name: &str, value: impl fmt::Debug, rule: &str, source: Option<Source>) -> Self {
         Self(Cause::InvalidSetting {
             name: name.to_owned(),
             value: format!("{value:?}"),
             rule: rule.to_owned(),
-            source: Some(source.into()),
+            source,
         })
     }
 
-    /// Key or token `name` cannot be one.
     pub(crate) fn credentials(name: &str, source: ProviderError) -> Self {
         Self::refused_setting("credentials", name, "they cannot be used", source)
     }

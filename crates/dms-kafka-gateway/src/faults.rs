@@ -1,30 +1,26 @@
-//! Faults on request, so that users can test what their own code does about them.
+//! Faults on request, so that users can test how their code handles them.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
+    sync::atomic::{AtomicU32, Ordering},
     time::{Duration, Instant},
 };
 
-use axum::http::{HeaderMap, StatusCode};
-use serde::Deserialize;
+use axum::http::HeaderMap;
+use serde::{Deserialize, Deserializer, de::Error as _};
 
 use crate::{
-    backend::{Backend, BackendFuture, DeletedRecords, KafkaErrorCode, PartitionOffsets},
-    deletion_target::{PartitionId, RecordsToDelete},
+    backend::{Backend, BackendError, DeletedRecords, KafkaErrorCode},
+    deletion_target::RecordsToDelete,
     error::Error,
     limits::seconds,
     refusal::Refusal,
 };
 
-/// The header that asks for a fault.
 const X_FAULT: &str = "x-dms-kafka-fault";
 
-/// Which requests to a gateway in memory are to go wrong, and how.
+/// Which requests to a gateway in memory fail on purpose, and how.
 ///
-/// Rules are read from TOML. The first rule that fits a request decides:
+/// Rules are read from TOML. The first rule that matches a request applies:
 ///
 /// ```
 /// use dms_kafka_gateway::{Faults, Gateway};
@@ -38,12 +34,12 @@ const X_FAULT: &str = "x-dms-kafka-fault";
 ///     times = 2                     # always when absent
 ///     fault = { status = 429, retry_after_seconds = 1 }
 ///
-///     [[rule]]                      # the next one is applied, but the answer is lost
+///     [[rule]]                      # the next one is applied, but the response is lost
 ///     operation = "delete"
 ///     times = 1
 ///     fault = { reset = true, after_deleting = true }
 ///
-///     [[rule]]                      # the tenth listing and all after it take a second longer
+///     [[rule]]                      # the tenth listing and all later ones take a second longer
 ///     operation = "list"
 ///     skip = 9
 ///     fault = { delay_seconds = 1 }
@@ -56,30 +52,29 @@ const X_FAULT: &str = "x-dms-kafka-fault";
 /// # }
 /// ```
 ///
-/// With `accept_header = true` a request may ask for its own fault, in the same words:
-/// `X-Dms-Kafka-Fault: { status = 503 }`. Only requests that are signed, and that would have been served, get faults.
+/// With `accept_header = true` a request may ask for its own fault, in the same notation:
+/// `X-Dms-Kafka-Fault: { status = 503 }`. Faults apply only to authenticated requests that would have been served.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Faults {
     accept_header: bool,
-    rule: Vec<Rule>,
+    rule: Vec<FaultRule>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Rule {
+struct FaultRule {
     operation: Option<Operation>,
     topic: Option<String>,
     #[serde(default)]
     skip: u32,
     times: Option<u32>,
     fault: Fault,
-    /// Requests that fitted so far.
+    /// Requests that matched so far.
     #[serde(skip)]
     seen: AtomicU32,
 }
 
-/// What a request asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Operation {
@@ -87,13 +82,13 @@ pub(crate) enum Operation {
     List,
 }
 
-/// What goes wrong with one request.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Fault {
     #[serde(rename = "delay_seconds", deserialize_with = "seconds")]
     delay: Duration,
-    status: Option<FaultStatus>,
+    #[serde(deserialize_with = "status")]
+    status: Option<u16>,
     #[serde(rename = "retry_after_seconds")]
     retry_after: Option<u32>,
     reset: bool,
@@ -102,7 +97,7 @@ pub(crate) struct Fault {
     pub(crate) integer_error_codes: bool,
 }
 
-/// A partition whose records are left alone, with this code for an answer.
+/// A partition from which nothing is deleted, and whose row gets this error code.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct FailingPartition {
@@ -110,32 +105,25 @@ pub(crate) struct FailingPartition {
     error_code: i16,
 }
 
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(try_from = "u16")]
-struct FaultStatus(StatusCode);
-
-impl TryFrom<u16> for FaultStatus {
-    type Error = &'static str;
-
-    fn try_from(status: u16) -> Result<Self, Self::Error> {
-        const RULE: &str = "the status of a fault must be 429, 500, 502, 503 or 504";
-        match status {
-            429 | 500 | 502..=504 => StatusCode::from_u16(status).map(Self).map_err(|_| RULE),
-            _ => Err(RULE),
-        }
+fn status<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u16>, D::Error> {
+    match u16::deserialize(deserializer)? {
+        status @ (429 | 500 | 502..=504) => Ok(Some(status)),
+        _ => Err(D::Error::custom(
+            "the status of a fault must be 429, 500, 502, 503 or 504",
+        )),
     }
 }
 
 impl Faults {
-    /// Reads rules; the example above shows all there is to say.
+    /// Reads rules; the example above shows every setting.
     ///
     /// # Errors
-    /// [`Error`] with the line when the text is not TOML or says something else.
+    /// [`Error`] with the line when the text is not TOML or has an unknown or invalid setting.
     pub fn from_toml(text: &str) -> Result<Self, Error> {
         toml::from_str(text).map_err(|error| Error::toml("the rules for faults", text, &error))
     }
 
-    /// No rules: every request asks for its own fault, or none, in its `X-Dms-Kafka-Fault` header.
+    /// No rules: a request asks for its own fault in its `X-Dms-Kafka-Fault` header.
     pub fn by_header() -> Self {
         Self {
             accept_header: true,
@@ -143,10 +131,7 @@ impl Faults {
         }
     }
 
-    /// What is to go wrong with this request.
-    ///
-    /// # Errors
-    /// A 400 when the header asks for something unknown.
+    /// The fault of this request; fails with a 400 when its header is not a fault.
     pub(crate) fn pick(
         &self,
         operation: Operation,
@@ -162,8 +147,8 @@ impl Faults {
         let rule = self
             .rule
             .iter()
-            .filter(|rule| rule.fits(operation, topic))
-            .find(|rule| rule.strikes());
+            .filter(|rule| rule.matches(operation, topic))
+            .find(|rule| rule.applies());
         Ok(rule.map(|rule| rule.fault.clone()).unwrap_or_default())
     }
 }
@@ -177,53 +162,42 @@ fn from_header(value: &str) -> Option<Fault> {
     Some(header.fault)
 }
 
-impl Rule {
-    fn fits(&self, operation: Operation, topic: &str) -> bool {
+impl FaultRule {
+    fn matches(&self, operation: Operation, topic: &str) -> bool {
         self.operation.is_none_or(|only| only == operation)
             && self.topic.as_deref().is_none_or(|only| only == topic)
     }
 
-    /// Counts a request that fits, and says whether it is one of those to strike.
-    fn strikes(&self) -> bool {
+    /// Counts a request that matches, and returns whether the fault applies to it.
+    fn applies(&self) -> bool {
         let before = self.seen.fetch_add(1, Ordering::Relaxed);
         before >= self.skip && self.times.is_none_or(|times| before - self.skip < times)
     }
 }
 
 impl Fault {
-    /// Waits, then answers instead of the operation if that is what the fault is.
-    ///
-    /// # Errors
-    /// The fault.
+    /// Waits, then fails if the fault comes before the operation.
     pub(crate) async fn before(&self) -> Result<(), Refusal> {
-        // Even no time at all would wait for the next tick of the timer.
+        // A sleep of 0 would wait for the next tick of the timer.
         if !self.delay.is_zero() {
             tokio::time::sleep(self.delay).await;
         }
-        if self.after_deleting {
-            Ok(())
-        } else {
-            self.answer()
-        }
+        self.apply(false)
     }
 
-    /// Answers instead of telling what the operation did if that is what the fault is.
-    ///
-    /// # Errors
-    /// The fault.
+    /// Fails if the fault comes after the operation.
     pub(crate) fn after(&self) -> Result<(), Refusal> {
-        if self.after_deleting {
-            self.answer()
-        } else {
-            Ok(())
-        }
+        self.apply(true)
     }
 
-    fn answer(&self) -> Result<(), Refusal> {
+    fn apply(&self, after_deleting: bool) -> Result<(), Refusal> {
+        if self.after_deleting != after_deleting {
+            return Ok(());
+        }
         if self.reset {
             return Err(Refusal::reset());
         }
-        let Some(FaultStatus(status)) = self.status else {
+        let Some(status) = self.status else {
             return Ok(());
         };
         let refusal = Refusal::fault(status);
@@ -234,62 +208,29 @@ impl Fault {
     }
 }
 
-/// Answers for some partitions with an error code, and asks another backend about the rest.
-#[derive(Debug)]
-pub(crate) struct FailingPartitions {
-    pub(crate) backend: Arc<dyn Backend>,
-    pub(crate) failing: Vec<FailingPartition>,
-}
-
-impl FailingPartitions {
-    fn code(&self, partition: PartitionId) -> Option<KafkaErrorCode> {
-        let failing = self
-            .failing
-            .iter()
-            .find(|failing| failing.partition == partition.number())?;
+/// Gives the failing partitions their error codes, and has the backend delete from the others.
+pub(crate) async fn delete(
+    failing: &[FailingPartition],
+    backend: &dyn Backend,
+    topic: &str,
+    rows: &[RecordsToDelete],
+    deadline: Instant,
+) -> Result<Vec<DeletedRecords>, BackendError> {
+    let code = |row: &RecordsToDelete| {
+        let mut failing = failing.iter();
+        let failing = failing.find(|failing| failing.partition == row.partition.number())?;
         Some(KafkaErrorCode::new(failing.error_code))
-    }
-}
-
-impl Backend for FailingPartitions {
-    fn delete<'a>(
-        &'a self,
-        topic: &'a str,
-        rows: &'a [RecordsToDelete],
-        deadline: Instant,
-    ) -> BackendFuture<'a, Vec<DeletedRecords>> {
-        Box::pin(async move {
-            let spared: Vec<_> = rows
-                .iter()
-                .copied()
-                .filter(|row| self.code(row.partition).is_none())
-                .collect();
-            let mut deleted = self
-                .backend
-                .delete(topic, &spared, deadline)
-                .await?
-                .into_iter();
-            let answer = |row: &RecordsToDelete| match self.code(row.partition) {
-                Some(code) => Some(DeletedRecords {
-                    partition: row.partition,
-                    outcome: Err(code),
-                    records: None,
-                }),
-                None => deleted.next(),
-            };
-            Ok(rows.iter().filter_map(answer).collect())
-        })
-    }
-
-    fn partitions<'a>(
-        &'a self,
-        topic: &'a str,
-        deadline: Instant,
-    ) -> BackendFuture<'a, Vec<PartitionOffsets>> {
-        self.backend.partitions(topic, deadline)
-    }
-
-    fn ready(&self, deadline: Instant) -> BackendFuture<'_, ()> {
-        self.backend.ready(deadline)
-    }
+    };
+    let others = rows.iter().copied().filter(|row| code(row).is_none());
+    let others: Vec<_> = others.collect();
+    let mut deleted = backend.delete(topic, &others, deadline).await?.into_iter();
+    let result = |row: &RecordsToDelete| match code(row) {
+        Some(code) => Some(DeletedRecords {
+            partition: row.partition,
+            outcome: Err(code),
+            records: None,
+        }),
+        None => deleted.next(),
+    };
+    Ok(rows.iter().filter_map(result).collect())
 }

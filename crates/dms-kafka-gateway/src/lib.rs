@@ -1,8 +1,8 @@
 //! A server for Huawei Cloud's *Deleting Kafka Messages* API: for tests with topics in memory, and in front of Apache
 //! Kafka.
 //!
-//! It checks the vendor's request signatures, answers with the vendor's bodies and error codes, and deletes by Kafka's
-//! rules. [`Gateway::memory`] starts one inside a test:
+//! It verifies the vendor's request signatures, responds with the vendor's bodies and error codes, and deletes by Kafka's
+//! rules. [`Gateway::memory`] starts one in a test:
 //!
 //! ```
 //! use dms_kafka_gateway::Gateway;
@@ -16,25 +16,24 @@
 //! # }
 //! ```
 //!
-//! [`Config`] describes a service: several instances, each with its Kafka cluster (feature `kafka`, through librdkafka;
-//! `kafka-tls` for TLS to the cluster and every SASL mechanism but Kerberos), several keys with what they may touch, HTTPS
-//! (feature `tls`), limits, an audit log.
+//! [`Config`] describes a gateway with several instances, each with its Kafka cluster (feature `kafka`, through librdkafka;
+//! `kafka-tls` for TLS to the cluster and every SASL mechanism but Kerberos), several keys with their permissions, HTTPS
+//! (feature `tls`), limits and an audit log.
 //!
-//! # What a process keeps to itself
+//! # Several processes
 //!
-//! Nothing about topics: any number of gateways may serve one address. Limits, rate limits, lock-outs, metrics and the
-//! audit log's file are each process's own.
+//! A gateway keeps no state about topics, so any number of them may serve one address. Limits, rate limits, lockouts,
+//! metrics and the audit log are per process.
 //!
-//! # What a signature does not do
+//! # Replayed requests
 //!
-//! A signed request can be sent again, by whoever saw it, until its date is 15 minutes old: so it is with the vendor. A
-//! repeated absolute offset deletes nothing more; a repeated `-1` deletes what was written since. Serve HTTPS.
+//! Anyone who reads a signed request can send it again until its date is 15 minutes old, as with the vendor. Repeating an
+//! offset deletes nothing more; repeating `-1` deletes what was written since. Serve HTTPS.
 
 mod access;
 mod app;
 mod audit;
 mod backend;
-mod budget;
 mod config;
 mod deletion;
 mod deletion_target;

@@ -1,4 +1,4 @@
-//! How much of anything one request, or all of them together, may take.
+//! Limits for one request, and for all of them together.
 
 use std::time::Duration;
 
@@ -9,39 +9,37 @@ use crate::error::Error;
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
 
-/// The longest time that a setting may ask for.
-const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+const MAX_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The bounds within which requests are served: the table `[limits]` of a configuration.
+/// The limits of one process: the table `[limits]` of a configuration.
 ///
-/// Beyond these, a request target may have 32 KiB, one header 32 KiB and all headers of a request together 128 KiB, as
-/// the vendor has it. Limits hold for one process.
+/// In addition, a request target may have 32 KiB, one header 32 KiB and all headers of a request together 128 KiB, as with
+/// the vendor.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Bytes of one request body; 12 MiB, as the vendor has it.
+    /// Bytes of one request body; 12 MiB, as with the vendor.
     pub body_bytes: usize,
-    /// Bytes of all request bodies together that are being read or worked on; 256 MiB.
+    /// Bytes of all request bodies together that are being read or processed; 256 MiB.
     pub buffered_bytes: usize,
-    /// Requests worked on at the same time; 512.
+    /// Concurrent requests; 512.
     pub concurrent_requests: usize,
-    /// Connections open at the same time, further ones wait; 4096.
+    /// Open connections; 4096. Further ones wait.
     pub connections: usize,
-    /// `header_seconds`: for a TLS handshake, for the head of a request to arrive, and for an idle connection to be
-    /// used again; 30 seconds.
+    /// `header_seconds`: timeout for a TLS handshake, for the head of a request, and for an idle connection; 30 seconds.
     #[serde(rename = "header_seconds", deserialize_with = "seconds")]
     pub header_timeout: Duration,
-    /// `body_seconds`: for the whole body of a request to arrive; 30 seconds.
+    /// `body_seconds`: timeout for the whole body of a request; 30 seconds.
     #[serde(rename = "body_seconds", deserialize_with = "seconds")]
     pub body_timeout: Duration,
-    /// `write_seconds`: for a client that reads its answer to take some more of it; 30 seconds.
+    /// `write_seconds`: timeout for a client to read some more of its response; 30 seconds.
     #[serde(rename = "write_seconds", deserialize_with = "seconds")]
     pub write_timeout: Duration,
-    /// `backend_seconds`: for the backend to do what a request asks for; 30 seconds.
+    /// `backend_seconds`: timeout for the backend's part of a request; 30 seconds.
     #[serde(rename = "backend_seconds", deserialize_with = "seconds")]
     pub backend_timeout: Duration,
-    /// `shutdown_seconds`: for requests in flight to finish after the gateway was asked to stop; 60 seconds.
+    /// `shutdown_seconds`: timeout for requests in flight when the gateway is asked to stop; 60 seconds.
     #[serde(rename = "shutdown_seconds", deserialize_with = "seconds")]
     pub shutdown_timeout: Duration,
 }
@@ -53,7 +51,7 @@ impl Limits {
     pub(crate) const HEADER: usize = 32 * KIB;
     /// Bytes of all headers of a request together.
     pub(crate) const HEADERS: usize = 128 * KIB;
-    /// Bytes of everything before the body, beyond which the connection is closed without reading on.
+    /// Bytes of the whole head: the connection is closed when a head is larger.
     pub(crate) const HEAD: usize = 192 * KIB;
 
     pub(crate) fn check(&self) -> Result<(), Error> {
@@ -62,23 +60,16 @@ impl Limits {
             ("limits.concurrent_requests", self.concurrent_requests),
             ("limits.connections", self.connections),
         ];
-        if let Some((name, count)) = counts
-            .into_iter()
-            .find(|(_, count)| !(1..=u32::MAX as usize).contains(count))
-        {
-            return Err(Error::invalid_setting(
-                name,
-                count,
-                "it must be from 1 to 4294967295",
-            ));
+        for (name, count) in counts {
+            if !(1..=u32::MAX as usize).contains(&count) {
+                let rule = "it must be from 1 to 4294967295";
+                return Err(Error::invalid_setting(name, count, rule));
+            }
         }
-        if !(self.body_bytes..=u32::MAX as usize * KIB).contains(&self.buffered_bytes) {
+        let bytes = self.buffered_bytes;
+        if !(self.body_bytes..=u32::MAX as usize * KIB).contains(&bytes) {
             let rule = "it must be at least body_bytes, and less than 4 TiB";
-            return Err(Error::invalid_setting(
-                "limits.buffered_bytes",
-                self.buffered_bytes,
-                rule,
-            ));
+            return Err(Error::invalid_setting("limits.buffered_bytes", bytes, rule));
         }
         let times = [
             ("limits.header_seconds", self.header_timeout),
@@ -93,11 +84,9 @@ impl Limits {
     }
 }
 
-/// # Errors
-/// When a setting asks for no time at all, or for more than the clock can count with.
 pub(crate) fn check_time(name: &str, time: Duration) -> Result<(), Error> {
-    if time.is_zero() || time > LONGEST {
-        let rule = "it must be more than 0 and at most a day";
+    if time.is_zero() || time > MAX_TIMEOUT {
+        let rule = "it must be more than 0 and at most 24 hours";
         return Err(Error::invalid_setting(name, time, rule));
     }
     Ok(())
@@ -119,7 +108,7 @@ impl Default for Limits {
     }
 }
 
-/// A number of seconds, with a fraction where that is wanted.
+/// A number of seconds, with or without a fraction.
 pub(crate) fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     Duration::try_from_secs_f64(f64::deserialize(deserializer)?).map_err(D::Error::custom)
 }

@@ -1,4 +1,4 @@
-//! A gateway whose topics are in memory, and what it is made from.
+//! A gateway whose topics are in memory, and its builder.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -14,11 +14,11 @@ use crate::{
         memory::{CleanupPolicy, MemoryBackend, TopicSettings},
     },
     config::{
-        AccessKeyConfig, Config, Former, InstanceConfig, MemoryConfig, SecretSource, TokenConfig,
+        AccessKeyConfig, Config, InstanceConfig, MemoryConfig, RemovedSetting, SecretSource,
+        TokenConfig,
     },
     error::Error,
     faults::Faults,
-    limits::Limits,
     ready_line::ReadyLine,
     service::Service,
     wire::ErrorCodeStyle,
@@ -48,13 +48,13 @@ pub struct Gateway {
     project_id: String,
     instance_id: String,
     credentials: Credentials,
-    /// Whether the key pair was made up for this run.
-    made_up: bool,
+    /// Whether the key pair was generated for this run.
+    generated: bool,
     backend: Arc<MemoryBackend>,
 }
 
 impl Gateway {
-    /// Describes a gateway whose topics are in memory: one instance, one key pair, on a free port of 127.0.0.1.
+    /// Returns a builder of a gateway whose topics are in memory: one instance, one key pair, on a free port of 127.0.0.1.
     pub fn memory() -> MemoryGatewayBuilder {
         MemoryGatewayBuilder::default()
     }
@@ -64,32 +64,32 @@ impl Gateway {
         self.service.endpoint()
     }
 
-    /// The project that the instance belongs to.
+    /// The project of the instance.
     pub fn project_id(&self) -> &str {
         &self.project_id
     }
 
-    /// The only instance there is.
+    /// The only instance.
     pub fn instance_id(&self) -> &str {
         &self.instance_id
     }
 
-    /// The access key that requests are to be signed with.
+    /// The access key for signing requests.
     pub fn access_key(&self) -> &str {
         self.credentials.access_key().unwrap_or_default()
     }
 
-    /// The secret key that goes with [`Gateway::access_key`].
+    /// The secret key of [`Gateway::access_key`].
     pub fn secret_key(&self) -> &str {
         self.credentials.secret_key().unwrap_or_default()
     }
 
-    /// Access key and secret key, ready to sign with.
+    /// Access key and secret key.
     pub fn credentials(&self) -> Credentials {
         self.credentials.clone()
     }
 
-    /// Looks at one partition, past the API; `None` when there is no such partition.
+    /// The offsets of one partition, without a request; `None` when there is no such partition.
     pub fn partition(&self, topic: &str, partition: i32) -> Option<PartitionOffsets> {
         self.backend.partition(topic, partition)
     }
@@ -101,38 +101,33 @@ impl Gateway {
         self.backend.append(topic, partition, records)
     }
 
-    /// What to print for whoever started this gateway as a process of its own.
+    /// The line to print when this gateway is a separate process.
     pub fn ready_line(&self) -> ReadyLine<'_> {
-        let printable = self.made_up && self.service.address().ip().is_loopback();
+        let printable = self.generated && self.service.address().ip().is_loopback();
         let mut line = self.service.ready_line();
         line.access_key = Some(self.access_key());
         line.secret_key = printable.then(|| self.secret_key());
         line
     }
 
-    /// Stops taking requests and waits for those in flight to be answered, one minute at most.
+    /// Stops accepting requests and waits for those in flight, one minute at most.
     pub async fn shutdown(self) {
         self.service.shutdown().await;
     }
 }
 
-/// Describes a gateway whose topics are in memory; see [`Gateway::memory`].
+/// Builds a gateway whose topics are in memory; see [`Gateway::memory`].
 ///
 /// Settings are checked by [`MemoryGatewayBuilder::start`].
 #[derive(Debug)]
 #[must_use = "nothing serves before `start`"]
 pub struct MemoryGatewayBuilder {
-    listen: SocketAddr,
-    project_id: String,
-    instance_id: String,
-    access_key: String,
-    secret_key: SecretSource,
-    made_up: bool,
-    token: Option<SecretSource>,
-    anonymous: bool,
-    error_code: ErrorCodeStyle,
+    /// Without the instance, the key, and the projects of key and token.
+    config: Config,
+    instance: InstanceConfig,
     topics: Vec<TopicSettings>,
-    faults: Option<Faults>,
+    key: AccessKeyConfig,
+    generated: bool,
 }
 
 impl Default for MemoryGatewayBuilder {
@@ -141,17 +136,22 @@ impl Default for MemoryGatewayBuilder {
         let mut access_key = random().to_uppercase();
         access_key.truncate(20);
         Self {
-            listen: (Ipv4Addr::LOCALHOST, 0).into(),
-            project_id: random(),
-            instance_id: Uuid::new_v4().to_string(),
-            access_key,
-            secret_key: SecretSource::given(random() + &random()),
-            made_up: true,
-            token: None,
-            anonymous: false,
-            error_code: ErrorCodeStyle::default(),
+            config: Config::new((Ipv4Addr::LOCALHOST, 0).into()),
+            instance: InstanceConfig {
+                id: Uuid::new_v4().to_string(),
+                project_id: random(),
+                kafka: None,
+                memory: None,
+            },
             topics: Vec::new(),
-            faults: None,
+            key: AccessKeyConfig {
+                access_key,
+                secret_key: SecretSource::given(random() + &random()),
+                projects: None,
+                instances: None,
+                _former: RemovedSetting,
+            },
+            generated: true,
         }
     }
 }
@@ -159,41 +159,47 @@ impl Default for MemoryGatewayBuilder {
 impl MemoryGatewayBuilder {
     /// Listens on this address instead of a free port of 127.0.0.1; port 0 is any free port.
     pub fn listen(mut self, address: SocketAddr) -> Self {
-        self.listen = address;
+        self.config.listen = address;
         self
     }
 
-    /// Uses this project id (1 to 64 of `A-Z a-z 0-9 . _ -`) instead of a made-up one.
+    /// Uses this project id (1 to 64 of `A-Z a-z 0-9 . _ -`) instead of a generated one.
     pub fn project_id(mut self, id: impl Into<String>) -> Self {
-        self.project_id = id.into();
+        self.instance.project_id = id.into();
         self
     }
 
-    /// Uses this instance id (1 to 64 of `A-Z a-z 0-9 . _ -`) instead of a made-up one.
+    /// Uses this instance id (1 to 64 of `A-Z a-z 0-9 . _ -`) instead of a generated one.
     pub fn instance(mut self, id: impl Into<String>) -> Self {
-        self.instance_id = id.into();
+        self.instance.id = id.into();
         self
     }
 
-    /// Uses this key pair instead of a made-up one.
+    /// Uses this key pair instead of a generated one.
     pub fn access_key(
         mut self,
         access_key: impl Into<String>,
         secret_key: impl Into<String>,
     ) -> Self {
-        self.access_key = access_key.into();
-        self.secret_key = SecretSource::given(secret_key);
-        self.made_up = false;
+        self.key.access_key = access_key.into();
+        self.key.secret_key = SecretSource::given(secret_key);
+        self.generated = false;
         self
     }
 
     /// Also accepts requests that carry this token in `X-Auth-Token`.
     pub fn token(mut self, token: impl Into<String>) -> Self {
-        self.token = Some(SecretSource::given(token));
+        self.config.tokens = vec![TokenConfig {
+            name: "token".to_owned(),
+            token: SecretSource::given(token),
+            projects: None,
+            instances: None,
+            _former: RemovedSetting,
+        }];
         self
     }
 
-    /// Adds a topic whose partitions hold `records_each` records from offset 0 on.
+    /// Adds a topic with `records_each` records in each partition, from offset 0 on.
     pub fn topic(self, name: impl Into<String>, partitions: u32, records_each: u64) -> Self {
         self.with_topic(name, partitions, records_each, CleanupPolicy::Delete)
     }
@@ -208,9 +214,9 @@ impl MemoryGatewayBuilder {
         self.with_topic(name, partitions, records_each, CleanupPolicy::Compact)
     }
 
-    /// Writes `error_code` as an integer, as in the vendor page's example, instead of a string.
+    /// Writes `error_code` as an integer, as in the example of the vendor's page, instead of a string.
     pub fn integer_error_codes(mut self, integer: bool) -> Self {
-        self.error_code = if integer {
+        self.config.error_code = if integer {
             ErrorCodeStyle::Integer
         } else {
             ErrorCodeStyle::Text
@@ -220,13 +226,13 @@ impl MemoryGatewayBuilder {
 
     /// Accepts every request, signed or not. Only for a loopback address.
     pub fn anonymous(mut self) -> Self {
-        self.anonymous = true;
+        self.config.anonymous = true;
         self
     }
 
-    /// Lets requests go wrong on purpose.
+    /// Makes requests fail on purpose.
     pub fn faults(mut self, faults: Faults) -> Self {
-        self.faults = Some(faults);
+        self.config.faults = Some(faults);
         self
     }
 
@@ -246,70 +252,45 @@ impl MemoryGatewayBuilder {
         self
     }
 
-    /// Starts to serve on the current tokio runtime.
+    /// Starts serving on the current tokio runtime.
     ///
     /// # Errors
-    /// [`Error`] when a setting is invalid or the address cannot be listened on.
+    /// [`Error`] when a setting is invalid or the gateway cannot listen on the address.
     pub async fn start(self) -> Result<Gateway, Error> {
+        let Self {
+            mut config,
+            instance,
+            topics,
+            mut key,
+            generated,
+        } = self;
         let no_environment = |_: &str| None;
-        let secret_key = self.secret_key.read(&no_environment)?;
-        let credentials = Credentials::new(&self.access_key, secret_key.as_str())
-            .map_err(|error| Error::credentials(&self.access_key, error))?;
-        let backend = Arc::new(MemoryBackend::with_topics(&self.topics)?);
-        let (project_id, instance_id) = (self.project_id.clone(), self.instance_id.clone());
-        let made_up = self.made_up;
-        let checked = self
-            .into_config()
-            .check_with_backends(vec![backend.clone()], &no_environment)?;
+        let secret_key = key.secret_key.read(&no_environment)?;
+        let credentials = Credentials::new(&key.access_key, secret_key.as_str())
+            .map_err(|error| Error::credentials(&key.access_key, error))?;
+        let backend = Arc::new(MemoryBackend::with_topics(&topics)?);
+        let (project_id, instance_id) = (instance.project_id.clone(), instance.id.clone());
+        config.instances.push(InstanceConfig {
+            memory: Some(MemoryConfig { topics }),
+            ..instance
+        });
+        if config.anonymous {
+            config.tokens.clear();
+        } else {
+            key.projects = Some(vec![project_id.clone()]);
+            for token in &mut config.tokens {
+                token.projects.clone_from(&key.projects);
+            }
+            config.access_keys.push(key);
+        }
+        let checked = config.check_with_backends(vec![backend.clone()], &no_environment)?;
         Ok(Gateway {
             service: checked.start().await?,
             project_id,
             instance_id,
             credentials,
-            made_up,
+            generated,
             backend,
         })
-    }
-
-    fn into_config(self) -> Config {
-        let (mut access_keys, mut tokens) = (Vec::new(), Vec::new());
-        if !self.anonymous {
-            let projects = Some(vec![self.project_id.clone()]);
-            access_keys.push(AccessKeyConfig {
-                access_key: self.access_key,
-                secret_key: self.secret_key,
-                projects: projects.clone(),
-                instances: None,
-                _former: Former,
-            });
-            tokens.extend(self.token.map(|token| TokenConfig {
-                name: "token".to_owned(),
-                token,
-                projects,
-                instances: None,
-                _former: Former,
-            }));
-        }
-        Config {
-            listen: self.listen,
-            error_code: self.error_code,
-            anonymous: self.anonymous,
-            tls: None,
-            limits: Limits::default(),
-            rate_limit: None,
-            lock_out: None,
-            audit: None,
-            faults: self.faults,
-            instances: vec![InstanceConfig {
-                id: self.instance_id,
-                project_id: self.project_id,
-                kafka: None,
-                memory: Some(MemoryConfig {
-                    topics: self.topics,
-                }),
-            }],
-            access_keys,
-            tokens,
-        }
     }
 }

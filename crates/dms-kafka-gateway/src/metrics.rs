@@ -1,4 +1,4 @@
-//! What Prometheus is told, all of it about this process alone.
+//! Metrics of this process, for Prometheus.
 
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
@@ -51,7 +51,7 @@ impl Metrics {
         let durations = Family::new_with_constructor(new_histogram);
         registry.register_with_unit(
             "request_duration",
-            "Time from the head of a request to its answer",
+            "Time from the head of a request to its response",
             Unit::Seconds,
             durations.clone(),
         );
@@ -60,15 +60,15 @@ impl Metrics {
             requests: registered(
                 r,
                 "requests",
-                "Requests answered; status 499 is a client that hung up before its answer",
+                "Requests by status; 499: the client closed the connection before the response",
             ),
             durations,
-            in_flight: registered(r, "requests_in_flight", "Requests being worked on"),
-            connections: registered(r, "connections", "Connections open"),
+            in_flight: registered(r, "requests_in_flight", "Requests being processed"),
+            connections: registered(r, "connections", "Open connections"),
             authentication_failures: registered(
                 r,
                 "authentication_failures",
-                "Requests refused because they were not signed, or wrongly",
+                "Requests refused because their signature or token was missing or invalid",
             ),
             audit_failures: registered(
                 r,
@@ -78,19 +78,18 @@ impl Metrics {
             partitions: registered(
                 r,
                 "partitions",
-                "Partitions that deletions asked for, by Kafka's error code; 0 is a success",
+                "Partitions in requests for deletion, by Kafka's error code; 0 is a success",
             ),
             records: registered(
                 r,
                 "records_deleted",
-                "Records deleted, as far as the backend knows how many there were",
+                "Records deleted, if the backend knows their number",
             ),
             registry,
         }
     }
 
-    /// Counts an answer.
-    pub(crate) fn answered(&self, operation: &'static str, status: u16, seconds: f64) {
+    pub(crate) fn count_request(&self, operation: &'static str, status: u16, seconds: f64) {
         self.requests
             .get_or_create(&RequestLabels { operation, status })
             .inc();
@@ -99,8 +98,7 @@ impl Metrics {
             .observe(seconds);
     }
 
-    /// Counts what a deletion did.
-    pub(crate) fn deleted(&self, rows: &[DeletedRecords]) {
+    pub(crate) fn count_rows(&self, rows: &[DeletedRecords]) {
         for row in rows {
             let error_code = row.error_code();
             self.partitions
@@ -110,7 +108,7 @@ impl Metrics {
         }
     }
 
-    /// All of it, in the `OpenMetrics` text format.
+    /// All metrics in the `OpenMetrics` text format.
     pub(crate) fn text(&self) -> Result<String, std::fmt::Error> {
         let mut text = String::new();
         encode(&mut text, &self.registry)?;
@@ -118,7 +116,6 @@ impl Metrics {
     }
 }
 
-/// A new metric of the registry.
 fn registered<M: Metric + Clone + Default>(registry: &mut Registry, name: &str, help: &str) -> M {
     let metric = M::default();
     registry.register(name, help, metric.clone());

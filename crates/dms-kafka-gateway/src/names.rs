@@ -1,30 +1,34 @@
-//! Which names topics, projects and instances may have.
+//! Names of topics, projects and instances.
+
+use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 
 /// Kafka's limit.
-const LONGEST_TOPIC: usize = 249;
+const MAX_TOPIC_LENGTH: usize = 249;
 /// The vendor's limit.
-const LONGEST_ID: usize = 64;
+const MAX_ID_LENGTH: usize = 64;
+
+/// The parameters of an API path, percent-decoded.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct TopicPath {
+    pub(crate) project_id: String,
+    pub(crate) instance_id: String,
+    pub(crate) topic: String,
+}
 
 /// Whether Kafka accepts `name` for a topic: 1 to 249 of `A-Z a-z 0-9 . _ -`, but neither `.` nor `..`.
 pub(crate) fn is_topic(name: &str) -> bool {
-    is_name(name, LONGEST_TOPIC)
+    is_name(name, MAX_TOPIC_LENGTH)
 }
 
-/// Checks that `id` can be a project or an instance, and needs no escaping in a path.
-///
-/// # Errors
-/// An invalid setting called `setting`.
+/// Checks that `id`, the value of `setting`, can be a project or an instance, and needs no escaping in a path.
 pub(crate) fn check_id(setting: &str, id: &str) -> Result<(), Error> {
-    if is_name(id, LONGEST_ID) {
+    if is_name(id, MAX_ID_LENGTH) {
         return Ok(());
     }
-    Err(Error::invalid_setting(
-        setting,
-        id,
-        "it must be 1 to 64 of A-Z a-z 0-9 . _ -, and neither . nor ..",
-    ))
+    let rule = "it must be 1 to 64 of A-Z a-z 0-9 . _ -, and neither . nor ..";
+    Err(Error::invalid_setting(setting, id, rule))
 }
 
 fn is_name(name: &str, longest: usize) -> bool {

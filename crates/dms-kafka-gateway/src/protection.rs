@@ -1,4 +1,4 @@
-//! Rate limit and lock-out: both per key and per process, both off unless configured.
+//! Rate limit and lockout: per key and per process, off unless configured.
 
 use std::{
     num::NonZeroU32,
@@ -18,34 +18,34 @@ use crate::{limits::seconds, refusal::Refusal};
 
 /// How many requests each key or token may send: the table `[rate_limit]` of a configuration.
 ///
-/// A request beyond it is answered with 429 `APIGW.0308` and the seconds to wait in `Retry-After`. Only requests whose
-/// signature holds are counted: nobody can use up the requests of a key that they cannot sign with.
+/// A request beyond the limit gets 429 `APIGW.0308` and the seconds to wait in `Retry-After`. Only requests with a valid
+/// signature count: a client cannot use up the limit of another client's key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct RateLimit {
     /// Requests per second in the long run.
     pub requests_per_second: NonZeroU32,
-    /// Requests that may come at once after a quiet time.
+    /// Requests that may come at once after a pause.
     pub burst: NonZeroU32,
 }
 
-/// When a key is locked for a while: the table `[lock_out]` of a configuration.
+/// The lockout of keys: the table `[lock_out]` of a configuration.
 ///
-/// The vendor locks a key for five minutes after more than five wrong signatures in a row. Access keys are not secret,
-/// so a lock-out lets anybody who knows one lock its owner out: it is off unless configured.
+/// The vendor locks a key for five minutes after more than five wrong signatures in a row. Access keys are not secret, so
+/// with a lockout any client that knows one can lock out its owner: it is off unless configured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct LockOut {
-    /// Wrong signatures in a row that are forgiven; the next one locks the key.
+    /// Wrong signatures in a row that do not lock the key yet; the next one does.
     pub failures: u32,
-    /// `seconds`: for how long requests with the key are refused, rightly signed or not.
+    /// `seconds`: how long requests with the key are refused, even with a valid signature.
     #[serde(rename = "seconds", deserialize_with = "seconds")]
     pub duration: Duration,
 }
 
-/// The requests that one key has left.
+/// The rate limit of one key or token.
 #[derive(Debug)]
 pub(crate) struct RateLimiter(
     governor::RateLimiter<NotKeyed, InMemoryState, MonotonicClock, NoOpMiddleware<Instant>>,
@@ -61,9 +61,6 @@ impl RateLimiter {
     }
 
     /// Counts one request.
-    ///
-    /// # Errors
-    /// The 429 when there is none left.
     pub(crate) fn check(&self) -> Result<(), Refusal> {
         self.0.check().map_err(|not_until| {
             Refusal::THROTTLED.after(not_until.wait_time_from(MonotonicClock.now()))
@@ -71,7 +68,7 @@ impl RateLimiter {
     }
 }
 
-/// The wrong signatures of one key.
+/// The lockout of one key.
 #[derive(Debug)]
 pub(crate) struct Lock {
     rule: LockOut,
@@ -92,8 +89,6 @@ impl Lock {
         }
     }
 
-    /// # Errors
-    /// The 401 while the key is locked.
     pub(crate) fn check(&self, now: Instant) -> Result<(), Refusal> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         match state.locked_until {
@@ -106,10 +101,10 @@ impl Lock {
         }
     }
 
-    /// Takes note of a signature that held or did not.
-    pub(crate) fn note(&self, held: bool, now: Instant) {
+    /// Counts a wrong signature, or resets the count.
+    pub(crate) fn note(&self, valid: bool, now: Instant) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if held {
+        if valid {
             state.failures = 0;
             return;
         }
@@ -130,27 +125,26 @@ mod tests {
     };
 
     #[test]
-    fn one_failure_too_many_locks_for_a_while() {
+    fn a_key_is_locked_for_a_while_after_too_many_wrong_signatures() {
         let (lock, start) = (Lock::new(RULE), Instant::now());
+        let after = |seconds| start + Duration::from_secs(seconds);
         for _ in 0..2 {
             lock.note(false, start);
             assert!(lock.check(start).is_ok());
         }
         lock.note(false, start);
-        assert!(lock.check(start + Duration::from_secs(299)).is_err());
-        assert!(lock.check(start + Duration::from_secs(300)).is_ok());
-        lock.note(false, start + Duration::from_secs(300));
-        assert!(
-            lock.check(start + Duration::from_secs(301)).is_ok(),
-            "the count starts again"
-        );
+        assert!(lock.check(after(299)).is_err());
+        assert!(lock.check(after(300)).is_ok());
+        // The count starts again.
+        lock.note(false, after(300));
+        assert!(lock.check(after(301)).is_ok());
     }
 
     #[test]
-    fn a_signature_that_holds_clears_the_count() {
+    fn a_valid_signature_resets_the_count() {
         let (lock, start) = (Lock::new(RULE), Instant::now());
-        for held in [false, false, true, false, false] {
-            lock.note(held, start);
+        for valid in [false, false, true, false, false] {
+            lock.note(valid, start);
         }
         assert!(lock.check(start).is_ok());
     }

@@ -1,13 +1,15 @@
-//! What a gateway process prints when it is ready.
+//! The line that a gateway process prints when it is ready.
 
 use std::fmt;
 
 use serde::Serialize;
 
-/// One line of JSON for whoever started the process: where the gateway listens, what it serves, and how to sign for it.
+use crate::app::Instance;
+
+/// One line of JSON for the process that started the gateway: its endpoint, its instances, and a key for signing.
 ///
-/// `instances` lists every instance; `project_id` and `instance_id` are those of the first one. `access_key` is there for a
-/// gateway in memory, and `secret_key` only when it was made up for this run and the listener is a loopback address.
+/// `instances` lists every instance; `project_id` and `instance_id` are those of the first one. A gateway in memory adds
+/// `access_key`, and `secret_key` if it was generated for this run and the address is a loopback address.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -22,26 +24,20 @@ pub struct ReadyLine<'a> {
     ready: bool,
     endpoint: &'a str,
     #[serde(flatten)]
-    first: Option<ReadyInstance<'a>>,
-    instances: Vec<ReadyInstance<'a>>,
+    first: Option<&'a Instance>,
+    instances: &'a [Instance],
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) access_key: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) secret_key: Option<&'a str>,
 }
 
-#[derive(Clone, Copy, Serialize)]
-pub(crate) struct ReadyInstance<'a> {
-    pub(crate) project_id: &'a str,
-    pub(crate) instance_id: &'a str,
-}
-
 impl<'a> ReadyLine<'a> {
-    pub(crate) fn new(endpoint: &'a str, instances: Vec<ReadyInstance<'a>>) -> Self {
+    pub(crate) fn new(endpoint: &'a str, instances: &'a [Instance]) -> Self {
         Self {
             ready: true,
             endpoint,
-            first: instances.first().copied(),
+            first: instances.first(),
             instances,
             access_key: None,
             secret_key: None,

@@ -1,4 +1,4 @@
-//! Every refusal of the gateway: one table of statuses, vendor codes and messages.
+//! All refusals of the gateway: a table of statuses, vendor codes and messages.
 
 use std::{borrow::Cow, fmt::Display, time::Duration};
 
@@ -9,9 +9,7 @@ use axum::{
 
 use crate::backend::BackendError;
 
-/// An answer other than a success.
-///
-/// The body is written by [`crate::http`], which knows the request id.
+/// An error response. [`crate::http`] writes its body, which contains the request id.
 #[derive(Clone, Debug)]
 pub(crate) struct Refusal {
     status: u16,
@@ -22,17 +20,16 @@ pub(crate) struct Refusal {
     connection: Connection,
 }
 
-/// What becomes of the connection after the answer.
 #[derive(Clone, Copy, Debug)]
 enum Connection {
     Keep,
     /// The rest of the request is not read.
     Close,
-    /// The connection is reset instead of an answer.
+    /// The connection is reset instead of a response.
     Reset,
 }
 
-/// Marks a response in whose place the connection is reset.
+/// Marks a response that is replaced by a reset of the connection.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reset;
 
@@ -50,7 +47,7 @@ macro_rules! table {
     };
 }
 
-// Name, status, code, seconds in Retry-After, message; `{}` is what `Refusal::with` puts in.
+// Name, status, code, seconds in Retry-After, message; `Refusal::with` replaces `{}`.
 table! {
     UNKNOWN_PATH, 404, "APIGW.0101", None, "The API does not exist: no operation has this path.";
     METHOD_NOT_ALLOWED, 405, "DMS.00405001", None, "This method is not allowed here; the Allow header lists those that are.";
@@ -81,7 +78,7 @@ table! {
 }
 
 impl Refusal {
-    /// Puts `detail` in the place that the message has for it.
+    /// Puts `detail` into the message.
     pub(crate) fn with(self, detail: impl Display) -> Self {
         let message = self.message.replacen("{}", &detail.to_string(), 1);
         Self {
@@ -94,7 +91,7 @@ impl Refusal {
         Self::INVALID_PARAMETER.with(format_args!("{name} parameter in the request: {rule}"))
     }
 
-    /// Asks the client to wait: never less than `wait`, and never 0 seconds.
+    /// Asks the client to wait: at least `wait`, and at least one second.
     pub(crate) fn after(self, wait: Duration) -> Self {
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
         Self {
@@ -111,23 +108,21 @@ impl Refusal {
         }
     }
 
-    /// The status that a rule for faults asks for.
-    pub(crate) fn fault(status: StatusCode) -> Self {
-        let code = match status.as_u16() {
+    pub(crate) fn fault(status: u16) -> Self {
+        let code = match status {
             429 => Self::THROTTLED.code,
             500 => Self::INTERNAL.code,
             503 => Self::BUSY.code,
             _ => "APIGW.0201",
         };
         Self {
-            status: status.as_u16(),
+            status,
             code,
-            message: "This answer was asked for by a rule for faults.".into(),
+            message: "A rule for faults asked for this response.".into(),
             ..Self::INTERNAL
         }
     }
 
-    /// The reset that a rule for faults asks for.
     pub(crate) fn reset() -> Self {
         Self {
             connection: Connection::Reset,
@@ -141,7 +136,7 @@ impl From<BackendError> for Refusal {
         match error {
             BackendError::UnknownTopic => Self::INVALID_TOPIC,
             BackendError::Unavailable(reason) => {
-                tracing::warn!(reason, "Kafka cluster not available");
+                tracing::warn!(reason, "the Kafka cluster is not available");
                 Self::CLUSTER_UNAVAILABLE
             }
         }
@@ -150,7 +145,7 @@ impl From<BackendError> for Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        // Every status of the table is one.
+        // Every status of the table is valid.
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = status.into_response();
         let headers = response.headers_mut();

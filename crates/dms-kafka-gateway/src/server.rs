@@ -1,6 +1,13 @@
-//! The listener: accepting connections, serving them, and letting them finish when it is time to stop.
+//! The listener: accepts connections, serves them, and lets them finish at a shutdown.
 
-use std::{convert::Infallible, io, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use axum::{Extension, Router, extract::ConnectInfo, response::Response};
 use hyper::server::conn::http1;
@@ -12,7 +19,7 @@ use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore, watch},
-    task::{JoinHandle, JoinSet},
+    task::JoinSet,
     time::{Instant, sleep, timeout, timeout_at},
 };
 use tokio_io_timeout::TimeoutStream;
@@ -20,79 +27,57 @@ use tower::{Layer as _, util::MapResult};
 
 use crate::{app::App, limits::Limits, refusal::Reset, tls::TlsAcceptor};
 
-/// How long to wait before accepting again when the process has run out of file descriptors.
+/// The pause before the next accept when the process has run out of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// After so long without a new connection the listener closes. A connection that is made just then is reset, so there must
-/// have been none for much longer than a busy machine takes from one to the next.
-const QUIET: Duration = Duration::from_millis(100);
+/// At a shutdown, the listener closes after this time without a new connection. A connection that is made at that moment is
+/// reset, so the time is much longer than the usual time between two connections on a busy machine.
+const QUIET_PERIOD: Duration = Duration::from_millis(100);
 
-/// For how long, and how much, a client may go on sending after its last answer.
+/// How long, and how much, a client may go on sending after its last response.
 ///
-/// A socket closed with unread bytes in it is reset, and a reset can take the answer away from a client that is still
-/// writing.
+/// Closing a socket with unread bytes resets it, and a client that is still writing may then lose the response.
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: u64 = 1024 * 1024;
 
-/// When the gateway stops, connections that are kept alive may bring one more request each until nobody has sent one for so
-/// long; it is refused with an answer, not by closing the connection under it.
-const NOTICE: Duration = Duration::from_secs(1);
+/// At a shutdown, idle connections stay open until no request has come for this time: a request gets a refusal instead of a
+/// closed connection.
+const IDLE_PERIOD: Duration = Duration::from_secs(1);
 
-/// A listener and everything it has accepted; dropping it asks it to stop.
-#[derive(Debug)]
-pub(crate) struct Server {
-    address: SocketAddr,
-    stop: watch::Sender<()>,
-    task: JoinHandle<()>,
-}
-
-impl Server {
-    /// Listens on `address` and serves `router` there, within the limits of `app`.
-    pub(crate) async fn bind(
-        address: SocketAddr,
-        tls: Option<TlsAcceptor>,
-        router: Router,
-        app: Arc<App>,
-    ) -> io::Result<Self> {
-        let listener = TcpListener::bind(address).await?;
-        let address = listener.local_addr()?;
-        let (stop, stopping) = watch::channel(());
-        let acceptor = Acceptor {
-            slots: Arc::new(Semaphore::new(app.limits.connections)),
-            connector: Arc::new(Connector::new(tls, router, app.clone())),
-            connections: JoinSet::new(),
-            stopping,
+/// Serves `router` until the sender of `stopping` is dropped, then lets the requests in flight finish, no longer than the limit
+/// for that.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    router: Router,
+    app: Arc<App>,
+    stopping: watch::Receiver<()>,
+) {
+    // HTTP/1.1 only: every official SDK speaks it, and its limits are simple.
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(app.limits.header_timeout)
+        .max_header_size(Limits::HEAD);
+    let acceptor = Acceptor {
+        slots: Arc::new(Semaphore::new(app.limits.connections)),
+        connector: Arc::new(Connector {
+            tls,
+            http,
+            router,
             app,
-        };
-        Ok(Self {
-            address,
-            stop,
-            task: tokio::spawn(acceptor.run(listener)),
-        })
-    }
-
-    /// The address that connections are taken on, with the port that was chosen for port 0.
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// Stops taking connections and waits for the requests in flight, no longer than the limit for that.
-    pub(crate) async fn shutdown(self) {
-        drop(self.stop);
-        if let Err(error) = self.task.await {
-            tracing::error!(%error, "the accepting task failed");
-        }
-    }
+        }),
+        connections: JoinSet::new(),
+        stopping,
+    };
+    acceptor.run(listener).await;
 }
 
 struct Acceptor {
     connector: Arc<Connector>,
     connections: JoinSet<()>,
-    /// Closed when it is time to stop.
     stopping: watch::Receiver<()>,
     /// One for each connection that may be open.
     slots: Arc<Semaphore>,
-    app: Arc<App>,
 }
 
 impl Acceptor {
@@ -103,33 +88,32 @@ impl Acceptor {
                 biased;
                 _ = stopping.changed() => break,
                 Some(_) = self.connections.join_next() => {}
-                accepted = accept(&listener, &self.slots) => self.take(accepted).await,
+                accepted = accept(&listener, &self.slots) => self.spawn(accepted).await,
             }
         }
-        self.app.drain();
-        let end = Instant::now() + self.app.limits.shutdown_timeout;
+        let app = self.connector.app.clone();
+        app.drain();
+        let end = Instant::now() + app.limits.shutdown_timeout;
         self.refuse_until_quiet(&listener, end).await;
         drop(listener);
         let finish = async { while self.connections.join_next().await.is_some() {} };
         if timeout_at(end, finish).await.is_err() {
-            tracing::warn!(
-                "connections still open at the end of the time for shutting down are cut"
-            );
+            tracing::warn!("shutdown timeout: connections that are still open are closed");
         }
     }
 
-    /// Whoever still comes is told that it is over; closing the listener would only reset them.
+    /// Serves new connections, whose requests are refused, until there are none: closing the listener would reset them.
     async fn refuse_until_quiet(&mut self, listener: &TcpListener, end: Instant) {
         while Instant::now() < end {
-            let quiet = end.min(Instant::now() + QUIET);
+            let quiet = end.min(Instant::now() + QUIET_PERIOD);
             let Ok(accepted) = timeout_at(quiet, accept(listener, &self.slots)).await else {
                 return;
             };
-            self.take(accepted).await;
+            self.spawn(accepted).await;
         }
     }
 
-    async fn take(&mut self, accepted: io::Result<Accepted>) {
+    async fn spawn(&mut self, accepted: io::Result<Accepted>) {
         match accepted {
             Ok((slot, stream, peer)) => {
                 let connector = self.connector.clone();
@@ -147,10 +131,10 @@ impl Acceptor {
     }
 }
 
-/// A connection, its other end, and its share of those that may be open.
+/// A connection, its permit and the address of its peer.
 type Accepted = (OwnedSemaphorePermit, TcpStream, SocketAddr);
 
-/// The next connection, once one more may be open.
+/// The next connection, as soon as another one may be open.
 async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> io::Result<Accepted> {
     let slot = slots.clone().acquire_owned().await;
     let slot = slot.map_err(io::Error::other)?;
@@ -158,10 +142,9 @@ async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> io::Result<Ac
     Ok((slot, stream, peer))
 }
 
-/// A TCP connection whose other end must take what is written to it within a time.
+/// A TCP connection with a timeout for writing.
 type Socket = Pin<Box<TimeoutStream<TcpStream>>>;
 
-/// How connections are served.
 struct Connector {
     tls: Option<TlsAcceptor>,
     http: http1::Builder,
@@ -170,21 +153,7 @@ struct Connector {
 }
 
 impl Connector {
-    fn new(tls: Option<TlsAcceptor>, router: Router, app: Arc<App>) -> Self {
-        // HTTP/1.1 only: it is what every official SDK speaks, and what can be bounded simply.
-        let mut http = http1::Builder::new();
-        http.timer(TokioTimer::new())
-            .header_read_timeout(app.limits.header_timeout)
-            .max_header_size(Limits::HEAD);
-        Self {
-            tls,
-            http,
-            router,
-            app,
-        }
-    }
-
-    /// Serves until the client is done, a limit is reached, or `stopping` says that it is time.
+    /// Serves until the client closes the connection, a limit is reached, or the gateway stops.
     async fn serve(
         self: Arc<Self>,
         stream: TcpStream,
@@ -192,7 +161,7 @@ impl Connector {
         stopping: watch::Receiver<()>,
     ) {
         self.app.metrics.connections.inc();
-        // Answers are small and written at once; waiting for more to send would only delay them.
+        // Responses are written at once; waiting for more to send would delay them.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "cannot set TCP_NODELAY");
         }
@@ -202,31 +171,19 @@ impl Connector {
         self.app.metrics.connections.dec();
     }
 
-    #[cfg(feature = "tls")]
     async fn serve_socket(&self, socket: Socket, peer: SocketAddr, stopping: watch::Receiver<()>) {
         let Some(tls) = &self.tls else {
             return self
                 .serve_http(socket, |socket| socket, peer, stopping)
                 .await;
         };
-        match timeout(self.app.limits.header_timeout, tls.0.accept(socket)).await {
+        match timeout(self.app.limits.header_timeout, tls.accept(socket)).await {
             Ok(Ok(stream)) => {
-                self.serve_http(stream, |stream| stream.get_ref().0, peer, stopping)
+                self.serve_http(stream, TlsAcceptor::transport, peer, stopping)
                     .await;
             }
             Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
             Err(_) => tracing::debug!("TLS handshake took too long"),
-        }
-    }
-
-    #[cfg(not(feature = "tls"))]
-    async fn serve_socket(&self, socket: Socket, peer: SocketAddr, stopping: watch::Receiver<()>) {
-        match &self.tls {
-            None => {
-                self.serve_http(socket, |socket| socket, peer, stopping)
-                    .await;
-            }
-            Some(never) => match *never {},
         }
     }
 
@@ -241,16 +198,16 @@ impl Connector {
     {
         let service = MapResult::new(
             Extension(ConnectInfo(peer)).layer(self.router.clone()),
-            reset_if_asked,
+            reset_if_marked,
         );
         let mut connection = self
             .http
             .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
         let ended = tokio::select! {
-            // A request that has arrived goes before closing.
+            // A request that has arrived is served before the connection is closed.
             biased;
             ended = &mut connection => ended,
-            () = notice(stopping, &self.app) => {
+            () = until_idle(stopping, &self.app) => {
                 Pin::new(&mut connection).graceful_shutdown();
                 (&mut connection).await
             }
@@ -265,21 +222,20 @@ impl Connector {
     }
 }
 
-/// Why a connection is reset.
 #[derive(Debug, thiserror::Error)]
 #[error("a rule for faults asked for a reset")]
-struct ResetAsked;
+struct ResetRequested;
 
-impl From<Infallible> for ResetAsked {
+impl From<Infallible> for ResetRequested {
     fn from(never: Infallible) -> Self {
         match never {}
     }
 }
 
-fn reset_if_asked(answered: Result<Response, Infallible>) -> Result<Response, ResetAsked> {
+fn reset_if_marked(answered: Result<Response, Infallible>) -> Result<Response, ResetRequested> {
     let Ok(response) = answered;
     match response.extensions().get::<Reset>() {
-        Some(_) => Err(ResetAsked),
+        Some(_) => Err(ResetRequested),
         None => Ok(response),
     }
 }
@@ -290,20 +246,20 @@ fn reset(stream: &TcpStream) {
     }
 }
 
-/// Comes when connections that are idle are to be closed.
-async fn notice(mut stopping: watch::Receiver<()>, app: &App) {
+/// Ends when the gateway stops and idle connections are to be closed.
+async fn until_idle(mut stopping: watch::Receiver<()>, app: &App) {
     // Closing the channel is the signal.
     let _ = stopping.changed().await;
     loop {
-        let before = app.late_answers();
-        sleep(NOTICE).await;
-        if app.late_answers() == before {
+        let before = app.late_responses.load(Ordering::Relaxed);
+        sleep(IDLE_PERIOD).await;
+        if app.late_responses.load(Ordering::Relaxed) == before {
             return;
         }
     }
 }
 
-/// Reads on, within limits, until the client closes its side too.
+/// Reads until the client closes its side, within limits.
 async fn linger(stream: impl AsyncRead + Unpin) {
     let mut rest = stream.take(LINGER_BYTES);
     let _ = timeout(LINGER, tokio::io::copy(&mut rest, &mut tokio::io::sink())).await;

@@ -1,25 +1,37 @@
-//! From a configuration to a running service.
+//! Checking a configuration, and starting a gateway from it.
 
-use std::{collections::HashSet, net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    net::SocketAddr,
+    path::PathBuf,
+    sync::Arc,
+};
 
 use huaweicloud_auth::Credentials;
+use tokio::{
+    net::TcpListener,
+    sync::watch,
+    task::JoinHandle,
+    time::{Instant, timeout_at},
+};
 
 use crate::{
-    access::{Access, Grant},
+    access::{Access, Caller, Key, Token},
     app::{App, Instance},
     audit::AuditLog,
     backend::{Backend, memory::MemoryBackend},
-    config::{Config, Environment, InstanceConfig, Property},
+    config::{AccessKeyConfig, Config, Environment, InstanceConfig, Property, TokenConfig},
     error::Error,
     http,
     limits::check_time,
     names,
-    ready_line::{ReadyInstance, ReadyLine},
-    server::Server,
+    protection::{Lock, RateLimiter},
+    ready_line::ReadyLine,
+    server,
     tls::TlsAcceptor,
 };
 
-/// A configuration that is valid: every secret and file that it names was found.
+/// A valid configuration, whose secrets and files were read.
 #[derive(Debug)]
 pub struct CheckedConfig {
     listen: SocketAddr,
@@ -29,10 +41,10 @@ pub struct CheckedConfig {
 }
 
 impl CheckedConfig {
-    /// Starts to serve on the current tokio runtime.
+    /// Starts serving on the current tokio runtime.
     ///
     /// # Errors
-    /// [`Error`] when the address cannot be listened on or the audit log cannot be opened.
+    /// [`Error`] when the gateway cannot listen on the address or open the audit log.
     pub async fn start(self) -> Result<Service, Error> {
         let Self {
             listen,
@@ -43,13 +55,18 @@ impl CheckedConfig {
         app.audit = audit_file.as_deref().map(AuditLog::open).transpose()?;
         let app = Arc::new(app);
         let scheme = if tls.is_some() { "https" } else { "http" };
-        let server = Server::bind(listen, tls, http::router(app.clone()), app.clone())
-            .await
-            .map_err(|source| Error::listen(listen, source))?;
+        let refuse = |source| Error::listen(listen, source);
+        let listener = TcpListener::bind(listen).await.map_err(refuse)?;
+        let address = listener.local_addr().map_err(refuse)?;
+        let (stop, stopping) = watch::channel(());
+        let router = http::router(app.clone());
+        let task = tokio::spawn(server::serve(listener, tls, router, app.clone(), stopping));
         Ok(Service {
-            endpoint: format!("{scheme}://{}", server.address()),
+            endpoint: format!("{scheme}://{address}"),
+            address,
             app,
-            server,
+            stop,
+            task,
         })
     }
 }
@@ -60,8 +77,11 @@ impl CheckedConfig {
 #[derive(Debug)]
 pub struct Service {
     endpoint: String,
+    address: SocketAddr,
     app: Arc<App>,
-    server: Server,
+    /// Dropping it asks the task to stop.
+    stop: watch::Sender<()>,
+    task: JoinHandle<()>,
 }
 
 impl Service {
@@ -70,31 +90,27 @@ impl Service {
         &self.endpoint
     }
 
-    /// The address that is listened on.
+    /// The address on which the gateway listens.
     pub fn address(&self) -> SocketAddr {
-        self.server.address()
+        self.address
     }
 
-    /// What to print for whoever started this process: the endpoint and the instances.
+    /// The line to print when this process is ready.
     pub fn ready_line(&self) -> ReadyLine<'_> {
-        let instances = self.app.instances().iter().map(|instance| ReadyInstance {
-            project_id: &instance.project_id,
-            instance_id: &instance.id,
-        });
-        ReadyLine::new(&self.endpoint, instances.collect())
+        ReadyLine::new(&self.endpoint, &self.app.instances)
     }
 
-    /// Stops taking requests, and waits for those in flight to be answered and for deletions whose client went away.
+    /// Stops accepting requests, and waits for those in flight and for deletions whose client closed the connection.
     ///
     /// It waits no longer than [`crate::Limits::shutdown_timeout`].
     pub async fn shutdown(self) {
-        let deadline = tokio::time::Instant::now() + self.app.limits.shutdown_timeout;
-        self.server.shutdown().await;
-        if tokio::time::timeout_at(deadline, self.app.idle())
-            .await
-            .is_err()
-        {
-            tracing::warn!("deletions were still running at the end of the time for shutting down");
+        let deadline = Instant::now() + self.app.limits.shutdown_timeout;
+        drop(self.stop);
+        if let Err(error) = self.task.await {
+            tracing::error!(%error, "the accepting task failed");
+        }
+        if timeout_at(deadline, self.app.idle()).await.is_err() {
+            tracing::warn!("shutdown timeout: deletions are still running");
         }
     }
 }
@@ -103,7 +119,7 @@ impl Config {
     /// Checks everything that can be checked before serving. `environment` looks up one environment variable.
     ///
     /// # Errors
-    /// [`Error`] that names the first invalid setting and its rule.
+    /// [`Error`] with the first invalid setting and its rule.
     pub fn check(
         self,
         environment: &dyn Fn(&str) -> Option<String>,
@@ -127,11 +143,10 @@ impl Config {
             check_time("lock_out.seconds", lock_out.duration)?;
         }
         self.check_instances()?;
-        self.check_faults()?;
         let access = self.access(environment)?;
         let audit_file = self.audit.map(|audit| audit.file);
         audit_file.as_deref().map_or(Ok(()), AuditLog::check)?;
-        let tls = self.tls.as_ref().map(crate::tls::acceptor).transpose()?;
+        let tls = self.tls.as_ref().map(TlsAcceptor::new).transpose()?;
         let instances = self.instances.into_iter().zip(backends);
         let instances = instances.map(|(config, backend)| Instance {
             project_id: config.project_id,
@@ -154,43 +169,99 @@ impl Config {
     }
 
     fn access(&self, environment: Environment<'_>) -> Result<Access, Error> {
-        let nobody = self.access_keys.is_empty() && self.tokens.is_empty();
-        match (self.anonymous, nobody) {
-            (true, true) => return Access::anonymous(self.listen),
+        let no_callers = self.access_keys.is_empty() && self.tokens.is_empty();
+        match (self.anonymous, no_callers) {
+            (true, true) if self.listen.ip().is_loopback() => {
+                return Ok(Access::Anonymous(Arc::new(Caller {
+                    name: "anonymous".to_owned(),
+                    ..Caller::default()
+                })));
+            }
+            (true, true) => {
+                let rule = "without authentication, the address must be a loopback address";
+                return Err(Error::invalid_setting("listen", self.listen, rule));
+            }
             (true, false) => {
-                let rule = "it excludes access keys and tokens";
+                let rule = "it cannot be combined with access keys and tokens";
                 return Err(Error::invalid_setting("anonymous", true, rule));
             }
             (false, true) => {
-                let rule = "there is none, so nobody could send requests";
+                let rule = "there is none, so no request could be authenticated";
                 return Err(Error::invalid_setting("access_key", "", rule));
             }
             (false, false) => {}
         }
-        let mut access = Access::new(self.rate_limit, self.lock_out);
-        for key in &self.access_keys {
-            let secret = key.secret_key.read(environment)?;
-            let credentials = Credentials::new(&key.access_key, secret.as_str())
-                .map_err(|error| Error::credentials(&key.access_key, error))?;
-            let grant = self.grant(
-                &key.access_key,
-                key.projects.as_deref(),
-                key.instances.as_deref(),
-            )?;
-            access = access.with_key(credentials, grant)?;
+        let (mut keys, mut tokens) = (HashMap::new(), Vec::new());
+        for AccessKeyConfig {
+            access_key,
+            secret_key,
+            projects,
+            instances,
+            ..
+        } in &self.access_keys
+        {
+            let secret = secret_key.read(environment)?;
+            let key = Key {
+                credentials: Credentials::new(access_key, secret.as_str())
+                    .map_err(|error| Error::credentials(access_key, error))?,
+                caller: self.caller(
+                    access_key,
+                    false,
+                    projects.as_deref(),
+                    instances.as_deref(),
+                )?,
+                lock: self.lock_out.map(Lock::new),
+            };
+            if keys.insert(access_key.clone(), key).is_some() {
+                let rule = "it is listed twice";
+                return Err(Error::invalid_setting("access_key", access_key, rule));
+            }
         }
-        for token in &self.tokens {
-            let secret = token.token.read(environment)?;
-            let credentials = Credentials::token(secret.as_str())
-                .map_err(|error| Error::credentials(&token.name, error))?;
-            let grant = self.grant(
-                &token.name,
-                token.projects.as_deref(),
-                token.instances.as_deref(),
-            )?;
-            access = access.with_token(&token.name, credentials, grant);
+        for TokenConfig {
+            name,
+            token,
+            projects,
+            instances,
+            ..
+        } in &self.tokens
+        {
+            let secret = token.read(environment)?;
+            tokens.push(Token {
+                credentials: Credentials::token(secret.as_str())
+                    .map_err(|error| Error::credentials(name, error))?,
+                caller: self.caller(name, true, projects.as_deref(), instances.as_deref())?,
+            });
         }
-        Ok(access)
+        Ok(Access::Known { keys, tokens })
+    }
+
+    fn caller(
+        &self,
+        name: &str,
+        by_token: bool,
+        projects: Option<&[String]>,
+        instances: Option<&[String]>,
+    ) -> Result<Arc<Caller>, Error> {
+        let granted = |what, ids: Option<&[String]>, of: fn(&InstanceConfig) -> &String| {
+            let known: HashSet<&String> = self.instances.iter().map(of).collect();
+            let unknown = ids.into_iter().flatten().find(|id| !known.contains(id));
+            if let Some(id) = unknown {
+                let setting = format!("{what} of {name:?}");
+                return Err(Error::invalid_setting(
+                    &setting,
+                    id,
+                    "no instance has this id",
+                ));
+            }
+            Ok(ids.map(|ids| ids.iter().cloned().collect()))
+        };
+        Ok(Arc::new(Caller {
+            name: name.to_owned(),
+            by_token,
+            projects: granted("projects", projects, |instance| &instance.project_id)?,
+            instances: granted("instances", instances, |instance| &instance.id)?,
+            rate_limiter: self.rate_limit.map(RateLimiter::new),
+        }))
     }
 
     fn check_instances(&self) -> Result<(), Error> {
@@ -203,47 +274,16 @@ impl Config {
             names::check_id("id of an instance", &instance.id)?;
             names::check_id("project_id of an instance", &instance.project_id)?;
             if !seen.insert(&instance.id) {
-                let rule = "it is given twice";
+                let rule = "it is listed twice";
+                return Err(Error::invalid_setting("instance", &instance.id, rule));
+            }
+            if self.faults.is_some() && instance.memory.is_none() {
+                let rule =
+                    "faults require that every instance is in memory; remove the table [faults]";
                 return Err(Error::invalid_setting("instance", &instance.id, rule));
             }
         }
         Ok(())
-    }
-
-    fn check_faults(&self) -> Result<(), Error> {
-        let real = self
-            .instances
-            .iter()
-            .find(|instance| instance.memory.is_none());
-        match (&self.faults, real) {
-            (Some(_), Some(instance)) => {
-                let rule = "faults are for gateways in memory only; take the table [faults] away";
-                Err(Error::invalid_setting("instance", &instance.id, rule))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// What a key or token may touch; a name that no instance has is a slip.
-    fn grant(
-        &self,
-        owner: &str,
-        projects: Option<&[String]>,
-        instances: Option<&[String]>,
-    ) -> Result<Grant, Error> {
-        let scope = |name, ids: Option<&[String]>, of: fn(&InstanceConfig) -> &String| {
-            let known: HashSet<&String> = self.instances.iter().map(of).collect();
-            let unknown = ids.into_iter().flatten().find(|id| !known.contains(id));
-            if let Some(id) = unknown {
-                let setting = format!("{name} of {owner:?}");
-                return Err(Error::invalid_setting(&setting, id, "no instance has it"));
-            }
-            Ok(ids.map(|ids| ids.iter().cloned().collect()))
-        };
-        Ok(Grant {
-            projects: scope("projects", projects, |instance| &instance.project_id)?,
-            instances: scope("instances", instances, |instance| &instance.id)?,
-        })
     }
 }
 
@@ -259,16 +299,15 @@ fn backend(
         _ => Err(Error::invalid_setting(
             "instance",
             &config.id,
-            "it needs a table kafka or a table memory, and not both",
+            "it must have either a table kafka or a table memory",
         )),
     }
 }
 
 #[cfg(feature = "kafka")]
 fn kafka_backend(id: &str, properties: &[Property]) -> Result<Arc<dyn Backend>, Error> {
-    Ok(Arc::new(crate::backend::kafka::KafkaBackend::new(
-        id, properties,
-    )?))
+    let backend = crate::backend::kafka::KafkaBackend::new(id, properties)?;
+    Ok(Arc::new(backend))
 }
 
 #[cfg(not(feature = "kafka"))]

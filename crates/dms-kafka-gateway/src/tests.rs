@@ -1,4 +1,4 @@
-//! What takes a backend that does as the test says.
+//! Tests with a backend that they control.
 
 use std::{
     sync::{
@@ -12,20 +12,20 @@ use futures_util::poll;
 use tokio::sync::Notify;
 
 use crate::{
-    audit::AuditSubject,
+    audit::AuditContext,
     backend::{Backend, BackendError, BackendFuture, DeletedRecords, PartitionOffsets},
     config::Config,
     deletion::Deletion,
     deletion_target::{DeletionTarget, PartitionId, RecordsToDelete},
+    names::TopicPath,
     service::CheckedConfig,
 };
 
-/// Deletes when it is told to, and cannot be reached otherwise.
+/// Deletes on command; every other call fails.
 #[derive(Debug, Default)]
 pub(crate) struct TestBackend {
     /// Lets one deletion go on.
     pub(crate) proceed: Notify,
-    /// Deletions that were done.
     pub(crate) done: AtomicUsize,
 }
 
@@ -53,15 +53,15 @@ impl Backend for TestBackend {
         _topic: &'a str,
         _deadline: Instant,
     ) -> BackendFuture<'a, Vec<PartitionOffsets>> {
-        Box::pin(async { Err(BackendError::Unavailable("it is away".to_owned())) })
+        Box::pin(async { Err(BackendError::Unavailable("it is down".to_owned())) })
     }
 
     fn ready(&self, _deadline: Instant) -> BackendFuture<'_, ()> {
-        Box::pin(async { Err(BackendError::Unavailable("it is away".to_owned())) })
+        Box::pin(async { Err(BackendError::Unavailable("it is down".to_owned())) })
     }
 }
 
-/// A gateway for everybody, with instance `i` of project `p` in front of the backend.
+/// A gateway without authentication, with instance `i` of project `p`.
 fn checked(backend: Arc<dyn Backend>) -> CheckedConfig {
     let config = r#"
         listen = "127.0.0.1:0"
@@ -74,7 +74,7 @@ fn checked(backend: Arc<dyn Backend>) -> CheckedConfig {
 }
 
 #[tokio::test]
-async fn a_cluster_that_is_away() {
+async fn an_unavailable_cluster() {
     let service = checked(Arc::new(TestBackend::default()))
         .start()
         .await
@@ -88,12 +88,12 @@ async fn a_cluster_that_is_away() {
             .no_proxy()
             .build()
             .expect("a client");
-        let answer = http.get(url).send().await.expect("an answer");
-        assert_eq!(answer.status(), 503, "{path}");
-        assert_eq!(answer.headers()["retry-after"], "5", "{path}");
-        let body = answer.text().await.expect("a body");
+        let response = http.get(url).send().await.expect("a response");
+        assert_eq!(response.status(), 503, "{path}");
+        assert_eq!(response.headers()["retry-after"], "5", "{path}");
+        let body = response.text().await.expect("a body");
         assert!(
-            body.contains("DMS.111501025") && !body.contains("it is away"),
+            body.contains("DMS.111501025") && !body.contains("it is down"),
             "{body}"
         );
         assert_eq!(
@@ -105,28 +105,31 @@ async fn a_cluster_that_is_away() {
 }
 
 #[tokio::test]
-async fn a_client_that_hangs_up_does_not_stop_a_deletion() {
+async fn a_deletion_goes_on_when_its_client_closes_the_connection() {
     let backend = Arc::new(TestBackend::default());
     let app = Arc::new(checked(backend.clone()).app);
     let deletion = Deletion {
-        subject: AuditSubject {
+        context: AuditContext {
             request_id: String::new(),
             caller: String::new(),
             client: None,
-            project_id: "p".to_owned(),
-            instance_id: "i".to_owned(),
-            topic: "orders".to_owned(),
+            path: TopicPath {
+                project_id: "p".to_owned(),
+                instance_id: "i".to_owned(),
+                topic: "orders".to_owned(),
+            },
         },
         backend: backend.clone(),
         rows: vec![RecordsToDelete {
             partition: PartitionId::new(0).expect("a partition"),
             target: DeletionTarget::Everything,
         }],
+        failing: Vec::new(),
         permit: app.permit().expect("a place"),
     };
-    let mut hung_up = Box::pin(deletion.run(app.clone()));
-    assert!(poll!(&mut hung_up).is_pending());
-    drop(hung_up);
+    let mut closed = Box::pin(deletion.run(app.clone()));
+    assert!(poll!(&mut closed).is_pending());
+    drop(closed);
     backend.proceed.notify_one();
     tokio::time::timeout(Duration::from_secs(10), app.idle())
         .await

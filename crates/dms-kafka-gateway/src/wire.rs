@@ -1,4 +1,4 @@
-//! The bodies of the API, as the gateway reads and writes them; it shares no type with the client.
+//! The paths and bodies of the API. The gateway shares no type with the client.
 
 use std::{collections::HashSet, fmt, marker::PhantomData};
 
@@ -14,8 +14,18 @@ use crate::{
     refusal::Refusal,
 };
 
-/// What the JSON reader reports may quote the body; no more characters of it than this go into an answer.
-const LONGEST_EXPLANATION: usize = 300;
+/// The most characters of a message of the JSON reader, which may quote the body.
+const MAX_EXPLANATION: usize = 300;
+
+/// The operation of the vendor's page.
+pub(crate) const DELETE_MESSAGES: &str =
+    "/v2/{project_id}/kafka/instances/{instance_id}/topics/{topic}/messages/delete";
+/// The vendor's earlier path, with the same body: some of its regions and tools know no other.
+pub(crate) const DELETE_MESSAGES_BEFORE: &str =
+    "/v2/{project_id}/kafka/instances/{instance_id}/topics/{topic}/messages";
+/// The read-only operation.
+pub(crate) const LIST_PARTITIONS: &str =
+    "/v2/{project_id}/kafka/instances/{instance_id}/topics/{topic}/partitions";
 
 /// The body of a deletion.
 #[derive(Deserialize)]
@@ -33,7 +43,7 @@ struct PartitionBody {
 
 /// A `T` that was written as a JSON object.
 ///
-/// Serde's derived structs also accept arrays (`[0, 400]` for a partition and an offset); the API knows objects only.
+/// Serde's derived structs also accept arrays (`[0, 400]` for a partition and an offset), which the API does not.
 #[derive(Debug)]
 struct Object<T>(T);
 
@@ -57,11 +67,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
     }
 }
 
-/// Reads the rows of a deletion from its body: strictly, because what it deletes is gone.
-///
-/// # Errors
-/// A 400 that names the row and the rule when the body is empty, is not what the API describes, names no partition
-/// or names one twice.
+/// Reads the rows of a deletion from its body: strictly, because deleted records cannot be restored.
 pub(crate) fn read_rows(body: &[u8]) -> Result<Vec<RecordsToDelete>, Refusal> {
     if body.is_empty() {
         return Err(Refusal::EMPTY_BODY);
@@ -96,15 +102,14 @@ fn parse(body: &[u8]) -> Result<Object<DeleteBody>, Refusal> {
             "." => error.inner().to_string(),
             path => format!("{path}: {}", error.inner()),
         };
-        Refusal::MALFORMED_BODY.with(text::sanitize(&explanation, &[], LONGEST_EXPLANATION))
+        Refusal::MALFORMED_BODY.with(text::sanitize(&explanation, &[], MAX_EXPLANATION))
     })?;
     let end = reader.end();
     end.map_err(|error| Refusal::MALFORMED_BODY.with(error))?;
     Ok(parsed)
 }
 
-/// # Errors
-/// The field and the rule that it breaks.
+/// Fails with the field and the rule that it breaks.
 fn check(row: &PartitionBody) -> Result<RecordsToDelete, (&'static str, &'static str)> {
     let partition = row.partition.ok_or(("partition", "it is missing"))?;
     let partition = PartitionId::new(partition).ok_or(("partition", "it must be 0 or greater"))?;
@@ -114,27 +119,27 @@ fn check(row: &PartitionBody) -> Result<RecordsToDelete, (&'static str, &'static
     Ok(RecordsToDelete { partition, target })
 }
 
-/// How `error_code` is written in the answer to a deletion.
+/// How `error_code` is written in the response to a deletion.
 ///
-/// The vendor's page calls it a string in its table and shows an integer in its example.
+/// In the vendor's page it is a string in the table and an integer in the example.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorCodeStyle {
     /// `"error_code":"0"`, which every official SDK decodes.
     #[default]
     Text,
-    /// `"error_code":0`, as in the page's example.
+    /// `"error_code":0`, as in the example of the page.
     Integer,
 }
 
 /// The body of a 200 to a deletion (the page's Tables 4 and 5).
 #[derive(Serialize)]
-pub(crate) struct DeleteAnswer {
-    partitions: Vec<PartitionAnswer>,
+pub(crate) struct DeleteResponse {
+    partitions: Vec<DeletedPartition>,
 }
 
 #[derive(Serialize)]
-struct PartitionAnswer {
+struct DeletedPartition {
     partition: PartitionId,
     result: &'static str,
     error_code: ErrorCode,
@@ -145,9 +150,9 @@ struct ErrorCode {
     style: ErrorCodeStyle,
 }
 
-impl DeleteAnswer {
+impl DeleteResponse {
     pub(crate) fn new(deleted: &[DeletedRecords], style: ErrorCodeStyle) -> Self {
-        let partitions = deleted.iter().map(|row| PartitionAnswer {
+        let partitions = deleted.iter().map(|row| DeletedPartition {
             partition: row.partition,
             result: if row.outcome.is_ok() {
                 "success"
@@ -176,13 +181,13 @@ impl Serialize for ErrorCode {
 
 /// The body of a 200 to a listing of partitions.
 #[derive(Serialize)]
-pub(crate) struct PartitionsAnswer {
+pub(crate) struct ListResponse {
     total: usize,
-    partitions: Vec<OffsetsAnswer>,
+    partitions: Vec<ListedPartition>,
 }
 
 #[derive(Serialize)]
-struct OffsetsAnswer {
+struct ListedPartition {
     partition: i32,
     start_offset: i64,
     last_offset: i64,
@@ -190,11 +195,11 @@ struct OffsetsAnswer {
     last_update_time: i64,
 }
 
-impl PartitionsAnswer {
-    /// The page of at most `limit` partitions that begins after the first `offset` ones.
+impl ListResponse {
+    /// At most `limit` partitions, after the first `offset` ones.
     pub(crate) fn page(all: &[PartitionOffsets], offset: usize, limit: usize) -> Self {
         let page = all.iter().skip(offset).take(limit);
-        let partitions = page.map(|offsets| OffsetsAnswer {
+        let partitions = page.map(|offsets| ListedPartition {
             partition: offsets.partition,
             start_offset: offsets.log_start_offset,
             last_offset: offsets.high_watermark,
@@ -208,9 +213,9 @@ impl PartitionsAnswer {
     }
 }
 
-/// The body of every answer that is not a success.
+/// The body of a refusal.
 #[derive(Serialize)]
-pub(crate) struct ErrorAnswer<'a> {
+pub(crate) struct ErrorResponse<'a> {
     pub(crate) error_code: &'a str,
     pub(crate) error_msg: &'a str,
     pub(crate) request_id: &'a str,

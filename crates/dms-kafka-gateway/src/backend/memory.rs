@@ -1,4 +1,4 @@
-//! Topics held in memory, with Kafka's rules for deleting records.
+//! Topics in memory, with Kafka's rules for deleting records.
 
 use std::{
     collections::HashMap,
@@ -19,15 +19,15 @@ use crate::{
     names,
 };
 
-/// Kafka's own topics, from which it lets nobody delete records.
+/// Internal topics: Kafka refuses to delete their records.
 const INTERNAL_TOPICS: [&str; 3] = [
     "__consumer_offsets",
     "__transaction_state",
     "__share_group_state",
 ];
 
-/// More partitions than this in one topic are taken for a slip of the hand.
-const MOST_PARTITIONS: u32 = 1_000_000;
+/// More partitions than this in one topic are considered a typing error.
+const MAX_PARTITIONS: u32 = 1_000_000;
 
 /// A topic's `cleanup.policy`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -41,7 +41,7 @@ pub enum CleanupPolicy {
     Compact,
 }
 
-/// A topic to begin with.
+/// A topic that exists when the gateway starts.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TopicSettings {
@@ -57,9 +57,9 @@ pub struct TopicSettings {
     pub cleanup_policy: CleanupPolicy,
 }
 
-/// A cluster in memory: it keeps each partition's log start offset and high watermark, and no records.
+/// A cluster in memory: each partition has a log start offset and a high watermark, but no records.
 ///
-/// It checks a deletion in the order in which a Kafka broker does and answers with the same codes.
+/// A deletion is checked in the order in which a Kafka broker checks it, with the same error codes.
 #[derive(Debug, Default)]
 pub(crate) struct MemoryBackend {
     topics: Mutex<HashMap<String, Topic>>,
@@ -73,17 +73,13 @@ struct Topic {
 }
 
 impl MemoryBackend {
-    /// A cluster with these topics.
-    ///
-    /// # Errors
-    /// [`Error`] when a topic breaks a rule of [`TopicSettings`] or two have one name.
     pub(crate) fn with_topics(settings: &[TopicSettings]) -> Result<Self, Error> {
         let mut topics = HashMap::new();
         for settings in settings {
             let refuse = |rule| Error::invalid_setting("topic", &settings.name, rule);
             let topic = Topic::new(settings).map_err(refuse)?;
             if topics.insert(settings.name.clone(), topic).is_some() {
-                return Err(refuse("there is one of this name"));
+                return Err(refuse("the instance has two topics of this name"));
             }
         }
         Ok(Self {
@@ -91,9 +87,6 @@ impl MemoryBackend {
         })
     }
 
-    /// Appends records to a partition, as a producer would, and returns its new high watermark.
-    ///
-    /// `None` when there is no such partition.
     pub(crate) fn append(&self, topic: &str, partition: i32, records: u64) -> Option<i64> {
         let mut topics = self.topics();
         let partition = topics
@@ -105,7 +98,6 @@ impl MemoryBackend {
         Some(partition.high_watermark)
     }
 
-    /// The offsets of one partition, or `None` when there is no such partition.
     pub(crate) fn partition(&self, topic: &str, partition: i32) -> Option<PartitionOffsets> {
         let mut topics = self.topics();
         let topic = topics.get_mut(topic)?;
@@ -113,18 +105,18 @@ impl MemoryBackend {
     }
 
     fn topics(&self) -> MutexGuard<'_, HashMap<String, Topic>> {
-        // Every change is one assignment, so a panic elsewhere cannot leave a topic half changed.
+        // Every change is one assignment, so a panic cannot leave a topic half changed.
         self.topics.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn with_topic<T>(
         &self,
         name: &str,
-        answer: impl FnOnce(&mut Topic) -> T,
+        result: impl FnOnce(&mut Topic) -> T,
     ) -> Result<T, BackendError> {
         let mut topics = self.topics();
         let topic = topics.get_mut(name).ok_or(BackendError::UnknownTopic)?;
-        Ok(answer(topic))
+        Ok(result(topic))
     }
 }
 
@@ -154,13 +146,12 @@ impl Backend for MemoryBackend {
 }
 
 impl Topic {
-    /// # Errors
-    /// The rule of [`TopicSettings`] that they break.
+    /// Fails with the rule of [`TopicSettings`] that the settings break.
     fn new(settings: &TopicSettings) -> Result<Self, &'static str> {
         if !names::is_topic(&settings.name) {
             return Err("its name must be 1 to 249 of A-Z a-z 0-9 . _ -, and neither . nor ..");
         }
-        if !(1..=MOST_PARTITIONS).contains(&settings.partitions) {
+        if !(1..=MAX_PARTITIONS).contains(&settings.partitions) {
             return Err("it must have 1 to 1000000 partitions");
         }
         let high_watermark = i64::try_from(settings.records)
@@ -206,7 +197,7 @@ impl Topic {
         }
     }
 
-    /// The partition, if its records may be deleted. The order of the checks is the broker's.
+    /// The partition, if its records may be deleted. A broker checks in the same order.
     fn deletable(
         &mut self,
         partition: PartitionId,

@@ -1,4 +1,4 @@
-//! What stands behind an instance: something that keeps topics and deletes records from them.
+//! The topics behind an instance: in memory, or in a Kafka cluster.
 
 use std::{fmt, pin::Pin, time::Instant};
 
@@ -8,19 +8,18 @@ use crate::deletion_target::{PartitionId, RecordsToDelete};
 pub(crate) mod kafka;
 pub(crate) mod memory;
 
-/// What became of one row of a deletion.
+/// The result of one row of a deletion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct DeletedRecords {
     pub(crate) partition: PartitionId,
     /// The low watermark after the deletion (the lowest log start offset among the partition's live replicas), or
     /// Kafka's code for why nothing is known to be deleted.
     pub(crate) outcome: Result<i64, KafkaErrorCode>,
-    /// How many records went, where the backend knows: for metrics.
+    /// How many records were deleted, if the backend knows: for metrics.
     pub(crate) records: Option<u64>,
 }
 
 impl DeletedRecords {
-    /// The number on the wire: 0 for a success.
     pub(crate) fn error_code(&self) -> i16 {
         self.outcome.map_or_else(KafkaErrorCode::value, |_| 0)
     }
@@ -32,42 +31,36 @@ pub(crate) struct KafkaErrorCode(i16);
 
 #[cfg_attr(
     not(feature = "kafka"),
-    expect(dead_code, reason = "memory neither hangs nor loses a leader")
+    expect(dead_code, reason = "topics in memory have no brokers and leaders")
 )]
 impl KafkaErrorCode {
-    /// Anything that Kafka has no other code for.
+    /// Every failure without a code of its own.
     pub(crate) const UNKNOWN_SERVER_ERROR: Self = Self(-1);
-    /// The offset is higher than the partition's high watermark.
     pub(crate) const OFFSET_OUT_OF_RANGE: Self = Self(1);
-    /// The topic has no such partition.
     pub(crate) const UNKNOWN_TOPIC_OR_PARTITION: Self = Self(3);
-    /// The partition has no leader at the moment.
     pub(crate) const LEADER_NOT_AVAILABLE: Self = Self(5);
-    /// The broker that was asked does not lead the partition, or does not any more.
     pub(crate) const NOT_LEADER_OR_FOLLOWER: Self = Self(6);
-    /// Not every live replica got there in time, though the leader may have.
+    /// Not every live replica applied the deletion in time; the leader may have.
     pub(crate) const REQUEST_TIMED_OUT: Self = Self(7);
-    /// The connection broke before the answer came.
+    /// The connection broke before the response arrived.
     pub(crate) const NETWORK_EXCEPTION: Self = Self(13);
-    /// The topic is Kafka's own, such as `__consumer_offsets`.
+    /// The topic is internal, such as `__consumer_offsets`.
     pub(crate) const INVALID_TOPIC_EXCEPTION: Self = Self(17);
     /// The topic's `cleanup.policy` lacks `delete`.
     pub(crate) const POLICY_VIOLATION: Self = Self(44);
-    /// The disk that holds the partition is offline.
+    /// The disk of the partition is offline.
     pub(crate) const KAFKA_STORAGE_ERROR: Self = Self(56);
 
-    /// The code that Kafka writes as `value`.
     pub(crate) const fn new(value: i16) -> Self {
         Self(value)
     }
 
-    /// The number that Kafka writes.
     pub(crate) const fn value(self) -> i16 {
         self.0
     }
 }
 
-/// The offsets of one partition at the moment of asking.
+/// The current offsets of one partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PartitionOffsets {
     /// Partition index within the topic.
@@ -76,40 +69,35 @@ pub struct PartitionOffsets {
     pub log_start_offset: i64,
     /// Offset that the next readable record will get.
     pub high_watermark: i64,
-    /// When the newest record was written, in milliseconds since 1970; 0 where that is not known.
+    /// When the newest record was written, in milliseconds since 1970; 0 if unknown.
     pub last_update_time: i64,
 }
 
-/// Why a backend could not answer for a whole topic.
+/// Why a call for a whole topic failed.
 ///
-/// A partition that cannot be served is not such an error: it gets a [`KafkaErrorCode`] of its own.
+/// The failure of one partition is not such an error: it is a [`KafkaErrorCode`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum BackendError {
-    /// The cluster has no topic of that name.
     #[error("the topic does not exist")]
     UnknownTopic,
     /// The cluster cannot be reached; nothing was deleted.
     #[error("the Kafka cluster is not available: {0}")]
     #[cfg_attr(
         not(any(test, feature = "kafka")),
-        expect(dead_code, reason = "memory can always be reached")
+        expect(dead_code, reason = "topics in memory are always available")
     )]
     Unavailable(String),
 }
 
-/// The answer of a [`Backend`], on its way.
 pub(crate) type BackendFuture<'a, T> =
     Pin<Box<dyn Future<Output = Result<T, BackendError>> + Send + 'a>>;
 
-/// Keeps topics and deletes their records: one Kafka cluster, or something that behaves like one.
+/// One Kafka cluster, or a replacement with the same rules.
 pub(crate) trait Backend: fmt::Debug + Send + Sync + 'static {
-    /// Deletes records and answers with one [`DeletedRecords`] for each row, in the order of the rows.
+    /// Deletes records, and returns one [`DeletedRecords`] for each row, in the order of the rows.
     ///
-    /// No partition occurs twice in `rows`. A row that fails leaves the others alone. Rows undecided at `deadline`
-    /// are answered with Kafka's `REQUEST_TIMED_OUT` (7).
-    ///
-    /// # Errors
-    /// [`BackendError`] when the topic does not exist or the cluster cannot be reached: then nothing was deleted.
+    /// No partition occurs twice in `rows`. A row that fails does not affect the others. Rows undecided at `deadline`
+    /// get Kafka's `REQUEST_TIMED_OUT` (7). When the whole call fails, nothing was deleted.
     fn delete<'a>(
         &'a self,
         topic: &'a str,
@@ -118,18 +106,12 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync + 'static {
     ) -> BackendFuture<'a, Vec<DeletedRecords>>;
 
     /// The offsets of every partition of a topic, ordered by partition.
-    ///
-    /// # Errors
-    /// [`BackendError`] when the topic does not exist or the cluster cannot be reached before `deadline`.
     fn partitions<'a>(
         &'a self,
         topic: &'a str,
         deadline: Instant,
     ) -> BackendFuture<'a, Vec<PartitionOffsets>>;
 
-    /// Whether a request sent now can be served: asked by `/readyz`.
-    ///
-    /// # Errors
-    /// [`BackendError::Unavailable`] when the cluster does not answer before `deadline`.
+    /// Fails when a request sent now could not be served; called by `/readyz`.
     fn ready(&self, deadline: Instant) -> BackendFuture<'_, ()>;
 }

@@ -1,11 +1,14 @@
-//! What every request and answer has, whatever the operation: an id, limits for the head, metrics and a log line.
+//! What all operations share: a request id, limits for the head, metrics and a log line.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Instant,
+};
 
 use axum::{
     body::Body,
     extract::{MatchedPath, Request, State},
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderValue, header},
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
@@ -13,17 +16,21 @@ use huaweicloud_auth::signing::X_REQUEST_ID;
 use tracing::{Instrument as _, Span, field};
 use uuid::Uuid;
 
-use super::path;
-use crate::{app::App, limits::Limits, refusal::Refusal, wire::ErrorAnswer};
+use crate::{
+    app::App,
+    limits::Limits,
+    refusal::Refusal,
+    wire::{DELETE_MESSAGES, DELETE_MESSAGES_BEFORE, ErrorResponse, LIST_PARTITIONS},
+};
 
-/// The status that is counted when a client hung up before its answer.
+/// The status that is counted when the client closed the connection before the response.
 const CLIENT_CLOSED_REQUEST: u16 = 499;
 
-/// The name under which a request is found in answers, logs and the audit log.
+/// Identifies a request in responses, logs and the audit log.
 #[derive(Clone, Debug)]
 pub(super) struct RequestId(pub(super) String);
 
-/// Names the request, checks the size of its head, lets the operation answer, and completes the answer.
+/// Gives the request its id, checks the size of its head, runs the operation and completes the response.
 pub(super) async fn envelope(
     State(app): State<Arc<App>>,
     mut request: Request,
@@ -37,8 +44,16 @@ pub(super) async fn envelope(
         path = request.uri().path(),
         caller = field::Empty,
     );
-    let operation = path::operation(request.extensions().get::<MatchedPath>());
-    let observation = Observation::start(app.clone(), operation, span.clone());
+    let operation = operation(request.extensions().get::<MatchedPath>());
+    app.metrics.in_flight.inc();
+    let mut observation = Observation {
+        app: app.clone(),
+        operation,
+        started: Instant::now(),
+        span: span.clone(),
+        status: CLIENT_CLOSED_REQUEST,
+        error_code: None,
+    };
     request
         .extensions_mut()
         .insert(RequestId(request_id.clone()));
@@ -49,18 +64,28 @@ pub(super) async fn envelope(
     };
     let mut response = complete(response, &request_id);
     if app.is_draining() {
-        app.note_late_answer();
+        app.late_responses.fetch_add(1, Ordering::Relaxed);
         response
             .headers_mut()
             .insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     let refusal = response.extensions().get::<Refusal>();
-    observation.answered(response.status(), refusal.map(|refusal| refusal.code));
+    observation.status = response.status().as_u16();
+    observation.error_code = refusal.map(|refusal| refusal.code);
     response
 }
 
+/// The operation at a path in metrics and logs.
+fn operation(path: Option<&MatchedPath>) -> &'static str {
+    match path.map(MatchedPath::as_str) {
+        Some(DELETE_MESSAGES | DELETE_MESSAGES_BEFORE) => "delete_messages",
+        Some(LIST_PARTITIONS) => "list_partitions",
+        _ => "other",
+    }
+}
+
 fn head_within_limits(request: &Request) -> Result<(), Refusal> {
-    // An absolute request target repeats what the Host header says; the path and query are what can grow.
+    // The rest of an absolute request target repeats the Host header, which has a limit of its own.
     let target = request
         .uri()
         .path_and_query()
@@ -79,21 +104,18 @@ fn head_within_limits(request: &Request) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Gives the answer its request id, and a refusal its body.
+/// Adds the request id, and the body of a refusal.
 fn complete(mut response: Response, request_id: &str) -> Response {
     if let Some(refusal) = response.extensions().get::<Refusal>() {
-        let answer = ErrorAnswer {
+        let body = ErrorResponse {
             error_code: refusal.code,
             error_msg: &refusal.message,
             request_id,
         };
         // Three strings always serialize.
-        let body = serde_json::to_vec(&answer).unwrap_or_default();
-        let headers = response.headers_mut();
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/json"),
-        );
+        let body = serde_json::to_vec(&body).unwrap_or_default();
+        let (headers, json) = (response.headers_mut(), "application/json");
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(json));
         headers.remove(header::CONTENT_LENGTH);
         *response.body_mut() = Body::from(body);
     }
@@ -103,48 +125,29 @@ fn complete(mut response: Response, request_id: &str) -> Response {
     response
 }
 
-/// A request that is being worked on; it ends with [`Observation::answered`], or by being dropped when the client is
-/// no longer there.
+/// A request that is being processed. Dropping it counts and logs the request, also when the client closed the connection.
 struct Observation {
     app: Arc<App>,
     operation: &'static str,
     started: Instant,
     span: Span,
-    answered: bool,
-}
-
-impl Observation {
-    fn start(app: Arc<App>, operation: &'static str, span: Span) -> Self {
-        app.metrics.in_flight.inc();
-        Self {
-            app,
-            operation,
-            started: Instant::now(),
-            span,
-            answered: false,
-        }
-    }
-
-    fn answered(mut self, status: StatusCode, error_code: Option<&str>) {
-        self.answered = true;
-        self.end(status.as_u16(), error_code);
-    }
-
-    fn end(&self, status: u16, error_code: Option<&str>) {
-        let Self {
-            operation, span, ..
-        } = self;
-        let seconds = self.started.elapsed().as_secs_f64();
-        self.app.metrics.answered(operation, status, seconds);
-        tracing::info!(parent: span, operation, status, error_code, seconds, "request");
-    }
+    status: u16,
+    error_code: Option<&'static str>,
 }
 
 impl Drop for Observation {
     fn drop(&mut self) {
-        self.app.metrics.in_flight.dec();
-        if !self.answered {
-            self.end(CLIENT_CLOSED_REQUEST, None);
-        }
+        let Self {
+            app,
+            operation,
+            started,
+            span,
+            status,
+            error_code,
+        } = self;
+        let seconds = started.elapsed().as_secs_f64();
+        app.metrics.in_flight.dec();
+        app.metrics.count_request(operation, *status, seconds);
+        tracing::info!(parent: &*span, operation, status, error_code, seconds, "request");
     }
 }

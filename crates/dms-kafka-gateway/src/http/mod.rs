@@ -1,4 +1,4 @@
-//! The operations of the API, and those for the gateway's operator.
+//! The operations of the API, and the endpoints for the gateway's operator.
 
 use std::{
     ops::RangeInclusive,
@@ -16,30 +16,27 @@ use axum::{
 };
 use serde::Deserialize;
 
-use self::{
-    admission::{Call, admit},
-    envelope::envelope,
-    path::{DELETE_MESSAGES, DELETE_MESSAGES_BEFORE, LIST_PARTITIONS},
-};
+use self::{admission::admit, envelope::envelope};
 use crate::{
     app::App,
-    backend::Backend,
     deletion::Deletion,
-    faults::{FailingPartitions, Operation},
+    faults::Operation,
     refusal::Refusal,
-    wire::{DeleteAnswer, ErrorCodeStyle, PartitionsAnswer, read_rows},
+    wire::{
+        DELETE_MESSAGES, DELETE_MESSAGES_BEFORE, DeleteResponse, ErrorCodeStyle, LIST_PARTITIONS,
+        ListResponse, read_rows,
+    },
 };
 
 mod admission;
 mod envelope;
-mod path;
 
-/// Bounds of a listing's query parameters: the vendor's, where it states them.
+/// The limits of a listing's query parameters are the vendor's, where it states them.
 const OFFSETS: RangeInclusive<usize> = 0..=10_000;
 const LIMITS: RangeInclusive<usize> = 1..=50;
 const DEFAULT_LIMIT: usize = 10;
 
-/// For how long `/readyz` waits for a cluster.
+/// How long `/readyz` waits for a cluster.
 const READY_TIMEOUT: Duration = Duration::from_secs(5);
 
 const OPENAPI: &str = include_str!("../openapi.yaml");
@@ -49,7 +46,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route(DELETE_MESSAGES, post(delete_messages))
         .route(DELETE_MESSAGES_BEFORE, delete(delete_messages))
         .route(LIST_PARTITIONS, get(list_partitions))
-        // What is for the operator needs no signature.
+        // The operator's endpoints need no signature.
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
@@ -63,12 +60,12 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .with_state(app)
 }
 
-/// `DeleteKafkaTopicMessages`: the operation that the gateway exists for.
+/// `DeleteKafkaTopicMessages`.
 async fn delete_messages(
     State(app): State<Arc<App>>,
     request: Request,
-) -> Result<Json<DeleteAnswer>, Refusal> {
-    let call = admit(&app, Operation::Delete, request).await?;
+) -> Result<Json<DeleteResponse>, Refusal> {
+    let mut call = admit(&app, Operation::Delete, request).await?;
     let rows = read_rows(&call.body)?;
     call.fault.before().await?;
     let style = if call.fault.integer_error_codes {
@@ -77,41 +74,31 @@ async fn delete_messages(
         app.error_code_style
     };
     let deletion = Deletion {
-        backend: backend(&call),
-        subject: call.subject,
+        context: call.context,
+        backend: call.backend,
         rows,
+        failing: std::mem::take(&mut call.fault.fail),
         permit: call.permit,
     };
     let deleted = deletion.run(app).await?;
     call.fault.after()?;
-    Ok(Json(DeleteAnswer::new(&deleted, style)))
+    Ok(Json(DeleteResponse::new(&deleted, style)))
 }
 
-fn backend(call: &Call) -> Arc<dyn Backend> {
-    let backend = call.backend.clone();
-    if call.fault.fail.is_empty() {
-        return backend;
-    }
-    Arc::new(FailingPartitions {
-        backend,
-        failing: call.fault.fail.clone(),
-    })
-}
-
-/// `ListTopicPartitions`: what there is to delete, and what is left.
+/// `ListTopicPartitions`.
 async fn list_partitions(
     State(app): State<Arc<App>>,
     request: Request,
-) -> Result<Json<PartitionsAnswer>, Refusal> {
+) -> Result<Json<ListResponse>, Refusal> {
     let uri = request.uri().clone();
     let call = admit(&app, Operation::List, request).await?;
     let (offset, limit) = page(&uri)?;
     call.fault.before().await?;
     let deadline = Instant::now() + app.limits.backend_timeout;
-    let partitions = call.backend.partitions(&call.subject.topic, deadline);
+    let partitions = call.backend.partitions(&call.context.path.topic, deadline);
     let partitions = partitions.await?;
     call.fault.after()?;
-    Ok(Json(PartitionsAnswer::page(&partitions, offset, limit)))
+    Ok(Json(ListResponse::page(&partitions, offset, limit)))
 }
 
 /// The query parameters `offset` and `limit`. Others are ignored, as the vendor does.
@@ -139,7 +126,6 @@ fn within(name: &str, value: usize, range: &RangeInclusive<usize>) -> Result<usi
     Err(Refusal::invalid_parameter(name, rule))
 }
 
-/// Whether requests can be served now.
 async fn readyz(State(app): State<Arc<App>>) -> Result<&'static str, Refusal> {
     if app.is_draining() {
         return Err(Refusal::SHUTTING_DOWN);
@@ -155,7 +141,6 @@ async fn readyz(State(app): State<Arc<App>>) -> Result<&'static str, Refusal> {
     Err(Refusal::NOT_READY.with(instances.join(", ")))
 }
 
-/// Counters for Prometheus.
 async fn metrics(State(app): State<Arc<App>>) -> Result<impl IntoResponse, Refusal> {
     let text = app.metrics.text().map_err(|_| Refusal::INTERNAL)?;
     let media_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";

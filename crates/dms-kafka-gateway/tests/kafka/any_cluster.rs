@@ -1,4 +1,4 @@
-//! What a cluster of any size shows.
+//! Tests for clusters of any size.
 
 use std::time::Duration;
 
@@ -13,30 +13,28 @@ use crate::{
     topics::Topics,
 };
 
-/// Rows of the command's answer, as pairs of text.
+/// `status` and `error_code` of the command's rows.
 fn rows(expected: &[(&str, &str)]) -> Vec<(String, String)> {
     let owned = |(status, code): &(&str, &str)| ((*status).to_owned(), (*code).to_owned());
     expected.iter().map(owned).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn exactly_the_records_below_each_offset_are_gone() {
+async fn exactly_the_records_before_each_offset_are_deleted() {
     let Some(brokers) = Brokers::take(&[1, 3]).await else {
         return;
     };
     let front = Front::of(&brokers).await;
     let topic = front.topics.create(4, 100, "delete").await;
     let arguments = "--partition 0:40 --partition 1:100 --everything 2";
-    let arguments: Vec<&str> = arguments.split(' ').collect();
-    let ended = command::delete(&front.service, &topic, &arguments);
+    let ended = command::delete(&front.service, &topic, arguments);
     assert_eq!(ended.exit_code, 0);
     assert_eq!(ended.rows, rows(&[("deleted", "0"); 3]));
     for (partition, left) in [(0, 40..100), (1, 100..100), (2, 100..100), (3, 0..100)] {
-        let expected: Vec<i64> = left.clone().collect();
-        assert_eq!(
-            front.topics.read(&topic, partition),
-            expected,
-            "partition {partition}"
+        let (read, expected) = (front.topics.read(&topic, partition), left.clone());
+        assert!(
+            read.iter().copied().eq(expected),
+            "partition {partition}: {read:?}"
         );
         println!("partition {partition}: a consumer reads {left:?}");
     }
@@ -45,7 +43,7 @@ async fn exactly_the_records_below_each_offset_are_gone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn everything_is_up_to_the_high_watermark_whatever_transaction_is_open() {
+async fn everything_includes_records_of_open_transactions() {
     let Some(brokers) = Brokers::take(&[1, 3]).await else {
         return;
     };
@@ -53,11 +51,9 @@ async fn everything_is_up_to_the_high_watermark_whatever_transaction_is_open() {
     let topic = front.topics.create(1, 10, "delete").await;
     let open = front.topics.append_in_transaction(&topic, 0, 5);
     assert_eq!(front.topics.offsets(&topic, 0), (0, 15));
-    let ended = command::delete(&front.service, &topic, &["--everything", "0"]);
-    assert_eq!(
-        (ended.exit_code, ended.rows),
-        (0, rows(&[("deleted", "0")]))
-    );
+    let ended = command::delete(&front.service, &topic, "--everything 0");
+    assert_eq!(ended.exit_code, 0);
+    assert_eq!(ended.rows, rows(&[("deleted", "0")]));
     assert_eq!(front.topics.offsets(&topic, 0), (15, 15));
     open.commit_transaction(Duration::from_secs(30))
         .expect("a committed transaction");
@@ -74,35 +70,31 @@ async fn each_refusal_reaches_the_client_with_its_code() {
     let plain = front.topics.create(1, 10, "delete").await;
     let compacted = front.topics.create(1, 10, "compact").await;
     let (failed, fine) = (|code| ("failed", code), ("deleted", "0"));
+    let (unknown, internal) = ("--partition 7:1 --partition 0:1", "__consumer_offsets");
     for (what, topic, arguments, expected) in [
         (
             "out of range",
             &*plain,
-            &["--partition", "0:11"][..],
+            "--partition 0:11",
             &[failed("1")][..],
         ),
-        (
-            "unknown partition",
-            &plain,
-            &["--partition", "7:1", "--partition", "0:1"],
-            &[fine, failed("3")],
-        ),
+        ("unknown partition", &plain, unknown, &[fine, failed("3")]),
         (
             "compacted only",
             &compacted,
-            &["--partition", "0:4"],
+            "--partition 0:4",
             &[failed("44")],
         ),
         (
             "compacted only, everything",
             &compacted,
-            &["--everything", "0"],
+            "--everything 0",
             &[failed("44")],
         ),
         (
             "internal topic",
-            "__consumer_offsets",
-            &["--partition", "0:0"],
+            internal,
+            "--partition 0:0",
             &[failed("17")],
         ),
     ] {
@@ -111,11 +103,9 @@ async fn each_refusal_reaches_the_client_with_its_code() {
         assert_eq!((ended.exit_code, ended.rows), (1, rows(expected)), "{what}");
     }
     println!("unknown topic");
-    let ended = command::delete(&front.service, "no-such-topic", &["--partition", "0:1"]);
-    assert_eq!(
-        (ended.exit_code, ended.error["code"].as_str()),
-        (3, Some("DMS.00400062"))
-    );
+    let ended = command::delete(&front.service, "no-such-topic", "--partition 0:1");
+    assert_eq!(ended.exit_code, 3);
+    assert_eq!(ended.error["code"], "DMS.00400062");
     assert_eq!(front.topics.offsets(&plain, 0), (1, 10));
     assert_eq!(front.topics.offsets(&compacted, 0), (0, 10));
 }
@@ -129,7 +119,7 @@ async fn partitions_are_listed_as_a_consumer_sees_them() {
     let topic = front.topics.create(3, 10, "delete").await;
     assert_eq!(front.codes(&topic, &[(0, 4), (2, -1)]).await, ["0", "0"]);
     let open = front.topics.append_in_transaction(&topic, 1, 2);
-    let answer = front.partitions(&topic).await;
+    let response = front.partitions(&topic).await;
     let offsets = |partition, start, end| {
         json!({
             "partition": partition, "start_offset": start, "last_offset": end,
@@ -137,31 +127,22 @@ async fn partitions_are_listed_as_a_consumer_sees_them() {
         })
     };
     let expected = json!({"total": 3, "partitions": [offsets(0, 4, 10), offsets(1, 0, 12), offsets(2, 10, 10)]});
-    assert_eq!((answer.status, &answer.body), (200, &expected));
+    assert_eq!((response.status, &response.body), (200, &expected));
     drop(open);
-    front
-        .partitions("no-such-topic")
-        .await
-        .assert_refused(400, "DMS.00400062");
+    let response = front.partitions("no-such-topic").await;
+    response.assert_refused(400, "DMS.00400062");
     assert!(
         !front.topics.exists("no-such-topic"),
-        "a question created a topic"
+        "a listing created it"
     );
-    let other = send(
-        &front.service,
-        Method::GET,
-        "other",
-        &topic,
-        "partitions",
-        "",
-    )
-    .await;
+    let (service, operation) = (&front.service, "partitions");
+    let other = send(service, Method::GET, "other", &topic, operation, "").await;
     other.assert_refused(404, "DMS.00404022");
 }
 
 /// librdkafka keeps what it knows of a topic for minutes.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_topic_that_changes_is_seen_as_it_is() {
+async fn changes_of_a_topic_are_seen_at_once() {
     let Some(brokers) = Brokers::take(&[1, 3]).await else {
         return;
     };
@@ -177,10 +158,8 @@ async fn a_topic_that_changes_is_seen_as_it_is() {
     let gone = delete(&front.service, &topic, &[(0, 3)]).await;
     gone.assert_refused(400, "DMS.00400062");
     front.topics.create_as(&topic, 2, 10, "delete").await;
-    assert_eq!(
-        front.codes(&topic, &[(0, 3), (1, -1), (2, 1)]).await,
-        ["0", "0", "3"]
-    );
+    let codes = front.codes(&topic, &[(0, 3), (1, -1), (2, 1)]).await;
+    assert_eq!(codes, ["0", "0", "3"]);
     assert_eq!(front.topics.offsets(&topic, 0), (3, 10));
 }
 
@@ -195,8 +174,8 @@ async fn a_cluster_that_wants_a_password() {
         let config = config(&brokers.sasl_servers, 4.0, "") + &sasl(variable);
         let service = start(&config).await;
         assert_eq!(ready(&service).await.status, status, "{variable}");
-        let answer = delete(&service, &topic, &[(0, -1)]).await;
-        assert_eq!(answer.status, status, "{variable}: {answer:?}");
+        let response = delete(&service, &topic, &[(0, -1)]).await;
+        assert_eq!(response.status, status, "{variable}: {response:?}");
         println!("the {} password: {status}", variable.to_lowercase());
     }
     assert_eq!(topics.offsets(&topic, 0), (10, 10));

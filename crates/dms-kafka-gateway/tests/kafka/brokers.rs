@@ -19,20 +19,20 @@ const XTASK: &str = "DMS_KAFKA_TEST_XTASK";
 /// A test may kill brokers, so there is one test at a time.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 
-/// The cluster, for as long as one test has it, on one thread.
+/// The cluster, for the exclusive use of one test.
 pub(crate) struct Brokers {
     state: PathBuf,
-    /// What brings each broker back that something was done to.
-    to_mend: RefCell<BTreeMap<i32, &'static str>>,
+    /// The action that restores each broker that was killed or paused.
+    to_restore: RefCell<BTreeMap<i32, &'static str>>,
     pub(crate) bootstrap_servers: String,
-    /// Where users have to say who they are: `gateway`, with SASL PLAIN.
+    /// Listeners that require SASL PLAIN, with user `gateway`.
     pub(crate) sasl_servers: String,
     pub(crate) count: usize,
     _turn: MutexGuard<'static, ()>,
 }
 
 impl Brokers {
-    /// The cluster, if there is one with so many brokers; otherwise it says that the test is skipped.
+    /// The cluster, if its number of brokers is in `counts`; otherwise prints that the test is skipped.
     pub(crate) async fn take(counts: &[usize]) -> Option<Self> {
         let Some(state) = env::var_os(STATE).map(PathBuf::from) else {
             eprintln!("skipped: no Apache Kafka; `cargo xtask kafka test` runs this");
@@ -60,26 +60,26 @@ impl Brokers {
             sasl_servers: servers("sasl_port"),
             count: brokers.len(),
             state,
-            to_mend: RefCell::default(),
+            to_restore: RefCell::default(),
             _turn: turn,
         })
     }
 
-    /// Ends a broker without warning.
+    /// Kills a broker.
     pub(crate) fn kill(&self, broker: i32) {
         self.act(broker, "kill");
-        self.to_mend.borrow_mut().insert(broker, "start");
+        self.to_restore.borrow_mut().insert(broker, "start");
     }
 
-    /// Lets a broker hang.
+    /// Makes a broker hang.
     pub(crate) fn pause(&self, broker: i32) {
         self.act(broker, "pause");
-        self.to_mend.borrow_mut().insert(broker, "resume");
+        self.to_restore.borrow_mut().insert(broker, "resume");
     }
 
-    /// Brings back every broker that was killed or paused.
-    pub(crate) fn mend(&self) {
-        for (broker, action) in self.to_mend.take() {
+    /// Restores every broker that was killed or paused.
+    pub(crate) fn restore(&self) {
+        for (broker, action) in self.to_restore.take() {
             self.act(broker, action);
         }
     }
@@ -97,10 +97,10 @@ impl Brokers {
     }
 }
 
-/// The next test has whole brokers, however this one ended.
+/// Restores the brokers for the next test, even if this one failed.
 impl Drop for Brokers {
     fn drop(&mut self) {
-        for (broker, action) in self.to_mend.take() {
+        for (broker, action) in self.to_restore.take() {
             self.xtask(broker, action);
         }
     }

@@ -1,4 +1,4 @@
-//! The command `dms-kafka`, as a person or a script runs it.
+//! The command `dms-kafka`.
 
 use std::{env, process::Command};
 
@@ -7,61 +7,51 @@ use serde_json::Value;
 
 use crate::front::{ACCESS_KEY, INSTANCE, PROJECT, SECRET_KEY};
 
-/// The program `dms-kafka`.
 const COMMAND: &str = "DMS_KAFKA_TEST_COMMAND";
 
-/// The program `dms-kafka`, with nothing to do yet.
+/// The program `dms-kafka`, without arguments.
 pub(crate) fn program() -> Command {
     Command::new(env::var_os(COMMAND).expect("the program dms-kafka"))
 }
 
-/// How the command ended.
-pub(crate) struct Ended {
+/// Exit code and output of the command.
+pub(crate) struct CommandResult {
     pub(crate) exit_code: i32,
     /// `status` and `error_code` of each row.
     pub(crate) rows: Vec<(String, String)>,
-    /// What it says when the whole request failed.
+    /// The error of a request that failed as a whole.
     pub(crate) error: Value,
 }
 
 /// Runs `dms-kafka delete` against a gateway.
-pub(crate) fn delete(service: &Service, topic: &str, arguments: &[&str]) -> Ended {
+pub(crate) fn delete(service: &Service, topic: &str, arguments: &str) -> CommandResult {
     let mut command = program();
     command.args(["delete", "--yes", "--output", "json", "--topic", topic]);
     command.args(["--project-id", PROJECT, "--instance-id", INSTANCE]);
     command.args(["--endpoint", service.endpoint()]);
-    command.args(arguments);
-    command
-        .env("HUAWEICLOUD_SDK_AK", ACCESS_KEY)
-        .env("HUAWEICLOUD_SDK_SK", SECRET_KEY);
+    command.args(arguments.split(' '));
+    command.env("HUAWEICLOUD_SDK_AK", ACCESS_KEY);
+    command.env("HUAWEICLOUD_SDK_SK", SECRET_KEY);
     let output = command.output().expect("the program dms-kafka runs");
     let json = |bytes: &[u8]| serde_json::from_slice(bytes).unwrap_or(Value::Null);
-    let (answer, error) = (json(&output.stdout), json(&output.stderr));
-    let ended = Ended {
-        exit_code: output.status.code().expect("an exit code"),
-        rows: answer["partitions"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .map(row)
-            .collect(),
-        error,
-    };
+    let (response, error) = (json(&output.stdout), json(&output.stderr));
+    let rows = response["partitions"].as_array().into_iter().flatten();
+    let rows: Vec<_> = rows.map(row).collect();
+    let exit_code = output.status.code().expect("an exit code");
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(
-        !ended.rows.is_empty() || !ended.error.is_null(),
+        !rows.is_empty() || !error.is_null(),
         "neither rows nor an error: {stderr}"
     );
-    let said = ended.error["code"]
-        .as_str()
-        .map(|code| vec![("request".to_owned(), code.to_owned())]);
-    println!(
-        "dms-kafka delete {}: exit {}, {:?}",
-        arguments.join(" "),
-        ended.exit_code,
-        said.as_ref().unwrap_or(&ended.rows)
-    );
-    ended
+    let code = error["code"].as_str();
+    let code = code.map(|code| vec![("request".to_owned(), code.to_owned())]);
+    let shown = code.as_ref().unwrap_or(&rows);
+    println!("dms-kafka delete {arguments}: exit {exit_code}, {shown:?}");
+    CommandResult {
+        exit_code,
+        rows,
+        error,
+    }
 }
 
 fn row(row: &Value) -> (String, String) {

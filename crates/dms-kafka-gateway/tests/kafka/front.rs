@@ -7,8 +7,8 @@ use reqwest::Method;
 
 use crate::{
     brokers::Brokers,
-    deletion_table::{Target, deletion_of},
-    support::{Answer, credentials, execute, path, request, sign},
+    deletion_table::{TestedGateway, deletion_of},
+    support::{Response, credentials, execute, request, sign, url_at},
     topics::Topics,
 };
 
@@ -25,36 +25,36 @@ pub(crate) struct Front {
 }
 
 impl Front {
-    /// A gateway that gives Kafka as long as it does when nothing is said.
+    /// A gateway with the default timeout for Kafka.
     pub(crate) async fn of(brokers: &Brokers) -> Self {
-        Self::with_patience(brokers, 30.0).await
+        Self::with_timeout(brokers, 30.0).await
     }
 
-    /// A gateway that gives Kafka so many seconds.
-    pub(crate) async fn with_patience(brokers: &Brokers, seconds: f64) -> Self {
+    /// A gateway with this timeout for Kafka.
+    pub(crate) async fn with_timeout(brokers: &Brokers, seconds: f64) -> Self {
         Self {
             service: serve(&brokers.bootstrap_servers, seconds).await,
             topics: Topics::of(brokers),
         }
     }
 
-    /// Deletes, and gives back each row's `error_code`.
+    /// Deletes, and returns each row's `error_code`.
     pub(crate) async fn codes(&self, topic: &str, rows: &[(i32, i64)]) -> Vec<String> {
-        let answer = delete(&self.service, topic, rows).await;
-        assert_eq!(answer.status, 200, "{answer:?}");
-        let answered = answer.body["partitions"].as_array().expect("rows");
+        let response = delete(&self.service, topic, rows).await;
+        assert_eq!(response.status, 200, "{response:?}");
+        let answered = response.body["partitions"].as_array().expect("rows");
         let code = |row: &serde_json::Value| row["error_code"].as_str().expect("text").to_owned();
         answered.iter().map(code).collect()
     }
 
-    pub(crate) async fn partitions(&self, topic: &str) -> Answer {
+    pub(crate) async fn partitions(&self, topic: &str) -> Response {
         let operation = "partitions?limit=50";
         send(&self.service, Method::GET, INSTANCE, topic, operation, "").await
     }
 }
 
-impl Target for Front {
-    async fn delete(&self, topic: &str, body: String) -> Answer {
+impl TestedGateway for Front {
+    async fn delete(&self, topic: &str, body: String) -> Response {
         send(
             &self.service,
             Method::POST,
@@ -94,7 +94,7 @@ pub(crate) fn config(bootstrap_servers: &str, seconds: f64, more: &str) -> Strin
     )
 }
 
-/// What is to be added to a configuration for servers that want a password, which is in this environment variable.
+/// More lines of a configuration, for servers that require a password; `variable` is its environment variable.
 pub(crate) fn sasl(variable: &str) -> String {
     format!(
         r#"
@@ -121,23 +121,23 @@ pub(crate) async fn start(config: &str) -> Service {
         _ => None,
     };
     let checked = config.check(&environment);
-    let checked = checked.expect("it holds together");
+    let checked = checked.expect("a valid configuration");
     checked.start().await.expect("a service")
 }
 
 /// Deletes these rows through a gateway.
-pub(crate) async fn delete(service: &Service, topic: &str, rows: &[(i32, i64)]) -> Answer {
+pub(crate) async fn delete(service: &Service, topic: &str, rows: &[(i32, i64)]) -> Response {
     let (operation, body) = ("messages/delete", deletion_of(rows));
     send(service, Method::POST, INSTANCE, topic, operation, &body).await
 }
 
-/// Whether a gateway says that its cluster answers.
-pub(crate) async fn ready(service: &Service) -> Answer {
+/// The response of `/readyz`.
+pub(crate) async fn ready(service: &Service) -> Response {
     let url = format!("{}/readyz", service.endpoint());
     execute(request(Method::GET, &url, "")).await
 }
 
-/// Sends a signed request, and waits for its answer much longer than it takes.
+/// Sends a signed request.
 pub(crate) async fn send(
     service: &Service,
     method: Method,
@@ -145,10 +145,10 @@ pub(crate) async fn send(
     topic: &str,
     operation: &str,
     body: &str,
-) -> Answer {
-    let path = path(PROJECT, instance, topic, operation);
-    let request = request(method, &format!("{}{path}", service.endpoint()), body);
+) -> Response {
+    let url = url_at(service.endpoint(), [PROJECT, instance, topic], operation);
+    let request = request(method, &url, body);
     let request = sign(request, &credentials(ACCESS_KEY, SECRET_KEY));
-    let answer = tokio::time::timeout(Duration::from_secs(90), execute(request));
-    answer.await.expect("an answer in time")
+    let response = tokio::time::timeout(Duration::from_secs(90), execute(request));
+    response.await.expect("a response in time")
 }

@@ -1,15 +1,15 @@
 //! The gateway in front of a real Apache Kafka.
 //!
-//! `cargo xtask kafka test` starts the brokers and says in the environment where they are; without them every test here
-//! says that it was skipped.
+//! `cargo xtask kafka test` starts the brokers and passes their addresses in the environment; without it, every test is
+//! skipped.
 
 #![allow(
     clippy::expect_used,
     clippy::panic,
-    reason = "a test fails by panicking, and says what it expected"
+    reason = "a test fails by panicking"
 )]
-#![allow(clippy::print_stdout, reason = "cases are told to the transcript")]
-#![allow(clippy::print_stderr, reason = "what was skipped is said")]
+#![allow(clippy::print_stdout, reason = "the transcript contains the output")]
+#![allow(clippy::print_stderr, reason = "skipped tests are reported")]
 
 mod any_cluster;
 mod brokers;

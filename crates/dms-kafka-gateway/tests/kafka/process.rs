@@ -1,4 +1,4 @@
-//! The gateway as operators run it: `dms-kafka serve --config FILE`.
+//! The gateway as a process: `dms-kafka serve --config FILE`.
 
 use std::{
     fs,
@@ -59,7 +59,7 @@ impl Gateway {
         assert!(status.expect("a shell").success(), "{kill}");
     }
 
-    /// Waits until it is gone, and gives its log.
+    /// Waits until the process has ended, and returns its log.
     pub(crate) fn wait(mut self) -> Vec<Value> {
         let status = self.process.wait().expect("an end");
         assert!(status.success(), "{status}");
@@ -73,7 +73,7 @@ impl Gateway {
 
 impl Drop for Gateway {
     fn drop(&mut self) {
-        // One that was waited for is gone already.
+        // Fails if the process has ended.
         let _ = self.process.kill();
     }
 }

@@ -1,9 +1,9 @@
-//! The table of Kafka's rules, which the memory backend keeps too, under Kafka itself.
+//! The table of Kafka's rules, with Apache Kafka.
 
 use crate::{brokers::Brokers, deletion_table::table, front::Front};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn kafka_answers_as_the_table_says() {
+async fn kafka_deletes_by_the_shared_table() {
     let Some(brokers) = Brokers::take(&[1, 3]).await else {
         return;
     };
@@ -13,10 +13,8 @@ async fn kafka_answers_as_the_table_says() {
     for case in &cases {
         let topic = if case.create {
             let policy = case.cleanup_policy.as_deref().unwrap_or("delete");
-            front
-                .topics
-                .create(case.partitions, case.records, policy)
-                .await
+            let topic = front.topics.create(case.partitions, case.records, policy);
+            topic.await
         } else {
             case.topic_or("").to_owned()
         };
@@ -25,7 +23,7 @@ async fn kafka_answers_as_the_table_says() {
     }
     assert!(
         !front.topics.exists("no-such-topic"),
-        "a deletion created a topic"
+        "a deletion created it"
     );
     println!("{} cases of the shared table", cases.len());
 }

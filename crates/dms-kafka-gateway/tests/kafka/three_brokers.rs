@@ -1,4 +1,4 @@
-//! What takes replicas: leaders that die or hang, followers that do not follow.
+//! Tests that need replicas: leaders and followers that are killed or hang.
 
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
@@ -20,10 +20,8 @@ async fn a_leader_that_dies_in_the_middle_of_a_run_of_deletions() {
         return;
     };
     let front = Front::of(&brokers).await;
-    let topic = front
-        .topics
-        .create_led_by(&REPLICAS, RECORDS.unsigned_abs())
-        .await;
+    let records = RECORDS.unsigned_abs();
+    let topic = front.topics.create_led_by(&REPLICAS, records).await;
     assert_eq!(front.topics.leaders(&topic), [2, 3, 1]);
     let (begun, slowest) = (AtomicUsize::new(0), std::sync::Mutex::new(Duration::ZERO));
     let deletions = (1..=RECORDS).map(async |offset| {
@@ -33,9 +31,8 @@ async fn a_leader_that_dies_in_the_middle_of_a_run_of_deletions() {
         }
         let started = Instant::now();
         let everything = if offset == RECORDS { -1 } else { offset };
-        let codes = front
-            .codes(&topic, &[(0, everything), (1, offset), (2, offset)])
-            .await;
+        let rows = [(0, everything), (1, offset), (2, offset)];
+        let codes = front.codes(&topic, &rows).await;
         let mut slowest = slowest.lock().expect("no panic");
         *slowest = started.elapsed().max(*slowest);
         assert_eq!(codes, ["0", "0", "0"], "offset {offset}");
@@ -45,13 +42,17 @@ async fn a_leader_that_dies_in_the_middle_of_a_run_of_deletions() {
     for partition in 0..3 {
         assert_eq!(front.topics.offsets(&topic, partition), (RECORDS, RECORDS));
     }
-    assert_ne!(front.topics.leaders(&topic)[0], 2, "nobody took over");
+    assert_ne!(
+        front.topics.leaders(&topic)[0],
+        2,
+        "no other broker became the leader"
+    );
     let slowest = slowest.into_inner().expect("no panic");
     assert!(slowest < Duration::from_secs(30), "{slowest:?}");
     println!(
         "300 deletions answered, each with code 0, though the leader of partition 0 died after 100"
     );
-    brokers.mend();
+    brokers.restore();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -61,17 +62,15 @@ async fn a_leader_that_hangs_is_replaced_within_the_deadline() {
     };
     let front = Front::of(&brokers).await;
     let topic = front.topics.create_led_by(&REPLICAS, 10).await;
-    assert_eq!(
-        front.codes(&topic, &[(0, 1), (1, 1), (2, 1)]).await,
-        ["0", "0", "0"]
-    );
+    let codes = front.codes(&topic, &[(0, 1), (1, 1), (2, 1)]).await;
+    assert_eq!(codes, ["0", "0", "0"]);
     brokers.pause(3);
     let codes = front.codes(&topic, &[(0, 4), (1, 5), (2, -1)]).await;
     println!("codes while the leader of partition 1 hangs: {codes:?}");
     assert_eq!(codes, ["0", "0", "0"]);
     assert_eq!(front.codes(&topic, &[(1, -1)]).await, ["0"]);
     assert_eq!(front.topics.offsets(&topic, 1), (10, 10));
-    brokers.mend();
+    brokers.restore();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -79,33 +78,30 @@ async fn a_follower_that_hangs_makes_the_outcome_unknown() {
     let Some(brokers) = Brokers::take(&[3]).await else {
         return;
     };
-    let front = Front::with_patience(&brokers, 3.0).await;
+    let front = Front::with_timeout(&brokers, 3.0).await;
     let topic = front.topics.create_led_by(&REPLICAS[..1], 10).await;
     assert_eq!(front.codes(&topic, &[(0, 1)]).await, ["0"]);
     brokers.pause(3);
     let started = Instant::now();
     let codes = front.codes(&topic, &[(0, 4)]).await;
-    assert!(
-        started.elapsed() < Duration::from_secs(5),
-        "{:?}",
-        started.elapsed()
-    );
+    let elapsed = started.elapsed();
+    assert!(elapsed < Duration::from_secs(5), "{elapsed:?}");
     println!("code while a follower hangs, and Kafka is given 3 s: {codes:?}");
     assert_eq!(codes, ["7"]);
-    // The leader has gone ahead: that is why nobody may say that nothing was deleted.
+    // The leader has deleted the records, so the outcome is not "nothing was deleted".
     assert_eq!(front.topics.offsets(&topic, 0), (4, 10));
-    brokers.mend();
+    brokers.restore();
     assert_eq!(front.codes(&topic, &[(0, 5)]).await, ["0"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_leader_that_nobody_replaces_hides_no_other_partition() {
+async fn a_partition_without_a_leader_does_not_affect_others() {
     let Some(brokers) = Brokers::take(&[3]).await else {
         return;
     };
-    let front = Front::with_patience(&brokers, 8.0).await;
+    let front = Front::with_timeout(&brokers, 8.0).await;
     let topic = front.topics.create_led_by(&[&[2], &[3]], 10).await;
-    // A log start that moved could go back: the only replica is killed before it writes that down.
+    // Offset 0: the only replica is killed, and might forget a log start offset that it has not written to disk.
     assert_eq!(front.codes(&topic, &[(0, 0), (1, 1)]).await, ["0", "0"]);
     brokers.kill(2);
     let deadline = Instant::now() + Duration::from_secs(60);
@@ -115,15 +111,15 @@ async fn a_leader_that_nobody_replaces_hides_no_other_partition() {
         assert_eq!(codes[1], "0", "{codes:?}");
         let elapsed = started.elapsed();
         assert!(elapsed < Duration::from_secs(12), "{elapsed:?}");
-        // Until the cluster gives the broker up, it is not known what it does.
+        // Until the cluster notices that the broker is dead, the outcome is unknown.
         if codes[0] == "5" {
             println!("codes without a leader of partition 0: {codes:?}");
             break;
         }
-        assert_ne!(codes[0], "0", "nobody could have deleted");
+        assert_ne!(codes[0], "0", "no broker could have deleted");
         assert!(Instant::now() < deadline, "{codes:?}");
     }
-    brokers.mend();
+    brokers.restore();
     let front = Front::of(&brokers).await;
     assert_eq!(front.topics.offsets(&topic, 0), (0, 10));
     assert_eq!(front.topics.offsets(&topic, 1), (4, 10));

@@ -1,4 +1,4 @@
-//! Topics as ordinary programs use them: created, written to and read through a Kafka client.
+//! Topics, through an ordinary Kafka client.
 
 use std::time::{Duration, Instant};
 
@@ -7,13 +7,14 @@ use rdkafka::{
     admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication},
     client::DefaultClientContext,
     consumer::{BaseConsumer, CommitMode, Consumer as _},
+    metadata::MetadataPartition,
     producer::{BaseProducer, BaseRecord, Producer as _},
 };
 use uuid::Uuid;
 
 use crate::brokers::Brokers;
 
-/// More than any of this takes.
+/// Longer than any of these calls takes.
 const LONG: Duration = Duration::from_secs(60);
 
 /// An ordinary client of the cluster.
@@ -28,7 +29,7 @@ impl Topics {
     pub(crate) fn of(brokers: &Brokers) -> Self {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", &brokers.bootstrap_servers);
-        // Asking for a topic is not creating it: whether the gateway does is to be seen.
+        // Queries must not create a topic: the tests check that the gateway does not.
         config.set("allow.auto.create.topics", "false");
         let replicas = i32::try_from(brokers.count).expect("few brokers");
         let topics = Self {
@@ -37,7 +38,7 @@ impl Topics {
             config,
             replicas,
         };
-        // The test before this one may have killed some.
+        // The previous test may have killed some.
         let deadline = Instant::now() + LONG;
         while topics.brokers() < brokers.count {
             assert!(Instant::now() < deadline, "brokers are missing");
@@ -46,13 +47,13 @@ impl Topics {
         topics
     }
 
-    /// Brokers that take part in the cluster now.
+    /// The number of brokers in the cluster.
     fn brokers(&self) -> usize {
         let metadata = self.consumer.fetch_metadata(None, LONG);
         metadata.expect("metadata").brokers().len()
     }
 
-    /// Creates a topic with a name of its own, and so many records in each partition.
+    /// Creates a topic with a unique name, and writes `records` to each partition.
     pub(crate) async fn create(&self, partitions: u32, records: u64, policy: &str) -> String {
         let name = format!("topic-{}", Uuid::new_v4().simple());
         self.create_as(&name, partitions, records, policy).await;
@@ -63,10 +64,7 @@ impl Topics {
         let count = i32::try_from(partitions).expect("few partitions");
         let replication = TopicReplication::Fixed(self.replicas);
         let topic = NewTopic::new(name, count, replication).set("cleanup.policy", policy);
-        self.create_topic(topic).await;
-        for partition in 0..count {
-            self.append(name, partition, records);
-        }
+        self.create_topic(topic, records).await;
     }
 
     /// Creates a topic whose first replica, the leader, is the given broker for each partition.
@@ -74,27 +72,23 @@ impl Topics {
         let name = format!("topic-{}", Uuid::new_v4().simple());
         let partitions = i32::try_from(replicas.len()).expect("few partitions");
         let topic = NewTopic::new(&name, partitions, TopicReplication::Variable(replicas));
-        self.create_topic(topic).await;
-        for partition in 0..partitions {
-            self.append(&name, partition, records);
-        }
+        self.create_topic(topic, records).await;
         name
     }
 
-    async fn create_topic(&self, topic: NewTopic<'_>) {
+    async fn create_topic(&self, topic: NewTopic<'_>, records: u64) {
         let created = self.admin.create_topics([&topic], &AdminOptions::new());
-        let created = created.await.expect("an answer");
-        for result in created {
+        for result in created.await.expect("a response") {
             result.expect("a new topic");
+        }
+        for partition in 0..topic.num_partitions {
+            self.append(topic.name, partition, records);
         }
     }
 
     pub(crate) async fn drop(&self, name: &str) {
-        let dropped = self
-            .admin
-            .delete_topics(&[name], &AdminOptions::new())
-            .await;
-        for result in dropped.expect("an answer") {
+        let dropped = self.admin.delete_topics(&[name], &AdminOptions::new());
+        for result in dropped.await.expect("a response") {
             result.expect("the topic is gone");
         }
     }
@@ -103,7 +97,7 @@ impl Topics {
     pub(crate) async fn grow(&self, name: &str, partitions: usize) {
         let more = NewPartitions::new(name, partitions);
         let grown = self.admin.create_partitions([&more], &AdminOptions::new());
-        for result in grown.await.expect("an answer") {
+        for result in grown.await.expect("a response") {
             result.expect("more partitions");
         }
     }
@@ -113,15 +107,12 @@ impl Topics {
         if records == 0 {
             return;
         }
-        // One that never heard of the topic, so that it does not remember what is no longer so.
+        // A new producer has no outdated metadata of the topic.
         let producer: BaseProducer = self.config.create().expect("a producer");
-        for number in 0..records {
-            write(&producer, topic, partition, number);
-        }
-        producer.flush(LONG).expect("written records");
+        write(&producer, topic, partition, records);
     }
 
-    /// Writes records in a transaction that stays open as long as what is returned.
+    /// Writes records in a transaction that stays open until the returned producer is dropped.
     pub(crate) fn append_in_transaction(
         &self,
         topic: &str,
@@ -133,10 +124,7 @@ impl Topics {
         let producer: BaseProducer = config.create().expect("a producer");
         producer.init_transactions(LONG).expect("a producer id");
         producer.begin_transaction().expect("a transaction");
-        for number in 0..records {
-            write(&producer, topic, partition, number);
-        }
-        producer.flush(LONG).expect("written records");
+        write(&producer, topic, partition, records);
         producer
     }
 
@@ -154,7 +142,7 @@ impl Topics {
         }
     }
 
-    /// The offsets of every record that a consumer gets which starts at the beginning of a partition.
+    /// The offsets of all records of a partition, as a consumer reads them.
     pub(crate) fn read(&self, topic: &str, partition: i32) -> Vec<i64> {
         let mut config = self.config.clone();
         config.set("group.id", Uuid::new_v4().to_string());
@@ -185,19 +173,13 @@ impl Topics {
 
     /// The brokers that lead the partitions of a topic.
     pub(crate) fn leaders(&self, topic: &str) -> Vec<i32> {
-        let metadata = self
-            .consumer
-            .fetch_metadata(Some(topic), LONG)
-            .expect("metadata");
-        let topic = &metadata.topics()[0];
-        topic
-            .partitions()
-            .iter()
-            .map(rdkafka::metadata::MetadataPartition::leader)
-            .collect()
+        let metadata = self.consumer.fetch_metadata(Some(topic), LONG);
+        let metadata = metadata.expect("metadata");
+        let partitions = metadata.topics()[0].partitions().iter();
+        partitions.map(MetadataPartition::leader).collect()
     }
 
-    /// Has the cluster create its topic of committed offsets.
+    /// Makes the cluster create `__consumer_offsets`.
     pub(crate) async fn commit_something(&self) {
         let topic = self.create(1, 1, "delete").await;
         let mut config = self.config.clone();
@@ -213,14 +195,12 @@ impl Topics {
     }
 }
 
-fn write(producer: &BaseProducer, topic: &str, partition: i32, number: u64) {
-    let (key, payload) = (number.to_string(), format!("record {number}"));
-    let record = BaseRecord::to(topic)
-        .partition(partition)
-        .key(&key)
-        .payload(&payload);
-    producer
-        .send(record)
-        .map_err(|(error, _)| error)
-        .expect("room for a record");
+fn write(producer: &BaseProducer, topic: &str, partition: i32, records: u64) {
+    for number in 0..records {
+        let (key, payload) = (number.to_string(), format!("record {number}"));
+        let record = BaseRecord::to(topic).partition(partition);
+        let sent = producer.send(record.key(&key).payload(&payload));
+        sent.map_err(|(error, _)| error).expect("room for a record");
+    }
+    producer.flush(LONG).expect("written records");
 }

@@ -1,13 +1,14 @@
-//! Who is served: signatures, tokens, projects and instances.
+//! Authentication and permissions: signatures, tokens, projects and instances.
 
 use std::time::{Duration, SystemTime};
 
 use crate::support::{
-    credentials, deletion, execute, log_start, path, request, serve, sign, sign_at, start, url,
+    credentials, deletion, execute, log_start, request, serve, sign, sign_at, start, url, url_at,
 };
 use dms_kafka_gateway::{ErrorKind, Gateway};
 use reqwest::{Method, Request};
 
+const MINUTE: Duration = Duration::from_secs(60);
 const FOUR_HUNDRED: &str = r#"{"partitions":[{"partition":0,"offset":400}]}"#;
 
 async fn gateway() -> Gateway {
@@ -26,75 +27,65 @@ fn with_header(mut request: Request, name: &'static str, value: &str) -> Request
     request
 }
 
-/// The request is refused for want of a signature that holds, whatever its body is, and deletes nothing.
+/// The request gets a 401 and deletes nothing.
 async fn assert_unauthenticated(gateway: &Gateway, request: Request, says: &str) {
-    let answer = execute(request).await;
-    answer.assert_refused(401, "APIGW.0301");
+    let response = execute(request).await;
+    response.assert_refused(401, "APIGW.0301");
     assert!(
-        answer.error_msg().contains(says),
-        "{says:?} is not in {answer:?}"
+        response.error_msg().contains(says),
+        "{says:?} is not in {response:?}"
     );
     assert_eq!(log_start(gateway, "orders", 0), 0, "{says}");
 }
 
 #[tokio::test]
-async fn a_request_without_a_signature() {
+async fn requests_that_are_not_authenticated() {
     let gateway = gateway().await;
-    assert_unauthenticated(&gateway, unsigned(&gateway), "Authorization").await;
-}
-
-#[tokio::test]
-async fn authorization_headers_that_cannot_be_read() {
-    let gateway = gateway().await;
-    for value in [
-        "",
-        "Basic QUs6U0s=",
-        "SDK-HMAC-SHA256",
-        "SDK-HMAC-SHA256 Access=AK",
-        "SDK-HMAC-SHA256 Access=AK, SignedHeaders=host, Signature=00",
-    ] {
-        let request = with_header(unsigned(&gateway), "authorization", value);
-        assert_unauthenticated(&gateway, request, "Authorization").await;
-    }
-}
-
-#[tokio::test]
-async fn keys_that_are_not_the_gateways() {
-    let gateway = gateway().await;
+    let authorization = |value| with_header(unsigned(&gateway), "authorization", value);
+    let token = |value| with_header(unsigned(&gateway), "x-auth-token", value);
+    let at = |time| sign_at(unsigned(&gateway), &gateway.credentials(), time);
     let unknown = credentials("AKOFSOMEBODYELSE", gateway.secret_key());
     let wrong = credentials(gateway.access_key(), "the wrong secret key");
-    for (credentials, says) in [
-        (unknown, "access key is unknown"),
-        (wrong, "verify aksk signature fail"),
+    let mut not_json = unsigned(&gateway);
+    *not_json.body_mut() = Some("not JSON".into());
+    let now = SystemTime::now();
+    for (request, says) in [
+        (unsigned(&gateway), "Authorization"),
+        (authorization(""), "Authorization"),
+        (authorization("Basic QUs6U0s="), "Authorization"),
+        (authorization("SDK-HMAC-SHA256"), "Authorization"),
+        (authorization("SDK-HMAC-SHA256 Access=AK"), "Authorization"),
+        (
+            authorization("SDK-HMAC-SHA256 Access=AK, SignedHeaders=host, Signature=00"),
+            "Authorization",
+        ),
+        (sign(unsigned(&gateway), &unknown), "access key is unknown"),
+        (
+            sign(unsigned(&gateway), &wrong),
+            "verify aksk signature fail",
+        ),
+        // The signature is verified before the body is parsed.
+        (sign(not_json, &wrong), "verify aksk signature fail"),
+        (at(now - 16 * MINUTE), "X-Sdk-Date"),
+        (at(now + 16 * MINUTE), "X-Sdk-Date"),
+        (token("another-token"), "token"),
+        (token("a-toke"), "token"),
+        (token(""), "token"),
     ] {
-        let request = sign(unsigned(&gateway), &credentials);
         assert_unauthenticated(&gateway, request, says).await;
     }
-}
-
-#[tokio::test]
-async fn clocks_that_are_wrong() {
-    let gateway = gateway().await;
-    let now = SystemTime::now();
-    for time in [
-        now - Duration::from_secs(16 * 60),
-        now + Duration::from_secs(16 * 60),
+    for request in [
+        at(now - 14 * MINUTE),
+        at(now + 14 * MINUTE),
+        token("a-token"),
     ] {
-        let request = sign_at(unsigned(&gateway), &gateway.credentials(), time);
-        assert_unauthenticated(&gateway, request, "X-Sdk-Date").await;
-    }
-    for time in [
-        now - Duration::from_secs(14 * 60),
-        now + Duration::from_secs(14 * 60),
-    ] {
-        let answer = execute(sign_at(unsigned(&gateway), &gateway.credentials(), time)).await;
-        assert_eq!(answer.status, 200, "{answer:?}");
+        let response = execute(request).await;
+        assert_eq!(response.status, 200, "{response:?}");
     }
 }
 
-/// What was signed is what is served.
 #[tokio::test]
-async fn requests_that_were_changed_on_the_way() {
+async fn requests_that_were_changed_after_signing() {
     let gateway = gateway().await;
     let signed = || sign(unsigned(&gateway), &gateway.credentials());
 
@@ -115,48 +106,19 @@ async fn requests_that_were_changed_on_the_way() {
     }
 }
 
-/// Nothing about a body is told to somebody who may not send one.
 #[tokio::test]
-async fn the_signature_is_looked_at_before_the_body() {
-    let gateway = gateway().await;
-    let mut request = unsigned(&gateway);
-    *request.body_mut() = Some("not JSON".into());
-    let wrong = credentials(gateway.access_key(), "the wrong secret key");
-    let request = sign(request, &wrong);
-    assert_unauthenticated(&gateway, request, "verify aksk signature fail").await;
-}
-
-#[tokio::test]
-async fn tokens() {
-    let gateway = gateway().await;
-    let with_token = |token| with_header(unsigned(&gateway), "x-auth-token", token);
-    for token in ["another-token", "a-toke", ""] {
-        assert_unauthenticated(&gateway, with_token(token), "token").await;
-    }
-    let answer = execute(with_token("a-token")).await;
-    assert_eq!(answer.status, 200, "{answer:?}");
-}
-
-#[tokio::test]
-async fn projects_and_instances_that_are_not_there() {
+async fn unknown_projects_and_instances() {
     let gateway = gateway().await;
     let at = |project: &str, instance: &str| {
-        let url = format!(
-            "{}{}",
-            gateway.endpoint(),
-            path(project, instance, "orders", "messages/delete")
-        );
-        execute(sign(
-            request(Method::POST, &url, FOUR_HUNDRED),
-            &gateway.credentials(),
-        ))
+        let ids = [project, instance, "orders"];
+        let url = url_at(gateway.endpoint(), ids, "messages/delete");
+        let request = request(Method::POST, &url, FOUR_HUNDRED);
+        execute(sign(request, &gateway.credentials()))
     };
-    at(gateway.project_id(), "another-instance")
-        .await
-        .assert_refused(404, "DMS.00404022");
-    at("another-project", gateway.instance_id())
-        .await
-        .assert_refused(403, "DMS.00403003");
+    let no_instance = at(gateway.project_id(), "another-instance").await;
+    no_instance.assert_refused(404, "DMS.00404022");
+    let no_project = at("another-project", gateway.instance_id()).await;
+    no_project.assert_refused(403, "DMS.00403003");
     assert_eq!(log_start(&gateway, "orders", 0), 0);
 }
 
@@ -173,7 +135,7 @@ async fn a_project_header_that_names_another_project() {
 }
 
 #[tokio::test]
-async fn keys_and_tokens_touch_what_they_may() {
+async fn keys_and_tokens_are_limited_to_their_projects_and_instances() {
     const CONFIG: &str = r#"
         listen = "127.0.0.1:0"
         instance = [
@@ -218,25 +180,22 @@ async fn keys_and_tokens_touch_what_they_may() {
         };
         let body = r#"{"partitions":[{"partition":0,"offset":1}]}"#;
         let ids = [project, instance, "t"];
-        let answer = execute(deletion(&service, ids, body, &credentials)).await;
+        let response = execute(deletion(&service, ids, body, &credentials)).await;
         match refused {
-            None => assert_eq!(answer.status, 200, "{who} {project} {instance}: {answer:?}"),
-            Some((status, code)) => answer.assert_refused(status, code),
+            None => assert_eq!(
+                response.status, 200,
+                "{who} {project} {instance}: {response:?}"
+            ),
+            Some((status, code)) => response.assert_refused(status, code),
         }
     }
 }
 
 #[tokio::test]
-async fn anybody_is_served_on_a_loopback_address_only() {
+async fn anonymous_requests_are_served_on_a_loopback_address_only() {
     let gateway = start(Gateway::memory().topic("orders", 1, 1000).anonymous()).await;
     assert_eq!(execute(unsigned(&gateway)).await.status, 200);
-    let everywhere = Gateway::memory()
-        .listen(([0, 0, 0, 0], 0).into())
-        .anonymous()
-        .start()
-        .await;
-    assert_eq!(
-        everywhere.expect_err("no such gateway").kind(),
-        ErrorKind::InvalidSetting
-    );
+    let everywhere = Gateway::memory().listen(([0, 0, 0, 0], 0).into());
+    let error = everywhere.anonymous().start().await.expect_err("refused");
+    assert_eq!(error.kind(), ErrorKind::InvalidSetting);
 }

@@ -1,4 +1,4 @@
-//! What clients that do not behave get, byte by byte.
+//! Clients that misbehave, on plain TCP connections.
 
 use std::time::Duration;
 
@@ -23,11 +23,11 @@ async fn connect(gateway: &Gateway) -> TcpStream {
     support::connect(address.parse().expect("an address")).await
 }
 
-/// Sends these bytes and reads what comes at once.
+/// Sends these bytes and reads the first part of the response.
 async fn exchange(stream: &mut TcpStream, request: &str) -> String {
     stream.write_all(request.as_bytes()).await.expect("a write");
     let mut buffer = [0; 4096];
-    let read = stream.read(&mut buffer).await.expect("an answer");
+    let read = stream.read(&mut buffer).await.expect("a response");
     String::from_utf8_lossy(&buffer[..read]).into_owned()
 }
 
@@ -40,16 +40,12 @@ async fn send_head(gateway: &Gateway, head: &str) -> String {
 }
 
 #[track_caller]
-fn assert_refused(answer: &str, status: u16, error_code: &str) {
-    assert!(
-        answer.starts_with(&format!("HTTP/1.1 {status} ")),
-        "{answer}"
-    );
-    assert!(
-        answer.contains(&format!("\"error_code\":\"{error_code}\"")),
-        "{answer}"
-    );
-    assert!(answer.contains("\r\nx-request-id: "), "{answer}");
+fn assert_refused(response: &str, status: u16, error_code: &str) {
+    let start = format!("HTTP/1.1 {status} ");
+    assert!(response.starts_with(&start), "{response}");
+    let error_code = format!("\"error_code\":\"{error_code}\"");
+    assert!(response.contains(&error_code), "{response}");
+    assert!(response.contains("\r\nx-request-id: "), "{response}");
 }
 
 fn delete_path(gateway: &Gateway, topic: &str) -> String {
@@ -57,50 +53,31 @@ fn delete_path(gateway: &Gateway, topic: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_header_larger_than_the_vendor_allows() {
+async fn heads_larger_than_the_vendor_allows() {
     let gateway = gateway().await;
     let one = format!("POST / HTTP/1.1\r\nx-filler: {}", "x".repeat(33 * 1024));
-    assert_refused(&send_head(&gateway, &one).await, 494, "APIGW.0201");
-    let filler = "x".repeat(30 * 1024);
-    let many = format!(
-        "
-a: {filler}
-b: {filler}
-c: {filler}
-d: {filler}
-e: {filler}"
-    );
-    assert_refused(
-        &send_head(&gateway, &format!("POST / HTTP/1.1{many}")).await,
-        494,
-        "APIGW.0201",
-    );
+    let lines =
+        ["a", "b", "c", "d", "e"].map(|name| format!("\r\n{name}: {}", "x".repeat(30 * 1024)));
+    let many = "POST / HTTP/1.1".to_owned() + &lines.concat();
+    let target = format!("POST /{} HTTP/1.1", "x".repeat(33 * 1024));
+    for (head, status) in [(one, 494), (many, 494), (target, 414)] {
+        assert_refused(&send_head(&gateway, &head).await, status, "APIGW.0201");
+    }
 }
 
 #[tokio::test]
-async fn a_target_longer_than_the_vendor_allows() {
+async fn heads_that_cannot_be_read() {
     let gateway = gateway().await;
-    let head = format!("POST /{} HTTP/1.1", "x".repeat(33 * 1024));
-    assert_refused(&send_head(&gateway, &head).await, 414, "APIGW.0201");
+    let endless = format!("POST / HTTP/1.1\r\nx-filler: {}", "x".repeat(MIB));
+    for (head, status) in [(&*endless, "431"), ("\u{16}\u{3}\u{1}", "400")] {
+        let response = send_head(&gateway, head).await;
+        let start = format!("HTTP/1.1 {status} ");
+        assert!(response.starts_with(&start), "{response}");
+    }
 }
 
 #[tokio::test]
-async fn a_head_without_end() {
-    let gateway = gateway().await;
-    let head = format!("POST / HTTP/1.1\r\nx-filler: {}", "x".repeat(MIB));
-    let answer = send_head(&gateway, &head).await;
-    assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
-}
-
-#[tokio::test]
-async fn what_is_not_http() {
-    let gateway = gateway().await;
-    let answer = send_head(&gateway, "\u{16}\u{3}\u{1}").await;
-    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
-}
-
-#[tokio::test]
-async fn a_body_that_says_it_is_too_large_is_not_waited_for() {
+async fn a_body_with_a_content_length_above_the_limit_is_not_read() {
     let gateway = gateway().await;
     let mut stream = connect(&gateway).await;
     let path = delete_path(&gateway, "orders");
@@ -109,14 +86,13 @@ async fn a_body_that_says_it_is_too_large_is_not_waited_for() {
         13 * MIB
     );
     stream.write_all(head.as_bytes()).await.expect("a write");
-    let answer = read_to_end(&mut stream).await;
-    assert_refused(&answer, 413, "APIGW.0201");
-    assert!(answer.contains("\r\nconnection: close\r\n"), "{answer}");
+    let response = read_to_end(&mut stream).await;
+    assert_refused(&response, 413, "APIGW.0201");
+    assert!(response.contains("\r\nconnection: close\r\n"), "{response}");
 }
 
-/// The answer is there for a client that writes its whole body before it looks.
 #[tokio::test]
-async fn a_client_that_goes_on_writing_gets_its_answer() {
+async fn a_client_that_is_still_writing_gets_the_response() {
     let gateway = gateway().await;
     let mut stream = connect(&gateway).await;
     let body = "x".repeat(MIB / 2);
@@ -129,7 +105,7 @@ async fn a_client_that_goes_on_writing_gets_its_answer() {
     assert_refused(&read_to_end(&mut stream).await, 404, "APIGW.0101");
 }
 
-/// Early refusals wait for the rest of a request, but not for ever: neither one that trickles nor one without end.
+/// After an early refusal the gateway reads the rest of a request only within limits of time and size.
 #[tokio::test]
 async fn a_client_that_does_not_stop_writing_is_cut_off() {
     let gateway = gateway().await;
@@ -144,9 +120,8 @@ async fn a_client_that_does_not_stop_writing_is_cut_off() {
                 tokio::time::sleep(pause).await;
             }
         };
-        timeout(Duration::from_secs(10), writing)
-            .await
-            .expect("it is cut off");
+        let ended = timeout(Duration::from_secs(10), writing).await;
+        ended.expect("it is cut off");
         // The buffers of two sockets come on top of what is read.
         assert!(sent < 16 * MIB, "{sent} bytes of pieces of {piece}");
     }
@@ -156,10 +131,8 @@ async fn a_client_that_does_not_stop_writing_is_cut_off() {
 async fn topics_of_dots_reach_no_other_path() {
     let gateway = gateway().await;
     for topic in ["..", ".", "%2e%2e", "%2E", "..%2f..", "%ff", "%00"] {
-        let head = format!(
-            "POST {} HTTP/1.1\r\ncontent-length: 0",
-            delete_path(&gateway, topic)
-        );
+        let path = delete_path(&gateway, topic);
+        let head = format!("POST {path} HTTP/1.1\r\ncontent-length: 0");
         assert_refused(&send_head(&gateway, &head).await, 400, "DMS.00400062");
     }
 }
@@ -173,9 +146,8 @@ async fn an_idle_connection_is_closed_by_a_shutdown() {
     assert_eq!(rest, "");
 }
 
-/// Clients that are slow to come back on a connection are still met with an answer while others do.
 #[tokio::test]
-async fn idle_connections_stay_open_as_long_as_requests_come() {
+async fn idle_connections_stay_open_during_a_shutdown_while_requests_come() {
     let gateway = gateway().await;
     let mut idle = Vec::new();
     for _ in 0..8 {
@@ -187,8 +159,11 @@ async fn idle_connections_stay_open_as_long_as_requests_come() {
     for mut stream in idle {
         tokio::time::sleep(Duration::from_millis(300)).await;
         stream.write_all(GET.as_bytes()).await.expect("a write");
-        let answer = read_to_end(&mut stream).await;
-        assert!(answer.contains("\r\nconnection: close\r\n"), "{answer:?}");
+        let response = read_to_end(&mut stream).await;
+        assert!(
+            response.contains("\r\nconnection: close\r\n"),
+            "{response:?}"
+        );
     }
     shutdown.await.expect("a shutdown");
 }
@@ -202,23 +177,25 @@ async fn a_dropped_gateway_stops() {
 }
 
 #[tokio::test]
-async fn a_request_that_comes_while_the_gateway_stops_is_refused_with_an_answer() {
+async fn a_request_during_a_shutdown_gets_a_refusal() {
     let gateway = gateway().await;
     let mut stream = connect(&gateway).await;
     let path = delete_path(&gateway, "orders");
     let shutdown = tokio::spawn(gateway.shutdown());
     let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
     let request = format!("POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n");
-    // The first request may still be served; the connection stays for one more.
-    let mut answers = String::new();
-    while !answers.contains("HTTP/1.1 503 ") {
-        assert!(tokio::time::Instant::now() < deadline, "{answers}");
-        answers += &exchange(&mut stream, &request).await;
+    // The first request may still be served; the connection stays open for another one.
+    let mut responses = String::new();
+    while !responses.contains("HTTP/1.1 503 ") {
+        assert!(tokio::time::Instant::now() < deadline, "{responses}");
+        responses += &exchange(&mut stream, &request).await;
     }
-    assert!(
-        answers.contains("DMS.111501025") && answers.contains("\r\nretry-after: 1\r\n"),
-        "{answers}"
-    );
-    assert!(answers.contains("\r\nconnection: close\r\n"), "{answers}");
+    for part in [
+        "DMS.111501025",
+        "\r\nretry-after: 1\r\n",
+        "\r\nconnection: close\r\n",
+    ] {
+        assert!(responses.contains(part), "{part:?} is not in {responses}");
+    }
     shutdown.await.expect("a shutdown");
 }

@@ -1,26 +1,25 @@
-//! The memory backend under the table of Kafka's rules.
+//! The table of Kafka's rules, with topics in memory.
 
 use dms_kafka_gateway::Gateway;
 
 use crate::{
-    deletion_table::{Case, Target, table},
-    support::{Answer, delete, start},
+    deletion_table::{Case, TestedGateway, table},
+    support::{Response, delete, start},
 };
 
-impl Target for Gateway {
-    async fn delete(&self, topic: &str, body: String) -> Answer {
+impl TestedGateway for Gateway {
+    async fn delete(&self, topic: &str, body: String) -> Response {
         delete(self, topic, body).await
     }
 
     async fn append(&self, topic: &str, partition: i32, records: u64) {
-        self.append(topic, partition, records)
-            .expect("the partition exists");
+        let appended = self.append(topic, partition, records);
+        appended.expect("the partition exists");
     }
 
     async fn offsets(&self, topic: &str, partition: i32) -> (i64, i64) {
-        let offsets = self
-            .partition(topic, partition)
-            .expect("the partition exists");
+        let offsets = self.partition(topic, partition);
+        let offsets = offsets.expect("the partition exists");
         (offsets.log_start_offset, offsets.high_watermark)
     }
 }

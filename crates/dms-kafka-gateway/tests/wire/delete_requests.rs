@@ -1,4 +1,4 @@
-//! What a deletion looks like on the wire: paths, methods, bodies, answers.
+//! Deletions on the wire: paths, methods, bodies and responses.
 
 use crate::support::{cases, delete, log_start, send, start, url};
 use dms_kafka_gateway::Gateway;
@@ -15,19 +15,14 @@ async fn gateway() -> Gateway {
 #[track_caller]
 fn assert_untouched(gateway: &Gateway, what: &str) {
     for partition in 0..3 {
-        let left = gateway
-            .partition("orders", partition)
-            .expect("it was seeded");
-        assert_eq!(
-            (left.log_start_offset, left.high_watermark),
-            (0, 1000),
-            "{what}: partition {partition}"
-        );
+        let left = gateway.partition("orders", partition).expect("a partition");
+        let left = (left.log_start_offset, left.high_watermark);
+        assert_eq!(left, (0, 1000), "{what}: partition {partition}");
     }
 }
 
 #[tokio::test]
-async fn bodies_that_break_a_rule_are_refused_whole() {
+async fn invalid_bodies_are_refused_and_nothing_is_deleted() {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Case {
@@ -38,77 +33,66 @@ async fn bodies_that_break_a_rule_are_refused_whole() {
     }
     let gateway = gateway().await;
     for case in cases::<Case>("refused_bodies.toml") {
-        let answer = delete(&gateway, "orders", case.body.as_bytes()).await;
-        answer.assert_refused(400, &case.code);
+        let response = delete(&gateway, "orders", case.body.as_bytes()).await;
+        response.assert_refused(400, &case.code);
         for word in &case.says {
-            assert!(
-                answer.error_msg().contains(word.as_str()),
-                "{}: {word:?} is not in {answer:?}",
-                case.name
-            );
+            let name = &case.name;
+            let said = response.error_msg().contains(word);
+            assert!(said, "{name}: {word:?} is not in {response:?}");
         }
         assert_untouched(&gateway, &case.name);
     }
 }
 
 #[tokio::test]
-async fn a_body_is_quoted_back_only_so_far() {
+async fn a_refusal_quotes_only_the_beginning_of_a_body() {
     let gateway = gateway().await;
     let body = format!(r#"{{"{}":1}}"#, "x".repeat(100_000));
-    let answer = delete(&gateway, "orders", body).await;
-    answer.assert_refused(400, "DMS.00400005");
-    assert!(
-        answer.error_msg().len() < 1000,
-        "{} bytes",
-        answer.error_msg().len()
-    );
+    let response = delete(&gateway, "orders", body).await;
+    response.assert_refused(400, "DMS.00400005");
+    let length = response.error_msg().len();
+    assert!(length < 1000, "{length} bytes");
 }
 
 #[tokio::test]
 async fn deep_nesting_is_refused() {
     let gateway = gateway().await;
     let body = format!(r#"{{"partitions":{}"#, "[".repeat(1_000_000));
-    let answer = delete(&gateway, "orders", body).await;
-    answer.assert_refused(400, "DMS.00400005");
+    let response = delete(&gateway, "orders", body).await;
+    response.assert_refused(400, "DMS.00400005");
 }
 
 #[tokio::test]
-async fn an_answer_is_json_with_a_request_id() {
+async fn a_response_is_json_with_a_request_id() {
     let gateway = gateway().await;
     let first = delete(&gateway, "orders", FOUR_HUNDRED).await;
     assert_eq!(first.status, 200);
     assert_eq!(first.header("content-type"), Some("application/json"));
     let second = delete(&gateway, "orders", FOUR_HUNDRED).await;
     let ids = [first.header("x-request-id"), second.header("x-request-id")];
-    assert!(
-        ids.iter().all(Option::is_some) && ids[0] != ids[1],
-        "{ids:?}"
-    );
+    assert!(ids.iter().all(Option::is_some), "{ids:?}");
+    assert_ne!(ids[0], ids[1]);
 }
 
 #[tokio::test]
-async fn error_codes_are_integers_when_asked_for() {
-    let gateway = start(
-        Gateway::memory()
-            .topic("orders", 1, 10)
-            .integer_error_codes(true),
-    )
-    .await;
+async fn error_codes_are_integers_if_configured() {
+    let gateway = Gateway::memory().topic("orders", 1, 10);
+    let gateway = start(gateway.integer_error_codes(true)).await;
     let body = r#"{"partitions":[{"partition":0,"offset":4},{"partition":7,"offset":4}]}"#;
-    let answer = delete(&gateway, "orders", body).await;
+    let response = delete(&gateway, "orders", body).await;
     let expected = json!({"partitions": [
         {"partition": 0, "result": "success", "error_code": 0},
         {"partition": 7, "result": "fail", "error_code": 3},
     ]});
-    assert_eq!((answer.status, answer.body), (200, expected));
+    assert_eq!((response.status, response.body), (200, expected));
 }
 
 #[tokio::test]
 async fn the_older_path_deletes_too() {
     let gateway = gateway().await;
     let url = url(&gateway, "orders", "messages");
-    let answer = send(&gateway, Method::DELETE, &url, FOUR_HUNDRED).await;
-    assert_eq!(answer.status, 200, "{answer:?}");
+    let response = send(&gateway, Method::DELETE, &url, FOUR_HUNDRED).await;
+    assert_eq!(response.status, 200, "{response:?}");
     assert_eq!(log_start(&gateway, "orders", 0), 400);
 }
 
@@ -118,12 +102,10 @@ async fn a_hundred_thousand_partitions_in_one_request() {
     let rows: Vec<_> = (0..100_000)
         .map(|p| json!({"partition": p, "offset": p % 11}))
         .collect();
-    let answer = delete(&gateway, "wide", json!({"partitions": rows}).to_string()).await;
-    assert_eq!(answer.status, 200);
-    assert_eq!(
-        answer.body["partitions"].as_array().map(Vec::len),
-        Some(100_000)
-    );
+    let response = delete(&gateway, "wide", json!({"partitions": rows}).to_string()).await;
+    assert_eq!(response.status, 200);
+    let answered = response.body["partitions"].as_array();
+    assert_eq!(answered.map(Vec::len), Some(100_000));
     for partition in [0, 1, 54_321, 99_999] {
         let left = log_start(&gateway, "wide", partition);
         assert_eq!(left, i64::from(partition % 11), "partition {partition}");
@@ -131,7 +113,7 @@ async fn a_hundred_thousand_partitions_in_one_request() {
 }
 
 #[tokio::test]
-async fn topics_that_cannot_be_are_unknown() {
+async fn invalid_topic_names_are_unknown_topics() {
     let gateway = gateway().await;
     let long = "x".repeat(250);
     for topic in [
@@ -144,8 +126,8 @@ async fn topics_that_cannot_be_are_unknown() {
         "Orders",
         &long,
     ] {
-        let answer = delete(&gateway, topic, FOUR_HUNDRED).await;
-        answer.assert_refused(400, "DMS.00400062");
+        let response = delete(&gateway, topic, FOUR_HUNDRED).await;
+        response.assert_refused(400, "DMS.00400062");
         assert_untouched(&gateway, topic);
     }
 }
@@ -153,8 +135,8 @@ async fn topics_that_cannot_be_are_unknown() {
 #[tokio::test]
 async fn an_escaped_topic_is_the_topic() {
     let gateway = gateway().await;
-    let answer = delete(&gateway, "%6Frders", FOUR_HUNDRED).await;
-    assert_eq!(answer.status, 200, "{answer:?}");
+    let response = delete(&gateway, "%6Frders", FOUR_HUNDRED).await;
+    assert_eq!(response.status, 200, "{response:?}");
     assert_eq!(log_start(&gateway, "orders", 0), 400);
 }
 
@@ -173,8 +155,8 @@ async fn paths_and_methods_that_do_not_exist() {
         delete_path.replace("/v2/", "/v1/"),
     ];
     for path in &unknown {
-        let answer = send(&gateway, Method::POST, path, FOUR_HUNDRED).await;
-        answer.assert_refused(404, "APIGW.0101");
+        let response = send(&gateway, Method::POST, path, FOUR_HUNDRED).await;
+        response.assert_refused(404, "APIGW.0101");
     }
     for (method, operation, allowed) in [
         (Method::GET, "messages/delete", "POST"),
@@ -184,9 +166,9 @@ async fn paths_and_methods_that_do_not_exist() {
         (Method::POST, "partitions", "GET,HEAD"),
     ] {
         let url = url(&gateway, "orders", operation);
-        let answer = send(&gateway, method, &url, FOUR_HUNDRED).await;
-        answer.assert_refused(405, "DMS.00405001");
-        assert_eq!(answer.header("allow"), Some(allowed), "{operation}");
+        let response = send(&gateway, method, &url, FOUR_HUNDRED).await;
+        response.assert_refused(405, "DMS.00405001");
+        assert_eq!(response.header("allow"), Some(allowed), "{operation}");
     }
     assert_untouched(&gateway, "unknown paths and methods");
 }

@@ -1,9 +1,9 @@
-//! Kafka's rules for deleting records: one table, and how it is run against whatever claims to keep them.
+//! Kafka's rules for deleting records: a table for every backend.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, cases};
+use crate::support::{Response, cases};
 
 /// One topic and what happens to it; the file of cases explains each field.
 #[derive(Deserialize)]
@@ -33,15 +33,15 @@ struct Step {
     left: Vec<(i64, i64)>,
 }
 
-/// A gateway, and a way past it to the topics behind it.
-pub(crate) trait Target {
+/// A gateway, and direct access to the topics behind it.
+pub(crate) trait TestedGateway {
     /// Sends a signed deletion with this body.
-    async fn delete(&self, topic: &str, body: String) -> Answer;
+    async fn delete(&self, topic: &str, body: String) -> Response;
 
     /// Appends records to a partition, as a producer.
     async fn append(&self, topic: &str, partition: i32, records: u64);
 
-    /// Log start offset and high watermark of a partition, as a consumer sees them.
+    /// Log start offset and high watermark of a partition.
     async fn offsets(&self, topic: &str, partition: i32) -> (i64, i64);
 }
 
@@ -59,42 +59,38 @@ pub(crate) fn table() -> Vec<Case> {
     assert!(cases.len() >= 25, "the table has shrunk to {}", cases.len());
     for case in &cases {
         let named = case.create || case.topic.is_some();
-        assert!(
-            named,
-            "{}: a topic that is not created needs a name",
-            case.name
-        );
+        assert!(named, "{}: a topic needs a name", case.name);
     }
     cases
 }
 
 impl Case {
-    /// The topic's name, or `name` when any will do.
+    /// The topic's fixed name, or `name`.
     pub(crate) fn topic_or<'a>(&'a self, name: &'a str) -> &'a str {
         self.topic.as_deref().unwrap_or(name)
     }
 
-    pub(crate) async fn run(&self, topic: &str, target: &impl Target) {
+    pub(crate) async fn run(&self, topic: &str, gateway: &impl TestedGateway) {
         for step in &self.step {
-            step.run(topic, &self.name, target).await;
+            step.run(topic, &self.name, gateway).await;
         }
     }
 }
 
 impl Step {
-    async fn run(&self, topic: &str, case: &str, target: &impl Target) {
+    async fn run(&self, topic: &str, case: &str, gateway: &impl TestedGateway) {
         if let Some((partition, records)) = self.append {
-            target.append(topic, partition, records).await;
+            gateway.append(topic, partition, records).await;
         }
-        let answer = target.delete(topic, deletion_of(&self.rows)).await;
+        let response = gateway.delete(topic, deletion_of(&self.rows)).await;
         if let Some(code) = &self.refused {
-            answer.assert_refused(400, code);
+            response.assert_refused(400, code);
         } else {
-            assert_eq!(answer.status, 200, "{case}: {answer:?}");
-            assert_eq!(answer.body, self.expected(), "{case}");
+            assert_eq!(response.status, 200, "{case}: {response:?}");
+            assert_eq!(response.body, self.expected(), "{case}");
         }
         for (partition, left) in (0..).zip(&self.left) {
-            let offsets = target.offsets(topic, partition).await;
+            let offsets = gateway.offsets(topic, partition).await;
             assert_eq!(offsets, *left, "{case}: partition {partition}");
         }
     }

@@ -1,4 +1,4 @@
-//! Many requests at once to a gateway that is asked to stop meanwhile: nothing is lost, and nothing is said that is not so.
+//! Many concurrent requests to a gateway that is asked to stop meanwhile: each is served or refused, and the audit log agrees.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,34 +11,35 @@ use futures_util::{StreamExt as _, stream};
 use reqwest::{Method, Request};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, credentials, http, io_error, path, request, sign};
+use crate::support::{Response, credentials, http, io_error, request, sign, url_at};
 
 const REQUESTS: i64 = 10_000;
 const IN_FLIGHT: usize = 256;
-/// After so many answers the gateway is asked to stop.
+/// The gateway is asked to stop after this many responses.
 const STOP_AFTER: usize = 6_000;
 
 pub(crate) const PARTITIONS: i32 = 16;
+
 /// Where to send the requests: the URL, and project, instance and topic.
 pub(crate) struct Load<'a> {
     pub(crate) endpoint: &'a str,
     pub(crate) ids: [&'a str; 3],
 }
 
-/// What the clients learnt.
+/// The responses that the clients got.
 #[derive(Debug, Default)]
-pub(crate) struct Learnt {
-    /// Deletions that were answered, by request id.
-    deleted: BTreeMap<String, Deletion>,
+pub(crate) struct LoadResult {
+    /// Deletions with a 200, by request id.
+    deleted: BTreeMap<String, DeletedRow>,
     listed: usize,
     unauthorized: usize,
-    /// Answered with 503, or refused before a connection was made.
+    /// Requests with a 503 or without a connection.
     refused: usize,
 }
 
-/// What one request deletes, and `error_code` of its answer.
+/// One deletion, and the `error_code` of its response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Deletion {
+struct DeletedRow {
     partition: i32,
     offset: i64,
     error_code: i64,
@@ -68,17 +69,17 @@ impl Kind {
 }
 
 impl Load<'_> {
-    /// Sends them all, and has the gateway stopped while it answers.
-    pub(crate) async fn run(&self, stop: impl FnOnce()) -> Learnt {
+    /// Sends all requests, and calls `stop` when some have been answered.
+    pub(crate) async fn run(&self, stop: impl FnOnce()) -> LoadResult {
         let http = http();
         let requests = (0..REQUESTS).map(|n| (Kind::of(n), self.request(Kind::of(n))));
-        let answers = stream::iter(requests)
+        let responses = stream::iter(requests)
             .map(|(kind, request)| send(&http, kind, request))
             .buffer_unordered(IN_FLIGHT);
-        let mut answers = std::pin::pin!(answers);
-        let (mut learnt, mut stop, mut answered) = (Learnt::default(), Some(stop), 0);
-        while let Some((kind, answer)) = answers.next().await {
-            learnt.note(kind, answer);
+        let mut responses = std::pin::pin!(responses);
+        let (mut result, mut stop, mut answered) = (LoadResult::default(), Some(stop), 0);
+        while let Some((kind, response)) = responses.next().await {
+            result.note(kind, response);
             answered += 1;
             if answered == STOP_AFTER
                 && let Some(stop) = stop.take()
@@ -86,18 +87,11 @@ impl Load<'_> {
                 stop();
             }
         }
-        learnt
+        result
     }
 
     fn request(&self, kind: Kind) -> Request {
-        let [project, instance, topic] = self.ids;
-        let url = |operation| {
-            format!(
-                "{}{}",
-                self.endpoint,
-                path(project, instance, topic, operation)
-            )
-        };
+        let url = |operation| url_at(self.endpoint, self.ids, operation);
         let delete = |partition, offset| {
             let body = json!({"partitions": [{"partition": partition, "offset": offset}]});
             request(Method::POST, &url("messages/delete"), body.to_string())
@@ -105,95 +99,80 @@ impl Load<'_> {
         let (request, secret_key) = match kind {
             Kind::Delete { partition, offset } => (delete(partition, offset), "sk"),
             Kind::List => (request(Method::GET, &url("partitions"), ""), "sk"),
-            // Everything: it would be seen.
+            // If it deleted everything, the log start would show it.
             Kind::WronglySigned => (delete(0, -1), "wrong"),
         };
         sign(request, &credentials("AK", secret_key))
     }
 }
 
-/// The answer, or `None` when the request was not sent.
-async fn send(http: &reqwest::Client, kind: Kind, request: Request) -> (Kind, Option<Answer>) {
+/// The response, or `None` when the request was not sent.
+async fn send(http: &reqwest::Client, kind: Kind, request: Request) -> (Kind, Option<Response>) {
     match http.execute(request).await {
-        Ok(response) => (kind, Some(Answer::read(response).await)),
+        Ok(response) => (kind, Some(Response::read(response).await)),
         Err(error) if io_error(&error) == Some(ErrorKind::ConnectionRefused) => (kind, None),
-        Err(error) => panic!("neither an answer nor a clean refusal: {error:?}"),
+        Err(error) => panic!("neither a response nor a clean refusal: {error:?}"),
     }
 }
 
-impl Learnt {
-    fn note(&mut self, kind: Kind, answer: Option<Answer>) {
-        let Some(answer) = answer else {
+impl LoadResult {
+    fn note(&mut self, kind: Kind, response: Option<Response>) {
+        let Some(response) = response else {
             self.refused += 1;
             return;
         };
-        match (kind, answer.status) {
+        match (kind, response.status) {
             (_, 503) => {
-                answer.assert_refused(503, "DMS.111501025");
+                response.assert_refused(503, "DMS.111501025");
                 self.refused += 1;
             }
             (Kind::WronglySigned, 401) => {
-                answer.assert_refused(401, "APIGW.0301");
+                response.assert_refused(401, "APIGW.0301");
                 self.unauthorized += 1;
             }
             (Kind::List, 200) => {
-                assert_eq!(answer.body["total"], PARTITIONS, "{answer:?}");
+                assert_eq!(response.body["total"], PARTITIONS, "{response:?}");
                 self.listed += 1;
             }
             (Kind::Delete { partition, offset }, 200) => {
-                let row = &answer.body["partitions"][0];
-                assert_eq!(row["partition"], partition, "{answer:?}");
-                let error_code = row["error_code"]
-                    .as_str()
-                    .and_then(|code| code.parse().ok());
-                let deletion = Deletion {
+                let row = &response.body["partitions"][0];
+                assert_eq!(row["partition"], partition, "{response:?}");
+                let error_code = row["error_code"].as_str().expect("text");
+                let deletion = DeletedRow {
                     partition,
                     offset,
-                    error_code: error_code.expect("a number"),
+                    error_code: error_code.parse().expect("a number"),
                 };
-                let id = answer.header("x-request-id").expect("an id").to_owned();
+                let id = response.header("x-request-id").expect("an id").to_owned();
                 assert!(self.deleted.insert(id, deletion).is_none(), "an id twice");
             }
-            _ => panic!("{answer:?}"),
+            _ => panic!("{response:?}"),
         }
     }
 
     /// The ids of the requests whose deletion was answered.
     #[allow(
         dead_code,
-        reason = "only a process of its own has a log to hold this against"
+        reason = "only a separate process has a log to compare with"
     )]
     pub(crate) fn deleted_ids(&self) -> impl Iterator<Item = &str> {
         self.deleted.keys().map(String::as_str)
     }
 
-    /// Holds the audit log against what the clients learnt, and gives the log start that each partition must have now.
+    /// Compares the audit log with the responses, and returns the log start offset that each partition must have.
     pub(crate) fn assert_audited(&self, file: &Path) -> BTreeMap<i32, i64> {
-        let Self {
-            deleted,
-            listed,
-            unauthorized,
-            refused,
-        } = self;
-        let told = format!(
-            "{} deletions and {listed} listings answered, {unauthorized} wrong signatures refused, {refused} requests refused",
-            deleted.len()
-        );
-        assert!(
-            deleted.len() > 1000 && *listed > 500 && *unauthorized > 500 && *refused > 500,
-            "{told}"
-        );
-        println!("{told}");
+        let deleted = self.deleted.len();
+        let counts = [deleted, self.listed, self.unauthorized, self.refused];
+        println!("responses to deletions, listings and wrong signatures, and refusals: {counts:?}");
+        let mut enough = counts.iter().zip([1000, 500, 500, 500]);
+        assert!(enough.all(|(count, least)| *count > least), "{counts:?}");
         let audit = Audit::read(file);
         let results: BTreeSet<&String> = audit.results.keys().collect();
-        assert_eq!(
-            audit.intents.iter().collect::<BTreeSet<_>>(),
-            results,
-            "each intent has its result"
-        );
-        assert_eq!(audit.results, *deleted, "the clients know of each result");
+        let intents: BTreeSet<&String> = audit.intents.iter().collect();
+        assert_eq!(intents, results, "each intent has its result");
+        assert_eq!(audit.results, self.deleted, "each result was answered");
         let mut starts: BTreeMap<i32, i64> = BTreeMap::new();
-        for deletion in deleted.values() {
+        for deletion in self.deleted.values() {
             assert_eq!(deletion.error_code, 0, "{deletion:?}");
             let start = starts.entry(deletion.partition).or_default();
             *start = deletion.offset.max(*start);
@@ -205,7 +184,7 @@ impl Learnt {
 /// The audit log of deletions of one partition each.
 struct Audit {
     intents: BTreeSet<String>,
-    results: BTreeMap<String, Deletion>,
+    results: BTreeMap<String, DeletedRow>,
 }
 
 impl Audit {
@@ -220,21 +199,15 @@ impl Audit {
                 continue;
             }
             let row = &line["partitions"][0];
-            let number = |name: &str| {
-                row[name]
-                    .as_i64()
-                    .unwrap_or_else(|| panic!("{name}: {line}"))
-            };
+            let number = |name: &str| row[name].as_i64().expect("a number");
             assert!(number("low_watermark") >= number("offset"), "{line}");
-            let deletion = Deletion {
+            let deletion = DeletedRow {
                 partition: i32::try_from(number("partition")).expect("a partition"),
                 offset: number("offset"),
                 error_code: number("error_code"),
             };
-            assert!(
-                results.insert(id, deletion).is_none(),
-                "a result twice: {line}"
-            );
+            let before = results.insert(id, deletion);
+            assert_eq!(before, None, "a result twice: {line}");
         }
         Self { intents, results }
     }

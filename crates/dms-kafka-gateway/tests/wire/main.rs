@@ -1,11 +1,14 @@
-//! The gateway as its clients and operators meet it: over the wire.
+//! The gateway as its clients and operators use it: over the wire.
 
 #![allow(
     clippy::expect_used,
     clippy::panic,
-    reason = "a test fails by panicking, and says what it expected"
+    reason = "a test fails by panicking"
 )]
-#![allow(clippy::print_stdout, reason = "numbers of a load are told")]
+#![allow(
+    clippy::print_stdout,
+    reason = "the numbers of a load test are printed"
+)]
 
 mod access;
 mod audit;

@@ -1,12 +1,12 @@
-//! What the operator looks at.
+//! The operator's endpoints and the ready line.
 
 use std::{fs, path::Path};
 
-use crate::support::{Answer, delete, execute, request, serve, start, url};
-use dms_kafka_gateway::Gateway;
+use crate::support::{Response, delete, execute, request, serve, start, url};
+use dms_kafka_gateway::{Gateway, ReadyLine};
 use reqwest::Method;
 
-async fn get(gateway: &Gateway, path: &str) -> Answer {
+async fn get(gateway: &Gateway, path: &str) -> Response {
     let url = format!("{}{path}", gateway.endpoint());
     execute(request(Method::GET, &url, "")).await
 }
@@ -19,25 +19,23 @@ async fn gateway() -> Gateway {
 async fn health_and_readiness() {
     let gateway = gateway().await;
     for (path, body) in [("/healthz", "ok\n"), ("/readyz", "ready\n")] {
-        let answer = get(&gateway, path).await;
-        assert_eq!((answer.status, answer.body.as_str()), (200, Some(body)));
-        assert!(answer.header("x-request-id").is_some(), "{answer:?}");
+        let response = get(&gateway, path).await;
+        assert_eq!((response.status, response.body.as_str()), (200, Some(body)));
+        assert!(response.header("x-request-id").is_some(), "{response:?}");
     }
 }
 
-/// The served contract is the one in the repository, which the crate cannot reach into once it is published.
+/// The crate contains a link to the contract, because a published crate cannot refer to the repository.
 #[tokio::test]
 async fn the_contract_is_served() {
     let gateway = gateway().await;
-    let answer = get(&gateway, "/openapi.yaml").await;
-    assert_eq!(
-        (answer.status, answer.header("content-type")),
-        (200, Some("application/yaml"))
-    );
+    let response = get(&gateway, "/openapi.yaml").await;
+    assert_eq!(response.status, 200);
+    assert_eq!(response.header("content-type"), Some("application/yaml"));
     let contract = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../openapi/dms-kafka.yaml");
     let contract = fs::read_to_string(contract).expect("the contract");
     assert!(
-        answer.body.as_str() == Some(&contract),
+        response.body.as_str() == Some(&contract),
         "src/openapi.yaml must be the link to openapi/dms-kafka.yaml, or the same text"
     );
 }
@@ -50,13 +48,10 @@ async fn metrics() {
     let url = url(&gateway, "orders", "messages/delete");
     let unsigned = request(Method::POST, &url, body);
     assert_eq!(execute(unsigned).await.status, 401);
-    let answer = get(&gateway, "/metrics").await;
-    assert_eq!(
-        answer.header("content-type"),
-        Some("application/openmetrics-text; version=1.0.0; charset=utf-8"),
-        "{answer:?}"
-    );
-    let text = answer.body.as_str().expect("text");
+    let response = get(&gateway, "/metrics").await;
+    let media_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    assert_eq!(response.header("content-type"), Some(media_type));
+    let text = response.body.as_str().expect("text");
     for line in [
         r#"dms_kafka_gateway_requests_total{operation="delete_messages",status="200"} 1"#,
         r#"dms_kafka_gateway_requests_total{operation="delete_messages",status="401"} 1"#,
@@ -68,25 +63,20 @@ async fn metrics() {
         "dms_kafka_gateway_audit_failures_total 0",
         "dms_kafka_gateway_requests_in_flight 1",
     ] {
-        assert!(
-            text.lines().any(|found| found == line),
-            "{line} is not in\n{text}"
-        );
+        let found = text.lines().any(|found| found == line);
+        assert!(found, "{line} is not in\n{text}");
     }
-    for secret in [
-        gateway.project_id(),
-        gateway.instance_id(),
-        gateway.access_key(),
-        "orders",
-    ] {
-        assert!(!text.contains(secret), "{secret} is in\n{text}");
+    let ids = [gateway.project_id(), gateway.instance_id()];
+    for name in ids.into_iter().chain([gateway.access_key(), "orders"]) {
+        assert!(!text.contains(name), "{name} is in\n{text}");
     }
 }
 
 #[tokio::test]
-async fn the_ready_line_tells_a_made_up_secret_and_no_other() {
+async fn the_ready_line_shows_only_a_generated_secret_key() {
     let made_up = gateway().await;
-    let line = serde_json::to_value(made_up.ready_line()).expect("JSON");
+    let json = |line: ReadyLine<'_>| serde_json::to_value(line).expect("JSON");
+    let line = json(made_up.ready_line());
     let expected = serde_json::json!({
         "ready": true, "endpoint": made_up.endpoint(), "project_id": made_up.project_id(),
         "instance_id": made_up.instance_id(), "access_key": made_up.access_key(), "secret_key": made_up.secret_key(),
@@ -107,35 +97,29 @@ async fn the_ready_line_tells_a_made_up_secret_and_no_other() {
         "ready": true, "endpoint": several.endpoint(), "project_id": "p", "instance_id": "i",
         "instances": [{"project_id": "p", "instance_id": "i"}, {"project_id": "q", "instance_id": "h"}],
     });
-    let line = serde_json::to_value(several.ready_line()).expect("JSON");
-    assert_eq!(line, expected);
+    assert_eq!(json(several.ready_line()), expected);
 
-    let given = Gateway::memory()
-        .access_key("AK", "SK")
-        .project_id("p")
-        .instance("i");
-    let line = serde_json::to_value(start(given).await.ready_line()).expect("JSON");
-    assert!(
-        line.get("secret_key").is_none() && line["project_id"] == "p" && line["instance_id"] == "i",
-        "{line}"
+    let given = Gateway::memory().access_key("AK", "SK");
+    let given = start(given.project_id("p").instance("i")).await;
+    let line = json(given.ready_line());
+    assert!(line.get("secret_key").is_none(), "{line}");
+    assert_eq!(
+        (&line["project_id"], &line["instance_id"]),
+        (&"p".into(), &"i".into())
     );
 
     let everywhere = start(Gateway::memory().listen(([0, 0, 0, 0], 0).into())).await;
-    let line = serde_json::to_value(everywhere.ready_line()).expect("JSON");
+    let line = json(everywhere.ready_line());
     assert!(line.get("secret_key").is_none(), "{line}");
 }
 
 #[tokio::test]
-async fn nothing_that_is_printed_tells_a_secret() {
-    let builder = Gateway::memory()
-        .access_key("AK", "the-secret-key")
-        .token("the-token")
-        .topic("orders", 1, 1);
+async fn debug_output_has_no_secrets() {
+    let builder = Gateway::memory().access_key("AK", "the-secret-key");
+    let builder = builder.token("the-token").topic("orders", 1, 1);
     let described = format!("{builder:?}");
     let gateway = start(builder).await;
     let printed = format!("{described} {gateway:?} {:?}", gateway.ready_line());
-    assert!(
-        !printed.contains("the-secret-key") && !printed.contains("the-token"),
-        "{printed}"
-    );
+    assert!(!printed.contains("the-secret-key"), "{printed}");
+    assert!(!printed.contains("the-token"), "{printed}");
 }

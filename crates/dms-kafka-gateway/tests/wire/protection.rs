@@ -1,9 +1,9 @@
-//! What too much of anything gets.
+//! Limits: rate limit, lockout, timeouts and sizes.
 
 use std::time::{Duration, Instant};
 
 use crate::support::{
-    self, Answer, credentials, delete_as, deletion, execute, head, read_to_end, serve,
+    self, Response, credentials, delete_as, deletion, execute, head, read_to_end, serve,
 };
 use dms_kafka_gateway::Service;
 use tokio::{io::AsyncWriteExt as _, net::TcpStream};
@@ -14,14 +14,15 @@ const CONFIG: &str = r#"
     instance = [{ id = "i", project_id = "p", memory.topics = [{ name = "t", partitions = 1, records = 10 }] }]
 "#;
 
+const IDS: [&str; 3] = ["p", "i", "t"];
 const ONE: &str = r#"{"partitions":[{"partition":0,"offset":1}]}"#;
 
 async fn service(more: &str) -> Service {
     serve(&format!("{CONFIG}\n{more}"), std::path::Path::new("")).await
 }
 
-async fn delete(service: &Service, access_key: &str, secret_key: &str, body: &str) -> Answer {
-    delete_as(service, ["p", "i", "t"], body, access_key, secret_key).await
+async fn delete(service: &Service, access_key: &str, secret_key: &str, body: &str) -> Response {
+    delete_as(service, IDS, body, access_key, secret_key).await
 }
 
 async fn connect(service: &Service) -> TcpStream {
@@ -29,48 +30,38 @@ async fn connect(service: &Service) -> TcpStream {
 }
 
 #[tokio::test]
-async fn a_key_that_sends_too_much_is_throttled_and_no_other() {
+async fn only_the_key_that_sends_too_many_requests_is_throttled() {
     let service = service("rate_limit = { requests_per_second = 1, burst = 2 }").await;
     for _ in 0..5 {
-        let answer = delete(&service, "AK", "wrong", ONE).await;
-        answer.assert_refused(401, "APIGW.0301");
+        let response = delete(&service, "AK", "wrong", ONE).await;
+        response.assert_refused(401, "APIGW.0301");
     }
-    assert_eq!(
-        delete(&service, "AK", "sk", ONE).await.status,
-        200,
-        "wrong signatures cost the key nothing"
-    );
-    let mut refused = None;
-    while refused.is_none() {
-        refused =
-            Some(delete(&service, "AK", "sk", ONE).await).filter(|answer| answer.status != 200);
+    // Wrong signatures do not count.
+    let mut response = delete(&service, "AK", "sk", ONE).await;
+    assert_eq!(response.status, 200);
+    while response.status == 200 {
+        response = delete(&service, "AK", "sk", ONE).await;
     }
-    let refused = refused.expect("a refusal");
+    let refused = response;
     refused.assert_refused(429, "APIGW.0308");
     assert_eq!(refused.header("retry-after"), Some("1"));
     assert_eq!(delete(&service, "AK2", "sk", ONE).await.status, 200);
 }
 
 #[tokio::test]
-async fn a_key_that_is_guessed_at_is_locked_for_a_while() {
+async fn a_key_is_locked_for_a_while_after_wrong_signatures() {
     let service = service("lock_out = { failures = 2, seconds = 1 }").await;
     for _ in 0..3 {
-        let answer = delete(&service, "AK", "wrong", ONE).await;
-        answer.assert_refused(401, "APIGW.0301");
-        assert!(
-            answer.error_msg().contains("verify aksk signature fail"),
-            "{answer:?}"
-        );
+        let response = delete(&service, "AK", "wrong", ONE).await;
+        response.assert_refused(401, "APIGW.0301");
+        let wrong = response.error_msg().contains("verify aksk signature fail");
+        assert!(wrong, "{response:?}");
     }
     let started = Instant::now();
-    let answer = delete(&service, "AK", "sk", ONE).await;
-    answer.assert_refused(401, "APIGW.0301");
-    assert!(
-        answer
-            .error_msg()
-            .contains("AK access failed to reach the limit,forbidden"),
-        "{answer:?}"
-    );
+    let response = delete(&service, "AK", "sk", ONE).await;
+    response.assert_refused(401, "APIGW.0301");
+    let locked = "AK access failed to reach the limit,forbidden";
+    assert!(response.error_msg().contains(locked), "{response:?}");
     assert_eq!(delete(&service, "AK2", "sk", ONE).await.status, 200);
     while delete(&service, "AK", "sk", ONE).await.status != 200 {
         assert!(started.elapsed() < Duration::from_secs(10), "still locked");
@@ -79,11 +70,11 @@ async fn a_key_that_is_guessed_at_is_locked_for_a_while() {
 }
 
 #[tokio::test]
-async fn no_key_is_locked_unless_that_is_configured() {
+async fn no_key_is_locked_without_a_lockout() {
     let service = service("").await;
     for _ in 0..20 {
-        let answer = delete(&service, "AK", "wrong", ONE).await;
-        answer.assert_refused(401, "APIGW.0301");
+        let response = delete(&service, "AK", "wrong", ONE).await;
+        response.assert_refused(401, "APIGW.0301");
     }
     assert_eq!(delete(&service, "AK", "sk", ONE).await.status, 200);
 }
@@ -101,9 +92,9 @@ async fn a_head_that_does_not_arrive() {
     }
 }
 
-/// A byte now and then does not make the time longer.
+/// Single bytes do not extend the timeout.
 #[tokio::test]
-async fn a_head_that_trickles() {
+async fn a_head_that_arrives_byte_by_byte() {
     let service = service("limits.header_seconds = 0.5").await;
     let mut stream = connect(&service).await;
     let trickle = async {
@@ -120,17 +111,15 @@ async fn a_head_that_trickles() {
 #[tokio::test]
 async fn a_body_that_does_not_arrive() {
     let service = service("limits.body_seconds = 0.2").await;
-    let request = deletion(&service, ["p", "i", "t"], ONE, &credentials("AK", "sk"));
+    let request = deletion(&service, IDS, ONE, &credentials("AK", "sk"));
     let head = head(&request, "content-length: 1000");
     let mut stream = connect(&service).await;
     let begun = format!("{head}{ONE}");
     stream.write_all(begun.as_bytes()).await.expect("a write");
-    let answer = read_to_end(&mut stream).await;
-    assert!(
-        answer.starts_with("HTTP/1.1 408 ") && answer.contains("\"APIGW.0201\""),
-        "{answer}"
-    );
-    assert!(answer.contains("\r\nconnection: close\r\n"), "{answer}");
+    let response = read_to_end(&mut stream).await;
+    assert!(response.starts_with("HTTP/1.1 408 "), "{response}");
+    assert!(response.contains("\"APIGW.0201\""), "{response}");
+    assert!(response.contains("\r\nconnection: close\r\n"), "{response}");
 }
 
 #[tokio::test]
@@ -138,27 +127,49 @@ async fn bodies_larger_than_allowed() {
     let service = service("limits.body_bytes = 1000\nlimits.buffered_bytes = 1000").await;
     let large = format!("{ONE}{}", " ".repeat(1000 - ONE.len()));
     assert_eq!(delete(&service, "AK", "sk", &large).await.status, 200);
-    delete(&service, "AK", "sk", &(large.clone() + " "))
-        .await
-        .assert_refused(413, "APIGW.0201");
+    let larger = large + " ";
+    let response = delete(&service, "AK", "sk", &larger).await;
+    response.assert_refused(413, "APIGW.0201");
 
     // Without a length in its head, a body is counted while it comes.
-    let mut request = deletion(
-        &service,
-        ["p", "i", "t"],
-        &(large + " "),
-        &credentials("AK", "sk"),
-    );
+    let mut request = deletion(&service, IDS, &larger, &credentials("AK", "sk"));
     let chunks = vec![Ok::<_, std::io::Error>(ONE), Ok(&*" ".repeat(1000).leak())];
-    *request.body_mut() = Some(reqwest::Body::wrap_stream(futures_util::stream::iter(
-        chunks,
-    )));
+    let chunks = reqwest::Body::wrap_stream(futures_util::stream::iter(chunks));
+    *request.body_mut() = Some(chunks);
     execute(request).await.assert_refused(413, "APIGW.0201");
 }
 
-/// One request holds the only place by being delayed.
+/// A body that arrives slowly keeps its share of the buffers until the request ends.
 #[tokio::test]
-async fn more_requests_than_can_be_worked_on() {
+async fn more_bytes_of_bodies_than_the_buffers_allow() {
+    let service = service("limits.body_bytes = 1000\nlimits.buffered_bytes = 1000").await;
+    let large = format!("{ONE}{}", " ".repeat(1000 - ONE.len()));
+    let request = deletion(&service, IDS, &large, &credentials("AK", "sk"));
+    let head = head(&request, "connection: close\r\ncontent-length: 1000");
+    let mut half = connect(&service).await;
+    let (begun, rest) = large.split_at(500);
+    let begun = format!("{head}{begun}");
+    half.write_all(begun.as_bytes()).await.expect("a write");
+    let deadline = Instant::now() + Duration::from_secs(10);
+    let busy = loop {
+        let response = delete(&service, "AK", "sk", &large).await;
+        if response.status != 200 {
+            break response;
+        }
+        assert!(Instant::now() < deadline, "never busy");
+    };
+    busy.assert_refused(503, "DMS.111501025");
+    let rest_of_memory = delete(&service, "AK", "sk", &large[..500]).await;
+    assert_eq!(rest_of_memory.status, 200);
+    half.write_all(rest.as_bytes()).await.expect("a write");
+    let response = read_to_end(&mut half).await;
+    assert!(response.starts_with("HTTP/1.1 200 "), "{response}");
+    assert_eq!(delete(&service, "AK", "sk", &large).await.status, 200);
+}
+
+/// A fault delays the only request that may be served.
+#[tokio::test]
+async fn more_requests_than_the_concurrency_limit() {
     let service = service(
         "limits.concurrent_requests = 1
         faults.rule = [{ times = 1, fault = { delay_seconds = 0.5 } }]",
@@ -170,9 +181,9 @@ async fn more_requests_than_can_be_worked_on() {
     let others = async {
         let deadline = Instant::now() + Duration::from_secs(10);
         let busy = loop {
-            let answer = delete(&service, "AK", "wrong", ONE).await;
-            if answer.status != 401 {
-                break answer;
+            let response = delete(&service, "AK", "wrong", ONE).await;
+            if response.status != 401 {
+                break response;
             }
             assert!(Instant::now() < deadline, "never busy");
         };
@@ -180,18 +191,14 @@ async fn more_requests_than_can_be_worked_on() {
         assert_eq!(busy.header("retry-after"), Some("1"));
     };
     tokio::join!(delayed, others);
-    assert_eq!(
-        delete(&service, "AK", "sk", ONE).await.status,
-        200,
-        "the place is free again"
-    );
+    // The next request is served again.
+    assert_eq!(delete(&service, "AK", "sk", ONE).await.status, 200);
 }
 
-/// Whoever sends a body slowly takes no place.
 #[tokio::test]
-async fn slow_bodies_do_not_keep_others_out() {
+async fn slow_bodies_do_not_count_as_concurrent_requests() {
     let service = service("limits.concurrent_requests = 1").await;
-    let request = deletion(&service, ["p", "i", "t"], ONE, &credentials("AK", "sk"));
+    let request = deletion(&service, IDS, ONE, &credentials("AK", "sk"));
     let more = format!("connection: close\r\ncontent-length: {}", ONE.len());
     let mut slow = Vec::new();
     for _ in 0..10 {
@@ -203,13 +210,13 @@ async fn slow_bodies_do_not_keep_others_out() {
     assert_eq!(delete(&service, "AK", "sk", ONE).await.status, 200);
     for mut stream in slow {
         stream.write_all(ONE.as_bytes()).await.expect("a write");
-        let answer = read_to_end(&mut stream).await;
-        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        let response = read_to_end(&mut stream).await;
+        assert!(response.starts_with("HTTP/1.1 200 "), "{response}");
     }
 }
 
 #[tokio::test]
-async fn more_connections_than_may_be_open_wait() {
+async fn connections_above_the_limit_wait() {
     let service = service("limits.connections = 1\nlimits.header_seconds = 0.3").await;
     let mut first = connect(&service).await;
     let begun = b"GET /healthz HTTP/1.1\r\n";
@@ -217,13 +224,13 @@ async fn more_connections_than_may_be_open_wait() {
     let mut second = connect(&service).await;
     let whole = b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
     second.write_all(whole).await.expect("a write");
-    let answer = read_to_end(&mut second).await;
-    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    let response = read_to_end(&mut second).await;
+    assert!(response.starts_with("HTTP/1.1 200 "), "{response}");
 }
 
-/// The answer is larger than what the buffers between the two can take.
+/// The response is larger than the buffers of the two sockets.
 #[tokio::test]
-async fn a_client_that_does_not_read_its_answer() {
+async fn a_client_that_does_not_read_its_response() {
     const CONFIG: &str = r#"
         listen = "127.0.0.1:0"
         anonymous = true
@@ -235,13 +242,15 @@ async fn a_client_that_does_not_read_its_answer() {
         .map(|p| format!(r#"{{"partition":{p},"offset":0}}"#))
         .collect();
     let body = format!(r#"{{"partitions":[{}]}}"#, rows.join(","));
-    let mut deaf = connect(&service).await;
-    let path = support::path("p", "i", "t", "messages/delete");
+    let mut stalled = connect(&service).await;
+    let path = support::path(IDS, "messages/delete");
     let head = format!(
         "POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n",
         body.len()
     );
-    deaf.write_all((head + &body).as_bytes())
+    let request = head + &body;
+    stalled
+        .write_all(request.as_bytes())
         .await
         .expect("a write");
 
@@ -255,11 +264,8 @@ async fn a_client_that_does_not_read_its_answer() {
         if text.contains(answered) && open(text) {
             break;
         }
-        assert!(
-            Instant::now() < deadline,
-            "the connection is still open\n{text}"
-        );
+        assert!(Instant::now() < deadline, "still open\n{text}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    drop(deaf);
+    drop(stalled);
 }

@@ -1,4 +1,4 @@
-//! A busy gateway in memory that is asked to stop.
+//! A shutdown of a busy gateway in memory.
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,7 +17,7 @@ const CONFIG: &str = r#"
 "#;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_busy_gateway_stops_without_losing_an_answer() {
+async fn a_busy_gateway_stops_without_losing_a_response() {
     let folder = tempfile::tempdir().expect("a folder");
     let service = serve(CONFIG, folder.path()).await;
     let endpoint = service.endpoint().to_owned();
@@ -33,11 +33,11 @@ async fn a_busy_gateway_stops_without_losing_an_answer() {
         endpoint: &endpoint,
         ids: ["p", "i", "t"],
     };
-    let learnt = load.run(|| stop.notify_one()).await;
+    let result = load.run(|| stop.notify_one()).await;
     tokio::time::timeout(Duration::from_secs(30), stopped)
         .await
         .expect("a stop in time")
         .expect("a stop");
-    let starts = learnt.assert_audited(&folder.path().join("audit.jsonl"));
+    let starts = result.assert_audited(&folder.path().join("audit.jsonl"));
     assert_eq!(i32::try_from(starts.len()), Ok(PARTITIONS));
 }

@@ -1,4 +1,4 @@
-//! Requests as a client without any of the gateway's types would send them.
+//! Requests and responses, without the gateway's own types.
 
 use std::{
     error::Error,
@@ -14,7 +14,7 @@ use huaweicloud_auth::{
     signing::{Payload, RequestTarget, authorize},
 };
 use reqwest::{
-    Method, Request, Response,
+    Method, Request,
     header::{CONTENT_TYPE, HOST, HeaderMap, HeaderValue},
 };
 use serde::de::DeserializeOwned;
@@ -25,18 +25,18 @@ use tokio::{
     time::timeout,
 };
 
-/// An answer, read to its end.
+/// A complete response.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct Response {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Value,
 }
 
-impl Answer {
-    pub(crate) async fn read(response: Response) -> Self {
+impl Response {
+    pub(crate) async fn read(response: reqwest::Response) -> Self {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let text = response.text().await.expect("a whole answer");
+        let text = response.text().await.expect("a whole response");
         let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
         Self {
             status,
@@ -53,23 +53,17 @@ impl Answer {
         self.body["error_msg"].as_str().unwrap_or_default()
     }
 
-    /// The vendor's error body with this status and code, and the request id in body and header alike.
+    /// The response is a refusal with this status and code, and the same request id in body and header.
     #[track_caller]
     pub(crate) fn assert_refused(&self, status: u16, error_code: &str) {
-        assert_eq!(
-            (self.status, self.error_code()),
-            (status, error_code),
-            "{self:?}"
-        );
+        let found = (self.status, self.error_code());
+        assert_eq!(found, (status, error_code), "{self:?}");
         assert!(!self.error_msg().is_empty(), "{self:?}");
         let request_id = self.header("x-request-id");
         assert_eq!(self.body["request_id"].as_str(), request_id, "{self:?}");
         assert!(request_id.is_some_and(|id| id.len() == 32), "{self:?}");
-        assert_eq!(
-            self.header("content-type"),
-            Some("application/json"),
-            "{self:?}"
-        );
+        let content_type = self.header("content-type");
+        assert_eq!(content_type, Some("application/json"), "{self:?}");
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
@@ -78,22 +72,19 @@ impl Answer {
 }
 
 /// The path of an operation on a topic.
-pub(crate) fn path(project_id: &str, instance_id: &str, topic: &str, operation: &str) -> String {
+pub(crate) fn path([project_id, instance_id, topic]: [&str; 3], operation: &str) -> String {
     format!("/v2/{project_id}/kafka/instances/{instance_id}/topics/{topic}/{operation}")
 }
 
 /// The URL of an operation on a topic of a gateway in memory.
 pub(crate) fn url(gateway: &Gateway, topic: &str, operation: &str) -> String {
-    format!(
-        "{}{}",
-        gateway.endpoint(),
-        path(
-            gateway.project_id(),
-            gateway.instance_id(),
-            topic,
-            operation
-        )
-    )
+    let ids = [gateway.project_id(), gateway.instance_id(), topic];
+    url_at(gateway.endpoint(), ids, operation)
+}
+
+/// The URL of an operation on a project, instance and topic.
+pub(crate) fn url_at(endpoint: &str, ids: [&str; 3], operation: &str) -> String {
+    endpoint.to_owned() + &path(ids, operation)
 }
 
 /// A gateway in memory, started.
@@ -120,31 +111,19 @@ pub(crate) fn request(method: Method, url: &str, body: impl Into<Vec<u8>>) -> Re
 
 /// Signs a request as it is, at this time.
 pub(crate) fn sign_at(mut request: Request, credentials: &Credentials, now: SystemTime) -> Request {
-    let url = request.url().clone();
-    let authority = url.authority().to_owned();
-    let method = request.method().clone();
-    let body = request
-        .body()
-        .and_then(|body| body.as_bytes())
-        .unwrap_or_default()
-        .to_vec();
+    let (method, url) = (request.method().clone(), request.url().clone());
     let target = RequestTarget {
         method: &method,
-        host: &authority,
+        host: url.authority(),
         path: url.path(),
         query: url.query().unwrap_or_default(),
     };
-    authorize(
-        credentials,
-        target,
-        request.headers_mut(),
-        Payload::Bytes(&body),
-        now,
-    )
-    .expect("a signature");
-    request
-        .headers_mut()
-        .insert(HOST, authority.parse().expect("a header"));
+    let mut headers = request.headers().clone();
+    let body = request.body().and_then(|body| body.as_bytes());
+    let payload = Payload::Bytes(body.unwrap_or_default());
+    authorize(credentials, target, &mut headers, payload, now).expect("a signature");
+    headers.insert(HOST, url.authority().parse().expect("a header"));
+    *request.headers_mut() = headers;
     request
 }
 
@@ -160,8 +139,8 @@ pub(crate) fn http() -> reqwest::Client {
 }
 
 /// Sends a request as it is.
-pub(crate) async fn execute(request: Request) -> Answer {
-    Answer::read(http().execute(request).await.expect("an answer")).await
+pub(crate) async fn execute(request: Request) -> Response {
+    Response::read(http().execute(request).await.expect("a response")).await
 }
 
 /// Sends a request signed with the gateway's own key.
@@ -170,45 +149,41 @@ pub(crate) async fn send(
     method: Method,
     url: &str,
     body: impl Into<Vec<u8>>,
-) -> Answer {
+) -> Response {
     execute(sign(request(method, url, body), &gateway.credentials())).await
 }
 
 /// Lists partitions, with this query.
-pub(crate) async fn list(gateway: &Gateway, topic: &str, query: &str) -> Answer {
+pub(crate) async fn list(gateway: &Gateway, topic: &str, query: &str) -> Response {
     let url = url(gateway, topic, "partitions") + query;
     send(gateway, Method::GET, &url, "").await
 }
 
 /// Deletes, with this body.
-pub(crate) async fn delete(gateway: &Gateway, topic: &str, body: impl Into<Vec<u8>>) -> Answer {
+pub(crate) async fn delete(gateway: &Gateway, topic: &str, body: impl Into<Vec<u8>>) -> Response {
     let url = url(gateway, topic, "messages/delete");
     send(gateway, Method::POST, &url, body).await
 }
 
-/// A service with this configuration, in which `$FOLDER` stands for a folder; every environment variable that is asked
-/// for holds its own name, in lower case.
+/// A service with this configuration. `$FOLDER` is replaced by `folder`, and the value of each environment variable is its
+/// name in lower case.
 pub(crate) async fn serve(toml: &str, folder: &Path) -> Service {
     let toml = toml.replace("$FOLDER", folder.to_str().expect("a path in UTF-8"));
     let config = Config::from_toml(&toml).expect("a configuration");
     let checked = config
         .check(&|name| Some(name.to_lowercase()))
-        .expect("a configuration that holds together");
+        .expect("a valid configuration");
     checked.start().await.expect("a service")
 }
 
 /// A deletion sent to a service of [`serve`], signed.
 pub(crate) fn deletion(
     service: &Service,
-    [project, instance, topic]: [&str; 3],
+    ids: [&str; 3],
     body: &str,
     credentials: &Credentials,
 ) -> Request {
-    let url = format!(
-        "{}{}",
-        service.endpoint(),
-        path(project, instance, topic, "messages/delete")
-    );
+    let url = url_at(service.endpoint(), ids, "messages/delete");
     sign(request(Method::POST, &url, body), credentials)
 }
 
@@ -219,14 +194,9 @@ pub(crate) async fn delete_as(
     body: &str,
     access_key: &str,
     secret_key: &str,
-) -> Answer {
-    execute(deletion(
-        service,
-        ids,
-        body,
-        &credentials(access_key, secret_key),
-    ))
-    .await
+) -> Response {
+    let credentials = credentials(access_key, secret_key);
+    execute(deletion(service, ids, body, &credentials)).await
 }
 
 pub(crate) fn credentials(access_key: &str, secret_key: &str) -> Credentials {
@@ -273,8 +243,8 @@ pub(crate) async fn connect(address: SocketAddr) -> TcpStream {
 
 /// Everything that comes until the gateway closes, as text.
 pub(crate) async fn read_to_end(stream: &mut (impl AsyncRead + Unpin)) -> String {
-    let mut answer = Vec::new();
-    let read = timeout(Duration::from_secs(20), stream.read_to_end(&mut answer)).await;
+    let mut response = Vec::new();
+    let read = timeout(Duration::from_secs(20), stream.read_to_end(&mut response)).await;
     read.expect("an end in time").expect("no reset");
-    String::from_utf8(answer).expect("text")
+    String::from_utf8(response).expect("text")
 }

@@ -1,9 +1,10 @@
-//! HTTPS. The client here is rustls itself, so that the test needs no other TLS.
+//! HTTPS. The client is rustls too, so the tests need no other TLS library.
 
 use std::{fs, path::Path, sync::Arc};
 
 use crate::support::{connect, read_to_end, serve};
 use dms_kafka_gateway::{Config, ErrorKind};
+use tempfile::TempDir;
 use tokio::io::AsyncWriteExt as _;
 use tokio_rustls::{
     TlsConnector,
@@ -22,7 +23,7 @@ const CONFIG: &str = r#"
     instance = [{ id = "i", project_id = "p", memory.topics = [{ name = "t", partitions = 1, records = 10 }] }]
 "#;
 
-/// Makes a certificate for `localhost`, signed by itself.
+/// Writes a self-signed certificate for `localhost`, and returns it.
 fn certificate(folder: &Path) -> CertificateDer<'static> {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
     fs::write(folder.join("cert.pem"), made.cert.pem()).expect("a file");
@@ -46,31 +47,24 @@ async fn the_api_over_https() {
     let folder = tempfile::tempdir().expect("a folder");
     let root = certificate(folder.path());
     let service = serve(CONFIG, folder.path()).await;
-    assert!(
-        service.endpoint().starts_with("https://127.0.0.1:"),
-        "{}",
-        service.endpoint()
-    );
+    let endpoint = service.endpoint();
+    assert!(endpoint.starts_with("https://127.0.0.1:"), "{endpoint}");
 
     let stream = connect(service.address()).await;
     let name = ServerName::try_from("localhost").expect("a name");
-    let mut stream = connector(root)
-        .connect(name, stream)
-        .await
-        .expect("a handshake");
+    let stream = connector(root).connect(name, stream).await;
+    let mut stream = stream.expect("a handshake");
     let body = r#"{"partitions":[{"partition":0,"offset":4}]}"#;
-    let path = crate::support::path("p", "i", "t", "messages/delete");
+    let path = crate::support::path(["p", "i", "t"], "messages/delete");
     let request = format!(
         "POST {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
     );
     stream.write_all(request.as_bytes()).await.expect("a write");
-    // It fails unless TLS ends properly.
-    let answer = read_to_end(&mut stream).await;
-    assert!(
-        answer.starts_with("HTTP/1.1 200 ") && answer.contains(r#""result":"success""#),
-        "{answer}"
-    );
+    // Fails unless the gateway closes the TLS session.
+    let response = read_to_end(&mut stream).await;
+    assert!(response.starts_with("HTTP/1.1 200 "), "{response}");
+    assert!(response.contains(r#""result":"success""#), "{response}");
     service.shutdown().await;
 }
 
@@ -84,7 +78,7 @@ async fn a_handshake_that_does_not_come() {
 }
 
 #[test]
-fn files_that_hold_no_certificate_or_key() {
+fn invalid_certificate_and_key_files() {
     let folder = tempfile::tempdir().expect("a folder");
     let other = tempfile::tempdir().expect("a folder");
     certificate(folder.path());
@@ -93,32 +87,20 @@ fn files_that_hold_no_certificate_or_key() {
         let toml = CONFIG
             .replace("$FOLDER/cert.pem", cert)
             .replace("$FOLDER/key.pem", key);
-        Config::from_toml(&toml)
-            .expect("a configuration")
-            .check(&|_| None)
-            .map(drop)
+        let config = Config::from_toml(&toml).expect("a configuration");
+        config.check(&|_| None).map(drop)
     };
-    let (cert, key) = (
-        folder.path().join("cert.pem"),
-        folder.path().join("key.pem"),
-    );
-    let (cert, key) = (cert.to_str().expect("UTF-8"), key.to_str().expect("UTF-8"));
-    let foreign_key = other.path().join("key.pem");
+    let path = |folder: &TempDir, file| folder.path().join(file).display().to_string();
+    let (cert, key) = (&*path(&folder, "cert.pem"), &*path(&folder, "key.pem"));
     for (cert, key, says) in [
         ("no-such-file", key, "certificate_chain_file"),
         (cert, "no-such-file", "private_key_file"),
         (cert, cert, "private_key_file"),
-        (
-            cert,
-            foreign_key.to_str().expect("UTF-8"),
-            "certificate_chain_file",
-        ),
+        (cert, &path(&other, "key.pem"), "certificate_chain_file"),
     ] {
         let error = check(cert, key).expect_err(says);
         assert_eq!(error.kind(), ErrorKind::InvalidSetting);
-        assert!(
-            error.to_string().contains(says),
-            "{says:?} is not in {error}"
-        );
+        let error = error.to_string();
+        assert!(error.contains(says), "{says:?} is not in {error}");
     }
 }

@@ -1,4 +1,4 @@
-//! Questions to a cluster and orders, each with a deadline.
+//! Admin queries and commands, each with a deadline.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -26,34 +26,32 @@ use tokio::{
 use zeroize::Zeroizing;
 
 use super::{
-    admins::{Admins, Lease},
-    answers::{Answers, Failure, answers_in},
+    admin_pool::{AdminPool, Lease},
+    results::{Failure, PartitionResults, results_in},
 };
 use crate::error::Error;
 
-/// For how long one broker may keep a question to itself: another one may answer.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// The longest time for one query: after it, another broker may be queried.
+const QUERY_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Questions asked at a time. librdkafka blocks a thread for each, and the runtime's threads are everybody's.
-const QUESTIONS: usize = 32;
+/// Concurrent queries. librdkafka blocks a thread for each, and the runtime's blocking threads are shared.
+const MAX_QUERIES: usize = 32;
 
-/// How often the thread that writes log lines looks whether it is still needed.
+/// How often the thread that writes log lines checks whether it is still needed.
 const LOG_POLL: Duration = Duration::from_millis(250);
 
-/// A topic that every cluster either has or knows not to have.
+/// The topic of [`Cluster::ping`]; it need not exist.
 const ANY_TOPIC: &str = "__consumer_offsets";
 
-/// One cluster, and what is known of it.
 pub(super) struct Cluster {
-    /// Delete.
-    admins: Admins,
+    pool: AdminPool,
     config: ClientConfig,
     instance: String,
-    /// Answers questions about offsets, and writes the log: nobody reads that of an `AdminClient`.
+    /// Queries offsets, and writes the log: an `AdminClient` does not give its log lines to a context.
     reader: OnceCell<Arc<Reader>>,
-    questions: Arc<Semaphore>,
-    /// Topics that have existed. librdkafka never forgets a topic that it was asked for by name, so it is asked for no
-    /// others.
+    queries: Arc<Semaphore>,
+    /// Topics that have existed. librdkafka never forgets a topic that was queried by name, so no others are queried by
+    /// name.
     seen: Mutex<HashSet<String>>,
 }
 
@@ -63,7 +61,7 @@ type Reader = BaseConsumer<LogContext>;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Partition {
     pub(super) id: i32,
-    /// Negative when there is none at the moment.
+    /// Negative while there is none.
     leader: i32,
 }
 
@@ -84,16 +82,16 @@ impl Cluster {
         }
         check(instance, &config)?;
         Ok(Self {
-            admins: Admins::new(config.clone()),
+            pool: AdminPool::new(config.clone()),
             config,
             instance: instance.to_owned(),
             reader: OnceCell::new(),
-            questions: Arc::new(Semaphore::new(QUESTIONS)),
+            queries: Arc::new(Semaphore::new(MAX_QUERIES)),
             seen: Mutex::default(),
         })
     }
 
-    /// The reader, which connects to the cluster when it is made.
+    /// The reader, which connects to the cluster when it is created.
     async fn reader(&self) -> Result<Arc<Reader>, Failure> {
         let reader = self.reader.get_or_try_init(async || {
             let mut config = self.config.clone();
@@ -101,7 +99,7 @@ impl Cluster {
             let context = LogContext {
                 instance: self.instance.clone(),
             };
-            // It starts threads, and may read certificates.
+            // Creating a client starts threads, and may read certificates.
             let created = spawn_blocking(move || {
                 let reader: Arc<Reader> = Arc::new(config.create_with_context(context)?);
                 write_log(&reader)
@@ -114,31 +112,27 @@ impl Cluster {
         reader.await.cloned()
     }
 
-    /// A client to delete with, for one deletion alone.
     pub(super) async fn admin(&self, deadline: Instant) -> Result<Lease<'_>, Failure> {
-        timeout_at(deadline.into(), self.admins.lease())
+        timeout_at(deadline.into(), self.pool.lease())
             .await
-            .unwrap_or_else(|_| Err(Failure::time_is_up()))
+            .unwrap_or_else(|_| Err(Failure::timed_out()))
     }
 
-    /// Asks any broker anything, and waits for its answer.
-    pub(super) async fn answers(&self, deadline: Instant) -> Result<(), Failure> {
+    /// Queries any broker, to see whether the cluster responds.
+    pub(super) async fn ping(&self, deadline: Instant) -> Result<(), Failure> {
         loop {
             let reader = self.reader().await?;
-            let asked = self.ask(deadline, move |time| {
+            let asked = self.query(deadline, move |time| {
                 reader.fetch_metadata(Some(ANY_TOPIC), time).map(drop)
             });
             match asked.await {
                 Err(_) if Instant::now() < deadline => {}
-                answer => return answer,
+                result => return result,
             }
         }
     }
 
-    /// The partitions of a topic as the cluster knows them now, which the reader takes note of.
-    ///
-    /// # Errors
-    /// Code 3 when there is no such topic.
+    /// The current partitions of a topic; updates the reader's metadata.
     pub(super) async fn partitions(
         &self,
         topic: &str,
@@ -151,10 +145,7 @@ impl Cluster {
         .await
     }
 
-    /// The same, which the client to delete with takes note of.
-    ///
-    /// # Errors
-    /// Code 3 when there is no such topic.
+    /// The current partitions of a topic; updates the metadata of the client that deletes.
     pub(super) async fn partitions_for(
         &self,
         lease: &Lease<'_>,
@@ -175,7 +166,7 @@ impl Cluster {
         fetch: impl FnOnce(Option<&str>, Duration) -> KafkaResult<Metadata> + Send + 'static,
     ) -> Result<Vec<Partition>, Failure> {
         let (name, seen) = (topic.to_owned(), self.seen().contains(topic));
-        let partitions = self.ask(deadline, move |time| {
+        let partitions = self.query(deadline, move |time| {
             partitions_of(&fetch(seen.then_some(&*name), time)?, &name)
         });
         let partitions = partitions.await?;
@@ -185,14 +176,14 @@ impl Cluster {
 
     /// The first or the next offset of each of these partitions.
     ///
-    /// Each leader is asked on its own, so that one that is away hides nobody else's answer.
+    /// Each leader is queried separately, so that an unavailable one does not affect the others' partitions.
     pub(super) async fn offsets(
         &self,
         topic: &str,
         partitions: &[Partition],
         which: Offset,
         deadline: Instant,
-    ) -> Answers {
+    ) -> PartitionResults {
         let mut by_leader: BTreeMap<i32, Vec<i32>> = BTreeMap::new();
         for partition in partitions {
             by_leader
@@ -201,11 +192,11 @@ impl Cluster {
                 .push(partition.id);
         }
         let asked = by_leader.into_iter().map(async |(leader, ids)| {
-            let answers = match leader {
+            let results = match leader {
                 0.. => self.list_offsets(topic, ids.clone(), which, deadline).await,
                 _ => Err(Failure::no_leader()),
             };
-            answers.unwrap_or_else(|failure| {
+            results.unwrap_or_else(|failure| {
                 ids.into_iter()
                     .map(|id| (id, Err(failure.clone())))
                     .collect()
@@ -220,39 +211,39 @@ impl Cluster {
         partitions: Vec<i32>,
         which: Offset,
         deadline: Instant,
-    ) -> Result<Answers, Failure> {
+    ) -> Result<PartitionResults, Failure> {
         let (reader, topic) = (self.reader().await?, topic.to_owned());
-        let answers = self.ask(deadline, move |time| {
+        let results = self.query(deadline, move |time| {
             let mut list = TopicPartitionList::with_capacity(partitions.len());
             for partition in partitions {
                 list.add_partition_offset(&topic, partition, which)?;
             }
             reader
                 .offsets_for_times(list, time)
-                .map(|list| answers_in(&list))
+                .map(|list| results_in(&list))
         });
-        answers.await
+        results.await
     }
 
-    /// Asks a question that blocks its thread until it is answered, or until the time that it is given is up.
-    async fn ask<T: Send + 'static>(
+    /// Runs a query that blocks its thread until it ends, or until its timeout.
+    async fn query<T: Send + 'static>(
         &self,
         deadline: Instant,
-        question: impl FnOnce(Duration) -> KafkaResult<T> + Send + 'static,
+        query: impl FnOnce(Duration) -> KafkaResult<T> + Send + 'static,
     ) -> Result<T, Failure> {
-        let permit = timeout_at(deadline.into(), self.questions.clone().acquire_owned());
-        let permit = permit.await.map_err(|_| Failure::time_is_up())?;
-        let time = PATIENCE.min(deadline.saturating_duration_since(Instant::now()));
+        let permit = timeout_at(deadline.into(), self.queries.clone().acquire_owned());
+        let permit = permit.await.map_err(|_| Failure::timed_out())?;
+        let time = QUERY_TIMEOUT.min(deadline.saturating_duration_since(Instant::now()));
         let asked = spawn_blocking(move || {
-            let answer = question(time);
+            let result = query(time);
             drop(permit);
-            answer
+            result
         });
-        // librdkafka keeps to the time; this is for the case that it does not.
-        match timeout_at((deadline + PATIENCE).into(), asked).await {
-            Ok(Ok(answer)) => Ok(answer?),
+        // A guard in case librdkafka does not keep the timeout.
+        match timeout_at((deadline + QUERY_TIMEOUT).into(), asked).await {
+            Ok(Ok(result)) => Ok(result?),
             Ok(Err(error)) => Err(Failure::unknown(&error)),
-            Err(_) => Err(Failure::time_is_up()),
+            Err(_) => Err(Failure::timed_out()),
         }
     }
 
@@ -280,21 +271,21 @@ fn partitions_of(metadata: &Metadata, topic: &str) -> KafkaResult<Vec<Partition>
     Ok(partitions)
 }
 
-/// Serves the reader's queue of log lines as long as there is a reader.
+/// Polls the reader's queue of log lines until the reader is dropped.
 fn write_log(reader: &Arc<Reader>) -> std::io::Result<()> {
     let reader = Arc::downgrade(reader);
     let writer = thread::Builder::new().name("librdkafka log".to_owned());
     writer
         .spawn(move || {
             while let Some(reader) = reader.upgrade() {
-                // It reads no topic, so there is nothing to get but what was written down by the context.
+                // It reads no topic: polling only passes log lines to the context.
                 drop(reader.poll(LOG_POLL));
             }
         })
         .map(drop)
 }
 
-/// Writes librdkafka's log lines about the cluster of one instance among the gateway's own.
+/// Writes librdkafka's log lines about one instance's cluster to the gateway's log.
 struct LogContext {
     instance: String,
 }
@@ -314,14 +305,14 @@ impl ClientContext for LogContext {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        // The log has a line about it already.
+        // librdkafka also logs it, through `log`.
         tracing::debug!(instance = &*self.instance, %error, reason, "librdkafka");
     }
 }
 
 impl ConsumerContext for LogContext {}
 
-/// Has librdkafka look at everything, certificates too, without a server that it could connect to.
+/// Has librdkafka check the properties, certificates too, without connecting.
 fn check(instance: &str, config: &ClientConfig) -> Result<(), Error> {
     let mut config = config.clone();
     config.remove("bootstrap.servers");
@@ -330,14 +321,14 @@ fn check(instance: &str, config: &ClientConfig) -> Result<(), Error> {
     client.map(drop).map_err(|error| refused(instance, error))
 }
 
-/// Names the property, but not its value: it may be a secret.
+/// Names the property, but not its value, which may be a secret.
 fn refused(instance: &str, error: KafkaError) -> Error {
     let setting = format!("kafka of instance {instance:?}:");
     match error {
         KafkaError::ClientConfig(result, _, property, _) => {
             let rule = match result {
                 RDKafkaConfRes::RD_KAFKA_CONF_UNKNOWN => "librdkafka has no such property",
-                _ => "librdkafka does not take this value for it",
+                _ => "librdkafka does not accept this value",
             };
             Error::invalid_setting(&setting, &property, rule)
         }

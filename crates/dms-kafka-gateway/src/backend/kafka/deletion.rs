@@ -1,4 +1,4 @@
-//! One deletion: attempts until each row is decided or the time is up.
+//! One deletion: attempts until each row is decided or the deadline is reached.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -8,48 +8,48 @@ use std::{
 use rdkafka::Offset;
 
 use super::{
-    admins::Lease,
-    answers::Failure,
+    admin_pool::Lease,
     cluster::{Cluster, Partition},
+    results::Failure,
 };
 use crate::{
     backend::{BackendError, DeletedRecords, KafkaErrorCode},
     deletion_target::{DeletionTarget, RecordsToDelete},
 };
 
-/// For how long a broker may keep an order to itself: meanwhile another one may have become the leader.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// The longest time for one attempt: meanwhile another broker may have become the leader.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// What is to be deleted, and how far it has come.
+/// The rows of a deletion and their state.
 ///
-/// The first attempt trusts what librdkafka knows of the topic; the others ask the cluster first. A row is sent again
-/// after whatever may pass, because it says the same both times: `-1` becomes a number once, before it is sent.
-pub(super) struct Deletion<'a> {
+/// The first attempt uses librdkafka's metadata of the topic; later ones refresh it first. A row is retried after a temporary
+/// failure, because it means the same each time: `-1` becomes an offset once, before it is sent.
+pub(super) struct KafkaDeletion<'a> {
     cluster: &'a Cluster,
     topic: &'a str,
     deadline: Instant,
     rows: Vec<Row>,
-    /// Whether a broker may have got any row.
+    /// Whether a broker may have received any row.
     sent: bool,
 }
 
 struct Row {
     asked: RecordsToDelete,
-    /// The first offset that stays; for everything not known before the high watermark of the moment is.
+    /// The first offset that is kept; for everything, `None` until the high watermark is known.
     before: Option<i64>,
     state: State,
 }
 
 enum State {
-    /// Not decided; the code says why not, once there is a reason.
+    /// Not decided, and the code of the last failure, if any.
     Pending(Option<KafkaErrorCode>),
     Decided(Result<i64, KafkaErrorCode>),
 }
 
-impl<'a> Deletion<'a> {
+impl<'a> KafkaDeletion<'a> {
     pub(super) fn new(
         cluster: &'a Cluster,
         topic: &'a str,
@@ -65,53 +65,51 @@ impl<'a> Deletion<'a> {
         }
     }
 
-    /// # Errors
-    /// When there is no such topic, or no broker could be asked: then nothing was sent.
+    /// Fails when there is no such topic, or no broker could be reached: then nothing was sent.
     pub(super) async fn run(mut self) -> Result<Vec<DeletedRecords>, BackendError> {
         let admin = self.cluster.admin(self.deadline).await?;
-        let mut ask_first = self.rows.iter().any(|row| row.before.is_none());
+        let mut refresh = self.rows.iter().any(|row| row.before.is_none());
         let mut pause = FIRST_PAUSE;
         loop {
-            let failure = self.attempt(&admin, ask_first).await.err();
-            let time_is_up = self.deadline <= Instant::now() + pause;
+            let failure = self.attempt(&admin, refresh).await.err();
+            let is_late = self.deadline <= Instant::now() + pause;
             match failure {
-                Some(failure) if !self.sent && (time_is_up || is_unknown(&failure)) => {
+                Some(failure) if !self.sent && (is_late || is_unknown(&failure)) => {
                     return Err(failure.into());
                 }
                 Some(failure) if is_unknown(&failure) => self.decide_all_unknown(),
                 _ => {}
             }
-            if time_is_up || self.is_decided() {
-                return Ok(self.rows.iter().map(Row::answer).collect());
+            if is_late || self.is_decided() {
+                return Ok(self.rows.iter().map(Row::to_deleted).collect());
             }
-            if ask_first {
+            if refresh {
                 tokio::time::sleep(pause).await;
                 pause = LONGEST_PAUSE.min(pause * 2);
             }
-            ask_first = true;
+            refresh = true;
         }
     }
 
-    /// # Errors
-    /// When there is no such topic, or nobody answers; then this attempt sent nothing.
-    async fn attempt(&mut self, admin: &Lease<'_>, ask_first: bool) -> Result<(), Failure> {
-        if ask_first {
+    /// Fails when there is no such topic, or no broker responds: then this attempt sent nothing.
+    async fn attempt(&mut self, admin: &Lease<'_>, refresh: bool) -> Result<(), Failure> {
+        if refresh {
             let partitions = self
                 .cluster
                 .partitions_for(admin, self.topic, self.deadline);
             let partitions = partitions.await?;
-            self.compare(&partitions);
+            self.check_partitions(&partitions);
             self.resolve(&partitions).await;
         }
         match self.send(admin).await {
-            // librdkafka may know less than the cluster, which the next attempt asks.
+            // librdkafka's metadata may be outdated; the next attempt refreshes it.
             Err(failure) if is_unknown(&failure) => Ok(()),
             sent => sent,
         }
     }
 
     /// Decides the rows whose partition does not exist.
-    fn compare(&mut self, partitions: &[Partition]) {
+    fn check_partitions(&mut self, partitions: &[Partition]) {
         let leaders: BTreeMap<i32, bool> = partitions
             .iter()
             .map(|partition| (partition.id, partition.has_leader()))
@@ -119,7 +117,7 @@ impl<'a> Deletion<'a> {
         for row in self.rows.iter_mut().filter(|row| row.is_pending()) {
             match leaders.get(&row.partition()) {
                 Some(true) => {}
-                Some(false) => row.learn(KafkaErrorCode::LEADER_NOT_AVAILABLE),
+                Some(false) => row.record_failure(KafkaErrorCode::LEADER_NOT_AVAILABLE),
                 None => row.decide_unknown(),
             }
         }
@@ -145,23 +143,20 @@ impl<'a> Deletion<'a> {
             .offsets(self.topic, &wanted, Offset::End, self.deadline);
         let mut found = found.await;
         if found.values().any(Result::is_err) {
-            // The reader may know less than the cluster; what it learns now helps the next attempt.
+            // The reader's metadata may be outdated; refreshing it helps the next attempt.
             let refreshed = self.cluster.partitions(self.topic, self.deadline).await;
             drop(refreshed);
         }
         for row in self.rows.iter_mut().filter(|row| row.before.is_none()) {
             match found.remove(&row.partition()) {
                 Some(Ok(high_watermark)) => row.before = Some(high_watermark),
-                Some(Err(failure)) => row.learn(failure.code),
+                Some(Err(failure)) => row.record_failure(failure.code),
                 None => {}
             }
         }
     }
 
     /// Sends every row that is not decided and has an offset.
-    ///
-    /// # Errors
-    /// When that could not be sent.
     async fn send(&mut self, admin: &Lease<'_>) -> Result<(), Failure> {
         let pending = self.rows.iter().filter(|row| row.is_pending());
         let ready: Vec<(i32, i64)> = pending
@@ -170,12 +165,12 @@ impl<'a> Deletion<'a> {
         if ready.is_empty() {
             return Ok(());
         }
-        let time = PATIENCE.min(self.deadline.saturating_duration_since(Instant::now()));
-        let mut answers = admin.delete_records(self.topic, &ready, time).await?;
+        let time = ATTEMPT_TIMEOUT.min(self.deadline.saturating_duration_since(Instant::now()));
+        let mut results = admin.delete_records(self.topic, &ready, time).await?;
         for row in self.rows.iter_mut().filter(|row| row.is_pending()) {
-            match answers.remove(&row.partition()) {
+            match results.remove(&row.partition()) {
                 Some(Ok(low_watermark)) => row.state = State::Decided(Ok(low_watermark)),
-                Some(Err(failure)) => row.learn(failure.code),
+                Some(Err(failure)) => row.record_failure(failure.code),
                 None => continue,
             }
             self.sent |= row.may_have_applied();
@@ -215,23 +210,23 @@ impl Row {
         matches!(self.state, State::Pending(_))
     }
 
-    /// Takes down a failure: for good, or until the next attempt.
-    fn learn(&mut self, code: KafkaErrorCode) {
+    /// Records a failure: permanent, or until the next attempt.
+    fn record_failure(&mut self, code: KafkaErrorCode) {
         let State::Pending(earlier) = self.state else {
             return;
         };
-        // Whether an earlier attempt was applied is still not known.
+        // It is still unknown whether an earlier attempt was applied.
         let open = earlier.filter(|earlier| may_have_applied(*earlier));
         let everything = self.asked.target == DeletionTarget::Everything;
         let behind = code == KafkaErrorCode::OFFSET_OUT_OF_RANGE && (everything || open.is_some());
-        self.state = if may_pass(code) || behind {
+        self.state = if is_temporary(code) || behind {
             State::Pending(open.or(Some(code)))
         } else {
             State::Decided(Err(code))
         };
     }
 
-    /// There is no such partition, or there is none any more.
+    /// The partition does not exist, or no longer exists.
     fn decide_unknown(&mut self) {
         let code = match self.state {
             State::Pending(Some(earlier)) if may_have_applied(earlier) => earlier,
@@ -243,13 +238,13 @@ impl Row {
     fn may_have_applied(&self) -> bool {
         match self.state {
             State::Pending(code) => code.is_some_and(may_have_applied),
-            // What there is no code for may have gone wrong afterwards.
+            // A failure without a code may have come after the deletion.
             State::Decided(Err(code)) => code == KafkaErrorCode::UNKNOWN_SERVER_ERROR,
             State::Decided(Ok(_)) => true,
         }
     }
 
-    fn answer(&self) -> DeletedRecords {
+    fn to_deleted(&self) -> DeletedRecords {
         let outcome = match self.state {
             State::Decided(outcome) => outcome,
             State::Pending(code) => Err(code.unwrap_or(KafkaErrorCode::REQUEST_TIMED_OUT)),
@@ -266,12 +261,12 @@ fn is_unknown(failure: &Failure) -> bool {
     failure.code == KafkaErrorCode::UNKNOWN_TOPIC_OR_PARTITION
 }
 
-/// Whether it is worth another attempt: these are about where things are and how long they take. An unknown partition is
-/// among them because a broker may not have heard yet of one that the cluster has.
+/// Whether another attempt may succeed. An unknown partition is temporary because a broker may not know yet of one that the
+/// cluster has.
 ///
-/// An offset out of range is not, unless it was in range before: a new leader starts from a high watermark that lags
-/// behind its predecessor's, and catches up.
-fn may_pass(code: KafkaErrorCode) -> bool {
+/// An offset out of range is temporary only if it was in range before: the high watermark of a new leader may lag behind
+/// its predecessor's for a while.
+fn is_temporary(code: KafkaErrorCode) -> bool {
     [
         KafkaErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
         KafkaErrorCode::LEADER_NOT_AVAILABLE,
@@ -283,8 +278,8 @@ fn may_pass(code: KafkaErrorCode) -> bool {
     .contains(&code)
 }
 
-/// Whether records may be gone in spite of the failure. A leader that loses its office while it waits for its followers
-/// says so with `NOT_LEADER_OR_FOLLOWER`.
+/// Whether records may have been deleted despite the failure. A broker that stops being the leader while it waits for its
+/// followers reports `NOT_LEADER_OR_FOLLOWER`.
 fn may_have_applied(code: KafkaErrorCode) -> bool {
     ![
         KafkaErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
@@ -299,14 +294,6 @@ mod tests {
     use super::*;
     use crate::deletion_target::PartitionId;
 
-    /// What a row says after these failures, one after the other, and whether it may be sent again.
-    fn learnt(mut row: Row, codes: &[i16]) -> (i16, bool) {
-        for code in codes {
-            row.learn(KafkaErrorCode::new(*code));
-        }
-        (code_of(&row), row.is_pending())
-    }
-
     fn row_for(target: DeletionTarget) -> Row {
         Row::new(&RecordsToDelete {
             partition: PartitionId::new(0).expect("a partition"),
@@ -319,67 +306,64 @@ mod tests {
     }
 
     fn code_of(row: &Row) -> i16 {
-        row.answer().outcome.expect_err("a failure").value()
+        row.to_deleted().outcome.expect_err("a failure").value()
     }
 
+    /// After each list of failures: the code of the row, and whether it is sent again.
     #[test]
-    fn what_may_pass_is_sent_again_and_what_may_have_been_applied_is_not_forgotten() {
-        for (codes, expected) in [
-            (&[][..], (7, true)),
-            (&[3], (3, true)),
-            (&[3, 5], (5, true)),
-            (&[5, 6], (6, true)),
-            (&[6, 5], (6, true)),
-            (&[7, 3], (7, true)),
-            (&[13, 6], (13, true)),
-            (&[1], (1, false)),
-            (&[5, 1], (1, false)),
-            (&[6, 1], (6, true)),
-            (&[13, 1], (13, true)),
-            (&[5, 44], (44, false)),
-            (&[17, 7], (17, false)),
-            (&[29], (29, false)),
-            (&[-1, 7], (-1, false)),
+    fn temporary_failures_are_retried_and_unknown_outcomes_are_kept() {
+        const BEFORE: DeletionTarget = DeletionTarget::Before(1);
+        const EVERYTHING: DeletionTarget = DeletionTarget::Everything;
+        for (target, codes, expected) in [
+            (BEFORE, &[][..], (7, true)),
+            (BEFORE, &[3], (3, true)),
+            (BEFORE, &[3, 5], (5, true)),
+            (BEFORE, &[5, 6], (6, true)),
+            (BEFORE, &[6, 5], (6, true)),
+            (BEFORE, &[7, 3], (7, true)),
+            (BEFORE, &[13, 6], (13, true)),
+            (BEFORE, &[1], (1, false)),
+            (BEFORE, &[5, 1], (1, false)),
+            (BEFORE, &[6, 1], (6, true)),
+            (BEFORE, &[13, 1], (13, true)),
+            (BEFORE, &[5, 44], (44, false)),
+            (BEFORE, &[17, 7], (17, false)),
+            (BEFORE, &[29], (29, false)),
+            (BEFORE, &[-1, 7], (-1, false)),
+            // A new leader may not have reached the high watermark yet.
+            (EVERYTHING, &[1], (1, true)),
+            (EVERYTHING, &[1, 13], (13, true)),
+            (EVERYTHING, &[13, 1], (13, true)),
+            (EVERYTHING, &[1, 44], (44, false)),
         ] {
-            assert_eq!(learnt(row(), codes), expected, "{codes:?}");
+            let mut row = row_for(target);
+            for code in codes {
+                row.record_failure(KafkaErrorCode::new(*code));
+            }
+            let found = (code_of(&row), row.is_pending());
+            assert_eq!(found, expected, "{target:?} {codes:?}");
         }
     }
 
     #[test]
-    fn a_high_watermark_that_a_new_leader_has_not_reached_yet_is_sent_again() {
-        for (codes, expected) in [
-            (&[1][..], (1, true)),
-            (&[1, 13], (13, true)),
-            (&[13, 1], (13, true)),
-            (&[1, 44], (44, false)),
-        ] {
-            let everything = row_for(DeletionTarget::Everything);
-            assert_eq!(learnt(everything, codes), expected, "{codes:?}");
-        }
-    }
-
-    #[test]
-    fn nobody_says_that_nothing_was_deleted_after_a_failure_without_a_code() {
+    fn a_failure_without_a_code_may_have_been_applied() {
         for (code, expected) in [(-1, true), (7, true), (13, true), (44, false), (1, false)] {
             let mut row = row();
-            row.learn(KafkaErrorCode::new(code));
+            row.record_failure(KafkaErrorCode::new(code));
             assert_eq!(row.may_have_applied(), expected, "{code}");
         }
     }
 
     #[test]
-    fn a_partition_that_is_gone_is_unknown_unless_records_may_have_gone_before() {
+    fn a_removed_partition_is_unknown_unless_an_attempt_may_have_been_applied() {
         for (earlier, expected) in [(None, 3), (Some(5), 3), (Some(13), 13), (Some(7), 7)] {
             let mut row = row();
             if let Some(code) = earlier {
-                row.learn(KafkaErrorCode::new(code));
+                row.record_failure(KafkaErrorCode::new(code));
             }
             row.decide_unknown();
-            assert_eq!(
-                (code_of(&row), row.is_pending()),
-                (expected, false),
-                "{earlier:?}"
-            );
+            assert_eq!(code_of(&row), expected, "{earlier:?}");
+            assert!(!row.is_pending(), "{earlier:?}");
         }
     }
 }

@@ -8,25 +8,21 @@ use zeroize::Zeroizing;
 use super::{Backend, BackendFuture, DeletedRecords, KafkaErrorCode, PartitionOffsets};
 use crate::{deletion_target::RecordsToDelete, error::Error};
 
-mod admins;
-mod answers;
+mod admin_pool;
 mod cluster;
 mod deletion;
+mod results;
 
-use answers::{Answers, Failure};
 use cluster::{Cluster, Partition};
-use deletion::Deletion;
+use deletion::KafkaDeletion;
+use results::{Failure, PartitionResults};
 
-/// The cluster behind one instance. It is connected to when the first request needs it.
+/// The cluster behind one instance. The gateway connects to it on the first request that needs it.
 pub(crate) struct KafkaBackend {
     cluster: Cluster,
 }
 
 impl KafkaBackend {
-    /// The cluster that these properties of librdkafka describe, for the instance of this id.
-    ///
-    /// # Errors
-    /// [`Error`] when librdkafka refuses a property.
     pub(crate) fn new(
         instance: &str,
         properties: &[(String, Zeroizing<String>)],
@@ -45,7 +41,7 @@ impl KafkaBackend {
                 .offsets(topic, &partitions, which, deadline)
                 .await
         };
-        // The start first: it may move meanwhile, but not beyond the end.
+        // The start first: it may move meanwhile, but not past the end.
         let (mut starts, mut ends) = (list(Offset::Beginning).await, list(Offset::End).await);
         let offsets = partitions.iter().map(|Partition { id, .. }| {
             Ok(PartitionOffsets {
@@ -59,14 +55,14 @@ impl KafkaBackend {
     }
 }
 
-fn take(answers: &mut Answers, partition: i32) -> Result<i64, Failure> {
-    match answers.remove(&partition) {
-        // The topic exists: a broker that does not know the partition has not heard of it yet.
+fn take(results: &mut PartitionResults, partition: i32) -> Result<i64, Failure> {
+    match results.remove(&partition) {
+        // The topic exists, so the broker's metadata is outdated.
         Some(Err(failure)) if failure.code == KafkaErrorCode::UNKNOWN_TOPIC_OR_PARTITION => {
             Err(Failure::no_leader())
         }
-        Some(answer) => answer,
-        None => Err(Failure::time_is_up()),
+        Some(result) => result,
+        None => Err(Failure::timed_out()),
     }
 }
 
@@ -83,7 +79,7 @@ impl Backend for KafkaBackend {
         rows: &'a [RecordsToDelete],
         deadline: Instant,
     ) -> BackendFuture<'a, Vec<DeletedRecords>> {
-        Box::pin(Deletion::new(&self.cluster, topic, rows, deadline).run())
+        Box::pin(KafkaDeletion::new(&self.cluster, topic, rows, deadline).run())
     }
 
     fn partitions<'a>(
@@ -93,7 +89,7 @@ impl Backend for KafkaBackend {
     ) -> BackendFuture<'a, Vec<PartitionOffsets>> {
         Box::pin(async move {
             match self.offsets(topic, deadline).await {
-                // The leaders may not be where they were.
+                // Leaders may have changed.
                 Err(failure) if failure.code != KafkaErrorCode::UNKNOWN_TOPIC_OR_PARTITION => {
                     Ok(self.offsets(topic, deadline).await?)
                 }
@@ -103,6 +99,6 @@ impl Backend for KafkaBackend {
     }
 
     fn ready(&self, deadline: Instant) -> BackendFuture<'_, ()> {
-        Box::pin(async move { Ok(self.cluster.answers(deadline).await?) })
+        Box::pin(async move { Ok(self.cluster.ping(deadline).await?) })
     }
 }

@@ -1,4 +1,4 @@
-//! What librdkafka answers, in Kafka's terms.
+//! Results of librdkafka's calls, with Kafka's error codes.
 
 use std::collections::BTreeMap;
 
@@ -6,23 +6,22 @@ use rdkafka::{TopicPartitionList, error::KafkaError, types::RDKafkaErrorCode};
 
 use crate::backend::{BackendError, KafkaErrorCode};
 
-/// What the cluster says of each partition that it was asked about.
-pub(super) type Answers = BTreeMap<i32, Result<i64, Failure>>;
+/// The offset of each partition, or why there is none.
+pub(super) type PartitionResults = BTreeMap<i32, Result<i64, Failure>>;
 
-/// What a list holds for each of its partitions: an offset, or why there is none.
-pub(super) fn answers_in(list: &TopicPartitionList) -> Answers {
+pub(super) fn results_in(list: &TopicPartitionList) -> PartitionResults {
     let elements = list.elements();
-    let answers = elements.iter().map(|element| {
-        let answer = element.error().map_err(Failure::from).and_then(|()| {
+    let results = elements.iter().map(|element| {
+        let result = element.error().map_err(Failure::from).and_then(|()| {
             let offset = element.offset().to_raw().filter(|offset| *offset >= 0);
-            offset.ok_or_else(|| Failure::unknown(&"there is no offset in the answer"))
+            offset.ok_or_else(|| Failure::unknown(&"there is no offset in the response"))
         });
-        (element.partition(), answer)
+        (element.partition(), result)
     });
-    answers.collect()
+    results.collect()
 }
 
-/// Why the cluster did not do what it was asked for.
+/// Why a call to the cluster, or its row for one partition, failed.
 #[derive(Clone, Debug)]
 pub(super) struct Failure {
     pub(super) code: KafkaErrorCode,
@@ -30,10 +29,10 @@ pub(super) struct Failure {
 }
 
 impl Failure {
-    pub(super) fn time_is_up() -> Self {
+    pub(super) fn timed_out() -> Self {
         Self {
             code: KafkaErrorCode::REQUEST_TIMED_OUT,
-            reason: "it did not answer in time".to_owned(),
+            reason: "it did not respond in time".to_owned(),
         }
     }
 
@@ -81,7 +80,7 @@ impl From<Failure> for BackendError {
     }
 }
 
-/// Kafka's code for one of librdkafka's, of which the negative ones but -1 are its own.
+/// Kafka's code for one of librdkafka's. Negative codes other than -1 are librdkafka's own.
 fn kafka_code(code: RDKafkaErrorCode) -> KafkaErrorCode {
     match code {
         RDKafkaErrorCode::OperationTimedOut
@@ -93,7 +92,7 @@ fn kafka_code(code: RDKafkaErrorCode) -> KafkaErrorCode {
         | RDKafkaErrorCode::Resolve
         | RDKafkaErrorCode::Authentication
         | RDKafkaErrorCode::SSL => KafkaErrorCode::NETWORK_EXCEPTION,
-        // The last one is librdkafka's for a request of which it knows no partition.
+        // NoEnt: librdkafka knows none of the partitions of a request.
         RDKafkaErrorCode::UnknownPartition
         | RDKafkaErrorCode::UnknownTopic
         | RDKafkaErrorCode::NoEnt => KafkaErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
@@ -109,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_code_of_librdkafkas_own_gets_out() {
+    fn librdkafkas_own_codes_become_kafka_codes() {
         for (code, expected) in [
             (RDKafkaErrorCode::OperationTimedOut, 7),
             (RDKafkaErrorCode::BrokerTransportFailure, 13),

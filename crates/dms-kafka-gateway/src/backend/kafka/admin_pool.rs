@@ -1,4 +1,4 @@
-//! The clients that delete.
+//! The librdkafka clients that delete.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -16,16 +16,16 @@ use tokio::{
     task::spawn_blocking,
 };
 
-use super::answers::{Answers, Failure, answers_in};
+use super::results::{Failure, PartitionResults, results_in};
 
-/// Deletions in front of one cluster at a time; others wait.
+/// Concurrent deletions for one cluster; others wait.
 ///
-/// Kafka answers what comes over one connection in the order in which it came, and a deletion is answered when the last
-/// replica has heard of it: half a second, and much more when a replica hangs. So each deletion has a client of its own.
-const MOST: usize = 16;
+/// Kafka responds to the requests of one connection in their order, and to a deletion when the last replica has applied it:
+/// after half a second, and much later when a replica hangs. So concurrent deletions do not share a client.
+const MAX_CLIENTS: usize = 16;
 
-/// Clients, of which the next deletion takes one that is idle.
-pub(super) struct Admins {
+/// Clients that are kept for later deletions.
+pub(super) struct AdminPool {
     config: ClientConfig,
     idle: Mutex<Vec<Arc<Admin>>>,
     permits: Semaphore,
@@ -33,27 +33,25 @@ pub(super) struct Admins {
 
 type Admin = AdminClient<DefaultClientContext>;
 
-/// A client that belongs to one deletion, until it is dropped.
+/// The exclusive use of a client; dropping it returns the client to the pool.
 pub(super) struct Lease<'a> {
     admin: Arc<Admin>,
     idle: &'a Mutex<Vec<Arc<Admin>>>,
     _permit: SemaphorePermit<'a>,
 }
 
-impl Admins {
-    /// None yet: a client connects to the cluster when it is made.
+impl AdminPool {
+    /// Starts empty: a client connects to the cluster when it is created.
     pub(super) fn new(mut config: ClientConfig) -> Self {
-        // Lines of a log that nobody reads would pile up.
+        // The log lines of these clients are not read, and would fill their queue.
         config.set_log_level(RDKafkaLogLevel::Emerg);
         Self {
             config,
             idle: Mutex::default(),
-            permits: Semaphore::new(MOST),
+            permits: Semaphore::new(MAX_CLIENTS),
         }
     }
 
-    /// # Errors
-    /// When librdkafka cannot make another client.
     pub(super) async fn lease(&self) -> Result<Lease<'_>, Failure> {
         let permit = self.permits.acquire().await;
         let permit = permit.map_err(|error| Failure::unknown(&error))?;
@@ -70,7 +68,7 @@ impl Admins {
     }
 
     async fn create(&self) -> Result<Arc<Admin>, Failure> {
-        // It starts threads, and may read certificates.
+        // Creating a client starts threads, and may read certificates.
         let config = self.config.clone();
         let created = spawn_blocking(move || config.create()).await;
         let created = created.map_err(|error| Failure::unknown(&error))?;
@@ -83,17 +81,16 @@ impl Lease<'_> {
         self.admin.clone()
     }
 
-    /// Deletes the records of each partition before an offset, and gives each partition's low watermark.
+    /// Deletes the records of each partition before an offset, and returns each partition's low watermark.
     ///
-    /// # Errors
-    /// When nothing was sent. Code 3 when librdkafka knows no leader of any of these partitions.
+    /// When it fails, nothing was sent; code 3: librdkafka knows no leader of any of these partitions.
     pub(super) async fn delete_records(
         &self,
         topic: &str,
         rows: &[(i32, i64)],
         time: Duration,
-    ) -> Result<Answers, Failure> {
-        // The broker's answer that it took too long must be here before nobody waits for it any more.
+    ) -> Result<PartitionResults, Failure> {
+        // The broker's timeout must be shorter than the client's, so that its response still arrives.
         let options = AdminOptions::new()
             .request_timeout(Some(time))
             .operation_timeout(Some(time.mul_f64(0.9)));
@@ -104,7 +101,7 @@ impl Lease<'_> {
             }
             self.admin.delete_records(&list, &options)
         };
-        Ok(answers_in(&deleting.await?))
+        Ok(results_in(&deleting.await?))
     }
 }
 
@@ -115,6 +112,6 @@ impl Drop for Lease<'_> {
 }
 
 fn lock(idle: &Mutex<Vec<Arc<Admin>>>) -> MutexGuard<'_, Vec<Arc<Admin>>> {
-    // A push and a pop are all that happens to it.
+    // A panic cannot interrupt a push or a pop.
     idle.lock().unwrap_or_else(PoisonError::into_inner)
 }
