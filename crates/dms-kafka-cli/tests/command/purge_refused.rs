@@ -22,7 +22,7 @@ const REFUSED: &[(i32, &str, &str, &[&str])] = &[
         2,
         r#"{"partitions":[],"version":"1"}"#,
         "",
-        &["line 1, column ", "string \"1\", expected the version 1"],
+        &["line 1, column ", "version \"1\" is not supported"],
     ),
     (
         2,
@@ -56,7 +56,7 @@ const REFUSED: &[(i32, &str, &str, &[&str])] = &[
         2,
         "{\"topic\":\"a\",\"partition\":0,\"offset\":1}\n{\"topic\":\"a\",\"partition\":1,\"offset\":-1}\n",
         "",
-        &["line 2", "--allow-everything"],
+        &["row 2", "--allow-everything"],
     ),
     (
         2,

@@ -12,9 +12,8 @@ use std::time::SystemTime;
 use dms_kafka::{DeletionTarget, PartitionId, TopicName};
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{
-    DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Unexpected, Visitor,
-};
+use serde::de::{Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::rows::{EVERYTHING, Rows};
@@ -24,6 +23,7 @@ const BUFFER: usize = 64 * 1024;
 /// Far more than the longest row needs.
 const LONGEST_LINE: u64 = 64 * 1024;
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+const BOTH_FORMS: &str = r#"an offsets file is {"partitions":[...],"version":1}, or has one row such as {"topic":"orders","partition":0,"offset":400} on each line"#;
 
 /// An offsets file that was read to its end and is valid.
 pub(super) struct OffsetsFile {
@@ -31,7 +31,7 @@ pub(super) struct OffsetsFile {
     /// What is compared to notice a change; `None` for a pipe.
     opened: Option<(File, Stamp)>,
     pub(super) layout: Layout,
-    /// SHA-256 of the content in hexadecimal, if it was asked for.
+    /// In hexadecimal, if it was asked for.
     pub(super) sha256: Option<String>,
 }
 
@@ -44,18 +44,18 @@ pub(super) enum Layout {
     Lines,
 }
 
-/// What changes when a file does.
-#[derive(PartialEq)]
-struct Stamp {
-    length: u64,
-    modified: Option<SystemTime>,
+/// Length and time of the last change.
+type Stamp = (u64, Option<SystemTime>);
+
+fn stamp(metadata: &Metadata) -> Stamp {
+    (metadata.len(), metadata.modified().ok())
 }
 
 impl OffsetsFile {
     /// Reads the file, or standard input for `-`, once. `hashed` asks for its SHA-256.
     ///
     /// # Errors
-    /// Usage: the first row that is not valid, with line and column, or a partition that is named twice.
+    /// Usage: the first row that is not valid, or a partition that is named twice.
     pub(super) fn read(
         path: &Path,
         allow_everything: bool,
@@ -70,7 +70,7 @@ impl OffsetsFile {
         let opened = File::open(path).and_then(|file| Ok((file.metadata()?, file)));
         let (metadata, file) = opened.map_err(|error| unreadable(&name, &error))?;
         let (mut read, rows) = Self::read_from(&file, name, allow_everything, hash)?;
-        read.opened = metadata.is_file().then(|| (file, Stamp::of(&metadata)));
+        read.opened = metadata.is_file().then(|| (file, stamp(&metadata)));
         Ok((read, rows))
     }
 
@@ -80,24 +80,27 @@ impl OffsetsFile {
         allow_everything: bool,
         hash: Option<Sha256>,
     ) -> Result<(Self, Rows), Failure> {
-        let mut rows = Rows::default();
         let mut input = Hashing { inner: input, hash };
-        let layout = read_rows(&mut input, &mut |row| {
-            if row.target == DeletionTarget::Everything && !allow_everything {
-                return Err(format!(
-                    "offset -1 deletes all records of topic {}, partition {}: give --allow-everything if that is wanted",
-                    row.topic, row.partition
-                ));
-            }
-            rows.push(row.topic, row.partition, row.target)
-        })
-        .map_err(|error| match error {
+        let (layout, rows) = read_rows(&mut input).map_err(|error| match error {
             ReadError::Io(error) => unreadable(&name, &error),
-            invalid @ ReadError::Invalid { .. } => Failure::usage(format!("{name}, {invalid}; nothing was sent")),
+            ReadError::Invalid(message) => {
+                Failure::usage(format!("{name}, {message}; nothing was sent"))
+            }
         })?;
         if rows.len() == 0 {
             return Err(Failure::usage(format!(
                 "{name} holds no row: there is nothing to delete"
+            )));
+        }
+        let everything = rows.iter().position(|row| row.is_everything());
+        if let Some(number) = everything.filter(|_| !allow_everything) {
+            let row = rows.get(number);
+            return Err(Failure::usage(format!(
+                "{name}, row {}: offset -1 deletes all records of topic {}, partition {}: give --allow-everything if \
+                 that is wanted; nothing was sent",
+                number + 1,
+                row.topic,
+                row.partition
             )));
         }
         if let Some((second, first)) = rows.first_duplicate() {
@@ -111,20 +114,24 @@ impl OffsetsFile {
                 first + 1
             )));
         }
+        let hexadecimal = |hash: Sha256| {
+            let bytes = hash.finalize();
+            bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+        };
         let read = Self {
             name,
             opened: None,
             layout,
-            sha256: input.hash.map(|hash| hexadecimal(&hash.finalize())),
+            sha256: input.hash.map(hexadecimal),
         };
         Ok((read, rows))
     }
 
     /// Refuses a file that was written to since it was opened: what was read may be a part of it.
     pub(super) fn check_unchanged(&self) -> Result<(), Failure> {
-        let is_unchanged = self.opened.as_ref().is_none_or(|(file, stamp)| {
+        let is_unchanged = self.opened.as_ref().is_none_or(|(file, opened)| {
             file.metadata()
-                .is_ok_and(|metadata| Stamp::of(&metadata) == *stamp)
+                .is_ok_and(|metadata| stamp(&metadata) == *opened)
         });
         if is_unchanged {
             return Ok(());
@@ -133,15 +140,6 @@ impl OffsetsFile {
             "{}: it was changed while it was read; nothing was sent",
             self.name
         )))
-    }
-}
-
-impl Stamp {
-    fn of(metadata: &Metadata) -> Self {
-        Self {
-            length: metadata.len(),
-            modified: metadata.modified().ok(),
-        }
     }
 }
 
@@ -165,61 +163,55 @@ impl<R: Read> Read for Hashing<R> {
     }
 }
 
-fn hexadecimal(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes
-        .iter()
-        .fold(String::with_capacity(64), |mut text, byte| {
-            // Writing to a string does not fail.
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
-}
-
-/// Why a file cannot be used.
 #[derive(Debug)]
 enum ReadError {
     Io(io::Error),
-    Invalid {
-        /// Line and column, both from 1.
-        place: Option<(usize, usize)>,
-        message: String,
-    },
+    /// With line and column.
+    Invalid(String),
 }
 
-impl fmt::Display for ReadError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Io(error) => error.fmt(f),
-            Self::Invalid { place, message } => {
-                if let Some((line, column)) = place {
-                    write!(f, "line {line}, column {column}: ")?;
-                }
-                f.write_str(message)
-            }
-        }
+impl From<io::Error> for ReadError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
     }
 }
 
-/// What to do with each row; an error ends the reading and gets the row's place.
-type Visit<'a> = dyn FnMut(FileRow) -> Result<(), String> + 'a;
+impl ReadError {
+    fn at(line: usize, column: usize, message: &str) -> Self {
+        Self::Invalid(format!("line {line}, column {column}: {message}"))
+    }
 
-/// Reads all rows, whichever form they have.
-fn read_rows(input: impl Read, visit: &mut Visit<'_>) -> Result<Layout, ReadError> {
+    /// `line` counts the lines before the text that was parsed.
+    fn of_json(error: serde_json::Error, line: usize) -> Self {
+        if error.is_io() {
+            return Self::Io(error.into());
+        }
+        let mut message = error.to_string();
+        let place = format!(" at line {} column {}", error.line(), error.column());
+        message.truncate(message.strip_suffix(&place).unwrap_or(&message).len());
+        if !error.is_data() {
+            message = format!("{message}: {BOTH_FORMS}");
+        }
+        Self::at(line + error.line(), error.column().max(1), &message)
+    }
+}
+
+fn read_rows(input: impl Read) -> Result<(Layout, Rows), ReadError> {
     let mut input = BufReader::with_capacity(BUFFER, input);
-    if input
-        .fill_buf()
-        .map_err(ReadError::Io)?
-        .starts_with(BYTE_ORDER_MARK)
-    {
+    if input.fill_buf()?.starts_with(BYTE_ORDER_MARK) {
         input.consume(BYTE_ORDER_MARK.len());
     }
-    let layout = layout(input.fill_buf().map_err(ReadError::Io)?);
-    match layout {
-        Layout::Document => read_document(input, visit)?,
-        Layout::Lines => read_lines(input, visit)?,
-    }
-    Ok(layout)
+    let layout = layout(input.fill_buf()?);
+    let rows = match layout {
+        Layout::Document => {
+            let document: serde_json::Result<Document> = serde_json::from_reader(input);
+            document
+                .map_err(|error| ReadError::of_json(error, 0))?
+                .partitions
+        }
+        Layout::Lines => read_lines(input)?,
+    };
+    Ok((layout, rows))
 }
 
 /// The first name in the first object decides.
@@ -236,79 +228,84 @@ fn layout(start: &[u8]) -> Layout {
     }
 }
 
-fn read_document(input: impl Read, visit: &mut Visit<'_>) -> Result<(), ReadError> {
-    let mut deserializer = serde_json::Deserializer::from_reader(input);
-    deserializer
-        .deserialize_map(DocumentVisitor(visit))
-        .and_then(|()| deserializer.end())
-        .map_err(ReadError::of_document)
-}
-
-fn read_lines(mut input: impl BufRead, visit: &mut Visit<'_>) -> Result<(), ReadError> {
+fn read_lines(mut input: impl BufRead) -> Result<Rows, ReadError> {
+    let mut rows = Rows::default();
     let mut bytes = Vec::new();
-    for line in 1.. {
+    for before in 0.. {
         bytes.clear();
         let read = input
             .by_ref()
             .take(LONGEST_LINE)
-            .read_until(b'\n', &mut bytes)
-            .map_err(ReadError::Io)?;
+            .read_until(b'\n', &mut bytes)?;
         if read == 0 {
             break;
         }
-        let invalid = |column, message: String| ReadError::Invalid {
-            place: Some((line, column)),
-            message,
-        };
+        let invalid = |column, message: &str| ReadError::at(before + 1, column, message);
         if bytes.len() as u64 == LONGEST_LINE {
-            return Err(invalid(1, "the line is longer than any row".to_owned()));
+            return Err(invalid(1, "the line is longer than any row"));
         }
-        if bytes.trim_ascii().is_empty() {
+        let row = bytes.trim_ascii_end();
+        if row.is_empty() {
             continue;
         }
         // Faster once for the line than for each name and value in it.
-        let text = std::str::from_utf8(&bytes)
-            .map_err(|error| invalid(error.valid_up_to() + 1, "this is not UTF-8".to_owned()))?;
-        let mut deserializer = serde_json::Deserializer::from_str(text);
-        RowSeed(&mut *visit)
-            .deserialize(&mut deserializer)
-            .and_then(|()| deserializer.end())
-            .map_err(|error| ReadError::of_line(&error, line))?;
+        let text = std::str::from_utf8(row)
+            .map_err(|error| invalid(error.valid_up_to() + 1, "this is not UTF-8"))?;
+        let RowObject(row) =
+            serde_json::from_str(text).map_err(|error| ReadError::of_json(error, before))?;
+        rows.push(row.topic, row.partition, row.target)
+            .map_err(|message| invalid(1, &message))?;
     }
-    Ok(())
+    Ok(rows)
 }
 
-impl ReadError {
-    fn of_document(error: serde_json::Error) -> Self {
-        if error.is_io() {
-            return Self::Io(error.into());
-        }
-        Self::Invalid {
-            place: (error.line() > 0).then(|| (error.line(), error.column().max(1))),
-            message: without_place(&error),
-        }
-    }
-
-    fn of_line(error: &serde_json::Error, line: usize) -> Self {
-        let mut message = without_place(error);
-        if message == "trailing characters" {
-            message.push_str(": write one row on each line");
-        }
-        Self::Invalid {
-            place: Some((line, error.column().max(1))),
-            message,
-        }
-    }
+/// The document of `kafka-delete-records.sh`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    partitions: Rows,
+    #[serde(default, rename = "version", deserialize_with = "version")]
+    _version: (),
 }
 
-fn without_place(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    let place = format!(" at line {} column {}", error.line(), error.column());
-    text.strip_suffix(&place).unwrap_or(&text).to_owned()
+fn version<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
+    let version = Value::deserialize(deserializer)?;
+    if version == 1 {
+        return Ok(());
+    }
+    Err(D::Error::custom(format!(
+        "version {version} is not supported: it must be 1"
+    )))
+}
+
+/// Packed one by one: the list is never in memory as the file has it.
+impl<'de> Deserialize<'de> for Rows {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct RowsVisitor;
+
+        impl<'de> Visitor<'de> for RowsVisitor {
+            type Value = Rows;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of rows")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Rows, A::Error> {
+                let mut rows = Rows::default();
+                while let Some(RowObject(row)) = list.next_element()? {
+                    rows.push(row.topic, row.partition, row.target)
+                        .map_err(A::Error::custom)?;
+                }
+                Ok(rows)
+            }
+        }
+
+        deserializer.deserialize_seq(RowsVisitor)
+    }
 }
 
 /// One row as the file has it.
-#[derive(Debug, PartialEq, Eq, Deserialize)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct FileRow {
     #[serde(deserialize_with = "topic")]
@@ -319,155 +316,54 @@ struct FileRow {
     target: DeletionTarget,
 }
 
+/// A row from an object: derived code alone would also accept a list.
+struct RowObject(FileRow);
+
+impl<'de> Deserialize<'de> for RowObject {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct RowVisitor;
+
+        impl<'de> Visitor<'de> for RowVisitor {
+            type Value = RowObject;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(r#"a row such as {"topic":"orders","partition":0,"offset":400}"#)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RowObject, A::Error> {
+                FileRow::deserialize(MapAccessDeserializer::new(map)).map(RowObject)
+            }
+        }
+
+        deserializer.deserialize_map(RowVisitor)
+    }
+}
+
 fn topic<'de, D: Deserializer<'de>>(deserializer: D) -> Result<TopicName, D::Error> {
     TopicName::new(String::deserialize(deserializer)?).map_err(D::Error::custom)
 }
 
 fn partition<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PartitionId, D::Error> {
-    let partition = PARTITION.deserialize(deserializer)?;
-    let number = i32::try_from(partition)
-        .map_err(|_| D::Error::invalid_value(Unexpected::Signed(partition), &PARTITION))?;
-    PartitionId::new(number).map_err(D::Error::custom)
+    let value = Value::deserialize(deserializer)?;
+    let number = value.as_i64().and_then(|number| number.try_into().ok());
+    number
+        .and_then(|number| PartitionId::new(number).ok())
+        .ok_or_else(|| {
+            D::Error::custom(format!(
+                "partition {value} is not a whole number from 0 to 2147483647"
+            ))
+        })
 }
 
 fn target<'de, D: Deserializer<'de>>(deserializer: D) -> Result<DeletionTarget, D::Error> {
-    let offset = OFFSET.deserialize(deserializer)?;
-    if offset == EVERYTHING {
-        return Ok(DeletionTarget::Everything);
-    }
-    DeletionTarget::before(offset).map_err(|_| {
+    let value = Value::deserialize(deserializer)?;
+    let target = value.as_i64().and_then(|offset| match offset {
+        EVERYTHING => Some(DeletionTarget::Everything),
+        _ => DeletionTarget::before(offset).ok(),
+    });
+    target.ok_or_else(|| {
         D::Error::custom(format!(
-            "offset {offset} is negative: offsets count from 0, and -1 deletes all records of the partition"
+            "offset {value} is not a whole number from 0 to 9223372036854775807, or -1 for all records"
         ))
     })
-}
-
-/// A row that is passed on before the reader moves past it, so that an error tells its place. Derived code alone would
-/// also take a list for a row.
-struct RowSeed<'a, 'b>(&'a mut Visit<'b>);
-
-impl<'de> DeserializeSeed<'de> for RowSeed<'_, '_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for RowSeed<'_, '_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(r#"a row such as {"topic":"orders","partition":0,"offset":400}"#)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
-        let row = FileRow::deserialize(MapAccessDeserializer::new(map))?;
-        (self.0)(row).map_err(A::Error::custom)
-    }
-}
-
-/// The list of rows in a document, passed on one by one.
-struct RowsSeed<'a, 'b>(&'a mut Visit<'b>);
-
-impl<'de> DeserializeSeed<'de> for RowsSeed<'_, '_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_seq(self)
-    }
-}
-
-impl<'de> Visitor<'de> for RowsSeed<'_, '_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of rows")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut rows: A) -> Result<(), A::Error> {
-        while let Some(()) = rows.next_element_seed(RowSeed(&mut *self.0))? {}
-        Ok(())
-    }
-}
-
-/// The document of `kafka-delete-records.sh`.
-struct DocumentVisitor<'a, 'b>(&'a mut Visit<'b>);
-
-#[derive(Deserialize)]
-#[serde(field_identifier, rename_all = "lowercase")]
-enum DocumentField {
-    Partitions,
-    Version,
-}
-
-impl<'de> Visitor<'de> for DocumentVisitor<'_, '_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(r#"an object such as {"partitions":[…],"version":1}"#)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let (mut has_partitions, mut has_version) = (false, false);
-        while let Some(field) = map.next_key()? {
-            match field {
-                DocumentField::Partitions => {
-                    if std::mem::replace(&mut has_partitions, true) {
-                        return Err(A::Error::duplicate_field("partitions"));
-                    }
-                    map.next_value_seed(RowsSeed(&mut *self.0))?;
-                }
-                DocumentField::Version => {
-                    if std::mem::replace(&mut has_version, true) {
-                        return Err(A::Error::duplicate_field("version"));
-                    }
-                    let version = map.next_value_seed(VERSION)?;
-                    if version != 1 {
-                        return Err(A::Error::custom(format!(
-                            "version {version} is not supported: it must be 1"
-                        )));
-                    }
-                }
-            }
-        }
-        if has_partitions {
-            Ok(())
-        } else {
-            Err(A::Error::missing_field("partitions"))
-        }
-    }
-}
-
-/// A whole number, and how errors call it.
-#[derive(Clone, Copy)]
-struct Number(&'static str);
-
-const VERSION: Number = Number("the version 1");
-const PARTITION: Number = Number("a partition, a whole number from 0 to 2147483647");
-const OFFSET: Number =
-    Number("an offset, a whole number from 0 to 9223372036854775807, or -1 for all records");
-
-impl<'de> DeserializeSeed<'de> for Number {
-    type Value = i64;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<i64, D::Error> {
-        deserializer.deserialize_i64(self)
-    }
-}
-
-impl Visitor<'_> for Number {
-    type Value = i64;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0)
-    }
-
-    fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<i64, E> {
-        Ok(number)
-    }
-
-    fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<i64, E> {
-        i64::try_from(number).map_err(|_| E::invalid_value(Unexpected::Unsigned(number), &self))
-    }
 }

@@ -1,22 +1,16 @@
 use super::*;
 
-fn rows(text: &str) -> Result<(Layout, Vec<FileRow>), String> {
-    let mut rows = Vec::new();
-    let mut visit = |row| {
-        rows.push(row);
-        Ok(())
-    };
-    match read_rows(text.as_bytes(), &mut visit) {
-        Ok(layout) => Ok((layout, rows)),
-        Err(error) => Err(error.to_string()),
-    }
-}
+type Read = (Layout, Vec<(String, i32, DeletionTarget)>);
 
-fn row(name: &str, number: i32, target: DeletionTarget) -> FileRow {
-    FileRow {
-        topic: TopicName::new(name).unwrap(),
-        partition: PartitionId::new(number).unwrap(),
-        target,
+fn rows(text: impl AsRef<[u8]>) -> Result<Read, String> {
+    match read_rows(text.as_ref()) {
+        Ok((layout, rows)) => {
+            let rows = rows.iter();
+            let rows = rows.map(|row| (row.topic.to_string(), row.partition.get(), row.target));
+            Ok((layout, rows.collect()))
+        }
+        Err(ReadError::Invalid(message)) => Err(message),
+        Err(ReadError::Io(error)) => panic!("{error}"),
     }
 }
 
@@ -24,8 +18,8 @@ fn row(name: &str, number: i32, target: DeletionTarget) -> FileRow {
 fn both_forms_give_the_same_rows() {
     let expected = || {
         vec![
-            row("a", 0, DeletionTarget::before(400).unwrap()),
-            row("b.c", 7, DeletionTarget::Everything),
+            ("a".to_owned(), 0, DeletionTarget::before(400).unwrap()),
+            ("b.c".to_owned(), 7, DeletionTarget::Everything),
         ]
     };
     let document = "{ \"partitions\" :\n [{\"topic\":\"a\",\"partition\":0,\"offset\":400},\n\
@@ -83,27 +77,27 @@ fn what_breaks_a_rule_is_told_with_line_and_column() {
         (
             "\n{\"topic\":\"a\",\"partition\":-1,\"offset\":1}",
             "line 2, column 27: ",
-            r#"partition "-1" is negative"#,
+            "partition -1 is not a whole number from 0 to 2147483647",
         ),
         (
             "{\"topic\":\"a\",\"partition\":0,\"offset\":-2}",
             "line 1, column ",
-            "offset -2 is negative",
+            "offset -2 is not a whole number from 0 to 9223372036854775807, or -1 for all",
         ),
         (
             "{\"topic\":\"a\",\"partition\":0,\"offset\":1.5}",
             "line 1, column ",
-            "floating point `1.5`, expected an offset",
+            "offset 1.5 is not a whole number",
         ),
         (
             "{\"topic\":\"a\",\"partition\":3000000000,\"offset\":1}",
             "line 1, column ",
-            "a partition, a whole number from 0 to 2147483647",
+            "partition 3000000000 is not a whole number from 0 to 2147483647",
         ),
         (
             "{\"topic\":\"a\",\"partition\":0,\"offset\":9223372036854775808}",
             "line 1, column ",
-            "an offset, a whole number from 0 to 9223372036854775807",
+            "offset 9223372036854775808 is not a whole number from 0 to 9223372036854775807",
         ),
         (
             "{\"topic\":\"a\",\"topic\":\"b\",\"partition\":0,\"offset\":1}",
@@ -113,9 +107,10 @@ fn what_breaks_a_rule_is_told_with_line_and_column() {
         (
             "{\"topic\":\"a\",\"partition\":0,\"offset\":1} {}",
             "line 1, column ",
-            "one row on each line",
+            "one row such as",
         ),
         ("not json", "line 1, column ", "expected"),
+        ("\n{\"topic\":\"a\"\n", "line 2, column 12: ", "EOF"),
     ] {
         let error = rows(text).unwrap_err();
         assert!(error.starts_with(place), "{text}: {error}");
@@ -125,7 +120,7 @@ fn what_breaks_a_rule_is_told_with_line_and_column() {
 
 #[test]
 fn a_line_without_end_is_not_read_to_its_end() {
-    let error = rows(&"x".repeat(1 << 20)).unwrap_err();
+    let error = rows("x".repeat(1 << 20)).unwrap_err();
     assert!(
         error.starts_with("line 1, column 1: the line is longer"),
         "{error}"
@@ -135,6 +130,6 @@ fn a_line_without_end_is_not_read_to_its_end() {
 #[test]
 fn a_line_that_is_not_utf_8_is_told_with_its_place() {
     let text = b"{\"topic\":\"a\",\"partition\":0,\"offset\":1}\n{\"topic\":\"\xff\"}\n";
-    let error = read_rows(&text[..], &mut |_| Ok(())).expect_err("one byte is wrong");
-    assert_eq!(error.to_string(), "line 2, column 11: this is not UTF-8");
+    let error = rows(text).unwrap_err();
+    assert_eq!(error, "line 2, column 11: this is not UTF-8");
 }
