@@ -5,9 +5,11 @@ mod commands;
 mod confirm;
 mod credentials;
 mod exit;
+mod help;
 mod interrupt;
 mod output;
 mod service;
+mod settings;
 mod stderr;
 mod stdout;
 
@@ -54,8 +56,10 @@ fn run(command: Command) -> Result<Exit, Failure> {
         Command::Serve(serve) => runtime.block_on(commands::serve(serve.0)),
         Command::Sign(sign) => runtime.block_on(commands::sign(sign)),
         Command::Regions(regions) => commands::regions(&regions),
-        Command::Completions(completions) => commands::completions(&completions),
-        Command::Man(man) => commands::man(&man),
+        Command::Completions(completions) => {
+            commands::completions(&completions, Arguments::command())
+        }
+        Command::Man(man) => commands::man(&man, Arguments::command()),
     };
     // A name that is still being looked up would be waited for.
     runtime.shutdown_background();

@@ -1,29 +1,46 @@
 //! `dms-kafka completions` and `dms-kafka man`: made from the same description as the help.
 
 use std::io;
+use std::path::PathBuf;
 
-use clap::{Command, CommandFactory as _};
+use clap::{Args, Command};
+use clap_complete::Shell;
 use clap_mangen::Man as Page;
 use clap_mangen::roff::{Roff, roman};
 
-use crate::arguments::{Arguments, Completions, Man};
 use crate::exit::{Exit, Failure};
 use crate::stdout;
 
-pub(crate) fn completions(arguments: &Completions) -> Result<Exit, Failure> {
+#[derive(Debug, Args)]
+pub(crate) struct Completions {
+    /// Shell that is to complete words
+    #[arg(value_enum, value_name = "SHELL")]
+    pub(crate) shell: Shell,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Man {
+    /// Command whose page is to be printed; the page of dms-kafka itself when absent
+    #[arg(
+        value_name = "COMMAND",
+        conflicts_with = "dir",
+        value_parser = ["delete", "purge", "serve", "sign", "regions", "completions", "man"]
+    )]
+    pub(crate) page: Option<String>,
+
+    /// Write every page to this folder, each to a file of its own
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) dir: Option<PathBuf>,
+}
+
+pub(crate) fn completions(arguments: &Completions, mut command: Command) -> Result<Exit, Failure> {
     let mut script = Vec::new();
-    clap_complete::generate(
-        arguments.shell,
-        &mut Arguments::command(),
-        "dms-kafka",
-        &mut script,
-    );
+    clap_complete::generate(arguments.shell, &mut command, "dms-kafka", &mut script);
     stdout::write(&script)?;
     Ok(Exit::Done)
 }
 
-pub(crate) fn man(arguments: &Man) -> Result<Exit, Failure> {
-    let mut command = Arguments::command();
+pub(crate) fn man(arguments: &Man, mut command: Command) -> Result<Exit, Failure> {
     command.build();
     if let Some(folder) = &arguments.dir {
         for command in std::iter::once(&command).chain(command.get_subcommands()) {

@@ -1,12 +1,19 @@
 //! `dms-kafka regions`.
 
+use clap::Args;
 use dms_kafka::auth::{EndpointResolver, Environment, Region};
 use serde_json::{Value, json};
 
-use crate::arguments::Regions;
 use crate::exit::{Exit, Failure};
 use crate::output::{self, Format};
 use crate::stdout;
+
+#[derive(Debug, Args)]
+pub(crate) struct Regions {
+    /// How to print the regions
+    #[arg(long, value_enum, value_name = "FORM", default_value_t = Format::Table)]
+    pub(crate) output: Format,
+}
 
 /// The known regions, with the endpoints that the environment and the regions file say, or else the known ones.
 pub(crate) fn regions(arguments: &Regions) -> Result<Exit, Failure> {

@@ -269,7 +269,7 @@ fn no_secret_is_ever_shown() {
 
 /// Arguments, and a word of the message. Exit code 2, but 5 for a file that cannot be read.
 const REFUSED: &[(&[&str], &str)] = &[
-    (&["ftp://host/x"], "other than https and http"),
+    (&["ftp://host/x"], "not an http or https URL"),
     (&["https://user:canary-password@host/x"], "user name"),
     (&["https://host/a b"], "percent-encoded"),
     (&["-H", "Authorization: canary-password", URL], "--compare"),

@@ -116,7 +116,9 @@ impl OffsetsFile {
         }
         let hexadecimal = |hash: Sha256| {
             let bytes = hash.finalize();
-            bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+            bytes
+                .iter()
+                .fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
         };
         let read = Self {
             name,

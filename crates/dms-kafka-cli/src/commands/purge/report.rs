@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use clap::ValueEnum;
 use dms_kafka::{
     DeletionTarget, Outcome, PartitionDeletion, PartitionId, PurgeResult, UnexpectedItem,
 };
@@ -9,7 +10,6 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::rows::{Counts, Row, RowState};
-use crate::arguments::PurgeFormat;
 use crate::exit::{self, Failure};
 use crate::output::{self, Asked};
 use crate::stderr;
@@ -19,6 +19,23 @@ const SHOWN_IN_TABLE: usize = 50;
 const SHOWN_IN_JSON: usize = 1000;
 /// Bytes.
 const PRINTED_AT_ONCE: usize = 64 * 1024;
+
+/// How the results of a purge are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PurgeFormat {
+    /// A summary, and a table of the first rows that failed
+    Table,
+    /// One JSON object: the summary, and the first 1,000 rows that failed
+    Json,
+    /// One JSON object for each row, as soon as it is finished
+    Ndjson,
+}
+
+impl PurgeFormat {
+    pub(crate) fn is_json(self) -> bool {
+        self != Self::Table
+    }
+}
 
 /// Prints rows as they are finished, or keeps those that failed for the end.
 pub(super) struct Report {

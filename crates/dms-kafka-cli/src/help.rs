@@ -1,6 +1,6 @@
-//! What stands below the options in help and man pages. Lines have 96 columns at most, so that none is broken.
+//! What help and man pages say below the options. Lines have 96 columns at most, so that none is broken.
 
-pub(super) const FIRST_STEPS: &str = "\
+pub(crate) const FIRST_STEPS: &str = "\
 Examples:
   Try it on a gateway in this process:
     dms-kafka delete --embedded --topic orders --partition 0:400 --yes
@@ -10,7 +10,7 @@ Examples:
 
 'dms-kafka COMMAND --help' tells the environment variables, more examples and the exit codes.";
 
-pub(super) const EXIT_CODES: &str = "\
+pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
   0    every partition was deleted
   1    some partitions failed
@@ -20,7 +20,7 @@ Exit codes:
   5    a local file, standard input or standard output failed; the message says what was deleted
   130  interrupted";
 
-pub(super) const ENVIRONMENT: &str = "\
+pub(crate) const ENVIRONMENT: &str = "\
 Environment:
   HUAWEICLOUD_SDK_AK, HUAWEICLOUD_SDK_SK, HUAWEICLOUD_SDK_SECURITY_TOKEN
           Access key, secret key, and the token of a temporary key. Without them credentials come
@@ -32,7 +32,7 @@ Environment:
   NO_COLOR
           No colours, whatever the terminal";
 
-pub(super) const DELETE_EXAMPLES: &str = "\
+pub(crate) const DELETE_EXAMPLES: &str = "\
 Examples:
   Try it on a gateway in this process, with a topic made for the run:
     dms-kafka delete --embedded --topic orders --partition 0:400 --yes
@@ -41,7 +41,7 @@ Examples:
     dms-kafka delete --region ap-southeast-1 --instance-id I --topic orders \\
         --partition 0:400 --everything 2";
 
-pub(super) const PURGE_EXAMPLES: &str = "\
+pub(crate) const PURGE_EXAMPLES: &str = "\
 The whole file is checked before anything is sent. The first Ctrl-C stops sending and waits for
 what is under way; the second does not wait.
 
@@ -53,7 +53,7 @@ Examples:
   From a script, with a line of JSON for each row:
     generate-rows | dms-kafka purge --offsets-file - --yes --output ndjson | jq -c .status";
 
-pub(super) const SERVE_EXAMPLES: &str = "\
+pub(crate) const SERVE_EXAMPLES: &str = "\
 One line of JSON on standard output says when the gateway is ready and where it listens, and for
 topics in memory how to sign for it. A flag goes before a variable, a variable before the file.
 
@@ -70,7 +70,7 @@ Examples:
     dms-kafka serve --config gateway.toml --check-config
     dms-kafka serve --config gateway.toml";
 
-pub(super) const SIGN_EXAMPLES: &str = "\
+pub(crate) const SIGN_EXAMPLES: &str = "\
 The way out of an APIGW.0301: compare each stage with what the service says it computed. Neither
 the secret key nor a token is ever shown. Ends with 1 when --compare finds a wrong signature.
 
@@ -82,12 +82,12 @@ Examples:
   Find out whether another program signs rightly:
     dms-kafka sign --date 20260102T030405Z --compare \"$AUTHORIZATION\" https://example.com/v1/vpcs";
 
-pub(super) const COMPLETIONS_EXAMPLES: &str = "\
+pub(crate) const COMPLETIONS_EXAMPLES: &str = "\
 Examples:
   dms-kafka completions bash > ~/.local/share/bash-completion/completions/dms-kafka
   dms-kafka completions zsh > \"${fpath[1]}/_dms-kafka\"";
 
-pub(super) const MAN_EXAMPLES: &str = "\
+pub(crate) const MAN_EXAMPLES: &str = "\
 Examples:
   dms-kafka man purge | man -l -
   dms-kafka man --dir ~/.local/share/man/man1";

@@ -50,7 +50,7 @@ pub(crate) struct Setting<T> {
 
 impl Setting<String> {
     /// The value of a flag, or else of its variable. An empty variable counts as not set.
-    pub(super) fn find(
+    pub(crate) fn find(
         value: Option<String>,
         matches: &ArgMatches,
         id: &str,
@@ -69,7 +69,7 @@ impl Setting<String> {
     }
 
     /// The same setting with a parsed value.
-    pub(super) fn parse<T, E: ToString>(
+    pub(crate) fn parse<T, E: ToString>(
         self,
         parse: impl FnOnce(String) -> Result<T, E>,
     ) -> Result<Setting<T>, String> {
@@ -81,6 +81,6 @@ impl Setting<String> {
 }
 
 /// Whether a flag is on the command line; clap's own conflicts would count its variable too.
-pub(super) fn is_typed(matches: &ArgMatches, id: &str) -> bool {
+pub(crate) fn is_typed(matches: &ArgMatches, id: &str) -> bool {
     matches.value_source(id) == Some(ValueSource::CommandLine)
 }

@@ -1,27 +1,13 @@
 //! What the command line takes.
 
-mod delete;
-mod documents;
-mod purge;
-mod serve;
-mod service;
-mod settings;
-mod sign;
-mod text;
-
 use clap::{Parser, Subcommand};
 
-pub(crate) use delete::Delete;
-pub(crate) use documents::{Completions, Man, Regions};
-pub(crate) use purge::{Purge, PurgeFormat};
-pub(crate) use serve::{GatewaySettings, Serve};
-pub(crate) use service::{RemoteService, ServiceSettings};
-use settings::Resolved;
-pub(crate) use sign::Sign;
-use text::{
+use crate::commands::{Completions, Delete, Man, Purge, Regions, Serve, Sign};
+use crate::help::{
     COMPLETIONS_EXAMPLES, DELETE_EXAMPLES, ENVIRONMENT, EXIT_CODES, FIRST_STEPS, MAN_EXAMPLES,
     PURGE_EXAMPLES, SERVE_EXAMPLES, SIGN_EXAMPLES,
 };
+use crate::settings::Resolved;
 
 /// Delete Kafka messages on Huawei Cloud DMS for Kafka, or on anything that serves its API.
 #[derive(Debug, Parser)]

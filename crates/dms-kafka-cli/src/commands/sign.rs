@@ -1,0 +1,383 @@
+//! `dms-kafka sign`: how a signature comes about, stage by stage.
+
+use std::fmt;
+use std::io::Read as _;
+use std::time::SystemTime;
+
+use clap::Args;
+use dms_kafka::auth::signing::{
+    CanonicalRequest, Explanation, Payload, RequestTarget, SignedHeaders, Signer, X_SDK_DATE,
+};
+use dms_kafka::auth::verification::Authorization;
+use dms_kafka::auth::{Credentials, Endpoint, ProvideCredentials as _};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
+use serde::Serialize;
+
+use crate::credentials;
+use crate::exit::{Exit, Failure};
+use crate::output::{self, Format};
+use crate::stdout;
+
+#[derive(Debug, Args)]
+pub(crate) struct Sign {
+    /// URL of the request, percent-encoded as it is sent
+    #[arg(value_name = "URL")]
+    pub(crate) url: String,
+
+    /// Method of the request; GET when absent, POST with --data
+    #[arg(short = 'X', long, help_heading = "Request")]
+    pub(crate) method: Option<Method>,
+
+    /// Header of the request; repeatable
+    // Read later: an error of clap would repeat the value, which may be a token.
+    #[arg(
+        short = 'H',
+        long,
+        value_name = "NAME: VALUE",
+        help_heading = "Request"
+    )]
+    pub(crate) header: Vec<String>,
+
+    /// Body of the request: the text itself, @FILE for a file's bytes, @- for standard input
+    #[arg(short, long, value_name = "TEXT|@FILE", help_heading = "Request")]
+    pub(crate) data: Option<String>,
+
+    /// X-Sdk-Date, such as 20260102T030405Z; the present moment when absent
+    #[arg(long, value_name = "DATE", help_heading = "Signature")]
+    pub(crate) date: Option<HeaderValue>,
+
+    /// Names of the headers to sign, such as 'host;x-sdk-date'; those that this project's client signs when absent
+    #[arg(long, value_name = "NAMES", help_heading = "Signature")]
+    pub(crate) signed_headers: Option<String>,
+
+    /// Authorization header of another signer, for the same request: sign the headers that it signs, and tell whether
+    /// it is right
+    #[arg(
+        long,
+        value_name = "AUTHORIZATION",
+        conflicts_with = "signed_headers",
+        help_heading = "Signature"
+    )]
+    pub(crate) compare: Option<String>,
+
+    /// How to print the stages
+    #[arg(long, value_enum, value_name = "FORM", default_value_t = Format::Table)]
+    pub(crate) output: Format,
+}
+
+pub(crate) async fn sign(arguments: Sign) -> Result<Exit, Failure> {
+    let request = Request::new(&arguments)?;
+    if arguments.compare.is_some() && !request.headers.contains_key(X_SDK_DATE) {
+        return Err(Failure::usage(
+            "a signature holds for one date: give the X-Sdk-Date of the request with --date",
+        ));
+    }
+    let found = credentials::provider()
+        .provide_credentials()
+        .await
+        .map_err(|error| Failure::credentials(&error))?;
+    credentials::tell(&found);
+    let list = arguments.signed_headers.as_deref();
+    let stages = match &arguments.compare {
+        Some(foreign) => Stages::compared(&found, &request, foreign)?,
+        None => Stages::new(&found, &request, list, SystemTime::now())?,
+    };
+    stdout::print(&match arguments.output {
+        Format::Table => stages.to_string(),
+        Format::Json => output::json_line(&stages),
+    })?;
+    match stages.comparison {
+        Some(comparison) if !comparison.matches => Ok(Exit::SomeFailed),
+        _ => Ok(Exit::Done),
+    }
+}
+
+/// A request as it would go on the wire.
+struct Request {
+    method: Method,
+    endpoint: Endpoint,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Vec<u8>,
+}
+
+impl Request {
+    fn new(arguments: &Sign) -> Result<Self, Failure> {
+        let (endpoint, uri) = url(&arguments.url)?;
+        let otherwise = if arguments.data.is_some() {
+            Method::POST
+        } else {
+            Method::GET
+        };
+        Ok(Self {
+            method: arguments.method.clone().unwrap_or(otherwise),
+            endpoint,
+            uri,
+            headers: headers(&arguments.header, arguments.date.as_ref())?,
+            body: body(arguments.data.as_deref())?,
+        })
+    }
+
+    fn target(&self) -> RequestTarget<'_> {
+        RequestTarget {
+            method: &self.method,
+            host: self.endpoint.authority(),
+            path: self.uri.path(),
+            query: self.uri.query().unwrap_or_default(),
+        }
+    }
+}
+
+/// The URL may contain a password, so no message repeats more than scheme and host.
+fn url(text: &str) -> Result<(Endpoint, Uri), Failure> {
+    let with_scheme = if text.contains("://") {
+        text.to_owned()
+    } else {
+        format!("https://{text}")
+    };
+    let uri: Uri = with_scheme.parse().map_err(|_| {
+        Failure::usage("the URL is not one: write it percent-encoded, as it is sent")
+    })?;
+    let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
+        return Err(Failure::usage("the URL lacks a host"));
+    };
+    let endpoint = format!("{scheme}://{authority}");
+    let endpoint = endpoint.parse::<Endpoint>().map_err(Failure::usage)?;
+    Ok((endpoint, uri))
+}
+
+fn headers(given: &[String], date: Option<&HeaderValue>) -> Result<HeaderMap, Failure> {
+    let mut headers = HeaderMap::new();
+    for text in given {
+        let (name, value) = named_value(text)?;
+        headers.append(name, value);
+    }
+    if let Some(date) = date
+        && headers.insert(X_SDK_DATE, date.clone()).is_some()
+    {
+        return Err(Failure::usage(
+            "the date is given twice: with --date and as a header",
+        ));
+    }
+    Ok(headers)
+}
+
+/// The value may be a token, so no message repeats it.
+fn named_value(text: &str) -> Result<(HeaderName, HeaderValue), Failure> {
+    let Some((name, value)) = text.split_once(':') else {
+        return Err(Failure::usage(
+            "--header lacks a colon: write it as 'NAME: VALUE', such as 'Content-Type: application/json'",
+        ));
+    };
+    let name: HeaderName = name.trim().parse().map_err(|_| {
+        Failure::usage("--header: what stands before the colon is no name of a header")
+    })?;
+    if name == header::AUTHORIZATION {
+        return Err(Failure::usage(
+            "Authorization is what `sign` makes: leave it out, or give it to --compare",
+        ));
+    }
+    let value = HeaderValue::from_str(value.trim()).map_err(|_| {
+        Failure::usage(format!(
+            "--header {name}: the value holds a character that no header may carry"
+        ))
+    })?;
+    Ok((name, value))
+}
+
+fn body(data: Option<&str>) -> Result<Vec<u8>, Failure> {
+    let Some(data) = data else {
+        return Ok(Vec::new());
+    };
+    match data.strip_prefix('@') {
+        None => Ok(data.as_bytes().to_vec()),
+        Some("-") => {
+            let mut bytes = Vec::new();
+            std::io::stdin()
+                .lock()
+                .read_to_end(&mut bytes)
+                .map_err(|error| {
+                    Failure::input(format!("standard input cannot be read: {error}"))
+                })?;
+            Ok(bytes)
+        }
+        Some(path) => std::fs::read(path)
+            .map_err(|error| Failure::input(format!("the file {path} cannot be read: {error}"))),
+    }
+}
+
+/// The documented JSON of `sign`; the stages are null when nothing is signed.
+#[derive(Serialize)]
+struct Stages {
+    canonical_request: Option<String>,
+    canonical_request_sha256: Option<String>,
+    string_to_sign: Option<String>,
+    signature: Option<String>,
+    authorization: Option<String>,
+    /// Tokens are shown as `<redacted>`.
+    headers: Vec<Header>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    comparison: Option<Comparison>,
+}
+
+#[derive(Serialize)]
+struct Header {
+    name: String,
+    value: String,
+}
+
+/// What another signer's `Authorization` says, held against what it should say.
+#[derive(Serialize)]
+struct Comparison {
+    matches: bool,
+    same_access_key: bool,
+    same_signature: bool,
+}
+
+impl Stages {
+    /// Signs the listed headers, or those that the client of this project signs.
+    fn new(
+        credentials: &Credentials,
+        request: &Request,
+        list: Option<&str>,
+        now: SystemTime,
+    ) -> Result<Self, Failure> {
+        let mut signer = Signer::new(credentials, now);
+        if let Some(list) = list {
+            let listed = SignedHeaders::parse(list).ok_or_else(|| {
+                Failure::usage(format!(
+                    "{list:?} is no list of signed headers: lower-case names in ascending order with ';' between them"
+                ))
+            })?;
+            signer = signer.with_signed_headers(listed);
+        }
+        let explanation = signer
+            .explain(
+                request.target(),
+                &request.headers,
+                Payload::Bytes(&request.body),
+            )
+            .map_err(Failure::usage)?;
+        let stages = Self::of(&explanation, request.endpoint.authority());
+        let is_absent = |name: &&str| stages.header(name).is_none();
+        let mut listed = list.unwrap_or_default().split_terminator(';');
+        match listed
+            .find(is_absent)
+            .filter(|_| stages.signature.is_some())
+        {
+            Some(name) => Err(Failure::usage(format!(
+                "the header {name} is to be signed, but the request has none: add it with --header"
+            ))),
+            None => Ok(stages),
+        }
+    }
+
+    fn of(explanation: &Explanation, host: &str) -> Self {
+        let sent = explanation
+            .headers()
+            .filter(|(name, _)| *name != header::HOST);
+        let mut headers: Vec<_> = sent
+            .map(|(name, value)| Header {
+                name: name.to_owned(),
+                value: value.into_owned(),
+            })
+            .chain([Header {
+                name: header::HOST.to_string(),
+                value: host.to_owned(),
+            }])
+            .collect();
+        headers.sort_by(|one, other| one.name.cmp(&other.name));
+        let canonical_request = explanation.canonical_request();
+        let mut stages = Self {
+            canonical_request: canonical_request.map(ToString::to_string),
+            canonical_request_sha256: canonical_request.map(CanonicalRequest::sha256),
+            string_to_sign: explanation.string_to_sign().map(str::to_owned),
+            signature: explanation.signature().map(ToString::to_string),
+            authorization: None,
+            headers,
+            comparison: None,
+        };
+        if stages.signature.is_some() {
+            let authorization = stages.header(header::AUTHORIZATION.as_str());
+            stages.authorization = authorization.map(str::to_owned);
+        }
+        stages
+    }
+
+    fn header(&self, name: &str) -> Option<&str> {
+        let header = self.headers.iter().find(|header| header.name == name)?;
+        Some(&header.value)
+    }
+
+    /// Signs what the other signer signed, and holds the results against each other.
+    fn compared(
+        credentials: &Credentials,
+        request: &Request,
+        foreign: &str,
+    ) -> Result<Self, Failure> {
+        let value = foreign
+            .strip_prefix("Authorization:")
+            .unwrap_or(foreign)
+            .trim();
+        let foreign = Authorization::parse(value)
+            .map_err(|error| Failure::usage(format!("--compare: {error}")))?;
+        let list = foreign.signed_headers().as_str();
+        // The request is dated, so no clock is looked at.
+        let mut stages = Self::new(credentials, request, Some(list), SystemTime::UNIX_EPOCH)?;
+        let Some(signature) = &stages.signature else {
+            return Err(Failure::usage(
+                "there is nothing to compare: the credentials are a token, which signs nothing",
+            ));
+        };
+        let same_access_key = credentials.access_key() == Some(foreign.access_key());
+        let same_signature = signature == foreign.signature();
+        stages.comparison = Some(Comparison {
+            matches: same_access_key && same_signature,
+            same_access_key,
+            same_signature,
+        });
+        Ok(stages)
+    }
+}
+
+impl fmt::Display for Stages {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let stages = [
+            ("Canonical request", &self.canonical_request),
+            ("String to sign", &self.string_to_sign),
+            ("Signature", &self.signature),
+        ];
+        if self.signature.is_none() {
+            writeln!(f, "Nothing is signed: the credentials are a token.\n")?;
+        }
+        for (name, stage) in stages {
+            if let Some(stage) = stage {
+                writeln!(f, "{name}\n{stage}\n")?;
+            }
+        }
+        writeln!(f, "Headers to send")?;
+        for header in &self.headers {
+            writeln!(f, "{}: {}", header.name, header.value)?;
+        }
+        let Some(comparison) = &self.comparison else {
+            return Ok(());
+        };
+        writeln!(f, "\nComparison")?;
+        writeln!(f, "{}", comparison.words())
+    }
+}
+
+impl Comparison {
+    fn words(&self) -> &'static str {
+        match (self.same_access_key, self.same_signature) {
+            (true, true) => "The other signature is right.",
+            (false, _) => {
+                "The other signature names another access key than these credentials have."
+            }
+            (true, false) => {
+                "The other signature is wrong: compare the stages above with those of its signer; if all are the \
+                 same, the secret keys differ."
+            }
+        }
+    }
+}
