@@ -1,13 +1,12 @@
 //! Tables for people, JSON for scripts.
 
-use std::collections::HashMap;
 use std::fmt::{self, Write as _};
 
 use anstyle::{AnsiColor, Style};
 use clap::ValueEnum;
 use comfy_table::{CellAlignment, Table, presets};
 use dms_kafka::auth::text;
-use dms_kafka::{Deletion, DeletionTarget, PartitionId, PartitionInfo};
+use dms_kafka::{DeletionTarget, PartitionId, PartitionInfo};
 use serde::Serialize;
 
 /// How results are printed.
@@ -22,119 +21,6 @@ pub(crate) enum Format {
 impl Format {
     pub(crate) fn is_json(self) -> bool {
         self == Self::Json
-    }
-}
-
-/// The partitions that a deletion names, with what they held before.
-pub(crate) struct Rows<'a> {
-    targets: &'a [(PartitionId, DeletionTarget)],
-    before: Option<HashMap<PartitionId, PartitionInfo>>,
-}
-
-impl<'a> Rows<'a> {
-    pub(crate) fn new(
-        targets: &'a [(PartitionId, DeletionTarget)],
-        before: Option<&[PartitionInfo]>,
-    ) -> Self {
-        Self {
-            targets,
-            before: before.map(by_partition),
-        }
-    }
-
-    pub(crate) fn has_everything(&self) -> bool {
-        self.targets
-            .iter()
-            .any(|(_, target)| *target == DeletionTarget::Everything)
-    }
-
-    /// What will go: each partition's start and end, and how many records lie below the target.
-    pub(crate) fn plan(&self) -> String {
-        let mut table = table(&["partition", "delete", "start", "end", "records to delete"]);
-        for (partition, target) in self.targets {
-            let held = self
-                .before
-                .as_ref()
-                .and_then(|before| before.get(partition));
-            table.add_row([
-                partition.to_string(),
-                target.to_string(),
-                number(held.map(|held| held.start_offset().get())),
-                number(held.map(|held| held.end_offset().get())),
-                number(held.map(|held| records_below(held, *target))),
-            ]);
-        }
-        lines(&table)
-    }
-
-    /// What became of each partition, with its start before and after.
-    pub(crate) fn outcome(&self, report: &Report<'_>, after: Option<&[PartitionInfo]>) -> String {
-        let after = after.map(by_partition);
-        let mut table = table(&[
-            "partition",
-            "delete",
-            "status",
-            "error code",
-            "start before",
-            "start after",
-            "end",
-        ]);
-        for row in &report.partitions {
-            let held = |state: &Option<HashMap<PartitionId, PartitionInfo>>| {
-                state.as_ref().and_then(|state| {
-                    let partition = PartitionId::new(row.asked.partition?).ok()?;
-                    state.get(&partition).copied()
-                })
-            };
-            let (before, after) = (held(&self.before), held(&after));
-            table.add_row([
-                number(row.asked.partition.map(i64::from)),
-                row.asked.to_string(),
-                row.status.to_owned(),
-                row.error_code.map_or_else(|| "-".to_owned(), printable),
-                number(before.map(|held| held.start_offset().get())),
-                number(after.map(|held| held.start_offset().get())),
-                number(after.map(|held| held.end_offset().get())),
-            ]);
-        }
-        coloured_lines(&table, report.partitions.iter().map(|row| row.status))
-    }
-}
-
-/// The documented JSON of a deletion.
-#[derive(Serialize)]
-pub(crate) struct Report<'a> {
-    request_id: Option<&'a str>,
-    partitions: Vec<ReportRow<'a>>,
-}
-
-#[derive(Serialize)]
-struct ReportRow<'a> {
-    #[serde(flatten)]
-    asked: Asked,
-    status: &'static str,
-    result: Option<&'a str>,
-    error_code: Option<&'a str>,
-}
-
-impl<'a> Report<'a> {
-    pub(crate) fn new(deletion: &'a Deletion) -> Self {
-        let asked = deletion.partitions().iter().map(|row| ReportRow {
-            asked: Asked::new(row.partition(), row.target()),
-            status: row.status().as_str(),
-            result: row.result(),
-            error_code: row.error_code(),
-        });
-        let unexpected = deletion.unexpected().iter().map(|item| ReportRow {
-            asked: Asked::nothing(item.partition()),
-            status: "unexpected",
-            result: item.result(),
-            error_code: item.error_code(),
-        });
-        Self {
-            request_id: deletion.request_id(),
-            partitions: asked.chain(unexpected).collect(),
-        }
     }
 }
 
@@ -179,11 +65,22 @@ impl fmt::Display for Asked {
     }
 }
 
-pub(crate) fn by_partition(partitions: &[PartitionInfo]) -> HashMap<PartitionId, PartitionInfo> {
-    partitions
-        .iter()
-        .map(|info| (info.partition(), *info))
-        .collect()
+pub(crate) const PREVIEW_COLUMNS: [&str; 5] =
+    ["partition", "delete", "start", "end", "records to delete"];
+
+/// The cells of [`PREVIEW_COLUMNS`] for one partition.
+pub(crate) fn preview_cells(
+    partition: PartitionId,
+    target: DeletionTarget,
+    held: Option<&PartitionInfo>,
+) -> [String; 5] {
+    [
+        partition.to_string(),
+        target.to_string(),
+        number(held.map(|held| held.start_offset().get())),
+        number(held.map(|held| held.end_offset().get())),
+        number(held.map(|held| records_below(held, target))),
+    ]
 }
 
 pub(crate) fn records_below(held: &PartitionInfo, target: DeletionTarget) -> i64 {

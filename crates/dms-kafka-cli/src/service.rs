@@ -1,11 +1,13 @@
 //! The service that a command talks to.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 
 use clap::{ArgMatches, Args};
 use dms_kafka::auth::{Endpoint, Region};
 use dms_kafka::{
-    Client, ErrorKind, InstanceId, PartitionInfo, PreparedRequest, ProjectId, TopicName,
+    Client, ErrorKind, InstanceId, PartitionId, PartitionInfo, PreparedRequest, ProjectId,
+    TopicName,
 };
 use dms_kafka_gateway::Gateway;
 use serde_json::json;
@@ -146,16 +148,18 @@ pub(crate) struct Service {
     _gateway: Option<Gateway>,
 }
 
+pub(crate) type Partitions = HashMap<PartitionId, PartitionInfo>;
+
 /// What the service says of a topic's partitions.
 pub(crate) enum Listing {
-    Partitions(Vec<PartitionInfo>),
+    Partitions(Partitions),
     NoSuchTopic,
     /// The service lacks this call, or it failed: that costs a preview, never a deletion.
     NotOffered,
 }
 
 impl Listing {
-    pub(crate) fn partitions(self) -> Option<Vec<PartitionInfo>> {
+    pub(crate) fn by_partition(self) -> Option<Partitions> {
         match self {
             Self::Partitions(partitions) => Some(partitions),
             Self::NoSuchTopic | Self::NotOffered => None,
@@ -274,7 +278,11 @@ impl Service {
     pub(crate) async fn partitions(&self, topic: &TopicName) -> Result<Listing, Failure> {
         let listed = self.client.list_partitions(&self.instance_id, topic).await;
         let error = match listed {
-            Ok(partitions) => return Ok(Listing::Partitions(partitions)),
+            Ok(partitions) => {
+                let partitions = partitions.iter();
+                let partitions = partitions.map(|info| (info.partition(), *info));
+                return Ok(Listing::Partitions(partitions.collect()));
+            }
             Err(error) => error,
         };
         match error.kind() {

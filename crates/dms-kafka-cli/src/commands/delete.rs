@@ -1,15 +1,14 @@
 //! `dms-kafka delete`.
 
 use clap::{ArgGroup, Args};
-use dms_kafka::{
-    DeleteMessages, Deletion, DeletionTarget, Error, Offset, PartitionId, PartitionInfo, TopicName,
-};
+use dms_kafka::{DeleteMessages, Deletion, DeletionTarget, Error, Offset, PartitionId, TopicName};
+use serde::Serialize;
 
 use crate::confirm;
 use crate::exit::{Exit, Failure};
 use crate::interrupt::Interrupts;
-use crate::output::{self, Format, Report, Rows};
-use crate::service::{self, Service, ServiceSettings};
+use crate::output::{self, Asked, Format, number};
+use crate::service::{self, Partitions, Service, ServiceSettings};
 use crate::settings::Resolved;
 use crate::stderr;
 use crate::stdout;
@@ -100,21 +99,20 @@ pub(crate) async fn delete(arguments: Box<Delete>) -> Result<Exit, Failure> {
     }
     confirm::possible(arguments.yes)?;
     service.tell_identity().await;
-    let before = shown_before(&arguments, &service).await?;
-    let rows = Rows::new(&targets, before.as_deref());
-    confirm(&arguments, &rows)?;
+    let before = before(&arguments, &service).await?;
+    confirm(&arguments, &targets, before.as_ref())?;
     let mut interrupts = Interrupts::listen()?;
     let (sent, mut was_interrupted) = send(request, &mut interrupts, json).await?;
     let shown = match sent {
         Ok(deletion) => {
             let after = tokio::select! {
-                after = shown_after(&arguments, &service) => after,
+                after = after(&arguments, &service) => after,
                 () = interrupts.next() => {
                     was_interrupted = true;
                     None
                 }
             };
-            show(&arguments, &rows, deletion, after.as_deref())
+            show(&arguments, deletion, before.as_ref(), after.as_ref())
         }
         Err(error) => Err(Failure::call(error)),
     };
@@ -126,29 +124,41 @@ pub(crate) async fn delete(arguments: Box<Delete>) -> Result<Exit, Failure> {
     }
 }
 
-/// The state before is needed for what people read, not for JSON without a question.
-async fn shown_before(
-    arguments: &Delete,
-    service: &Service,
-) -> Result<Option<Vec<PartitionInfo>>, Failure> {
-    match (arguments.output, arguments.yes) {
-        (Format::Json, true) => Ok(None),
-        _ => Ok(service.partitions(&arguments.topic).await?.partitions()),
+/// The partitions before, for people: JSON without a question needs no such request.
+async fn before(arguments: &Delete, service: &Service) -> Result<Option<Partitions>, Failure> {
+    if arguments.output.is_json() && arguments.yes {
+        return Ok(None);
     }
+    let listing = service.partitions(&arguments.topic).await?;
+    Ok(listing.by_partition())
 }
 
 /// Shows what will go, and asks.
-fn confirm(arguments: &Delete, rows: &Rows<'_>) -> Result<(), Failure> {
+fn confirm(
+    arguments: &Delete,
+    targets: &[(PartitionId, DeletionTarget)],
+    before: Option<&Partitions>,
+) -> Result<(), Failure> {
+    if arguments.output.is_json() && arguments.yes {
+        return Ok(());
+    }
     let topic = &arguments.topic;
-    let plan = format!("Topic {topic} will lose, for good:\n{}", rows.plan());
-    match (arguments.yes, arguments.output) {
-        (true, Format::Json) => Ok(()),
-        (true, Format::Table) => {
-            stderr::text(&plan);
-            Ok(())
-        }
-        (false, _) if rows.has_everything() => confirm::ask(&plan, topic.as_str()),
-        (false, _) => confirm::ask(&plan, "yes"),
+    let mut table = output::table(&output::PREVIEW_COLUMNS);
+    for &(partition, target) in targets {
+        let held = before.and_then(|before| before.get(&partition));
+        table.add_row(output::preview_cells(partition, target, held));
+    }
+    let plan = format!(
+        "Topic {topic} will lose, for good:\n{}",
+        output::lines(&table)
+    );
+    if arguments.yes {
+        stderr::text(&plan);
+        Ok(())
+    } else if arguments.everything.is_empty() {
+        confirm::ask(&plan, "yes")
+    } else {
+        confirm::ask(&plan, topic.as_str())
     }
 }
 
@@ -174,32 +184,98 @@ async fn send(
     }
 }
 
-/// The state after, for people. The deletion is done: that the state cannot be had must not hide its result.
-async fn shown_after(arguments: &Delete, service: &Service) -> Option<Vec<PartitionInfo>> {
+/// The partitions after, for people. The deletion is done: a failure here must not hide its result.
+async fn after(arguments: &Delete, service: &Service) -> Option<Partitions> {
     match arguments.output {
         Format::Json => None,
-        Format::Table => service
-            .partitions(&arguments.topic)
-            .await
-            .ok()?
-            .partitions(),
+        Format::Table => {
+            let listing = service.partitions(&arguments.topic).await.ok()?;
+            listing.by_partition()
+        }
     }
 }
 
 /// Shows what has gone.
 fn show(
     arguments: &Delete,
-    rows: &Rows<'_>,
     deletion: Deletion,
-    after: Option<&[PartitionInfo]>,
+    before: Option<&Partitions>,
+    after: Option<&Partitions>,
 ) -> Result<(), Failure> {
-    let report = Report::new(&deletion);
+    let report = DeletionReport::new(&deletion);
     let shown = match arguments.output {
         Format::Json => stdout::print(&output::json_line(&report)),
-        Format::Table => stdout::print_coloured(&rows.outcome(&report, after)),
+        Format::Table => stdout::print_coloured(&report.table(before, after)),
     };
     let result = deletion.into_result();
     let outcome = result.as_ref().err().map(Error::outcome);
     shown.map_err(|failure| failure.with_outcome(outcome))?;
     result.map(drop).map_err(Failure::call)
+}
+
+/// The documented JSON of a deletion.
+#[derive(Serialize)]
+struct DeletionReport<'a> {
+    request_id: Option<&'a str>,
+    partitions: Vec<PartitionReport<'a>>,
+}
+
+#[derive(Serialize)]
+struct PartitionReport<'a> {
+    #[serde(flatten)]
+    asked: Asked,
+    status: &'static str,
+    result: Option<&'a str>,
+    error_code: Option<&'a str>,
+}
+
+impl<'a> DeletionReport<'a> {
+    fn new(deletion: &'a Deletion) -> Self {
+        let asked = deletion.partitions().iter().map(|row| PartitionReport {
+            asked: Asked::new(row.partition(), row.target()),
+            status: row.status().as_str(),
+            result: row.result(),
+            error_code: row.error_code(),
+        });
+        let unexpected = deletion.unexpected().iter().map(|item| PartitionReport {
+            asked: Asked::nothing(item.partition()),
+            status: "unexpected",
+            result: item.result(),
+            error_code: item.error_code(),
+        });
+        Self {
+            request_id: deletion.request_id(),
+            partitions: asked.chain(unexpected).collect(),
+        }
+    }
+
+    /// What became of each partition, with its start before and after.
+    fn table(&self, before: Option<&Partitions>, after: Option<&Partitions>) -> String {
+        let mut table = output::table(&[
+            "partition",
+            "delete",
+            "status",
+            "error code",
+            "start before",
+            "start after",
+            "end",
+        ]);
+        for row in &self.partitions {
+            let partition = row.asked.partition;
+            let id = partition.and_then(|partition| PartitionId::new(partition).ok());
+            let before = before.zip(id).and_then(|(before, id)| before.get(&id));
+            let after = after.zip(id).and_then(|(after, id)| after.get(&id));
+            table.add_row([
+                number(partition.map(i64::from)),
+                row.asked.to_string(),
+                row.status.to_owned(),
+                row.error_code
+                    .map_or_else(|| "-".to_owned(), output::printable),
+                number(before.map(|held| held.start_offset().get())),
+                number(after.map(|held| held.start_offset().get())),
+                number(after.map(|held| held.end_offset().get())),
+            ]);
+        }
+        output::coloured_lines(&table, self.partitions.iter().map(|row| row.status))
+    }
 }

@@ -10,19 +10,6 @@ use crate::support::{
 };
 
 #[test]
-fn embedded_shows_each_partition_before_and_after() {
-    let output =
-        dms_kafka("delete --embedded --topic orders --partition 0:400 --everything 2 --yes")
-            .ends_with(0);
-    let expected = "\
-PARTITION  DELETE      STATUS   ERROR CODE  START BEFORE  START AFTER   END
-        0  before 400  deleted           0             0          400  1000
-        2  everything  deleted           0             0         1000  1000
-";
-    assert_eq!(stdout(&output), expected);
-}
-
-#[test]
 fn json_has_the_documented_form_and_the_records_are_gone() {
     let served = Served::start();
     let output = served
@@ -106,12 +93,6 @@ POST https://192.0.2.1/v2/p/kafka/instances/i/topics/orders/messages/delete
 {\"partitions\":[{\"offset\":400,\"partition\":0},{\"offset\":-1,\"partition\":2}]}
 ";
     assert_eq!(stdout(&output), expected);
-}
-
-#[test]
-fn serve_makes_up_no_key_for_other_machines() {
-    let output = dms_kafka("serve --listen 0.0.0.0:0 --topic orders:1:1").ends_with(2);
-    assert_tells(&output, "DMS_KAFKA_SERVE_SECRET_KEY");
 }
 
 #[test]

@@ -143,8 +143,9 @@ fn golden_output_of_sign() {
     .envs([
         ("HUAWEICLOUD_SDK_AK", "AccessKey"),
         ("HUAWEICLOUD_SDK_SK", "SecretKey"),
-    ])
-    .env("HUAWEICLOUD_SDK_SECURITY_TOKEN", "a-token");
+    ]);
+    golden("output/sign-without-token.txt").assert_eq(&stdout(&sign.ends_with(0)));
+    sign.env("HUAWEICLOUD_SDK_SECURITY_TOKEN", "a-token");
     golden("output/sign.txt").assert_eq(&stdout(&sign.ends_with(0)));
     golden("output/sign.json").assert_eq(&stdout(&sign.args(["--output", "json"]).ends_with(0)));
 }

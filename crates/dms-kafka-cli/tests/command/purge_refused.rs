@@ -14,18 +14,6 @@ const REFUSED: &[(i32, &str, &str, &[&str])] = &[
     (2, r#"{"partitions":[],"version":1}"#, "", &["holds no row"]),
     (
         2,
-        r#"{"partitions":[],"version":2}"#,
-        "",
-        &["line 1, column ", "it must be 1"],
-    ),
-    (
-        2,
-        r#"{"partitions":[],"version":"1"}"#,
-        "",
-        &["line 1, column ", "version \"1\" is not supported"],
-    ),
-    (
-        2,
         ROW,
         "--output json --concurrncy 2",
         &["found; tip: a similar argument exists: '--concurrency'\""],

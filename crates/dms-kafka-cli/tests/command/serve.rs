@@ -94,6 +94,11 @@ fn what_cannot_be_served_is_told() {
         (2, "serve --check-config", "--config"),
         (5, "serve --config no/such/file", "no/such/file"),
         (2, "serve --config f --topic a:1:1", "--topic"),
+        (
+            2,
+            "serve --listen 0.0.0.0:0 --topic orders:1:1",
+            "DMS_KAFKA_SERVE_SECRET_KEY",
+        ),
     ] {
         assert_tells(&dms_kafka(line).ends_with(code), word);
     }

@@ -192,7 +192,7 @@ impl ReadError {
         let place = format!(" at line {} column {}", error.line(), error.column());
         message.truncate(message.strip_suffix(&place).unwrap_or(&message).len());
         if !error.is_data() {
-            message = format!("{message}: {BOTH_FORMS}");
+            message = format!("this is not valid JSON ({message}): {BOTH_FORMS}");
         }
         Self::at(line + error.line(), error.column().max(1), &message)
     }

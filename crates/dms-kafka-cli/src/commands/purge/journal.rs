@@ -75,7 +75,7 @@ impl Journal {
             intent: rows.to_vec(),
             ..Entry::default()
         };
-        self.file.append_durably(&entry.line()?).await
+        self.file.append_durably(&line(&entry)?).await
     }
 
     /// Rows whose deletion of everything was begun and never finished are unknown from now on.
@@ -93,7 +93,7 @@ impl Journal {
 
     /// Records results.
     pub(super) fn record(&self, entry: &Entry) -> io::Result<()> {
-        self.file.append(&entry.line()?)
+        self.file.append(&line(entry)?)
     }
 
     /// Returns when everything is on the disk.
@@ -154,7 +154,7 @@ fn replay(path: &Path, file: &File, header: &Header, states: &States) -> Result<
 
 /// Writes the header to the disk, and the file's name too.
 fn begin(path: &Path, mut file: &File, header: &Header) -> io::Result<u64> {
-    let line = header.line()?;
+    let line = line(header)?;
     file.set_len(0)?;
     io::Seek::rewind(&mut file)?;
     file.write_all(&line)?;
@@ -190,13 +190,9 @@ impl Header {
         }
     }
 
-    fn line(&self) -> io::Result<Vec<u8>> {
-        line(self)
-    }
-
     /// Whether this header may have been torn to these bytes.
     fn begins_with(&self, torn: &[u8]) -> bool {
-        self.line().is_ok_and(|line| line.starts_with(torn))
+        line(self).is_ok_and(|line| line.starts_with(torn))
     }
 
     /// Whether a journal with this first line can be continued.
@@ -244,10 +240,6 @@ impl Entry {
         // A list would do for serde.
         line.starts_with(b"{")
             .then(|| serde_json::from_slice(line).ok())?
-    }
-
-    fn line(&self) -> io::Result<Vec<u8>> {
-        line(self)
     }
 
     /// Sets the states; `false` when a row is named that there is not.

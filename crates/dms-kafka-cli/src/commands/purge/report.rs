@@ -3,9 +3,7 @@
 use std::fmt::Write as _;
 
 use clap::ValueEnum;
-use dms_kafka::{
-    DeletionTarget, Outcome, PartitionDeletion, PartitionId, PurgeResult, UnexpectedItem,
-};
+use dms_kafka::{Outcome, PartitionDeletion, PurgeResult, UnexpectedItem};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -103,7 +101,7 @@ impl Report {
                     outcome: Some(exit::outcome_word(error.outcome())),
                     request_id: error.request_id().map(str::to_owned),
                     error: Some(told.clone()),
-                    ..RowLine::asked(result.topic(), *partition, *target)
+                    ..RowLine::new(result.topic(), Asked::new(*partition, *target))
                 }))
             }
         }
@@ -114,7 +112,7 @@ impl Report {
         self.show(std::iter::once(RowLine {
             status: "interrupted",
             outcome: Some(exit::outcome_word(Outcome::Unknown)),
-            ..RowLine::asked(row.topic.as_str(), row.partition, row.target)
+            ..RowLine::new(row.topic.as_str(), Asked::new(row.partition, row.target))
         }))
     }
 
@@ -219,11 +217,7 @@ fn print_lines(lines: impl Iterator<Item = RowLine>) -> Result<(), Failure> {
 }
 
 impl RowLine {
-    fn asked(topic: &str, partition: PartitionId, target: DeletionTarget) -> Self {
-        Self::of(topic, Asked::new(partition, target))
-    }
-
-    fn of(topic: &str, asked: Asked) -> Self {
+    fn new(topic: &str, asked: Asked) -> Self {
         Self {
             topic: topic.to_owned(),
             asked,
@@ -243,7 +237,7 @@ impl RowLine {
             result: partition.result().map(str::to_owned),
             error_code: partition.error_code().map(str::to_owned),
             request_id: request_id.map(str::to_owned),
-            ..Self::asked(topic, partition.partition(), partition.target())
+            ..Self::new(topic, Asked::new(partition.partition(), partition.target()))
         }
     }
 
@@ -254,7 +248,7 @@ impl RowLine {
             result: item.result().map(str::to_owned),
             error_code: item.error_code().map(str::to_owned),
             request_id: request_id.map(str::to_owned),
-            ..Self::of(topic, Asked::nothing(item.partition()))
+            ..Self::new(topic, Asked::nothing(item.partition()))
         }
     }
 
