@@ -7,8 +7,8 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 
 use crate::support::{
-    Audited, Folder, Run as _, Served, assert_tells, command, dms_kafka, rows, stderr, stdout,
-    through_shell,
+    Audited, Folder, Run as _, Served, assert_tells, command, dms_kafka, ended_with, rows, stderr,
+    stdout, through_shell,
 };
 
 /// A line of shell in which `$DMS` is the command.
@@ -58,8 +58,7 @@ fn a_reader_that_goes_away_changes_nothing() {
     let mut gateway = Audited::start(&folder.path(""), 1, 2000, "");
     let mut process = gateway.purge(&folder.offsets, "--output ndjson").start();
     drop(process.stdout.take());
-    let output = process.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    ended_with(process, 0);
     assert_eq!(gateway.asked().len(), 2000);
 }
 

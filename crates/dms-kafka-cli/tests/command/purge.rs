@@ -5,8 +5,8 @@ use std::io::BufReader;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Folder, Run as _, Served, answer_deletion_only, assert_tells, at, dms_kafka, json_lines,
-    listener, next_is_deletion, rows, stdout,
+    Folder, Run as _, Served, answer_deletion_only, assert_counts, assert_tells, at, dms_kafka,
+    json_lines, listener, next_is_deletion, rows, stdout,
 };
 
 #[test]
@@ -72,11 +72,8 @@ fn each_row_has_its_line_and_the_rows_left_can_be_fed_back() {
     let expected = rows(&[("orders", 1, 5000), ("nowhere", 0, 1), ("orders", 7, 1)]);
     assert_eq!(json_lines(&folder.read("left")), json_lines(&expected));
     let again = served.purge(&left, "--yes --output json").ends_with(3);
+    assert_counts(&again, &[("rows", 3), ("failed", 2), ("request_failed", 1)]);
     let told: Value = serde_json::from_str(&stdout(&again)).unwrap();
-    assert_eq!(
-        (&told["rows"], &told["failed"], &told["request_failed"]),
-        (&json!(3), &json!(2), &json!(1))
-    );
     assert_eq!(told["failures"].as_array().unwrap().len(), 3);
 }
 

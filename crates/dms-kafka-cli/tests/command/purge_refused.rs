@@ -3,7 +3,8 @@
 use std::process::Stdio;
 
 use crate::support::{
-    Folder, Run as _, Served, assert_tells, at, dms_kafka, listener, rows, stderr, stdout, words,
+    Folder, Run as _, Served, assert_tells, at, dms_kafka, ended_with, listener, rows, stdout,
+    words,
 };
 
 const ROW: &str = r#"{"topic":"a","partition":0,"offset":1}"#;
@@ -105,21 +106,18 @@ fn nothing_is_sent_of_a_file_that_breaks_a_rule() {
 #[test]
 fn rows_from_standard_input_are_checked_as_a_whole_too() {
     let served = Served::start();
-    let run = |input: &str, line: &str| {
+    let run = |input: &str, line: &str, code| {
         let mut process = served.purge("-", line).stdin(Stdio::piped()).start();
         // A command that refuses at once does not read.
         let _ = std::io::Write::write_all(&mut process.stdin.take().unwrap(), input.as_bytes());
-        process.wait_with_output().unwrap()
+        ended_with(process, code)
     };
-    let bad = run(&(rows(&[("orders", 0, 10)]) + "x"), "--yes");
-    assert_eq!(bad.status.code(), Some(2), "{}", stderr(&bad));
+    let bad = run(&(rows(&[("orders", 0, 10)]) + "x"), "--yes", 2);
     assert_tells(&bad, "standard input, line 2, column 1");
-    let unasked = run(&rows(&[("orders", 0, 10)]), "");
-    assert_eq!(unasked.status.code(), Some(2), "{}", stderr(&unasked));
+    let unasked = run(&rows(&[("orders", 0, 10)]), "", 2);
     assert_tells(&unasked, "--yes");
     assert_eq!(served.starts("orders", 3), [0, 0, 0]);
-    let good = run(&rows(&[("orders", 0, 10)]), "--yes");
-    assert_eq!(good.status.code(), Some(0), "{}", stderr(&good));
+    run(&rows(&[("orders", 0, 10)]), "--yes", 0);
     assert_eq!(served.starts("orders", 3), [10, 0, 0]);
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::support::{Audited, Folder, RECORDS, Run as _, stderr, stdout};
+use crate::support::{Audited, Folder, RECORDS, Run as _, assert_counts, ended_with, stdout};
 
 /// Topics by partitions, in the order of a round through all topics, as an unsorted file has them.
 pub(crate) struct Rows {
@@ -148,10 +148,8 @@ fn kill_and_resume(rows: &Rows, kills: u32, more: &str) -> u64 {
     assert_eq!(killed, kills, "a kill came too late");
     let mut last = gateway.purge(&offsets, &arguments).start();
     runs_until(&mut last, &journal, u64::MAX, &mut peak);
-    let output = last.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    let told: Value = serde_json::from_str(&stdout(&output)).unwrap();
-    assert_eq!(told["deleted"], rows.count());
+    let output = ended_with(last, 0);
+    assert_counts(&output, &[("deleted", rows.count())]);
     none_sent_again(rows, &mut gateway, &finished);
     assert_eq!(recorded(&journal).len() as u64, rows.count());
     assert_eq!(gateway.starts(), rows.starts());

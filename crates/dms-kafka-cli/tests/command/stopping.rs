@@ -11,8 +11,8 @@ use std::sync::{Arc, mpsc};
 use serde_json::Value;
 
 use crate::support::{
-    Audited, Folder, Run as _, answer_deletion_only, assert_tells, at, listener, next_is_deletion,
-    signal, stderr, stdout,
+    Audited, Folder, Run as _, answer_deletion_only, assert_counts, assert_tells, at, ended_with,
+    listener, next_is_deletion, signal, stderr, stdout,
 };
 
 const TOPICS: u32 = 1;
@@ -41,8 +41,7 @@ fn a_signal_stops_sending_waits_for_what_is_under_way_and_tells_how_to_go_on() {
         signal(&process, name);
         let mut rest = String::new();
         results.read_to_string(&mut rest).unwrap();
-        let output = process.wait_with_output().unwrap();
-        assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
+        let output = ended_with(process, 130);
         let told = stderr(&output);
         for words in [
             "waiting for the requests under way",
@@ -71,8 +70,7 @@ fn a_signal_stops_sending_waits_for_what_is_under_way_and_tells_how_to_go_on() {
             PARTITIONS as usize - shown,
             "the rest and nothing else"
         );
-        let told: Value = serde_json::from_str(&stdout(&again)).unwrap();
-        assert_eq!(told["deleted"], PARTITIONS);
+        assert_counts(&again, &[("deleted", PARTITIONS.into())]);
     }
 }
 
@@ -84,8 +82,7 @@ fn without_a_journal_the_rows_left_are_what_to_go_on_with() {
     let (process, mut results) = begun(&gateway, &folder, &format!("--failures-file {left}"));
     signal(&process, "-INT");
     results.read_to_string(&mut String::new()).unwrap();
-    let output = process.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
+    let output = ended_with(process, 130);
     assert_tells(&output, &format!("--offsets-file {left}"));
     let sent = gateway.asked().len();
     assert_eq!(
@@ -116,12 +113,7 @@ fn the_second_signal_does_not_wait() {
     let output = process.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130), "{said}");
     assert!(said.contains("is not known"), "{said}");
-    let summary: Value = serde_json::from_str(&stdout(&output)).unwrap();
-    assert_eq!(
-        (&summary["unknown"], &summary["not_sent"]),
-        (&10.into(), &290.into()),
-        "{summary}"
-    );
+    assert_counts(&output, &[("unknown", 10), ("not_sent", 290)]);
     // All of them can be sent again: an absolute offset does no harm twice.
     assert_eq!(folder.read("left").lines().count(), PARTITIONS as usize);
 }
@@ -167,8 +159,7 @@ fn a_result_is_not_kept_back_by_a_service_that_falls_silent() {
     let process = at(&endpoint, "delete --topic t0 --partition 0:7 --yes").start();
     is_silent.recv().unwrap();
     signal(&process, "-INT");
-    let output = process.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
+    let output = ended_with(process, 130);
     assert!(stdout(&output).contains("deleted"), "{}", stdout(&output));
 }
 

@@ -90,6 +90,23 @@ impl Run for Command {
     }
 }
 
+/// Waits for the end of the process, which must have this exit code.
+#[track_caller]
+pub(crate) fn ended_with(process: Child, code: i32) -> Output {
+    let output = process.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(code), "{}", stderr(&output));
+    output
+}
+
+/// Asserts counts of rows in the JSON that a purge prints at its end.
+#[track_caller]
+pub(crate) fn assert_counts(output: &Output, expected: &[(&str, u64)]) {
+    let summary: Value = serde_json::from_str(&stdout(output)).unwrap();
+    for (name, count) in expected {
+        assert_eq!(summary[name], *count, "{name}: {summary}");
+    }
+}
+
 /// Asserts that standard error contains a text.
 #[track_caller]
 pub(crate) fn assert_tells(output: &Output, text: &str) {

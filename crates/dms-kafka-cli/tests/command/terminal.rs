@@ -28,6 +28,12 @@ fn exit_code(session: &PtySession) -> i32 {
     }
 }
 
+#[track_caller]
+fn ends_with(session: &mut PtySession, code: i32) {
+    session.exp_eof().unwrap();
+    assert_eq!(exit_code(session), code);
+}
+
 #[test]
 fn everything_is_deleted_when_the_topics_name_is_typed() {
     let served = Served::start();
@@ -39,8 +45,7 @@ fn everything_is_deleted_when_the_topics_name_is_typed() {
     session.exp_string("Type orders to delete: ").unwrap();
     session.send_line("orders").unwrap();
     session.exp_string("deleted").unwrap();
-    session.exp_eof().unwrap();
-    assert_eq!(exit_code(&session), 0);
+    ends_with(&mut session, 0);
     assert_eq!(served.starts("orders", 3), [0, 0, 1000]);
 }
 
@@ -52,15 +57,13 @@ fn any_other_word_deletes_nothing() {
         session.exp_string("Type orders to delete: ").unwrap();
         session.send_line(word).unwrap();
         session.exp_string("nothing was deleted").unwrap();
-        session.exp_eof().unwrap();
-        assert_eq!(exit_code(&session), 2, "{word}");
+        ends_with(&mut session, 2);
     }
     let mut session = at_a_terminal(served.delete("--partition 0:400"));
     session.exp_string("Type yes to delete: ").unwrap();
     session.send_control('d').unwrap();
     session.exp_string("nothing was deleted").unwrap();
-    session.exp_eof().unwrap();
-    assert_eq!(exit_code(&session), 2);
+    ends_with(&mut session, 2);
     assert_eq!(served.starts("orders", 3), [0, 0, 0]);
 }
 
@@ -70,8 +73,7 @@ fn a_question_that_nobody_sees_is_not_asked() {
     let inner = served.delete("--everything 2");
     let unseen = "exec \"$0\" \"$@\" 2>/dev/null";
     let mut session = at_a_terminal(through_shell(unseen, &inner));
-    session.exp_eof().unwrap();
-    assert_eq!(exit_code(&session), 2);
+    ends_with(&mut session, 2);
     assert_eq!(served.starts("orders", 3), [0, 0, 0]);
 }
 
@@ -115,8 +117,7 @@ fn a_bar_shows_rate_failures_and_time_left() {
         .exp_regex(r"[1-9][0-9]*/s, [0-9]+[a-z]+ left")
         .unwrap();
     session.exp_regex("300 +300 +0").unwrap();
-    session.exp_eof().unwrap();
-    assert_eq!(exit_code(&session), 0);
+    ends_with(&mut session, 0);
 }
 
 /// Rows and what is said stand on lines of their own, and are for programs, bar or not.
@@ -168,8 +169,7 @@ fn ctrl_c_stops_a_purge_and_tells_how_to_go_on() {
         .unwrap();
     session.exp_string("ROWS").unwrap();
     session.exp_string("give the same command again").unwrap();
-    session.exp_eof().unwrap();
-    assert_eq!(exit_code(&session), 130);
+    ends_with(&mut session, 130);
     let sent = gateway.asked().len();
     assert!(sent < 300, "{sent}");
     let again = format!("--journal {} --concurrency 16", folder.path("journal"));
@@ -217,8 +217,7 @@ fn everything_of_one_topic_of_a_file_needs_its_name() {
     session.exp_string("Type t0 to delete: ").unwrap();
     assert!(gateway.asked().is_empty());
     session.send_line("t0").unwrap();
-    session.exp_eof().unwrap();
-    assert_eq!(exit_code(&session), 0);
+    ends_with(&mut session, 0);
     assert_eq!(gateway.asked(), [(0, 0, -1)]);
 }
 
@@ -243,7 +242,6 @@ fn a_file_that_changes_while_the_question_stands_is_not_carried_out() {
     session
         .exp_string("it was changed while it was read")
         .unwrap();
-    session.exp_eof().unwrap();
-    assert_eq!(exit_code(&session), 2);
+    ends_with(&mut session, 2);
     assert_eq!(gateway.asked(), []);
 }
