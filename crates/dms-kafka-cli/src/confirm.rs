@@ -5,9 +5,9 @@ use std::io::{BufRead, IsTerminal};
 use crate::exit::Failure;
 use crate::stderr;
 
-/// Whether there is an answer at all: `--yes`, or a terminal that shows the question and takes the answer. Asked for before
+/// Whether there is an answer at all: `--yes`, or a terminal that shows the question and takes the answer. TargetFields for before
 /// anything is sent.
-pub(crate) fn possible(yes: bool) -> Result<(), Failure> {
+pub(crate) fn check_possible(yes: bool) -> Result<(), Failure> {
     if yes || (std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
         return Ok(());
     }

@@ -10,7 +10,7 @@ pub(crate) fn provider() -> ChainProvider {
 }
 
 /// Says which source they are from, without showing them.
-pub(crate) fn tell(credentials: &Credentials) {
+pub(crate) fn log_source(credentials: &Credentials) {
     let from = credentials.provider_name();
     let what = credentials.access_key().map_or_else(
         || "token".to_owned(),

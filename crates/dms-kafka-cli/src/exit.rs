@@ -102,7 +102,7 @@ impl Failure {
             } => Exit::Unknown,
             Self::InputOutput { .. } => Exit::InputOutput,
             Self::Interrupted | Self::AfterInterrupt(_) => Exit::Interrupted,
-            Self::Call(error) => of_error(error),
+            Self::Call(error) => exit_of_error(error),
         }
     }
 
@@ -176,7 +176,7 @@ fn with_causes(mut message: String, error: &dyn std::error::Error) -> String {
 }
 
 /// How a call that failed so ends the command.
-fn of_error(error: &Error) -> Exit {
+fn exit_of_error(error: &Error) -> Exit {
     match (error.kind(), error.outcome()) {
         (_, Outcome::Unknown) => Exit::Unknown,
         (ErrorKind::PartitionsFailed, _) => Exit::SomeFailed,

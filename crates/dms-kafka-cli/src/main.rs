@@ -113,7 +113,7 @@ fn log_to_stderr(verbosity: u8, json: bool) {
     };
     let log = tracing_subscriber::fmt()
         .with_max_level(level)
-        .with_writer(|| stderr::Above)
+        .with_writer(|| stderr::StderrWriter)
         .with_ansi(AutoStream::choice(&std::io::stderr()) != ColorChoice::Never)
         .with_target(false)
         // They would be told by `eprintln!`, which panics where nobody listens.

@@ -26,14 +26,14 @@ impl Format {
 
 /// What was asked of a partition, in the documented JSON.
 #[derive(Serialize)]
-pub(crate) struct Asked {
+pub(crate) struct TargetFields {
     pub(crate) partition: Option<i32>,
     offset: Option<i64>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     everything: bool,
 }
 
-impl Asked {
+impl TargetFields {
     pub(crate) fn new(partition: PartitionId, target: DeletionTarget) -> Self {
         Self {
             partition: Some(partition.get()),
@@ -46,7 +46,7 @@ impl Asked {
     }
 
     /// The partition of an answer's item that answers nothing that was asked.
-    pub(crate) fn nothing(partition: Option<i32>) -> Self {
+    pub(crate) fn only_partition(partition: Option<i32>) -> Self {
         Self {
             partition,
             offset: None,
@@ -55,7 +55,7 @@ impl Asked {
     }
 }
 
-impl fmt::Display for Asked {
+impl fmt::Display for TargetFields {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.offset {
             _ if self.everything => f.write_str("everything"),

@@ -159,7 +159,7 @@ pub(crate) enum Listing {
 }
 
 impl Listing {
-    pub(crate) fn by_partition(self) -> Option<Partitions> {
+    pub(crate) fn partitions(self) -> Option<Partitions> {
         match self {
             Self::Partitions(partitions) => Some(partitions),
             Self::NoSuchTopic | Self::NotOffered => None,
@@ -255,13 +255,13 @@ impl Service {
     }
 
     /// Says where credentials and project came from, for people who asked for that.
-    pub(crate) async fn tell_identity(&self) {
+    pub(crate) async fn log_identity(&self) {
         if !tracing::enabled!(tracing::Level::INFO) {
             return;
         }
         // A failure is told by the call that needs them.
         if let Ok(credentials) = self.client.credentials().await {
-            crate::credentials::tell(&credentials);
+            crate::credentials::log_source(&credentials);
         }
         if self.finds_project
             && let Ok(project_id) = self.client.project_id().await

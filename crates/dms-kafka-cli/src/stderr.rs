@@ -10,19 +10,19 @@ use serde_json::json;
 static BAR: OnceLock<ProgressBar> = OnceLock::new();
 
 /// From now on what is said stands above this bar.
-pub(crate) fn keep_above(bar: &ProgressBar) {
+pub(crate) fn set_progress_bar(bar: &ProgressBar) {
     // A process draws one bar.
     let _ = BAR.set(bar.clone());
 }
 
 /// A line.
 pub(crate) fn line(text: &str) {
-    let _ = writeln!(Above, "{text}");
+    let _ = writeln!(StderrWriter, "{text}");
 }
 
 /// Text that ends its lines itself, or asks for an answer behind it.
 pub(crate) fn text(text: &str) {
-    let _ = write!(Above, "{text}");
+    let _ = write!(StderrWriter, "{text}");
 }
 
 /// What people should know although nothing has failed.
@@ -44,7 +44,7 @@ pub(crate) fn warn(text: &str, json: bool) {
 }
 
 /// Does this with the bar taken away meanwhile, if there is one.
-pub(crate) fn without_bar<T>(work: impl FnOnce() -> T) -> T {
+pub(crate) fn with_bar_hidden<T>(work: impl FnOnce() -> T) -> T {
     match BAR.get() {
         Some(bar) => bar.suspend(work),
         None => work(),
@@ -52,11 +52,11 @@ pub(crate) fn without_bar<T>(work: impl FnOnce() -> T) -> T {
 }
 
 /// Standard error, for the log too.
-pub(crate) struct Above;
+pub(crate) struct StderrWriter;
 
-impl Write for Above {
+impl Write for StderrWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        without_bar(|| io::stderr().write(bytes))
+        with_bar_hidden(|| io::stderr().write(bytes))
     }
 
     fn write_fmt(&mut self, text: std::fmt::Arguments<'_>) -> io::Result<()> {

@@ -17,7 +17,7 @@ pub(crate) fn write(bytes: &[u8]) -> Result<(), Failure> {
     let write = || write_to(io::stdout().lock(), bytes);
     // A progress bar may stand on the same terminal.
     if io::stdout().is_terminal() {
-        stderr::without_bar(write)
+        stderr::with_bar_hidden(write)
     } else {
         write()
     }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::confirm;
 use crate::exit::{Exit, Failure};
 use crate::interrupt::Interrupts;
-use crate::output::{self, Asked, Format, number};
+use crate::output::{self, Format, TargetFields, number};
 use crate::service::{self, Partitions, Service, ServiceSettings};
 use crate::settings::Resolved;
 use crate::stderr;
@@ -97,8 +97,8 @@ pub(crate) async fn delete(arguments: Box<Delete>) -> Result<Exit, Failure> {
         stderr::note("Nothing was sent.", json);
         return Ok(Exit::Done);
     }
-    confirm::possible(arguments.yes)?;
-    service.tell_identity().await;
+    confirm::check_possible(arguments.yes)?;
+    service.log_identity().await;
     let before = before(&arguments, &service).await?;
     confirm(&arguments, &targets, before.as_ref())?;
     let mut interrupts = Interrupts::listen()?;
@@ -130,7 +130,7 @@ async fn before(arguments: &Delete, service: &Service) -> Result<Option<Partitio
         return Ok(None);
     }
     let listing = service.partitions(&arguments.topic).await?;
-    Ok(listing.by_partition())
+    Ok(listing.partitions())
 }
 
 /// Shows what will go, and asks.
@@ -190,7 +190,7 @@ async fn after(arguments: &Delete, service: &Service) -> Option<Partitions> {
         Format::Json => None,
         Format::Table => {
             let listing = service.partitions(&arguments.topic).await.ok()?;
-            listing.by_partition()
+            listing.partitions()
         }
     }
 }
@@ -223,7 +223,7 @@ struct DeletionReport<'a> {
 #[derive(Serialize)]
 struct PartitionReport<'a> {
     #[serde(flatten)]
-    asked: Asked,
+    asked: TargetFields,
     status: &'static str,
     result: Option<&'a str>,
     error_code: Option<&'a str>,
@@ -232,13 +232,13 @@ struct PartitionReport<'a> {
 impl<'a> DeletionReport<'a> {
     fn new(deletion: &'a Deletion) -> Self {
         let asked = deletion.partitions().iter().map(|row| PartitionReport {
-            asked: Asked::new(row.partition(), row.target()),
+            asked: TargetFields::new(row.partition(), row.target()),
             status: row.status().as_str(),
             result: row.result(),
             error_code: row.error_code(),
         });
         let unexpected = deletion.unexpected().iter().map(|item| PartitionReport {
-            asked: Asked::nothing(item.partition()),
+            asked: TargetFields::only_partition(item.partition()),
             status: "unexpected",
             result: item.result(),
             error_code: item.error_code(),

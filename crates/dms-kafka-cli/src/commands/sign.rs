@@ -25,21 +25,21 @@ pub(crate) struct Sign {
     pub(crate) url: String,
 
     /// Method of the request; GET when absent, POST with --data
-    #[arg(short = 'X', long, help_heading = "Request")]
+    #[arg(short = 'X', long, help_heading = "RequestToSign")]
     pub(crate) method: Option<Method>,
 
-    /// Header of the request; repeatable
+    /// SentHeader of the request; repeatable
     // Read later: an error of clap would repeat the value, which may be a token.
     #[arg(
         short = 'H',
         long,
         value_name = "NAME: VALUE",
-        help_heading = "Request"
+        help_heading = "RequestToSign"
     )]
     pub(crate) header: Vec<String>,
 
     /// Body of the request: the text itself, @FILE for a file's bytes, @- for standard input
-    #[arg(short, long, value_name = "TEXT|@FILE", help_heading = "Request")]
+    #[arg(short, long, value_name = "TEXT|@FILE", help_heading = "RequestToSign")]
     pub(crate) data: Option<String>,
 
     /// X-Sdk-Date, such as 20260102T030405Z; the present moment when absent
@@ -66,7 +66,7 @@ pub(crate) struct Sign {
 }
 
 pub(crate) async fn sign(arguments: Sign) -> Result<Exit, Failure> {
-    let request = Request::new(&arguments)?;
+    let request = RequestToSign::new(&arguments)?;
     if arguments.compare.is_some() && !request.headers.contains_key(X_SDK_DATE) {
         return Err(Failure::usage(
             "a signature holds for one date: give the X-Sdk-Date of the request with --date",
@@ -76,7 +76,7 @@ pub(crate) async fn sign(arguments: Sign) -> Result<Exit, Failure> {
         .provide_credentials()
         .await
         .map_err(|error| Failure::credentials(&error))?;
-    credentials::tell(&found);
+    credentials::log_source(&found);
     let list = arguments.signed_headers.as_deref();
     let stages = match &arguments.compare {
         Some(foreign) => Stages::compared(&found, &request, foreign)?,
@@ -93,7 +93,7 @@ pub(crate) async fn sign(arguments: Sign) -> Result<Exit, Failure> {
 }
 
 /// A request as it would go on the wire.
-struct Request {
+struct RequestToSign {
     method: Method,
     endpoint: Endpoint,
     uri: Uri,
@@ -101,7 +101,7 @@ struct Request {
     body: Vec<u8>,
 }
 
-impl Request {
+impl RequestToSign {
     fn new(arguments: &Sign) -> Result<Self, Failure> {
         let (endpoint, uri) = url(&arguments.url)?;
         let otherwise = if arguments.data.is_some() {
@@ -215,13 +215,13 @@ struct Stages {
     signature: Option<String>,
     authorization: Option<String>,
     /// Tokens are shown as `<redacted>`.
-    headers: Vec<Header>,
+    headers: Vec<SentHeader>,
     #[serde(skip_serializing_if = "Option::is_none")]
     comparison: Option<Comparison>,
 }
 
 #[derive(Serialize)]
-struct Header {
+struct SentHeader {
     name: String,
     value: String,
 }
@@ -238,7 +238,7 @@ impl Stages {
     /// Signs the listed headers, or those that the client of this project signs.
     fn new(
         credentials: &Credentials,
-        request: &Request,
+        request: &RequestToSign,
         list: Option<&str>,
         now: SystemTime,
     ) -> Result<Self, Failure> {
@@ -277,11 +277,11 @@ impl Stages {
             .headers()
             .filter(|(name, _)| *name != header::HOST);
         let mut headers: Vec<_> = sent
-            .map(|(name, value)| Header {
+            .map(|(name, value)| SentHeader {
                 name: name.to_owned(),
                 value: value.into_owned(),
             })
-            .chain([Header {
+            .chain([SentHeader {
                 name: header::HOST.to_string(),
                 value: host.to_owned(),
             }])
@@ -312,7 +312,7 @@ impl Stages {
     /// Signs what the other signer signed, and holds the results against each other.
     fn compared(
         credentials: &Credentials,
-        request: &Request,
+        request: &RequestToSign,
         foreign: &str,
     ) -> Result<Self, Failure> {
         let value = foreign

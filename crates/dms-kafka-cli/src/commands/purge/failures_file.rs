@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
-use super::file::Layout;
+use super::offsets_file::Layout;
 use super::paths;
-use super::rows::{self, RowState, Rows, States};
+use super::rows::{self, RowState, RowStates, Rows};
 use crate::exit::Failure;
 
 /// A place to write the failures to, opened before anything is sent.
@@ -41,7 +41,7 @@ impl FailuresFile {
 
     /// Writes every row that is not known to be deleted, but those whose deletion of everything may have been carried
     /// out: repeating it would delete what was written since.
-    pub(super) fn write(self, layout: Layout, rows: &Rows, states: &States) -> io::Result<()> {
+    pub(super) fn write(self, layout: Layout, rows: &Rows, states: &RowStates) -> io::Result<()> {
         match self {
             Self::Stream(file) => write_rows(file, layout, rows, states),
             Self::Replaced { path, file } => {
@@ -54,7 +54,7 @@ impl FailuresFile {
     }
 }
 
-fn write_rows(file: impl Write, layout: Layout, rows: &Rows, states: &States) -> io::Result<()> {
+fn write_rows(file: impl Write, layout: Layout, rows: &Rows, states: &RowStates) -> io::Result<()> {
     let mut file = BufWriter::new(file);
     let (before, between, after) = match layout {
         Layout::Document => ("{\"partitions\":[\n", ",\n", "],\"version\":1}\n"),
@@ -65,7 +65,7 @@ fn write_rows(file: impl Write, layout: Layout, rows: &Rows, states: &States) ->
     for (row, state) in rows.iter().zip(states.all().iter()) {
         let is_left = match state {
             RowState::Deleted => false,
-            RowState::Unknown | RowState::UnderWay => !row.is_everything(),
+            RowState::Unknown | RowState::InFlight => !row.is_everything(),
             _ => true,
         };
         if is_left {

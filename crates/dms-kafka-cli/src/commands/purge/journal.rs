@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::durable_file::DurableFile;
 use super::paths;
-use super::rows::{RowState, States};
+use super::rows::{RowState, RowStates};
 use crate::exit::Failure;
 
 const NAME: &str = "dms-kafka purge";
@@ -28,11 +28,15 @@ pub(super) struct Journal {
 
 impl Journal {
     /// Opens the journal, or begins it, and sets the states of the rows that it records. An intent without a result
-    /// leaves its rows [`UnderWay`](RowState::UnderWay).
+    /// leaves its rows [`InFlight`](RowState::InFlight).
     ///
     /// # Errors
     /// Usage: the file is no journal, or one of another purge, or in use. Output: it cannot be opened or written.
-    pub(super) fn open(path: &Path, header: &Header, states: &States) -> Result<Self, Failure> {
+    pub(super) fn open(
+        path: &Path,
+        header: &JournalHeader,
+        states: &RowStates,
+    ) -> Result<Self, Failure> {
         let file = open_with(
             path,
             OpenOptions::new()
@@ -61,7 +65,11 @@ impl Journal {
 
     /// Sets the states of the rows as [`open`](Self::open) does, and changes nothing; a journal that is yet to be begun
     /// records nothing.
-    pub(super) fn look(path: &Path, header: &Header, states: &States) -> Result<(), Failure> {
+    pub(super) fn read_states(
+        path: &Path,
+        header: &JournalHeader,
+        states: &RowStates,
+    ) -> Result<(), Failure> {
         if !path.exists() {
             return Ok(());
         }
@@ -71,20 +79,20 @@ impl Journal {
 
     /// Records that these rows are about to be sent; returns when a crash cannot undo that any more.
     pub(super) async fn intend(&self, rows: &[u64]) -> io::Result<()> {
-        let entry = Entry {
+        let entry = JournalEntry {
             intent: rows.to_vec(),
-            ..Entry::default()
+            ..JournalEntry::default()
         };
         self.file.append_durably(&line(&entry)?).await
     }
 
     /// Rows whose deletion of everything was begun and never finished are unknown from now on.
-    pub(super) fn settle_intents(&self, states: &States) -> io::Result<()> {
-        let rows = states.rows_in(RowState::UnderWay);
+    pub(super) fn mark_intents_unknown(&self, states: &RowStates) -> io::Result<()> {
+        let rows = states.rows_in(RowState::InFlight);
         if !rows.is_empty() {
-            self.record(&Entry {
+            self.record(&JournalEntry {
                 unknown: rows.clone(),
-                ..Entry::default()
+                ..JournalEntry::default()
             })?;
             states.set_all(&rows, RowState::Unknown);
         }
@@ -92,7 +100,7 @@ impl Journal {
     }
 
     /// Records results.
-    pub(super) fn record(&self, entry: &Entry) -> io::Result<()> {
+    pub(super) fn record(&self, entry: &JournalEntry) -> io::Result<()> {
         self.file.append(&line(entry)?)
     }
 
@@ -127,7 +135,12 @@ fn open_with(path: &Path, options: &OpenOptions) -> Result<File, Failure> {
 }
 
 /// Reads what there is, and returns how many bytes of it are whole lines.
-fn replay(path: &Path, file: &File, header: &Header, states: &States) -> Result<u64, Failure> {
+fn replay(
+    path: &Path,
+    file: &File,
+    header: &JournalHeader,
+    states: &RowStates,
+) -> Result<u64, Failure> {
     let mut reader = BufReader::new(file);
     let mut line = Vec::new();
     let mut length = 0;
@@ -144,7 +157,7 @@ fn replay(path: &Path, file: &File, header: &Header, states: &States) -> Result<
         }
         if number == 1 {
             header.check(&line).map_err(|cause| refused(path, cause))?;
-        } else if !Entry::parse(&line).is_some_and(|entry| entry.apply(states)) {
+        } else if !JournalEntry::parse(&line).is_some_and(|entry| entry.apply(states)) {
             return Err(refused(path, format!("line {number} cannot be understood")));
         }
         length += read as u64;
@@ -153,7 +166,7 @@ fn replay(path: &Path, file: &File, header: &Header, states: &States) -> Result<
 }
 
 /// Writes the header to the disk, and the file's name too.
-fn begin(path: &Path, mut file: &File, header: &Header) -> io::Result<u64> {
+fn begin(path: &Path, mut file: &File, header: &JournalHeader) -> io::Result<u64> {
     let line = line(header)?;
     file.set_len(0)?;
     io::Seek::rewind(&mut file)?;
@@ -167,7 +180,7 @@ fn begin(path: &Path, mut file: &File, header: &Header) -> io::Result<u64> {
 /// The first line: what is purged.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Header {
+pub(super) struct JournalHeader {
     /// `dms-kafka purge`
     journal: String,
     version: u32,
@@ -178,7 +191,7 @@ pub(super) struct Header {
     instance_id: String,
 }
 
-impl Header {
+impl JournalHeader {
     pub(super) fn new(offsets_sha256: &str, rows: u64, endpoint: &str, instance_id: &str) -> Self {
         Self {
             journal: NAME.to_owned(),
@@ -218,7 +231,7 @@ impl Header {
 /// Any other line: numbers of rows, counted from 0, and what became of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct Entry {
+pub(super) struct JournalEntry {
     /// About to delete everything.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) intent: Vec<u64>,
@@ -235,7 +248,7 @@ pub(super) struct Entry {
     pub(super) undone: Vec<u64>,
 }
 
-impl Entry {
+impl JournalEntry {
     fn parse(line: &[u8]) -> Option<Self> {
         // A list would do for serde.
         line.starts_with(b"{")
@@ -243,9 +256,9 @@ impl Entry {
     }
 
     /// Sets the states; `false` when a row is named that there is not.
-    fn apply(&self, states: &States) -> bool {
+    fn apply(&self, states: &RowStates) -> bool {
         [
-            (&self.intent, RowState::UnderWay),
+            (&self.intent, RowState::InFlight),
             (&self.deleted, RowState::Deleted),
             (&self.failed, RowState::Failed),
             (&self.refused, RowState::Refused),

@@ -2,14 +2,14 @@
 
 mod durable_file;
 mod failures_file;
-mod file;
 mod journal;
+mod offsets_file;
 mod paths;
 mod preview;
 mod progress;
 mod report;
-mod requests;
 mod rows;
+mod sender;
 
 use std::cell::RefCell;
 use std::fmt::Write as _;
@@ -30,13 +30,13 @@ use crate::settings::Resolved;
 use crate::stderr;
 use crate::stdout;
 use failures_file::FailuresFile;
-use file::OffsetsFile;
-use journal::{Header, Journal};
+use journal::{Journal, JournalHeader};
+use offsets_file::OffsetsFile;
 use paths::real_path;
 use progress::Progress;
-use report::{PurgeFormat, Report};
-use requests::{Sender, Stops};
-use rows::{Counts, RowState, Rows, States};
+use report::{PurgeFormat, PurgeReport};
+use rows::{RowCounts, RowState, RowStates, Rows};
+use sender::{RequestSender, StopReasons};
 
 #[derive(Debug, Args)]
 pub(crate) struct Purge {
@@ -104,7 +104,7 @@ const WINDOW: usize = 10_000;
 
 pub(crate) async fn purge(arguments: Box<Purge>) -> Result<Exit, Failure> {
     if !arguments.dry_run {
-        can_ask(&arguments)?;
+        check_confirmation(&arguments)?;
     }
     let (file, rows) = OffsetsFile::read(
         &arguments.offsets_file,
@@ -116,8 +116,8 @@ pub(crate) async fn purge(arguments: Box<Purge>) -> Result<Exit, Failure> {
         .map(|topic| (&topic.name, topic.highest_partition));
     let json = arguments.output.is_json();
     let service = Service::new(&arguments.service.0, json, topics).await?;
-    let job = Job {
-        states: States::new(rows.len()),
+    let job = PurgeJob {
+        states: RowStates::new(rows.len()),
         arguments: &arguments,
         service: &service,
         file,
@@ -131,30 +131,30 @@ pub(crate) async fn purge(arguments: Box<Purge>) -> Result<Exit, Failure> {
 }
 
 /// Whether there is an answer: standard input cannot give both the rows and a word.
-fn can_ask(arguments: &Purge) -> Result<(), Failure> {
+fn check_confirmation(arguments: &Purge) -> Result<(), Failure> {
     if !arguments.yes && arguments.offsets_file == Path::new("-") {
         return Err(Failure::usage(
             "nobody can be asked while the rows come from standard input: nothing was deleted; give --yes to delete",
         ));
     }
-    confirm::possible(arguments.yes)
+    confirm::check_possible(arguments.yes)
 }
 
 /// A purge whose file is valid.
-struct Job<'a> {
+struct PurgeJob<'a> {
     arguments: &'a Purge,
     service: &'a Service,
     file: OffsetsFile,
     rows: Arc<Rows>,
-    states: States,
+    states: RowStates,
 }
 
-impl Job<'_> {
+impl PurgeJob<'_> {
     /// Prints each request, as `delete --dry-run` does.
     async fn dry_run(&self) -> Result<Exit, Failure> {
         let json = self.arguments.output.is_json();
         if let Some(journal) = &self.arguments.journal {
-            Journal::look(journal, &self.header(), &self.states)?;
+            Journal::read_states(journal, &self.header(), &self.states)?;
         }
         let rows = rows::waiting(&self.rows, &self.states);
         let mut requests = pin!(self.settings().requests(rows));
@@ -177,11 +177,11 @@ impl Job<'_> {
             Some(path) => Some(FailuresFile::create(path)?),
             None => None,
         };
-        self.service.tell_identity().await;
+        self.service.log_identity().await;
         self.confirm().await?;
         self.file.check_unchanged()?;
-        let mut report = Report::new(arguments.output);
-        self.settle_intents(journal.as_ref(), &mut report)?;
+        let mut report = PurgeReport::new(arguments.output);
+        self.mark_intents_unknown(journal.as_ref(), &mut report)?;
         let before = self.states.counts();
         let progress = Progress::new(
             self.rows.len() as u64,
@@ -189,7 +189,7 @@ impl Job<'_> {
             arguments.output.is_json(),
         );
         let mut interrupts = Interrupts::listen()?;
-        let sender = Sender {
+        let sender = RequestSender {
             states: &self.states,
             journal: journal.as_ref(),
             progress: &progress,
@@ -197,15 +197,15 @@ impl Job<'_> {
             max_failures: arguments.max_failures.map(NonZeroU64::get),
             before,
             tick: Duration::from_secs(arguments.progress_every.get().into()),
-            stops: RefCell::default(),
+            reasons: RefCell::default(),
         };
         let rows = rows::waiting(&self.rows, &self.states);
-        let stops = sender
+        let reasons = sender
             .send_all(self.settings(), rows, &mut report, &mut interrupts)
             .await;
         progress.end();
-        let troubles = self.close(journal, failures_file);
-        self.conclude(stops, troubles, &report)
+        let file_failures = self.close(journal, failures_file);
+        self.conclude(reasons, file_failures, &report)
     }
 
     fn settings(&self) -> dms_kafka::Purge {
@@ -217,8 +217,8 @@ impl Job<'_> {
     }
 
     /// What the journal belongs to.
-    fn header(&self) -> Header {
-        Header::new(
+    fn header(&self) -> JournalHeader {
+        JournalHeader::new(
             self.file.sha256.as_deref().unwrap_or_default(),
             self.rows.len() as u64,
             self.service.client.endpoint(),
@@ -267,19 +267,21 @@ impl Job<'_> {
 
     /// Deletions of everything that earlier runs may have carried out are told each time, as no failures file names them,
     /// and not repeated.
-    fn settle_intents(
+    fn mark_intents_unknown(
         &self,
         journal: Option<&Journal>,
-        report: &mut Report,
+        report: &mut PurgeReport,
     ) -> Result<(), Failure> {
         let Some(journal) = journal else {
             return Ok(());
         };
-        journal.settle_intents(&self.states).map_err(|error| {
-            Failure::output(format!(
-                "the journal cannot be written: {error}; nothing was sent"
-            ))
-        })?;
+        journal
+            .mark_intents_unknown(&self.states)
+            .map_err(|error| {
+                Failure::output(format!(
+                    "the journal cannot be written: {error}; nothing was sent"
+                ))
+            })?;
         let states = self.states.all();
         let unknown = self.rows.iter().zip(states.iter());
         for (row, _) in
@@ -308,14 +310,14 @@ impl Job<'_> {
     /// Tells what was done, what stopped it and how to go on.
     fn conclude(
         &self,
-        stops: Stops,
-        troubles: Vec<Failure>,
-        report: &Report,
+        reasons: StopReasons,
+        file_failures: Vec<Failure>,
+        report: &PurgeReport,
     ) -> Result<Exit, Failure> {
         let json = self.arguments.output.is_json();
         let counts = self.states.counts();
         let shown = report.finish(self.rows.len() as u64, &counts);
-        match stops.interrupts {
+        match reasons.interrupts {
             0 => {}
             1 => stderr::note("interrupted", json),
             _ => stderr::note(
@@ -323,38 +325,38 @@ impl Job<'_> {
                 json,
             ),
         }
-        if stops.too_many_failures {
+        if reasons.too_many_failures {
             stderr::note("stopped: too many rows have failed", json);
         }
-        if let Some(hopeless) = &stops.hopeless {
-            hopeless.report("stopped", json);
+        if let Some(fatal) = &reasons.fatal {
+            fatal.report("stopped", json);
         }
-        let has_no_failures_file = !troubles.is_empty();
+        let has_no_failures_file = !file_failures.is_empty();
         let outcome = counts.outcome();
-        let stopped = [stops.journal, stops.output].into_iter().flatten();
+        let stopped = [reasons.journal, reasons.output].into_iter().flatten();
         let mut output_failed = false;
         for (failure, word) in stopped
             .map(|failure| (failure, "stopped"))
-            .chain(troubles.into_iter().map(|failure| (failure, "error")))
+            .chain(file_failures.into_iter().map(|failure| (failure, "error")))
         {
             failure.with_outcome(outcome).report(word, json);
             output_failed = true;
         }
-        if counts.waiting + counts.under_way + counts.undone > 0 {
-            stderr::note(&self.how_to_go_on(&counts, !has_no_failures_file), json);
+        if counts.waiting + counts.in_flight + counts.retryable > 0 {
+            stderr::note(&self.next_step(&counts, !has_no_failures_file), json);
         }
         shown.map_err(|failure| failure.with_outcome(outcome))?;
-        let nothing_was_sent = counts.finished() == counts.undone;
-        let hopeless = stops.hopeless.map(|failure| failure.exit());
-        Ok(if stops.interrupts > 0 {
+        let nothing_was_sent = counts.finished() == counts.retryable;
+        let fatal = reasons.fatal.map(|failure| failure.exit());
+        Ok(if reasons.interrupts > 0 {
             Exit::Interrupted
-        } else if counts.unknown + counts.under_way > 0 {
+        } else if counts.unknown + counts.in_flight > 0 {
             Exit::Unknown
         } else if output_failed {
             Exit::InputOutput
-        } else if hopeless == Some(Exit::Usage) && nothing_was_sent {
+        } else if fatal == Some(Exit::Usage) && nothing_was_sent {
             Exit::Usage
-        } else if counts.refused + counts.undone > 0 {
+        } else if counts.refused + counts.retryable > 0 {
             Exit::NotApplied
         } else if counts.failed + report.unexpected() > 0 {
             Exit::SomeFailed
@@ -363,12 +365,12 @@ impl Job<'_> {
         })
     }
 
-    fn how_to_go_on(&self, counts: &Counts, has_failures_file: bool) -> String {
+    fn next_step(&self, counts: &RowCounts, has_failures_file: bool) -> String {
         let done = format!(
             "{} of {} rows are deleted, {} were not sent or not carried out",
             counts.deleted,
             self.rows.len(),
-            counts.waiting + counts.undone
+            counts.waiting + counts.retryable
         );
         let failures = self.arguments.failures_file.as_ref();
         let failures = failures.filter(|_| has_failures_file);

@@ -9,7 +9,7 @@ use indicatif::{
 };
 use serde_json::json;
 
-use super::rows::Counts;
+use super::rows::RowCounts;
 use crate::stderr;
 
 const BAR: &str = "{bar:30} {human_pos} of {human_len} rows, {msg}, {rate}, {eta} left";
@@ -36,7 +36,7 @@ impl Progress {
     }
 
     /// Rows have been finished.
-    pub(super) fn update(&self, counts: &Counts) {
+    pub(super) fn update(&self, counts: &RowCounts) {
         if let Some(bar) = &self.bar {
             bar.set_message(failed(counts));
             bar.set_position(counts.finished());
@@ -44,14 +44,14 @@ impl Progress {
     }
 
     /// Some time has passed.
-    pub(super) fn tick(&self, counts: &Counts) {
+    pub(super) fn tick(&self, counts: &RowCounts) {
         match &self.bar {
             Some(bar) => bar.tick(),
             None => self.line(counts),
         }
     }
 
-    fn line(&self, counts: &Counts) {
+    fn line(&self, counts: &RowCounts) {
         let elapsed = self.started.elapsed().as_secs_f64();
         let done = counts.finished().saturating_sub(self.before);
         #[expect(clippy::cast_precision_loss, reason = "it is shown in whole numbers")]
@@ -105,10 +105,10 @@ fn bar(total: u64, before: u64) -> ProgressBar {
         );
     }
     bar.reset_eta();
-    stderr::keep_above(&bar);
+    stderr::set_progress_bar(&bar);
     bar
 }
 
-fn failed(counts: &Counts) -> String {
+fn failed(counts: &RowCounts) -> String {
     format!("{} failed", HumanCount(counts.not_deleted()))
 }

@@ -7,9 +7,9 @@ use dms_kafka::{Outcome, PartitionDeletion, PurgeResult, UnexpectedItem};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::rows::{Counts, Row, RowState};
+use super::rows::{Row, RowCounts, RowState};
 use crate::exit::{self, Failure};
-use crate::output::{self, Asked};
+use crate::output::{self, TargetFields};
 use crate::stderr;
 use crate::stdout;
 
@@ -36,19 +36,19 @@ impl PurgeFormat {
 }
 
 /// Prints rows as they are finished, or keeps those that failed for the end.
-pub(super) struct Report {
+pub(super) struct PurgeReport {
     format: PurgeFormat,
-    kept: Vec<RowLine>,
+    kept: Vec<RowReport>,
     omitted: u64,
     unexpected: u64,
 }
 
 /// The documented JSON of one row.
 #[derive(Serialize)]
-pub(super) struct RowLine {
+pub(super) struct RowReport {
     topic: String,
     #[serde(flatten)]
-    asked: Asked,
+    asked: TargetFields,
     status: &'static str,
     /// Null for a deleted partition.
     outcome: Option<&'static str>,
@@ -60,7 +60,7 @@ pub(super) struct RowLine {
     error: Option<Value>,
 }
 
-impl Report {
+impl PurgeReport {
     pub(super) fn new(format: PurgeFormat) -> Self {
         Self {
             format,
@@ -84,24 +84,24 @@ impl Report {
                 let wanted = asked.filter(|(_, state)| all || **state != RowState::Deleted);
                 let request_id = deletion.request_id();
                 let asked = wanted.map(|(partition, _)| {
-                    RowLine::of_partition(result.topic(), partition, request_id)
+                    RowReport::of_partition(result.topic(), partition, request_id)
                 });
                 let unexpected = deletion
                     .unexpected()
                     .iter()
-                    .map(|item| RowLine::of_unexpected(result.topic(), item, request_id));
+                    .map(|item| RowReport::of_unexpected(result.topic(), item, request_id));
                 self.unexpected += deletion.unexpected().len() as u64;
                 self.show(asked.chain(unexpected))
             }
             Err(error) => {
                 let told = exit::error_json(error);
                 let targets = result.targets().iter();
-                self.show(targets.map(|(partition, target)| RowLine {
+                self.show(targets.map(|(partition, target)| RowReport {
                     status: "request_failed",
                     outcome: Some(exit::outcome_word(error.outcome())),
                     request_id: error.request_id().map(str::to_owned),
                     error: Some(told.clone()),
-                    ..RowLine::new(result.topic(), Asked::new(*partition, *target))
+                    ..RowReport::new(result.topic(), TargetFields::new(*partition, *target))
                 }))
             }
         }
@@ -109,15 +109,18 @@ impl Report {
 
     /// A row that an earlier run has begun, and of which nothing more is known.
     pub(super) fn add_unknown(&mut self, row: &Row<'_>) -> Result<(), Failure> {
-        self.show(std::iter::once(RowLine {
+        self.show(std::iter::once(RowReport {
             status: "interrupted",
             outcome: Some(exit::outcome_word(Outcome::Unknown)),
-            ..RowLine::new(row.topic.as_str(), Asked::new(row.partition, row.target))
+            ..RowReport::new(
+                row.topic.as_str(),
+                TargetFields::new(row.partition, row.target),
+            )
         }))
     }
 
     /// Lines are made one by one: each of a failed request holds the whole error.
-    fn show(&mut self, mut lines: impl Iterator<Item = RowLine>) -> Result<(), Failure> {
+    fn show(&mut self, mut lines: impl Iterator<Item = RowReport>) -> Result<(), Failure> {
         let limit = match self.format {
             PurgeFormat::Ndjson => return print_lines(lines),
             PurgeFormat::Table => SHOWN_IN_TABLE,
@@ -130,7 +133,7 @@ impl Report {
     }
 
     /// What was done, at the end. Lines for each row leave standard output to the rows.
-    pub(super) fn finish(&self, total: u64, counts: &Counts) -> Result<(), Failure> {
+    pub(super) fn finish(&self, total: u64, counts: &RowCounts) -> Result<(), Failure> {
         match self.format {
             PurgeFormat::Ndjson => {
                 stderr::line(&json!({"summary": summary(total, counts)}).to_string());
@@ -141,14 +144,14 @@ impl Report {
         }
     }
 
-    fn json(&self, total: u64, counts: &Counts) -> Value {
+    fn json(&self, total: u64, counts: &RowCounts) -> Value {
         let mut object = summary(total, counts);
         object["failures"] = json!(self.kept);
         object["failures_omitted"] = json!(self.omitted);
         object
     }
 
-    fn table(&self, total: u64, counts: &Counts) -> String {
+    fn table(&self, total: u64, counts: &RowCounts) -> String {
         let mut summary = output::table(&[
             "rows",
             "deleted",
@@ -162,8 +165,8 @@ impl Report {
                 total,
                 counts.deleted,
                 counts.failed,
-                counts.refused + counts.undone,
-                counts.unknown + counts.under_way,
+                counts.refused + counts.retryable,
+                counts.unknown + counts.in_flight,
                 counts.waiting,
             ]
             .map(|count| count.to_string()),
@@ -193,18 +196,18 @@ impl Report {
     }
 }
 
-fn summary(total: u64, counts: &Counts) -> Value {
+fn summary(total: u64, counts: &RowCounts) -> Value {
     json!({
         "rows": total,
         "deleted": counts.deleted,
         "failed": counts.failed,
-        "request_failed": counts.refused + counts.undone,
-        "unknown": counts.unknown + counts.under_way,
+        "request_failed": counts.refused + counts.retryable,
+        "unknown": counts.unknown + counts.in_flight,
         "not_sent": counts.waiting,
     })
 }
 
-fn print_lines(lines: impl Iterator<Item = RowLine>) -> Result<(), Failure> {
+fn print_lines(lines: impl Iterator<Item = RowReport>) -> Result<(), Failure> {
     let mut text = String::new();
     for line in lines {
         text.push_str(&output::json_line(&line));
@@ -216,8 +219,8 @@ fn print_lines(lines: impl Iterator<Item = RowLine>) -> Result<(), Failure> {
     stdout::print(&text)
 }
 
-impl RowLine {
-    fn new(topic: &str, asked: Asked) -> Self {
+impl RowReport {
+    fn new(topic: &str, asked: TargetFields) -> Self {
         Self {
             topic: topic.to_owned(),
             asked,
@@ -237,7 +240,10 @@ impl RowLine {
             result: partition.result().map(str::to_owned),
             error_code: partition.error_code().map(str::to_owned),
             request_id: request_id.map(str::to_owned),
-            ..Self::new(topic, Asked::new(partition.partition(), partition.target()))
+            ..Self::new(
+                topic,
+                TargetFields::new(partition.partition(), partition.target()),
+            )
         }
     }
 
@@ -248,7 +254,7 @@ impl RowLine {
             result: item.result().map(str::to_owned),
             error_code: item.error_code().map(str::to_owned),
             request_id: request_id.map(str::to_owned),
-            ..Self::new(topic, Asked::nothing(item.partition()))
+            ..Self::new(topic, TargetFields::only_partition(item.partition()))
         }
     }
 

@@ -135,7 +135,7 @@ impl Rows {
 /// The rows that are still waiting, as the client takes them.
 pub(super) fn waiting(
     rows: &Arc<Rows>,
-    states: &States,
+    states: &RowStates,
 ) -> impl Stream<Item = PurgeTarget> + Send + use<> {
     let rows = Arc::clone(rows);
     // A row that is not yet sent does not change its state.
@@ -158,45 +158,45 @@ pub(super) enum RowState {
     /// Not sent.
     Waiting,
     /// Sent, or about to be; no result yet.
-    UnderWay,
+    InFlight,
     Deleted,
     /// The service says that the partition failed; nothing was deleted from it.
     Failed,
     /// The service refused the request for what it asks; nothing was deleted.
     Refused,
     /// The request failed for a reason that is not the row's, such as a service that is away; nothing was deleted.
-    Undone,
+    Retryable,
     /// Records may or may not have been deleted.
     Unknown,
 }
 
 /// How many rows there are in each state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Counts {
+pub(super) struct RowCounts {
     pub(super) waiting: u64,
-    pub(super) under_way: u64,
+    pub(super) in_flight: u64,
     pub(super) deleted: u64,
     pub(super) failed: u64,
     pub(super) refused: u64,
-    pub(super) undone: u64,
+    pub(super) retryable: u64,
     pub(super) unknown: u64,
 }
 
 /// The states of all rows by their number in the file, from 0: a byte each.
-pub(super) struct States(RefCell<Inner>);
+pub(super) struct RowStates(RefCell<StatesInner>);
 
-struct Inner {
+struct StatesInner {
     rows: Vec<RowState>,
-    counts: Counts,
+    counts: RowCounts,
 }
 
-impl States {
+impl RowStates {
     pub(super) fn new(rows: usize) -> Self {
-        Self(RefCell::new(Inner {
+        Self(RefCell::new(StatesInner {
             rows: vec![RowState::Waiting; rows],
-            counts: Counts {
+            counts: RowCounts {
                 waiting: rows as u64,
-                ..Counts::default()
+                ..RowCounts::default()
             },
         }))
     }
@@ -216,7 +216,7 @@ impl States {
         Ref::map(self.0.borrow(), |inner| &inner.rows)
     }
 
-    pub(super) fn counts(&self) -> Counts {
+    pub(super) fn counts(&self) -> RowCounts {
         self.0.borrow().counts
     }
 
@@ -230,7 +230,7 @@ impl States {
     }
 }
 
-impl Inner {
+impl StatesInner {
     fn set(&mut self, row: u64, state: RowState) -> bool {
         let slot = usize::try_from(row)
             .ok()
@@ -245,15 +245,15 @@ impl Inner {
     }
 }
 
-impl Counts {
+impl RowCounts {
     fn of(&mut self, state: RowState) -> &mut u64 {
         match state {
             RowState::Waiting => &mut self.waiting,
-            RowState::UnderWay => &mut self.under_way,
+            RowState::InFlight => &mut self.in_flight,
             RowState::Deleted => &mut self.deleted,
             RowState::Failed => &mut self.failed,
             RowState::Refused => &mut self.refused,
-            RowState::Undone => &mut self.undone,
+            RowState::Retryable => &mut self.retryable,
             RowState::Unknown => &mut self.unknown,
         }
     }
@@ -265,12 +265,12 @@ impl Counts {
 
     /// Rows that have come to an end other than being deleted.
     pub(super) fn not_deleted(&self) -> u64 {
-        self.failed + self.refused + self.undone + self.unknown
+        self.failed + self.refused + self.retryable + self.unknown
     }
 
     /// What the purge has applied; `None` when every row is deleted.
     pub(super) fn outcome(&self) -> Option<Outcome> {
-        if self.unknown + self.under_way > 0 {
+        if self.unknown + self.in_flight > 0 {
             Some(Outcome::Unknown)
         } else if self.deleted == 0 {
             Some(Outcome::NotApplied)

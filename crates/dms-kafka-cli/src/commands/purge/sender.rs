@@ -1,4 +1,4 @@
-//! Sending: a few requests at once, each result judged, recorded and shown, until the rows end or something stops it.
+//! Sending: a few requests at once, each result judged, recorded and shown, until the rows end or something reasons it.
 
 use std::cell::RefCell;
 use std::time::Duration;
@@ -9,49 +9,49 @@ use dms_kafka::{
 };
 use futures_util::{Stream, StreamExt as _, future, stream};
 
-use super::journal::{Entry, Journal};
+use super::journal::{Journal, JournalEntry};
 use super::progress::Progress;
-use super::report::Report;
-use super::rows::{Counts, RowState, States};
+use super::report::PurgeReport;
+use super::rows::{RowCounts, RowState, RowStates};
 use crate::exit::Failure;
 use crate::interrupt::Interrupts;
 
 /// What requests are sent with.
-pub(super) struct Sender<'a> {
-    pub(super) states: &'a States,
+pub(super) struct RequestSender<'a> {
+    pub(super) states: &'a RowStates,
     pub(super) journal: Option<&'a Journal>,
     pub(super) progress: &'a Progress,
     pub(super) concurrency: usize,
     pub(super) max_failures: Option<u64>,
     /// What earlier runs have done.
-    pub(super) before: Counts,
+    pub(super) before: RowCounts,
     pub(super) tick: Duration,
-    pub(super) stops: RefCell<Stops>,
+    pub(super) reasons: RefCell<StopReasons>,
 }
 
 /// Why no more is sent, although there are rows.
 #[derive(Default)]
-pub(super) struct Stops {
+pub(super) struct StopReasons {
     /// How often it was asked to stop; after the second time not even the requests under way were waited for.
     pub(super) interrupts: u32,
     pub(super) too_many_failures: bool,
     /// Every further request would fail alike.
-    pub(super) hopeless: Option<Failure>,
+    pub(super) fatal: Option<Failure>,
     pub(super) journal: Option<Failure>,
     pub(super) output: Option<Failure>,
 }
 
-impl Stops {
+impl StopReasons {
     fn any(&self) -> bool {
         self.interrupts > 0
             || self.too_many_failures
-            || self.hopeless.is_some()
+            || self.fatal.is_some()
             || self.journal.is_some()
             || self.output.is_some()
     }
 }
 
-impl Sender<'_> {
+impl RequestSender<'_> {
     /// Sends the rows; returns why it stopped before their end, if it did.
     ///
     /// The first request goes alone: if it is refused for its credentials, no other brings the key closer to its lockout.
@@ -59,23 +59,23 @@ impl Sender<'_> {
         self,
         purge: dms_kafka::Purge,
         rows: impl Stream<Item = PurgeTarget> + Send + 'static,
-        report: &mut Report,
+        report: &mut PurgeReport,
         interrupts: &mut Interrupts,
-    ) -> Stops {
+    ) -> StopReasons {
         let mut requests = Box::pin(purge.requests(rows));
         let first = requests.next().await;
         self.send_some(stream::iter(first), 1, report, interrupts)
             .await;
         self.send_some(requests, self.concurrency, report, interrupts)
             .await;
-        self.stops.into_inner()
+        self.reasons.into_inner()
     }
 
     async fn send_some(
         &self,
         requests: impl Stream<Item = PurgeRequest>,
         concurrency: usize,
-        report: &mut Report,
+        report: &mut PurgeReport,
         interrupts: &mut Interrupts,
     ) {
         let results = requests
@@ -94,9 +94,9 @@ impl Sender<'_> {
                 },
                 _ = ticks.tick() => self.progress.tick(&self.states.counts()),
                 () = interrupts.next() => {
-                    let mut stops = self.stops.borrow_mut();
-                    stops.interrupts += 1;
-                    if stops.interrupts > 1 {
+                    let mut reasons = self.reasons.borrow_mut();
+                    reasons.interrupts += 1;
+                    if reasons.interrupts > 1 {
                         return;
                     }
                     self.progress.note(
@@ -108,11 +108,11 @@ impl Sender<'_> {
     }
 
     fn is_stopping(&self) -> bool {
-        self.stops.borrow().any()
+        self.reasons.borrow().any()
     }
 
     fn journal_failed(&self, error: &std::io::Error) {
-        self.stops.borrow_mut().journal.get_or_insert_with(|| {
+        self.reasons.borrow_mut().journal.get_or_insert_with(|| {
             Failure::output(format!(
                 "the journal cannot be written: {error}; rows that it lacks will be sent again, but none that deletes \
                  everything"
@@ -122,16 +122,16 @@ impl Sender<'_> {
 
     /// Sends one request, after its intent is recorded if it deletes everything.
     async fn send(&self, request: PurgeRequest) -> Option<PurgeResult> {
-        self.states.set_all(request.rows(), RowState::UnderWay);
+        self.states.set_all(request.rows(), RowState::InFlight);
         if request.deletes_everything()
             && let Some(journal) = self.journal
         {
             let intended = journal.intend(request.rows()).await;
             if intended.is_err() || self.is_stopping() {
                 self.states.set_all(request.rows(), RowState::Waiting);
-                let taken_back = journal.record(&Entry {
+                let taken_back = journal.record(&JournalEntry {
                     undone: request.rows().to_vec(),
-                    ..Entry::default()
+                    ..JournalEntry::default()
                 });
                 if let Err(error) = intended.and(taken_back) {
                     self.journal_failed(&error);
@@ -143,8 +143,8 @@ impl Sender<'_> {
     }
 
     /// Records and shows one result.
-    fn finish(&self, result: PurgeResult, report: &mut Report) {
-        let states = judge(&result);
+    fn finish(&self, result: PurgeResult, report: &mut PurgeReport) {
+        let states = row_states(&result);
         let rows = result.rows().iter().copied();
         self.states.set_each(rows.zip(states.iter().copied()));
         if let Some(journal) = self.journal {
@@ -156,36 +156,40 @@ impl Sender<'_> {
             }
         }
         if let Err(failure) = report.add(&result, &states) {
-            self.stops.borrow_mut().output.get_or_insert(failure);
+            self.reasons.borrow_mut().output.get_or_insert(failure);
         }
         let counts = self.states.counts();
-        let mut stops = self.stops.borrow_mut();
+        let mut reasons = self.reasons.borrow_mut();
         if let Err(error) = result.into_deletion()
-            && (is_hopeless(&error) || self.is_out_of_reach(&error, &counts))
+            && (is_fatal(&error) || self.is_unreachable(&error, &counts))
         {
-            stops.hopeless.get_or_insert(Failure::call(error));
+            reasons.fatal.get_or_insert(Failure::call(error));
         }
         let failed = counts.not_deleted() - self.before.not_deleted();
-        stops.too_many_failures |= self.max_failures.is_some_and(|most| failed >= most);
+        reasons.too_many_failures |= self.max_failures.is_some_and(|most| failed >= most);
         self.progress.update(&counts);
     }
 
     /// Whether this run never reached the service: then the address is wrong, or the service is away.
-    fn is_out_of_reach(&self, error: &Error, counts: &Counts) -> bool {
+    fn is_unreachable(&self, error: &Error, counts: &RowCounts) -> bool {
         let finished = counts.finished() - self.before.finished();
-        error.kind() == ErrorKind::Connect && finished == counts.undone
+        error.kind() == ErrorKind::Connect && finished == counts.retryable
     }
 }
 
 /// The state of each row, in the order of the request.
-fn judge(result: &PurgeResult) -> Vec<RowState> {
+fn row_states(result: &PurgeResult) -> Vec<RowState> {
     match result.deletion() {
-        Ok(deletion) => deletion.partitions().iter().map(of_partition).collect(),
-        Err(error) => vec![of_error(error); result.rows().len()],
+        Ok(deletion) => deletion
+            .partitions()
+            .iter()
+            .map(state_of_partition)
+            .collect(),
+        Err(error) => vec![state_of_error(error); result.rows().len()],
     }
 }
 
-fn of_partition(partition: &PartitionDeletion) -> RowState {
+fn state_of_partition(partition: &PartitionDeletion) -> RowState {
     match partition.outcome() {
         None => RowState::Deleted,
         Some(Outcome::NotApplied) => RowState::Failed,
@@ -194,20 +198,20 @@ fn of_partition(partition: &PartitionDeletion) -> RowState {
 }
 
 /// A request without effect is finished only when the same rows would be refused again.
-fn of_error(error: &Error) -> RowState {
+fn state_of_error(error: &Error) -> RowState {
     match (error.outcome(), error.kind()) {
-        (Outcome::NotApplied, _) if is_hopeless(error) => RowState::Undone,
+        (Outcome::NotApplied, _) if is_fatal(error) => RowState::Retryable,
         (
             Outcome::NotApplied,
             ErrorKind::BadRequest | ErrorKind::InvalidInput | ErrorKind::NotFound,
         ) => RowState::Refused,
-        (Outcome::NotApplied, _) => RowState::Undone,
+        (Outcome::NotApplied, _) => RowState::Retryable,
         _ => RowState::Unknown,
     }
 }
 
 /// Whether every further request would fail alike. More than five wrong signatures lock the key.
-fn is_hopeless(error: &Error) -> bool {
+fn is_fatal(error: &Error) -> bool {
     error.code() == Some(codes::INSTANCE_NOT_FOUND)
         || matches!(
             error.kind(),
@@ -218,17 +222,17 @@ fn is_hopeless(error: &Error) -> bool {
         )
 }
 
-/// What the journal keeps. Undone rows are kept only to take back their intent: they are to be sent again.
-fn entry(result: &PurgeResult, states: &[RowState]) -> Entry {
-    let mut entry = Entry::default();
+/// What the journal keeps. Retryable rows are kept only to take back their intent: they are to be sent again.
+fn entry(result: &PurgeResult, states: &[RowState]) -> JournalEntry {
+    let mut entry = JournalEntry::default();
     for ((row, state), (_, target)) in result.rows().iter().zip(states).zip(result.targets()) {
         match state {
             RowState::Deleted => entry.deleted.push(*row),
             RowState::Failed => entry.failed.push(*row),
             RowState::Refused => entry.refused.push(*row),
             RowState::Unknown => entry.unknown.push(*row),
-            RowState::Undone if *target == DeletionTarget::Everything => entry.undone.push(*row),
-            RowState::Undone | RowState::Waiting | RowState::UnderWay => {}
+            RowState::Retryable if *target == DeletionTarget::Everything => entry.undone.push(*row),
+            RowState::Retryable | RowState::Waiting | RowState::InFlight => {}
         }
     }
     entry
