@@ -1,4 +1,4 @@
-//! How the command ends: exit codes, and failures with what they say.
+//! Exit codes, failures and their messages.
 
 use std::process::ExitCode;
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::stderr;
 
-const INTERRUPTED: &str = "interrupted; it is not known whether records were deleted";
+const INTERRUPTED: &str = "interrupted; it is unknown whether records were deleted";
 
 /// The documented exit codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,22 +31,22 @@ impl From<Exit> for ExitCode {
 /// Why the command failed.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// Bad usage or input; nothing was sent.
+    /// Invalid flags or input; nothing was sent.
     Usage(String),
     /// No usable credentials; nothing was sent.
     Credentials(String),
-    /// The call failed, or partitions did.
+    /// The call failed, or some of its partitions.
     Call(Box<Error>),
     /// A local file, standard input or standard output cannot be opened, read or written.
     InputOutput {
         kind: &'static str,
         message: String,
-        /// What was applied nevertheless; `None` is everything.
+        /// `None`: everything was applied.
         outcome: Option<Outcome>,
     },
-    /// Interrupted while the request was under way, and not waited for.
+    /// Interrupted twice: the command did not wait for the response.
     Interrupted,
-    /// The request was waited for after an interrupt, and this came of it.
+    /// Interrupted once: the command waited for the response, which is this failure.
     AfterInterrupt(Box<Failure>),
 }
 
@@ -63,7 +63,7 @@ impl Failure {
         Self::Call(Box::new(error))
     }
 
-    /// Something cannot be read, and nothing was sent.
+    /// Input cannot be read; nothing was sent.
     pub(crate) fn input(message: String) -> Self {
         Self::InputOutput {
             kind: "input",
@@ -72,7 +72,7 @@ impl Failure {
         }
     }
 
-    /// Something cannot be written, and nothing was sent.
+    /// Output cannot be written; nothing was sent.
     pub(crate) fn output(message: String) -> Self {
         Self::InputOutput {
             kind: "output",
@@ -81,7 +81,7 @@ impl Failure {
         }
     }
 
-    /// The same after something was sent: what was applied, or `None` for everything.
+    /// The same failure after something was sent. `None`: everything was applied.
     pub(crate) fn with_outcome(self, outcome: Option<Outcome>) -> Self {
         match self {
             Self::InputOutput { kind, message, .. } => Self::InputOutput {
@@ -106,7 +106,7 @@ impl Failure {
         }
     }
 
-    /// Tells people, behind `word`, or scripts that asked for JSON, on standard error.
+    /// Prints to standard error: JSON, or text that starts with `word`.
     pub(crate) fn report(&self, word: &str, json: bool) {
         match self {
             Self::AfterInterrupt(failure) => failure.report(word, json),
@@ -128,7 +128,7 @@ impl Failure {
                 Some(Outcome::Partial) => {
                     format!("records were deleted from some partitions, but {message}")
                 }
-                Some(_) => format!("it is not known what was deleted, and {message}"),
+                Some(_) => format!("it is unknown which records were deleted, and {message}"),
             },
             Self::Interrupted => INTERRUPTED.to_owned(),
             Self::AfterInterrupt(failure) => failure.message(),
@@ -139,17 +139,21 @@ impl Failure {
         match self {
             Self::Call(error) => error_json(error),
             Self::AfterInterrupt(failure) => failure.json(),
-            Self::Usage(_) => self.plain(ErrorKind::InvalidInput.as_str(), "not_applied"),
-            Self::Credentials(_) => self.plain(ErrorKind::Credentials.as_str(), "not_applied"),
-            Self::InputOutput { kind, outcome, .. } => {
-                self.plain(kind, outcome.map_or("applied", outcome_word))
+            Self::Usage(_) => {
+                self.json_without_call(ErrorKind::InvalidInput.as_str(), "not_applied")
             }
-            Self::Interrupted => self.plain("interrupted", "unknown"),
+            Self::Credentials(_) => {
+                self.json_without_call(ErrorKind::Credentials.as_str(), "not_applied")
+            }
+            Self::InputOutput { kind, outcome, .. } => {
+                self.json_without_call(kind, outcome.map_or("applied", outcome_word))
+            }
+            Self::Interrupted => self.json_without_call("interrupted", "unknown"),
         }
     }
 
-    /// An error that no call gave.
-    fn plain(&self, kind: &str, outcome: &str) -> Value {
+    /// The JSON of an error without a call.
+    fn json_without_call(&self, kind: &str, outcome: &str) -> Value {
         json!({
             "kind": kind,
             "code": null,
@@ -162,7 +166,7 @@ impl Failure {
     }
 }
 
-/// The error's message and those of its causes.
+/// The messages of the error and its causes.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     with_causes(error.to_string(), error)
 }
@@ -175,7 +179,6 @@ fn with_causes(mut message: String, error: &dyn std::error::Error) -> String {
     message
 }
 
-/// How a call that failed so ends the command.
 fn exit_of_error(error: &Error) -> Exit {
     match (error.kind(), error.outcome()) {
         (_, Outcome::Unknown) => Exit::Unknown,

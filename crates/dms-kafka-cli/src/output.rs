@@ -1,4 +1,4 @@
-//! Tables for people, JSON for scripts.
+//! Output formats, tables and JSON.
 
 use std::fmt::{self, Write as _};
 
@@ -9,12 +9,12 @@ use dms_kafka::auth::text;
 use dms_kafka::{DeletionTarget, PartitionId, PartitionInfo};
 use serde::Serialize;
 
-/// How results are printed.
+/// The format of results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// For people
+    /// A table for people
     Table,
-    /// For programs: one JSON object
+    /// One JSON object for programs
     Json,
 }
 
@@ -24,7 +24,7 @@ impl Format {
     }
 }
 
-/// What was asked of a partition, in the documented JSON.
+/// Partition and deletion target in the documented JSON.
 #[derive(Serialize)]
 pub(crate) struct TargetFields {
     pub(crate) partition: Option<i32>,
@@ -45,7 +45,7 @@ impl TargetFields {
         }
     }
 
-    /// The partition of an answer's item that answers nothing that was asked.
+    /// For an item of the response that was not requested.
     pub(crate) fn only_partition(partition: Option<i32>) -> Self {
         Self {
             partition,
@@ -91,7 +91,6 @@ pub(crate) fn records_below(held: &PartitionInfo, target: DeletionTarget) -> i64
     }
 }
 
-/// A value as one line of JSON.
 pub(crate) fn json_line(value: &impl Serialize) -> String {
     // Values with names as keys cannot fail to be written to a string.
     let mut text = serde_json::to_string(value).unwrap_or_default();
@@ -124,7 +123,7 @@ pub(crate) fn lines(table: &Table) -> String {
     text
 }
 
-/// The same with colours: the header bold, and each row as its status calls for.
+/// Like [`lines`], with a bold header and a colour for each status.
 pub(crate) fn coloured_lines<'a>(table: &Table, statuses: impl Iterator<Item = &'a str>) -> String {
     let styles = std::iter::once(Style::new().bold()).chain(statuses.map(style));
     let mut text = String::new();
@@ -147,7 +146,7 @@ pub(crate) fn number(number: Option<i64>) -> String {
     number.map_or_else(|| "-".to_owned(), |number| number.to_string())
 }
 
-/// The service's text on its way to a terminal.
+/// Text of the service, escaped for a terminal.
 pub(crate) fn printable(text: &str) -> String {
     text::sanitize(text, &[], usize::MAX).into_owned()
 }

@@ -20,32 +20,32 @@ pub(crate) struct Delete {
     pub(crate) service: Resolved<ServiceSettings>,
 
     /// Topic to delete from
-    #[arg(long, value_name = "NAME", help_heading = "What")]
+    #[arg(long, value_name = "NAME", help_heading = "Deletion")]
     pub(crate) topic: TopicName,
 
-    /// Delete partition P's records below OFFSET; repeatable
-    #[arg(long, value_name = "P:OFFSET", allow_hyphen_values = true, value_parser = before_offset, help_heading = "What")]
+    /// Delete the records of partition P before OFFSET; repeatable
+    #[arg(long, value_name = "P:OFFSET", allow_hyphen_values = true, value_parser = before_offset, help_heading = "Deletion")]
     pub(crate) partition: Vec<(PartitionId, DeletionTarget)>,
 
     /// Delete all records of partition P; repeatable
-    #[arg(long, value_name = "P", allow_hyphen_values = true, value_parser = partition_id, help_heading = "What")]
+    #[arg(long, value_name = "P", allow_hyphen_values = true, value_parser = partition_id, help_heading = "Deletion")]
     pub(crate) everything: Vec<PartitionId>,
 
-    /// Do not ask
+    /// Delete without asking for confirmation
     #[arg(long, short, help_heading = "Safety")]
     pub(crate) yes: bool,
 
-    /// Show what would be sent and send nothing
+    /// Print the request and do not send it
     #[arg(long, help_heading = "Safety")]
     pub(crate) dry_run: bool,
 
-    /// How to print the result
-    #[arg(long, value_enum, value_name = "FORM", default_value_t = Format::Table, help_heading = "Output")]
+    /// Output format
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Table, help_heading = "Output")]
     pub(crate) output: Format,
 }
 
 impl Delete {
-    /// All targets in the order of their partitions, each named once.
+    /// All targets, sorted by partition.
     pub(crate) fn targets(&self) -> Result<Vec<(PartitionId, DeletionTarget)>, String> {
         let everything = self.everything.iter();
         let everything = everything.map(|partition| (*partition, DeletionTarget::Everything));
@@ -53,7 +53,7 @@ impl Delete {
         targets.sort_by_key(|(partition, _)| *partition);
         match targets.windows(2).find(|pair| pair[0].0 == pair[1].0) {
             Some(pair) => Err(format!(
-                "partition {} is named twice: name each partition once",
+                "partition {} is given twice: give each partition once",
                 pair[0].0
             )),
             None => Ok(targets),
@@ -63,13 +63,13 @@ impl Delete {
 
 fn before_offset(text: &str) -> Result<(PartitionId, DeletionTarget), String> {
     let Some((partition, offset)) = text.split_once(':') else {
-        return Err("write it as P:OFFSET, such as 0:400".to_owned());
+        return Err("expected P:OFFSET, such as 0:400".to_owned());
     };
     let offset: i64 = offset
         .parse()
         .map_err(|_| format!("offset {offset:?} is not a number from 0 to 9223372036854775807"))?;
     let offset = Offset::new(offset).map_err(
-        |_| "an offset counts from 0; to delete all records of a partition use --everything P",
+        |_| "offsets start at 0; to delete all records of a partition use --everything P",
     )?;
     Ok((partition_id(partition)?, DeletionTarget::Before(offset)))
 }
@@ -124,7 +124,7 @@ pub(crate) async fn delete(arguments: Box<Delete>) -> Result<Exit, Failure> {
     }
 }
 
-/// The partitions before, for people: JSON without a question needs no such request.
+/// The partitions before the deletion. JSON without confirmation does not need them.
 async fn before(arguments: &Delete, service: &Service) -> Result<Option<Partitions>, Failure> {
     if arguments.output.is_json() && arguments.yes {
         return Ok(None);
@@ -133,7 +133,7 @@ async fn before(arguments: &Delete, service: &Service) -> Result<Option<Partitio
     Ok(listing.partitions())
 }
 
-/// Shows what will go, and asks.
+/// Shows the preview and asks for confirmation.
 fn confirm(
     arguments: &Delete,
     targets: &[(PartitionId, DeletionTarget)],
@@ -148,21 +148,21 @@ fn confirm(
         let held = before.and_then(|before| before.get(&partition));
         table.add_row(output::preview_cells(partition, target, held));
     }
-    let plan = format!(
-        "Topic {topic} will lose, for good:\n{}",
+    let preview = format!(
+        "Records of topic {topic} that will be deleted permanently:\n{}",
         output::lines(&table)
     );
     if arguments.yes {
-        stderr::text(&plan);
+        stderr::text(&preview);
         Ok(())
     } else if arguments.everything.is_empty() {
-        confirm::ask(&plan, "yes")
+        confirm::ask(&preview, "yes")
     } else {
-        confirm::ask(&plan, topic.as_str())
+        confirm::ask(&preview, topic.as_str())
     }
 }
 
-/// Sends the request and waits for its end, also when interrupted once. The flag tells whether it was.
+/// Sends the request and waits for its end, also after one interrupt. The flag says whether there was one.
 async fn send(
     request: DeleteMessages,
     interrupts: &mut Interrupts,
@@ -178,13 +178,13 @@ async fn send(
                     return Err(Failure::Interrupted);
                 }
                 was_interrupted = true;
-                stderr::note("stopping: waiting for the answer; interrupt again to leave it", json);
+                stderr::note("stopping: waiting for the response; interrupt again to exit without it", json);
             }
         }
     }
 }
 
-/// The partitions after, for people. The deletion is done: a failure here must not hide its result.
+/// The partitions after the deletion. A failure here must not hide the result of the deletion.
 async fn after(arguments: &Delete, service: &Service) -> Option<Partitions> {
     match arguments.output {
         Format::Json => None,
@@ -195,7 +195,6 @@ async fn after(arguments: &Delete, service: &Service) -> Option<Partitions> {
     }
 }
 
-/// Shows what has gone.
 fn show(
     arguments: &Delete,
     deletion: Deletion,
@@ -223,7 +222,7 @@ struct DeletionReport<'a> {
 #[derive(Serialize)]
 struct PartitionReport<'a> {
     #[serde(flatten)]
-    asked: TargetFields,
+    target: TargetFields,
     status: &'static str,
     result: Option<&'a str>,
     error_code: Option<&'a str>,
@@ -231,25 +230,25 @@ struct PartitionReport<'a> {
 
 impl<'a> DeletionReport<'a> {
     fn new(deletion: &'a Deletion) -> Self {
-        let asked = deletion.partitions().iter().map(|row| PartitionReport {
-            asked: TargetFields::new(row.partition(), row.target()),
+        let requested = deletion.partitions().iter().map(|row| PartitionReport {
+            target: TargetFields::new(row.partition(), row.target()),
             status: row.status().as_str(),
             result: row.result(),
             error_code: row.error_code(),
         });
         let unexpected = deletion.unexpected().iter().map(|item| PartitionReport {
-            asked: TargetFields::only_partition(item.partition()),
+            target: TargetFields::only_partition(item.partition()),
             status: "unexpected",
             result: item.result(),
             error_code: item.error_code(),
         });
         Self {
             request_id: deletion.request_id(),
-            partitions: asked.chain(unexpected).collect(),
+            partitions: requested.chain(unexpected).collect(),
         }
     }
 
-    /// What became of each partition, with its start before and after.
+    /// The result of each partition, with its start offset before and after.
     fn table(&self, before: Option<&Partitions>, after: Option<&Partitions>) -> String {
         let mut table = output::table(&[
             "partition",
@@ -261,13 +260,13 @@ impl<'a> DeletionReport<'a> {
             "end",
         ]);
         for row in &self.partitions {
-            let partition = row.asked.partition;
+            let partition = row.target.partition;
             let id = partition.and_then(|partition| PartitionId::new(partition).ok());
             let before = before.zip(id).and_then(|(before, id)| before.get(&id));
             let after = after.zip(id).and_then(|(after, id)| after.get(&id));
             table.add_row([
                 number(partition.map(i64::from)),
-                row.asked.to_string(),
+                row.target.to_string(),
                 row.status.to_owned(),
                 row.error_code
                     .map_or_else(|| "-".to_owned(), output::printable),

@@ -1,4 +1,4 @@
-//! `dms-kafka completions` and `dms-kafka man`: made from the same description as the help.
+//! `dms-kafka completions` and `dms-kafka man`: generated from the same description as the help.
 
 use std::io;
 use std::path::PathBuf;
@@ -13,14 +13,14 @@ use crate::stdout;
 
 #[derive(Debug, Args)]
 pub(crate) struct Completions {
-    /// Shell that is to complete words
+    /// Shell that the script is for
     #[arg(value_enum, value_name = "SHELL")]
     pub(crate) shell: Shell,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Man {
-    /// Command whose page is to be printed; the page of dms-kafka itself when absent
+    /// Command whose page is printed; dms-kafka itself if omitted
     #[arg(
         value_name = "COMMAND",
         conflicts_with = "dir",
@@ -28,7 +28,7 @@ pub(crate) struct Man {
     )]
     pub(crate) page: Option<String>,
 
-    /// Write every page to this folder, each to a file of its own
+    /// Write every page to its own file in this folder
     #[arg(long, value_name = "FOLDER")]
     pub(crate) dir: Option<PathBuf>,
 }
@@ -57,15 +57,15 @@ pub(crate) fn man(arguments: &Man, mut command: Command) -> Result<Exit, Failure
         None => &command,
         Some(name) => command
             .find_subcommand(name)
-            .ok_or_else(|| Failure::usage(format!("there is no command {name}")))?,
+            .ok_or_else(|| Failure::usage(format!("unknown command {name}")))?,
     };
     let page = page(wanted)
-        .map_err(|error| Failure::output(format!("the page cannot be made: {error}")))?;
+        .map_err(|error| Failure::output(format!("the page cannot be generated: {error}")))?;
     stdout::write(&page)?;
     Ok(Exit::Done)
 }
 
-/// A page whose lines below the options stay as they are.
+/// A page in which the lines below the options are not filled.
 fn page(command: &Command) -> io::Result<Vec<u8>> {
     let mut roff = Vec::new();
     let page = Page::new(command.clone());
@@ -84,7 +84,7 @@ fn page(command: &Command) -> io::Result<Vec<u8>> {
     Ok(roff)
 }
 
-/// A line such as `Examples:` begins a section.
+/// A line such as `Examples:` starts a section.
 fn below_options(text: &str) -> Roff {
     let mut roff = Roff::new();
     let is_heading = |line: &str| line.ends_with(':') && !line.starts_with(' ');

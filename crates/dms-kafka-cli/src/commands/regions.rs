@@ -10,12 +10,12 @@ use crate::stdout;
 
 #[derive(Debug, Args)]
 pub(crate) struct Regions {
-    /// How to print the regions
-    #[arg(long, value_enum, value_name = "FORM", default_value_t = Format::Table)]
+    /// Output format
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Table)]
     pub(crate) output: Format,
 }
 
-/// The known regions, with the endpoints that the environment and the regions file say, or else the known ones.
+/// Environment and regions file override the known endpoints.
 pub(crate) fn regions(arguments: &Regions) -> Result<Exit, Failure> {
     let resolver = EndpointResolver::new(Environment::from_process());
     let mut regions = Vec::new();

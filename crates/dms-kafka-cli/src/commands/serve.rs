@@ -20,37 +20,37 @@ const SECRET_KEY: &str = "DMS_KAFKA_SERVE_SECRET_KEY";
 
 #[derive(Debug, Args)]
 pub(crate) struct ServeFlags {
-    /// Serve what this TOML file describes
+    /// TOML file that describes the gateway
     #[arg(
         long,
         env = CONFIG,
         hide_env_values = true,
         value_name = "FILE",
-        help_heading = "From a file"
+        help_heading = "Configuration file"
     )]
     config: Option<String>,
 
-    /// Check the file, the variables and the files that it names, and serve nothing
-    #[arg(long, help_heading = "From a file")]
+    /// Validate the configuration file and what it refers to, then exit
+    #[arg(long, help_heading = "Configuration file")]
     check_config: bool,
 
-    /// Topic with its number of partitions and the records in each; repeatable
-    #[arg(long, value_name = "NAME:PARTITIONS:RECORDS", value_parser = topic, help_heading = "In memory")]
+    /// Topic with its number of partitions and the records in each partition; repeatable
+    #[arg(long, value_name = "NAME:PARTITIONS:RECORDS", value_parser = topic, help_heading = "Topics in memory")]
     topic: Vec<(String, u32, u64)>,
 
-    /// Project to serve; made up when absent
-    #[arg(long, value_name = "ID", help_heading = "In memory")]
+    /// Project ID; generated if omitted
+    #[arg(long, value_name = "ID", help_heading = "Topics in memory")]
     project_id: Option<String>,
 
-    /// Instance to serve; made up when absent
-    #[arg(long, value_name = "ID", help_heading = "In memory")]
+    /// Instance ID; generated if omitted
+    #[arg(long, value_name = "ID", help_heading = "Topics in memory")]
     instance_id: Option<String>,
 
-    /// Address to listen on, port 0 for a free one; 127.0.0.1:0 when neither this nor a file tells
+    /// Address to listen on, with port 0 for a free port; 127.0.0.1:0 if neither this nor the file sets it
     #[arg(long, env = LISTEN, hide_env_values = true, value_name = "ADDRESS")]
     listen: Option<String>,
 
-    /// Give `error_code` as a number, as the vendor's example does
+    /// Send `error_code` as a number, as in the vendor's example
     #[arg(long)]
     integer_error_codes: bool,
 }
@@ -78,7 +78,7 @@ impl Settings for Serve {
         let listen = Setting::find(flags.listen, matches, "listen", LISTEN)?;
         let listen = listen.map(|Setting { value, source }| {
             value.parse().map_err(|_| {
-                format!("{source} {value:?} is not an address: write it like 127.0.0.1:8080")
+                format!("{source}: {value:?} is not an IP address and port, such as 127.0.0.1:8080")
             })
         });
         let listen = listen.transpose()?;
@@ -90,7 +90,7 @@ impl Settings for Serve {
                 id.replace('_', "-")
             ));
         }
-        // Topics on the command line are not overruled by a variable with a file.
+        // Topics on the command line override a configuration file in the environment.
         let config = Setting::find(flags.config, matches, "config", CONFIG)?
             .filter(|_| flags.topic.is_empty());
         if let Some(config) = config {
@@ -103,12 +103,12 @@ impl Settings for Serve {
         }
         if flags.check_config {
             return Err(format!(
-                "there is no file to check: give --config, or set {CONFIG}"
+                "--check-config needs a configuration file: add --config, or set {CONFIG}"
             ));
         }
         if flags.topic.is_empty() {
             return Err(format!(
-                "there is nothing to serve: give --config or set {CONFIG}, or give --topic"
+                "there is nothing to serve: add --topic or --config, or set {CONFIG}"
             ));
         }
         let listen = listen.unwrap_or((Ipv4Addr::LOCALHOST, 0).into());
@@ -134,7 +134,7 @@ impl Settings for Serve {
 fn topic(text: &str) -> Result<(String, u32, u64), String> {
     let parts: Vec<&str> = text.split(':').collect();
     let [name, partitions, records] = parts[..] else {
-        return Err("write it as NAME:PARTITIONS:RECORDS, such as orders:3:1000".to_owned());
+        return Err("expected NAME:PARTITIONS:RECORDS, such as orders:3:1000".to_owned());
     };
     let partitions = partitions
         .parse()
@@ -153,7 +153,7 @@ pub(crate) async fn serve(arguments: Serve) -> Result<Exit, Failure> {
             listen,
             integer_error_codes,
         } => {
-            let mut config = Config::read(&path).map_err(not_started)?;
+            let mut config = Config::read(&path).map_err(start_failure)?;
             if let Some(listen) = listen {
                 config.listen = listen;
             }
@@ -162,15 +162,15 @@ pub(crate) async fn serve(arguments: Serve) -> Result<Exit, Failure> {
             }
             let checked = config
                 .check(&|name| std::env::var(name).ok())
-                .map_err(not_started)?;
+                .map_err(start_failure)?;
             if check_only {
-                stdout::print(&format!("{} holds together\n", path.display()))?;
+                stdout::print(&format!("{} is valid\n", path.display()))?;
                 return Ok(Exit::Done);
             }
             let interrupts = Interrupts::listen()?;
-            let service = checked.start().await.map_err(not_started)?;
+            let service = checked.start().await.map_err(start_failure)?;
             stdout::print(&output::json_line(&service.ready_line()))?;
-            Ok(shut_down_when_asked(interrupts, service.shutdown()).await)
+            Ok(run_until_interrupted(interrupts, service.shutdown()).await)
         }
         Serve::Memory { gateway, listen } => serve_memory(*gateway, listen).await,
     }
@@ -187,7 +187,7 @@ async fn serve_memory(
         (None, None) if listen.ip().is_loopback() => {}
         (None, None) => {
             return Err(Failure::usage(format!(
-                "{listen} can be reached from other machines, so no key is made up: set {ACCESS_KEY} and {SECRET_KEY}"
+                "{listen} is reachable from other machines, so no key is generated: set {ACCESS_KEY} and {SECRET_KEY}"
             )));
         }
         _ => {
@@ -197,13 +197,13 @@ async fn serve_memory(
         }
     }
     let interrupts = Interrupts::listen()?;
-    let gateway = gateway.start().await.map_err(not_started)?;
+    let gateway = gateway.start().await.map_err(start_failure)?;
     stdout::print(&output::json_line(&gateway.ready_line()))?;
-    Ok(shut_down_when_asked(interrupts, gateway.shutdown()).await)
+    Ok(run_until_interrupted(interrupts, gateway.shutdown()).await)
 }
 
-/// Serves until it is asked to stop; who asks twice does not want to wait for the requests in flight.
-async fn shut_down_when_asked(
+/// Serves until the first signal, then waits for the requests in flight or a second signal.
+async fn run_until_interrupted(
     mut interrupts: Interrupts,
     shutdown: impl Future<Output = ()>,
 ) -> Exit {
@@ -211,14 +211,14 @@ async fn shut_down_when_asked(
     tokio::select! {
         () = shutdown => Exit::Done,
         () = interrupts.next() => {
-            tracing::warn!("asked to stop again: requests in flight are left");
+            tracing::warn!("interrupted again: exiting without waiting for the requests in flight");
             Exit::Interrupted
         }
     }
 }
 
-/// A file that cannot be read is no fault of its content.
-fn not_started(error: Error) -> Failure {
+/// A file that cannot be read is a failed input; a file with invalid content is a usage error.
+fn start_failure(error: Error) -> Failure {
     if error.kind() == ErrorKind::File {
         Failure::input(crate::exit::chain(&error))
     } else {
@@ -226,7 +226,7 @@ fn not_started(error: Error) -> Failure {
     }
 }
 
-/// A variable of the environment; `None` when it is empty or not set.
+/// An environment variable; `None` if it is empty or not set.
 fn variable(name: &str) -> Result<Option<String>, Failure> {
     match std::env::var(name) {
         Ok(value) => Ok(Some(value).filter(|value| !value.is_empty())),

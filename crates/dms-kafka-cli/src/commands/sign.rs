@@ -1,4 +1,4 @@
-//! `dms-kafka sign`: how a signature comes about, stage by stage.
+//! `dms-kafka sign`: the stages of signing a request.
 
 use std::fmt;
 use std::io::Read as _;
@@ -20,38 +20,37 @@ use crate::stdout;
 
 #[derive(Debug, Args)]
 pub(crate) struct Sign {
-    /// URL of the request, percent-encoded as it is sent
+    /// URL of the request, percent-encoded as sent
     #[arg(value_name = "URL")]
     pub(crate) url: String,
 
-    /// Method of the request; GET when absent, POST with --data
-    #[arg(short = 'X', long, help_heading = "RequestToSign")]
+    /// Method of the request; by default GET, or POST with --data
+    #[arg(short = 'X', long, help_heading = "Request")]
     pub(crate) method: Option<Method>,
 
-    /// SentHeader of the request; repeatable
-    // Read later: an error of clap would repeat the value, which may be a token.
+    /// Header of the request; repeatable
+    // Parsed later: an error of clap would print the value, which may be a token.
     #[arg(
         short = 'H',
         long,
         value_name = "NAME: VALUE",
-        help_heading = "RequestToSign"
+        help_heading = "Request"
     )]
     pub(crate) header: Vec<String>,
 
-    /// Body of the request: the text itself, @FILE for a file's bytes, @- for standard input
-    #[arg(short, long, value_name = "TEXT|@FILE", help_heading = "RequestToSign")]
+    /// Request body: the text itself, @FILE for a file, @- for standard input
+    #[arg(short, long, value_name = "TEXT|@FILE", help_heading = "Request")]
     pub(crate) data: Option<String>,
 
-    /// X-Sdk-Date, such as 20260102T030405Z; the present moment when absent
+    /// X-Sdk-Date, such as 20260102T030405Z; by default the current time
     #[arg(long, value_name = "DATE", help_heading = "Signature")]
     pub(crate) date: Option<HeaderValue>,
 
-    /// Names of the headers to sign, such as 'host;x-sdk-date'; those that this project's client signs when absent
+    /// Names of the headers to sign, such as 'host;x-sdk-date'; by default those that the dms-kafka client signs
     #[arg(long, value_name = "NAMES", help_heading = "Signature")]
     pub(crate) signed_headers: Option<String>,
 
-    /// Authorization header of another signer, for the same request: sign the headers that it signs, and tell whether
-    /// it is right
+    /// Authorization header of another program for the same request: sign the same headers and compare the signatures
     #[arg(
         long,
         value_name = "AUTHORIZATION",
@@ -60,8 +59,8 @@ pub(crate) struct Sign {
     )]
     pub(crate) compare: Option<String>,
 
-    /// How to print the stages
-    #[arg(long, value_enum, value_name = "FORM", default_value_t = Format::Table)]
+    /// Output format
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Table)]
     pub(crate) output: Format,
 }
 
@@ -69,7 +68,7 @@ pub(crate) async fn sign(arguments: Sign) -> Result<Exit, Failure> {
     let request = RequestToSign::new(&arguments)?;
     if arguments.compare.is_some() && !request.headers.contains_key(X_SDK_DATE) {
         return Err(Failure::usage(
-            "a signature holds for one date: give the X-Sdk-Date of the request with --date",
+            "--compare needs the X-Sdk-Date of the request: add it with --date",
         ));
     }
     let found = credentials::provider()
@@ -79,7 +78,7 @@ pub(crate) async fn sign(arguments: Sign) -> Result<Exit, Failure> {
     credentials::log_source(&found);
     let list = arguments.signed_headers.as_deref();
     let stages = match &arguments.compare {
-        Some(foreign) => Stages::compared(&found, &request, foreign)?,
+        Some(other) => Stages::compared(&found, &request, other)?,
         None => Stages::new(&found, &request, list, SystemTime::now())?,
     };
     stdout::print(&match arguments.output {
@@ -92,7 +91,6 @@ pub(crate) async fn sign(arguments: Sign) -> Result<Exit, Failure> {
     }
 }
 
-/// A request as it would go on the wire.
 struct RequestToSign {
     method: Method,
     endpoint: Endpoint,
@@ -104,13 +102,13 @@ struct RequestToSign {
 impl RequestToSign {
     fn new(arguments: &Sign) -> Result<Self, Failure> {
         let (endpoint, uri) = url(&arguments.url)?;
-        let otherwise = if arguments.data.is_some() {
+        let default_method = if arguments.data.is_some() {
             Method::POST
         } else {
             Method::GET
         };
         Ok(Self {
-            method: arguments.method.clone().unwrap_or(otherwise),
+            method: arguments.method.clone().unwrap_or(default_method),
             endpoint,
             uri,
             headers: headers(&arguments.header, arguments.date.as_ref())?,
@@ -128,7 +126,7 @@ impl RequestToSign {
     }
 }
 
-/// The URL may contain a password, so no message repeats more than scheme and host.
+/// The URL may contain a password, so messages contain only its scheme and host.
 fn url(text: &str) -> Result<(Endpoint, Uri), Failure> {
     let with_scheme = if text.contains("://") {
         text.to_owned()
@@ -136,10 +134,10 @@ fn url(text: &str) -> Result<(Endpoint, Uri), Failure> {
         format!("https://{text}")
     };
     let uri: Uri = with_scheme.parse().map_err(|_| {
-        Failure::usage("the URL is not one: write it percent-encoded, as it is sent")
+        Failure::usage("the URL is not valid: write it percent-encoded, as it is sent")
     })?;
     let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
-        return Err(Failure::usage("the URL lacks a host"));
+        return Err(Failure::usage("the URL has no host"));
     };
     let endpoint = format!("{scheme}://{authority}");
     let endpoint = endpoint.parse::<Endpoint>().map_err(Failure::usage)?;
@@ -156,30 +154,31 @@ fn headers(given: &[String], date: Option<&HeaderValue>) -> Result<HeaderMap, Fa
         && headers.insert(X_SDK_DATE, date.clone()).is_some()
     {
         return Err(Failure::usage(
-            "the date is given twice: with --date and as a header",
+            "the date is given twice: as --date and as a header",
         ));
     }
     Ok(headers)
 }
 
-/// The value may be a token, so no message repeats it.
+/// The value may be a token, so messages do not contain it.
 fn named_value(text: &str) -> Result<(HeaderName, HeaderValue), Failure> {
     let Some((name, value)) = text.split_once(':') else {
         return Err(Failure::usage(
-            "--header lacks a colon: write it as 'NAME: VALUE', such as 'Content-Type: application/json'",
+            "--header: expected 'NAME: VALUE', such as 'Content-Type: application/json'",
         ));
     };
-    let name: HeaderName = name.trim().parse().map_err(|_| {
-        Failure::usage("--header: what stands before the colon is no name of a header")
-    })?;
+    let name: HeaderName = name
+        .trim()
+        .parse()
+        .map_err(|_| Failure::usage("--header: the text before the colon is not a header name"))?;
     if name == header::AUTHORIZATION {
         return Err(Failure::usage(
-            "Authorization is what `sign` makes: leave it out, or give it to --compare",
+            "--header: `sign` generates Authorization; remove it, or use --compare",
         ));
     }
     let value = HeaderValue::from_str(value.trim()).map_err(|_| {
         Failure::usage(format!(
-            "--header {name}: the value holds a character that no header may carry"
+            "--header {name}: the value contains a character that headers do not allow"
         ))
     })?;
     Ok((name, value))
@@ -206,7 +205,7 @@ fn body(data: Option<&str>) -> Result<Vec<u8>, Failure> {
     }
 }
 
-/// The documented JSON of `sign`; the stages are null when nothing is signed.
+/// The documented JSON of `sign`. The stages are null if the credentials are a token.
 #[derive(Serialize)]
 struct Stages {
     canonical_request: Option<String>,
@@ -214,7 +213,7 @@ struct Stages {
     string_to_sign: Option<String>,
     signature: Option<String>,
     authorization: Option<String>,
-    /// Tokens are shown as `<redacted>`.
+    /// With `<redacted>` in place of tokens.
     headers: Vec<SentHeader>,
     #[serde(skip_serializing_if = "Option::is_none")]
     comparison: Option<Comparison>,
@@ -226,7 +225,7 @@ struct SentHeader {
     value: String,
 }
 
-/// What another signer's `Authorization` says, held against what it should say.
+/// The comparison with the `Authorization` header of another program.
 #[derive(Serialize)]
 struct Comparison {
     matches: bool,
@@ -235,7 +234,7 @@ struct Comparison {
 }
 
 impl Stages {
-    /// Signs the listed headers, or those that the client of this project signs.
+    /// Signs the listed headers, or those that the dms-kafka client signs.
     fn new(
         credentials: &Credentials,
         request: &RequestToSign,
@@ -246,7 +245,7 @@ impl Stages {
         if let Some(list) = list {
             let listed = SignedHeaders::parse(list).ok_or_else(|| {
                 Failure::usage(format!(
-                    "{list:?} is no list of signed headers: lower-case names in ascending order with ';' between them"
+                    "--signed-headers: {list:?} is not a list of lower-case names in ascending order, separated by ';'"
                 ))
             })?;
             signer = signer.with_signed_headers(listed);
@@ -266,7 +265,7 @@ impl Stages {
             .filter(|_| stages.signature.is_some())
         {
             Some(name) => Err(Failure::usage(format!(
-                "the header {name} is to be signed, but the request has none: add it with --header"
+                "the header {name} is in the list of signed headers but not in the request: add it with --header"
             ))),
             None => Ok(stages),
         }
@@ -309,28 +308,25 @@ impl Stages {
         Some(&header.value)
     }
 
-    /// Signs what the other signer signed, and holds the results against each other.
+    /// Signs the same headers as the other program, and compares.
     fn compared(
         credentials: &Credentials,
         request: &RequestToSign,
-        foreign: &str,
+        other: &str,
     ) -> Result<Self, Failure> {
-        let value = foreign
-            .strip_prefix("Authorization:")
-            .unwrap_or(foreign)
-            .trim();
-        let foreign = Authorization::parse(value)
+        let value = other.strip_prefix("Authorization:").unwrap_or(other).trim();
+        let other = Authorization::parse(value)
             .map_err(|error| Failure::usage(format!("--compare: {error}")))?;
-        let list = foreign.signed_headers().as_str();
-        // The request is dated, so no clock is looked at.
+        let list = other.signed_headers().as_str();
+        // The request has a date, so the time is not used.
         let mut stages = Self::new(credentials, request, Some(list), SystemTime::UNIX_EPOCH)?;
         let Some(signature) = &stages.signature else {
             return Err(Failure::usage(
-                "there is nothing to compare: the credentials are a token, which signs nothing",
+                "--compare needs an access key: the credentials are a token, which signs nothing",
             ));
         };
-        let same_access_key = credentials.access_key() == Some(foreign.access_key());
-        let same_signature = signature == foreign.signature();
+        let same_access_key = credentials.access_key() == Some(other.access_key());
+        let same_signature = signature == other.signature();
         stages.comparison = Some(Comparison {
             matches: same_access_key && same_signature,
             same_access_key,
@@ -348,7 +344,10 @@ impl fmt::Display for Stages {
             ("Signature", &self.signature),
         ];
         if self.signature.is_none() {
-            writeln!(f, "Nothing is signed: the credentials are a token.\n")?;
+            writeln!(
+                f,
+                "The credentials are a token: the request is not signed.\n"
+            )?;
         }
         for (name, stage) in stages {
             if let Some(stage) = stage {
@@ -363,19 +362,17 @@ impl fmt::Display for Stages {
             return Ok(());
         };
         writeln!(f, "\nComparison")?;
-        writeln!(f, "{}", comparison.words())
+        writeln!(f, "{}", comparison.verdict())
     }
 }
 
 impl Comparison {
-    fn words(&self) -> &'static str {
+    fn verdict(&self) -> &'static str {
         match (self.same_access_key, self.same_signature) {
-            (true, true) => "The other signature is right.",
-            (false, _) => {
-                "The other signature names another access key than these credentials have."
-            }
+            (true, true) => "The signatures match.",
+            (false, _) => "The access keys differ: the other signature was made with another key.",
             (true, false) => {
-                "The other signature is wrong: compare the stages above with those of its signer; if all are the \
+                "The signatures differ: compare the stages above with those of the other program. If all stages are the \
                  same, the secret keys differ."
             }
         }

@@ -1,4 +1,4 @@
-//! What stops a purge before its end, and how it ends then.
+//! Purges that stop early.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -6,7 +6,7 @@ use std::io::{BufRead as _, BufReader};
 use serde_json::Value;
 
 use crate::support::{
-    Folder, Run as _, Served, assert_counts, assert_tells, at, dms_kafka, ended_with,
+    Folder, Run as _, Served, assert_counts, assert_stderr, at, dms_kafka, ended_with,
     endpoint_of_nothing, json_lines, listener, rows, stderr, stdout,
 };
 
@@ -20,11 +20,11 @@ fn wrong_credentials_stop_at_the_first_request() {
         .env("HUAWEICLOUD_SDK_SK", "wrong")
         .ends_with(3);
     assert_counts(&output, &[("request_failed", 10), ("not_sent", 190)]);
-    assert_tells(&output, "APIGW.0301");
+    assert_stderr(&output, "APIGW.0301");
 }
 
 #[test]
-fn a_service_out_of_reach_and_an_instance_that_is_not_there_stop_at_the_first_request() {
+fn an_unreachable_service_and_a_missing_instance_stop_at_the_first_request() {
     let served = Served::with_topics(&["t0:30:1000"]);
     let folder = Folder::with_partitions(30);
     let out_of_reach = at(&endpoint_of_nothing(), "purge");
@@ -50,7 +50,7 @@ fn a_service_out_of_reach_and_an_instance_that_is_not_there_stop_at_the_first_re
 }
 
 #[test]
-fn too_many_failures_stop_it() {
+fn max_failures_stops_the_purge() {
     let served = Served::with_topics(&["orders:200:10"]);
     let all: Vec<_> = (0..200)
         .map(|partition| ("orders", partition, 5000))
@@ -59,11 +59,11 @@ fn too_many_failures_stop_it() {
     let arguments = "--yes --output json --max-failures 15 --concurrency 1";
     let output = served.purge(&folder.offsets, arguments).ends_with(1);
     assert_counts(&output, &[("failed", 20), ("not_sent", 180)]);
-    assert_tells(&output, "too many rows have failed");
+    assert_stderr(&output, "--max-failures was reached");
 }
 
 #[test]
-fn failures_of_earlier_runs_count_for_the_end_but_not_for_stopping() {
+fn failures_of_earlier_runs_count_for_the_exit_code_but_not_for_max_failures() {
     let served = Served::with_topics(&["t0:30:5"]);
     let folder = Folder::with_partitions(30);
     let journal = folder.path("journal");
@@ -75,9 +75,8 @@ fn failures_of_earlier_runs_count_for_the_end_but_not_for_stopping() {
     }
 }
 
-/// A service that is away for a while is no reason to give rows up.
 #[test]
-fn rows_that_never_reached_the_service_are_sent_when_the_purge_is_taken_up_again() {
+fn rows_of_rejected_requests_are_sent_when_the_purge_is_resumed() {
     let served = Served::with_topics(&["t0:30:1000"]);
     let folder = Folder::with_partitions(30);
     let (journal, left) = (folder.path("journal"), folder.path("left"));
@@ -92,9 +91,9 @@ fn rows_that_never_reached_the_service_are_sent_when_the_purge_is_taken_up_again
     assert!(served.starts("t0", 30).iter().all(|start| *start == 7));
 }
 
-/// A proxy that hangs up after a request has reached it: nobody knows what became of it.
+/// A proxy closes the connection after the start of the request.
 #[test]
-fn an_unknown_outcome_ends_with_4_and_everything_is_not_left_to_be_repeated() {
+fn an_unknown_outcome_ends_with_exit_code_4_and_deleting_everything_is_not_in_the_failures_file() {
     let (listener, endpoint) = listener();
     std::thread::spawn(move || {
         while let Ok((mut connection, _)) = listener.accept() {
@@ -113,7 +112,7 @@ fn an_unknown_outcome_ends_with_4_and_everything_is_not_left_to_be_repeated() {
 }
 
 #[test]
-fn a_service_that_is_gone_when_the_purge_is_taken_up_again_stops_it_too() {
+fn an_unreachable_service_stops_a_resumed_purge() {
     let served = Served::with_topics(&["t0:30:5"]);
     let folder = Folder::with_partitions(30);
     let journal = folder.path("journal");
@@ -129,9 +128,8 @@ fn a_service_that_is_gone_when_the_purge_is_taken_up_again_stops_it_too() {
     );
 }
 
-/// What was checked and agreed to is what is sent, and what is left, however long that takes.
 #[test]
-fn rows_written_over_the_file_meanwhile_are_not_sent() {
+fn changes_of_the_offsets_file_during_the_purge_are_ignored() {
     let served = Served::with_topics(&["t0:3:1000"]);
     let folder = Folder::with_partitions(50_000);
     let left = folder.path("left");
@@ -140,7 +138,7 @@ fn rows_written_over_the_file_meanwhile_are_not_sent() {
     let mut process = served.purge(&folder.offsets, &arguments).start();
     let mut results = BufReader::new(process.stdout.take().unwrap()).lines();
     results.next().unwrap().unwrap();
-    // It waits for the results to be read.
+    // The purge waits until its results are read.
     let changed = folder.read("offsets").replace(":7}", ":8}");
     fs::write(&folder.offsets, changed).unwrap();
     let offsets: Vec<_> = results
@@ -153,18 +151,18 @@ fn rows_written_over_the_file_meanwhile_are_not_sent() {
     assert!(left.iter().all(|row| row["offset"] == 7));
 }
 
-/// Every row was sent, and none carried out for a reason of its own: then there is something to go on with too.
 #[test]
-fn rows_that_were_not_carried_out_can_be_gone_on_with() {
+fn rows_without_effect_are_reported_with_the_next_step() {
     let served = Served::with_topics(&["t0:5:1000"]);
     let folder = Folder::with_partitions(5);
     let refused = served
         .purge(&folder.offsets, "--yes --output json")
         .env("HUAWEICLOUD_SDK_SK", "wrong")
         .ends_with(3);
-    let told = stderr(&refused);
+    let printed = stderr(&refused);
     assert!(
-        told.contains("5 were not sent or not carried out; to go on, give the same command again"),
-        "{told}"
+        printed
+            .contains("5 were not sent or had no effect; to continue, run the same command again"),
+        "{printed}"
     );
 }

@@ -1,9 +1,8 @@
-//! The journal: which rows of an offsets file are finished, so that a purge can be taken up again.
+//! The journal records the finished rows of an offsets file, so that a purge can be resumed.
 //!
-//! A file of JSON lines: a header that says what is purged, then one line for each request. A line is handed to the
-//! operating system at once, so that it outlives the process, and reaches the disk with the next group; a request that
-//! deletes everything waits until its intent is on the disk. What stands after the last line break is what a crash has
-//! torn: it is cut off.
+//! It has JSON lines: a header that identifies the purge, then one line for each request. A line is handed to the
+//! operating system at once, so that it survives a crash of the process, and is synced to the disk with other lines. A
+//! request that deletes all records waits until its intent is on the disk. An incomplete last line is removed.
 
 use std::fmt::Display;
 use std::fs::{File, OpenOptions, TryLockError};
@@ -19,19 +18,19 @@ use crate::exit::Failure;
 
 const NAME: &str = "dms-kafka purge";
 const VERSION: u32 = 1;
-const NO_JOURNAL: &str = "is not a journal of dms-kafka: name another file";
+const NO_JOURNAL: &str = "is not a journal of dms-kafka: use another file";
 
-/// An open journal, held against other processes until it is closed.
+/// An open journal, locked until it is closed.
 pub(super) struct Journal {
     file: DurableFile,
 }
 
 impl Journal {
-    /// Opens the journal, or begins it, and sets the states of the rows that it records. An intent without a result
-    /// leaves its rows [`InFlight`](RowState::InFlight).
+    /// Opens or creates the journal, and sets the states of the rows that it records. Rows of an intent without a result
+    /// are [`InFlight`](RowState::InFlight).
     ///
     /// # Errors
-    /// Usage: the file is no journal, or one of another purge, or in use. Output: it cannot be opened or written.
+    /// Usage: the file is not the journal of this purge, or is locked. Output: it cannot be opened or written.
     pub(super) fn open(
         path: &Path,
         header: &JournalHeader,
@@ -53,18 +52,17 @@ impl Journal {
             Err(TryLockError::Error(error)) => return Err(failed(path, "locked", &error)),
         }
         let length = match replay(path, &file, header, states)? {
-            0 => begin(path, &file, header).map_err(|error| failed(path, "begun", &error))?,
+            0 => begin(path, &file, header).map_err(|error| failed(path, "created", &error))?,
             length => length,
         };
-        // Cuts off what a crash has torn.
+        // Removes an incomplete last line.
         file.set_len(length)
             .and_then(|()| DurableFile::new(file, length))
             .map(|file| Self { file })
-            .map_err(|error| failed(path, "continued", &error))
+            .map_err(|error| failed(path, "opened", &error))
     }
 
-    /// Sets the states of the rows as [`open`](Self::open) does, and changes nothing; a journal that is yet to be begun
-    /// records nothing.
+    /// Sets the states of the rows like [`open`](Self::open), without changing or creating the journal.
     pub(super) fn read_states(
         path: &Path,
         header: &JournalHeader,
@@ -77,7 +75,7 @@ impl Journal {
         replay(path, &file, header, states).map(drop)
     }
 
-    /// Records that these rows are about to be sent; returns when a crash cannot undo that any more.
+    /// Records that these rows are about to be sent; returns when that is on the disk.
     pub(super) async fn intend(&self, rows: &[u64]) -> io::Result<()> {
         let entry = JournalEntry {
             intent: rows.to_vec(),
@@ -86,7 +84,7 @@ impl Journal {
         self.file.append_durably(&line(&entry)?).await
     }
 
-    /// Rows whose deletion of everything was begun and never finished are unknown from now on.
+    /// Rows of an intent without a result become [`Unknown`](RowState::Unknown).
     pub(super) fn mark_intents_unknown(&self, states: &RowStates) -> io::Result<()> {
         let rows = states.rows_in(RowState::InFlight);
         if !rows.is_empty() {
@@ -99,7 +97,6 @@ impl Journal {
         Ok(())
     }
 
-    /// Records results.
     pub(super) fn record(&self, entry: &JournalEntry) -> io::Result<()> {
         self.file.append(&line(entry)?)
     }
@@ -125,7 +122,7 @@ fn failed(path: &Path, what: &str, error: &io::Error) -> Failure {
 }
 
 fn open_with(path: &Path, options: &OpenOptions) -> Result<File, Failure> {
-    // Opening a pipe would wait for its other end.
+    // Opening a named pipe would block.
     if path.exists() && !path.is_file() {
         return Err(refused(path, "is not a regular file"));
     }
@@ -134,7 +131,7 @@ fn open_with(path: &Path, options: &OpenOptions) -> Result<File, Failure> {
         .map_err(|error| failed(path, "opened", &error))
 }
 
-/// Reads what there is, and returns how many bytes of it are whole lines.
+/// Applies all complete lines and returns their length in bytes.
 fn replay(
     path: &Path,
     file: &File,
@@ -158,14 +155,14 @@ fn replay(
         if number == 1 {
             header.check(&line).map_err(|cause| refused(path, cause))?;
         } else if !JournalEntry::parse(&line).is_some_and(|entry| entry.apply(states)) {
-            return Err(refused(path, format!("line {number} cannot be understood")));
+            return Err(refused(path, format!("line {number} is not valid")));
         }
         length += read as u64;
     }
     Ok(length)
 }
 
-/// Writes the header to the disk, and the file's name too.
+/// Writes the header and syncs file and folder.
 fn begin(path: &Path, mut file: &File, header: &JournalHeader) -> io::Result<u64> {
     let line = line(header)?;
     file.set_len(0)?;
@@ -177,7 +174,7 @@ fn begin(path: &Path, mut file: &File, header: &JournalHeader) -> io::Result<u64
     Ok(line.len() as u64)
 }
 
-/// The first line: what is purged.
+/// The first line, which identifies the purge.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct JournalHeader {
@@ -203,20 +200,20 @@ impl JournalHeader {
         }
     }
 
-    /// Whether this header may have been torn to these bytes.
-    fn begins_with(&self, torn: &[u8]) -> bool {
-        line(self).is_ok_and(|line| line.starts_with(torn))
+    /// Whether these bytes are the start of this header.
+    fn begins_with(&self, incomplete: &[u8]) -> bool {
+        line(self).is_ok_and(|line| line.starts_with(incomplete))
     }
 
-    /// Whether a journal with this first line can be continued.
+    /// Checks that the first line of a journal is this header.
     fn check(&self, line: &[u8]) -> Result<(), String> {
         let Ok(found) = serde_json::from_slice::<Self>(line) else {
             return Err(NO_JOURNAL.to_owned());
         };
         let what = if (&found.journal, found.version) != (&self.journal, self.version) {
-            return Err("is of another version of dms-kafka".to_owned());
+            return Err("has the format of another version of dms-kafka".to_owned());
         } else if (&found.offsets_sha256, found.rows) != (&self.offsets_sha256, self.rows) {
-            "another offsets file, or an earlier state of this one".to_owned()
+            "another offsets file, or another version of this file".to_owned()
         } else if found.endpoint != self.endpoint {
             format!("the endpoint {}", found.endpoint)
         } else if found.instance_id != self.instance_id {
@@ -224,15 +221,15 @@ impl JournalHeader {
         } else {
             return Ok(());
         };
-        Err(format!("belongs to {what}: name another journal"))
+        Err(format!("belongs to {what}: use another journal"))
     }
 }
 
-/// Any other line: numbers of rows, counted from 0, and what became of them.
+/// Any other line: numbers of rows, from 0, by their result.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct JournalEntry {
-    /// About to delete everything.
+    /// A request that deletes all records is about to be sent.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) intent: Vec<u64>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -243,19 +240,19 @@ pub(super) struct JournalEntry {
     pub(super) refused: Vec<u64>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) unknown: Vec<u64>,
-    /// Intended and certainly not done.
+    /// The request of an intent had no effect.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) undone: Vec<u64>,
 }
 
 impl JournalEntry {
     fn parse(line: &[u8]) -> Option<Self> {
-        // A list would do for serde.
+        // serde would also accept a list.
         line.starts_with(b"{")
             .then(|| serde_json::from_slice(line).ok())?
     }
 
-    /// Sets the states; `false` when a row is named that there is not.
+    /// Returns `false` for a row number that does not exist.
     fn apply(&self, states: &RowStates) -> bool {
         [
             (&self.intent, RowState::InFlight),

@@ -1,4 +1,4 @@
-//! `dms-kafka purge`: deletions by the thousand, from a file.
+//! `dms-kafka purge`: many deletions, from a file.
 
 mod durable_file;
 mod failures_file;
@@ -43,41 +43,41 @@ pub(crate) struct Purge {
     #[command(flatten)]
     pub(crate) service: Resolved<ServiceSettings>,
 
-    /// File of partitions and offsets, or - for standard input: JSON as kafka-delete-records.sh takes it, or one row
-    /// such as {"topic":"orders","partition":0,"offset":400} on each line
-    #[arg(long, value_name = "FILE", help_heading = "What")]
+    /// File with partitions and offsets, or - for standard input: the JSON of kafka-delete-records.sh, or one row such as
+    /// {"topic":"orders","partition":0,"offset":400} on each line; the offset -1 deletes all records
+    #[arg(long, value_name = "FILE", help_heading = "Deletion")]
     pub(crate) offsets_file: PathBuf,
 
     /// Allow rows with the offset -1, which delete all records of a partition
     #[arg(long, help_heading = "Safety")]
     pub(crate) allow_everything: bool,
 
-    /// Requests under way at once
-    #[arg(long, value_name = "N", default_value = "4", help_heading = "Pace")]
+    /// Maximum number of requests in flight
+    #[arg(long, value_name = "N", default_value = "4", help_heading = "Limits")]
     pub(crate) concurrency: NonZeroUsize,
 
-    /// Partitions that one request names at most
-    #[arg(long, value_name = "N", default_value = "10", help_heading = "Pace")]
+    /// Maximum number of partitions in a request
+    #[arg(long, value_name = "N", default_value = "10", help_heading = "Limits")]
     pub(crate) partitions_per_request: NonZeroUsize,
 
-    /// Stop sending after so many rows have failed; never when absent
-    #[arg(long, value_name = "N", help_heading = "Pace")]
+    /// Stop sending after N rows have failed; no limit if omitted
+    #[arg(long, value_name = "N", help_heading = "Limits")]
     pub(crate) max_failures: Option<NonZeroU64>,
 
-    /// Record each finished row in this file, and send no row again that it records
+    /// Record each finished row in this file, and skip the rows that it records
     #[arg(
         long,
         value_name = "FILE",
         conflicts_with = "embedded",
-        help_heading = "Records"
+        help_heading = "Recovery"
     )]
     pub(crate) journal: Option<PathBuf>,
 
-    /// Write the rows that are left to this file at the end, in the form of the offsets file
-    #[arg(long, value_name = "FILE", help_heading = "Records")]
+    /// At the end, write the rows that were not deleted to this file, in the format of the offsets file
+    #[arg(long, value_name = "FILE", help_heading = "Recovery")]
     pub(crate) failures_file: Option<PathBuf>,
 
-    /// Seconds between lines of progress where there is no terminal to draw a bar on
+    /// Seconds between progress lines if standard error is not a terminal
     #[arg(
         long,
         value_name = "SECONDS",
@@ -86,20 +86,20 @@ pub(crate) struct Purge {
     )]
     pub(crate) progress_every: NonZeroU32,
 
-    /// Do not ask
+    /// Delete without asking for confirmation
     #[arg(long, short, help_heading = "Safety")]
     pub(crate) yes: bool,
 
-    /// Show what would be sent and send nothing
+    /// Print the requests and do not send them
     #[arg(long, help_heading = "Safety")]
     pub(crate) dry_run: bool,
 
-    /// How to print the result
-    #[arg(long, value_enum, value_name = "FORM", default_value_t = PurgeFormat::Table, help_heading = "Output")]
+    /// Output format
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = PurgeFormat::Table, help_heading = "Output")]
     pub(crate) output: PurgeFormat,
 }
 
-/// Rows of a topic are gathered within so many rows of the file.
+/// A request gets its rows from this many consecutive rows of the file.
 const WINDOW: usize = 10_000;
 
 pub(crate) async fn purge(arguments: Box<Purge>) -> Result<Exit, Failure> {
@@ -130,17 +130,17 @@ pub(crate) async fn purge(arguments: Box<Purge>) -> Result<Exit, Failure> {
     }
 }
 
-/// Whether there is an answer: standard input cannot give both the rows and a word.
+/// Standard input cannot provide both the rows and the confirmation.
 fn check_confirmation(arguments: &Purge) -> Result<(), Failure> {
     if !arguments.yes && arguments.offsets_file == Path::new("-") {
         return Err(Failure::usage(
-            "nobody can be asked while the rows come from standard input: nothing was deleted; give --yes to delete",
+            "rows from standard input cannot be confirmed: add --yes, or use a file; nothing was deleted",
         ));
     }
     confirm::check_possible(arguments.yes)
 }
 
-/// A purge whose file is valid.
+/// A purge with a valid offsets file.
 struct PurgeJob<'a> {
     arguments: &'a Purge,
     service: &'a Service,
@@ -150,7 +150,7 @@ struct PurgeJob<'a> {
 }
 
 impl PurgeJob<'_> {
-    /// Prints each request, as `delete --dry-run` does.
+    /// Prints each request.
     async fn dry_run(&self) -> Result<Exit, Failure> {
         let json = self.arguments.output.is_json();
         if let Some(journal) = &self.arguments.journal {
@@ -168,7 +168,7 @@ impl PurgeJob<'_> {
 
     async fn run(&self) -> Result<Exit, Failure> {
         let arguments = self.arguments;
-        self.check_names()?;
+        self.check_failures_file()?;
         let journal = match &arguments.journal {
             Some(path) => Some(Journal::open(path, &self.header(), &self.states)?),
             None => None,
@@ -216,7 +216,7 @@ impl PurgeJob<'_> {
             .with_window(WINDOW)
     }
 
-    /// What the journal belongs to.
+    /// Identifies the purge in its journal.
     fn header(&self) -> JournalHeader {
         JournalHeader::new(
             self.file.sha256.as_deref().unwrap_or_default(),
@@ -226,8 +226,8 @@ impl PurgeJob<'_> {
         )
     }
 
-    /// The failures file takes the place of what had its name: that must be neither of the others.
-    fn check_names(&self) -> Result<(), Failure> {
+    /// Refuses a failures file that would replace the offsets file or the journal.
+    fn check_failures_file(&self) -> Result<(), Failure> {
         let arguments = self.arguments;
         let Some(failures) = arguments.failures_file.as_deref().and_then(real_path) else {
             return Ok(());
@@ -236,37 +236,37 @@ impl PurgeJob<'_> {
         let is_same = |other: &&PathBuf| real_path(other).as_ref() == Some(&failures);
         match others.into_iter().flatten().find(is_same) {
             Some(other) => Err(Failure::usage(format!(
-                "--failures-file would replace {}: name another file; nothing was sent",
+                "--failures-file would replace {}: use another file; nothing was sent",
                 other.display()
             ))),
             None => Ok(()),
         }
     }
 
-    /// Shows what will go, and asks.
+    /// Shows the preview and asks for confirmation.
     async fn confirm(&self) -> Result<(), Failure> {
         if self.arguments.yes && self.arguments.output.is_json() {
             return Ok(());
         }
-        let mut plan = "These records will be lost, for good:\n".to_owned();
-        plan.push_str(&preview::table(self.service, &self.rows).await?);
+        let mut preview = "Records that will be deleted permanently:\n".to_owned();
+        preview.push_str(&preview::table(self.service, &self.rows).await?);
         let already = self.states.counts().finished();
         if already > 0 {
             // Writing to a string does not fail.
             let _ = writeln!(
-                plan,
-                "{already} of the rows are in the journal: they are not sent again"
+                preview,
+                "{already} of the rows are recorded in the journal and will not be sent"
             );
         }
         if self.arguments.yes {
-            stderr::text(&plan);
+            stderr::text(&preview);
             return Ok(());
         }
-        confirm::ask(&plan, preview::word(&self.rows))
+        confirm::ask(&preview, preview::word(&self.rows))
     }
 
-    /// Deletions of everything that earlier runs may have carried out are told each time, as no failures file names them,
-    /// and not repeated.
+    /// Reports the deletions of all records that an earlier run started and did not finish. They are not repeated, and no
+    /// failures file contains them.
     fn mark_intents_unknown(
         &self,
         journal: Option<&Journal>,
@@ -292,7 +292,7 @@ impl PurgeJob<'_> {
         Ok(())
     }
 
-    /// Brings everything to the disk; returns what went wrong with that.
+    /// Completes journal and failures file; returns what failed.
     fn close(&self, journal: Option<Journal>, failures_file: Option<FailuresFile>) -> Vec<Failure> {
         let journal = journal
             .and_then(|journal| journal.close().err())
@@ -307,7 +307,7 @@ impl PurgeJob<'_> {
             .collect()
     }
 
-    /// Tells what was done, what stopped it and how to go on.
+    /// Reports the results, why the purge stopped and how to continue.
     fn conclude(
         &self,
         reasons: StopReasons,
@@ -321,12 +321,12 @@ impl PurgeJob<'_> {
             0 => {}
             1 => stderr::note("interrupted", json),
             _ => stderr::note(
-                "interrupted: the requests under way were left, and what they delete is not known",
+                "interrupted: the outcome of the requests in flight is unknown",
                 json,
             ),
         }
         if reasons.too_many_failures {
-            stderr::note("stopped: too many rows have failed", json);
+            stderr::note("stopped: --max-failures was reached", json);
         }
         if let Some(fatal) = &reasons.fatal {
             fatal.report("stopped", json);
@@ -367,7 +367,7 @@ impl PurgeJob<'_> {
 
     fn next_step(&self, counts: &RowCounts, has_failures_file: bool) -> String {
         let done = format!(
-            "{} of {} rows are deleted, {} were not sent or not carried out",
+            "{} of {} rows were deleted, {} were not sent or had no effect",
             counts.deleted,
             self.rows.len(),
             counts.waiting + counts.retryable
@@ -376,16 +376,16 @@ impl PurgeJob<'_> {
         let failures = failures.filter(|_| has_failures_file);
         let next = match (&self.arguments.journal, failures) {
             (Some(journal), _) => format!(
-                "to go on, give the same command again: what {} records is not sent again",
+                "to continue, run the same command again: rows that {} records are not sent again",
                 journal.display()
             ),
-            (None, Some(failures)) => format!("to go on, give --offsets-file {}", failures.display()),
+            (None, Some(failures)) => format!("to continue, use --offsets-file {}", failures.display()),
             (None, None) if self.rows.everything() > 0 => {
-                "to go on, take the finished rows out of the file: to delete everything twice deletes what was written \
-                 since. With --journal, no row would be sent twice"
+                "to continue, remove the finished rows from the file: deleting all records again would delete newer \
+                 records too. With --journal no row is sent twice"
                     .to_owned()
             }
-            (None, None) => "to go on, give the same command again: to delete below an offset twice does no harm"
+            (None, None) => "to continue, run the same command again: deleting before the same offset again has no effect"
                 .to_owned(),
         };
         format!("{done}; {next}")

@@ -1,4 +1,4 @@
-//! Offsets files: the JSON that `kafka-delete-records.sh` takes, or one row of JSON on each line.
+//! Offsets files: the JSON of `kafka-delete-records.sh`, or one JSON row on each line.
 
 #[cfg(test)]
 mod tests;
@@ -20,18 +20,21 @@ use super::rows::{EVERYTHING, Rows};
 use crate::exit::Failure;
 
 const BUFFER: usize = 64 * 1024;
-/// Far more than the longest row needs.
+/// Much longer than any row.
 const LONGEST_LINE: u64 = 64 * 1024;
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
-const BOTH_FORMS: &str = r#"an offsets file is {"partitions":[...],"version":1}, or has one row such as {"topic":"orders","partition":0,"offset":400} on each line"#;
+const BOTH_LAYOUTS: &str = concat!(
+    r#"expected {"partitions":[...],"version":1}, or one row such as "#,
+    r#"{"topic":"orders","partition":0,"offset":400} on each line"#
+);
 
-/// An offsets file that was read to its end and is valid.
+/// A valid offsets file.
 pub(super) struct OffsetsFile {
     name: String,
-    /// What is compared to notice a change; `None` for a pipe.
+    /// To detect a change; `None` for a pipe.
     opened: Option<(File, Stamp)>,
     pub(super) layout: Layout,
-    /// In hexadecimal, if it was asked for.
+    /// In hexadecimal, if requested.
     pub(super) sha256: Option<String>,
 }
 
@@ -52,10 +55,10 @@ fn stamp(metadata: &Metadata) -> Stamp {
 }
 
 impl OffsetsFile {
-    /// Reads the file, or standard input for `-`, once. `hashed` asks for its SHA-256.
+    /// Reads the file, or standard input for `-`, once. `hashed` requests its SHA-256.
     ///
     /// # Errors
-    /// Usage: the first row that is not valid, or a partition that is named twice.
+    /// Usage: a row is not valid, or a partition is listed twice.
     pub(super) fn read(
         path: &Path,
         allow_everything: bool,
@@ -89,15 +92,15 @@ impl OffsetsFile {
         })?;
         if rows.len() == 0 {
             return Err(Failure::usage(format!(
-                "{name} holds no row: there is nothing to delete"
+                "{name} has no rows: there is nothing to delete"
             )));
         }
         let everything = rows.iter().position(|row| row.is_everything());
         if let Some(number) = everything.filter(|_| !allow_everything) {
             let row = rows.get(number);
             return Err(Failure::usage(format!(
-                "{name}, row {}: offset -1 deletes all records of topic {}, partition {}: give --allow-everything if \
-                 that is wanted; nothing was sent",
+                "{name}, row {}: offset -1 deletes all records of topic {}, partition {}: to allow that, add \
+                 --allow-everything; nothing was sent",
                 number + 1,
                 row.topic,
                 row.partition
@@ -106,8 +109,8 @@ impl OffsetsFile {
         if let Some((second, first)) = rows.first_duplicate() {
             let row = rows.get(second);
             return Err(Failure::usage(format!(
-                "{name}, row {}: topic {}, partition {} is named again (first in row {}): name each partition once; \
-                 nothing was sent",
+                "{name}, row {}: topic {}, partition {} is already in row {}: list each partition once; nothing was \
+                 sent",
                 second + 1,
                 row.topic,
                 row.partition,
@@ -129,7 +132,7 @@ impl OffsetsFile {
         Ok((read, rows))
     }
 
-    /// Refuses a file that was written to since it was opened: what was read may be a part of it.
+    /// Refuses a file that was changed after it was opened: the rows may be incomplete.
     pub(super) fn check_unchanged(&self) -> Result<(), Failure> {
         let is_unchanged = self.opened.as_ref().is_none_or(|(file, opened)| {
             file.metadata()
@@ -139,7 +142,7 @@ impl OffsetsFile {
             return Ok(());
         }
         Err(Failure::usage(format!(
-            "{}: it was changed while it was read; nothing was sent",
+            "{} was changed after it was opened; nothing was sent",
             self.name
         )))
     }
@@ -149,7 +152,7 @@ fn unreadable(name: &str, error: &io::Error) -> Failure {
     Failure::input(format!("{name} cannot be read: {error}; nothing was sent"))
 }
 
-/// Takes the hash of what passes through.
+/// Hashes the bytes that are read.
 struct Hashing<R> {
     inner: R,
     hash: Option<Sha256>,
@@ -192,7 +195,7 @@ impl ReadError {
         let place = format!(" at line {} column {}", error.line(), error.column());
         message.truncate(message.strip_suffix(&place).unwrap_or(&message).len());
         if !error.is_data() {
-            message = format!("this is not valid JSON ({message}): {BOTH_FORMS}");
+            message = format!("not valid JSON ({message}): {BOTH_LAYOUTS}");
         }
         Self::at(line + error.line(), error.column().max(1), &message)
     }
@@ -216,7 +219,7 @@ fn read_rows(input: impl Read) -> Result<(Layout, Rows), ReadError> {
     Ok((layout, rows))
 }
 
-/// The first name in the first object decides.
+/// Depends on the first name in the first object.
 fn layout(start: &[u8]) -> Layout {
     let start = start.trim_ascii_start();
     let first = start.strip_prefix(b"{").unwrap_or(start).trim_ascii_start();
@@ -244,15 +247,15 @@ fn read_lines(mut input: impl BufRead) -> Result<Rows, ReadError> {
         }
         let invalid = |column, message: &str| ReadError::at(before + 1, column, message);
         if bytes.len() as u64 == LONGEST_LINE {
-            return Err(invalid(1, "the line is longer than any row"));
+            return Err(invalid(1, "the line is too long for a row"));
         }
         let row = bytes.trim_ascii_end();
         if row.is_empty() {
             continue;
         }
-        // Faster once for the line than for each name and value in it.
+        // One check of the line is faster than one of each string in it.
         let text = std::str::from_utf8(row)
-            .map_err(|error| invalid(error.valid_up_to() + 1, "this is not UTF-8"))?;
+            .map_err(|error| invalid(error.valid_up_to() + 1, "not valid UTF-8"))?;
         let RowObject(row) =
             serde_json::from_str(text).map_err(|error| ReadError::of_json(error, before))?;
         rows.push(row.topic, row.partition, row.target)
@@ -280,7 +283,7 @@ fn version<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
     )))
 }
 
-/// Packed one by one: the list is never in memory as the file has it.
+/// Packs rows one by one, so that the list itself is never in memory.
 impl<'de> Deserialize<'de> for Rows {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct RowsVisitor;
@@ -306,7 +309,7 @@ impl<'de> Deserialize<'de> for Rows {
     }
 }
 
-/// One row as the file has it.
+/// One row of the file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct FileRow {
@@ -318,7 +321,7 @@ struct FileRow {
     target: DeletionTarget,
 }
 
-/// A row from an object: derived code alone would also accept a list.
+/// A row from a JSON object: derived code alone would also accept a list.
 struct RowObject(FileRow);
 
 impl<'de> Deserialize<'de> for RowObject {

@@ -1,4 +1,4 @@
-//! What a purge will delete, shown before it does.
+//! The preview of a purge.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -11,20 +11,20 @@ use crate::exit::Failure;
 use crate::output;
 use crate::service::{Listing, Partitions, Service};
 
-/// The service is asked about at most so many topics.
-const ASKED_TOPICS: usize = 20;
+/// Partitions are listed for at most this many topics.
+const LISTED_TOPICS: usize = 20;
 const SHOWN_TOPICS: usize = 50;
-/// A file with more rows is shown by topics.
+/// A file with more rows is shown by topic.
 const SHOWN_ROWS: usize = 50;
 
-/// What the partitions of each topic hold.
+/// The partitions of each topic.
 type Held = HashMap<TopicName, Partitions>;
 
 fn partition<'a>(held: Option<&'a Held>, row: &Row<'_>) -> Option<&'a PartitionInfo> {
     held?.get(row.topic)?.get(&row.partition)
 }
 
-/// The table: a line for each row of a small file, for each topic of a large one.
+/// One line for each row of a small file, or for each topic of a large file.
 pub(super) async fn table(service: &Service, rows: &Rows) -> Result<String, Failure> {
     let held = held(service, rows).await?;
     Ok(if rows.len() <= SHOWN_ROWS {
@@ -34,7 +34,7 @@ pub(super) async fn table(service: &Service, rows: &Rows) -> Result<String, Fail
     })
 }
 
-/// What to type: the topic's name where a topic loses everything.
+/// The word that confirms: the name of the topic if all records of a partition are deleted.
 pub(super) fn word(rows: &Rows) -> &str {
     let mut topics = rows.topics().filter(|topic| topic.everything > 0);
     match (topics.next(), topics.next()) {
@@ -44,9 +44,9 @@ pub(super) fn word(rows: &Rows) -> &str {
     }
 }
 
-/// `None` when the service does not say, or there are too many topics to ask.
+/// `None` if the service does not list partitions, or there are too many topics.
 async fn held(service: &Service, rows: &Rows) -> Result<Option<Held>, Failure> {
-    if rows.topics().len() > ASKED_TOPICS {
+    if rows.topics().len() > LISTED_TOPICS {
         return Ok(None);
     }
     let mut held = Held::new();
@@ -83,7 +83,7 @@ fn of_topics(rows: &Rows, held: Option<&Held>) -> String {
     }
     let mut topics: Vec<&TopicRows> = rows.topics().collect();
     topics.sort_unstable_by_key(|topic| &topic.name);
-    let mut table = output::table(&["topic", "partitions", "all of which", "records to delete"]);
+    let mut table = output::table(&["topic", "partitions", "everything", "records to delete"]);
     for topic in topics.iter().take(SHOWN_TOPICS) {
         table.add_row([
             topic.name.to_string(),

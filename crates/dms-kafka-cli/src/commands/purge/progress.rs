@@ -1,4 +1,4 @@
-//! How far a purge is: a bar on a terminal, a line now and then elsewhere.
+//! The progress of a purge: a bar on a terminal, otherwise lines.
 
 use std::fmt::Write;
 use std::io::IsTerminal as _;
@@ -16,10 +16,10 @@ const BAR: &str = "{bar:30} {human_pos} of {human_len} rows, {msg}, {rate}, {eta
 
 pub(super) struct Progress {
     total: u64,
-    /// Rows that earlier runs have finished.
+    /// Rows that earlier runs finished.
     before: u64,
     started: Instant,
-    /// The bar, where there is a terminal.
+    /// `None` without a terminal.
     bar: Option<ProgressBar>,
     json: bool,
 }
@@ -35,7 +35,6 @@ impl Progress {
         }
     }
 
-    /// Rows have been finished.
     pub(super) fn update(&self, counts: &RowCounts) {
         if let Some(bar) = &self.bar {
             bar.set_message(failed(counts));
@@ -43,7 +42,6 @@ impl Progress {
         }
     }
 
-    /// Some time has passed.
     pub(super) fn tick(&self, counts: &RowCounts) {
         match &self.bar {
             Some(bar) => bar.tick(),
@@ -54,9 +52,9 @@ impl Progress {
     fn line(&self, counts: &RowCounts) {
         let elapsed = self.started.elapsed().as_secs_f64();
         let done = counts.finished().saturating_sub(self.before);
-        #[expect(clippy::cast_precision_loss, reason = "it is shown in whole numbers")]
+        #[expect(clippy::cast_precision_loss, reason = "only whole numbers are shown")]
         let rate = done as f64 / elapsed.max(f64::EPSILON);
-        #[expect(clippy::cast_precision_loss, reason = "it is shown in whole numbers")]
+        #[expect(clippy::cast_precision_loss, reason = "only whole numbers are shown")]
         let left = self.total.saturating_sub(counts.finished()) as f64 / rate;
         let left = Duration::try_from_secs_f64(left).ok();
         if self.json {
@@ -80,12 +78,10 @@ impl Progress {
         ));
     }
 
-    /// A note for people, or for scripts that read JSON.
     pub(super) fn note(&self, text: &str) {
         stderr::note(text, self.json);
     }
 
-    /// Takes the bar away: the results follow.
     pub(super) fn end(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();

@@ -1,4 +1,4 @@
-//! What a purge prints on standard output.
+//! The results of a purge on standard output.
 
 use std::fmt::Write as _;
 
@@ -18,14 +18,14 @@ const SHOWN_IN_JSON: usize = 1000;
 /// Bytes.
 const PRINTED_AT_ONCE: usize = 64 * 1024;
 
-/// How the results of a purge are printed.
+/// The format of a purge's results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum PurgeFormat {
     /// A summary, and a table of the first rows that failed
     Table,
     /// One JSON object: the summary, and the first 1,000 rows that failed
     Json,
-    /// One JSON object for each row, as soon as it is finished
+    /// One JSON object for each row, when it is finished
     Ndjson,
 }
 
@@ -35,7 +35,7 @@ impl PurgeFormat {
     }
 }
 
-/// Prints rows as they are finished, or keeps those that failed for the end.
+/// Prints rows when they are finished, or keeps those that failed until the end.
 pub(super) struct PurgeReport {
     format: PurgeFormat,
     kept: Vec<RowReport>,
@@ -48,14 +48,14 @@ pub(super) struct PurgeReport {
 pub(super) struct RowReport {
     topic: String,
     #[serde(flatten)]
-    asked: TargetFields,
+    target: TargetFields,
     status: &'static str,
     /// Null for a deleted partition.
     outcome: Option<&'static str>,
     result: Option<String>,
     error_code: Option<String>,
     request_id: Option<String>,
-    /// Why the request failed.
+    /// The error of the request.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<Value>,
 }
@@ -70,20 +70,19 @@ impl PurgeReport {
         }
     }
 
-    /// Items of answers that answered nothing that was asked.
+    /// Items of responses that were not requested.
     pub(super) fn unexpected(&self) -> u64 {
         self.unexpected
     }
 
-    /// A request is finished.
     pub(super) fn add(&mut self, result: &PurgeResult, states: &[RowState]) -> Result<(), Failure> {
         match result.deletion() {
             Ok(deletion) => {
-                let asked = deletion.partitions().iter().zip(states);
+                let rows = deletion.partitions().iter().zip(states);
                 let all = self.format == PurgeFormat::Ndjson;
-                let wanted = asked.filter(|(_, state)| all || **state != RowState::Deleted);
+                let wanted = rows.filter(|(_, state)| all || **state != RowState::Deleted);
                 let request_id = deletion.request_id();
-                let asked = wanted.map(|(partition, _)| {
+                let wanted = wanted.map(|(partition, _)| {
                     RowReport::of_partition(result.topic(), partition, request_id)
                 });
                 let unexpected = deletion
@@ -91,23 +90,23 @@ impl PurgeReport {
                     .iter()
                     .map(|item| RowReport::of_unexpected(result.topic(), item, request_id));
                 self.unexpected += deletion.unexpected().len() as u64;
-                self.show(asked.chain(unexpected))
+                self.show(wanted.chain(unexpected))
             }
             Err(error) => {
-                let told = exit::error_json(error);
+                let json = exit::error_json(error);
                 let targets = result.targets().iter();
                 self.show(targets.map(|(partition, target)| RowReport {
                     status: "request_failed",
                     outcome: Some(exit::outcome_word(error.outcome())),
                     request_id: error.request_id().map(str::to_owned),
-                    error: Some(told.clone()),
+                    error: Some(json.clone()),
                     ..RowReport::new(result.topic(), TargetFields::new(*partition, *target))
                 }))
             }
         }
     }
 
-    /// A row that an earlier run has begun, and of which nothing more is known.
+    /// Adds a row that an earlier run started and did not finish.
     pub(super) fn add_unknown(&mut self, row: &Row<'_>) -> Result<(), Failure> {
         self.show(std::iter::once(RowReport {
             status: "interrupted",
@@ -119,7 +118,7 @@ impl PurgeReport {
         }))
     }
 
-    /// Lines are made one by one: each of a failed request holds the whole error.
+    /// Takes an iterator because each row of a failed request contains the whole error.
     fn show(&mut self, mut lines: impl Iterator<Item = RowReport>) -> Result<(), Failure> {
         let limit = match self.format {
             PurgeFormat::Ndjson => return print_lines(lines),
@@ -132,7 +131,7 @@ impl PurgeReport {
         Ok(())
     }
 
-    /// What was done, at the end. Lines for each row leave standard output to the rows.
+    /// Prints the summary: to standard error if standard output has one line for each row.
     pub(super) fn finish(&self, total: u64, counts: &RowCounts) -> Result<(), Failure> {
         match self.format {
             PurgeFormat::Ndjson => {
@@ -179,8 +178,8 @@ impl PurgeReport {
         for line in &self.kept {
             failures.add_row([
                 line.topic.clone(),
-                output::number(line.asked.partition.map(i64::from)),
-                line.asked.to_string(),
+                output::number(line.target.partition.map(i64::from)),
+                line.target.to_string(),
                 line.status.to_owned(),
                 line.reason(),
             ]);
@@ -220,10 +219,10 @@ fn print_lines(lines: impl Iterator<Item = RowReport>) -> Result<(), Failure> {
 }
 
 impl RowReport {
-    fn new(topic: &str, asked: TargetFields) -> Self {
+    fn new(topic: &str, target: TargetFields) -> Self {
         Self {
             topic: topic.to_owned(),
-            asked,
+            target,
             status: "",
             outcome: None,
             result: None,
@@ -258,15 +257,16 @@ impl RowReport {
         }
     }
 
-    /// A code where there is one, else words.
+    /// The code of the partition, or else code or message of the request.
     fn reason(&self) -> String {
-        let told = self.error.as_ref();
+        let error = self.error.as_ref();
         let of_request = ["code", "message"]
             .iter()
-            .find_map(|name| told?.get(name)?.as_str());
-        self.error_code
-            .as_deref()
-            .or(of_request)
-            .map_or_else(|| "-".to_owned(), output::printable)
+            .find_map(|name| error?.get(name)?.as_str());
+        match (&self.error_code, of_request) {
+            (Some(code), _) => format!("error code {}", output::printable(code)),
+            (None, Some(text)) => output::printable(text),
+            (None, None) => "-".to_owned(),
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Sending: a few requests at once, each result judged, recorded and shown, until the rows end or something reasons it.
+//! Sends the requests of a purge concurrently, and records and reports each result.
 
 use std::cell::RefCell;
 use std::time::Duration;
@@ -16,26 +16,25 @@ use super::rows::{RowCounts, RowState, RowStates};
 use crate::exit::Failure;
 use crate::interrupt::Interrupts;
 
-/// What requests are sent with.
 pub(super) struct RequestSender<'a> {
     pub(super) states: &'a RowStates,
     pub(super) journal: Option<&'a Journal>,
     pub(super) progress: &'a Progress,
     pub(super) concurrency: usize,
     pub(super) max_failures: Option<u64>,
-    /// What earlier runs have done.
+    /// The counts of earlier runs.
     pub(super) before: RowCounts,
     pub(super) tick: Duration,
     pub(super) reasons: RefCell<StopReasons>,
 }
 
-/// Why no more is sent, although there are rows.
+/// Why no further requests are sent.
 #[derive(Default)]
 pub(super) struct StopReasons {
-    /// How often it was asked to stop; after the second time not even the requests under way were waited for.
+    /// After the second interrupt, requests in flight are abandoned.
     pub(super) interrupts: u32,
     pub(super) too_many_failures: bool,
-    /// Every further request would fail alike.
+    /// The same error is certain for every further request.
     pub(super) fatal: Option<Failure>,
     pub(super) journal: Option<Failure>,
     pub(super) output: Option<Failure>,
@@ -52,9 +51,8 @@ impl StopReasons {
 }
 
 impl RequestSender<'_> {
-    /// Sends the rows; returns why it stopped before their end, if it did.
-    ///
-    /// The first request goes alone: if it is refused for its credentials, no other brings the key closer to its lockout.
+    /// Sends the first request alone: if its credentials are rejected, no other request brings the access key closer to
+    /// lockout.
     pub(super) async fn send_all(
         self,
         purge: dms_kafka::Purge,
@@ -100,7 +98,7 @@ impl RequestSender<'_> {
                         return;
                     }
                     self.progress.note(
-                        "stopping: waiting for the requests under way; interrupt again to leave them",
+                        "stopping: waiting for the requests in flight; interrupt again to exit without them",
                     );
                 }
             }
@@ -114,13 +112,13 @@ impl RequestSender<'_> {
     fn journal_failed(&self, error: &std::io::Error) {
         self.reasons.borrow_mut().journal.get_or_insert_with(|| {
             Failure::output(format!(
-                "the journal cannot be written: {error}; rows that it lacks will be sent again, but none that deletes \
-                 everything"
+                "the journal cannot be written: {error}; rows that it does not record will be sent again, except deletions \
+                 of all records"
             ))
         });
     }
 
-    /// Sends one request, after its intent is recorded if it deletes everything.
+    /// Sends a request. If it deletes all records, its intent is recorded first.
     async fn send(&self, request: PurgeRequest) -> Option<PurgeResult> {
         self.states.set_all(request.rows(), RowState::InFlight);
         if request.deletes_everything()
@@ -142,7 +140,7 @@ impl RequestSender<'_> {
         Some(request.send().await)
     }
 
-    /// Records and shows one result.
+    /// Records and reports a result.
     fn finish(&self, result: PurgeResult, report: &mut PurgeReport) {
         let states = row_states(&result);
         let rows = result.rows().iter().copied();
@@ -170,14 +168,13 @@ impl RequestSender<'_> {
         self.progress.update(&counts);
     }
 
-    /// Whether this run never reached the service: then the address is wrong, or the service is away.
+    /// Whether this run has never reached the service: the endpoint is wrong, or the service is down.
     fn is_unreachable(&self, error: &Error, counts: &RowCounts) -> bool {
         let finished = counts.finished() - self.before.finished();
         error.kind() == ErrorKind::Connect && finished == counts.retryable
     }
 }
 
-/// The state of each row, in the order of the request.
 fn row_states(result: &PurgeResult) -> Vec<RowState> {
     match result.deletion() {
         Ok(deletion) => deletion
@@ -197,7 +194,7 @@ fn state_of_partition(partition: &PartitionDeletion) -> RowState {
     }
 }
 
-/// A request without effect is finished only when the same rows would be refused again.
+/// Rows of a request without effect are finished only if the service would reject the same content again.
 fn state_of_error(error: &Error) -> RowState {
     match (error.outcome(), error.kind()) {
         (Outcome::NotApplied, _) if is_fatal(error) => RowState::Retryable,
@@ -210,7 +207,7 @@ fn state_of_error(error: &Error) -> RowState {
     }
 }
 
-/// Whether every further request would fail alike. More than five wrong signatures lock the key.
+/// Whether every further request would fail with the same error. More than five wrong signatures lock the access key.
 fn is_fatal(error: &Error) -> bool {
     error.code() == Some(codes::INSTANCE_NOT_FOUND)
         || matches!(
@@ -222,7 +219,7 @@ fn is_fatal(error: &Error) -> bool {
         )
 }
 
-/// What the journal keeps. Retryable rows are kept only to take back their intent: they are to be sent again.
+/// The line of the journal. Retryable rows are recorded only to cancel an intent.
 fn entry(result: &PurgeResult, states: &[RowState]) -> JournalEntry {
     let mut entry = JournalEntry::default();
     for ((row, state), (_, target)) in result.rows().iter().zip(states).zip(result.targets()) {

@@ -17,7 +17,7 @@ fn rows(text: impl AsRef<[u8]>) -> Result<Read, String> {
 }
 
 #[test]
-fn both_forms_give_the_same_rows() {
+fn both_layouts_give_the_same_rows() {
     let expected = || {
         vec![
             ("a".to_owned(), 0, DeletionTarget::before(400).unwrap()),
@@ -70,11 +70,11 @@ fn errors_name_line_column_and_rule() {
         line 1, column 24: unknown field `more`, expected `partitions` or `version`
         line 1, column 30: duplicate field `partitions`
         line 1, column 16: invalid type: sequence, expected a row such as {"topic":"orders","partition":0,"offset":400}
-        line 1, column 19: this is not valid JSON (trailing characters): BOTH FORMS
-        line 2, column 1: this is not valid JSON (EOF while parsing a list): BOTH FORMS
+        line 1, column 19: not valid JSON (trailing characters): BOTH LAYOUTS
+        line 2, column 1: not valid JSON (EOF while parsing a list): BOTH LAYOUTS
         line 1, column 1: invalid type: sequence, expected a row such as {"topic":"orders","partition":0,"offset":400}
-        line 1, column 2: this is not valid JSON (expected ident): BOTH FORMS
-        line 2, column 12: this is not valid JSON (EOF while parsing an object): BOTH FORMS
+        line 1, column 2: not valid JSON (expected ident): BOTH LAYOUTS
+        line 2, column 12: not valid JSON (EOF while parsing an object): BOTH LAYOUTS
         line 2, column 27: partition -1 is not a whole number from 0 to 2147483647
         line 1, column 35: partition 3000000000 is not a whole number from 0 to 2147483647
         line 1, column 39: offset -2 is not a whole number from 0 to 9223372036854775807, or -1 for all records
@@ -82,22 +82,22 @@ fn errors_name_line_column_and_rule() {
         line 1, column 40: offset "1" is not a whole number from 0 to 9223372036854775807, or -1 for all records
         line 1, column 56: offset 9223372036854775808 is not a whole number from 0 to 9223372036854775807, or -1 for all records
         line 1, column 20: duplicate field `topic`
-        line 1, column 40: this is not valid JSON (trailing characters): BOTH FORMS
-    "#]].assert_eq(&errors.replace(BOTH_FORMS, "BOTH FORMS"));
+        line 1, column 40: not valid JSON (trailing characters): BOTH LAYOUTS
+    "#]].assert_eq(&errors.replace(BOTH_LAYOUTS, "BOTH LAYOUTS"));
 }
 
 #[test]
-fn a_line_without_end_is_not_read_to_its_end() {
+fn a_very_long_line_is_not_read_to_its_end() {
     let error = rows("x".repeat(1 << 20)).unwrap_err();
     assert!(
-        error.starts_with("line 1, column 1: the line is longer"),
+        error.starts_with("line 1, column 1: the line is too long"),
         "{error}"
     );
 }
 
 #[test]
-fn a_line_that_is_not_utf_8_is_told_with_its_place() {
+fn errors_name_the_place_of_invalid_utf_8() {
     let text = b"{\"topic\":\"a\",\"partition\":0,\"offset\":1}\n{\"topic\":\"\xff\"}\n";
     let error = rows(text).unwrap_err();
-    assert_eq!(error, "line 2, column 11: this is not UTF-8");
+    assert_eq!(error, "line 2, column 11: not valid UTF-8");
 }
