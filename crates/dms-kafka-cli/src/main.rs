@@ -1,4 +1,4 @@
-//! The command `dms-kafka`: deletes Kafka messages, and serves the API that deletes them.
+//! The command `dms-kafka`: deletes Kafka messages, and serves the API for it.
 
 mod arguments;
 mod commands;
