@@ -31,19 +31,16 @@ impl From<Exit> for ExitCode {
 /// Why the command failed.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// Invalid flags or input; nothing was sent.
-    Usage(String),
-    /// No usable credentials; nothing was sent.
-    Credentials(String),
-    /// The call failed, or some of its partitions.
-    Call(Box<Error>),
-    /// A local file, standard input or standard output cannot be opened, read or written.
-    InputOutput {
+    /// Invalid flags or input, missing credentials, or a local file or standard stream that cannot be used.
+    Local {
         kind: &'static str,
+        exit: Exit,
         message: String,
         /// `None`: everything was applied.
         outcome: Option<Outcome>,
     },
+    /// The call failed, or some of its partitions.
+    Call(Box<Error>),
     /// Interrupted twice: the command did not wait for the response.
     Interrupted,
     /// Interrupted once: the command waited for the response, which is this failure.
@@ -52,55 +49,52 @@ pub(crate) enum Failure {
 
 impl Failure {
     pub(crate) fn usage(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self::Usage(chain(&*error.into()))
+        let message = chain(&*error.into());
+        Self::not_applied(ErrorKind::InvalidInput.as_str(), Exit::Usage, message)
     }
 
     pub(crate) fn credentials(error: &dyn std::error::Error) -> Self {
-        Self::Credentials(chain(error))
+        Self::not_applied(ErrorKind::Credentials.as_str(), Exit::Usage, chain(error))
+    }
+
+    /// Input cannot be read; nothing was sent.
+    pub(crate) fn input(message: String) -> Self {
+        Self::not_applied("input", Exit::InputOutput, message)
+    }
+
+    /// Output cannot be written; nothing was sent.
+    pub(crate) fn output(message: String) -> Self {
+        Self::not_applied("output", Exit::InputOutput, message)
+    }
+
+    fn not_applied(kind: &'static str, exit: Exit, message: String) -> Self {
+        Self::Local {
+            kind,
+            exit,
+            message,
+            outcome: Some(Outcome::NotApplied),
+        }
     }
 
     pub(crate) fn call(error: Error) -> Self {
         Self::Call(Box::new(error))
     }
 
-    /// Input cannot be read; nothing was sent.
-    pub(crate) fn input(message: String) -> Self {
-        Self::InputOutput {
-            kind: "input",
-            message,
-            outcome: Some(Outcome::NotApplied),
-        }
-    }
-
-    /// Output cannot be written; nothing was sent.
-    pub(crate) fn output(message: String) -> Self {
-        Self::InputOutput {
-            kind: "output",
-            message,
-            outcome: Some(Outcome::NotApplied),
-        }
-    }
-
     /// The same failure after something was sent. `None`: everything was applied.
-    pub(crate) fn with_outcome(self, outcome: Option<Outcome>) -> Self {
-        match self {
-            Self::InputOutput { kind, message, .. } => Self::InputOutput {
-                kind,
-                message,
-                outcome,
-            },
-            other => other,
+    pub(crate) fn with_outcome(mut self, applied: Option<Outcome>) -> Self {
+        if let Self::Local { outcome, .. } = &mut self {
+            *outcome = applied;
         }
+        self
     }
 
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            Self::Usage(_) | Self::Credentials(_) => Exit::Usage,
-            Self::InputOutput {
+            Self::Local {
                 outcome: Some(Outcome::Unknown),
                 ..
             } => Exit::Unknown,
-            Self::InputOutput { .. } => Exit::InputOutput,
+            Self::Local { exit, .. } => *exit,
             Self::Interrupted | Self::AfterInterrupt(_) => Exit::Interrupted,
             Self::Call(error) => exit_of_error(error),
         }
@@ -118,9 +112,8 @@ impl Failure {
 
     fn message(&self) -> String {
         match self {
-            Self::Usage(message) | Self::Credentials(message) => message.clone(),
             Self::Call(error) => chain(&**error),
-            Self::InputOutput {
+            Self::Local {
                 message, outcome, ..
             } => match outcome {
                 None => format!("all named records were deleted, but {message}"),
@@ -136,24 +129,12 @@ impl Failure {
     }
 
     fn json(&self) -> Value {
-        match self {
-            Self::Call(error) => error_json(error),
-            Self::AfterInterrupt(failure) => failure.json(),
-            Self::Usage(_) => {
-                self.json_without_call(ErrorKind::InvalidInput.as_str(), "not_applied")
-            }
-            Self::Credentials(_) => {
-                self.json_without_call(ErrorKind::Credentials.as_str(), "not_applied")
-            }
-            Self::InputOutput { kind, outcome, .. } => {
-                self.json_without_call(kind, outcome.map_or("applied", outcome_word))
-            }
-            Self::Interrupted => self.json_without_call("interrupted", "unknown"),
-        }
-    }
-
-    /// The JSON of an error without a call.
-    fn json_without_call(&self, kind: &str, outcome: &str) -> Value {
+        let (kind, outcome) = match self {
+            Self::Call(error) => return error_json(error),
+            Self::AfterInterrupt(failure) => return failure.json(),
+            Self::Local { kind, outcome, .. } => (*kind, outcome.map_or("applied", outcome_word)),
+            Self::Interrupted => ("interrupted", "unknown"),
+        };
         json!({
             "kind": kind,
             "code": null,
