@@ -4,6 +4,7 @@
 //! operating system at once, so that it survives a crash of the process, and is synced to the disk with other lines. A
 //! request that deletes all records waits until its intent is on the disk. An incomplete last line is removed.
 
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufRead as _, BufReader, Write as _};
@@ -77,10 +78,7 @@ impl Journal {
 
     /// Records that these rows are about to be sent; returns when that is on the disk.
     pub(super) async fn intend(&self, rows: &[u64]) -> io::Result<()> {
-        let entry = JournalEntry {
-            intent: rows.to_vec(),
-            ..JournalEntry::default()
-        };
+        let entry = JournalEntry::from([(Recorded::Intent, rows.to_vec())]);
         self.file.append_durably(&line(&entry)?).await
     }
 
@@ -88,10 +86,7 @@ impl Journal {
     pub(super) fn mark_intents_unknown(&self, states: &RowStates) -> io::Result<()> {
         let rows = states.rows_in(RowState::InFlight);
         if !rows.is_empty() {
-            self.record(&JournalEntry {
-                unknown: rows.clone(),
-                ..JournalEntry::default()
-            })?;
+            self.record(&JournalEntry::from([(Recorded::Unknown, rows.clone())]))?;
             states.set_all(&rows, RowState::Unknown);
         }
         Ok(())
@@ -154,7 +149,7 @@ fn replay(
         }
         if number == 1 {
             header.check(&line).map_err(|cause| refused(path, cause))?;
-        } else if !JournalEntry::parse(&line).is_some_and(|entry| entry.apply(states)) {
+        } else if !apply(&line, states) {
             return Err(refused(path, format!("line {number} is not valid")));
         }
         length += read as u64;
@@ -225,50 +220,42 @@ impl JournalHeader {
     }
 }
 
-/// Any other line: numbers of rows, from 0, by their result.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct JournalEntry {
+/// Any other line: numbers of rows, from 0, by what is recorded.
+pub(super) type JournalEntry = BTreeMap<Recorded, Vec<u64>>;
+
+/// Applied in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Recorded {
     /// A request that deletes all records is about to be sent.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) intent: Vec<u64>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) deleted: Vec<u64>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) failed: Vec<u64>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) refused: Vec<u64>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) unknown: Vec<u64>,
+    Intent,
+    Deleted,
+    Failed,
+    Refused,
+    Unknown,
     /// The request of an intent had no effect.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) undone: Vec<u64>,
+    Undone,
 }
 
-impl JournalEntry {
-    fn parse(line: &[u8]) -> Option<Self> {
-        // serde would also accept a list.
-        line.starts_with(b"{")
-            .then(|| serde_json::from_slice(line).ok())?
+impl Recorded {
+    fn state(self) -> RowState {
+        match self {
+            Self::Intent => RowState::InFlight,
+            Self::Deleted => RowState::Deleted,
+            Self::Failed => RowState::Failed,
+            Self::Refused => RowState::Refused,
+            Self::Unknown => RowState::Unknown,
+            Self::Undone => RowState::Waiting,
+        }
     }
+}
 
-    /// Returns `false` for a row number that does not exist.
-    fn apply(&self, states: &RowStates) -> bool {
-        [
-            (&self.intent, RowState::InFlight),
-            (&self.deleted, RowState::Deleted),
-            (&self.failed, RowState::Failed),
-            (&self.refused, RowState::Refused),
-            (&self.unknown, RowState::Unknown),
-            (&self.undone, RowState::Waiting),
-        ]
-        .into_iter()
-        .all(|(rows, state)| states.set_all(rows, state))
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
+/// Returns `false` for a line that is not valid, or a row number that does not exist.
+fn apply(line: &[u8], states: &RowStates) -> bool {
+    serde_json::from_slice::<JournalEntry>(line).is_ok_and(|entry| {
+        let mut entry = entry.iter();
+        entry.all(|(recorded, rows)| states.set_all(rows, recorded.state()))
+    })
 }
 
 fn line(value: &impl Serialize) -> io::Result<Vec<u8>> {

@@ -9,7 +9,7 @@ use dms_kafka::{
 };
 use futures_util::{Stream, StreamExt as _, future, stream};
 
-use super::journal::{Journal, JournalEntry};
+use super::journal::{Journal, JournalEntry, Recorded};
 use super::progress::Progress;
 use super::report::PurgeReport;
 use super::rows::{RowCounts, RowState, RowStates};
@@ -127,10 +127,10 @@ impl RequestSender<'_> {
             let intended = journal.intend(request.rows()).await;
             if intended.is_err() || self.is_stopping() {
                 self.states.set_all(request.rows(), RowState::Waiting);
-                let taken_back = journal.record(&JournalEntry {
-                    undone: request.rows().to_vec(),
-                    ..JournalEntry::default()
-                });
+                let taken_back = journal.record(&JournalEntry::from([(
+                    Recorded::Undone,
+                    request.rows().to_vec(),
+                )]));
                 if let Err(error) = intended.and(taken_back) {
                     self.journal_failed(&error);
                 }
@@ -221,16 +221,17 @@ fn is_fatal(error: &Error) -> bool {
 
 /// The line of the journal. Retryable rows are recorded only to cancel an intent.
 fn entry(result: &PurgeResult, states: &[RowState]) -> JournalEntry {
-    let mut entry = JournalEntry::default();
+    let mut entry = JournalEntry::new();
     for ((row, state), (_, target)) in result.rows().iter().zip(states).zip(result.targets()) {
-        match state {
-            RowState::Deleted => entry.deleted.push(*row),
-            RowState::Failed => entry.failed.push(*row),
-            RowState::Refused => entry.refused.push(*row),
-            RowState::Unknown => entry.unknown.push(*row),
-            RowState::Retryable if *target == DeletionTarget::Everything => entry.undone.push(*row),
-            RowState::Retryable | RowState::Waiting | RowState::InFlight => {}
-        }
+        let recorded = match state {
+            RowState::Deleted => Recorded::Deleted,
+            RowState::Failed => Recorded::Failed,
+            RowState::Refused => Recorded::Refused,
+            RowState::Unknown => Recorded::Unknown,
+            RowState::Retryable if *target == DeletionTarget::Everything => Recorded::Undone,
+            RowState::Retryable | RowState::Waiting | RowState::InFlight => continue,
+        };
+        entry.entry(recorded).or_default().push(*row);
     }
     entry
 }
