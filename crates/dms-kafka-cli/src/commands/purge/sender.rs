@@ -127,11 +127,11 @@ impl RequestSender<'_> {
             let intended = journal.intend(request.rows()).await;
             if intended.is_err() || self.is_stopping() {
                 self.states.set_all(request.rows(), RowState::Waiting);
-                let taken_back = journal.record(&JournalEntry::from([(
+                let cancelled = journal.record(&JournalEntry::from([(
                     Recorded::Undone,
                     request.rows().to_vec(),
                 )]));
-                if let Err(error) = intended.and(taken_back) {
+                if let Err(error) = intended.and(cancelled) {
                     self.journal_failed(&error);
                 }
                 return None;
