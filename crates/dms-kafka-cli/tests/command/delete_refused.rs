@@ -56,7 +56,7 @@ const REFUSED: &[(&str, &[&str])] = &[
 ];
 
 #[test]
-fn bad_input_is_refused_before_anything_is_sent() {
+fn invalid_input_is_refused_before_anything_is_sent() {
     for (line, words) in REFUSED {
         let output = dms_kafka(&format!("delete {line}")).ends_with(2);
         for word in *words {

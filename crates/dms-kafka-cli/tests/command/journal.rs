@@ -126,7 +126,7 @@ fn a_journal_that_cannot_grow_stops_the_purge_and_loses_no_row() {
     let mut gateway = Audited::start(&folder.path(""), rows.topics, rows.partitions, "");
     let (offsets, journal) = (folder.path("offsets"), folder.path("journal"));
     let purge = gateway.purge(&offsets, &format!("--journal {journal} --output json"));
-    // One block of 512 bytes or 1024, as the shell counts, and the signal that comes with the limit ignored.
+    // The limit is one block of 512 or 1024 bytes, depending on the shell. Its signal is ignored.
     let limit = "trap '' XFSZ; ulimit -f 1; exec \"$0\" \"$@\"";
     let output = through_shell(limit, &purge).ends_with(5);
     assert_stderr(&output, "the journal cannot be written");

@@ -165,7 +165,7 @@ fn output_that_cannot_be_written_is_not_bad_input() {
 }
 
 #[test]
-fn rows_and_rows_left_go_through_pipes() {
+fn offsets_file_and_failures_file_can_be_pipes() {
     let folder = three_rows();
     let line = r#"cat "$OFFSETS" | "$DMS" purge --embedded --yes --failures-file /dev/stdout --output ndjson --offsets-file - 2>/dev/null | tail -n 2"#;
     let left = printed(line, &folder);

@@ -140,7 +140,7 @@ fn without_partition_listing_the_purge_has_an_empty_preview() {
     let (listener, endpoint) = listener();
     std::thread::spawn(move || {
         while let Ok((connection, _)) = listener.accept() {
-            std::thread::spawn(move || answer_deletions_only(&connection));
+            std::thread::spawn(move || respond_to_deletions_only(&connection));
         }
     });
     let folder = Folder::new(&rows(&[("a", 0, 5)]));
@@ -150,7 +150,7 @@ fn without_partition_listing_the_purge_has_an_empty_preview() {
     assert_stderr(&output, "before 5      -    -                  -");
 }
 
-fn answer_deletions_only(connection: &std::net::TcpStream) -> Option<()> {
+fn respond_to_deletions_only(connection: &std::net::TcpStream) -> Option<()> {
     let mut lines = BufReader::new(connection);
     loop {
         let is_deletion = next_is_deletion(&mut lines)?;
