@@ -1,24 +1,23 @@
-//! Asks before anything is deleted.
+//! Asks for confirmation before anything is deleted.
 
 use std::io::{BufRead, IsTerminal};
 
 use crate::exit::Failure;
 use crate::stderr;
 
-/// Whether there is an answer at all: `--yes`, or a terminal that shows the question and takes the answer. Asked for before
-/// anything is sent.
-pub(crate) fn possible(yes: bool) -> Result<(), Failure> {
+/// Checks that there is `--yes`, or a terminal for question and answer.
+pub(crate) fn check_possible(yes: bool) -> Result<(), Failure> {
     if yes || (std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
         return Ok(());
     }
     Err(Failure::usage(
-        "nobody can be asked without a terminal: nothing was deleted; give --yes to delete",
+        "confirmation needs a terminal: run the command in a terminal, or add --yes; nothing was deleted",
     ))
 }
 
-/// Shows what will go, and returns only when `word` is typed at the terminal.
-pub(crate) fn ask(what: &str, word: &str) -> Result<(), Failure> {
-    stderr::text(&format!("{what}\nType {word} to delete: "));
+/// Shows the preview, and fails unless `word` is typed.
+pub(crate) fn ask(preview: &str, word: &str) -> Result<(), Failure> {
+    stderr::text(&format!("{preview}\nType {word} to delete: "));
     let mut typed = String::new();
     std::io::stdin()
         .lock()
@@ -31,6 +30,8 @@ pub(crate) fn ask(what: &str, word: &str) -> Result<(), Failure> {
     if typed.trim() == word {
         Ok(())
     } else {
-        Err(Failure::usage("not confirmed: nothing was deleted"))
+        Err(Failure::usage(format!(
+            "not confirmed: {word:?} was expected; nothing was deleted"
+        )))
     }
 }

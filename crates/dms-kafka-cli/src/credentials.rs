@@ -1,16 +1,16 @@
-//! Where credentials come from.
+//! The credentials provider of the command.
 
 use std::sync::Arc;
 
 use dms_kafka::auth::{ChainProvider, Credentials, ProviderContext, ReqwestTransport, text};
 
-/// The official SDKs' sources: environment, profile, metadata of the machine, container.
+/// The sources of the official SDKs: environment, profile, metadata of the machine, container.
 pub(crate) fn provider() -> ChainProvider {
     ChainProvider::standard(&ProviderContext::new(Arc::new(ReqwestTransport::new())))
 }
 
-/// Says which source they are from, without showing them.
-pub(crate) fn tell(credentials: &Credentials) {
+/// Logs the source, and only the end of the access key.
+pub(crate) fn log_source(credentials: &Credentials) {
     let from = credentials.provider_name();
     let what = credentials.access_key().map_or_else(
         || "token".to_owned(),

@@ -1,4 +1,4 @@
-//! How the command ends: exit codes, and failures with what they say.
+//! Exit codes, failures and their messages.
 
 use std::process::ExitCode;
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::stderr;
 
-const INTERRUPTED: &str = "interrupted; it is not known whether records were deleted";
+const INTERRUPTED: &str = "interrupted; it is unknown whether records were deleted";
 
 /// The documented exit codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,82 +31,76 @@ impl From<Exit> for ExitCode {
 /// Why the command failed.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// Bad usage or input; nothing was sent.
-    Usage(String),
-    /// No usable credentials; nothing was sent.
-    Credentials(String),
-    /// The call failed, or partitions did.
-    Call(Box<Error>),
-    /// A local file, standard input or standard output cannot be opened, read or written.
-    InputOutput {
+    /// Invalid flags or input, missing credentials, or a local file or standard stream that cannot be used.
+    Local {
         kind: &'static str,
+        exit: Exit,
         message: String,
-        /// What was applied nevertheless; `None` is everything.
+        /// `None`: everything was applied.
         outcome: Option<Outcome>,
     },
-    /// Interrupted while the request was under way, and not waited for.
+    /// The call failed, or some of its partitions.
+    Call(Box<Error>),
+    /// Interrupted twice: the command did not wait for the response.
     Interrupted,
-    /// The request was waited for after an interrupt, and this came of it.
+    /// Interrupted once: the command waited for the response, which is this failure.
     AfterInterrupt(Box<Failure>),
 }
 
 impl Failure {
     pub(crate) fn usage(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self::Usage(chain(&*error.into()))
+        let message = chain(&*error.into());
+        Self::not_applied(ErrorKind::InvalidInput.as_str(), Exit::Usage, message)
     }
 
     pub(crate) fn credentials(error: &dyn std::error::Error) -> Self {
-        Self::Credentials(chain(error))
+        Self::not_applied(ErrorKind::Credentials.as_str(), Exit::Usage, chain(error))
+    }
+
+    /// Input cannot be read; nothing was sent.
+    pub(crate) fn input(message: String) -> Self {
+        Self::not_applied("input", Exit::InputOutput, message)
+    }
+
+    /// Output cannot be written; nothing was sent.
+    pub(crate) fn output(message: String) -> Self {
+        Self::not_applied("output", Exit::InputOutput, message)
+    }
+
+    fn not_applied(kind: &'static str, exit: Exit, message: String) -> Self {
+        Self::Local {
+            kind,
+            exit,
+            message,
+            outcome: Some(Outcome::NotApplied),
+        }
     }
 
     pub(crate) fn call(error: Error) -> Self {
         Self::Call(Box::new(error))
     }
 
-    /// Something cannot be read, and nothing was sent.
-    pub(crate) fn input(message: String) -> Self {
-        Self::InputOutput {
-            kind: "input",
-            message,
-            outcome: Some(Outcome::NotApplied),
+    /// The same failure after something was sent. `None`: everything was applied.
+    pub(crate) fn with_outcome(mut self, applied: Option<Outcome>) -> Self {
+        if let Self::Local { outcome, .. } = &mut self {
+            *outcome = applied;
         }
-    }
-
-    /// Something cannot be written, and nothing was sent.
-    pub(crate) fn output(message: String) -> Self {
-        Self::InputOutput {
-            kind: "output",
-            message,
-            outcome: Some(Outcome::NotApplied),
-        }
-    }
-
-    /// The same after something was sent: what was applied, or `None` for everything.
-    pub(crate) fn with_outcome(self, outcome: Option<Outcome>) -> Self {
-        match self {
-            Self::InputOutput { kind, message, .. } => Self::InputOutput {
-                kind,
-                message,
-                outcome,
-            },
-            other => other,
-        }
+        self
     }
 
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            Self::Usage(_) | Self::Credentials(_) => Exit::Usage,
-            Self::InputOutput {
+            Self::Local {
                 outcome: Some(Outcome::Unknown),
                 ..
             } => Exit::Unknown,
-            Self::InputOutput { .. } => Exit::InputOutput,
+            Self::Local { exit, .. } => *exit,
             Self::Interrupted | Self::AfterInterrupt(_) => Exit::Interrupted,
-            Self::Call(error) => of_error(error),
+            Self::Call(error) => exit_of_error(error),
         }
     }
 
-    /// Tells people, behind `word`, or scripts that asked for JSON, on standard error.
+    /// Prints to standard error: JSON, or text that starts with `word`.
     pub(crate) fn report(&self, word: &str, json: bool) {
         match self {
             Self::AfterInterrupt(failure) => failure.report(word, json),
@@ -118,9 +112,8 @@ impl Failure {
 
     fn message(&self) -> String {
         match self {
-            Self::Usage(message) | Self::Credentials(message) => message.clone(),
             Self::Call(error) => chain(&**error),
-            Self::InputOutput {
+            Self::Local {
                 message, outcome, ..
             } => match outcome {
                 None => format!("all named records were deleted, but {message}"),
@@ -128,7 +121,7 @@ impl Failure {
                 Some(Outcome::Partial) => {
                     format!("records were deleted from some partitions, but {message}")
                 }
-                Some(_) => format!("it is not known what was deleted, and {message}"),
+                Some(_) => format!("it is unknown which records were deleted, and {message}"),
             },
             Self::Interrupted => INTERRUPTED.to_owned(),
             Self::AfterInterrupt(failure) => failure.message(),
@@ -136,20 +129,12 @@ impl Failure {
     }
 
     fn json(&self) -> Value {
-        match self {
-            Self::Call(error) => error_json(error),
-            Self::AfterInterrupt(failure) => failure.json(),
-            Self::Usage(_) => self.plain(ErrorKind::InvalidInput.as_str(), "not_applied"),
-            Self::Credentials(_) => self.plain(ErrorKind::Credentials.as_str(), "not_applied"),
-            Self::InputOutput { kind, outcome, .. } => {
-                self.plain(kind, outcome.map_or("applied", outcome_word))
-            }
-            Self::Interrupted => self.plain("interrupted", "unknown"),
-        }
-    }
-
-    /// An error that no call gave.
-    fn plain(&self, kind: &str, outcome: &str) -> Value {
+        let (kind, outcome) = match self {
+            Self::Call(error) => return error_json(error),
+            Self::AfterInterrupt(failure) => return failure.json(),
+            Self::Local { kind, outcome, .. } => (*kind, outcome.map_or("applied", outcome_word)),
+            Self::Interrupted => ("interrupted", "unknown"),
+        };
         json!({
             "kind": kind,
             "code": null,
@@ -162,7 +147,7 @@ impl Failure {
     }
 }
 
-/// The error's message and those of its causes.
+/// The messages of the error and its causes.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     with_causes(error.to_string(), error)
 }
@@ -175,8 +160,7 @@ fn with_causes(mut message: String, error: &dyn std::error::Error) -> String {
     message
 }
 
-/// How a call that failed so ends the command.
-fn of_error(error: &Error) -> Exit {
+fn exit_of_error(error: &Error) -> Exit {
     match (error.kind(), error.outcome()) {
         (_, Outcome::Unknown) => Exit::Unknown,
         (ErrorKind::PartitionsFailed, _) => Exit::SomeFailed,

@@ -1,8 +1,8 @@
-//! Being asked to stop: Ctrl-C, or SIGTERM where there is one.
+//! Waits for Ctrl-C and, on Unix, SIGTERM.
 
 use crate::exit::Failure;
 
-/// Starts listening when created; before that, a signal ends the process at once.
+/// Starts listening when created. Before that, a signal ends the process.
 pub(crate) struct Interrupts {
     #[cfg(unix)]
     interrupt: tokio::signal::unix::Signal,
@@ -17,7 +17,7 @@ impl Interrupts {
         let listen = |kind| {
             signal(kind).map_err(|error| {
                 Failure::input(format!(
-                    "signals cannot be received: {error}; nothing was sent"
+                    "cannot listen for signals: {error}; nothing was sent"
                 ))
             })
         };
@@ -27,7 +27,6 @@ impl Interrupts {
         })
     }
 
-    /// Waits for the next signal.
     pub(crate) async fn next(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
@@ -42,7 +41,6 @@ impl Interrupts {
         Ok(Self {})
     }
 
-    /// Waits for the next Ctrl-C.
     pub(crate) async fn next(&mut self) {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;

@@ -1,13 +1,15 @@
-//! The command `dms-kafka`: deletes Kafka messages, and serves the API that deletes them.
+//! The command `dms-kafka`: deletes Kafka messages, and serves the API for it.
 
 mod arguments;
 mod commands;
 mod confirm;
 mod credentials;
 mod exit;
+mod help;
 mod interrupt;
 mod output;
 mod service;
+mod settings;
 mod stderr;
 mod stdout;
 
@@ -23,10 +25,10 @@ fn main() -> ExitCode {
     let parsed = Arguments::command().try_get_matches();
     let arguments = match parsed.and_then(|matches| Arguments::from_arg_matches(&matches)) {
         Ok(arguments) => arguments,
-        Err(error) => return not_understood(&error),
+        Err(error) => return print_help_or_usage_error(&error),
     };
     let json = arguments.command.is_json();
-    // A service's log is read by programs.
+    // Programs read the log of a service.
     let json_log = json || matches!(arguments.command, Command::Serve(_));
     log_to_stderr(arguments.verbose, json_log);
     match run(arguments.command) {
@@ -40,7 +42,7 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<Exit, Failure> {
     let mut runtime = match command {
-        // One large body must not hold up everybody else's requests.
+        // A large request body must not block other requests.
         Command::Serve(_) => tokio::runtime::Builder::new_multi_thread(),
         _ => tokio::runtime::Builder::new_current_thread(),
     };
@@ -54,21 +56,23 @@ fn run(command: Command) -> Result<Exit, Failure> {
         Command::Serve(serve) => runtime.block_on(commands::serve(serve.0)),
         Command::Sign(sign) => runtime.block_on(commands::sign(sign)),
         Command::Regions(regions) => commands::regions(&regions),
-        Command::Completions(completions) => commands::completions(&completions),
-        Command::Man(man) => commands::man(&man),
+        Command::Completions(completions) => {
+            commands::completions(&completions, Arguments::command())
+        }
+        Command::Man(man) => commands::man(&man, Arguments::command()),
     };
-    // A name that is still being looked up would be waited for.
+    // Dropping the runtime would wait for a running name lookup.
     runtime.shutdown_background();
     ended
 }
 
-/// Help goes to standard output; bad usage to standard error, in JSON where results would be.
-fn not_understood(error: &clap::Error) -> ExitCode {
+/// Prints help to standard output and usage errors to standard error, as JSON if the results would be JSON.
+fn print_help_or_usage_error(error: &clap::Error) -> ExitCode {
     if error.use_stderr() && asks_for_json() {
         Failure::usage(in_one_line(&error.render().to_string())).report("error", true);
         return Exit::Usage.into();
     }
-    // A closed standard output is no reason to panic.
+    // `error.exit()` would panic if standard output is closed.
     let _ = error.print();
     if error.use_stderr() {
         Exit::Usage.into()
@@ -77,7 +81,7 @@ fn not_understood(error: &clap::Error) -> ExitCode {
     }
 }
 
-/// What clap says, without what only people can use: its tips follow behind semicolons.
+/// A message of clap in one line: without usage, and with its tips after semicolons.
 fn in_one_line(text: &str) -> String {
     let text = text.strip_prefix("error: ").unwrap_or(text);
     let end = ["\n\nUsage:", "\n\nFor more information"]
@@ -89,7 +93,7 @@ fn in_one_line(text: &str) -> String {
     parts.collect::<Vec<_>>().join("; ")
 }
 
-/// What clap refuses has no output format yet, so the words are searched for it.
+/// Searches the words for the output format: clap does not return one together with an error.
 fn asks_for_json() -> bool {
     let words: Vec<OsString> = std::env::args_os().collect();
     let is_json = |word: &OsString| word == "json" || word == "ndjson";
@@ -109,10 +113,10 @@ fn log_to_stderr(verbosity: u8, json: bool) {
     };
     let log = tracing_subscriber::fmt()
         .with_max_level(level)
-        .with_writer(|| stderr::Above)
+        .with_writer(|| stderr::StderrWriter)
         .with_ansi(AutoStream::choice(&std::io::stderr()) != ColorChoice::Never)
         .with_target(false)
-        // They would be told by `eprintln!`, which panics where nobody listens.
+        // They are printed with `eprintln!`, which panics if standard error is closed.
         .log_internal_errors(false);
     if json {
         log.json().init();

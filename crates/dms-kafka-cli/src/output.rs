@@ -1,21 +1,20 @@
-//! Tables for people, JSON for scripts.
+//! Output formats, tables and JSON.
 
-use std::collections::HashMap;
 use std::fmt::{self, Write as _};
 
 use anstyle::{AnsiColor, Style};
 use clap::ValueEnum;
 use comfy_table::{CellAlignment, Table, presets};
 use dms_kafka::auth::text;
-use dms_kafka::{Deletion, DeletionTarget, PartitionId, PartitionInfo};
+use dms_kafka::{DeletionTarget, PartitionId, PartitionInfo};
 use serde::Serialize;
 
-/// How results are printed.
+/// The format of results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// For people
+    /// A table for people
     Table,
-    /// For programs: one JSON object
+    /// One JSON object for programs
     Json,
 }
 
@@ -25,129 +24,16 @@ impl Format {
     }
 }
 
-/// The partitions that a deletion names, with what they held before.
-pub(crate) struct Rows<'a> {
-    targets: &'a [(PartitionId, DeletionTarget)],
-    before: Option<HashMap<PartitionId, PartitionInfo>>,
-}
-
-impl<'a> Rows<'a> {
-    pub(crate) fn new(
-        targets: &'a [(PartitionId, DeletionTarget)],
-        before: Option<&[PartitionInfo]>,
-    ) -> Self {
-        Self {
-            targets,
-            before: before.map(by_partition),
-        }
-    }
-
-    pub(crate) fn has_everything(&self) -> bool {
-        self.targets
-            .iter()
-            .any(|(_, target)| *target == DeletionTarget::Everything)
-    }
-
-    /// What will go: each partition's start and end, and how many records lie below the target.
-    pub(crate) fn plan(&self) -> String {
-        let mut table = table(&["partition", "delete", "start", "end", "records to delete"]);
-        for (partition, target) in self.targets {
-            let held = self
-                .before
-                .as_ref()
-                .and_then(|before| before.get(partition));
-            table.add_row([
-                partition.to_string(),
-                target.to_string(),
-                number(held.map(|held| held.start_offset().get())),
-                number(held.map(|held| held.end_offset().get())),
-                number(held.map(|held| records_below(held, *target))),
-            ]);
-        }
-        lines(&table)
-    }
-
-    /// What became of each partition, with its start before and after.
-    pub(crate) fn outcome(&self, report: &Report<'_>, after: Option<&[PartitionInfo]>) -> String {
-        let after = after.map(by_partition);
-        let mut table = table(&[
-            "partition",
-            "delete",
-            "status",
-            "error code",
-            "start before",
-            "start after",
-            "end",
-        ]);
-        for row in &report.partitions {
-            let held = |state: &Option<HashMap<PartitionId, PartitionInfo>>| {
-                state.as_ref().and_then(|state| {
-                    let partition = PartitionId::new(row.asked.partition?).ok()?;
-                    state.get(&partition).copied()
-                })
-            };
-            let (before, after) = (held(&self.before), held(&after));
-            table.add_row([
-                number(row.asked.partition.map(i64::from)),
-                row.asked.to_string(),
-                row.status.to_owned(),
-                row.error_code.map_or_else(|| "-".to_owned(), printable),
-                number(before.map(|held| held.start_offset().get())),
-                number(after.map(|held| held.start_offset().get())),
-                number(after.map(|held| held.end_offset().get())),
-            ]);
-        }
-        coloured_lines(&table, report.partitions.iter().map(|row| row.status))
-    }
-}
-
-/// The documented JSON of a deletion.
+/// Partition and deletion target in the documented JSON.
 #[derive(Serialize)]
-pub(crate) struct Report<'a> {
-    request_id: Option<&'a str>,
-    partitions: Vec<ReportRow<'a>>,
-}
-
-#[derive(Serialize)]
-struct ReportRow<'a> {
-    #[serde(flatten)]
-    asked: Asked,
-    status: &'static str,
-    result: Option<&'a str>,
-    error_code: Option<&'a str>,
-}
-
-impl<'a> Report<'a> {
-    pub(crate) fn new(deletion: &'a Deletion) -> Self {
-        let asked = deletion.partitions().iter().map(|row| ReportRow {
-            asked: Asked::new(row.partition(), row.target()),
-            status: row.status().as_str(),
-            result: row.result(),
-            error_code: row.error_code(),
-        });
-        let unexpected = deletion.unexpected().iter().map(|item| ReportRow {
-            asked: Asked::nothing(item.partition()),
-            status: "unexpected",
-            result: item.result(),
-            error_code: item.error_code(),
-        });
-        Self {
-            request_id: deletion.request_id(),
-            partitions: asked.chain(unexpected).collect(),
-        }
-    }
-}
-
-/// What was asked of a partition, in the documented JSON.
-#[derive(Serialize)]
-pub(crate) struct Asked {
+pub(crate) struct TargetFields {
     pub(crate) partition: Option<i32>,
     offset: Option<i64>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     everything: bool,
 }
 
-impl Asked {
+impl TargetFields {
     pub(crate) fn new(partition: PartitionId, target: DeletionTarget) -> Self {
         Self {
             partition: Some(partition.get()),
@@ -159,8 +45,8 @@ impl Asked {
         }
     }
 
-    /// The partition of an answer's item that answers nothing that was asked.
-    pub(crate) fn nothing(partition: Option<i32>) -> Self {
+    /// For an item of the response that was not requested.
+    pub(crate) fn only_partition(partition: Option<i32>) -> Self {
         Self {
             partition,
             offset: None,
@@ -169,7 +55,7 @@ impl Asked {
     }
 }
 
-impl fmt::Display for Asked {
+impl fmt::Display for TargetFields {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.offset {
             _ if self.everything => f.write_str("everything"),
@@ -179,11 +65,22 @@ impl fmt::Display for Asked {
     }
 }
 
-pub(crate) fn by_partition(partitions: &[PartitionInfo]) -> HashMap<PartitionId, PartitionInfo> {
-    partitions
-        .iter()
-        .map(|info| (info.partition(), *info))
-        .collect()
+pub(crate) const PREVIEW_COLUMNS: [&str; 5] =
+    ["partition", "delete", "start", "end", "records to delete"];
+
+/// The cells of [`PREVIEW_COLUMNS`] for one partition.
+pub(crate) fn preview_cells(
+    partition: PartitionId,
+    target: DeletionTarget,
+    held: Option<&PartitionInfo>,
+) -> [String; 5] {
+    [
+        partition.to_string(),
+        target.to_string(),
+        number(held.map(|held| held.start_offset().get())),
+        number(held.map(|held| held.end_offset().get())),
+        number(held.map(|held| records_below(held, target))),
+    ]
 }
 
 pub(crate) fn records_below(held: &PartitionInfo, target: DeletionTarget) -> i64 {
@@ -194,7 +91,6 @@ pub(crate) fn records_below(held: &PartitionInfo, target: DeletionTarget) -> i64
     }
 }
 
-/// A value as one line of JSON.
 pub(crate) fn json_line(value: &impl Serialize) -> String {
     // Values with names as keys cannot fail to be written to a string.
     let mut text = serde_json::to_string(value).unwrap_or_default();
@@ -227,7 +123,7 @@ pub(crate) fn lines(table: &Table) -> String {
     text
 }
 
-/// The same with colours: the header bold, and each row as its status calls for.
+/// Like [`lines`], with a bold header and a colour for each status.
 pub(crate) fn coloured_lines<'a>(table: &Table, statuses: impl Iterator<Item = &'a str>) -> String {
     let styles = std::iter::once(Style::new().bold()).chain(statuses.map(style));
     let mut text = String::new();
@@ -250,7 +146,7 @@ pub(crate) fn number(number: Option<i64>) -> String {
     number.map_or_else(|| "-".to_owned(), |number| number.to_string())
 }
 
-/// The service's text on its way to a terminal.
+/// Text of the service, escaped for a terminal.
 pub(crate) fn printable(text: &str) -> String {
     text::sanitize(text, &[], usize::MAX).into_owned()
 }

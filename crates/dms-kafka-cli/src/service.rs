@@ -1,39 +1,164 @@
-//! The service that a command talks to.
+//! The service that a command talks to: its flags, client and partition listing.
 
-use dms_kafka::auth::Endpoint;
-use dms_kafka::{Client, ErrorKind, InstanceId, PartitionInfo, PreparedRequest, TopicName};
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use clap::{ArgMatches, Args};
+use dms_kafka::auth::{Endpoint, Region};
+use dms_kafka::{
+    Client, ErrorKind, InstanceId, PartitionId, PartitionInfo, PreparedRequest, ProjectId,
+    TopicName,
+};
 use dms_kafka_gateway::Gateway;
 use serde_json::json;
 
-use crate::arguments::{RemoteService, ServiceSettings};
 use crate::exit::Failure;
+use crate::settings::{Setting, Settings, is_typed};
 use crate::stderr;
 
+const ENDPOINT: &str = "DMS_KAFKA_ENDPOINT";
+const REGION: &str = "DMS_KAFKA_REGION";
+const PROJECT_ID: &str = "HUAWEICLOUD_SDK_PROJECT_ID";
+const INSTANCE_ID: &str = "DMS_KAFKA_INSTANCE_ID";
 const EMBEDDED_PARTITIONS: u32 = 3;
 const EMBEDDED_RECORDS: u64 = 1000;
-/// The last partition that can be shown: the API lists no more than 10,000.
+/// The API lists at most 10,000 partitions.
 const EMBEDDED_MAX_PARTITION: u32 = 9_999;
 
-/// A client with the instance that it talks about.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Service")]
+pub(crate) struct ServiceFlags {
+    /// URL of the service; the endpoint of the region if omitted
+    #[arg(long, env = ENDPOINT, hide_env_values = true, value_name = "URL")]
+    endpoint: Option<String>,
+
+    /// Region of the instance; sets the endpoint and the project
+    #[arg(long, env = REGION, hide_env_values = true, value_name = "ID")]
+    region: Option<String>,
+
+    /// Start a gateway in this process and use it; the topics have 1,000 records in each partition
+    #[arg(long, conflicts_with_all = ["ca_cert", "allow_plaintext_http"])]
+    embedded: bool,
+
+    /// Project of the instance; looked up if omitted and a region is given
+    #[arg(long, env = PROJECT_ID, hide_env_values = true, value_name = "ID")]
+    project_id: Option<String>,
+
+    /// Kafka instance ID
+    #[arg(long, env = INSTANCE_ID, hide_env_values = true, value_name = "ID")]
+    instance_id: Option<String>,
+
+    /// PEM file with additional trusted CA certificates, such as those of a company
+    #[arg(long, value_name = "FILE")]
+    ca_cert: Option<PathBuf>,
+
+    /// Allow http:// to other machines: requests are sent without encryption
+    #[arg(long)]
+    allow_plaintext_http: bool,
+}
+
+#[derive(Debug)]
+pub(crate) enum ServiceSettings {
+    /// A gateway in this process.
+    Embedded,
+    Remote(Box<RemoteService>),
+}
+
+#[derive(Debug)]
+pub(crate) struct RemoteService {
+    /// `None`: the endpoint of the region. At least one of the two is set.
+    pub(crate) endpoint: Option<Setting<String>>,
+    pub(crate) region: Option<Setting<Region>>,
+    pub(crate) project_id: Option<Setting<ProjectId>>,
+    pub(crate) instance_id: Setting<InstanceId>,
+    pub(crate) ca_cert: Option<PathBuf>,
+    pub(crate) allow_plaintext_http: bool,
+}
+
+impl Settings for ServiceSettings {
+    type Flags = ServiceFlags;
+
+    fn resolve(flags: ServiceFlags, matches: &ArgMatches) -> Result<Self, String> {
+        if !flags.embedded {
+            let remote = RemoteService::resolve(flags, matches)?;
+            return Ok(Self::Remote(Box::new(remote)));
+        }
+        let remote = ["endpoint", "region", "project_id", "instance_id"];
+        match remote.into_iter().find(|id| is_typed(matches, id)) {
+            Some(id) => Err(format!(
+                "--embedded cannot be used with --{}",
+                id.replace('_', "-")
+            )),
+            None => Ok(Self::Embedded),
+        }
+    }
+}
+
+impl RemoteService {
+    fn resolve(flags: ServiceFlags, matches: &ArgMatches) -> Result<Self, String> {
+        let mut endpoint = Setting::find(flags.endpoint, matches, "endpoint", ENDPOINT)?;
+        let region = Setting::find(flags.region, matches, "region", REGION)?;
+        // A region on the command line overrides an endpoint in the environment.
+        if is_typed(matches, "region") && !is_typed(matches, "endpoint") {
+            endpoint = None;
+        }
+        if endpoint.is_none() && region.is_none() {
+            return Err(format!(
+                "the endpoint is missing: add --endpoint or --region, or set {ENDPOINT} or {REGION}; to try without a \
+                 service, add --embedded"
+            ));
+        }
+        let project_id = Setting::find(flags.project_id, matches, "project_id", PROJECT_ID)?;
+        let instance_id = Setting::find(flags.instance_id, matches, "instance_id", INSTANCE_ID)?
+            .ok_or_else(|| {
+                format!(
+                    "--instance-id is missing: add it, or set {INSTANCE_ID}; to try without a service, add --embedded"
+                )
+            })?;
+        Ok(Self {
+            endpoint,
+            region: region.map(|region| region.parse(Region::new)).transpose()?,
+            project_id: project_id
+                .map(|project_id| project_id.parse(ProjectId::new))
+                .transpose()?,
+            instance_id: instance_id.parse(InstanceId::new)?,
+            ca_cert: flags.ca_cert,
+            allow_plaintext_http: flags.allow_plaintext_http,
+        })
+    }
+
+    /// The flag, variable or region that sets the endpoint.
+    pub(crate) fn endpoint_source(&self) -> String {
+        match (&self.endpoint, &self.region) {
+            (Some(endpoint), _) => endpoint.source.clone(),
+            (None, Some(region)) => format!("the region {} ({})", region.value, region.source),
+            (None, None) => String::new(),
+        }
+    }
+}
+
+/// A client and the instance of its calls.
 pub(crate) struct Service {
     pub(crate) client: Client,
     pub(crate) instance_id: InstanceId,
-    /// Whether the project is looked up when it is needed.
-    finds_project: bool,
-    /// Serves as long as it is held.
+    /// Whether the client looks the project up.
+    looks_up_project: bool,
+    /// Runs until it is dropped.
     _gateway: Option<Gateway>,
 }
 
-/// What the service says of a topic's partitions.
+pub(crate) type Partitions = HashMap<PartitionId, PartitionInfo>;
+
+/// The response to a request for a topic's partitions.
 pub(crate) enum Listing {
-    Partitions(Vec<PartitionInfo>),
+    Partitions(Partitions),
     NoSuchTopic,
-    /// The service lacks this call, or it failed: that costs a preview, never a deletion.
+    /// The service does not support this request, or it failed. There is no preview then, but the deletion continues.
     NotOffered,
 }
 
 impl Listing {
-    pub(crate) fn partitions(self) -> Option<Vec<PartitionInfo>> {
+    pub(crate) fn partitions(self) -> Option<Partitions> {
         match self {
             Self::Partitions(partitions) => Some(partitions),
             Self::NoSuchTopic | Self::NotOffered => None,
@@ -42,7 +167,7 @@ impl Listing {
 }
 
 impl Service {
-    /// `topics`, each with its highest partition, are what an embedded gateway is made with; `json` is the form of warnings.
+    /// An embedded gateway gets `topics`, each with its highest partition. `json` is the format of warnings.
     pub(crate) async fn new<'a>(
         settings: &ServiceSettings,
         json: bool,
@@ -89,12 +214,12 @@ impl Service {
         Ok(Self {
             client,
             instance_id: instance.value.clone(),
-            finds_project: remote.project_id.is_none(),
+            looks_up_project: remote.project_id.is_none(),
             _gateway: None,
         })
     }
 
-    /// Starts a gateway on a free loopback port, with a key made for this run.
+    /// Starts a gateway on a free loopback port, with a generated key.
     async fn embedded<'a>(
         topics: impl IntoIterator<Item = (&'a TopicName, i32)>,
     ) -> Result<Self, Failure> {
@@ -103,7 +228,7 @@ impl Service {
             let highest = highest.unsigned_abs();
             if highest > EMBEDDED_MAX_PARTITION {
                 return Err(Failure::usage(format!(
-                    "partition {highest} is beyond {EMBEDDED_MAX_PARTITION}, the last that --embedded makes"
+                    "partition {highest} is greater than {EMBEDDED_MAX_PARTITION}, the highest partition with --embedded"
                 )));
             }
             gateway = gateway.topic(
@@ -123,36 +248,38 @@ impl Service {
         Ok(Self {
             client,
             instance_id: InstanceId::new(gateway.instance_id()).map_err(Failure::usage)?,
-            finds_project: false,
+            looks_up_project: false,
             _gateway: Some(gateway),
         })
     }
 
-    /// Says where credentials and project came from, for people who asked for that.
-    pub(crate) async fn tell_identity(&self) {
+    /// Logs the sources of credentials and project.
+    pub(crate) async fn log_identity(&self) {
         if !tracing::enabled!(tracing::Level::INFO) {
             return;
         }
-        // A failure is told by the call that needs them.
+        // The call that needs them reports a failure.
         if let Ok(credentials) = self.client.credentials().await {
-            crate::credentials::tell(&credentials);
+            crate::credentials::log_source(&credentials);
         }
-        if self.finds_project
+        if self.looks_up_project
             && let Ok(project_id) = self.client.project_id().await
         {
-            tracing::info!(
-                "project {project_id} is the one of the credentials, or else the region's own"
-            );
+            tracing::info!("project {project_id} from the credentials or looked up for the region");
         }
     }
 
-    /// What the partitions hold.
+    /// Lists the partitions of a topic.
     ///
-    /// Refused credentials end the command here: each further try counts towards the lockout of the key.
+    /// Rejected credentials end the command: each further attempt counts towards the lockout of the access key.
     pub(crate) async fn partitions(&self, topic: &TopicName) -> Result<Listing, Failure> {
         let listed = self.client.list_partitions(&self.instance_id, topic).await;
         let error = match listed {
-            Ok(partitions) => return Ok(Listing::Partitions(partitions)),
+            Ok(partitions) => {
+                let partitions = partitions.iter();
+                let partitions = partitions.map(|info| (info.partition(), *info));
+                return Ok(Listing::Partitions(partitions.collect()));
+            }
             Err(error) => error,
         };
         match error.kind() {
@@ -163,14 +290,14 @@ impl Service {
             | ErrorKind::Connect => Err(Failure::call(error)),
             ErrorKind::BadRequest => Ok(Listing::NoSuchTopic),
             _ => {
-                tracing::info!(%error, "the service does not show its partitions");
+                tracing::info!(%error, "the partitions cannot be listed");
                 Ok(Listing::NotOffered)
             }
         }
     }
 }
 
-/// The library names its own methods: people need the flags.
+/// Names the flags, where the library names its methods.
 fn explain(remote: &RemoteService, error: dms_kafka::Error) -> Failure {
     if error.is_plaintext_refused() {
         let endpoint = remote.endpoint.as_ref().map_or_else(
@@ -178,12 +305,11 @@ fn explain(remote: &RemoteService, error: dms_kafka::Error) -> Failure {
             |endpoint| format!("the endpoint {:?}", endpoint.value),
         );
         Failure::usage(format!(
-            "{endpoint} is not encrypted: use https, or give --allow-plaintext-http"
+            "{endpoint} is not encrypted: use https, or add --allow-plaintext-http"
         ))
     } else if error.is_project_id_missing() {
         Failure::usage(
-            "--project-id is missing: give it, or set HUAWEICLOUD_SDK_PROJECT_ID, or give a --region, whose own project \
-             is then looked up",
+            "--project-id is missing: add it, or set HUAWEICLOUD_SDK_PROJECT_ID; with --region the project is looked up",
         )
     } else {
         Failure::call(error)
@@ -193,16 +319,16 @@ fn explain(remote: &RemoteService, error: dms_kafka::Error) -> Failure {
 fn warn_of_plaintext(endpoint: &str, json: bool) {
     let parsed = endpoint.parse::<Endpoint>();
     if parsed.is_ok_and(|endpoint| endpoint.is_plaintext() && !endpoint.is_loopback()) {
-        let warning = format!("{endpoint} is not encrypted: others can read what is sent");
+        let warning = format!("{endpoint} is not encrypted: requests can be read on the network");
         stderr::warn(&warning, json);
     }
 }
 
-/// A request as it would be sent, without signature: a line of JSON, or two lines for people.
+/// A request without its signature: one line of JSON, or two lines of text.
 pub(crate) fn request_text(request: &PreparedRequest, json: bool) -> String {
     let (method, url, body) = (request.method(), request.url(), request.body());
     if json {
-        // The body is JSON already, and stays as it is.
+        // The request body is JSON already, and is printed unchanged.
         format!(
             "{{\"body\":{body},\"method\":{},\"url\":{}}}\n",
             json!(method),

@@ -1,5 +1,4 @@
-//! Says things on standard error, above a progress bar if there is one. Nobody listening is no reason to stop, nor to panic
-//! as `eprintln!` does.
+//! Writes to standard error, above the progress bar. Unlike `eprintln!`, it does not panic if standard error is closed.
 
 use std::io::{self, Write};
 use std::sync::OnceLock;
@@ -9,23 +8,21 @@ use serde_json::json;
 
 static BAR: OnceLock<ProgressBar> = OnceLock::new();
 
-/// From now on what is said stands above this bar.
-pub(crate) fn keep_above(bar: &ProgressBar) {
-    // A process draws one bar.
+/// Text is written above this bar from now on.
+pub(crate) fn set_progress_bar(bar: &ProgressBar) {
+    // There is one bar in a process.
     let _ = BAR.set(bar.clone());
 }
 
-/// A line.
 pub(crate) fn line(text: &str) {
-    let _ = writeln!(Above, "{text}");
+    let _ = writeln!(StderrWriter, "{text}");
 }
 
-/// Text that ends its lines itself, or asks for an answer behind it.
+/// Writes text without adding a line break.
 pub(crate) fn text(text: &str) {
-    let _ = write!(Above, "{text}");
+    let _ = write!(StderrWriter, "{text}");
 }
 
-/// What people should know although nothing has failed.
 pub(crate) fn note(text: &str, json: bool) {
     if json {
         line(&json!({"note": text}).to_string());
@@ -34,7 +31,6 @@ pub(crate) fn note(text: &str, json: bool) {
     }
 }
 
-/// That something is dangerous.
 pub(crate) fn warn(text: &str, json: bool) {
     if json {
         line(&json!({"warning": text}).to_string());
@@ -43,24 +39,23 @@ pub(crate) fn warn(text: &str, json: bool) {
     }
 }
 
-/// Does this with the bar taken away meanwhile, if there is one.
-pub(crate) fn without_bar<T>(work: impl FnOnce() -> T) -> T {
+pub(crate) fn with_bar_hidden<T>(work: impl FnOnce() -> T) -> T {
     match BAR.get() {
         Some(bar) => bar.suspend(work),
         None => work(),
     }
 }
 
-/// Standard error, for the log too.
-pub(crate) struct Above;
+/// Also the writer of the log.
+pub(crate) struct StderrWriter;
 
-impl Write for Above {
+impl Write for StderrWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        without_bar(|| io::stderr().write(bytes))
+        with_bar_hidden(|| io::stderr().write(bytes))
     }
 
     fn write_fmt(&mut self, text: std::fmt::Arguments<'_>) -> io::Result<()> {
-        // In one piece, so that the bar is not drawn between two.
+        // In one piece, so that the bar is not drawn between the parts.
         self.write_all(text.to_string().as_bytes())
     }
 

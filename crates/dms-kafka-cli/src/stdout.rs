@@ -7,23 +7,22 @@ use anstream::AutoStream;
 use crate::exit::Failure;
 use crate::stderr;
 
-/// Writes `text`; a reader that has gone away (`| head`) is no failure.
+/// A closed pipe (`| head`) is not a failure.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
     write(text.as_bytes())
 }
 
-/// The same for bytes.
 pub(crate) fn write(bytes: &[u8]) -> Result<(), Failure> {
     let write = || write_to(io::stdout().lock(), bytes);
-    // A progress bar may stand on the same terminal.
+    // The progress bar may be on the same terminal.
     if io::stdout().is_terminal() {
-        stderr::without_bar(write)
+        stderr::with_bar_hidden(write)
     } else {
         write()
     }
 }
 
-/// The same for a text with colours, which only a terminal gets, and none that `NO_COLOR` forbids.
+/// Removes the colours unless standard output is a terminal and `NO_COLOR` is not set.
 pub(crate) fn print_coloured(text: &str) -> Result<(), Failure> {
     write_to(AutoStream::auto(io::stdout()).lock(), text.as_bytes())
 }

@@ -1,29 +1,46 @@
-//! `dms-kafka completions` and `dms-kafka man`: made from the same description as the help.
+//! `dms-kafka completions` and `dms-kafka man`: generated from the same description as the help.
 
 use std::io;
+use std::path::PathBuf;
 
-use clap::{Command, CommandFactory as _};
+use clap::{Args, Command};
+use clap_complete::Shell;
 use clap_mangen::Man as Page;
 use clap_mangen::roff::{Roff, roman};
 
-use crate::arguments::{Arguments, Completions, Man};
 use crate::exit::{Exit, Failure};
 use crate::stdout;
 
-pub(crate) fn completions(arguments: &Completions) -> Result<Exit, Failure> {
+#[derive(Debug, Args)]
+pub(crate) struct Completions {
+    /// Shell that the script is for
+    #[arg(value_enum, value_name = "SHELL")]
+    pub(crate) shell: Shell,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Man {
+    /// Command whose page is printed; dms-kafka itself if omitted
+    #[arg(
+        value_name = "COMMAND",
+        conflicts_with = "dir",
+        value_parser = ["delete", "purge", "serve", "sign", "regions", "completions", "man"]
+    )]
+    pub(crate) page: Option<String>,
+
+    /// Write every page to its own file in this folder
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) dir: Option<PathBuf>,
+}
+
+pub(crate) fn completions(arguments: &Completions, mut command: Command) -> Result<Exit, Failure> {
     let mut script = Vec::new();
-    clap_complete::generate(
-        arguments.shell,
-        &mut Arguments::command(),
-        "dms-kafka",
-        &mut script,
-    );
+    clap_complete::generate(arguments.shell, &mut command, "dms-kafka", &mut script);
     stdout::write(&script)?;
     Ok(Exit::Done)
 }
 
-pub(crate) fn man(arguments: &Man) -> Result<Exit, Failure> {
-    let mut command = Arguments::command();
+pub(crate) fn man(arguments: &Man, mut command: Command) -> Result<Exit, Failure> {
     command.build();
     if let Some(folder) = &arguments.dir {
         for command in std::iter::once(&command).chain(command.get_subcommands()) {
@@ -40,15 +57,15 @@ pub(crate) fn man(arguments: &Man) -> Result<Exit, Failure> {
         None => &command,
         Some(name) => command
             .find_subcommand(name)
-            .ok_or_else(|| Failure::usage(format!("there is no command {name}")))?,
+            .ok_or_else(|| Failure::usage(format!("unknown command {name}")))?,
     };
     let page = page(wanted)
-        .map_err(|error| Failure::output(format!("the page cannot be made: {error}")))?;
+        .map_err(|error| Failure::output(format!("the page cannot be generated: {error}")))?;
     stdout::write(&page)?;
     Ok(Exit::Done)
 }
 
-/// A page whose lines below the options stay as they are.
+/// A page in which the lines below the options are not filled.
 fn page(command: &Command) -> io::Result<Vec<u8>> {
     let mut roff = Vec::new();
     let page = Page::new(command.clone());
@@ -67,7 +84,7 @@ fn page(command: &Command) -> io::Result<Vec<u8>> {
     Ok(roff)
 }
 
-/// A line such as `Examples:` begins a section.
+/// A line such as `Examples:` starts a section.
 fn below_options(text: &str) -> Roff {
     let mut roff = Roff::new();
     let is_heading = |line: &str| line.ends_with(':') && !line.starts_with(' ');

@@ -5,9 +5,9 @@ mod regions;
 mod serve;
 mod sign;
 
-pub(crate) use delete::delete;
-pub(crate) use documents::{completions, man};
-pub(crate) use purge::purge;
-pub(crate) use regions::regions;
-pub(crate) use serve::serve;
-pub(crate) use sign::sign;
+pub(crate) use delete::{Delete, delete};
+pub(crate) use documents::{Completions, Man, completions, man};
+pub(crate) use purge::{Purge, purge};
+pub(crate) use regions::{Regions, regions};
+pub(crate) use serve::{Serve, serve};
+pub(crate) use sign::{Sign, sign};

@@ -1,14 +1,21 @@
 //! `dms-kafka regions`.
 
+use clap::Args;
 use dms_kafka::auth::{EndpointResolver, Environment, Region};
 use serde_json::{Value, json};
 
-use crate::arguments::Regions;
 use crate::exit::{Exit, Failure};
 use crate::output::{self, Format};
 use crate::stdout;
 
-/// The known regions, with the endpoints that the environment and the regions file say, or else the known ones.
+#[derive(Debug, Args)]
+pub(crate) struct Regions {
+    /// Output format
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Table)]
+    pub(crate) output: Format,
+}
+
+/// Environment and regions file override the known endpoints.
 pub(crate) fn regions(arguments: &Regions) -> Result<Exit, Failure> {
     let resolver = EndpointResolver::new(Environment::from_process());
     let mut regions = Vec::new();

@@ -2,71 +2,178 @@
 
 use std::env::VarError;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::PathBuf;
 
+use clap::{ArgMatches, Args};
 use dms_kafka_gateway::{Config, Error, ErrorCodeStyle, ErrorKind, Gateway, MemoryGatewayBuilder};
 
-use crate::arguments::{GatewaySettings, Serve};
 use crate::exit::{Exit, Failure};
 use crate::interrupt::Interrupts;
 use crate::output;
+use crate::settings::{Setting, Settings, is_typed};
 use crate::stdout;
 
+const CONFIG: &str = "DMS_KAFKA_SERVE_CONFIG";
+const LISTEN: &str = "DMS_KAFKA_SERVE_LISTEN";
 const ACCESS_KEY: &str = "DMS_KAFKA_SERVE_ACCESS_KEY";
 const SECRET_KEY: &str = "DMS_KAFKA_SERVE_SECRET_KEY";
 
+#[derive(Debug, Args)]
+pub(crate) struct ServeFlags {
+    /// TOML file that describes the gateway
+    #[arg(
+        long,
+        env = CONFIG,
+        hide_env_values = true,
+        value_name = "FILE",
+        help_heading = "Configuration file"
+    )]
+    config: Option<String>,
+
+    /// Validate the configuration file and what it refers to, then exit
+    #[arg(long, help_heading = "Configuration file")]
+    check_config: bool,
+
+    /// Topic with its number of partitions and the records in each partition; repeatable
+    #[arg(long, value_name = "NAME:PARTITIONS:RECORDS", value_parser = topic, help_heading = "Topics in memory")]
+    topic: Vec<(String, u32, u64)>,
+
+    /// Project ID; generated if omitted
+    #[arg(long, value_name = "ID", help_heading = "Topics in memory")]
+    project_id: Option<String>,
+
+    /// Instance ID; generated if omitted
+    #[arg(long, value_name = "ID", help_heading = "Topics in memory")]
+    instance_id: Option<String>,
+
+    /// Address to listen on, with port 0 for a free port; 127.0.0.1:0 if neither this nor the file sets it
+    #[arg(long, env = LISTEN, hide_env_values = true, value_name = "ADDRESS")]
+    listen: Option<String>,
+
+    /// Send `error_code` as a number, as in the vendor's example
+    #[arg(long)]
+    integer_error_codes: bool,
+}
+
+/// What to serve, and where.
+#[derive(Debug)]
+pub(crate) enum Serve {
+    File {
+        path: PathBuf,
+        check_only: bool,
+        /// Overrides the file's address.
+        listen: Option<SocketAddr>,
+        integer_error_codes: bool,
+    },
+    Memory {
+        gateway: Box<MemoryGatewayBuilder>,
+        listen: SocketAddr,
+    },
+}
+
+impl Settings for Serve {
+    type Flags = ServeFlags;
+
+    fn resolve(flags: ServeFlags, matches: &ArgMatches) -> Result<Self, String> {
+        let listen = Setting::find(flags.listen, matches, "listen", LISTEN)?;
+        let listen = listen.map(|Setting { value, source }| {
+            value.parse().map_err(|_| {
+                format!("{source}: {value:?} is not an IP address and port, such as 127.0.0.1:8080")
+            })
+        });
+        let listen = listen.transpose()?;
+        let in_memory = ["topic", "project_id", "instance_id"];
+        let in_memory = in_memory.into_iter().find(|id| is_typed(matches, id));
+        if let Some(id) = in_memory.filter(|_| is_typed(matches, "config")) {
+            return Err(format!(
+                "--config cannot be used with --{}",
+                id.replace('_', "-")
+            ));
+        }
+        // Topics on the command line override a configuration file in the environment.
+        let config = Setting::find(flags.config, matches, "config", CONFIG)?
+            .filter(|_| flags.topic.is_empty());
+        if let Some(config) = config {
+            return Ok(Self::File {
+                path: config.value.into(),
+                check_only: flags.check_config,
+                listen,
+                integer_error_codes: flags.integer_error_codes,
+            });
+        }
+        if flags.check_config {
+            return Err(format!(
+                "--check-config needs a configuration file: add --config, or set {CONFIG}"
+            ));
+        }
+        if flags.topic.is_empty() {
+            return Err(format!(
+                "there is nothing to serve: add --topic or --config, or set {CONFIG}"
+            ));
+        }
+        let listen = listen.unwrap_or((Ipv4Addr::LOCALHOST, 0).into());
+        let mut gateway = Gateway::memory()
+            .listen(listen)
+            .integer_error_codes(flags.integer_error_codes);
+        if let Some(project_id) = flags.project_id {
+            gateway = gateway.project_id(project_id);
+        }
+        if let Some(instance_id) = flags.instance_id {
+            gateway = gateway.instance(instance_id);
+        }
+        for (name, partitions, records) in flags.topic {
+            gateway = gateway.topic(name, partitions, records);
+        }
+        Ok(Self::Memory {
+            gateway: Box::new(gateway),
+            listen,
+        })
+    }
+}
+
+fn topic(text: &str) -> Result<(String, u32, u64), String> {
+    let parts: Vec<&str> = text.split(':').collect();
+    let [name, partitions, records] = parts[..] else {
+        return Err("expected NAME:PARTITIONS:RECORDS, such as orders:3:1000".to_owned());
+    };
+    let partitions = partitions
+        .parse()
+        .map_err(|_| format!("{partitions:?} is not a number of partitions"))?;
+    let records = records
+        .parse()
+        .map_err(|_| format!("{records:?} is not a number of records"))?;
+    Ok((name.to_owned(), partitions, records))
+}
+
 pub(crate) async fn serve(arguments: Serve) -> Result<Exit, Failure> {
-    let Serve {
-        gateway,
-        listen,
-        integer_error_codes,
-    } = arguments;
-    match gateway {
-        GatewaySettings::File { path, check_only } => {
-            let mut config = Config::read(&path).map_err(not_started)?;
+    match arguments {
+        Serve::File {
+            path,
+            check_only,
+            listen,
+            integer_error_codes,
+        } => {
+            let mut config = Config::read(&path).map_err(start_failure)?;
             if let Some(listen) = listen {
                 config.listen = listen;
             }
             if integer_error_codes {
                 config.error_code = ErrorCodeStyle::Integer;
             }
-            serve_file(config, &path, check_only).await
+            let checked = config
+                .check(&|name| std::env::var(name).ok())
+                .map_err(start_failure)?;
+            if check_only {
+                stdout::print(&format!("{} is valid\n", path.display()))?;
+                return Ok(Exit::Done);
+            }
+            let interrupts = Interrupts::listen()?;
+            let service = checked.start().await.map_err(start_failure)?;
+            stdout::print(&output::json_line(&service.ready_line()))?;
+            Ok(run_until_interrupted(interrupts, service.shutdown()).await)
         }
-        GatewaySettings::Memory {
-            topics,
-            project_id,
-            instance_id,
-        } => {
-            let listen = listen.unwrap_or((Ipv4Addr::LOCALHOST, 0).into());
-            let mut gateway = Gateway::memory()
-                .listen(listen)
-                .integer_error_codes(integer_error_codes);
-            if let Some(project_id) = project_id {
-                gateway = gateway.project_id(project_id);
-            }
-            if let Some(instance_id) = instance_id {
-                gateway = gateway.instance(instance_id);
-            }
-            for topic in topics {
-                gateway = gateway.topic(topic.name, topic.partitions, topic.records);
-            }
-            serve_memory(gateway, listen).await
-        }
+        Serve::Memory { gateway, listen } => serve_memory(*gateway, listen).await,
     }
-}
-
-async fn serve_file(config: Config, path: &Path, check_only: bool) -> Result<Exit, Failure> {
-    let checked = config
-        .check(&|name| std::env::var(name).ok())
-        .map_err(not_started)?;
-    if check_only {
-        stdout::print(&format!("{} holds together\n", path.display()))?;
-        return Ok(Exit::Done);
-    }
-    let interrupts = Interrupts::listen()?;
-    let service = checked.start().await.map_err(not_started)?;
-    stdout::print(&output::json_line(&service.ready_line()))?;
-    Ok(shut_down_when_asked(interrupts, service.shutdown()).await)
 }
 
 async fn serve_memory(
@@ -80,7 +187,7 @@ async fn serve_memory(
         (None, None) if listen.ip().is_loopback() => {}
         (None, None) => {
             return Err(Failure::usage(format!(
-                "{listen} can be reached from other machines, so no key is made up: set {ACCESS_KEY} and {SECRET_KEY}"
+                "{listen} is reachable from other machines, so no key is generated: set {ACCESS_KEY} and {SECRET_KEY}"
             )));
         }
         _ => {
@@ -90,13 +197,13 @@ async fn serve_memory(
         }
     }
     let interrupts = Interrupts::listen()?;
-    let gateway = gateway.start().await.map_err(not_started)?;
+    let gateway = gateway.start().await.map_err(start_failure)?;
     stdout::print(&output::json_line(&gateway.ready_line()))?;
-    Ok(shut_down_when_asked(interrupts, gateway.shutdown()).await)
+    Ok(run_until_interrupted(interrupts, gateway.shutdown()).await)
 }
 
-/// Serves until it is asked to stop; who asks twice does not want to wait for the requests in flight.
-async fn shut_down_when_asked(
+/// Serves until the first signal, then waits for the requests in flight or a second signal.
+async fn run_until_interrupted(
     mut interrupts: Interrupts,
     shutdown: impl Future<Output = ()>,
 ) -> Exit {
@@ -104,14 +211,14 @@ async fn shut_down_when_asked(
     tokio::select! {
         () = shutdown => Exit::Done,
         () = interrupts.next() => {
-            tracing::warn!("asked to stop again: requests in flight are left");
+            tracing::warn!("interrupted again: exiting without waiting for the requests in flight");
             Exit::Interrupted
         }
     }
 }
 
-/// A file that cannot be read is no fault of its content.
-fn not_started(error: Error) -> Failure {
+/// A file that cannot be read is a failed input; a file with invalid content is a usage error.
+fn start_failure(error: Error) -> Failure {
     if error.kind() == ErrorKind::File {
         Failure::input(crate::exit::chain(&error))
     } else {
@@ -119,7 +226,7 @@ fn not_started(error: Error) -> Failure {
     }
 }
 
-/// A variable of the environment; `None` when it is empty or not set.
+/// An environment variable; `None` if it is empty or not set.
 fn variable(name: &str) -> Result<Option<String>, Failure> {
     match std::env::var(name) {
         Ok(value) => Ok(Some(value).filter(|value| !value.is_empty())),

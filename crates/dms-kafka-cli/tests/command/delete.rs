@@ -1,29 +1,16 @@
-//! `dms-kafka delete` from outside: output, exit code, and what the gateway holds afterwards.
+//! `dms-kafka delete`: output, exit code, and the records that are left.
 
 use std::io::{BufRead as _, BufReader, Read as _};
 
 use serde_json::{Value, json};
 
 use crate::support::{
-    Run as _, Served, assert_tells, at, dms_kafka, endpoint_of_nothing, interrupt, listener,
+    Run as _, Served, assert_stderr, at, dms_kafka, endpoint_of_nothing, interrupt, listener,
     stderr, stdout,
 };
 
 #[test]
-fn embedded_shows_each_partition_before_and_after() {
-    let output =
-        dms_kafka("delete --embedded --topic orders --partition 0:400 --everything 2 --yes")
-            .ends_with(0);
-    let expected = "\
-PARTITION  DELETE      STATUS   ERROR CODE  START BEFORE  START AFTER   END
-        0  before 400  deleted           0             0          400  1000
-        2  everything  deleted           0             0         1000  1000
-";
-    assert_eq!(stdout(&output), expected);
-}
-
-#[test]
-fn json_has_the_documented_form_and_the_records_are_gone() {
+fn json_output_reports_each_partition_and_the_records_are_deleted() {
     let served = Served::start();
     let output = served
         .delete("--partition 0:400 --everything 2 --yes --output json")
@@ -50,16 +37,16 @@ fn json_has_the_documented_form_and_the_records_are_gone() {
 }
 
 #[test]
-fn a_wrong_secret_key_is_told_by_code_and_deletes_nothing() {
+fn a_wrong_secret_key_reports_its_code_and_deletes_nothing() {
     let served = Served::start();
     let output = served
         .delete("--partition 0:400 --yes --output json")
         .env("HUAWEICLOUD_SDK_SK", "wrong-secret-key")
         .ends_with(3);
     assert_eq!(stdout(&output), "");
-    let told: Value = serde_json::from_str(&stderr(&output)).unwrap();
+    let printed: Value = serde_json::from_str(&stderr(&output)).unwrap();
     assert_eq!(
-        (&told["code"], &told["outcome"]),
+        (&printed["code"], &printed["outcome"]),
         (&json!("APIGW.0301"), &json!("not_applied"))
     );
     assert!(!stderr(&output).contains("wrong-secret-key"));
@@ -68,31 +55,31 @@ fn a_wrong_secret_key_is_told_by_code_and_deletes_nothing() {
 }
 
 #[test]
-fn a_failed_partition_is_shown_and_ends_with_1() {
+fn a_failed_partition_is_reported_with_exit_code_1() {
     let served = Served::start();
     let output = served
         .delete("--partition 0:400 --partition 1:5000 --partition 7:1 --yes --output json")
         .ends_with(1);
     let printed: Value = serde_json::from_str(&stdout(&output)).unwrap();
-    let told: Vec<_> = printed["partitions"]
+    let printed: Vec<_> = printed["partitions"]
         .as_array()
         .unwrap()
         .iter()
         .map(|row| (&row["status"], &row["error_code"]))
         .collect();
     assert_eq!(
-        told,
+        printed,
         [
             (&json!("deleted"), &json!("0")),
             (&json!("failed"), &json!("1")),
             (&json!("failed"), &json!("3"))
         ]
     );
-    assert_tells(&output, "offset out of range");
+    assert_stderr(&output, "offset out of range");
 }
 
 #[test]
-fn an_unreachable_service_ends_with_3() {
+fn an_unreachable_service_ends_with_exit_code_3() {
     let delete = "delete --topic orders --partition 0:1 --yes";
     at(&endpoint_of_nothing(), delete).ends_with(3);
 }
@@ -109,14 +96,8 @@ POST https://192.0.2.1/v2/p/kafka/instances/i/topics/orders/messages/delete
 }
 
 #[test]
-fn serve_makes_up_no_key_for_other_machines() {
-    let output = dms_kafka("serve --listen 0.0.0.0:0 --topic orders:1:1").ends_with(2);
-    assert_tells(&output, "DMS_KAFKA_SERVE_SECRET_KEY");
-}
-
-#[test]
 #[cfg(target_os = "linux")]
-fn a_result_that_cannot_be_written_is_not_called_undone() {
+fn a_result_that_cannot_be_written_is_reported_as_applied() {
     let full = std::fs::OpenOptions::new()
         .write(true)
         .open("/dev/full")
@@ -125,12 +106,12 @@ fn a_result_that_cannot_be_written_is_not_called_undone() {
         dms_kafka("delete --embedded --topic orders --partition 0:400 --yes --output json")
             .stdout(full)
             .ends_with(5);
-    let told: Value = serde_json::from_str(&stderr(&output)).unwrap();
+    let printed: Value = serde_json::from_str(&stderr(&output)).unwrap();
     assert_eq!(
-        (&told["kind"], &told["outcome"]),
+        (&printed["kind"], &printed["outcome"]),
         (&json!("output"), &json!("applied"))
     );
-    let message = told["message"].as_str().unwrap();
+    let message = printed["message"].as_str().unwrap();
     assert!(
         message.starts_with("all named records were deleted, but standard output"),
         "{message}"
@@ -146,7 +127,7 @@ fn without_a_terminal_nothing_is_sent_unless_yes_is_given() {
 }
 
 #[test]
-fn embedded_is_not_disturbed_by_the_environment_nor_mixed_with_a_service() {
+fn embedded_ignores_the_environment_and_conflicts_with_service_flags() {
     let embedded = "delete --embedded --topic orders --partition 0:1 --yes";
     dms_kafka(embedded)
         .env("DMS_KAFKA_ENDPOINT", "https://192.0.2.1")
@@ -155,10 +136,10 @@ fn embedded_is_not_disturbed_by_the_environment_nor_mixed_with_a_service() {
     dms_kafka(embedded).args(["--project-id", "p"]).ends_with(2);
 }
 
-/// The service takes the request and never answers.
+/// The service does not respond to the request.
 #[test]
 #[cfg(unix)]
-fn an_interrupt_says_that_the_outcome_is_unknown() {
+fn a_second_interrupt_reports_an_unknown_outcome() {
     let (listener, endpoint) = listener();
     let delete = "delete --topic orders --everything 0 --yes --output json";
     let mut process = at(&endpoint, delete).start();
@@ -167,12 +148,12 @@ fn an_interrupt_says_that_the_outcome_is_unknown() {
     let mut stderr_lines = BufReader::new(process.stderr.take().unwrap());
     let mut said = String::new();
     interrupt(&process);
-    while !said.contains("waiting for the answer") {
+    while !said.contains("waiting for the response") {
         assert!(stderr_lines.read_line(&mut said).unwrap() > 0, "{said}");
     }
     interrupt(&process);
     stderr_lines.read_to_string(&mut said).unwrap();
     let output = process.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130), "{said}");
-    assert!(said.contains("it is not known"), "{said}");
+    assert!(said.contains("it is unknown"), "{said}");
 }

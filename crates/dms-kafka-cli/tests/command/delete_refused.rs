@@ -1,6 +1,6 @@
-//! What `dms-kafka delete` refuses before anything is sent.
+//! `dms-kafka delete`: input that is refused before anything is sent.
 
-use crate::support::{Run as _, assert_tells, at, dms_kafka, stderr, stdout};
+use crate::support::{Run as _, assert_stderr, at, dms_kafka, stderr, stdout};
 
 /// Arguments after `delete`, and words of the message. Exit code 2: nothing was sent.
 const REFUSED: &[(&str, &[&str])] = &[
@@ -33,7 +33,7 @@ const REFUSED: &[(&str, &[&str])] = &[
     ),
     (
         "--embedded --topic orders --partition 0:1 --everything 0 --yes",
-        &["partition 0 is named twice"],
+        &["partition 0 is given twice"],
     ),
     ("--embedded --topic orders --yes", &["--partition"]),
     (
@@ -56,21 +56,21 @@ const REFUSED: &[(&str, &[&str])] = &[
 ];
 
 #[test]
-fn bad_input_is_refused_before_anything_is_sent() {
+fn invalid_input_is_refused_before_anything_is_sent() {
     for (line, words) in REFUSED {
         let output = dms_kafka(&format!("delete {line}")).ends_with(2);
         for word in *words {
-            assert_tells(&output, word);
+            assert_stderr(&output, word);
         }
         assert_eq!(stdout(&output), "", "{line}");
     }
 }
 
 #[test]
-fn the_text_of_an_endpoint_is_not_taken_for_a_reason() {
+fn advice_does_not_depend_on_the_text_of_the_endpoint() {
     let delete = "delete --topic orders --partition 0:1 --yes";
     let output = at("http://127.0.0.1/allow_plaintext_http", delete).ends_with(2);
-    assert_tells(&output, "path");
-    let told = stderr(&output);
-    assert!(!told.contains("--allow-plaintext-http"), "{told}");
+    assert_stderr(&output, "path");
+    let printed = stderr(&output);
+    assert!(!printed.contains("--allow-plaintext-http"), "{printed}");
 }

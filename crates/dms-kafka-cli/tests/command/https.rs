@@ -1,13 +1,13 @@
-//! Certificates that no public authority has signed, and connections without any.
+//! Self-signed certificates, and plain HTTP.
 
 use std::fs;
 
 use serde_json::Value;
 
-use crate::support::{Folder, Run as _, Served, assert_tells, at, dms_kafka, stderr, words};
+use crate::support::{Folder, Run as _, Served, assert_stderr, at, dms_kafka, stderr, words};
 
 #[test]
-fn a_certificate_of_ones_own_is_trusted_when_it_is_named() {
+fn a_self_signed_certificate_is_trusted_with_ca_cert() {
     let folder = Folder::new("");
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let certificate = folder.path("certificate.pem");
@@ -31,15 +31,15 @@ fn a_certificate_of_ones_own_is_trusted_when_it_is_named() {
     };
     delete(&format!("--ca-cert {certificate}"), 0);
     let untrusted = delete("", 3);
-    let told: Value = serde_json::from_str(stderr(&untrusted).lines().last().unwrap()).unwrap();
-    assert_eq!(told["outcome"], "not_applied");
+    let printed: Value = serde_json::from_str(stderr(&untrusted).lines().last().unwrap()).unwrap();
+    assert_eq!(printed["outcome"], "not_applied");
     let absent = delete("--ca-cert no/such/file", 5);
-    assert_tells(&absent, "--ca-cert no/such/file");
+    assert_stderr(&absent, "--ca-cert no/such/file");
     delete(&format!("--ca-cert {}", folder.path("gateway.toml")), 2);
 }
 
 #[test]
-fn plaintext_beyond_this_machine_is_warned_of_each_time() {
+fn plaintext_to_another_machine_gives_a_warning_each_time() {
     let delete = "delete --topic orders --partition 0:5 --dry-run --allow-plaintext-http";
     for (form, warning) in [
         ("table", "warning: http://192.0.2.1 is not encrypted"),

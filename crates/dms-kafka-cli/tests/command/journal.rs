@@ -1,4 +1,4 @@
-//! Journals that are torn, foreign, held or full.
+//! Journals that are incomplete, of another purge, locked or full.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::resume::{Rows, none_sent_again, recorded};
 use crate::support::{
-    Audited, Folder, Run as _, assert_tells, at, listener, stderr, stdout, through_shell,
+    Audited, Folder, Run as _, assert_stderr, at, listener, stderr, stdout, through_shell,
 };
 
 const TWO_ROWS: Rows = Rows {
@@ -16,17 +16,17 @@ const TWO_ROWS: Rows = Rows {
 };
 
 #[test]
-fn a_torn_last_line_is_cut_off() {
+fn an_incomplete_last_line_is_removed() {
     let folder = Folder::new(&TWO_ROWS.document());
     let mut gateway = Audited::start(&folder.path(""), 2, 1, "");
     let (offsets, journal) = (folder.path("offsets"), folder.path("journal"));
     gateway
         .purge(&offsets, &format!("--journal {journal}"))
         .ends_with(0);
-    assert_eq!(gateway.asked().len(), 2);
+    assert_eq!(gateway.requested().len(), 2);
     let whole = fs::read_to_string(&journal).unwrap();
     let header = whole.split_inclusive('\n').next().unwrap();
-    // Torn anywhere, in the header too: what is not recorded is sent, and the journal is whole again.
+    // Truncated anywhere, also in the header: rows that are not recorded are sent, and the journal is complete again.
     for (kept, sent) in [
         (0, 2),
         (header.len() / 2, 2),
@@ -39,20 +39,20 @@ fn a_torn_last_line_is_cut_off() {
         gateway
             .purge(&offsets, &format!("--journal {journal}"))
             .ends_with(0);
-        assert_eq!(gateway.asked().len(), sent, "{kept}");
+        assert_eq!(gateway.requested().len(), sent, "{kept}");
         assert_eq!(recorded(&journal).len(), 2, "{kept}");
     }
 }
 
 #[test]
-fn a_journal_of_something_else_is_refused() {
+fn a_journal_of_another_purge_is_refused() {
     let folder = Folder::new(&TWO_ROWS.document());
     let mut gateway = Audited::start(&folder.path(""), 2, 1, "");
     let (offsets, journal) = (folder.path("offsets"), folder.path("journal"));
     gateway
         .purge(&offsets, &format!("--journal {journal}"))
         .ends_with(0);
-    gateway.asked();
+    gateway.requested();
     let good = fs::read_to_string(&journal).unwrap();
     fs::write(folder.path("other"), TWO_ROWS.document() + " ").unwrap();
     let other = folder.path("other");
@@ -76,51 +76,47 @@ fn a_journal_of_something_else_is_refused() {
         ),
         ("precious notes".to_owned(), &offsets, "is not a journal"),
         ("precious notes\n".to_owned(), &offsets, "is not a journal"),
-        (
-            good.clone() + "[]\n",
-            &offsets,
-            "line 4 cannot be understood",
-        ),
+        (good.clone() + "[]\n", &offsets, "line 4 is not valid"),
         (
             good.clone() + "{\"deleted\":[2]}\n",
             &offsets,
-            "line 4 cannot be understood",
+            "line 4 is not valid",
         ),
     ] {
         fs::write(&journal, &content).unwrap();
         let output = gateway
             .purge(offsets, &format!("--journal {journal}"))
             .ends_with(2);
-        assert_tells(&output, word);
+        assert_stderr(&output, word);
         assert_eq!(
             fs::read_to_string(&journal).unwrap(),
             content,
             "the file was touched"
         );
     }
-    assert_eq!(gateway.asked(), []);
+    assert_eq!(gateway.requested(), []);
 }
 
 #[test]
-fn a_journal_is_held_by_one_process() {
+fn a_journal_is_locked_by_one_process() {
     let (listener, endpoint) = listener();
     let folder = Folder::new(&TWO_ROWS.document());
     let (offsets, journal) = (folder.path("offsets"), folder.path("journal"));
     let purge = format!("purge --yes --output json --journal {journal} --offsets-file {offsets}");
     let mut first = at(&endpoint, &purge).start();
-    // It has sent a request, to which nobody answers.
+    // It has sent a request that gets no response.
     let (_connection, _) = listener.accept().unwrap();
     let second = at(&endpoint, &purge).output().unwrap();
     first.kill().unwrap();
     first.wait().unwrap();
     assert_eq!(second.status.code(), Some(2), "{}", stderr(&second));
-    assert_tells(&second, "in use by another process");
+    assert_stderr(&second, "in use by another process");
 }
 
-/// Files may not grow beyond a limit: the system's answer to a write is an error, as on a full disk.
+/// A file size limit makes a write fail like a full disk.
 #[test]
 #[cfg(unix)]
-fn a_journal_that_cannot_grow_stops_the_purge_and_loses_nothing() {
+fn a_journal_that_cannot_grow_stops_the_purge_and_loses_no_row() {
     let rows = Rows {
         topics: 10,
         partitions: 100,
@@ -130,12 +126,12 @@ fn a_journal_that_cannot_grow_stops_the_purge_and_loses_nothing() {
     let mut gateway = Audited::start(&folder.path(""), rows.topics, rows.partitions, "");
     let (offsets, journal) = (folder.path("offsets"), folder.path("journal"));
     let purge = gateway.purge(&offsets, &format!("--journal {journal} --output json"));
-    // One block of 512 bytes or 1024, as the shell counts, and the signal that comes with the limit ignored.
+    // The limit is one block of 512 or 1024 bytes, depending on the shell. Its signal is ignored.
     let limit = "trap '' XFSZ; ulimit -f 1; exec \"$0\" \"$@\"";
     let output = through_shell(limit, &purge).ends_with(5);
-    assert_tells(&output, "the journal cannot be written");
-    let told: Value = serde_json::from_str(&stdout(&output)).unwrap();
-    assert!(told["not_sent"].as_u64().unwrap() > 0, "{told}");
+    assert_stderr(&output, "the journal cannot be written");
+    let printed: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert!(printed["not_sent"].as_u64().unwrap() > 0, "{printed}");
     assert!(
         fs::read_to_string(&journal).unwrap().ends_with('\n'),
         "half a line was left"
@@ -146,7 +142,7 @@ fn a_journal_that_cannot_grow_stops_the_purge_and_loses_nothing() {
         "{}",
         finished.len()
     );
-    gateway.asked();
+    gateway.requested();
     gateway
         .purge(&offsets, &format!("--journal {journal}"))
         .ends_with(0);

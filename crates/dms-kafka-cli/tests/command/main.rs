@@ -1,8 +1,8 @@
-//! The command from outside: what it prints, how it ends, and what it leaves behind.
+//! Tests of the command through its output, exit codes and files.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-#![expect(clippy::panic, reason = "so does a helper of tests")]
-#![expect(clippy::print_stdout, reason = "a long test tells how far it is")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot continue fails")]
+#![expect(clippy::panic, reason = "a test helper that cannot continue fails")]
+#![expect(clippy::print_stdout, reason = "a long test prints its progress")]
 
 mod delete;
 mod delete_refused;

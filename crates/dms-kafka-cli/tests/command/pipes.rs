@@ -1,4 +1,4 @@
-//! In pipes, and where there is neither pipe nor terminal.
+//! The command in pipes, and with closed or full standard streams.
 
 #![cfg(unix)]
 
@@ -7,11 +7,11 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 
 use crate::support::{
-    Audited, Folder, Run as _, Served, assert_tells, command, dms_kafka, rows, stderr, stdout,
-    through_shell,
+    Audited, Folder, Run as _, Served, assert_stderr, command, dms_kafka, ended_with, rows, stderr,
+    stdout, through_shell,
 };
 
-/// A line of shell in which `$DMS` is the command.
+/// A shell command line in which `$DMS` is the command.
 fn shell(line: &str, folder: &Folder) -> Command {
     let inner = command();
     let mut shell = through_shell(line, &inner);
@@ -22,7 +22,7 @@ fn shell(line: &str, folder: &Folder) -> Command {
     shell
 }
 
-/// What the line prints, however it ends.
+/// The standard output of the line, whatever its exit code.
 fn printed(line: &str, folder: &Folder) -> String {
     stdout(&shell(line, folder).output().unwrap())
 }
@@ -53,19 +53,18 @@ fn json_lines_go_through_jq() {
 }
 
 #[test]
-fn a_reader_that_goes_away_changes_nothing() {
+fn a_closed_pipe_on_standard_output_does_not_stop_the_purge() {
     let folder = Folder::with_partitions(2000);
     let mut gateway = Audited::start(&folder.path(""), 1, 2000, "");
     let mut process = gateway.purge(&folder.offsets, "--output ndjson").start();
     drop(process.stdout.take());
-    let output = process.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    assert_eq!(gateway.asked().len(), 2000);
+    ended_with(process, 0);
+    assert_eq!(gateway.requested().len(), 2000);
 }
 
-/// Progress, notes, the log and the plan are told to nobody, who is no reason to stop in the middle.
+/// Progress, notes, log and preview cannot be written.
 #[test]
-fn a_listener_on_standard_error_that_goes_away_changes_nothing() {
+fn a_closed_pipe_on_standard_error_does_not_stop_the_purge() {
     for line in ["-vv", "-vv --output ndjson", "-v --progress-every 1"] {
         let folder = Folder::with_partitions(300);
         let mut gateway = Audited::start(&folder.path(""), 1, 300, "");
@@ -77,7 +76,7 @@ fn a_listener_on_standard_error_that_goes_away_changes_nothing() {
             .unwrap();
         drop(process.stderr.take());
         assert_eq!(process.wait().unwrap().code(), Some(0), "{line}");
-        assert_eq!(gateway.asked().len(), 300);
+        assert_eq!(gateway.requested().len(), 300);
     }
     let folder = Folder::new("");
     for line in [
@@ -90,10 +89,10 @@ fn a_listener_on_standard_error_that_goes_away_changes_nothing() {
 }
 
 #[test]
-fn with_standard_input_or_output_closed() {
+fn standard_input_or_output_is_closed() {
     let folder = three_rows();
     let unasked = r#""$DMS" purge --embedded --offsets-file "$OFFSETS" <&-"#;
-    assert_tells(&shell(unasked, &folder).ends_with(2), "--yes");
+    assert_stderr(&shell(unasked, &folder).ends_with(2), "--yes");
     let purge = r#""$DMS" purge --embedded --yes --offsets-file"#;
     shell(&format!(r#"{purge} "$OFFSETS" <&-"#), &folder).ends_with(1);
     let rows_from_nowhere = format!("{purge} - <&-");
@@ -114,7 +113,7 @@ fn results_that_cannot_be_written_stop_the_purge() {
             r#""$DMS" purge --embedded --yes --output {form} --offsets-file "$OFFSETS" >/dev/full"#
         );
         let output = shell(&line, &folder).ends_with(5);
-        assert_tells(
+        assert_stderr(
             &output,
             "records were deleted from some partitions, but standard output cannot be written: No space left",
         );
@@ -122,12 +121,12 @@ fn results_that_cannot_be_written_stop_the_purge() {
     let line =
         r#""$DMS" purge --embedded --yes --failures-file /dev/full --offsets-file "$OFFSETS""#;
     let output = shell(line, &folder).ends_with(5);
-    assert_tells(&output, "the failures file cannot be written");
+    assert_stderr(&output, "the failures file cannot be written");
     let output = shell(&format!("{line} --output json"), &folder).ends_with(5);
-    let told = stderr(&output);
-    let error: Value = serde_json::from_str(told.lines().next().unwrap()).unwrap();
-    assert_eq!(error["kind"], "output", "{told}");
-    assert_eq!(error["outcome"], "partial", "{told}");
+    let printed = stderr(&output);
+    let error: Value = serde_json::from_str(printed.lines().next().unwrap()).unwrap();
+    assert_eq!(error["kind"], "output", "{printed}");
+    assert_eq!(error["outcome"], "partial", "{printed}");
 }
 
 #[test]
@@ -161,12 +160,12 @@ fn output_that_cannot_be_written_is_not_bad_input() {
         r#""$DMS" completions bash > /dev/full"#,
     ] {
         let output = shell(line, &folder).ends_with(5);
-        assert_tells(&output, "cannot be written: No s");
+        assert_stderr(&output, "cannot be written: No s");
     }
 }
 
 #[test]
-fn rows_and_rows_left_go_through_pipes() {
+fn offsets_file_and_failures_file_can_be_pipes() {
     let folder = three_rows();
     let line = r#"cat "$OFFSETS" | "$DMS" purge --embedded --yes --failures-file /dev/stdout --output ndjson --offsets-file - 2>/dev/null | tail -n 2"#;
     let left = printed(line, &folder);
@@ -178,14 +177,14 @@ fn rows_and_rows_left_go_through_pipes() {
 }
 
 #[test]
-fn progress_is_told_in_lines_where_there_is_no_terminal() {
+fn progress_is_printed_in_lines_without_a_terminal() {
     let folder = Folder::with_partitions(300);
     let slow = "[[faults.rule]]\nfault = { delay_seconds = 0.15 }\n";
     let gateway = Audited::start(&folder.path(""), 1, 300, slow);
     let arguments = "--concurrency 2 --progress-every 1";
     let output = gateway.purge(&folder.offsets, arguments).ends_with(0);
-    let told = stderr(&output);
-    let line = told
+    let printed = stderr(&output);
+    let line = printed
         .lines()
         .find(|line| line.contains("of 300 rows"))
         .unwrap();
@@ -196,12 +195,12 @@ fn progress_is_told_in_lines_where_there_is_no_terminal() {
     let output = gateway
         .purge(&folder.offsets, &format!("{arguments} --output ndjson"))
         .ends_with(0);
-    let told: Value = serde_json::from_str(stderr(&output).lines().next().unwrap()).unwrap();
-    assert_eq!(told["progress"]["rows"], 300, "{told}");
+    let printed: Value = serde_json::from_str(stderr(&output).lines().next().unwrap()).unwrap();
+    assert_eq!(printed["progress"]["rows"], 300, "{printed}");
 }
 
 #[test]
-fn where_things_come_from_is_told_and_secrets_are_not() {
+fn sources_of_settings_are_logged_without_secrets() {
     let served = Served::start();
     let output = dms_kafka("delete -v --topic orders --partition 0:1 --yes")
         .args(["--instance-id", served.text("instance_id")])
@@ -210,7 +209,7 @@ fn where_things_come_from_is_told_and_secrets_are_not() {
         .env("HUAWEICLOUD_SDK_AK", served.text("access_key"))
         .env("HUAWEICLOUD_SDK_SK", served.text("secret_key"))
         .ends_with(0);
-    let told = stderr(&output);
+    let printed = stderr(&output);
     let access_key = served.text("access_key");
     for words in [
         format!(
@@ -227,10 +226,10 @@ fn where_things_come_from_is_told_and_secrets_are_not() {
             &access_key[access_key.len() - 4..]
         ),
     ] {
-        assert!(told.contains(&words), "{words}: {told}");
+        assert!(printed.contains(&words), "{words}: {printed}");
     }
     assert!(
-        !told.contains(served.text("secret_key")) && !told.contains(access_key),
-        "{told}"
+        !printed.contains(served.text("secret_key")) && !printed.contains(access_key),
+        "{printed}"
     );
 }

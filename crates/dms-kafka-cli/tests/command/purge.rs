@@ -1,16 +1,16 @@
-//! `dms-kafka purge` from outside: what is refused, what is printed, and what is left.
+//! `dms-kafka purge`: output, failures file and dry run.
 
 use std::io::BufReader;
 
 use serde_json::{Value, json};
 
 use crate::support::{
-    Folder, Run as _, Served, answer_deletion_only, assert_tells, at, dms_kafka, json_lines,
-    listener, next_is_deletion, rows, stdout,
+    Folder, Run as _, Served, assert_counts, assert_stderr, at, dms_kafka, json_lines, listener,
+    next_is_deletion, respond_to_deletion_only, rows, stdout,
 };
 
 #[test]
-fn a_file_of_kafka_delete_records_is_carried_out() {
+fn a_file_of_kafka_delete_records_is_purged() {
     let served = Served::with_topics(&["orders:3:1000", "bills:2:500"]);
     let folder = Folder::new(
         r#"{"partitions":[{"topic":"orders","partition":0,"offset":400},
@@ -22,7 +22,7 @@ ROWS  DELETED  FAILED  REQUEST FAILED  UNKNOWN  NOT SENT
    3        3       0               0        0         0
 ";
     assert_eq!(stdout(&output), expected);
-    assert_tells(
+    assert_stderr(
         &output,
         "orders          0  before 400      0  1000                400",
     );
@@ -31,7 +31,7 @@ ROWS  DELETED  FAILED  REQUEST FAILED  UNKNOWN  NOT SENT
 }
 
 #[test]
-fn each_row_has_its_line_and_the_rows_left_can_be_fed_back() {
+fn each_row_has_a_line_and_the_failures_file_is_an_offsets_file() {
     let served = Served::with_topics(&["orders:4:1000"]);
     let folder = Folder::new(&rows(&[
         ("orders", 0, 400),
@@ -72,16 +72,13 @@ fn each_row_has_its_line_and_the_rows_left_can_be_fed_back() {
     let expected = rows(&[("orders", 1, 5000), ("nowhere", 0, 1), ("orders", 7, 1)]);
     assert_eq!(json_lines(&folder.read("left")), json_lines(&expected));
     let again = served.purge(&left, "--yes --output json").ends_with(3);
-    let told: Value = serde_json::from_str(&stdout(&again)).unwrap();
-    assert_eq!(
-        (&told["rows"], &told["failed"], &told["request_failed"]),
-        (&json!(3), &json!(2), &json!(1))
-    );
-    assert_eq!(told["failures"].as_array().unwrap().len(), 3);
+    assert_counts(&again, &[("rows", 3), ("failed", 2), ("request_failed", 1)]);
+    let printed: Value = serde_json::from_str(&stdout(&again)).unwrap();
+    assert_eq!(printed["failures"].as_array().unwrap().len(), 3);
 }
 
 #[test]
-fn the_rows_left_of_a_document_are_a_document() {
+fn the_failures_file_of_a_document_is_a_document() {
     let folder = Folder::new(
         r#"{"version":1,"partitions":[{"topic":"a","partition":0,"offset":1},{"topic":"a","partition":1,"offset":5000},
             {"topic":"a","partition":2,"offset":6000}]}"#,
@@ -125,7 +122,7 @@ POST https://192.0.2.1/v2/p/kafka/instances/i/topics/a/messages/delete
 }
 
 #[test]
-fn a_topic_that_is_not_there_hides_no_other_in_the_plan() {
+fn a_missing_topic_hides_no_other_in_the_preview() {
     let served = Served::start();
     let folder = Folder::new(&rows(&[("absent", 0, 5), ("orders", 0, 5)]));
     let output = served.purge(&folder.offsets, "--yes").ends_with(3);
@@ -134,30 +131,30 @@ TOPIC   PARTITION  DELETE    START   END  RECORDS TO DELETE
 absent          0  before 5      -     -                  -
 orders          0  before 5      0  1000                  5
 ";
-    assert_tells(&output, plan);
+    assert_stderr(&output, plan);
 }
 
-/// A service with nothing but the deletion, as the vendor's page has it.
+/// The service supports deletions only, as documented by the vendor.
 #[test]
-fn without_the_companion_there_is_no_preview_and_the_deletion_goes_on() {
+fn without_partition_listing_the_purge_has_an_empty_preview() {
     let (listener, endpoint) = listener();
     std::thread::spawn(move || {
         while let Ok((connection, _)) = listener.accept() {
-            std::thread::spawn(move || answer_deletions_only(&connection));
+            std::thread::spawn(move || respond_to_deletions_only(&connection));
         }
     });
     let folder = Folder::new(&rows(&[("a", 0, 5)]));
     let output = at(&endpoint, "purge --yes --offsets-file")
         .arg(&folder.offsets)
         .ends_with(0);
-    assert_tells(&output, "before 5      -    -                  -");
+    assert_stderr(&output, "before 5      -    -                  -");
 }
 
-fn answer_deletions_only(connection: &std::net::TcpStream) -> Option<()> {
+fn respond_to_deletions_only(connection: &std::net::TcpStream) -> Option<()> {
     let mut lines = BufReader::new(connection);
     loop {
         let is_deletion = next_is_deletion(&mut lines)?;
-        answer_deletion_only(connection, is_deletion)?;
+        respond_to_deletion_only(connection, is_deletion)?;
     }
 }
 
@@ -178,7 +175,7 @@ fn a_link_to_the_failures_file_stays_a_link() {
 }
 
 #[test]
-fn a_dry_run_leaves_out_what_the_journal_records() {
+fn a_dry_run_skips_the_rows_in_the_journal() {
     let served = Served::start();
     let folder = Folder::new(&rows(&[("orders", 0, 7), ("orders", 1, 7)]));
     let journal = folder.path("journal");
@@ -194,7 +191,7 @@ fn a_dry_run_leaves_out_what_the_journal_records() {
         .ends_with(0);
     let recorded = folder.read("journal");
     assert_eq!(dry(), "");
-    // Torn, as a crash leaves it: a dry run repairs nothing.
+    // Truncated, as after a crash: a dry run does not repair it.
     let torn = &recorded[..recorded.len() - 3];
     std::fs::write(&journal, torn).unwrap();
     assert!(dry().contains(r#"{"offset":7,"partition":1}"#));

@@ -1,29 +1,18 @@
-//! What `dms-kafka purge` refuses before anything is sent.
+//! `dms-kafka purge`: input that is refused before anything is sent.
 
 use std::process::Stdio;
 
 use crate::support::{
-    Folder, Run as _, Served, assert_tells, at, dms_kafka, listener, rows, stderr, stdout, words,
+    Folder, Run as _, Served, assert_stderr, at, dms_kafka, ended_with, listener, rows, stdout,
+    words,
 };
 
 const ROW: &str = r#"{"topic":"a","partition":0,"offset":1}"#;
 
 /// Exit code, content of the offsets file, arguments, and words of the message. No connection is opened.
 const REFUSED: &[(i32, &str, &str, &[&str])] = &[
-    (2, "", "", &["holds no row"]),
-    (2, r#"{"partitions":[],"version":1}"#, "", &["holds no row"]),
-    (
-        2,
-        r#"{"partitions":[],"version":2}"#,
-        "",
-        &["line 1, column ", "it must be 1"],
-    ),
-    (
-        2,
-        r#"{"partitions":[],"version":"1"}"#,
-        "",
-        &["line 1, column ", "string \"1\", expected the version 1"],
-    ),
+    (2, "", "", &["has no rows"]),
+    (2, r#"{"partitions":[],"version":1}"#, "", &["has no rows"]),
     (
         2,
         ROW,
@@ -40,23 +29,19 @@ const REFUSED: &[(i32, &str, &str, &[&str])] = &[
         2,
         "{\"topic\":\"a\",\"partition\":0,\"offset\":1}\n{\"topic\":\"a\",\"partition\":0,\"offset\":2}\n",
         "",
-        &[
-            "row 2: ",
-            "topic a, partition 0 is named again",
-            "first in row 1",
-        ],
+        &["row 2: ", "topic a, partition 0 is already in row 1"],
     ),
     (
         2,
         "{\"partitions\":[\n{\"topic\":\"a\",\"partition\":0,\"offset\":1},\n{\"topic\":\"a\",\"partition\":0,\"offset\":1}]}",
         "",
-        &["row 2: ", "named again", "first in row 1"],
+        &["row 2: ", "already in row 1"],
     ),
     (
         2,
         "{\"topic\":\"a\",\"partition\":0,\"offset\":1}\n{\"topic\":\"a\",\"partition\":1,\"offset\":-1}\n",
         "",
-        &["line 2", "--allow-everything"],
+        &["row 2", "--allow-everything"],
     ),
     (
         2,
@@ -94,7 +79,7 @@ const REFUSED: &[(i32, &str, &str, &[&str])] = &[
 ];
 
 #[test]
-fn nothing_is_sent_of_a_file_that_breaks_a_rule() {
+fn nothing_is_sent_if_the_file_or_a_flag_is_not_valid() {
     let (listener, endpoint) = listener();
     listener.set_nonblocking(true).unwrap();
     for (code, content, line, expected) in REFUSED {
@@ -104,7 +89,7 @@ fn nothing_is_sent_of_a_file_that_breaks_a_rule() {
             .args(words(line))
             .ends_with(*code);
         for word in *expected {
-            assert_tells(&output, word);
+            assert_stderr(&output, word);
         }
         assert_eq!(stdout(&output), "");
         assert!(
@@ -115,23 +100,20 @@ fn nothing_is_sent_of_a_file_that_breaks_a_rule() {
 }
 
 #[test]
-fn rows_from_standard_input_are_checked_as_a_whole_too() {
+fn rows_from_standard_input_are_validated_before_any_is_sent() {
     let served = Served::start();
-    let run = |input: &str, line: &str| {
+    let run = |input: &str, line: &str, code| {
         let mut process = served.purge("-", line).stdin(Stdio::piped()).start();
         // A command that refuses at once does not read.
         let _ = std::io::Write::write_all(&mut process.stdin.take().unwrap(), input.as_bytes());
-        process.wait_with_output().unwrap()
+        ended_with(process, code)
     };
-    let bad = run(&(rows(&[("orders", 0, 10)]) + "x"), "--yes");
-    assert_eq!(bad.status.code(), Some(2), "{}", stderr(&bad));
-    assert_tells(&bad, "standard input, line 2, column 1");
-    let unasked = run(&rows(&[("orders", 0, 10)]), "");
-    assert_eq!(unasked.status.code(), Some(2), "{}", stderr(&unasked));
-    assert_tells(&unasked, "--yes");
+    let bad = run(&(rows(&[("orders", 0, 10)]) + "x"), "--yes", 2);
+    assert_stderr(&bad, "standard input, line 2, column 1");
+    let unasked = run(&rows(&[("orders", 0, 10)]), "", 2);
+    assert_stderr(&unasked, "--yes");
     assert_eq!(served.starts("orders", 3), [0, 0, 0]);
-    let good = run(&rows(&[("orders", 0, 10)]), "--yes");
-    assert_eq!(good.status.code(), Some(0), "{}", stderr(&good));
+    run(&rows(&[("orders", 0, 10)]), "--yes", 0);
     assert_eq!(served.starts("orders", 3), [10, 0, 0]);
 }
 
@@ -140,12 +122,12 @@ fn without_a_terminal_nothing_is_sent_unless_yes_is_given() {
     let served = Served::start();
     let folder = Folder::new(&rows(&[("orders", 0, 10)]));
     let output = served.purge(&folder.offsets, "").ends_with(2);
-    assert_tells(&output, "--yes");
+    assert_stderr(&output, "--yes");
     assert_eq!(served.starts("orders", 3), [0, 0, 0]);
 }
 
 #[test]
-fn the_rows_left_replace_neither_the_offsets_nor_the_journal() {
+fn the_failures_file_replaces_neither_the_offsets_file_nor_the_journal() {
     let folder = Folder::with_partitions(1);
     let offsets = folder.path("offsets");
     let journal = folder.path("journal");
@@ -154,13 +136,13 @@ fn the_rows_left_replace_neither_the_offsets_nor_the_journal() {
         let files =
             format!("--offsets-file {offsets} --journal {journal} --failures-file {failures}");
         let output = at("http://127.0.0.1:9", &format!("purge --yes {files}")).ends_with(2);
-        assert_tells(&output, "would replace");
+        assert_stderr(&output, "would replace");
         assert!(!std::fs::exists(&journal).unwrap(), "a journal was begun");
     }
 }
 
 #[test]
-fn missing_credentials_are_bad_usage() {
+fn missing_credentials_end_with_exit_code_2() {
     let folder = Folder::new(&rows(&[("a", 0, 1)]));
     let output = at(
         "http://127.0.0.1:9",
@@ -169,14 +151,14 @@ fn missing_credentials_are_bad_usage() {
     .arg(&folder.offsets)
     .env_remove("HUAWEICLOUD_SDK_SK")
     .ends_with(2);
-    assert_tells(&output, "HUAWEICLOUD_SDK_SK");
+    assert_stderr(&output, "HUAWEICLOUD_SDK_SK");
 }
 
 #[test]
-fn a_folder_is_no_offsets_file() {
+fn a_folder_is_not_an_offsets_file() {
     let folder = Folder::new("");
     let output = dms_kafka("purge --embedded --yes --offsets-file")
         .arg(folder.path(""))
         .ends_with(5);
-    assert_tells(&output, "cannot be read: Is a directory");
+    assert_stderr(&output, "cannot be read: Is a directory");
 }

@@ -1,4 +1,4 @@
-//! Purges that are killed and taken up again.
+//! Purges that are killed and resumed.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::support::{Audited, Folder, RECORDS, Run as _, stderr, stdout};
+use crate::support::{Audited, Folder, RECORDS, Run as _, assert_counts, ended_with, stdout};
 
-/// Topics by partitions, in the order of a round through all topics, as an unsorted file has them.
+/// One row for each partition of each topic; the topics alternate, as in an unsorted file.
 pub(crate) struct Rows {
     pub(crate) topics: u32,
     pub(crate) partitions: u32,
-    /// Every how many rows one deletes everything; 0 for none.
+    /// The interval between rows that delete everything; 0 for no such rows.
     pub(crate) everything: u64,
 }
 
@@ -37,7 +37,7 @@ impl Rows {
         u64::from(topic) + u64::try_from(partition).unwrap() * u64::from(self.topics)
     }
 
-    /// As `kafka-delete-records.sh` takes them.
+    /// The rows in the format of `kafka-delete-records.sh`.
     pub(crate) fn document(&self) -> String {
         let mut text = "{\"version\":1,\"partitions\":[".to_owned();
         for number in 0..self.count() {
@@ -52,7 +52,7 @@ impl Rows {
         text + "]}\n"
     }
 
-    /// Where each partition starts after all rows were carried out.
+    /// The start offset of each partition after the purge.
     pub(crate) fn starts(&self) -> Vec<Vec<i64>> {
         let start = |topic, partition| match self.row(self.number(topic, partition)).2 {
             -1 => RECORDS,
@@ -69,7 +69,7 @@ impl Rows {
     }
 }
 
-/// The rows that the journal calls finished, by number, with their state.
+/// The state of each finished row in the journal, by row number.
 pub(crate) fn recorded(journal: &str) -> HashMap<u64, String> {
     let text = fs::read_to_string(journal).unwrap_or_default();
     let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
@@ -90,7 +90,7 @@ fn length(path: &str) -> u64 {
     fs::metadata(path).map_or(0, |metadata| metadata.len())
 }
 
-/// The most memory that the process has had at once, in KiB, where the system tells.
+/// The peak memory of the process in KiB, on Linux.
 fn peak_memory(process: &Child) -> u64 {
     let status = fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
@@ -98,7 +98,7 @@ fn peak_memory(process: &Child) -> u64 {
         .unwrap_or_default()
 }
 
-/// Waits until the process has ended or the journal has grown to a length; says whether the process runs on.
+/// Waits until the process ends or the journal has a length; returns whether the process still runs.
 fn runs_until(process: &mut Child, journal: &str, bytes: u64, peak: &mut u64) -> bool {
     let deadline = Instant::now() + Duration::from_secs(900);
     loop {
@@ -109,13 +109,13 @@ fn runs_until(process: &mut Child, journal: &str, bytes: u64, peak: &mut u64) ->
         if length(journal) >= bytes {
             return true;
         }
-        assert!(Instant::now() < deadline, "the purge stands still");
+        assert!(Instant::now() < deadline, "the purge makes no progress");
         std::thread::sleep(Duration::from_millis(1));
     }
 }
 
-/// Kills a purge at random moments and takes it up again. No row is sent again that the journal held at that time, and the
-/// end is that of a purge which nothing disturbed. Returns the peak memory in KiB.
+/// Kills a purge at random times and resumes it. Rows that the journal records must not be sent again, and the final state
+/// must be that of an undisturbed purge. Returns the peak memory in KiB.
 fn kill_and_resume(rows: &Rows, kills: u32, more: &str) -> u64 {
     let folder = Folder::new(&rows.document());
     let mut gateway = Audited::start(&folder.path(""), rows.topics, rows.partitions, "");
@@ -123,7 +123,7 @@ fn kill_and_resume(rows: &Rows, kills: u32, more: &str) -> u64 {
     let arguments = format!("--output json --journal {journal}{more}");
     let (mut peak, mut killed) = (0, 0);
     let mut finished = HashMap::new();
-    // A line of the journal names about ten rows in more than sixty bytes.
+    // A line of the journal has about ten rows and more than sixty bytes.
     let share = rows.count() * 8 / u64::from(kills + 1);
     for _ in 0..kills {
         let mut process = gateway
@@ -145,26 +145,24 @@ fn kill_and_resume(rows: &Rows, kills: u32, more: &str) -> u64 {
             finished.len()
         );
     }
-    assert_eq!(killed, kills, "a kill came too late");
+    assert_eq!(killed, kills, "the purge ended before it was killed");
     let mut last = gateway.purge(&offsets, &arguments).start();
     runs_until(&mut last, &journal, u64::MAX, &mut peak);
-    let output = last.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    let told: Value = serde_json::from_str(&stdout(&output)).unwrap();
-    assert_eq!(told["deleted"], rows.count());
+    let output = ended_with(last, 0);
+    assert_counts(&output, &[("deleted", rows.count())]);
     none_sent_again(rows, &mut gateway, &finished);
     assert_eq!(recorded(&journal).len() as u64, rows.count());
     assert_eq!(gateway.starts(), rows.starts());
     peak
 }
 
-/// Looks at what was sent since the last look; says how many rows.
+/// Checks the rows that were sent since the last call, and returns their number.
 pub(crate) fn none_sent_again(
     rows: &Rows,
     gateway: &mut Audited,
     finished: &HashMap<u64, String>,
 ) -> usize {
-    let asked = gateway.asked();
+    let asked = gateway.requested();
     for (topic, partition, offset) in &asked {
         let number = rows.number(*topic, *partition);
         assert_eq!(
@@ -181,7 +179,7 @@ pub(crate) fn none_sent_again(
 }
 
 #[test]
-fn a_purge_that_is_killed_goes_on_where_it_was() {
+fn a_killed_purge_resumes_where_it_stopped() {
     let rows = Rows {
         topics: 20,
         partitions: 300,
@@ -205,7 +203,6 @@ fn a_million_rows_over_a_thousand_topics_killed_ten_times() {
     assert!(peak < 64 * 1024, "{peak} KiB");
 }
 
-/// A deletion of everything is sent once at most, and what is not known is said.
 #[test]
 fn deletions_of_everything_are_never_repeated() {
     let rows = Rows {
@@ -235,10 +232,10 @@ fn deletions_of_everything_are_never_repeated() {
         );
         process.kill().unwrap();
         process.wait().unwrap();
-        asked.extend(gateway.asked());
+        asked.extend(gateway.requested());
     }
     let output = gateway.purge(&offsets, &arguments).ends_with(4);
-    asked.extend(gateway.asked());
+    asked.extend(gateway.requested());
     let times = asked.iter().fold(HashMap::new(), |mut times, row| {
         *times.entry(row).or_insert(0) += 1;
         times
@@ -270,7 +267,7 @@ fn deletions_of_everything_are_never_repeated() {
     );
     let left: Value = serde_json::from_str(&folder.read("left")).unwrap();
     assert_eq!(left["partitions"], Value::Array(Vec::new()));
-    // Nothing is left to send, and no failures file names them: the results do, however often the purge is taken up.
+    // No row is left to send. The results report the unknown rows each time the purge is resumed.
     let again = stdout(&gateway.purge(&offsets, &arguments).ends_with(4));
     assert_eq!(again.lines().count(), unknown, "{again}");
 }

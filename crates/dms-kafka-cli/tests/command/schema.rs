@@ -1,4 +1,4 @@
-//! What is printed for programs has the form that `output.schema.json` describes.
+//! JSON output is valid according to `output.schema.json`.
 
 use std::fs;
 
@@ -33,7 +33,7 @@ const MIXED: &str = r#"{"topic":"orders","partition":0,"offset":400}
 "#;
 
 #[test]
-fn results_have_the_documented_form() {
+fn results_follow_the_schema() {
     let served = Served::start();
     let delete = "--partition 0:400 --partition 9:1 --everything 2 --yes --output json";
     let output = served.delete(delete).output().unwrap();
@@ -72,7 +72,7 @@ fn results_have_the_documented_form() {
 }
 
 #[test]
-fn errors_and_messages_have_the_documented_form() {
+fn errors_and_messages_follow_the_schema() {
     let folder = Folder::new(MIXED);
     let refused = dms_kafka("purge --embedded --yes --output json --offsets-file")
         .arg(&folder.offsets)
@@ -87,8 +87,8 @@ fn errors_and_messages_have_the_documented_form() {
         .env("HUAWEICLOUD_SDK_SK", "wrong")
         .output()
         .unwrap();
-    let told = stderr(&stopped);
-    let (error, notes) = told.split_once('\n').unwrap();
+    let printed = stderr(&stopped);
+    let (error, notes) = printed.split_once('\n').unwrap();
     check("error", error);
     check("message", notes);
     let slow = Folder::new(&rows(&[("orders", 0, 1)]));

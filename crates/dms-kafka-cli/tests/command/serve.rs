@@ -1,4 +1,4 @@
-//! `dms-kafka serve` with a file.
+//! `dms-kafka serve`.
 
 use std::fs;
 #[cfg(unix)]
@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::support::{Folder, Run as _, Served, assert_tells, dms_kafka, stdout};
+use crate::support::{Folder, Run as _, Served, assert_stderr, dms_kafka, stdout};
 
 const CONFIG: &str = r#"
 listen = "192.0.2.1:1"
@@ -28,9 +28,9 @@ fn config() -> (Folder, String) {
     (folder, path)
 }
 
-/// The file listens on an address that this machine does not have.
+/// The address in the file does not exist on this machine.
 #[test]
-fn a_flag_goes_before_a_variable_and_a_variable_before_the_file() {
+fn flags_override_variables_and_variables_override_the_file() {
     let (_folder, path) = config();
     let serve = |line: &str, variables: &[(&str, &str)]| {
         let mut serve = dms_kafka(line);
@@ -61,8 +61,8 @@ fn a_flag_goes_before_a_variable_and_a_variable_before_the_file() {
     ));
     assert!(served.text("endpoint").starts_with("http://127.0.0.1:"));
     let from_file = serve(&with_config, &[]).ends_with(2);
-    assert_tells(&from_file, "192.0.2.1:1");
-    // Topics that are typed go before a file that the environment names.
+    assert_stderr(&from_file, "192.0.2.1:1");
+    // Topics on the command line override a file in the environment.
     let in_memory = Served::ready(&mut serve(
         "serve --topic orders:1:1",
         &[("DMS_KAFKA_SERVE_CONFIG", "no/such/file")],
@@ -71,38 +71,43 @@ fn a_flag_goes_before_a_variable_and_a_variable_before_the_file() {
 }
 
 #[test]
-fn a_file_is_checked_without_serving() {
+fn check_config_validates_without_serving() {
     let (folder, path) = config();
     let check = || dms_kafka(&format!("serve --check-config --config {path}"));
     let good = check().env("GATEWAY_SK", "SK").ends_with(0);
-    assert_eq!(stdout(&good), format!("{path} holds together\n"));
+    assert_eq!(stdout(&good), format!("{path} is valid\n"));
     let no_secret = check().ends_with(2);
-    assert_tells(&no_secret, "GATEWAY_SK");
+    assert_stderr(&no_secret, "GATEWAY_SK");
     fs::write(
         folder.path("gateway.toml"),
         CONFIG.replace("listen", "listens"),
     )
     .unwrap();
     let mistyped = check().ends_with(2);
-    assert_tells(&mistyped, "line 2");
+    assert_stderr(&mistyped, "line 2");
 }
 
 #[test]
-fn what_cannot_be_served_is_told() {
+fn invalid_flags_are_refused() {
     for (code, line, word) in [
         (2, "serve", "--topic"),
         (2, "serve --check-config", "--config"),
         (5, "serve --config no/such/file", "no/such/file"),
         (2, "serve --config f --topic a:1:1", "--topic"),
+        (
+            2,
+            "serve --listen 0.0.0.0:0 --topic orders:1:1",
+            "DMS_KAFKA_SERVE_SECRET_KEY",
+        ),
     ] {
-        assert_tells(&dms_kafka(line).ends_with(code), word);
+        assert_stderr(&dms_kafka(line).ends_with(code), word);
     }
 }
 
-/// A client that does not finish its request keeps the gateway waiting.
+/// The gateway waits for a client that does not finish its request.
 #[cfg(unix)]
 #[test]
-fn who_asks_twice_to_stop_does_not_wait() {
+fn a_second_signal_does_not_wait() {
     let mut served = Served::start();
     let address = served.text("endpoint").replace("http://", "");
     let mut client = TcpStream::connect(address).unwrap();

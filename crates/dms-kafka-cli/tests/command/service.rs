@@ -1,11 +1,11 @@
-//! Regions, projects, and what goes before what.
+//! Endpoint, region and project from flags and environment.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::Command;
 
-use crate::support::{Run as _, Served, assert_tells, dms_kafka, listener};
+use crate::support::{Run as _, Served, assert_stderr, dms_kafka, listener};
 
-/// `delete` in a region whose endpoint the environment tells.
+/// `delete` in a region whose endpoint is in the environment.
 fn in_a_region(served: &Served) -> Command {
     let mut delete = dms_kafka("delete -v --region my-own-1 --topic orders --partition 0:1 --yes");
     delete
@@ -20,12 +20,12 @@ fn in_a_region(served: &Served) -> Command {
 }
 
 #[test]
-fn a_region_tells_the_endpoint() {
+fn a_region_sets_the_endpoint() {
     let served = Served::start();
     let output = in_a_region(&served)
         .args(["--project-id", served.text("project_id")])
         .ends_with(0);
-    assert_tells(
+    assert_stderr(
         &output,
         &format!(
             "endpoint {} from the region my-own-1 (--region)",
@@ -35,7 +35,7 @@ fn a_region_tells_the_endpoint() {
 }
 
 #[test]
-fn what_is_typed_goes_before_what_is_in_the_environment() {
+fn flags_override_the_environment() {
     let served = Served::start();
     let project = ["--project-id", served.text("project_id")];
     let output = in_a_region(&served)
@@ -44,18 +44,18 @@ fn what_is_typed_goes_before_what_is_in_the_environment() {
         .env("HUAWEICLOUD_SDK_PROJECT_ID", "another")
         .env("DMS_KAFKA_INSTANCE_ID", "another")
         .ends_with(0);
-    assert_tells(&output, "from the region my-own-1 (--region)");
+    assert_stderr(&output, "from the region my-own-1 (--region)");
     let output = in_a_region(&served)
         .args(project)
         .args(["--endpoint", served.text("endpoint")])
         .env("HUAWEICLOUD_SDK_REGION_KAFKA_MY_OWN_1", "https://192.0.2.1")
         .ends_with(0);
-    assert_tells(&output, "from --endpoint");
+    assert_stderr(&output, "from --endpoint");
 }
 
-/// An identity service that knows one project.
+/// IAM has one project.
 #[test]
-fn the_regions_own_project_is_looked_up() {
+fn the_project_of_the_region_is_looked_up() {
     let served = Served::start();
     let (iam, endpoint) = listener();
     let body = format!(
@@ -77,10 +77,10 @@ fn the_regions_own_project_is_looked_up() {
     let output = in_a_region(&served)
         .env("HUAWEICLOUD_SDK_IAM_ENDPOINT", endpoint)
         .ends_with(0);
-    assert_tells(
+    assert_stderr(
         &output,
         &format!(
-            "project {} is the one of the credentials",
+            "project {} from the credentials or looked up",
             served.text("project_id")
         ),
     );

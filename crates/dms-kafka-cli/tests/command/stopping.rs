@@ -1,4 +1,4 @@
-//! Being asked to stop.
+//! Interrupts.
 
 #![cfg(unix)]
 
@@ -11,13 +11,13 @@ use std::sync::{Arc, mpsc};
 use serde_json::Value;
 
 use crate::support::{
-    Audited, Folder, Run as _, answer_deletion_only, assert_tells, at, listener, next_is_deletion,
-    signal, stderr, stdout,
+    Audited, Folder, Run as _, assert_counts, assert_stderr, at, ended_with, listener,
+    next_is_deletion, respond_to_deletion_only, signal, stderr, stdout,
 };
 
 const TOPICS: u32 = 1;
 const PARTITIONS: u32 = 300;
-/// Each request takes a while, so that a signal finds some under way.
+/// Delays each request, so that some are in flight when the signal arrives.
 const SLOW: &str = "[[faults.rule]]\nfault = { delay_seconds = 0.05 }\n";
 
 /// Starts a purge and waits for its first result.
@@ -32,7 +32,7 @@ fn begun(gateway: &Audited, folder: &Folder, line: &str) -> (Child, BufReader<Ch
 }
 
 #[test]
-fn a_signal_stops_sending_waits_for_what_is_under_way_and_tells_how_to_go_on() {
+fn a_signal_stops_sending_waits_for_requests_in_flight_and_prints_the_next_step() {
     for name in ["-INT", "-TERM"] {
         let folder = Folder::with_partitions(PARTITIONS);
         let mut gateway = Audited::start(&folder.path(""), TOPICS, PARTITIONS, SLOW);
@@ -41,21 +41,20 @@ fn a_signal_stops_sending_waits_for_what_is_under_way_and_tells_how_to_go_on() {
         signal(&process, name);
         let mut rest = String::new();
         results.read_to_string(&mut rest).unwrap();
-        let output = process.wait_with_output().unwrap();
-        assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
-        let told = stderr(&output);
+        let output = ended_with(process, 130);
+        let printed = stderr(&output);
         for words in [
-            "waiting for the requests under way",
+            "waiting for the requests in flight",
             "interrupted",
-            "give the same command again",
+            "run the same command again",
             &journal,
         ] {
-            assert!(told.contains(words), "{words}: {told}");
+            assert!(printed.contains(words), "{words}: {printed}");
         }
-        // The row that was read to see the purge begin belongs to it.
+        // Includes the row that was read in `begun`.
         let shown = 1 + rest.lines().count();
         assert_eq!(
-            gateway.asked().len(),
+            gateway.requested().len(),
             shown,
             "each row that was sent has its result"
         );
@@ -67,27 +66,25 @@ fn a_signal_stops_sending_waits_for_what_is_under_way_and_tells_how_to_go_on() {
             )
             .ends_with(0);
         assert_eq!(
-            gateway.asked().len(),
+            gateway.requested().len(),
             PARTITIONS as usize - shown,
             "the rest and nothing else"
         );
-        let told: Value = serde_json::from_str(&stdout(&again)).unwrap();
-        assert_eq!(told["deleted"], PARTITIONS);
+        assert_counts(&again, &[("deleted", PARTITIONS.into())]);
     }
 }
 
 #[test]
-fn without_a_journal_the_rows_left_are_what_to_go_on_with() {
+fn without_a_journal_the_purge_continues_from_the_failures_file() {
     let folder = Folder::with_partitions(PARTITIONS);
     let mut gateway = Audited::start(&folder.path(""), TOPICS, PARTITIONS, SLOW);
     let left = folder.path("left");
     let (process, mut results) = begun(&gateway, &folder, &format!("--failures-file {left}"));
     signal(&process, "-INT");
     results.read_to_string(&mut String::new()).unwrap();
-    let output = process.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
-    assert_tells(&output, &format!("--offsets-file {left}"));
-    let sent = gateway.asked().len();
+    let output = ended_with(process, 130);
+    assert_stderr(&output, &format!("--offsets-file {left}"));
+    let sent = gateway.requested().len();
     assert_eq!(
         folder.read("left").lines().count(),
         PARTITIONS as usize - sent
@@ -103,31 +100,26 @@ fn the_second_signal_does_not_wait() {
     let left = folder.path("left");
     let purge = format!("purge --yes --output json --failures-file {left} --offsets-file");
     let mut process = at(&endpoint, &purge).arg(&folder.offsets).start();
-    // A request was sent, to which nobody answers.
+    // A request was sent that gets no response.
     let (mut connection, _) = listener.accept().unwrap();
     connection.read_exact(&mut [0]).unwrap();
-    let mut told = BufReader::new(process.stderr.take().unwrap());
+    let mut printed = BufReader::new(process.stderr.take().unwrap());
     let mut said = String::new();
     signal(&process, "-INT");
-    told.read_line(&mut said).unwrap();
+    printed.read_line(&mut said).unwrap();
     assert!(said.contains("interrupt again"), "{said}");
     signal(&process, "-INT");
-    told.read_to_string(&mut said).unwrap();
+    printed.read_to_string(&mut said).unwrap();
     let output = process.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130), "{said}");
-    assert!(said.contains("is not known"), "{said}");
-    let summary: Value = serde_json::from_str(&stdout(&output)).unwrap();
-    assert_eq!(
-        (&summary["unknown"], &summary["not_sent"]),
-        (&10.into(), &290.into()),
-        "{summary}"
-    );
-    // All of them can be sent again: an absolute offset does no harm twice.
+    assert!(said.contains("is unknown"), "{said}");
+    assert_counts(&output, &[("unknown", 10), ("not_sent", 290)]);
+    // All rows can be sent again: deleting before the same offset again has no effect.
     assert_eq!(folder.read("left").lines().count(), PARTITIONS as usize);
 }
 
 #[test]
-fn a_single_deletion_is_waited_for_too() {
+fn delete_waits_for_the_response_too() {
     let folder = Folder::with_partitions(1);
     let gateway = Audited::start(
         &folder.path(""),
@@ -137,43 +129,41 @@ fn a_single_deletion_is_waited_for_too() {
     );
     let delete = "delete -vv --topic t0 --partition 0:7 --yes --output json";
     let mut process = at(gateway.endpoint(), delete).start();
-    let mut told = BufReader::new(process.stderr.take().unwrap());
+    let mut printed = BufReader::new(process.stderr.take().unwrap());
     let mut said = String::new();
-    // The log tells when the request goes out.
+    // The log shows when the request is sent.
     while !said.contains("connected to") {
-        assert!(told.read_line(&mut said).unwrap() > 0, "{said}");
+        assert!(printed.read_line(&mut said).unwrap() > 0, "{said}");
     }
     signal(&process, "-INT");
-    told.read_to_string(&mut said).unwrap();
+    printed.read_to_string(&mut said).unwrap();
     let output = process.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130), "{said}");
-    assert!(said.contains("waiting for the answer"), "{said}");
+    assert!(said.contains("waiting for the response"), "{said}");
     let shown: Value = serde_json::from_str(&stdout(&output)).unwrap();
     assert_eq!(shown["partitions"][0]["status"], "deleted");
 }
 
-/// The deletion is done, so its result is shown although the service no longer says what is left.
 #[test]
-fn a_result_is_not_kept_back_by_a_service_that_falls_silent() {
+fn the_result_is_printed_although_the_service_stops_responding() {
     let (listener, endpoint) = listener();
     let (silent, is_silent) = mpsc::channel();
     let has_deleted = Arc::new(AtomicBool::new(false));
     std::thread::spawn(move || {
         while let Ok((connection, _)) = listener.accept() {
             let (silent, has_deleted) = (silent.clone(), has_deleted.clone());
-            std::thread::spawn(move || answer_until_deleted(&connection, &has_deleted, &silent));
+            std::thread::spawn(move || respond_until_deleted(&connection, &has_deleted, &silent));
         }
     });
     let process = at(&endpoint, "delete --topic t0 --partition 0:7 --yes").start();
     is_silent.recv().unwrap();
     signal(&process, "-INT");
-    let output = process.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
+    let output = ended_with(process, 130);
     assert!(stdout(&output).contains("deleted"), "{}", stdout(&output));
 }
 
-/// Answers until it has answered a deletion, and tells when it is asked more.
-fn answer_until_deleted(
+/// Responds to requests until the first deletion, and reports when it receives another request.
+fn respond_until_deleted(
     connection: &TcpStream,
     has_deleted: &AtomicBool,
     silent: &mpsc::Sender<()>,
@@ -186,6 +176,6 @@ fn answer_until_deleted(
             continue;
         }
         has_deleted.store(is_deletion, Ordering::SeqCst);
-        answer_deletion_only(connection, is_deletion)?;
+        respond_to_deletion_only(connection, is_deletion)?;
     }
 }

@@ -1,4 +1,4 @@
-//! Runs the command as a user would.
+//! Runs the command, and gateways for it.
 
 use std::ffi::OsStr;
 use std::fmt::Write as _;
@@ -13,20 +13,20 @@ use dms_kafka::auth::Credentials;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// The command, without the environment's credentials and settings.
+/// The command, without credentials and settings from the environment.
 pub(crate) fn command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_dms-kafka"));
     let ours = |name: &str| name.starts_with("HUAWEICLOUD_") || name.starts_with("DMS_KAFKA_");
     for (name, _) in std::env::vars().filter(|(name, _)| ours(name)) {
         command.env_remove(name);
     }
-    // The chain of sources ends there, before the metadata service of the machine.
+    // An error here keeps the provider chain from asking the metadata service of the machine.
     command.env("HUAWEICLOUD_SDK_CREDENTIALS_FILE", "no/such/file");
     command.stdin(Stdio::null());
     command
 }
 
-/// The command with a line of arguments. Two spaces have an empty word between them.
+/// The command with a line of arguments. There is an empty argument between two spaces.
 pub(crate) fn dms_kafka(line: &str) -> Command {
     let mut command = command();
     command.args(words(line));
@@ -37,12 +37,12 @@ pub(crate) fn words(line: &str) -> impl Iterator<Item = &str> {
     line.split(' ').filter(|_| !line.is_empty())
 }
 
-/// The command with a line of arguments, and project, instance and keys of a service that does not look at them.
+/// The command with a line of arguments, and any project, instance and keys.
 pub(crate) fn at(endpoint: &str, line: &str) -> Command {
     with_service([endpoint, "p", "i", "AK", "SK"], line)
 }
 
-/// The command with endpoint, project, instance and keys of a service behind the name of the subcommand.
+/// The command with a line of arguments, and endpoint, project, instance and keys after the subcommand.
 fn with_service(
     [endpoint, project_id, instance_id, access_key, secret_key]: [&str; 5],
     line: &str,
@@ -61,7 +61,7 @@ fn with_service(
 }
 
 pub(crate) trait Run {
-    /// Runs the command, which must end with this exit code.
+    /// Runs the command and asserts its exit code.
     fn ends_with(&mut self, code: i32) -> Output;
 
     /// Starts the command with its standard output and standard error in pipes.
@@ -90,9 +90,26 @@ impl Run for Command {
     }
 }
 
+/// Waits for the process and asserts its exit code.
+#[track_caller]
+pub(crate) fn ended_with(process: Child, code: i32) -> Output {
+    let output = process.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(code), "{}", stderr(&output));
+    output
+}
+
+/// Asserts counts of rows in the JSON that a purge prints at its end.
+#[track_caller]
+pub(crate) fn assert_counts(output: &Output, expected: &[(&str, u64)]) {
+    let summary: Value = serde_json::from_str(&stdout(output)).unwrap();
+    for (name, count) in expected {
+        assert_eq!(summary[name], *count, "{name}: {summary}");
+    }
+}
+
 /// Asserts that standard error contains a text.
 #[track_caller]
-pub(crate) fn assert_tells(output: &Output, text: &str) {
+pub(crate) fn assert_stderr(output: &Output, text: &str) {
     assert!(
         stderr(output).contains(text),
         "{text} is not in: {}",
@@ -116,14 +133,14 @@ pub(crate) fn through_shell(line: &str, inner: &Command) -> Command {
     shell
 }
 
-/// A port on this machine, and the endpoint that it is.
+/// A listener on a free port, and its endpoint.
 pub(crate) fn listener() -> (TcpListener, String) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     (listener, endpoint)
 }
 
-/// The endpoint of a port that was free a moment ago; nothing listens on it.
+/// An endpoint on which nothing listens.
 pub(crate) fn endpoint_of_nothing() -> String {
     listener().1
 }
@@ -143,7 +160,7 @@ pub(crate) fn json_lines(text: &str) -> Vec<Value> {
         .collect()
 }
 
-/// A gateway in a process of its own.
+/// A gateway in its own process.
 pub(crate) struct Served {
     process: Child,
     ready: Value,
@@ -186,7 +203,7 @@ impl Served {
         signal(&self.process, name);
     }
 
-    /// The exit code, once it has ended.
+    /// The exit code, or `None` if it still runs.
     #[cfg(unix)]
     pub(crate) fn ended(&mut self) -> Option<i32> {
         self.process.try_wait().unwrap()?.code()
@@ -223,7 +240,7 @@ impl Served {
         self.command(&format!("delete --topic orders {line}"))
     }
 
-    /// Where the partitions of a topic start now: the embedded look is another process, so the API is asked.
+    /// The start offsets of a topic's partitions, from a deletion before offset 0.
     pub(crate) fn starts(&self, topic: &str, partitions: u32) -> Vec<i64> {
         let mut look = self.command(&format!("delete --yes --topic {topic}"));
         for partition in 0..partitions {
@@ -251,7 +268,7 @@ pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
-/// As Ctrl-C does.
+/// Sends the signal of Ctrl-C.
 pub(crate) fn interrupt(process: &Child) {
     signal(process, "-INT");
 }
@@ -264,7 +281,7 @@ pub(crate) fn signal(process: &Child, signal: &str) {
     assert!(sent.success());
 }
 
-/// Reads the next request; says whether it is a deletion. `None` when the client has gone.
+/// Reads the next request and returns whether it is a deletion; `None` if the client has disconnected.
 pub(crate) fn next_is_deletion(lines: &mut BufReader<&TcpStream>) -> Option<bool> {
     let (mut head, mut length) = (String::new(), 0);
     while !head.ends_with("\r\n\r\n") {
@@ -279,8 +296,11 @@ pub(crate) fn next_is_deletion(lines: &mut BufReader<&TcpStream>) -> Option<bool
     Some(head.starts_with("POST"))
 }
 
-/// Answers a deletion from partition 0, and anything else as a service that has nothing but deletions.
-pub(crate) fn answer_deletion_only(mut connection: &TcpStream, is_deletion: bool) -> Option<()> {
+/// Responds to a deletion from partition 0, and with 405 to any other request.
+pub(crate) fn respond_to_deletion_only(
+    mut connection: &TcpStream,
+    is_deletion: bool,
+) -> Option<()> {
     let (status, body) = if is_deletion {
         (
             "200 OK",
@@ -294,14 +314,14 @@ pub(crate) fn answer_deletion_only(mut connection: &TcpStream, is_deletion: bool
     connection.write_all(answer.as_bytes()).ok()
 }
 
-/// How many records each partition has at the start.
+/// The records in each partition at the start.
 pub(crate) const RECORDS: i64 = 1000;
 
-/// Topics `t0`, `t1`, … with as many partitions each, and the log of requests.
+/// A gateway with topics `t0`, `t1`, … and an audit log.
 pub(crate) struct Audited {
     served: Served,
     log: PathBuf,
-    /// Up to where the log was read.
+    /// How much of the log was read.
     read: u64,
     topics: u32,
 }
@@ -353,8 +373,8 @@ impl Audited {
         purge
     }
 
-    /// The deletions that were asked for since the last look: topic, partition and offset.
-    pub(crate) fn asked(&mut self) -> Vec<(u32, i32, i64)> {
+    /// The deletions that were requested since the last call: topic, partition and offset.
+    pub(crate) fn requested(&mut self) -> Vec<(u32, i32, i64)> {
         let mut file = File::open(&self.log).unwrap();
         file.seek(SeekFrom::Start(self.read)).unwrap();
         let mut reader = BufReader::new(file);
@@ -382,7 +402,7 @@ impl Audited {
         }
     }
 
-    /// Where each partition of each topic starts now.
+    /// The start offset of each partition of each topic.
     pub(crate) fn starts(&self) -> Vec<Vec<i64>> {
         let client = Client::builder()
             .endpoint(self.endpoint())
@@ -430,7 +450,7 @@ impl Folder {
         }
     }
 
-    /// As many partitions of topic `t0`, each to be deleted below 7.
+    /// One row before offset 7 for each of `count` partitions of topic `t0`.
     pub(crate) fn with_partitions(count: u32) -> Self {
         let row =
             |partition| format!("{{\"topic\":\"t0\",\"partition\":{partition},\"offset\":7}}\n");

@@ -1,4 +1,4 @@
-//! At a terminal: questions, progress and Ctrl-C.
+//! Confirmation, progress and Ctrl-C in a terminal.
 
 #![cfg(unix)]
 
@@ -9,8 +9,8 @@ use rexpect::session::{PtySession, spawn_command};
 
 use crate::support::{Audited, Folder, Run as _, Served, at, dms_kafka, through_shell, words};
 
-const PATIENCE: Option<u64> = Some(20_000);
-/// Each request takes a while, so that a purge is seen on its way.
+const TIMEOUT: Option<u64> = Some(20_000);
+/// Delays each request, so that the progress is visible.
 const SLOW: &str = "[[faults.rule]]\nfault = { delay_seconds = 0.05 }\n";
 
 fn at_a_terminal(mut command: Command) -> PtySession {
@@ -18,29 +18,34 @@ fn at_a_terminal(mut command: Command) -> PtySession {
         .env("TERM", "xterm")
         .env_remove("NO_COLOR")
         .stdin(Stdio::inherit());
-    spawn_command(command, PATIENCE).unwrap()
+    spawn_command(command, TIMEOUT).unwrap()
 }
 
 fn exit_code(session: &PtySession) -> i32 {
     match session.process().wait().unwrap() {
         WaitStatus::Exited(_, code) => code,
-        other => panic!("it ended by {other:?}"),
+        other => panic!("it ended with {other:?}"),
     }
 }
 
+#[track_caller]
+fn ends_with(session: &mut PtySession, code: i32) {
+    session.exp_eof().unwrap();
+    assert_eq!(exit_code(session), code);
+}
+
 #[test]
-fn everything_is_deleted_when_the_topics_name_is_typed() {
+fn everything_is_deleted_after_the_topic_name_is_typed() {
     let served = Served::start();
     let mut session = at_a_terminal(served.delete("--everything 2"));
     session
-        .exp_string("Topic orders will lose, for good:")
+        .exp_string("Records of topic orders that will be deleted permanently:")
         .unwrap();
     session.exp_regex(r"2 +everything +0 +1000 +1000").unwrap();
     session.exp_string("Type orders to delete: ").unwrap();
     session.send_line("orders").unwrap();
     session.exp_string("deleted").unwrap();
-    session.exp_eof().unwrap();
-    assert_eq!(exit_code(&session), 0);
+    ends_with(&mut session, 0);
     assert_eq!(served.starts("orders", 3), [0, 0, 1000]);
 }
 
@@ -52,38 +57,35 @@ fn any_other_word_deletes_nothing() {
         session.exp_string("Type orders to delete: ").unwrap();
         session.send_line(word).unwrap();
         session.exp_string("nothing was deleted").unwrap();
-        session.exp_eof().unwrap();
-        assert_eq!(exit_code(&session), 2, "{word}");
+        ends_with(&mut session, 2);
     }
     let mut session = at_a_terminal(served.delete("--partition 0:400"));
     session.exp_string("Type yes to delete: ").unwrap();
     session.send_control('d').unwrap();
     session.exp_string("nothing was deleted").unwrap();
-    session.exp_eof().unwrap();
-    assert_eq!(exit_code(&session), 2);
+    ends_with(&mut session, 2);
     assert_eq!(served.starts("orders", 3), [0, 0, 0]);
 }
 
 #[test]
-fn a_question_that_nobody_sees_is_not_asked() {
+fn without_a_terminal_on_standard_error_there_is_no_question() {
     let served = Served::start();
     let inner = served.delete("--everything 2");
     let unseen = "exec \"$0\" \"$@\" 2>/dev/null";
     let mut session = at_a_terminal(through_shell(unseen, &inner));
-    session.exp_eof().unwrap();
-    assert_eq!(exit_code(&session), 2);
+    ends_with(&mut session, 2);
     assert_eq!(served.starts("orders", 3), [0, 0, 0]);
 }
 
 #[test]
-fn a_failure_is_red_unless_colours_are_not_wanted() {
+fn a_failure_is_red_unless_no_color_is_set() {
     for (no_color, is_red) in [(None, true), (Some("1"), false)] {
         let mut failing = dms_kafka("delete --embedded --yes --topic orders --partition 0:5000");
         failing.env("TERM", "xterm").env_remove("NO_COLOR");
         if let Some(value) = no_color {
             failing.env("NO_COLOR", value);
         }
-        let mut session = spawn_command(failing, PATIENCE).unwrap();
+        let mut session = spawn_command(failing, TIMEOUT).unwrap();
         let shown = session.exp_eof().unwrap();
         assert!(shown.contains("failed"), "{shown}");
         assert_eq!(
@@ -96,7 +98,7 @@ fn a_failure_is_red_unless_colours_are_not_wanted() {
     }
 }
 
-/// A purge at a terminal, on its way: each request takes a while.
+/// A purge in a terminal that has started.
 fn purging(gateway: &Audited, folder: &Folder, line: &str) -> PtySession {
     let journal = format!("--journal {}", folder.path("journal"));
     let mut purge = gateway.purge(&folder.offsets, &journal);
@@ -107,7 +109,7 @@ fn purging(gateway: &Audited, folder: &Folder, line: &str) -> PtySession {
 }
 
 #[test]
-fn a_bar_shows_rate_failures_and_time_left() {
+fn the_bar_shows_rate_failures_and_time_left() {
     let folder = Folder::with_partitions(300);
     let gateway = Audited::start(&folder.path(""), 1, 300, SLOW);
     let mut session = purging(&gateway, &folder, "");
@@ -115,13 +117,11 @@ fn a_bar_shows_rate_failures_and_time_left() {
         .exp_regex(r"[1-9][0-9]*/s, [0-9]+[a-z]+ left")
         .unwrap();
     session.exp_regex("300 +300 +0").unwrap();
-    session.exp_eof().unwrap();
-    assert_eq!(exit_code(&session), 0);
+    ends_with(&mut session, 0);
 }
 
-/// Rows and what is said stand on lines of their own, and are for programs, bar or not.
 #[test]
-fn json_lines_and_the_bar_keep_apart() {
+fn json_lines_are_separate_from_the_bar() {
     let folder = Folder::with_partitions(300);
     let gateway = Audited::start(&folder.path(""), 1, 300, SLOW);
     let mut session = purging(&gateway, &folder, "--output ndjson");
@@ -138,9 +138,8 @@ fn json_lines_and_the_bar_keep_apart() {
     assert_eq!(exit_code(&session), 130);
 }
 
-/// What is said stands on lines of its own, not behind the bar.
 #[test]
-fn the_log_and_the_bar_keep_apart() {
+fn log_lines_are_separate_from_the_bar() {
     let folder = Folder::with_partitions(300);
     let gateway = Audited::start(&folder.path(""), 1, 300, SLOW);
     let mut session = purging(&gateway, &folder, "-vv");
@@ -158,26 +157,25 @@ fn the_log_and_the_bar_keep_apart() {
 }
 
 #[test]
-fn ctrl_c_stops_a_purge_and_tells_how_to_go_on() {
+fn ctrl_c_stops_a_purge_and_prints_the_next_step() {
     let folder = Folder::with_partitions(300);
     let mut gateway = Audited::start(&folder.path(""), 1, 300, SLOW);
     let mut session = purging(&gateway, &folder, "");
     session.send_control('c').unwrap();
     session
-        .exp_string("waiting for the requests under way")
+        .exp_string("waiting for the requests in flight")
         .unwrap();
     session.exp_string("ROWS").unwrap();
-    session.exp_string("give the same command again").unwrap();
-    session.exp_eof().unwrap();
-    assert_eq!(exit_code(&session), 130);
-    let sent = gateway.asked().len();
+    session.exp_string("run the same command again").unwrap();
+    ends_with(&mut session, 130);
+    let sent = gateway.requested().len();
     assert!(sent < 300, "{sent}");
     let again = format!("--journal {} --concurrency 16", folder.path("journal"));
     gateway.purge(&folder.offsets, &again).ends_with(0);
-    assert_eq!(gateway.asked().len(), 300 - sent);
+    assert_eq!(gateway.requested().len(), 300 - sent);
 }
 
-/// Whoever starts a command with SIGINT ignored, as a shell does behind `&`, wants it to stay so.
+/// Whether SIGINT is ignored, as in a background job of a shell.
 fn interrupts_are_ignored() -> bool {
     const SIGINT: u64 = 1 << 1;
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -198,14 +196,14 @@ fn ctrl_c_at_the_question_deletes_nothing() {
     session.exp_string("Type orders to delete: ").unwrap();
     session.send_control('c').unwrap();
     session.exp_eof().unwrap();
-    // The shell calls that 130.
+    // A shell reports that as 130.
     let ended = session.process().wait().unwrap();
     assert!(matches!(ended, WaitStatus::Signaled(..)), "{ended:?}");
     assert_eq!(served.starts("orders", 3), [0, 0, 0]);
 }
 
 #[test]
-fn everything_of_one_topic_of_a_file_needs_its_name() {
+fn purge_of_everything_asks_for_the_topic_name() {
     let folder = Folder::new("{\"topic\":\"t0\",\"partition\":0,\"offset\":-1}\n");
     let mut gateway = Audited::start(&folder.path(""), 1, 1, "");
     let mut purge = at(
@@ -215,15 +213,14 @@ fn everything_of_one_topic_of_a_file_needs_its_name() {
     purge.arg(&folder.offsets);
     let mut session = at_a_terminal(purge);
     session.exp_string("Type t0 to delete: ").unwrap();
-    assert!(gateway.asked().is_empty());
+    assert!(gateway.requested().is_empty());
     session.send_line("t0").unwrap();
-    session.exp_eof().unwrap();
-    assert_eq!(exit_code(&session), 0);
-    assert_eq!(gateway.asked(), [(0, 0, -1)]);
+    ends_with(&mut session, 0);
+    assert_eq!(gateway.requested(), [(0, 0, -1)]);
 }
 
 #[test]
-fn a_file_that_changes_while_the_question_stands_is_not_carried_out() {
+fn a_file_that_changes_during_the_question_is_refused() {
     let folder = Folder::with_partitions(2);
     let mut gateway = Audited::start(&folder.path(""), 1, 2, "");
     let mut purge = at(gateway.endpoint(), "purge --offsets-file");
@@ -241,9 +238,8 @@ fn a_file_that_changes_while_the_question_stands_is_not_carried_out() {
     .unwrap();
     session.send_line("yes").unwrap();
     session
-        .exp_string("it was changed while it was read")
+        .exp_string("was changed after it was opened")
         .unwrap();
-    session.exp_eof().unwrap();
-    assert_eq!(exit_code(&session), 2);
-    assert_eq!(gateway.asked(), []);
+    ends_with(&mut session, 2);
+    assert_eq!(gateway.requested(), []);
 }

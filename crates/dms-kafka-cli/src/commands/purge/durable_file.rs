@@ -1,4 +1,4 @@
-//! A file that lines are appended to, and that a thread brings to the disk.
+//! A file of lines that a thread syncs to the disk.
 
 use std::fs::File;
 use std::io::{self, Seek as _, SeekFrom, Write as _};
@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 
 use tokio::sync::watch;
 
-/// How many lines are on the disk, or why no more will be.
+/// How many lines are on the disk, or why syncing failed.
 type Synced = Result<u64, Arc<io::Error>>;
 
 pub(super) struct DurableFile {
@@ -20,12 +20,12 @@ struct Writing {
     file: File,
     length: u64,
     lines: u64,
-    /// Tells the thread how many lines there are.
+    /// Sends the number of lines to the thread.
     wanted: mpsc::Sender<u64>,
 }
 
 impl DurableFile {
-    /// Appends behind the first `length` bytes.
+    /// Appends after the first `length` bytes.
     pub(super) fn new(mut file: File, length: u64) -> io::Result<Self> {
         file.seek(SeekFrom::Start(length))?;
         let to_sync = file.try_clone()?;
@@ -49,7 +49,7 @@ impl DurableFile {
     /// Hands a line to the operating system.
     ///
     /// # Errors
-    /// Also those that the disk gave for earlier lines. A line that cannot be written is not there at all.
+    /// Also if an earlier line could not be synced. A line that fails is removed.
     pub(super) fn append(&self, line: &[u8]) -> io::Result<()> {
         self.number(line).map(drop)
     }
@@ -62,7 +62,7 @@ impl DurableFile {
         let seen = synced
             .wait_for(|synced| synced.is_err() || is_there(synced))
             .await
-            .map_err(|_| gone())?;
+            .map_err(|_| thread_stopped())?;
         seen.as_ref().map(drop).map_err(repeat)
     }
 
@@ -77,19 +77,22 @@ impl DurableFile {
         }
         writing.length += line.len() as u64;
         writing.lines += 1;
-        writing.wanted.send(writing.lines).map_err(|_| gone())?;
+        writing
+            .wanted
+            .send(writing.lines)
+            .map_err(|_| thread_stopped())?;
         Ok(writing.lines)
     }
 
     /// Returns when every line is on the disk.
     pub(super) fn close(self) -> io::Result<()> {
         drop(self.writing);
-        self.thread.join().map_err(|_| gone())?;
+        self.thread.join().map_err(|_| thread_stopped())?;
         self.synced.borrow().as_ref().map(drop).map_err(repeat)
     }
 }
 
-/// Whatever was appended while the disk was busy goes with the next turn.
+/// One sync covers all lines that were appended during the previous one.
 fn sync(file: &File, lines: &mpsc::Receiver<u64>, synced: &watch::Sender<Synced>) {
     while let Ok(first) = lines.recv() {
         let last = lines.try_iter().last().unwrap_or(first);
@@ -106,6 +109,6 @@ fn repeat(error: &Arc<io::Error>) -> io::Error {
     io::Error::new(error.kind(), Arc::clone(error))
 }
 
-fn gone() -> io::Error {
-    io::Error::other("the thread that brings it to the disk is gone")
+fn thread_stopped() -> io::Error {
+    io::Error::other("the thread that syncs it to the disk has stopped")
 }

@@ -1,4 +1,4 @@
-//! The failures file: what is left to do, in the form of the offsets file.
+//! The failures file: the rows that were not deleted, in the format of the offsets file.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
-use super::file::Layout;
+use super::offsets_file::Layout;
 use super::paths;
-use super::rows::{self, RowState, Rows, States};
+use super::rows::{self, RowState, RowStates, Rows};
 use crate::exit::Failure;
 
-/// A place to write the failures to, opened before anything is sent.
+/// Opened before anything is sent.
 pub(super) enum FailuresFile {
-    /// Put in place when it is complete.
+    /// A temporary file that is renamed when it is complete.
     Replaced { path: PathBuf, file: NamedTempFile },
     /// A pipe or a device.
     Stream(File),
@@ -21,7 +21,7 @@ pub(super) enum FailuresFile {
 
 impl FailuresFile {
     pub(super) fn create(path: &Path) -> Result<Self, Failure> {
-        // The file behind a link is replaced, not the link: it may be /dev/stdout.
+        // The target of a link is replaced, not the link, which may be /dev/stdout.
         let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
         let created = if path.exists() && !path.is_file() {
             OpenOptions::new().write(true).open(path).map(Self::Stream)
@@ -39,9 +39,9 @@ impl FailuresFile {
         })
     }
 
-    /// Writes every row that is not known to be deleted, but those whose deletion of everything may have been carried
-    /// out: repeating it would delete what was written since.
-    pub(super) fn write(self, layout: Layout, rows: &Rows, states: &States) -> io::Result<()> {
+    /// Writes the rows that are not known to be deleted. It leaves out deletions of all records with unknown outcome:
+    /// repeating them would delete newer records.
+    pub(super) fn write(self, layout: Layout, rows: &Rows, states: &RowStates) -> io::Result<()> {
         match self {
             Self::Stream(file) => write_rows(file, layout, rows, states),
             Self::Replaced { path, file } => {
@@ -54,7 +54,7 @@ impl FailuresFile {
     }
 }
 
-fn write_rows(file: impl Write, layout: Layout, rows: &Rows, states: &States) -> io::Result<()> {
+fn write_rows(file: impl Write, layout: Layout, rows: &Rows, states: &RowStates) -> io::Result<()> {
     let mut file = BufWriter::new(file);
     let (before, between, after) = match layout {
         Layout::Document => ("{\"partitions\":[\n", ",\n", "],\"version\":1}\n"),
@@ -65,11 +65,11 @@ fn write_rows(file: impl Write, layout: Layout, rows: &Rows, states: &States) ->
     for (row, state) in rows.iter().zip(states.all().iter()) {
         let is_left = match state {
             RowState::Deleted => false,
-            RowState::Unknown | RowState::UnderWay => !row.is_everything(),
+            RowState::Unknown | RowState::InFlight => !row.is_everything(),
             _ => true,
         };
         if is_left {
-            // A topic's name has no character that JSON escapes.
+            // Topic names contain no character that JSON escapes.
             write!(
                 file,
                 r#"{separator}{{"topic":"{}","partition":{},"offset":{}}}"#,

@@ -1,10 +1,10 @@
-//! The journal: which rows of an offsets file are finished, so that a purge can be taken up again.
+//! The journal records the finished rows of an offsets file, so that a purge can be resumed.
 //!
-//! A file of JSON lines: a header that says what is purged, then one line for each request. A line is handed to the
-//! operating system at once, so that it outlives the process, and reaches the disk with the next group; a request that
-//! deletes everything waits until its intent is on the disk. What stands after the last line break is what a crash has
-//! torn: it is cut off.
+//! It has JSON lines: a header that identifies the purge, then one line for each request. A line is handed to the
+//! operating system at once, so that it survives a crash of the process, and is synced to the disk with other lines. A
+//! request that deletes all records waits until its intent is on the disk. An incomplete last line is removed.
 
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufRead as _, BufReader, Write as _};
@@ -14,25 +14,29 @@ use serde::{Deserialize, Serialize};
 
 use super::durable_file::DurableFile;
 use super::paths;
-use super::rows::{RowState, States};
+use super::rows::{RowState, RowStates};
 use crate::exit::Failure;
 
 const NAME: &str = "dms-kafka purge";
 const VERSION: u32 = 1;
-const NO_JOURNAL: &str = "is not a journal of dms-kafka: name another file";
+const NO_JOURNAL: &str = "is not a journal of dms-kafka: use another file";
 
-/// An open journal, held against other processes until it is closed.
+/// An open journal, locked until it is closed.
 pub(super) struct Journal {
     file: DurableFile,
 }
 
 impl Journal {
-    /// Opens the journal, or begins it, and sets the states of the rows that it records. An intent without a result
-    /// leaves its rows [`UnderWay`](RowState::UnderWay).
+    /// Opens or creates the journal, and sets the states of the rows that it records. Rows of an intent without a result
+    /// are [`InFlight`](RowState::InFlight).
     ///
     /// # Errors
-    /// Usage: the file is no journal, or one of another purge, or in use. Output: it cannot be opened or written.
-    pub(super) fn open(path: &Path, header: &Header, states: &States) -> Result<Self, Failure> {
+    /// Usage: the file is not the journal of this purge, or is locked. Output: it cannot be opened or written.
+    pub(super) fn open(
+        path: &Path,
+        header: &JournalHeader,
+        states: &RowStates,
+    ) -> Result<Self, Failure> {
         let file = open_with(
             path,
             OpenOptions::new()
@@ -49,19 +53,22 @@ impl Journal {
             Err(TryLockError::Error(error)) => return Err(failed(path, "locked", &error)),
         }
         let length = match replay(path, &file, header, states)? {
-            0 => begin(path, &file, header).map_err(|error| failed(path, "begun", &error))?,
+            0 => begin(path, &file, header).map_err(|error| failed(path, "created", &error))?,
             length => length,
         };
-        // Cuts off what a crash has torn.
+        // Removes an incomplete last line.
         file.set_len(length)
             .and_then(|()| DurableFile::new(file, length))
             .map(|file| Self { file })
-            .map_err(|error| failed(path, "continued", &error))
+            .map_err(|error| failed(path, "opened", &error))
     }
 
-    /// Sets the states of the rows as [`open`](Self::open) does, and changes nothing; a journal that is yet to be begun
-    /// records nothing.
-    pub(super) fn look(path: &Path, header: &Header, states: &States) -> Result<(), Failure> {
+    /// Sets the states of the rows like [`open`](Self::open), without changing or creating the journal.
+    pub(super) fn read_states(
+        path: &Path,
+        header: &JournalHeader,
+        states: &RowStates,
+    ) -> Result<(), Failure> {
         if !path.exists() {
             return Ok(());
         }
@@ -69,31 +76,24 @@ impl Journal {
         replay(path, &file, header, states).map(drop)
     }
 
-    /// Records that these rows are about to be sent; returns when a crash cannot undo that any more.
+    /// Records that these rows are about to be sent; returns when that is on the disk.
     pub(super) async fn intend(&self, rows: &[u64]) -> io::Result<()> {
-        let entry = Entry {
-            intent: rows.to_vec(),
-            ..Entry::default()
-        };
-        self.file.append_durably(&entry.line()?).await
+        let entry = JournalEntry::from([(Recorded::Intent, rows.to_vec())]);
+        self.file.append_durably(&line(&entry)?).await
     }
 
-    /// Rows whose deletion of everything was begun and never finished are unknown from now on.
-    pub(super) fn settle_intents(&self, states: &States) -> io::Result<()> {
-        let rows = states.rows_in(RowState::UnderWay);
+    /// Rows of an intent without a result become [`Unknown`](RowState::Unknown).
+    pub(super) fn mark_intents_unknown(&self, states: &RowStates) -> io::Result<()> {
+        let rows = states.rows_in(RowState::InFlight);
         if !rows.is_empty() {
-            self.record(&Entry {
-                unknown: rows.clone(),
-                ..Entry::default()
-            })?;
+            self.record(&JournalEntry::from([(Recorded::Unknown, rows.clone())]))?;
             states.set_all(&rows, RowState::Unknown);
         }
         Ok(())
     }
 
-    /// Records results.
-    pub(super) fn record(&self, entry: &Entry) -> io::Result<()> {
-        self.file.append(&entry.line()?)
+    pub(super) fn record(&self, entry: &JournalEntry) -> io::Result<()> {
+        self.file.append(&line(entry)?)
     }
 
     /// Returns when everything is on the disk.
@@ -117,7 +117,7 @@ fn failed(path: &Path, what: &str, error: &io::Error) -> Failure {
 }
 
 fn open_with(path: &Path, options: &OpenOptions) -> Result<File, Failure> {
-    // Opening a pipe would wait for its other end.
+    // Opening a named pipe would block.
     if path.exists() && !path.is_file() {
         return Err(refused(path, "is not a regular file"));
     }
@@ -126,8 +126,13 @@ fn open_with(path: &Path, options: &OpenOptions) -> Result<File, Failure> {
         .map_err(|error| failed(path, "opened", &error))
 }
 
-/// Reads what there is, and returns how many bytes of it are whole lines.
-fn replay(path: &Path, file: &File, header: &Header, states: &States) -> Result<u64, Failure> {
+/// Applies all complete lines and returns their length in bytes.
+fn replay(
+    path: &Path,
+    file: &File,
+    header: &JournalHeader,
+    states: &RowStates,
+) -> Result<u64, Failure> {
     let mut reader = BufReader::new(file);
     let mut line = Vec::new();
     let mut length = 0;
@@ -144,17 +149,17 @@ fn replay(path: &Path, file: &File, header: &Header, states: &States) -> Result<
         }
         if number == 1 {
             header.check(&line).map_err(|cause| refused(path, cause))?;
-        } else if !Entry::parse(&line).is_some_and(|entry| entry.apply(states)) {
-            return Err(refused(path, format!("line {number} cannot be understood")));
+        } else if !apply(&line, states) {
+            return Err(refused(path, format!("line {number} is not valid")));
         }
         length += read as u64;
     }
     Ok(length)
 }
 
-/// Writes the header to the disk, and the file's name too.
-fn begin(path: &Path, mut file: &File, header: &Header) -> io::Result<u64> {
-    let line = header.line()?;
+/// Writes the header and syncs file and folder.
+fn begin(path: &Path, mut file: &File, header: &JournalHeader) -> io::Result<u64> {
+    let line = line(header)?;
     file.set_len(0)?;
     io::Seek::rewind(&mut file)?;
     file.write_all(&line)?;
@@ -164,10 +169,10 @@ fn begin(path: &Path, mut file: &File, header: &Header) -> io::Result<u64> {
     Ok(line.len() as u64)
 }
 
-/// The first line: what is purged.
+/// The first line, which identifies the purge.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Header {
+pub(super) struct JournalHeader {
     /// `dms-kafka purge`
     journal: String,
     version: u32,
@@ -178,7 +183,7 @@ pub(super) struct Header {
     instance_id: String,
 }
 
-impl Header {
+impl JournalHeader {
     pub(super) fn new(offsets_sha256: &str, rows: u64, endpoint: &str, instance_id: &str) -> Self {
         Self {
             journal: NAME.to_owned(),
@@ -190,24 +195,20 @@ impl Header {
         }
     }
 
-    fn line(&self) -> io::Result<Vec<u8>> {
-        line(self)
+    /// Whether these bytes are the start of this header.
+    fn begins_with(&self, incomplete: &[u8]) -> bool {
+        line(self).is_ok_and(|line| line.starts_with(incomplete))
     }
 
-    /// Whether this header may have been torn to these bytes.
-    fn begins_with(&self, torn: &[u8]) -> bool {
-        self.line().is_ok_and(|line| line.starts_with(torn))
-    }
-
-    /// Whether a journal with this first line can be continued.
+    /// Checks that the first line of a journal is this header.
     fn check(&self, line: &[u8]) -> Result<(), String> {
         let Ok(found) = serde_json::from_slice::<Self>(line) else {
             return Err(NO_JOURNAL.to_owned());
         };
         let what = if (&found.journal, found.version) != (&self.journal, self.version) {
-            return Err("is of another version of dms-kafka".to_owned());
+            return Err("has the format of another version of dms-kafka".to_owned());
         } else if (&found.offsets_sha256, found.rows) != (&self.offsets_sha256, self.rows) {
-            "another offsets file, or an earlier state of this one".to_owned()
+            "another offsets file, or another version of this file".to_owned()
         } else if found.endpoint != self.endpoint {
             format!("the endpoint {}", found.endpoint)
         } else if found.instance_id != self.instance_id {
@@ -215,58 +216,46 @@ impl Header {
         } else {
             return Ok(());
         };
-        Err(format!("belongs to {what}: name another journal"))
+        Err(format!("belongs to {what}: use another journal"))
     }
 }
 
-/// Any other line: numbers of rows, counted from 0, and what became of them.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct Entry {
-    /// About to delete everything.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) intent: Vec<u64>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) deleted: Vec<u64>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) failed: Vec<u64>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) refused: Vec<u64>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) unknown: Vec<u64>,
-    /// Intended and certainly not done.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(super) undone: Vec<u64>,
+/// Any other line: numbers of rows, from 0, by what is recorded.
+pub(super) type JournalEntry = BTreeMap<Recorded, Vec<u64>>;
+
+/// Applied in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Recorded {
+    /// A request that deletes all records is about to be sent.
+    Intent,
+    Deleted,
+    Failed,
+    Refused,
+    Unknown,
+    /// The request of an intent had no effect.
+    Undone,
 }
 
-impl Entry {
-    fn parse(line: &[u8]) -> Option<Self> {
-        // A list would do for serde.
-        line.starts_with(b"{")
-            .then(|| serde_json::from_slice(line).ok())?
+impl Recorded {
+    fn state(self) -> RowState {
+        match self {
+            Self::Intent => RowState::InFlight,
+            Self::Deleted => RowState::Deleted,
+            Self::Failed => RowState::Failed,
+            Self::Refused => RowState::Refused,
+            Self::Unknown => RowState::Unknown,
+            Self::Undone => RowState::Waiting,
+        }
     }
+}
 
-    fn line(&self) -> io::Result<Vec<u8>> {
-        line(self)
-    }
-
-    /// Sets the states; `false` when a row is named that there is not.
-    fn apply(&self, states: &States) -> bool {
-        [
-            (&self.intent, RowState::UnderWay),
-            (&self.deleted, RowState::Deleted),
-            (&self.failed, RowState::Failed),
-            (&self.refused, RowState::Refused),
-            (&self.unknown, RowState::Unknown),
-            (&self.undone, RowState::Waiting),
-        ]
-        .into_iter()
-        .all(|(rows, state)| states.set_all(rows, state))
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
+/// Returns `false` for a line that is not valid, or a row number that does not exist.
+fn apply(line: &[u8], states: &RowStates) -> bool {
+    serde_json::from_slice::<JournalEntry>(line).is_ok_and(|entry| {
+        let mut entry = entry.iter();
+        entry.all(|(recorded, rows)| states.set_all(rows, recorded.state()))
+    })
 }
 
 fn line(value: &impl Serialize) -> io::Result<Vec<u8>> {

@@ -1,48 +1,110 @@
-//! `dms-kafka purge`: deletions by the thousand, from a file.
+//! `dms-kafka purge`: many deletions, from a file.
 
 mod durable_file;
 mod failures_file;
-mod file;
 mod journal;
+mod offsets_file;
 mod paths;
 mod preview;
 mod progress;
 mod report;
-mod requests;
 mod rows;
+mod sender;
 
 use std::cell::RefCell;
 use std::fmt::Write as _;
-use std::num::NonZeroU64;
+use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::Args;
 use futures_util::StreamExt as _;
 
-use crate::arguments::Purge;
 use crate::confirm;
 use crate::exit::{Exit, Failure};
 use crate::interrupt::Interrupts;
-use crate::service::{self, Service};
+use crate::service::{self, Service, ServiceSettings};
+use crate::settings::Resolved;
 use crate::stderr;
 use crate::stdout;
 use failures_file::FailuresFile;
-use file::OffsetsFile;
-use journal::{Header, Journal};
+use journal::{Journal, JournalHeader};
+use offsets_file::OffsetsFile;
 use paths::real_path;
 use progress::Progress;
-use report::Report;
-use requests::{Sender, Stops};
-use rows::{Counts, RowState, Rows, States};
+use report::{PurgeFormat, PurgeReport};
+use rows::{RowCounts, RowState, RowStates, Rows};
+use sender::{RequestSender, StopReasons};
 
-/// Rows of a topic are gathered within so many rows of the file.
+#[derive(Debug, Args)]
+pub(crate) struct Purge {
+    #[command(flatten)]
+    pub(crate) service: Resolved<ServiceSettings>,
+
+    /// File with partitions and offsets, or - for standard input: the JSON of kafka-delete-records.sh, or one row such as
+    /// {"topic":"orders","partition":0,"offset":400} on each line; the offset -1 deletes all records
+    #[arg(long, value_name = "FILE", help_heading = "Deletion")]
+    pub(crate) offsets_file: PathBuf,
+
+    /// Allow rows with the offset -1, which delete all records of a partition
+    #[arg(long, help_heading = "Safety")]
+    pub(crate) allow_everything: bool,
+
+    /// Maximum number of requests in flight
+    #[arg(long, value_name = "N", default_value = "4", help_heading = "Limits")]
+    pub(crate) concurrency: NonZeroUsize,
+
+    /// Maximum number of partitions in a request
+    #[arg(long, value_name = "N", default_value = "10", help_heading = "Limits")]
+    pub(crate) partitions_per_request: NonZeroUsize,
+
+    /// Stop sending after N rows have failed; no limit if omitted
+    #[arg(long, value_name = "N", help_heading = "Limits")]
+    pub(crate) max_failures: Option<NonZeroU64>,
+
+    /// Record each finished row in this file, and skip the rows that it records
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with = "embedded",
+        help_heading = "Recovery"
+    )]
+    pub(crate) journal: Option<PathBuf>,
+
+    /// At the end, write the rows that were not deleted to this file, in the format of the offsets file
+    #[arg(long, value_name = "FILE", help_heading = "Recovery")]
+    pub(crate) failures_file: Option<PathBuf>,
+
+    /// Seconds between progress lines if standard error is not a terminal
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value = "10",
+        help_heading = "Output"
+    )]
+    pub(crate) progress_every: NonZeroU32,
+
+    /// Delete without asking for confirmation
+    #[arg(long, short, help_heading = "Safety")]
+    pub(crate) yes: bool,
+
+    /// Print the requests and do not send them
+    #[arg(long, help_heading = "Safety")]
+    pub(crate) dry_run: bool,
+
+    /// Output format
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = PurgeFormat::Table, help_heading = "Output")]
+    pub(crate) output: PurgeFormat,
+}
+
+/// A request gets its rows from this many consecutive rows of the file.
 const WINDOW: usize = 10_000;
 
 pub(crate) async fn purge(arguments: Box<Purge>) -> Result<Exit, Failure> {
     if !arguments.dry_run {
-        can_ask(&arguments)?;
+        check_confirmation(&arguments)?;
     }
     let (file, rows) = OffsetsFile::read(
         &arguments.offsets_file,
@@ -54,8 +116,8 @@ pub(crate) async fn purge(arguments: Box<Purge>) -> Result<Exit, Failure> {
         .map(|topic| (&topic.name, topic.highest_partition));
     let json = arguments.output.is_json();
     let service = Service::new(&arguments.service.0, json, topics).await?;
-    let job = Job {
-        states: States::new(rows.len()),
+    let job = PurgeJob {
+        states: RowStates::new(rows.len()),
         arguments: &arguments,
         service: &service,
         file,
@@ -68,31 +130,31 @@ pub(crate) async fn purge(arguments: Box<Purge>) -> Result<Exit, Failure> {
     }
 }
 
-/// Whether there is an answer: standard input cannot give both the rows and a word.
-fn can_ask(arguments: &Purge) -> Result<(), Failure> {
+/// Standard input cannot provide both the rows and the confirmation.
+fn check_confirmation(arguments: &Purge) -> Result<(), Failure> {
     if !arguments.yes && arguments.offsets_file == Path::new("-") {
         return Err(Failure::usage(
-            "nobody can be asked while the rows come from standard input: nothing was deleted; give --yes to delete",
+            "rows from standard input cannot be confirmed: add --yes, or use a file; nothing was deleted",
         ));
     }
-    confirm::possible(arguments.yes)
+    confirm::check_possible(arguments.yes)
 }
 
-/// A purge whose file is valid.
-struct Job<'a> {
+/// A purge with a valid offsets file.
+struct PurgeJob<'a> {
     arguments: &'a Purge,
     service: &'a Service,
     file: OffsetsFile,
     rows: Arc<Rows>,
-    states: States,
+    states: RowStates,
 }
 
-impl Job<'_> {
-    /// Prints each request, as `delete --dry-run` does.
+impl PurgeJob<'_> {
+    /// Prints each request.
     async fn dry_run(&self) -> Result<Exit, Failure> {
         let json = self.arguments.output.is_json();
         if let Some(journal) = &self.arguments.journal {
-            Journal::look(journal, &self.header(), &self.states)?;
+            Journal::read_states(journal, &self.header(), &self.states)?;
         }
         let rows = rows::waiting(&self.rows, &self.states);
         let mut requests = pin!(self.settings().requests(rows));
@@ -106,7 +168,7 @@ impl Job<'_> {
 
     async fn run(&self) -> Result<Exit, Failure> {
         let arguments = self.arguments;
-        self.check_names()?;
+        self.check_failures_file()?;
         let journal = match &arguments.journal {
             Some(path) => Some(Journal::open(path, &self.header(), &self.states)?),
             None => None,
@@ -115,11 +177,11 @@ impl Job<'_> {
             Some(path) => Some(FailuresFile::create(path)?),
             None => None,
         };
-        self.service.tell_identity().await;
+        self.service.log_identity().await;
         self.confirm().await?;
         self.file.check_unchanged()?;
-        let mut report = Report::new(arguments.output);
-        self.settle_intents(journal.as_ref(), &mut report)?;
+        let mut report = PurgeReport::new(arguments.output);
+        self.mark_intents_unknown(journal.as_ref(), &mut report)?;
         let before = self.states.counts();
         let progress = Progress::new(
             self.rows.len() as u64,
@@ -127,7 +189,7 @@ impl Job<'_> {
             arguments.output.is_json(),
         );
         let mut interrupts = Interrupts::listen()?;
-        let sender = Sender {
+        let sender = RequestSender {
             states: &self.states,
             journal: journal.as_ref(),
             progress: &progress,
@@ -135,15 +197,15 @@ impl Job<'_> {
             max_failures: arguments.max_failures.map(NonZeroU64::get),
             before,
             tick: Duration::from_secs(arguments.progress_every.get().into()),
-            stops: RefCell::default(),
+            reasons: RefCell::default(),
         };
         let rows = rows::waiting(&self.rows, &self.states);
-        let stops = sender
+        let reasons = sender
             .send_all(self.settings(), rows, &mut report, &mut interrupts)
             .await;
         progress.end();
-        let troubles = self.close(journal, failures_file);
-        self.conclude(stops, troubles, &report)
+        let file_failures = self.close(journal, failures_file);
+        self.conclude(reasons, file_failures, &report)
     }
 
     fn settings(&self) -> dms_kafka::Purge {
@@ -154,9 +216,9 @@ impl Job<'_> {
             .with_window(WINDOW)
     }
 
-    /// What the journal belongs to.
-    fn header(&self) -> Header {
-        Header::new(
+    /// Identifies the purge in its journal.
+    fn header(&self) -> JournalHeader {
+        JournalHeader::new(
             self.file.sha256.as_deref().unwrap_or_default(),
             self.rows.len() as u64,
             self.service.client.endpoint(),
@@ -164,8 +226,8 @@ impl Job<'_> {
         )
     }
 
-    /// The failures file takes the place of what had its name: that must be neither of the others.
-    fn check_names(&self) -> Result<(), Failure> {
+    /// Refuses a failures file that would replace the offsets file or the journal.
+    fn check_failures_file(&self) -> Result<(), Failure> {
         let arguments = self.arguments;
         let Some(failures) = arguments.failures_file.as_deref().and_then(real_path) else {
             return Ok(());
@@ -174,50 +236,52 @@ impl Job<'_> {
         let is_same = |other: &&PathBuf| real_path(other).as_ref() == Some(&failures);
         match others.into_iter().flatten().find(is_same) {
             Some(other) => Err(Failure::usage(format!(
-                "--failures-file would replace {}: name another file; nothing was sent",
+                "--failures-file would replace {}: use another file; nothing was sent",
                 other.display()
             ))),
             None => Ok(()),
         }
     }
 
-    /// Shows what will go, and asks.
+    /// Shows the preview and asks for confirmation.
     async fn confirm(&self) -> Result<(), Failure> {
         if self.arguments.yes && self.arguments.output.is_json() {
             return Ok(());
         }
-        let mut plan = "These records will be lost, for good:\n".to_owned();
-        plan.push_str(&preview::table(self.service, &self.rows).await?);
+        let mut preview = "Records that will be deleted permanently:\n".to_owned();
+        preview.push_str(&preview::table(self.service, &self.rows).await?);
         let already = self.states.counts().finished();
         if already > 0 {
             // Writing to a string does not fail.
             let _ = writeln!(
-                plan,
-                "{already} of the rows are in the journal: they are not sent again"
+                preview,
+                "{already} of the rows are recorded in the journal and will not be sent"
             );
         }
         if self.arguments.yes {
-            stderr::text(&plan);
+            stderr::text(&preview);
             return Ok(());
         }
-        confirm::ask(&plan, preview::word(&self.rows))
+        confirm::ask(&preview, preview::word(&self.rows))
     }
 
-    /// Deletions of everything that earlier runs may have carried out are told each time, as no failures file names them,
-    /// and not repeated.
-    fn settle_intents(
+    /// Reports the deletions of all records that an earlier run started and did not finish. They are not repeated, and no
+    /// failures file contains them.
+    fn mark_intents_unknown(
         &self,
         journal: Option<&Journal>,
-        report: &mut Report,
+        report: &mut PurgeReport,
     ) -> Result<(), Failure> {
         let Some(journal) = journal else {
             return Ok(());
         };
-        journal.settle_intents(&self.states).map_err(|error| {
-            Failure::output(format!(
-                "the journal cannot be written: {error}; nothing was sent"
-            ))
-        })?;
+        journal
+            .mark_intents_unknown(&self.states)
+            .map_err(|error| {
+                Failure::output(format!(
+                    "the journal cannot be written: {error}; nothing was sent"
+                ))
+            })?;
         let states = self.states.all();
         let unknown = self.rows.iter().zip(states.iter());
         for (row, _) in
@@ -228,7 +292,7 @@ impl Job<'_> {
         Ok(())
     }
 
-    /// Brings everything to the disk; returns what went wrong with that.
+    /// Completes journal and failures file; returns what failed.
     fn close(&self, journal: Option<Journal>, failures_file: Option<FailuresFile>) -> Vec<Failure> {
         let journal = journal
             .and_then(|journal| journal.close().err())
@@ -243,56 +307,56 @@ impl Job<'_> {
             .collect()
     }
 
-    /// Tells what was done, what stopped it and how to go on.
+    /// Reports the results, why the purge stopped and how to continue.
     fn conclude(
         &self,
-        stops: Stops,
-        troubles: Vec<Failure>,
-        report: &Report,
+        reasons: StopReasons,
+        file_failures: Vec<Failure>,
+        report: &PurgeReport,
     ) -> Result<Exit, Failure> {
         let json = self.arguments.output.is_json();
         let counts = self.states.counts();
         let shown = report.finish(self.rows.len() as u64, &counts);
-        match stops.interrupts {
+        match reasons.interrupts {
             0 => {}
             1 => stderr::note("interrupted", json),
             _ => stderr::note(
-                "interrupted: the requests under way were left, and what they delete is not known",
+                "interrupted: the outcome of the requests in flight is unknown",
                 json,
             ),
         }
-        if stops.too_many_failures {
-            stderr::note("stopped: too many rows have failed", json);
+        if reasons.too_many_failures {
+            stderr::note("stopped: --max-failures was reached", json);
         }
-        if let Some(hopeless) = &stops.hopeless {
-            hopeless.report("stopped", json);
+        if let Some(fatal) = &reasons.fatal {
+            fatal.report("stopped", json);
         }
-        let has_no_failures_file = !troubles.is_empty();
+        let has_no_failures_file = !file_failures.is_empty();
         let outcome = counts.outcome();
-        let stopped = [stops.journal, stops.output].into_iter().flatten();
+        let stopped = [reasons.journal, reasons.output].into_iter().flatten();
         let mut output_failed = false;
         for (failure, word) in stopped
             .map(|failure| (failure, "stopped"))
-            .chain(troubles.into_iter().map(|failure| (failure, "error")))
+            .chain(file_failures.into_iter().map(|failure| (failure, "error")))
         {
             failure.with_outcome(outcome).report(word, json);
             output_failed = true;
         }
-        if counts.waiting + counts.under_way + counts.undone > 0 {
-            stderr::note(&self.how_to_go_on(&counts, !has_no_failures_file), json);
+        if counts.waiting + counts.in_flight + counts.retryable > 0 {
+            stderr::note(&self.next_step(&counts, !has_no_failures_file), json);
         }
         shown.map_err(|failure| failure.with_outcome(outcome))?;
-        let nothing_was_sent = counts.finished() == counts.undone;
-        let hopeless = stops.hopeless.map(|failure| failure.exit());
-        Ok(if stops.interrupts > 0 {
+        let nothing_was_sent = counts.finished() == counts.retryable;
+        let fatal = reasons.fatal.map(|failure| failure.exit());
+        Ok(if reasons.interrupts > 0 {
             Exit::Interrupted
-        } else if counts.unknown + counts.under_way > 0 {
+        } else if counts.unknown + counts.in_flight > 0 {
             Exit::Unknown
         } else if output_failed {
             Exit::InputOutput
-        } else if hopeless == Some(Exit::Usage) && nothing_was_sent {
+        } else if fatal == Some(Exit::Usage) && nothing_was_sent {
             Exit::Usage
-        } else if counts.refused + counts.undone > 0 {
+        } else if counts.refused + counts.retryable > 0 {
             Exit::NotApplied
         } else if counts.failed + report.unexpected() > 0 {
             Exit::SomeFailed
@@ -301,27 +365,27 @@ impl Job<'_> {
         })
     }
 
-    fn how_to_go_on(&self, counts: &Counts, has_failures_file: bool) -> String {
+    fn next_step(&self, counts: &RowCounts, has_failures_file: bool) -> String {
         let done = format!(
-            "{} of {} rows are deleted, {} were not sent or not carried out",
+            "{} of {} rows were deleted, {} were not sent or had no effect",
             counts.deleted,
             self.rows.len(),
-            counts.waiting + counts.undone
+            counts.waiting + counts.retryable
         );
         let failures = self.arguments.failures_file.as_ref();
         let failures = failures.filter(|_| has_failures_file);
         let next = match (&self.arguments.journal, failures) {
             (Some(journal), _) => format!(
-                "to go on, give the same command again: what {} records is not sent again",
+                "to continue, run the same command again: rows that {} records are not sent again",
                 journal.display()
             ),
-            (None, Some(failures)) => format!("to go on, give --offsets-file {}", failures.display()),
+            (None, Some(failures)) => format!("to continue, use --offsets-file {}", failures.display()),
             (None, None) if self.rows.everything() > 0 => {
-                "to go on, take the finished rows out of the file: to delete everything twice deletes what was written \
-                 since. With --journal, no row would be sent twice"
+                "to continue, remove the finished rows from the file: deleting all records again would delete newer \
+                 records too. With --journal no row is sent twice"
                     .to_owned()
             }
-            (None, None) => "to go on, give the same command again: to delete below an offset twice does no harm"
+            (None, None) => "to continue, run the same command again: deleting before the same offset again has no effect"
                 .to_owned(),
         };
         format!("{done}; {next}")

@@ -1,31 +1,30 @@
-//! What a purge will delete, shown before it does.
+//! The preview of a purge.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
+use std::iter;
 
-use dms_kafka::{PartitionId, PartitionInfo, TopicName};
+use dms_kafka::{PartitionInfo, TopicName};
 
 use super::rows::{Row, Rows, TopicRows};
 use crate::exit::Failure;
 use crate::output;
-use crate::service::{Listing, Service};
+use crate::service::{Listing, Partitions, Service};
 
-/// The service is asked about at most so many topics.
-const ASKED_TOPICS: usize = 20;
+/// Partitions are listed for at most this many topics.
+const LISTED_TOPICS: usize = 20;
 const SHOWN_TOPICS: usize = 50;
-/// A file with more rows is shown by topics.
+/// A file with more rows is shown by topic.
 const SHOWN_ROWS: usize = 50;
 
-/// What the partitions of each topic hold.
-struct Held(HashMap<TopicName, HashMap<PartitionId, PartitionInfo>>);
+/// The partitions of each topic.
+type Held = HashMap<TopicName, Partitions>;
 
-impl Held {
-    fn partition(&self, row: &Row<'_>) -> Option<&PartitionInfo> {
-        self.0.get(row.topic)?.get(&row.partition)
-    }
+fn partition<'a>(held: Option<&'a Held>, row: &Row<'_>) -> Option<&'a PartitionInfo> {
+    held?.get(row.topic)?.get(&row.partition)
 }
 
-/// The table: a line for each row of a small file, for each topic of a large one.
+/// One line for each row of a small file, or for each topic of a large file.
 pub(super) async fn table(service: &Service, rows: &Rows) -> Result<String, Failure> {
     let held = held(service, rows).await?;
     Ok(if rows.len() <= SHOWN_ROWS {
@@ -35,7 +34,7 @@ pub(super) async fn table(service: &Service, rows: &Rows) -> Result<String, Fail
     })
 }
 
-/// What to type: the topic's name where a topic loses everything.
+/// The word that confirms: the name of the topic if all records of a partition are deleted.
 pub(super) fn word(rows: &Rows) -> &str {
     let mut topics = rows.topics().filter(|topic| topic.everything > 0);
     match (topics.next(), topics.next()) {
@@ -45,60 +44,46 @@ pub(super) fn word(rows: &Rows) -> &str {
     }
 }
 
-/// `None` when the service does not say, or there are too many topics to ask.
+/// `None` if the service does not list partitions, or there are too many topics.
 async fn held(service: &Service, rows: &Rows) -> Result<Option<Held>, Failure> {
-    if rows.topics().len() > ASKED_TOPICS {
+    if rows.topics().len() > LISTED_TOPICS {
         return Ok(None);
     }
-    let mut held = HashMap::new();
+    let mut held = Held::new();
     for topic in rows.topics() {
         match service.partitions(&topic.name).await? {
             Listing::Partitions(partitions) => {
-                held.insert(topic.name.clone(), output::by_partition(&partitions));
+                held.insert(topic.name.clone(), partitions);
             }
             Listing::NoSuchTopic => {}
             Listing::NotOffered => return Ok(None),
         }
     }
-    Ok(Some(Held(held)))
+    Ok(Some(held))
 }
 
 fn of_rows(rows: &Rows, held: Option<&Held>) -> String {
-    let mut table = output::table(&[
-        "topic",
-        "partition",
-        "delete",
-        "start",
-        "end",
-        "records to delete",
-    ]);
+    let mut table = output::table(&[&["topic"][..], &output::PREVIEW_COLUMNS].concat());
     for row in rows.iter() {
-        let held = held.and_then(|held| held.partition(&row));
-        table.add_row([
-            row.topic.to_string(),
-            row.partition.to_string(),
-            row.target.to_string(),
-            output::number(held.map(|held| held.start_offset().get())),
-            output::number(held.map(|held| held.end_offset().get())),
-            output::number(held.map(|held| output::records_below(held, row.target))),
-        ]);
+        let cells = output::preview_cells(row.partition, row.target, partition(held, &row));
+        table.add_row(iter::once(row.topic.to_string()).chain(cells));
     }
     output::lines(&table)
 }
 
 fn of_topics(rows: &Rows, held: Option<&Held>) -> String {
     let mut records = HashMap::<&TopicName, i64>::new();
-    if let Some(held) = held {
+    if held.is_some() {
         for row in rows.iter() {
-            let below = held.partition(&row);
-            let below = below.map_or(0, |held| output::records_below(held, row.target));
+            let below =
+                partition(held, &row).map_or(0, |held| output::records_below(held, row.target));
             let sum = records.entry(row.topic).or_default();
             *sum = sum.saturating_add(below);
         }
     }
     let mut topics: Vec<&TopicRows> = rows.topics().collect();
     topics.sort_unstable_by_key(|topic| &topic.name);
-    let mut table = output::table(&["topic", "partitions", "all of which", "records to delete"]);
+    let mut table = output::table(&["topic", "partitions", "everything", "records to delete"]);
     for topic in topics.iter().take(SHOWN_TOPICS) {
         table.add_row([
             topic.name.to_string(),

@@ -1,4 +1,4 @@
-//! How far a purge is: a bar on a terminal, a line now and then elsewhere.
+//! The progress of a purge: a bar on a terminal, otherwise lines.
 
 use std::fmt::Write;
 use std::io::IsTerminal as _;
@@ -9,17 +9,17 @@ use indicatif::{
 };
 use serde_json::json;
 
-use super::rows::Counts;
+use super::rows::RowCounts;
 use crate::stderr;
 
 const BAR: &str = "{bar:30} {human_pos} of {human_len} rows, {msg}, {rate}, {eta} left";
 
 pub(super) struct Progress {
     total: u64,
-    /// Rows that earlier runs have finished.
+    /// Rows that earlier runs finished.
     before: u64,
     started: Instant,
-    /// The bar, where there is a terminal.
+    /// `None` without a terminal.
     bar: Option<ProgressBar>,
     json: bool,
 }
@@ -35,28 +35,26 @@ impl Progress {
         }
     }
 
-    /// Rows have been finished.
-    pub(super) fn update(&self, counts: &Counts) {
+    pub(super) fn update(&self, counts: &RowCounts) {
         if let Some(bar) = &self.bar {
             bar.set_message(failed(counts));
             bar.set_position(counts.finished());
         }
     }
 
-    /// Some time has passed.
-    pub(super) fn tick(&self, counts: &Counts) {
+    pub(super) fn tick(&self, counts: &RowCounts) {
         match &self.bar {
             Some(bar) => bar.tick(),
             None => self.line(counts),
         }
     }
 
-    fn line(&self, counts: &Counts) {
+    fn line(&self, counts: &RowCounts) {
         let elapsed = self.started.elapsed().as_secs_f64();
         let done = counts.finished().saturating_sub(self.before);
-        #[expect(clippy::cast_precision_loss, reason = "it is shown in whole numbers")]
+        #[expect(clippy::cast_precision_loss, reason = "only whole numbers are shown")]
         let rate = done as f64 / elapsed.max(f64::EPSILON);
-        #[expect(clippy::cast_precision_loss, reason = "it is shown in whole numbers")]
+        #[expect(clippy::cast_precision_loss, reason = "only whole numbers are shown")]
         let left = self.total.saturating_sub(counts.finished()) as f64 / rate;
         let left = Duration::try_from_secs_f64(left).ok();
         if self.json {
@@ -80,12 +78,10 @@ impl Progress {
         ));
     }
 
-    /// A note for people, or for scripts that read JSON.
     pub(super) fn note(&self, text: &str) {
         stderr::note(text, self.json);
     }
 
-    /// Takes the bar away: the results follow.
     pub(super) fn end(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
@@ -105,10 +101,10 @@ fn bar(total: u64, before: u64) -> ProgressBar {
         );
     }
     bar.reset_eta();
-    stderr::keep_above(&bar);
+    stderr::set_progress_bar(&bar);
     bar
 }
 
-fn failed(counts: &Counts) -> String {
+fn failed(counts: &RowCounts) -> String {
     format!("{} failed", HumanCount(counts.not_deleted()))
 }

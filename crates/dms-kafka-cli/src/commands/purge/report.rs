@@ -1,17 +1,15 @@
-//! What a purge prints on standard output.
+//! The results of a purge on standard output.
 
 use std::fmt::Write as _;
 
-use dms_kafka::{
-    DeletionTarget, Outcome, PartitionDeletion, PartitionId, PurgeResult, UnexpectedItem,
-};
+use clap::ValueEnum;
+use dms_kafka::{Outcome, PartitionDeletion, PurgeResult, UnexpectedItem};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::rows::{Counts, Row, RowState};
-use crate::arguments::PurgeFormat;
+use super::rows::{Row, RowCounts, RowState};
 use crate::exit::{self, Failure};
-use crate::output::{self, Asked};
+use crate::output::{self, TargetFields};
 use crate::stderr;
 use crate::stdout;
 
@@ -20,32 +18,49 @@ const SHOWN_IN_JSON: usize = 1000;
 /// Bytes.
 const PRINTED_AT_ONCE: usize = 64 * 1024;
 
-/// Prints rows as they are finished, or keeps those that failed for the end.
-pub(super) struct Report {
+/// The format of a purge's results.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PurgeFormat {
+    /// A summary, and a table of the first rows that failed
+    Table,
+    /// One JSON object: the summary, and the first 1,000 rows that failed
+    Json,
+    /// One JSON object for each row, when it is finished
+    Ndjson,
+}
+
+impl PurgeFormat {
+    pub(crate) fn is_json(self) -> bool {
+        self != Self::Table
+    }
+}
+
+/// Prints rows when they are finished, or keeps those that failed until the end.
+pub(super) struct PurgeReport {
     format: PurgeFormat,
-    kept: Vec<RowLine>,
+    kept: Vec<RowReport>,
     omitted: u64,
     unexpected: u64,
 }
 
 /// The documented JSON of one row.
 #[derive(Serialize)]
-pub(super) struct RowLine {
+pub(super) struct RowReport {
     topic: String,
     #[serde(flatten)]
-    asked: Asked,
+    target: TargetFields,
     status: &'static str,
     /// Null for a deleted partition.
     outcome: Option<&'static str>,
     result: Option<String>,
     error_code: Option<String>,
     request_id: Option<String>,
-    /// Why the request failed.
+    /// The error of the request.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<Value>,
 }
 
-impl Report {
+impl PurgeReport {
     pub(super) fn new(format: PurgeFormat) -> Self {
         Self {
             format,
@@ -55,54 +70,56 @@ impl Report {
         }
     }
 
-    /// Items of answers that answered nothing that was asked.
+    /// Items of responses that were not requested.
     pub(super) fn unexpected(&self) -> u64 {
         self.unexpected
     }
 
-    /// A request is finished.
     pub(super) fn add(&mut self, result: &PurgeResult, states: &[RowState]) -> Result<(), Failure> {
         match result.deletion() {
             Ok(deletion) => {
-                let asked = deletion.partitions().iter().zip(states);
+                let rows = deletion.partitions().iter().zip(states);
                 let all = self.format == PurgeFormat::Ndjson;
-                let wanted = asked.filter(|(_, state)| all || **state != RowState::Deleted);
+                let wanted = rows.filter(|(_, state)| all || **state != RowState::Deleted);
                 let request_id = deletion.request_id();
-                let asked = wanted.map(|(partition, _)| {
-                    RowLine::of_partition(result.topic(), partition, request_id)
+                let wanted = wanted.map(|(partition, _)| {
+                    RowReport::of_partition(result.topic(), partition, request_id)
                 });
                 let unexpected = deletion
                     .unexpected()
                     .iter()
-                    .map(|item| RowLine::of_unexpected(result.topic(), item, request_id));
+                    .map(|item| RowReport::of_unexpected(result.topic(), item, request_id));
                 self.unexpected += deletion.unexpected().len() as u64;
-                self.show(asked.chain(unexpected))
+                self.show(wanted.chain(unexpected))
             }
             Err(error) => {
-                let told = exit::error_json(error);
+                let json = exit::error_json(error);
                 let targets = result.targets().iter();
-                self.show(targets.map(|(partition, target)| RowLine {
+                self.show(targets.map(|(partition, target)| RowReport {
                     status: "request_failed",
                     outcome: Some(exit::outcome_word(error.outcome())),
                     request_id: error.request_id().map(str::to_owned),
-                    error: Some(told.clone()),
-                    ..RowLine::asked(result.topic(), *partition, *target)
+                    error: Some(json.clone()),
+                    ..RowReport::new(result.topic(), TargetFields::new(*partition, *target))
                 }))
             }
         }
     }
 
-    /// A row that an earlier run has begun, and of which nothing more is known.
+    /// Adds a row that an earlier run started and did not finish.
     pub(super) fn add_unknown(&mut self, row: &Row<'_>) -> Result<(), Failure> {
-        self.show(std::iter::once(RowLine {
+        self.show(std::iter::once(RowReport {
             status: "interrupted",
             outcome: Some(exit::outcome_word(Outcome::Unknown)),
-            ..RowLine::asked(row.topic.as_str(), row.partition, row.target)
+            ..RowReport::new(
+                row.topic.as_str(),
+                TargetFields::new(row.partition, row.target),
+            )
         }))
     }
 
-    /// Lines are made one by one: each of a failed request holds the whole error.
-    fn show(&mut self, mut lines: impl Iterator<Item = RowLine>) -> Result<(), Failure> {
+    /// Takes an iterator because each row of a failed request contains the whole error.
+    fn show(&mut self, mut lines: impl Iterator<Item = RowReport>) -> Result<(), Failure> {
         let limit = match self.format {
             PurgeFormat::Ndjson => return print_lines(lines),
             PurgeFormat::Table => SHOWN_IN_TABLE,
@@ -114,8 +131,8 @@ impl Report {
         Ok(())
     }
 
-    /// What was done, at the end. Lines for each row leave standard output to the rows.
-    pub(super) fn finish(&self, total: u64, counts: &Counts) -> Result<(), Failure> {
+    /// Prints the summary: to standard error if standard output has one line for each row.
+    pub(super) fn finish(&self, total: u64, counts: &RowCounts) -> Result<(), Failure> {
         match self.format {
             PurgeFormat::Ndjson => {
                 stderr::line(&json!({"summary": summary(total, counts)}).to_string());
@@ -126,14 +143,14 @@ impl Report {
         }
     }
 
-    fn json(&self, total: u64, counts: &Counts) -> Value {
+    fn json(&self, total: u64, counts: &RowCounts) -> Value {
         let mut object = summary(total, counts);
         object["failures"] = json!(self.kept);
         object["failures_omitted"] = json!(self.omitted);
         object
     }
 
-    fn table(&self, total: u64, counts: &Counts) -> String {
+    fn table(&self, total: u64, counts: &RowCounts) -> String {
         let mut summary = output::table(&[
             "rows",
             "deleted",
@@ -147,8 +164,8 @@ impl Report {
                 total,
                 counts.deleted,
                 counts.failed,
-                counts.refused + counts.undone,
-                counts.unknown + counts.under_way,
+                counts.refused + counts.retryable,
+                counts.unknown + counts.in_flight,
                 counts.waiting,
             ]
             .map(|count| count.to_string()),
@@ -161,8 +178,8 @@ impl Report {
         for line in &self.kept {
             failures.add_row([
                 line.topic.clone(),
-                output::number(line.asked.partition.map(i64::from)),
-                line.asked.to_string(),
+                output::number(line.target.partition.map(i64::from)),
+                line.target.to_string(),
                 line.status.to_owned(),
                 line.reason(),
             ]);
@@ -178,18 +195,18 @@ impl Report {
     }
 }
 
-fn summary(total: u64, counts: &Counts) -> Value {
+fn summary(total: u64, counts: &RowCounts) -> Value {
     json!({
         "rows": total,
         "deleted": counts.deleted,
         "failed": counts.failed,
-        "request_failed": counts.refused + counts.undone,
-        "unknown": counts.unknown + counts.under_way,
+        "request_failed": counts.refused + counts.retryable,
+        "unknown": counts.unknown + counts.in_flight,
         "not_sent": counts.waiting,
     })
 }
 
-fn print_lines(lines: impl Iterator<Item = RowLine>) -> Result<(), Failure> {
+fn print_lines(lines: impl Iterator<Item = RowReport>) -> Result<(), Failure> {
     let mut text = String::new();
     for line in lines {
         text.push_str(&output::json_line(&line));
@@ -201,15 +218,11 @@ fn print_lines(lines: impl Iterator<Item = RowLine>) -> Result<(), Failure> {
     stdout::print(&text)
 }
 
-impl RowLine {
-    fn asked(topic: &str, partition: PartitionId, target: DeletionTarget) -> Self {
-        Self::of(topic, Asked::new(partition, target))
-    }
-
-    fn of(topic: &str, asked: Asked) -> Self {
+impl RowReport {
+    fn new(topic: &str, target: TargetFields) -> Self {
         Self {
             topic: topic.to_owned(),
-            asked,
+            target,
             status: "",
             outcome: None,
             result: None,
@@ -226,7 +239,10 @@ impl RowLine {
             result: partition.result().map(str::to_owned),
             error_code: partition.error_code().map(str::to_owned),
             request_id: request_id.map(str::to_owned),
-            ..Self::asked(topic, partition.partition(), partition.target())
+            ..Self::new(
+                topic,
+                TargetFields::new(partition.partition(), partition.target()),
+            )
         }
     }
 
@@ -237,19 +253,20 @@ impl RowLine {
             result: item.result().map(str::to_owned),
             error_code: item.error_code().map(str::to_owned),
             request_id: request_id.map(str::to_owned),
-            ..Self::of(topic, Asked::nothing(item.partition()))
+            ..Self::new(topic, TargetFields::only_partition(item.partition()))
         }
     }
 
-    /// A code where there is one, else words.
+    /// The code of the partition, or else code or message of the request.
     fn reason(&self) -> String {
-        let told = self.error.as_ref();
+        let error = self.error.as_ref();
         let of_request = ["code", "message"]
             .iter()
-            .find_map(|name| told?.get(name)?.as_str());
-        self.error_code
-            .as_deref()
-            .or(of_request)
-            .map_or_else(|| "-".to_owned(), output::printable)
+            .find_map(|name| error?.get(name)?.as_str());
+        match (&self.error_code, of_request) {
+            (Some(code), _) => format!("error code {}", output::printable(code)),
+            (None, Some(text)) => output::printable(text),
+            (None, None) => "-".to_owned(),
+        }
     }
 }

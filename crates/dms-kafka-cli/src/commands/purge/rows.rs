@@ -1,4 +1,4 @@
-//! The rows of an offsets file in memory, and what is known of each.
+//! The rows of an offsets file in memory, and their states.
 
 use std::cell::{Ref, RefCell};
 use std::sync::Arc;
@@ -7,10 +7,10 @@ use dms_kafka::{DeletionTarget, Offset, Outcome, PartitionId, PurgeTarget, Topic
 use futures_util::{Stream, stream};
 use indexmap::IndexMap;
 
-/// In an offsets file, this offset stands for all records.
+/// The offset for all records in an offsets file.
 pub(super) const EVERYTHING: i64 = -1;
 
-/// All rows, 16 bytes each, and each topic's name once.
+/// All rows with 16 bytes each, and each topic name once.
 #[derive(Default)]
 pub(super) struct Rows {
     topics: IndexMap<TopicName, TopicRows>,
@@ -23,7 +23,7 @@ struct PackedRow {
     offset: i64,
 }
 
-/// The rows of one topic.
+/// Counts of the rows of one topic.
 pub(super) struct TopicRows {
     pub(super) name: TopicName,
     pub(super) rows: u64,
@@ -31,14 +31,13 @@ pub(super) struct TopicRows {
     pub(super) highest_partition: i32,
 }
 
-/// One row.
 pub(super) struct Row<'a> {
     pub(super) topic: &'a TopicName,
     pub(super) partition: PartitionId,
     pub(super) target: DeletionTarget,
 }
 
-/// The offset that a file has for a target.
+/// The offset of a target in an offsets file.
 pub(super) fn offset(target: DeletionTarget) -> i64 {
     match target {
         DeletionTarget::Before(offset) => offset.get(),
@@ -48,7 +47,7 @@ pub(super) fn offset(target: DeletionTarget) -> i64 {
 
 impl PackedRow {
     fn target(&self) -> DeletionTarget {
-        // Packed from a target: no other offset is negative.
+        // Only the offset for all records is negative.
         Offset::new(self.offset).map_or(DeletionTarget::Everything, DeletionTarget::Before)
     }
 }
@@ -61,14 +60,14 @@ impl Row<'_> {
 
 impl Rows {
     /// # Errors
-    /// There are more rows than can be numbered.
+    /// There are more rows than 32-bit numbers.
     pub(super) fn push(
         &mut self,
         topic: TopicName,
         partition: PartitionId,
         target: DeletionTarget,
     ) -> Result<(), String> {
-        let too_many = |_| format!("there are more than {} rows", u32::MAX);
+        let too_many = |_| format!("more than {} rows are not supported", u32::MAX);
         u32::try_from(self.rows.len()).map_err(too_many)?;
         let entry = self.topics.entry(topic);
         let number = u32::try_from(entry.index()).map_err(too_many)?;
@@ -93,7 +92,7 @@ impl Rows {
         self.rows.len()
     }
 
-    /// How many rows delete everything.
+    /// How many rows delete all records.
     pub(super) fn everything(&self) -> u64 {
         self.topics.values().map(|topic| topic.everything).sum()
     }
@@ -116,7 +115,7 @@ impl Rows {
         (0..self.len()).map(|number| self.get(number))
     }
 
-    /// The first row that names a partition again, and the row that names it first.
+    /// The first row with the partition of an earlier row, and that row.
     pub(super) fn first_duplicate(&self) -> Option<(usize, usize)> {
         let key = |row: &PackedRow| (row.topic, row.partition);
         if self.rows.is_sorted_by(|one, next| key(one) < key(next)) {
@@ -132,13 +131,13 @@ impl Rows {
     }
 }
 
-/// The rows that are still waiting, as the client takes them.
+/// The waiting rows as the client's purge targets.
 pub(super) fn waiting(
     rows: &Arc<Rows>,
-    states: &States,
+    states: &RowStates,
 ) -> impl Stream<Item = PurgeTarget> + Send + use<> {
     let rows = Arc::clone(rows);
-    // A row that is not yet sent does not change its state.
+    // The state of a waiting row changes only when it is sent.
     let states = states.all().clone();
     let waiting = states.into_iter().enumerate();
     stream::iter(waiting.filter_map(move |(number, state)| {
@@ -152,51 +151,50 @@ pub(super) fn waiting(
     }))
 }
 
-/// One row's way: from waiting to one of the ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RowState {
     /// Not sent.
     Waiting,
-    /// Sent, or about to be; no result yet.
-    UnderWay,
+    /// Sent or about to be sent, without a result.
+    InFlight,
     Deleted,
-    /// The service says that the partition failed; nothing was deleted from it.
+    /// The partition failed: nothing was deleted.
     Failed,
-    /// The service refused the request for what it asks; nothing was deleted.
+    /// The service rejected the content of the request: nothing was deleted.
     Refused,
-    /// The request failed for a reason that is not the row's, such as a service that is away; nothing was deleted.
-    Undone,
+    /// The request failed for a reason that does not depend on the row, such as a connection error: nothing was deleted.
+    Retryable,
     /// Records may or may not have been deleted.
     Unknown,
 }
 
-/// How many rows there are in each state.
+/// The number of rows in each state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Counts {
+pub(super) struct RowCounts {
     pub(super) waiting: u64,
-    pub(super) under_way: u64,
+    pub(super) in_flight: u64,
     pub(super) deleted: u64,
     pub(super) failed: u64,
     pub(super) refused: u64,
-    pub(super) undone: u64,
+    pub(super) retryable: u64,
     pub(super) unknown: u64,
 }
 
-/// The states of all rows by their number in the file, from 0: a byte each.
-pub(super) struct States(RefCell<Inner>);
+/// The states of all rows, by row number from 0: one byte each.
+pub(super) struct RowStates(RefCell<StatesInner>);
 
-struct Inner {
+struct StatesInner {
     rows: Vec<RowState>,
-    counts: Counts,
+    counts: RowCounts,
 }
 
-impl States {
+impl RowStates {
     pub(super) fn new(rows: usize) -> Self {
-        Self(RefCell::new(Inner {
+        Self(RefCell::new(StatesInner {
             rows: vec![RowState::Waiting; rows],
-            counts: Counts {
+            counts: RowCounts {
                 waiting: rows as u64,
-                ..Counts::default()
+                ..RowCounts::default()
             },
         }))
     }
@@ -205,22 +203,20 @@ impl States {
         self.set_each(rows.iter().map(|row| (*row, state)))
     }
 
-    /// Returns `false` at a number that no row has, and sets no more.
+    /// Stops at a row number that does not exist, and returns `false`.
     pub(super) fn set_each(&self, rows: impl IntoIterator<Item = (u64, RowState)>) -> bool {
         let mut inner = self.0.borrow_mut();
         rows.into_iter().all(|(row, state)| inner.set(row, state))
     }
 
-    /// All of them, by number.
     pub(super) fn all(&self) -> Ref<'_, Vec<RowState>> {
         Ref::map(self.0.borrow(), |inner| &inner.rows)
     }
 
-    pub(super) fn counts(&self) -> Counts {
+    pub(super) fn counts(&self) -> RowCounts {
         self.0.borrow().counts
     }
 
-    /// The numbers of the rows in a state.
     pub(super) fn rows_in(&self, state: RowState) -> Vec<u64> {
         (0..)
             .zip(self.all().iter())
@@ -230,7 +226,7 @@ impl States {
     }
 }
 
-impl Inner {
+impl StatesInner {
     fn set(&mut self, row: u64, state: RowState) -> bool {
         let slot = usize::try_from(row)
             .ok()
@@ -245,32 +241,32 @@ impl Inner {
     }
 }
 
-impl Counts {
+impl RowCounts {
     fn of(&mut self, state: RowState) -> &mut u64 {
         match state {
             RowState::Waiting => &mut self.waiting,
-            RowState::UnderWay => &mut self.under_way,
+            RowState::InFlight => &mut self.in_flight,
             RowState::Deleted => &mut self.deleted,
             RowState::Failed => &mut self.failed,
             RowState::Refused => &mut self.refused,
-            RowState::Undone => &mut self.undone,
+            RowState::Retryable => &mut self.retryable,
             RowState::Unknown => &mut self.unknown,
         }
     }
 
-    /// Rows that have come to an end.
+    /// Rows with a result.
     pub(super) fn finished(&self) -> u64 {
         self.deleted + self.not_deleted()
     }
 
-    /// Rows that have come to an end other than being deleted.
+    /// Rows with a result other than deleted.
     pub(super) fn not_deleted(&self) -> u64 {
-        self.failed + self.refused + self.undone + self.unknown
+        self.failed + self.refused + self.retryable + self.unknown
     }
 
-    /// What the purge has applied; `None` when every row is deleted.
+    /// The outcome of the purge; `None` if every row was deleted.
     pub(super) fn outcome(&self) -> Option<Outcome> {
-        if self.unknown + self.under_way > 0 {
+        if self.unknown + self.in_flight > 0 {
             Some(Outcome::Unknown)
         } else if self.deleted == 0 {
             Some(Outcome::NotApplied)

@@ -1,19 +1,19 @@
-//! From flags and environment to settings: resolved once, while the command line is parsed.
+//! Resolves flags and environment variables to settings while the command line is parsed.
 
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, Error, FromArgMatches};
 
-/// What a command works with, made of the flags that clap parses.
+/// Settings that are resolved from the flags that clap parses.
 pub(crate) trait Settings: Sized {
     type Flags: Args;
 
     /// # Errors
-    /// What is wrong with the flags or variables, for people.
+    /// What is wrong with the flags or variables.
     fn resolve(flags: Self::Flags, matches: &ArgMatches) -> Result<Self, String>;
 }
 
-/// Settings where clap expects flags.
+/// Lets clap parse flags into settings.
 #[derive(Debug)]
 pub(crate) struct Resolved<T>(pub(crate) T);
 
@@ -49,8 +49,8 @@ pub(crate) struct Setting<T> {
 }
 
 impl Setting<String> {
-    /// The value of a flag, or else of its variable. An empty variable counts as not set.
-    pub(super) fn find(
+    /// The value of a flag, or else of its variable. An empty variable is ignored.
+    pub(crate) fn find(
         value: Option<String>,
         matches: &ArgMatches,
         id: &str,
@@ -59,7 +59,7 @@ impl Setting<String> {
         let flag = format!("--{}", id.replace('_', "-"));
         let source = match (value.as_deref(), is_typed(matches, id)) {
             (Some(""), true) => {
-                return Err(format!("{flag} is empty: give a value, or leave it out"));
+                return Err(format!("{flag} is empty: add a value, or remove the flag"));
             }
             (_, true) => flag,
             (_, false) => variable.to_owned(),
@@ -68,8 +68,7 @@ impl Setting<String> {
         Ok(value.map(|value| Self { value, source }))
     }
 
-    /// The same setting with a parsed value.
-    pub(super) fn parse<T, E: ToString>(
+    pub(crate) fn parse<T, E: ToString>(
         self,
         parse: impl FnOnce(String) -> Result<T, E>,
     ) -> Result<Setting<T>, String> {
@@ -80,7 +79,7 @@ impl Setting<String> {
     }
 }
 
-/// Whether a flag is on the command line; clap's own conflicts would count its variable too.
-pub(super) fn is_typed(matches: &ArgMatches, id: &str) -> bool {
+/// Whether a flag is on the command line. The conflicts of clap also consider its variable.
+pub(crate) fn is_typed(matches: &ArgMatches, id: &str) -> bool {
     matches.value_source(id) == Some(ValueSource::CommandLine)
 }

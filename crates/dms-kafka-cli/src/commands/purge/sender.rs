@@ -1,4 +1,4 @@
-//! Sending: a few requests at once, each result judged, recorded and shown, until the rows end or something stops it.
+//! Sends the requests of a purge concurrently, and records and reports each result.
 
 use std::cell::RefCell;
 use std::time::Duration;
@@ -9,73 +9,71 @@ use dms_kafka::{
 };
 use futures_util::{Stream, StreamExt as _, future, stream};
 
-use super::journal::{Entry, Journal};
+use super::journal::{Journal, JournalEntry, Recorded};
 use super::progress::Progress;
-use super::report::Report;
-use super::rows::{Counts, RowState, States};
+use super::report::PurgeReport;
+use super::rows::{RowCounts, RowState, RowStates};
 use crate::exit::Failure;
 use crate::interrupt::Interrupts;
 
-/// What requests are sent with.
-pub(super) struct Sender<'a> {
-    pub(super) states: &'a States,
+pub(super) struct RequestSender<'a> {
+    pub(super) states: &'a RowStates,
     pub(super) journal: Option<&'a Journal>,
     pub(super) progress: &'a Progress,
     pub(super) concurrency: usize,
     pub(super) max_failures: Option<u64>,
-    /// What earlier runs have done.
-    pub(super) before: Counts,
+    /// The counts of earlier runs.
+    pub(super) before: RowCounts,
     pub(super) tick: Duration,
-    pub(super) stops: RefCell<Stops>,
+    pub(super) reasons: RefCell<StopReasons>,
 }
 
-/// Why no more is sent, although there are rows.
+/// Why no further requests are sent.
 #[derive(Default)]
-pub(super) struct Stops {
-    /// How often it was asked to stop; after the second time not even the requests under way were waited for.
+pub(super) struct StopReasons {
+    /// After the second interrupt, requests in flight are abandoned.
     pub(super) interrupts: u32,
     pub(super) too_many_failures: bool,
-    /// Every further request would fail alike.
-    pub(super) hopeless: Option<Failure>,
+    /// The same error is certain for every further request.
+    pub(super) fatal: Option<Failure>,
     pub(super) journal: Option<Failure>,
     pub(super) output: Option<Failure>,
 }
 
-impl Stops {
+impl StopReasons {
     fn any(&self) -> bool {
         self.interrupts > 0
             || self.too_many_failures
-            || self.hopeless.is_some()
+            || self.fatal.is_some()
             || self.journal.is_some()
             || self.output.is_some()
     }
 }
 
-impl Sender<'_> {
-    /// Sends the rows; returns why it stopped before their end, if it did.
-    ///
-    /// The first request goes alone: if it is refused for its credentials, no other brings the key closer to its lockout.
+impl RequestSender<'_> {
+    /// Sends the first request alone: if its credentials are rejected, no other request brings the access key closer to
+    /// lockout.
     pub(super) async fn send_all(
         self,
         purge: dms_kafka::Purge,
         rows: impl Stream<Item = PurgeTarget> + Send + 'static,
-        report: &mut Report,
+        report: &mut PurgeReport,
         interrupts: &mut Interrupts,
-    ) -> Stops {
+    ) -> StopReasons {
         let mut requests = Box::pin(purge.requests(rows));
         let first = requests.next().await;
         self.send_some(stream::iter(first), 1, report, interrupts)
             .await;
         self.send_some(requests, self.concurrency, report, interrupts)
             .await;
-        self.stops.into_inner()
+        self.reasons.into_inner()
     }
 
     async fn send_some(
         &self,
         requests: impl Stream<Item = PurgeRequest>,
         concurrency: usize,
-        report: &mut Report,
+        report: &mut PurgeReport,
         interrupts: &mut Interrupts,
     ) {
         let results = requests
@@ -94,13 +92,13 @@ impl Sender<'_> {
                 },
                 _ = ticks.tick() => self.progress.tick(&self.states.counts()),
                 () = interrupts.next() => {
-                    let mut stops = self.stops.borrow_mut();
-                    stops.interrupts += 1;
-                    if stops.interrupts > 1 {
+                    let mut reasons = self.reasons.borrow_mut();
+                    reasons.interrupts += 1;
+                    if reasons.interrupts > 1 {
                         return;
                     }
                     self.progress.note(
-                        "stopping: waiting for the requests under way; interrupt again to leave them",
+                        "stopping: waiting for the requests in flight; interrupt again to exit without them",
                     );
                 }
             }
@@ -108,32 +106,32 @@ impl Sender<'_> {
     }
 
     fn is_stopping(&self) -> bool {
-        self.stops.borrow().any()
+        self.reasons.borrow().any()
     }
 
     fn journal_failed(&self, error: &std::io::Error) {
-        self.stops.borrow_mut().journal.get_or_insert_with(|| {
+        self.reasons.borrow_mut().journal.get_or_insert_with(|| {
             Failure::output(format!(
-                "the journal cannot be written: {error}; rows that it lacks will be sent again, but none that deletes \
-                 everything"
+                "the journal cannot be written: {error}; rows that it does not record will be sent again, except deletions \
+                 of all records"
             ))
         });
     }
 
-    /// Sends one request, after its intent is recorded if it deletes everything.
+    /// Sends a request. If it deletes all records, its intent is recorded first.
     async fn send(&self, request: PurgeRequest) -> Option<PurgeResult> {
-        self.states.set_all(request.rows(), RowState::UnderWay);
+        self.states.set_all(request.rows(), RowState::InFlight);
         if request.deletes_everything()
             && let Some(journal) = self.journal
         {
             let intended = journal.intend(request.rows()).await;
             if intended.is_err() || self.is_stopping() {
                 self.states.set_all(request.rows(), RowState::Waiting);
-                let taken_back = journal.record(&Entry {
-                    undone: request.rows().to_vec(),
-                    ..Entry::default()
-                });
-                if let Err(error) = intended.and(taken_back) {
+                let cancelled = journal.record(&JournalEntry::from([(
+                    Recorded::Undone,
+                    request.rows().to_vec(),
+                )]));
+                if let Err(error) = intended.and(cancelled) {
                     self.journal_failed(&error);
                 }
                 return None;
@@ -142,9 +140,9 @@ impl Sender<'_> {
         Some(request.send().await)
     }
 
-    /// Records and shows one result.
-    fn finish(&self, result: PurgeResult, report: &mut Report) {
-        let states = judge(&result);
+    /// Records and reports a result.
+    fn finish(&self, result: PurgeResult, report: &mut PurgeReport) {
+        let states = row_states(&result);
         let rows = result.rows().iter().copied();
         self.states.set_each(rows.zip(states.iter().copied()));
         if let Some(journal) = self.journal {
@@ -156,36 +154,39 @@ impl Sender<'_> {
             }
         }
         if let Err(failure) = report.add(&result, &states) {
-            self.stops.borrow_mut().output.get_or_insert(failure);
+            self.reasons.borrow_mut().output.get_or_insert(failure);
         }
         let counts = self.states.counts();
-        let mut stops = self.stops.borrow_mut();
+        let mut reasons = self.reasons.borrow_mut();
         if let Err(error) = result.into_deletion()
-            && (is_hopeless(&error) || self.is_out_of_reach(&error, &counts))
+            && (is_fatal(&error) || self.is_unreachable(&error, &counts))
         {
-            stops.hopeless.get_or_insert(Failure::call(error));
+            reasons.fatal.get_or_insert(Failure::call(error));
         }
         let failed = counts.not_deleted() - self.before.not_deleted();
-        stops.too_many_failures |= self.max_failures.is_some_and(|most| failed >= most);
+        reasons.too_many_failures |= self.max_failures.is_some_and(|most| failed >= most);
         self.progress.update(&counts);
     }
 
-    /// Whether this run never reached the service: then the address is wrong, or the service is away.
-    fn is_out_of_reach(&self, error: &Error, counts: &Counts) -> bool {
+    /// Whether this run has never reached the service: the endpoint is wrong, or the service is down.
+    fn is_unreachable(&self, error: &Error, counts: &RowCounts) -> bool {
         let finished = counts.finished() - self.before.finished();
-        error.kind() == ErrorKind::Connect && finished == counts.undone
+        error.kind() == ErrorKind::Connect && finished == counts.retryable
     }
 }
 
-/// The state of each row, in the order of the request.
-fn judge(result: &PurgeResult) -> Vec<RowState> {
+fn row_states(result: &PurgeResult) -> Vec<RowState> {
     match result.deletion() {
-        Ok(deletion) => deletion.partitions().iter().map(of_partition).collect(),
-        Err(error) => vec![of_error(error); result.rows().len()],
+        Ok(deletion) => deletion
+            .partitions()
+            .iter()
+            .map(state_of_partition)
+            .collect(),
+        Err(error) => vec![state_of_error(error); result.rows().len()],
     }
 }
 
-fn of_partition(partition: &PartitionDeletion) -> RowState {
+fn state_of_partition(partition: &PartitionDeletion) -> RowState {
     match partition.outcome() {
         None => RowState::Deleted,
         Some(Outcome::NotApplied) => RowState::Failed,
@@ -193,21 +194,21 @@ fn of_partition(partition: &PartitionDeletion) -> RowState {
     }
 }
 
-/// A request without effect is finished only when the same rows would be refused again.
-fn of_error(error: &Error) -> RowState {
+/// Rows of a request without effect are finished only if the service would reject the same content again.
+fn state_of_error(error: &Error) -> RowState {
     match (error.outcome(), error.kind()) {
-        (Outcome::NotApplied, _) if is_hopeless(error) => RowState::Undone,
+        (Outcome::NotApplied, _) if is_fatal(error) => RowState::Retryable,
         (
             Outcome::NotApplied,
             ErrorKind::BadRequest | ErrorKind::InvalidInput | ErrorKind::NotFound,
         ) => RowState::Refused,
-        (Outcome::NotApplied, _) => RowState::Undone,
+        (Outcome::NotApplied, _) => RowState::Retryable,
         _ => RowState::Unknown,
     }
 }
 
-/// Whether every further request would fail alike. More than five wrong signatures lock the key.
-fn is_hopeless(error: &Error) -> bool {
+/// Whether every further request would fail with the same error. More than five wrong signatures lock the access key.
+fn is_fatal(error: &Error) -> bool {
     error.code() == Some(codes::INSTANCE_NOT_FOUND)
         || matches!(
             error.kind(),
@@ -218,18 +219,19 @@ fn is_hopeless(error: &Error) -> bool {
         )
 }
 
-/// What the journal keeps. Undone rows are kept only to take back their intent: they are to be sent again.
-fn entry(result: &PurgeResult, states: &[RowState]) -> Entry {
-    let mut entry = Entry::default();
+/// The line of the journal. Retryable rows are recorded only to cancel an intent.
+fn entry(result: &PurgeResult, states: &[RowState]) -> JournalEntry {
+    let mut entry = JournalEntry::new();
     for ((row, state), (_, target)) in result.rows().iter().zip(states).zip(result.targets()) {
-        match state {
-            RowState::Deleted => entry.deleted.push(*row),
-            RowState::Failed => entry.failed.push(*row),
-            RowState::Refused => entry.refused.push(*row),
-            RowState::Unknown => entry.unknown.push(*row),
-            RowState::Undone if *target == DeletionTarget::Everything => entry.undone.push(*row),
-            RowState::Undone | RowState::Waiting | RowState::UnderWay => {}
-        }
+        let recorded = match state {
+            RowState::Deleted => Recorded::Deleted,
+            RowState::Failed => Recorded::Failed,
+            RowState::Refused => Recorded::Refused,
+            RowState::Unknown => Recorded::Unknown,
+            RowState::Retryable if *target == DeletionTarget::Everything => Recorded::Undone,
+            RowState::Retryable | RowState::Waiting | RowState::InFlight => continue,
+        };
+        entry.entry(recorded).or_default().push(*row);
     }
     entry
 }

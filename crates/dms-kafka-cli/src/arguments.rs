@@ -1,29 +1,15 @@
-//! What the command line takes.
-
-mod delete;
-mod documents;
-mod purge;
-mod serve;
-mod service;
-mod settings;
-mod sign;
-mod text;
+//! The command line: subcommands and global flags.
 
 use clap::{Parser, Subcommand};
 
-pub(crate) use delete::Delete;
-pub(crate) use documents::{Completions, Man, Regions};
-pub(crate) use purge::{Purge, PurgeFormat};
-pub(crate) use serve::{GatewaySettings, Serve};
-pub(crate) use service::{RemoteService, ServiceSettings};
-use settings::Resolved;
-pub(crate) use sign::Sign;
-use text::{
+use crate::commands::{Completions, Delete, Man, Purge, Regions, Serve, Sign};
+use crate::help::{
     COMPLETIONS_EXAMPLES, DELETE_EXAMPLES, ENVIRONMENT, EXIT_CODES, FIRST_STEPS, MAN_EXAMPLES,
     PURGE_EXAMPLES, SERVE_EXAMPLES, SIGN_EXAMPLES,
 };
+use crate::settings::Resolved;
 
-/// Delete Kafka messages on Huawei Cloud DMS for Kafka, or on anything that serves its API.
+/// Delete Kafka messages through the API of Huawei Cloud DMS for Kafka.
 #[derive(Debug, Parser)]
 #[command(
     name = "dms-kafka",
@@ -35,37 +21,37 @@ pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,
 
-    /// Say more on standard error, such as where endpoint, project and credentials come from; twice for each attempt
+    /// Log more to standard error: once for the sources of settings and credentials, twice for each attempt
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Delete the oldest records of a topic's partitions
+    /// Delete records from partitions of one topic
     #[command(
         after_help = DELETE_EXAMPLES,
         after_long_help = format!("{DELETE_EXAMPLES}\n\n{ENVIRONMENT}\n\n{EXIT_CODES}")
     )]
     Delete(Box<Delete>),
-    /// Delete Kafka messages by the thousand, from a file of partitions and offsets
+    /// Delete records from many partitions, listed in a file
     #[command(
         after_help = PURGE_EXAMPLES,
         after_long_help = format!("{PURGE_EXAMPLES}\n\n{ENVIRONMENT}\n\n{EXIT_CODES}")
     )]
     Purge(Box<Purge>),
-    /// Serve the API, with topics in memory or as a file says, until interrupted
+    /// Serve the API, with topics in memory or as described in a configuration file
     #[command(after_help = SERVE_EXAMPLES)]
     Serve(Resolved<Serve>),
-    /// Explain the signature of a request, stage by stage; nothing is sent
+    /// Show each stage of signing a request, without sending it
     #[command(
         after_help = SIGN_EXAMPLES,
         after_long_help = format!("{SIGN_EXAMPLES}\n\n{ENVIRONMENT}")
     )]
     Sign(Sign),
-    /// List the known regions with the endpoint of each
+    /// List the known regions and their endpoints
     Regions(Regions),
-    /// Print a script that lets a shell complete words of this command
+    /// Print a completion script for a shell
     #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions(Completions),
     /// Print a man page
@@ -74,7 +60,7 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    /// Whether the results are for a program, which then gets its errors in JSON too.
+    /// Whether results, and therefore errors too, are printed as JSON.
     pub(crate) fn is_json(&self) -> bool {
         match self {
             Self::Delete(delete) => delete.output.is_json(),

@@ -1,0 +1,374 @@
+//! Offsets files: the JSON of `kafka-delete-records.sh`, or one JSON row on each line.
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::fs::{File, Metadata};
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::Path;
+use std::time::SystemTime;
+
+use dms_kafka::{DeletionTarget, PartitionId, TopicName};
+use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+use super::rows::{EVERYTHING, Rows};
+use crate::exit::Failure;
+
+const BUFFER: usize = 64 * 1024;
+/// Much longer than any row.
+const LONGEST_LINE: u64 = 64 * 1024;
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+const BOTH_LAYOUTS: &str = concat!(
+    r#"expected {"partitions":[...],"version":1}, or one row such as "#,
+    r#"{"topic":"orders","partition":0,"offset":400} on each line"#
+);
+
+/// A valid offsets file.
+pub(super) struct OffsetsFile {
+    name: String,
+    /// To detect a change; `None` for a pipe.
+    opened: Option<(File, Stamp)>,
+    pub(super) layout: Layout,
+    /// In hexadecimal, if requested.
+    pub(super) sha256: Option<String>,
+}
+
+/// The two forms of an offsets file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Layout {
+    /// `{"partitions":[{"topic":…,"partition":…,"offset":…}],"version":1}`
+    Document,
+    /// `{"topic":…,"partition":…,"offset":…}` on each line
+    Lines,
+}
+
+/// Length and time of the last change.
+type Stamp = (u64, Option<SystemTime>);
+
+fn stamp(metadata: &Metadata) -> Stamp {
+    (metadata.len(), metadata.modified().ok())
+}
+
+impl OffsetsFile {
+    /// Reads the file, or standard input for `-`, once. `hashed` requests its SHA-256.
+    ///
+    /// # Errors
+    /// Usage: a row is not valid, or a partition is listed twice.
+    pub(super) fn read(
+        path: &Path,
+        allow_everything: bool,
+        hashed: bool,
+    ) -> Result<(Self, Rows), Failure> {
+        let hash = hashed.then(Sha256::new);
+        if path == Path::new("-") {
+            let name = "standard input".to_owned();
+            return Self::read_from(io::stdin().lock(), name, allow_everything, hash);
+        }
+        let name = path.display().to_string();
+        let opened = File::open(path).and_then(|file| Ok((file.metadata()?, file)));
+        let (metadata, file) = opened.map_err(|error| unreadable(&name, &error))?;
+        let (mut read, rows) = Self::read_from(&file, name, allow_everything, hash)?;
+        read.opened = metadata.is_file().then(|| (file, stamp(&metadata)));
+        Ok((read, rows))
+    }
+
+    fn read_from(
+        input: impl Read,
+        name: String,
+        allow_everything: bool,
+        hash: Option<Sha256>,
+    ) -> Result<(Self, Rows), Failure> {
+        let mut input = Hashing { inner: input, hash };
+        let (layout, rows) = read_rows(&mut input).map_err(|error| match error {
+            ReadError::Io(error) => unreadable(&name, &error),
+            ReadError::Invalid(message) => {
+                Failure::usage(format!("{name}, {message}; nothing was sent"))
+            }
+        })?;
+        if rows.len() == 0 {
+            return Err(Failure::usage(format!(
+                "{name} has no rows: there is nothing to delete"
+            )));
+        }
+        let everything = rows.iter().position(|row| row.is_everything());
+        if let Some(number) = everything.filter(|_| !allow_everything) {
+            let row = rows.get(number);
+            return Err(Failure::usage(format!(
+                "{name}, row {}: offset -1 deletes all records of topic {}, partition {}: to allow that, add \
+                 --allow-everything; nothing was sent",
+                number + 1,
+                row.topic,
+                row.partition
+            )));
+        }
+        if let Some((second, first)) = rows.first_duplicate() {
+            let row = rows.get(second);
+            return Err(Failure::usage(format!(
+                "{name}, row {}: topic {}, partition {} is already in row {}: list each partition once; nothing was \
+                 sent",
+                second + 1,
+                row.topic,
+                row.partition,
+                first + 1
+            )));
+        }
+        let hexadecimal = |hash: Sha256| {
+            let bytes = hash.finalize();
+            bytes
+                .iter()
+                .fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+        };
+        let read = Self {
+            name,
+            opened: None,
+            layout,
+            sha256: input.hash.map(hexadecimal),
+        };
+        Ok((read, rows))
+    }
+
+    /// Refuses a file that was changed after it was opened: the rows may be incomplete.
+    pub(super) fn check_unchanged(&self) -> Result<(), Failure> {
+        let is_unchanged = self.opened.as_ref().is_none_or(|(file, opened)| {
+            file.metadata()
+                .is_ok_and(|metadata| stamp(&metadata) == *opened)
+        });
+        if is_unchanged {
+            return Ok(());
+        }
+        Err(Failure::usage(format!(
+            "{} was changed after it was opened; nothing was sent",
+            self.name
+        )))
+    }
+}
+
+fn unreadable(name: &str, error: &io::Error) -> Failure {
+    Failure::input(format!("{name} cannot be read: {error}; nothing was sent"))
+}
+
+/// Hashes the bytes that are read.
+struct Hashing<R> {
+    inner: R,
+    hash: Option<Sha256>,
+}
+
+impl<R: Read> Read for Hashing<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        if let Some(hash) = &mut self.hash {
+            hash.update(&buffer[..read]);
+        }
+        Ok(read)
+    }
+}
+
+#[derive(Debug)]
+enum ReadError {
+    Io(io::Error),
+    /// With line and column.
+    Invalid(String),
+}
+
+impl From<io::Error> for ReadError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl ReadError {
+    fn at(line: usize, column: usize, message: &str) -> Self {
+        Self::Invalid(format!("line {line}, column {column}: {message}"))
+    }
+
+    /// `line` counts the lines before the text that was parsed.
+    fn of_json(error: serde_json::Error, line: usize) -> Self {
+        if error.is_io() {
+            return Self::Io(error.into());
+        }
+        let mut message = error.to_string();
+        let place = format!(" at line {} column {}", error.line(), error.column());
+        message.truncate(message.strip_suffix(&place).unwrap_or(&message).len());
+        if !error.is_data() {
+            message = format!("not valid JSON ({message}): {BOTH_LAYOUTS}");
+        }
+        Self::at(line + error.line(), error.column().max(1), &message)
+    }
+}
+
+fn read_rows(input: impl Read) -> Result<(Layout, Rows), ReadError> {
+    let mut input = BufReader::with_capacity(BUFFER, input);
+    if input.fill_buf()?.starts_with(BYTE_ORDER_MARK) {
+        input.consume(BYTE_ORDER_MARK.len());
+    }
+    let layout = layout(input.fill_buf()?);
+    let rows = match layout {
+        Layout::Document => {
+            let document: serde_json::Result<Document> = serde_json::from_reader(input);
+            document
+                .map_err(|error| ReadError::of_json(error, 0))?
+                .partitions
+        }
+        Layout::Lines => read_lines(input)?,
+    };
+    Ok((layout, rows))
+}
+
+/// Depends on the first name in the first object.
+fn layout(start: &[u8]) -> Layout {
+    let start = start.trim_ascii_start();
+    let first = start.strip_prefix(b"{").unwrap_or(start).trim_ascii_start();
+    let is_document = [&b"\"partitions\""[..], b"\"version\""]
+        .iter()
+        .any(|name| first.starts_with(name));
+    if is_document {
+        Layout::Document
+    } else {
+        Layout::Lines
+    }
+}
+
+fn read_lines(mut input: impl BufRead) -> Result<Rows, ReadError> {
+    let mut rows = Rows::default();
+    let mut bytes = Vec::new();
+    for before in 0.. {
+        bytes.clear();
+        let read = input
+            .by_ref()
+            .take(LONGEST_LINE)
+            .read_until(b'\n', &mut bytes)?;
+        if read == 0 {
+            break;
+        }
+        let invalid = |column, message: &str| ReadError::at(before + 1, column, message);
+        if bytes.len() as u64 == LONGEST_LINE {
+            return Err(invalid(1, "the line is too long for a row"));
+        }
+        let row = bytes.trim_ascii_end();
+        if row.is_empty() {
+            continue;
+        }
+        // One check of the line is faster than one of each string in it.
+        let text = std::str::from_utf8(row)
+            .map_err(|error| invalid(error.valid_up_to() + 1, "not valid UTF-8"))?;
+        let RowObject(row) =
+            serde_json::from_str(text).map_err(|error| ReadError::of_json(error, before))?;
+        rows.push(row.topic, row.partition, row.target)
+            .map_err(|message| invalid(1, &message))?;
+    }
+    Ok(rows)
+}
+
+/// The document of `kafka-delete-records.sh`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    partitions: Rows,
+    #[serde(default, rename = "version", deserialize_with = "version")]
+    _version: (),
+}
+
+fn version<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
+    let version = Value::deserialize(deserializer)?;
+    if version == 1 {
+        return Ok(());
+    }
+    Err(D::Error::custom(format!(
+        "version {version} is not supported: it must be 1"
+    )))
+}
+
+/// Packs rows one by one, so that the list itself is never in memory.
+impl<'de> Deserialize<'de> for Rows {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct RowsVisitor;
+
+        impl<'de> Visitor<'de> for RowsVisitor {
+            type Value = Rows;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of rows")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Rows, A::Error> {
+                let mut rows = Rows::default();
+                while let Some(RowObject(row)) = list.next_element()? {
+                    rows.push(row.topic, row.partition, row.target)
+                        .map_err(A::Error::custom)?;
+                }
+                Ok(rows)
+            }
+        }
+
+        deserializer.deserialize_seq(RowsVisitor)
+    }
+}
+
+/// One row of the file.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileRow {
+    #[serde(deserialize_with = "topic")]
+    topic: TopicName,
+    #[serde(deserialize_with = "partition")]
+    partition: PartitionId,
+    #[serde(rename = "offset", deserialize_with = "target")]
+    target: DeletionTarget,
+}
+
+/// A row from a JSON object: derived code alone would also accept a list.
+struct RowObject(FileRow);
+
+impl<'de> Deserialize<'de> for RowObject {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct RowVisitor;
+
+        impl<'de> Visitor<'de> for RowVisitor {
+            type Value = RowObject;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(r#"a row such as {"topic":"orders","partition":0,"offset":400}"#)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RowObject, A::Error> {
+                FileRow::deserialize(MapAccessDeserializer::new(map)).map(RowObject)
+            }
+        }
+
+        deserializer.deserialize_map(RowVisitor)
+    }
+}
+
+fn topic<'de, D: Deserializer<'de>>(deserializer: D) -> Result<TopicName, D::Error> {
+    TopicName::new(String::deserialize(deserializer)?).map_err(D::Error::custom)
+}
+
+fn partition<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PartitionId, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    let number = value.as_i64().and_then(|number| number.try_into().ok());
+    number
+        .and_then(|number| PartitionId::new(number).ok())
+        .ok_or_else(|| {
+            D::Error::custom(format!(
+                "partition {value} is not a whole number from 0 to 2147483647"
+            ))
+        })
+}
+
+fn target<'de, D: Deserializer<'de>>(deserializer: D) -> Result<DeletionTarget, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    let target = value.as_i64().and_then(|offset| match offset {
+        EVERYTHING => Some(DeletionTarget::Everything),
+        _ => DeletionTarget::before(offset).ok(),
+    });
+    target.ok_or_else(|| {
+        D::Error::custom(format!(
+            "offset {value} is not a whole number from 0 to 9223372036854775807, or -1 for all records"
+        ))
+    })
+}

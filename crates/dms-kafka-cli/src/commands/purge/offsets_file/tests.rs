@@ -1,0 +1,103 @@
+use expect_test::expect;
+
+use super::*;
+
+type Read = (Layout, Vec<(String, i32, DeletionTarget)>);
+
+fn rows(text: impl AsRef<[u8]>) -> Result<Read, String> {
+    match read_rows(text.as_ref()) {
+        Ok((layout, rows)) => {
+            let rows = rows.iter();
+            let rows = rows.map(|row| (row.topic.to_string(), row.partition.get(), row.target));
+            Ok((layout, rows.collect()))
+        }
+        Err(ReadError::Invalid(message)) => Err(message),
+        Err(ReadError::Io(error)) => panic!("{error}"),
+    }
+}
+
+#[test]
+fn both_layouts_give_the_same_rows() {
+    let expected = || {
+        vec![
+            ("a".to_owned(), 0, DeletionTarget::before(400).unwrap()),
+            ("b.c".to_owned(), 7, DeletionTarget::Everything),
+        ]
+    };
+    let document = "{ \"partitions\" :\n [{\"topic\":\"a\",\"partition\":0,\"offset\":400},\n\
+                    {\"offset\":-1,\"partition\":7,\"topic\":\"b.c\"}],\"version\":1}\n";
+    assert_eq!(rows(document), Ok((Layout::Document, expected())));
+    let without_version = "{\"partitions\":[]}";
+    assert_eq!(rows(without_version), Ok((Layout::Document, Vec::new())));
+    let lines = "\u{feff}{\"topic\":\"a\",\"partition\":0,\"offset\":400}\r\n\n\
+                 {\"topic\":\"b.c\",\"partition\":7,\"offset\":-1}";
+    assert_eq!(rows(lines), Ok((Layout::Lines, expected())));
+    assert_eq!(rows(""), Ok((Layout::Lines, Vec::new())));
+}
+
+#[test]
+fn errors_name_line_column_and_rule() {
+    let texts = [
+        r#"{"version":2,"partitions":[]}"#,
+        r#"{"version":"1","partitions":[]}"#,
+        r#"{"version":1}"#,
+        "{\"partitions\":[\n{\"topic\":\"a\",\"partition\":0}]}",
+        "{\"partitions\":[\n{\"topic\":\"a/b\",\"partition\":0}]}",
+        r#"{"partitions":[],"more":1}"#,
+        r#"{"partitions":[],"partitions":[]}"#,
+        r#"{"partitions":[["a",0,1]]}"#,
+        r#"{"partitions":[]} x"#,
+        "{\"partitions\":[\n",
+        "[]",
+        "not json",
+        "\n{\"topic\":\"a\"\n",
+        "\n{\"topic\":\"a\",\"partition\":-1,\"offset\":1}",
+        r#"{"topic":"a","partition":3000000000,"offset":1}"#,
+        r#"{"topic":"a","partition":0,"offset":-2}"#,
+        r#"{"topic":"a","partition":0,"offset":1.5}"#,
+        r#"{"topic":"a","partition":0,"offset":"1"}"#,
+        r#"{"topic":"a","partition":0,"offset":9223372036854775808}"#,
+        r#"{"topic":"a","topic":"b","partition":0,"offset":1}"#,
+        r#"{"topic":"a","partition":0,"offset":1} {}"#,
+    ];
+    let errors = texts.map(|text| rows(text).unwrap_err() + "\n").concat();
+    expect![[r#"
+        line 1, column 13: version 2 is not supported: it must be 1
+        line 1, column 15: version "1" is not supported: it must be 1
+        line 1, column 13: missing field `partitions`
+        line 2, column 27: missing field `offset`
+        line 2, column 15: topic "a/b" is not a Kafka topic name: it takes 1 to 249 ASCII letters, digits, '.', '_' or '-', and is neither '.' nor '..'
+        line 1, column 24: unknown field `more`, expected `partitions` or `version`
+        line 1, column 30: duplicate field `partitions`
+        line 1, column 16: invalid type: sequence, expected a row such as {"topic":"orders","partition":0,"offset":400}
+        line 1, column 19: not valid JSON (trailing characters): BOTH LAYOUTS
+        line 2, column 1: not valid JSON (EOF while parsing a list): BOTH LAYOUTS
+        line 1, column 1: invalid type: sequence, expected a row such as {"topic":"orders","partition":0,"offset":400}
+        line 1, column 2: not valid JSON (expected ident): BOTH LAYOUTS
+        line 2, column 12: not valid JSON (EOF while parsing an object): BOTH LAYOUTS
+        line 2, column 27: partition -1 is not a whole number from 0 to 2147483647
+        line 1, column 35: partition 3000000000 is not a whole number from 0 to 2147483647
+        line 1, column 39: offset -2 is not a whole number from 0 to 9223372036854775807, or -1 for all records
+        line 1, column 40: offset 1.5 is not a whole number from 0 to 9223372036854775807, or -1 for all records
+        line 1, column 40: offset "1" is not a whole number from 0 to 9223372036854775807, or -1 for all records
+        line 1, column 56: offset 9223372036854775808 is not a whole number from 0 to 9223372036854775807, or -1 for all records
+        line 1, column 20: duplicate field `topic`
+        line 1, column 40: not valid JSON (trailing characters): BOTH LAYOUTS
+    "#]].assert_eq(&errors.replace(BOTH_LAYOUTS, "BOTH LAYOUTS"));
+}
+
+#[test]
+fn a_very_long_line_is_not_read_to_its_end() {
+    let error = rows("x".repeat(1 << 20)).unwrap_err();
+    assert!(
+        error.starts_with("line 1, column 1: the line is too long"),
+        "{error}"
+    );
+}
+
+#[test]
+fn errors_name_the_place_of_invalid_utf_8() {
+    let text = b"{\"topic\":\"a\",\"partition\":0,\"offset\":1}\n{\"topic\":\"\xff\"}\n";
+    let error = rows(text).unwrap_err();
+    assert_eq!(error, "line 2, column 11: not valid UTF-8");
+}
