@@ -28,9 +28,9 @@ pub const DEFAULT_ANSWER_LIMIT: usize = 32 * 1024 * 1024;
 #[derive(Clone)]
 pub struct Attempt {
     /// `None` when the request is built and not sent.
-    credentials: Option<Credentials>,
-    project_id: Option<HeaderValue>,
-    answer_limit: usize,
+    pub(crate) credentials: Option<Credentials>,
+    pub(crate) project_id: Option<HeaderValue>,
+    pub(crate) answer_limit: usize,
     captured: Arc<Mutex<Captured>>,
 }
 
@@ -100,18 +100,6 @@ impl Attempt {
     /// headers for authentication.
     pub fn take_request(&self) -> Option<Request> {
         self.captured().request.take()
-    }
-
-    pub(crate) fn credentials(&self) -> Option<&Credentials> {
-        self.credentials.as_ref()
-    }
-
-    pub(crate) fn project_id(&self) -> Option<&HeaderValue> {
-        self.project_id.as_ref()
-    }
-
-    pub(crate) fn answer_limit(&self) -> usize {
-        self.answer_limit
     }
 
     /// A panic elsewhere cannot leave a half-written value behind, so poison is ignored.

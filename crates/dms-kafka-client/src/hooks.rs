@@ -23,10 +23,10 @@ impl ClientHooks<Attempt> for Client {
         let attempt = self.inner();
         let mut headers = std::mem::take(request.headers_mut());
         headers.remove(GENERATOR_HEADER);
-        if let Some(project_id) = attempt.project_id() {
+        if let Some(project_id) = &attempt.project_id {
             headers.insert(X_PROJECT_ID, project_id.clone());
         }
-        let Some(credentials) = attempt.credentials() else {
+        let Some(credentials) = &attempt.credentials else {
             *request.headers_mut() = headers;
             attempt.captured().request = request.try_clone();
             return Err(Error::Custom(
@@ -51,7 +51,7 @@ impl ClientHooks<Attempt> for Client {
             body: Bytes::new(),
             completeness: Completeness::Truncated,
         });
-        let (body, read) = read_body(response, attempt.answer_limit()).await;
+        let (body, read) = read_body(response, attempt.answer_limit).await;
         if let Some(answer) = attempt.captured().answer.as_mut() {
             answer.body = body.clone();
             answer.completeness = *read.as_ref().unwrap_or(&Completeness::Truncated);
@@ -85,7 +85,8 @@ fn authorize(
     };
     let target = RequestTarget {
         method: request.method(),
-        host: &host(url),
+        // Without the scheme's own port, as in the `Host` header; reqwest has taken user and password out.
+        host: url.authority(),
         path: url.path(),
         query: url.query().unwrap_or_default(),
     };
@@ -97,15 +98,6 @@ fn authorize(
         SystemTime::now(),
     )
     .map_err(|error| error.to_string())
-}
-
-/// The `Host` header that hyper will send: the port only when it is not the scheme's own.
-fn host(url: &Url) -> String {
-    let name = url.host_str().unwrap_or_default();
-    match url.port() {
-        Some(port) => format!("{name}:{port}"),
-        None => name.to_owned(),
-    }
 }
 
 /// Reads up to `limit` bytes; what was read is returned even when the connection broke.

@@ -120,20 +120,10 @@ impl<'de> Deserialize<'de> for ErrorCode {
 
 impl<'de> Deserialize<'de> for PartitionResult {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Word;
+        /// Borrowed unless the text has escapes.
+        #[derive(serde::Deserialize)]
+        struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
-        impl Visitor<'_> for Word {
-            type Value = PartitionResult;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string")
-            }
-
-            fn visit_str<E: Error>(self, word: &str) -> Result<PartitionResult, E> {
-                Ok(word.into())
-            }
-        }
-
-        deserializer.deserialize_str(Word)
+        Text::deserialize(deserializer).map(|text| text.0.as_ref().into())
     }
 }

@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::error_kind::ErrorKind;
 use crate::identity::{Identity, Project};
 use crate::outcome::Outcome;
-use crate::retry::{self, Decision, Situation};
+use crate::retry::{self, Situation};
 
 /// What is called, for traces.
 #[derive(Clone, Copy, Debug)]
@@ -75,8 +75,8 @@ where
             Err(error) => error,
         };
         match call.after_failure(&error, &identity.credentials).await {
-            Decision::RetryAfter(pause) => sleep(pause).await,
-            Decision::Stop => return Err(error.with_history(call.attempts, call.outcome)),
+            Some(pause) => sleep(pause).await,
+            None => return Err(error.with_history(call.attempts, call.outcome)),
         }
     }
 }
@@ -126,22 +126,27 @@ impl<'a> Call<'a> {
         }
     }
 
-    async fn after_failure(&mut self, error: &Error, credentials: &Credentials) -> Decision {
+    /// How long to wait before the next attempt, if there is to be one.
+    async fn after_failure(
+        &mut self,
+        error: &Error,
+        credentials: &Credentials,
+    ) -> Option<Duration> {
         if self.effect != Effect::Reads {
             self.outcome = error.outcome().after(self.outcome);
         }
         if error.kind() == ErrorKind::Unauthorized && credentials.is_token() {
             self.config.credentials.invalidate(credentials);
             // Another token is asked for only where it would be used.
-            if self.may_renew && self.decide(error, true) != Decision::Stop {
+            if self.may_renew && self.pause(error, true).is_some() {
                 self.may_renew = false;
                 self.renewed = renewed(self.config, self.deadline, credentials).await;
             }
         }
-        self.decide(error, error.is_retryable() || self.renewed.is_some())
+        self.pause(error, error.is_retryable() || self.renewed.is_some())
     }
 
-    fn decide(&self, error: &Error, retryable: bool) -> Decision {
+    fn pause(&self, error: &Error, retryable: bool) -> Option<Duration> {
         let situation = Situation {
             attempts: self.attempts,
             retryable,
@@ -151,7 +156,7 @@ impl<'a> Call<'a> {
             time_left: self.deadline.saturating_duration_since(Instant::now()),
             jitter: fastrand::f64(),
         };
-        retry::decide(&self.config.retry, &situation)
+        retry::pause(&self.config.retry, &situation)
     }
 }
 

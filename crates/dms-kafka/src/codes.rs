@@ -19,8 +19,6 @@
 //! }
 //! ```
 
-use crate::error_kind::ErrorKind;
-
 const PERMISSION: &str =
     "the user needs the permission dms:message:delete (role-based: dms:instance:modify)";
 const NEW_TOKEN: &str = "get a new token";
@@ -30,26 +28,16 @@ const ACCOUNT: &str = "the account is restricted: look at its bills and state in
 const SLOWER: &str = "the service limits the rate of requests: send fewer at a time";
 const LATER: &str = "try again later";
 
-/// One documented code: its kind where the status misleads, and a hint for people.
-struct Known {
-    code: &'static str,
-    kind: Option<ErrorKind>,
-    hint: &'static str,
-}
-
 macro_rules! codes {
-    ($($(#[$doc:meta])* $name:ident = $code:literal $(as $kind:ident)?, $hint:expr;)*) => {
+    ($($(#[$doc:meta])* $name:ident = $code:literal, $hint:expr;)*) => {
         $(
             $(#[$doc])*
             #[doc = concat!("\n\n`", $code, "`")]
             pub const $name: &str = $code;
         )*
 
-        const KNOWN: &[Known] = &[$(Known {
-            code: $code,
-            kind: [$(Some(ErrorKind::$kind),)? None][0],
-            hint: $hint,
-        }),*];
+        /// Each code with a hint for people.
+        const HINTS: &[(&str, &str)] = &[$(($code, $hint)),*];
     };
 }
 
@@ -102,7 +90,7 @@ codes! {
     ENDPOINT_NOT_FOUND = "DMS.10240406", ENDPOINT;
     /// 404, but flow control: requests come too often. Its kind is
     /// [`Throttled`](crate::ErrorKind::Throttled), and it is retried.
-    FLOW_CONTROL = "DMS.10240407" as Throttled, SLOWER;
+    FLOW_CONTROL = "DMS.10240407", SLOWER;
     /// 408: the service's own query timed out.
     QUERY_TIMED_OUT = "DMS.111501024", LATER;
     /// 503: the service is busy. It is retried.
@@ -119,7 +107,7 @@ codes! {
     /// 401: the token must be renewed.
     TOKEN_OUTDATED = "APIGW.0307", NEW_TOKEN;
     /// 429: requests come too often. It is retried.
-    THROTTLED = "APIGW.0308" as Throttled, SLOWER;
+    THROTTLED = "APIGW.0308", SLOWER;
     /// 403: the project cannot be used.
     PROJECT_UNAVAILABLE = "APIGW.0310", "the project cannot be used: check that it is active";
     /// 403: requests from this address are not allowed.
@@ -130,11 +118,11 @@ codes! {
     REGION_FORBIDDEN = "APIGW.0802", "this user may not work in this region: check the endpoint";
 }
 
-fn known(code: &str) -> Option<&'static Known> {
+fn known(code: &str) -> Option<&'static (&'static str, &'static str)> {
     let is = |prefix: &str, rest: &str| {
-        KNOWN
+        HINTS
             .iter()
-            .find(|known| known.code.strip_prefix(prefix) == Some(rest))
+            .find(|(code, _)| code.strip_prefix(prefix) == Some(rest))
     };
     match code.split_once('.') {
         Some(("DMS", number)) => is("DMS.", number),
@@ -144,24 +132,26 @@ fn known(code: &str) -> Option<&'static Known> {
     }
 }
 
-/// The kind that a code stands for when its status says something else.
-pub(crate) fn kind_of(code: &str) -> Option<ErrorKind> {
-    known(code)?.kind
+/// Whether the code means flow control, whatever the status says.
+pub(crate) fn is_flow_control(code: &str) -> bool {
+    known(code).is_some_and(|known| matches!(known.0, FLOW_CONTROL | THROTTLED))
 }
 
 /// What a person can do about a code.
 pub(crate) fn hint_for(code: &str) -> Option<&'static str> {
-    known(code).map(|known| known.hint)
+    known(code).map(|known| known.1)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
 
     #[test]
     fn a_code_is_known_under_all_its_spellings() {
         for code in [FLOW_CONTROL, "10240407", THROTTLED, "APIG.0308"] {
-            assert_eq!(kind_of(code), Some(ErrorKind::Throttled), "{code}");
+            assert!(is_flow_control(code), "{code}");
             assert_eq!(hint_for(code), Some(SLOWER), "{code}");
         }
         for code in [
@@ -179,9 +169,7 @@ mod tests {
 
     #[test]
     fn no_code_stands_here_twice() {
-        for (at, known) in KNOWN.iter().enumerate() {
-            let again = KNOWN[at + 1..].iter().any(|other| other.code == known.code);
-            assert!(!again, "{}", known.code);
-        }
+        let codes: HashSet<&str> = HINTS.iter().map(|(code, _)| *code).collect();
+        assert_eq!(codes.len(), HINTS.len());
     }
 }

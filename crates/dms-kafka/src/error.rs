@@ -111,10 +111,11 @@ impl Error {
 
     /// A response with an error status.
     pub(crate) fn refused(status: StatusCode, code: Option<&str>, message: String) -> Self {
-        let kind = code
-            .and_then(codes::kind_of)
-            .filter(|_| status_may_mislead(status))
-            .unwrap_or_else(|| ErrorKind::of_status(status));
+        let kind = if status_may_mislead(status) && code.is_some_and(codes::is_flow_control) {
+            ErrorKind::Throttled
+        } else {
+            ErrorKind::of_status(status)
+        };
         let outcome = match kind {
             ErrorKind::Throttled => Outcome::NotApplied,
             _ if status.is_client_error() && status != StatusCode::REQUEST_TIMEOUT => {

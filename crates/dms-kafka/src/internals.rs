@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::ids::PartitionId;
 use crate::outcome::Outcome;
 use crate::partition::DeletionTarget;
-use crate::retry::{self, Decision, RetryPolicy, Situation};
+use crate::retry::{self, RetryPolicy, Situation};
 use crate::{answer, delete};
 
 /// Judges an answer that came at the first attempt, as [`send`](crate::DeleteMessages::send) does.
@@ -55,8 +55,5 @@ pub fn pause(policy: &RetryPolicy, attempts: u32, time_left: Duration) -> Option
         time_left,
         jitter: 0.5,
     };
-    match retry::decide(policy, &situation) {
-        Decision::RetryAfter(pause) => Some(pause),
-        Decision::Stop => None,
-    }
+    retry::pause(policy, &situation)
 }

@@ -92,27 +92,18 @@ pub(crate) struct Situation {
     pub(crate) jitter: f64,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Decision {
-    RetryAfter(Duration),
-    Stop,
-}
-
-/// Whether to try again, and when.
-pub(crate) fn decide(policy: &RetryPolicy, now: &Situation) -> Decision {
+/// How long to wait before the next attempt; `None` when there is to be none.
+pub(crate) fn pause(policy: &RetryPolicy, now: &Situation) -> Option<Duration> {
     let safe = now.idempotent || now.outcome == Outcome::NotApplied;
     if !now.retryable || !safe || now.attempts >= policy.max_attempts {
-        return Decision::Stop;
+        return None;
     }
     let doublings = (now.attempts - 1).min(16);
     let bound = policy.base.saturating_mul(1 << doublings).min(policy.cap);
     let pause = Duration::try_from_secs_f64(bound.as_secs_f64() * now.jitter)
         .unwrap_or(Duration::MAX)
         .max(now.retry_after.unwrap_or_default());
-    if pause >= now.time_left {
-        return Decision::Stop;
-    }
-    Decision::RetryAfter(pause)
+    (pause < now.time_left).then_some(pause)
 }
 
 #[cfg(test)]
@@ -121,8 +112,8 @@ mod tests {
 
     const HOUR: Duration = Duration::from_secs(3600);
 
-    /// Decides after one failure that may be repeated, with this difference.
-    fn decide_when(policy: &RetryPolicy, change: impl FnOnce(&mut Situation)) -> Decision {
+    /// The pause after one failure that may be repeated, with this difference.
+    fn pause_when(policy: &RetryPolicy, change: impl FnOnce(&mut Situation)) -> Option<Duration> {
         let mut situation = Situation {
             attempts: 1,
             retryable: true,
@@ -133,11 +124,11 @@ mod tests {
             jitter: 1.0,
         };
         change(&mut situation);
-        decide(policy, &situation)
+        pause(policy, &situation)
     }
 
-    fn retry_in(millis: u64) -> Decision {
-        Decision::RetryAfter(Duration::from_millis(millis))
+    fn retry_in(millis: u64) -> Option<Duration> {
+        Some(Duration::from_millis(millis))
     }
 
     #[test]
@@ -154,20 +145,20 @@ mod tests {
             (true, true, NotApplied, 3, false),
             (true, true, NotApplied, u32::MAX, false),
         ] {
-            let decision = decide_when(&RetryPolicy::default(), |now| {
+            let pause = pause_when(&RetryPolicy::default(), |now| {
                 now.retryable = retryable;
                 now.idempotent = idempotent;
                 now.outcome = outcome;
                 now.attempts = attempts;
             });
             let case = (retryable, idempotent, outcome, attempts);
-            assert_eq!(decision != Decision::Stop, repeated, "{case:?}");
+            assert_eq!(pause.is_some(), repeated, "{case:?}");
         }
     }
 
     #[test]
     fn never_means_one_attempt() {
-        assert_eq!(decide_when(&RetryPolicy::never(), |_| ()), Decision::Stop);
+        assert_eq!(pause_when(&RetryPolicy::never(), |_| ()), None);
     }
 
     #[test]
@@ -182,11 +173,11 @@ mod tests {
             (1_000_000, 10_000),
         ] {
             for (jitter, pause) in [(1.0, bound), (0.5, bound / 2), (0.0, 0)] {
-                let decision = decide_when(&policy, |now| {
+                let found = pause_when(&policy, |now| {
                     now.attempts = attempts;
                     now.jitter = jitter;
                 });
-                assert_eq!(decision, retry_in(pause), "after {attempts}, {jitter}");
+                assert_eq!(found, retry_in(pause), "after {attempts}, {jitter}");
             }
         }
     }
@@ -196,9 +187,9 @@ mod tests {
         for (seconds, decision) in [
             (0, retry_in(200)),
             (60, retry_in(60_000)),
-            (u64::MAX, Decision::Stop),
+            (u64::MAX, None),
         ] {
-            let asked = decide_when(&RetryPolicy::default(), |now| {
+            let asked = pause_when(&RetryPolicy::default(), |now| {
                 now.retry_after = Some(Duration::from_secs(seconds));
             });
             assert_eq!(asked, decision, "{seconds}");
@@ -209,10 +200,10 @@ mod tests {
     fn no_pause_that_ends_after_the_deadline() {
         for (millis, decision) in [
             (201, retry_in(200)),
-            (200, Decision::Stop),
-            (0, Decision::Stop),
+            (200, None),
+            (0, None),
         ] {
-            let late = decide_when(&RetryPolicy::default(), |now| {
+            let late = pause_when(&RetryPolicy::default(), |now| {
                 now.time_left = Duration::from_millis(millis);
             });
             assert_eq!(late, decision, "{millis}");
@@ -225,6 +216,6 @@ mod tests {
             .with_max_attempts(u32::MAX)
             .with_base(Duration::MAX)
             .with_cap(Duration::MAX);
-        assert_eq!(decide_when(&policy, |_| ()), Decision::Stop);
+        assert_eq!(pause_when(&policy, |_| ()), None);
     }
 }
