@@ -2,17 +2,24 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(not(feature = "providers"))]
+use huaweicloud_auth::EnvironmentProvider;
 #[cfg(feature = "providers")]
-use huaweicloud_auth::Region;
+use huaweicloud_auth::{
+    CachedProvider, ChainProvider, EndpointResolver, ProjectLookup, ProviderContext, Region,
+};
 use huaweicloud_auth::{Endpoint, Environment, ProvideCredentials};
 
 use crate::client::Client;
-use crate::config::Config;
-use crate::error::Error;
+use crate::config::{Config, ProjectSource};
+use crate::error::{Error, Rule};
 use crate::ids::{InvalidId, ProjectId, validated};
 use crate::retry::RetryPolicy;
-use crate::sources::Sources;
 use crate::transport::{Proxy, Transport};
+
+/// The service's name in variables and in `regions.yaml`.
+#[cfg(feature = "providers")]
+const SERVICE: &str = "kafka";
 
 /// Builds a [`Client`].
 ///
@@ -21,6 +28,7 @@ use crate::transport::{Proxy, Transport};
 /// use dms_kafka::{Client, RetryPolicy};
 /// use dms_kafka::auth::Credentials;
 ///
+/// # if cfg!(feature = "rustls") {
 /// let client = Client::builder()
 ///     .endpoint("https://dms.ap-southeast-1.myhuaweicloud.com")
 ///     .project_id("0123456789abcdef0123456789abcdef")
@@ -28,12 +36,18 @@ use crate::transport::{Proxy, Transport};
 ///     .with_call_timeout(Duration::from_secs(20))
 ///     .with_retry(RetryPolicy::never())
 ///     .build()?;
+/// # }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
 #[must_use = "a builder does nothing until build()"]
 pub struct ClientBuilder {
-    sources: Sources,
+    #[cfg(feature = "providers")]
+    region: Option<Region>,
+    endpoint: Option<String>,
+    project_id: Option<Result<ProjectId, InvalidId>>,
+    credentials: Option<Arc<dyn ProvideCredentials>>,
+    environment: Environment,
     plaintext_allowed: bool,
     transport: Transport,
     attempt_timeout: Duration,
@@ -46,7 +60,12 @@ impl Client {
     /// Starts building a client.
     pub fn builder() -> ClientBuilder {
         ClientBuilder {
-            sources: Sources::new(),
+            #[cfg(feature = "providers")]
+            region: None,
+            endpoint: None,
+            project_id: None,
+            credentials: None,
+            environment: Environment::from_process(),
             plaintext_allowed: false,
             transport: Transport::new(),
             attempt_timeout: Duration::from_secs(30),
@@ -65,16 +84,18 @@ impl ClientBuilder {
     /// ```
     /// use dms_kafka::auth::{Credentials, Region};
     ///
+    /// # if cfg!(feature = "rustls") {
     /// let client = dms_kafka::Client::builder()
     ///     .region(Region::AP_SOUTHEAST_1)
     ///     .credentials(Credentials::new("access-key", "secret-key")?)
     ///     .build()?;
     /// assert_eq!(client.endpoint(), "https://dms.ap-southeast-1.myhuaweicloud.com");
+    /// # }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[cfg(feature = "providers")]
     pub fn region(mut self, region: Region) -> Self {
-        self.sources.region = Some(region);
+        self.region = Some(region);
         self
     }
 
@@ -84,7 +105,7 @@ impl ClientBuilder {
     /// `http://` is refused but for loopback addresses; see
     /// [`allow_plaintext_http`](Self::allow_plaintext_http).
     pub fn endpoint(mut self, endpoint: impl Into<String>) -> Self {
-        self.sources.endpoint = Some(endpoint.into());
+        self.endpoint = Some(endpoint.into());
         self
     }
 
@@ -96,7 +117,7 @@ impl ClientBuilder {
         mut self,
         project_id: impl TryInto<ProjectId, Error: Into<InvalidId>>,
     ) -> Self {
-        self.sources.project_id = Some(validated(project_id));
+        self.project_id = Some(validated(project_id));
         self
     }
 
@@ -108,14 +129,14 @@ impl ClientBuilder {
     /// (`~/.huaweicloud/credentials`), metadata of the ECS, container; temporary keys are replaced in time.
     /// Without the feature `providers` they come from the environment alone.
     pub fn credentials(mut self, provider: impl ProvideCredentials + 'static) -> Self {
-        self.sources.credentials = Some(Arc::new(provider));
+        self.credentials = Some(Arc::new(provider));
         self
     }
 
     /// Reads variables, and `HOME` for the files in `~/.huaweicloud`, from here in place of the process's
     /// environment. Proxies are still the process's own.
     pub fn with_environment(mut self, environment: Environment) -> Self {
-        self.sources.environment = environment;
+        self.environment = environment;
         self
     }
 
@@ -208,7 +229,7 @@ impl ClientBuilder {
         self.check_timeouts()?;
         let endpoint = self.checked_endpoint()?;
         let http = self.transport.http_client(&endpoint)?;
-        let (project, credentials) = self.sources.resolve(&self.transport, &endpoint, &http)?;
+        let (project, credentials) = self.project_and_credentials(&endpoint, &http)?;
         Ok(Client::new(Config {
             http,
             endpoint,
@@ -222,13 +243,77 @@ impl ClientBuilder {
     }
 
     fn checked_endpoint(&self) -> Result<Endpoint, Error> {
-        let parsed: Result<Endpoint, _> = self.sources.endpoint()?.parse();
+        let parsed: Result<Endpoint, _> = self.endpoint_url()?.parse();
         let allowed = if self.plaintext_allowed {
             parsed
         } else {
             parsed.and_then(Endpoint::require_encryption)
         };
         allowed.map_err(|error| Error::invalid_endpoint(&error))
+    }
+
+    /// The endpoint given, or the region's.
+    fn endpoint_url(&self) -> Result<String, Error> {
+        if let Some(endpoint) = &self.endpoint {
+            return Ok(endpoint.clone());
+        }
+        #[cfg(feature = "providers")]
+        if let Some(region) = &self.region {
+            let resolver = EndpointResolver::new(self.environment.clone());
+            let endpoints = resolver.endpoints(SERVICE, region).map_err(|error| {
+                let message = format!("no endpoint for region {:?}", region.id());
+                Error::invalid_input(message).with_source(error)
+            })?;
+            return Ok(endpoints.into_iter().next().unwrap_or_default());
+        }
+        Err(Error::broken(
+            Rule::EndpointGiven,
+            "no endpoint: give a region or an endpoint, such as https://dms.ap-southeast-1.myhuaweicloud.com",
+        ))
+    }
+
+    /// What was given; providers that need HTTP fill the gaps.
+    #[cfg(feature = "providers")]
+    fn project_and_credentials(
+        &self,
+        endpoint: &Endpoint,
+        http: &reqwest::Client,
+    ) -> Result<(ProjectSource, Arc<dyn ProvideCredentials>), Error> {
+        let project = self.project_id.clone().transpose()?;
+        let (project, credentials) = match (project, self.credentials.clone()) {
+            (Some(id), Some(given)) => return Ok((ProjectSource::Given(id), given)),
+            gaps => gaps,
+        };
+        let transport = Arc::new(self.transport.for_providers(endpoint, http)?);
+        let mut context =
+            ProviderContext::new(transport).with_environment(self.environment.clone());
+        if let Some(region) = &self.region {
+            context = context.with_region(region.clone());
+        }
+        let project = match (project, &self.region) {
+            (Some(id), _) => ProjectSource::Given(id),
+            (None, Some(region)) => ProjectSource::OfRegion {
+                lookup: ProjectLookup::new(&context),
+                region: region.clone(),
+            },
+            (None, None) => return Err(no_project_id()),
+        };
+        let chain = || Arc::new(CachedProvider::new(ChainProvider::standard(&context))) as Arc<_>;
+        Ok((project, credentials.unwrap_or_else(chain)))
+    }
+
+    #[cfg(not(feature = "providers"))]
+    fn project_and_credentials(
+        &self,
+        _endpoint: &Endpoint,
+        _http: &reqwest::Client,
+    ) -> Result<(ProjectSource, Arc<dyn ProvideCredentials>), Error> {
+        let id = self.project_id.clone().transpose()?;
+        let environment = || Arc::new(EnvironmentProvider::new(self.environment.clone())) as Arc<_>;
+        Ok((
+            ProjectSource::Given(id.ok_or_else(no_project_id)?),
+            self.credentials.clone().unwrap_or_else(environment),
+        ))
     }
 
     fn check_timeouts(&self) -> Result<(), Error> {
@@ -247,10 +332,22 @@ impl ClientBuilder {
     }
 }
 
+fn no_project_id() -> Error {
+    Error::broken(
+        Rule::ProjectIdGiven,
+        "no project id: give the one that the instance belongs to, or a region, whose own is then looked up",
+    )
+}
+
+/// Leaves out the endpoint, which may hold a password until [`ClientBuilder::build`] refuses it.
 impl fmt::Debug for ClientBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ClientBuilder")
-            .field("sources", &self.sources)
+        let mut shown = f.debug_struct("ClientBuilder");
+        #[cfg(feature = "providers")]
+        shown.field("region", &self.region);
+        shown
+            .field("project_id", &self.project_id)
+            .field("credentials", &self.credentials)
             .field("retry", &self.retry)
             .finish_non_exhaustive()
     }

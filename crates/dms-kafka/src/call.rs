@@ -1,20 +1,20 @@
 //! The attempts of one call, under one deadline.
 
 use std::future::Future;
-use std::sync::Arc;
 use std::time::Duration;
 
 use dms_kafka_client::{self as raw, Attempt};
+use http::HeaderValue;
 use huaweicloud_auth::Credentials;
 use tokio::time::{Instant, sleep, timeout_at};
 use tracing::{Instrument, Span, field};
 
 use crate::answer::{self, RawResult, Trusted};
-use crate::config::Config;
+use crate::config::{Config, Identity};
 use crate::deletion::History;
 use crate::error::Error;
 use crate::error_kind::ErrorKind;
-use crate::identity::{Identity, Project};
+use crate::ids::ProjectId;
 use crate::outcome::Outcome;
 use crate::retry::{self, Situation};
 
@@ -54,7 +54,7 @@ pub(crate) async fn run<T, F, S>(
     send: S,
 ) -> Result<Answered<T>, Error>
 where
-    S: Fn(raw::Client, Arc<Project>) -> F,
+    S: Fn(raw::Client, ProjectId) -> F,
     F: Future<Output = RawResult<T>>,
 {
     let mut call = Call::new(config, deadline, effect);
@@ -187,18 +187,21 @@ async fn attempt<T, F, S>(
     send: &S,
 ) -> Result<Trusted<T>, Error>
 where
-    S: Fn(raw::Client, Arc<Project>) -> F,
+    S: Fn(raw::Client, ProjectId) -> F,
     F: Future<Output = RawResult<T>>,
 {
+    let project_header = HeaderValue::from_str(identity.project_id.as_str()).map_err(|error| {
+        Error::invalid_input("the project id does not fit a header").with_source(error)
+    })?;
     let attempt = Attempt::new(identity.credentials.clone())
-        .with_project_id(identity.project.header.clone())
+        .with_project_id(project_header)
         .with_answer_limit(config.answer_limit);
     let client =
         raw::Client::new_with_client(config.endpoint.base(), config.http.clone(), attempt.clone());
     let begin = Instant::now();
     let end = deadline.min(after(config.attempt_timeout));
     let secret = secret(&identity.credentials);
-    let answered = send(client, Arc::clone(&identity.project));
+    let answered = send(client, identity.project_id.clone());
     let result = match timeout_at(end, answered).await {
         Ok(result) => answer::judge(attempt.take_answer(), result, secret),
         Err(_) => Err(answer::late(

@@ -7,7 +7,6 @@ use crate::call;
 use crate::config::Config;
 use crate::delete::DeleteMessages;
 use crate::error::Error;
-use crate::identity;
 use crate::ids::{InstanceId, InvalidId, ProjectId, TopicName, validated};
 use crate::list::{self, PartitionInfo};
 use crate::purge::Purge;
@@ -90,7 +89,7 @@ impl Client {
     /// # Errors
     /// [`Credentials`](crate::ErrorKind::Credentials) when there are none.
     pub async fn credentials(&self) -> Result<Credentials, Error> {
-        identity::credentials(&*self.0.credentials, self.deadline()).await
+        self.0.credentials(self.deadline()).await
     }
 
     /// The project that a call would name now: the one given, the one that the credentials name, or the
@@ -99,8 +98,7 @@ impl Client {
     /// # Errors
     /// [`Credentials`](crate::ErrorKind::Credentials) and [`ProjectId`](crate::ErrorKind::ProjectId).
     pub async fn project_id(&self) -> Result<ProjectId, Error> {
-        let identity = self.0.identity(self.deadline()).await?;
-        Ok(identity.project.id.clone())
+        Ok(self.0.identity(self.deadline()).await?.project_id)
     }
 
     fn deadline(&self) -> Instant {

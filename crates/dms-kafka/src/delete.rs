@@ -8,7 +8,7 @@ use huaweicloud_auth::text;
 
 use crate::answer::RawResult;
 use crate::call::{self, Effect, Operation};
-use crate::config::Config;
+use crate::config::{Config, ProjectSource};
 use crate::deletion::{Deletion, History};
 use crate::error::Error;
 use crate::ids::{InstanceId, InvalidId, Offset, PartitionId, TopicName, validated};
@@ -159,7 +159,11 @@ impl DeleteMessages {
             config.http.clone(),
             attempt.clone(),
         );
-        let project_id = config.project.name().unwrap_or(PROJECT_TO_BE_FOUND);
+        let project_id = match &config.project {
+            ProjectSource::Given(id) => id.as_str(),
+            #[cfg(feature = "providers")]
+            ProjectSource::OfRegion { .. } => PROJECT_TO_BE_FOUND,
+        };
         // Such a call waits for nothing.
         let result = request.send(client, project_id, &body).now_or_never();
         match (attempt.take_request(), result) {
@@ -179,14 +183,17 @@ impl DeleteMessages {
     pub async fn send(self) -> Result<Deletion, Error> {
         let request = &self.request?;
         let body = &request.body()?;
-        let answer = call::run(
-            &self.config,
-            call::after(self.config.call_timeout),
-            OPERATION,
-            request.effect(),
-            |client, project| async move { request.send(client, project.id.as_str(), body).await },
-        )
-        .await?;
+        let answer =
+            call::run(
+                &self.config,
+                call::after(self.config.call_timeout),
+                OPERATION,
+                request.effect(),
+                |client, project_id| async move {
+                    request.send(client, project_id.as_str(), body).await
+                },
+            )
+            .await?;
         let secret = call::secret(&answer.credentials);
         Ok(judge(
             &request.targets,

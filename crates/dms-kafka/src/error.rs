@@ -21,7 +21,7 @@ const SHOWN_CODE: usize = 64;
 const SHOWN_MESSAGE: usize = 2048;
 const SHOWN_AUTHORIZATION: usize = 16 * 1024;
 
-type Source = Box<dyn StdError + Send + Sync>;
+pub(crate) type Source = Box<dyn StdError + Send + Sync>;
 
 /// Why a call failed.
 ///

@@ -10,7 +10,6 @@ mod delete;
 mod deletion;
 mod error;
 mod error_kind;
-mod identity;
 mod ids;
 #[cfg(any(fuzzing, feature = "__internals"))]
 #[doc(hidden)]
@@ -21,7 +20,6 @@ mod partition;
 mod purge;
 mod retry;
 mod service_error;
-mod sources;
 mod transport;
 
 pub use builder::ClientBuilder;

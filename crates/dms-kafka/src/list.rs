@@ -117,10 +117,10 @@ async fn page(
         deadline,
         OPERATION,
         Effect::Reads,
-        |client, project| async move {
+        |client, project_id| async move {
             client
                 .list_topic_partitions(
-                    project.id.as_str(),
+                    project_id.as_str(),
                     instance_id.as_str(),
                     topic.as_str(),
                     Some(PAGE),

@@ -184,11 +184,7 @@ mod tests {
 
     #[test]
     fn the_services_pause_is_a_lower_bound_even_beyond_the_cap() {
-        for (seconds, decision) in [
-            (0, retry_in(200)),
-            (60, retry_in(60_000)),
-            (u64::MAX, None),
-        ] {
+        for (seconds, decision) in [(0, retry_in(200)), (60, retry_in(60_000)), (u64::MAX, None)] {
             let asked = pause_when(&RetryPolicy::default(), |now| {
                 now.retry_after = Some(Duration::from_secs(seconds));
             });
@@ -198,11 +194,7 @@ mod tests {
 
     #[test]
     fn no_pause_that_ends_after_the_deadline() {
-        for (millis, decision) in [
-            (201, retry_in(200)),
-            (200, None),
-            (0, None),
-        ] {
+        for (millis, decision) in [(201, retry_in(200)), (200, None), (0, None)] {
             let late = pause_when(&RetryPolicy::default(), |now| {
                 now.time_left = Duration::from_millis(millis);
             });
