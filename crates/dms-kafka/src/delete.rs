@@ -1,18 +1,16 @@
-use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
 
 use dms_kafka_client::{self as raw, Attempt, types};
 use futures_util::FutureExt;
-use huaweicloud_auth::text;
 
 use crate::answer::RawResult;
 use crate::call::{self, Effect, Operation};
 use crate::config::{Config, ProjectSource};
-use crate::deletion::{Deletion, History};
+use crate::deletion::Deletion;
 use crate::error::Error;
 use crate::ids::{InstanceId, InvalidId, Offset, PartitionId, TopicName, validated};
-use crate::partition::{DeletionTarget, ReportedItem, Word};
+use crate::partition::DeletionTarget;
 
 /// The service's limit on a request body, in bytes.
 const MAX_BODY: usize = 12_000_000;
@@ -20,8 +18,6 @@ const MAX_BODY: usize = 12_000_000;
 const EVERYTHING: i64 = -1;
 /// What a project is called that is looked up when the first request is sent.
 const PROJECT_TO_BE_FOUND: &str = "{project_id}";
-/// Results and codes are kept up to this many characters; real ones are words and numbers.
-const SHOWN_WORD: usize = 128;
 const OPERATION: Operation = Operation {
     name: "DeleteKafkaTopicMessages",
     method: "POST",
@@ -195,7 +191,7 @@ impl DeleteMessages {
             )
             .await?;
         let secret = call::secret(&answer.credentials);
-        Ok(judge(
+        Ok(Deletion::judge(
             &request.targets,
             answer.value,
             secret,
@@ -322,28 +318,5 @@ impl PreparedRequest {
     /// The body: JSON, byte by byte as it would be sent.
     pub fn body(&self) -> &str {
         &self.body
-    }
-}
-
-pub(crate) fn judge(
-    requested: &[(PartitionId, DeletionTarget)],
-    answer: types::DeleteKafkaTopicMessagesResponse,
-    secret: Option<&str>,
-    history: History,
-) -> Deletion {
-    let reported = answer.partitions.into_iter();
-    let reported = reported.map(|item| reported_item(item, secret));
-    Deletion::judge(requested, reported, history)
-}
-
-fn reported_item(item: types::PartitionResp, secret: Option<&str>) -> ReportedItem {
-    let sanitized = |word: Word| match text::sanitize(&word, secret.as_slice(), SHOWN_WORD) {
-        Cow::Borrowed(_) => word,
-        Cow::Owned(shown) => Cow::Owned(shown),
-    };
-    ReportedItem {
-        partition: item.partition,
-        result: item.result.map(|result| sanitized(result.into_text())),
-        error_code: item.error_code.map(|code| sanitized(code.into_text())),
     }
 }

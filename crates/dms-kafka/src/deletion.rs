@@ -3,9 +3,11 @@
 use std::collections::HashMap;
 use std::fmt;
 
+use dms_kafka_client::types::DeleteKafkaTopicMessagesResponse;
+
 use crate::ids::PartitionId;
 use crate::outcome::Outcome;
-use crate::partition::{DeletionTarget, PartitionDeletion, ReportedItem, Word};
+use crate::partition::{DeletionTarget, PartitionDeletion, ReportedItem};
 
 /// The service's answer, judged partition by partition.
 ///
@@ -38,11 +40,7 @@ pub struct Deletion {
 
 /// An item of the answer that answers nothing that was asked.
 #[derive(Clone, Debug)]
-pub struct UnexpectedItem {
-    partition: Option<i32>,
-    result: Option<Word>,
-    error_code: Option<Word>,
-}
+pub struct UnexpectedItem(ReportedItem);
 
 /// How the call went that brought the answer.
 pub(crate) struct History {
@@ -56,26 +54,35 @@ impl Deletion {
     /// Holds the answer against what was asked for.
     pub(crate) fn judge(
         requested: &[(PartitionId, DeletionTarget)],
-        reported: impl IntoIterator<Item = ReportedItem>,
+        answer: DeleteKafkaTopicMessagesResponse,
+        secret: Option<&str>,
         history: History,
     ) -> Self {
         let mut partitions: Vec<_> = requested
             .iter()
             .map(|&(partition, target)| PartitionDeletion::new(partition, target, history.earlier))
             .collect();
-        let mut places = Places::of(requested);
         let mut unexpected = Vec::new();
-        for (at, item) in reported.into_iter().enumerate() {
-            match item
-                .partition
-                .and_then(|partition| places.find(PartitionId::new(partition).ok()?, at))
-            {
+        let mut index: Option<HashMap<PartitionId, usize>> = None;
+        for (at, item) in answer.partitions.into_iter().enumerate() {
+            let item = ReportedItem::new(item, secret);
+            let position = item.partition.and_then(|partition| {
+                let partition = PartitionId::new(partition).ok()?;
+                // Items mostly come in the order of the request, which needs no index.
+                if requested
+                    .get(at)
+                    .is_some_and(|target| target.0 == partition)
+                {
+                    return Some(at);
+                }
+                let positions = requested.iter().enumerate();
+                let index = index
+                    .get_or_insert_with(|| positions.map(|(at, target)| (target.0, at)).collect());
+                index.get(&partition).copied()
+            });
+            match position {
                 Some(at) => partitions[at].report(item),
-                None => unexpected.push(UnexpectedItem {
-                    partition: item.partition,
-                    result: item.result,
-                    error_code: item.error_code,
-                }),
+                None => unexpected.push(UnexpectedItem(item)),
             }
         }
         Self {
@@ -151,53 +158,24 @@ impl Deletion {
     }
 }
 
-/// Where each partition stands in the request.
-struct Places<'a> {
-    requested: &'a [(PartitionId, DeletionTarget)],
-    /// Made when it is first needed: answers mostly come in the order of the request.
-    index: Option<HashMap<PartitionId, usize>>,
-}
-
-impl<'a> Places<'a> {
-    fn of(requested: &'a [(PartitionId, DeletionTarget)]) -> Self {
-        Self {
-            requested,
-            index: None,
-        }
-    }
-
-    /// The place of a partition, which may be `likely`.
-    fn find(&mut self, partition: PartitionId, likely: usize) -> Option<usize> {
-        let names = |&(asked, _): &(PartitionId, DeletionTarget)| asked == partition;
-        if self.requested.get(likely).is_some_and(names) {
-            return Some(likely);
-        }
-        let places = self.requested.iter().enumerate();
-        let index = self
-            .index
-            .get_or_insert_with(|| places.map(|(at, target)| (target.0, at)).collect());
-        index.get(&partition).copied()
-    }
-}
-
 impl UnexpectedItem {
     /// The partition, when the item names one.
     pub fn partition(&self) -> Option<i32> {
-        self.partition
+        self.0.partition
     }
 
     /// The service's word.
     pub fn result(&self) -> Option<&str> {
-        self.result.as_deref()
+        self.0.result.as_deref()
     }
 
     /// The service's code as text.
     pub fn error_code(&self) -> Option<&str> {
-        self.error_code.as_deref()
+        self.0.error_code.as_deref()
     }
 
     fn explain(&self) -> String {
-        match self.partition {
+        match self.0.partition {
             Some(partition) => format!("partition {partition} was reported and not asked for"),
             None => "an item names no partition".to_owned(),
         }
@@ -224,15 +202,15 @@ impl fmt::Display for Deletion {
         }
         for item in &self.unexpected {
             let partition = item
-                .partition
+                .partition()
                 .map_or_else(|| "-".to_owned(), |number| number.to_string());
             writeln!(
                 f,
                 "{partition:>9}  {:>26}  {:<12}  {:<8}  {}",
                 "nothing",
                 "unexpected",
-                printable(item.result.as_deref()),
-                printable(item.error_code.as_deref()),
+                printable(item.result()),
+                printable(item.error_code()),
             )?;
         }
         Ok(())

@@ -7,13 +7,13 @@ use dms_kafka_client::{Answer, Completeness, Error as RawError, ResponseValue};
 use futures_util::FutureExt;
 use http::Response;
 
+use crate::answer;
 use crate::deletion::{Deletion, History};
 use crate::error::Error;
 use crate::ids::PartitionId;
 use crate::outcome::Outcome;
 use crate::partition::DeletionTarget;
 use crate::retry::{self, RetryPolicy, Situation};
-use crate::{answer, delete};
 
 /// Judges an answer that came at the first attempt, as [`send`](crate::DeleteMessages::send) does.
 ///
@@ -41,7 +41,7 @@ pub fn judge(
         attempts: 1,
         earlier: Outcome::NotApplied,
     };
-    Ok(delete::judge(requested, trusted.value, secret, history))
+    Ok(Deletion::judge(requested, trusted.value, secret, history))
 }
 
 /// How long to wait after so many attempts that certainly did nothing; `None` for not at all.

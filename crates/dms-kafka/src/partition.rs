@@ -3,11 +3,17 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use dms_kafka_client::types::PartitionResp;
+use huaweicloud_auth::text;
+
 use crate::ids::{InvalidId, Offset, PartitionId};
 use crate::outcome::Outcome;
 
 /// What the service says when the records of a partition are deleted.
 const SUCCESS: &str = "success";
+
+/// Results and codes are kept up to this many characters; real ones are words and numbers.
+const SHOWN_WORD: usize = 128;
 
 /// A word of the answer. Nearly all of them are the same two, which take no memory.
 pub(crate) type Word = Cow<'static, str>;
@@ -91,11 +97,26 @@ struct Otherwise {
     repeated: bool,
 }
 
-/// One item of the answer as the service gave it.
+/// One item of the answer, its texts safe to show.
+#[derive(Clone, Debug)]
 pub(crate) struct ReportedItem {
     pub(crate) partition: Option<i32>,
     pub(crate) result: Option<Word>,
     pub(crate) error_code: Option<Word>,
+}
+
+impl ReportedItem {
+    pub(crate) fn new(item: PartitionResp, secret: Option<&str>) -> Self {
+        let sanitized = |word: Word| match text::sanitize(&word, secret.as_slice(), SHOWN_WORD) {
+            Cow::Borrowed(_) => word,
+            Cow::Owned(shown) => Cow::Owned(shown),
+        };
+        Self {
+            partition: item.partition,
+            result: item.result.map(|result| sanitized(result.into_text())),
+            error_code: item.error_code.map(|code| sanitized(code.into_text())),
+        }
+    }
 }
 
 /// How the answer stands to a partition that was asked for.

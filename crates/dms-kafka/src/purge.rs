@@ -182,12 +182,45 @@ impl Purge {
         rows: impl Stream<Item = PurgeTarget> + Send + 'static,
     ) -> impl Stream<Item = PurgeRequest> + Send + 'static {
         rows.ready_chunks(self.window)
-            .flat_map(move |rows| stream::iter(groups(rows, self.partitions_per_request)))
-            .map(move |group| PurgeRequest {
-                config: Arc::clone(&self.config),
-                instance_id: self.instance_id.clone(),
-                group,
-            })
+            .flat_map(move |rows| stream::iter(self.cut(rows)))
+    }
+
+    /// Cuts rows into requests of one topic and one kind of target, in the order of their first rows.
+    ///
+    /// A partition that is named again goes into a request of its own.
+    fn cut(&self, rows: Vec<PurgeTarget>) -> Vec<PurgeRequest> {
+        let mut requests: Vec<PurgeRequest> = Vec::new();
+        let mut open: HashMap<(TopicName, bool), usize> = HashMap::new();
+        let mut named: HashSet<(usize, PartitionId)> = HashSet::new();
+        // Rows of one topic mostly stand together: then the request is that of the row before.
+        let mut last = None;
+        for row in rows {
+            let everything = row.target.is_everything();
+            let of_last = last.filter(|&at: &usize| {
+                requests[at].topic == row.topic && requests[at].deletes_everything() == everything
+            });
+            let at = of_last
+                .or_else(|| open.get(&(row.topic.clone(), everything)).copied())
+                .filter(|&at| requests[at].targets.len() < self.partitions_per_request)
+                .filter(|&at| named.insert((at, row.partition)));
+            let at = at.unwrap_or_else(|| {
+                let at = requests.len();
+                open.insert((row.topic.clone(), everything), at);
+                named.insert((at, row.partition));
+                requests.push(PurgeRequest {
+                    config: Arc::clone(&self.config),
+                    instance_id: self.instance_id.clone(),
+                    topic: row.topic,
+                    targets: Vec::new(),
+                    rows: Vec::new(),
+                });
+                at
+            });
+            requests[at].targets.push((row.partition, row.target));
+            requests[at].rows.push(row.row);
+            last = Some(at);
+        }
+        requests
     }
 }
 
@@ -197,12 +230,6 @@ impl Purge {
 pub struct PurgeRequest {
     config: Arc<Config>,
     instance_id: Result<InstanceId, InvalidId>,
-    group: Group,
-}
-
-/// The rows of one request.
-#[derive(Debug)]
-struct Group {
     topic: TopicName,
     targets: Vec<(PartitionId, DeletionTarget)>,
     rows: Vec<u64>,
@@ -211,23 +238,25 @@ struct Group {
 impl PurgeRequest {
     /// The topic.
     pub fn topic(&self) -> &str {
-        self.group.topic.as_str()
+        self.topic.as_str()
     }
 
     /// The partitions that the request names.
     pub fn targets(&self) -> &[(PartitionId, DeletionTarget)] {
-        &self.group.targets
+        &self.targets
     }
 
     /// The numbers that the caller gave the rows, in the order of [`targets`](Self::targets).
     pub fn rows(&self) -> &[u64] {
-        &self.group.rows
+        &self.rows
     }
 
     /// Whether the request deletes everything from its partitions. Then all of its targets do, and repeating it
     /// deletes what was written since.
     pub fn deletes_everything(&self) -> bool {
-        self.group.deletes_everything()
+        self.targets
+            .first()
+            .is_some_and(|(_, target)| target.is_everything())
     }
 
     /// The request that [`send`](Self::send) would send, for a dry run. Nothing is sent.
@@ -242,17 +271,16 @@ impl PurgeRequest {
     pub async fn send(self) -> PurgeResult {
         PurgeResult {
             result: self.call().send().await,
-            group: self.group,
+            request: self,
         }
     }
 
     fn call(&self) -> DeleteMessages {
-        let Group { topic, targets, .. } = &self.group;
         DeleteMessages::new(
             Arc::clone(&self.config),
             self.instance_id.clone(),
-            Ok(topic.clone()),
-            targets.clone(),
+            Ok(self.topic.clone()),
+            self.targets.clone(),
         )
     }
 }
@@ -295,24 +323,24 @@ impl fmt::Debug for PurgeResults {
 #[derive(Debug)]
 #[must_use = "a request may have failed: look at it"]
 pub struct PurgeResult {
-    group: Group,
+    request: PurgeRequest,
     result: Result<Deletion, Error>,
 }
 
 impl PurgeResult {
     /// The topic.
     pub fn topic(&self) -> &str {
-        self.group.topic.as_str()
+        self.request.topic()
     }
 
     /// The partitions that the request named.
     pub fn targets(&self) -> &[(PartitionId, DeletionTarget)] {
-        &self.group.targets
+        &self.request.targets
     }
 
     /// The numbers that the caller gave the rows ([`PurgeTarget::row`]), in the order of [`targets`](Self::targets).
     pub fn rows(&self) -> &[u64] {
-        &self.group.rows
+        &self.request.rows
     }
 
     /// The judged answer.
@@ -330,109 +358,5 @@ impl PurgeResult {
     /// As [`deletion`](Self::deletion).
     pub fn into_deletion(self) -> Result<Deletion, Error> {
         self.result
-    }
-}
-
-impl Group {
-    fn deletes_everything(&self) -> bool {
-        self.targets
-            .first()
-            .is_some_and(|(_, target)| target.is_everything())
-    }
-}
-
-/// Cuts rows into requests of one topic and one kind of target, in the order of their first rows.
-///
-/// A partition that is named again goes into a request of its own.
-fn groups(rows: Vec<PurgeTarget>, partitions_per_request: usize) -> Vec<Group> {
-    let mut groups: Vec<Group> = Vec::new();
-    let mut open: HashMap<(TopicName, bool), usize> = HashMap::new();
-    let mut named: HashSet<(usize, PartitionId)> = HashSet::new();
-    // Rows of one topic mostly stand together: then the group is that of the row before.
-    let mut last = None;
-    for row in rows {
-        let PurgeTarget {
-            topic,
-            partition,
-            target,
-            row,
-        } = row;
-        let everything = target.is_everything();
-        let of_last = last.filter(|&at: &usize| {
-            groups[at].topic == topic && groups[at].deletes_everything() == everything
-        });
-        let at = of_last
-            .or_else(|| open.get(&(topic.clone(), everything)).copied())
-            .filter(|&at| groups[at].targets.len() < partitions_per_request)
-            .filter(|&at| named.insert((at, partition)));
-        let at = at.unwrap_or_else(|| {
-            let at = groups.len();
-            open.insert((topic.clone(), everything), at);
-            named.insert((at, partition));
-            groups.push(Group {
-                topic,
-                targets: Vec::new(),
-                rows: Vec::new(),
-            });
-            at
-        });
-        groups[at].targets.push((partition, target));
-        groups[at].rows.push(row);
-        last = Some(at);
-    }
-    groups
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Rows of a topic, a partition and an offset, where `None` is everything.
-    fn cut(
-        rows: &[(&'static str, i32, Option<i64>)],
-    ) -> Result<Vec<(TopicName, Vec<i32>)>, InvalidId> {
-        let row = |&(topic, partition, offset): &(&str, i32, Option<i64>)| {
-            let target = offset.map_or(Ok(DeletionTarget::Everything), DeletionTarget::before)?;
-            PurgeTarget::new(topic, partition, target)
-        };
-        let rows = rows.iter().map(row).collect::<Result<_, _>>()?;
-        let requests = groups(rows, 2).into_iter().map(|request| {
-            let partitions = request.targets.iter().map(|target| target.0.get());
-            (request.topic, partitions.collect())
-        });
-        Ok(requests.collect())
-    }
-
-    #[test]
-    fn rows_are_gathered_by_topic_and_kind_and_cut_at_the_limit() -> Result<(), InvalidId> {
-        let cases = [
-            (
-                &[
-                    ("a", 0, Some(1)),
-                    ("b", 0, Some(1)),
-                    ("a", 1, Some(1)),
-                    ("a", 2, Some(1)),
-                ][..],
-                &[("a", &[0, 1][..]), ("b", &[0]), ("a", &[2])][..],
-            ),
-            (
-                &[("a", 0, Some(1)), ("a", 1, None), ("a", 2, Some(1))],
-                &[("a", &[0, 2]), ("a", &[1])],
-            ),
-            // A partition that is named again.
-            (
-                &[("a", 0, Some(1)), ("a", 0, Some(2)), ("a", 1, Some(2))],
-                &[("a", &[0]), ("a", &[0, 1])],
-            ),
-        ];
-        for (rows, expected) in cases {
-            let requests = cut(rows)?;
-            let requests: Vec<(&str, &[i32])> = requests
-                .iter()
-                .map(|(topic, partitions)| (topic.as_str(), &partitions[..]))
-                .collect();
-            assert_eq!(requests, expected, "{rows:?}");
-        }
-        Ok(())
     }
 }

@@ -40,6 +40,55 @@ async fn an_invalid_instance_fails_each_request_before_it_is_sent() {
 }
 
 #[tokio::test]
+async fn rows_are_gathered_by_topic_and_kind_and_cut_at_the_limit() {
+    // Rows of a topic, a partition and an offset, where `None` is everything.
+    let cases = [
+        (
+            &[
+                ("a", 0, Some(1)),
+                ("b", 0, Some(1)),
+                ("a", 1, Some(1)),
+                ("a", 2, Some(1)),
+            ][..],
+            &[("a", &[0, 1][..]), ("b", &[0]), ("a", &[2])][..],
+        ),
+        (
+            &[("a", 0, Some(1)), ("a", 1, None), ("a", 2, Some(1))],
+            &[("a", &[0, 2]), ("a", &[1])],
+        ),
+        // A partition that is named again.
+        (
+            &[("a", 0, Some(1)), ("a", 0, Some(2)), ("a", 1, Some(2))],
+            &[("a", &[0]), ("a", &[0, 1])],
+        ),
+    ];
+    let client = builder("http://127.0.0.1:1").build().unwrap();
+    for (rows, expected) in cases {
+        let targets = rows.iter().map(|&(topic, partition, offset)| {
+            let everything = PurgeTarget::new(topic, partition, DeletionTarget::Everything);
+            offset.map_or_else(
+                || everything.unwrap(),
+                |offset| row(topic, partition, offset),
+            )
+        });
+        let purge = client.purge("instance").with_partitions_per_request(2);
+        let requests = purge.requests(stream::iter(targets.collect::<Vec<_>>()));
+        let requests: Vec<(String, Vec<i32>)> = requests
+            .map(|request| {
+                let partitions = request.targets().iter().map(|target| target.0.get());
+                (request.topic().to_owned(), partitions.collect())
+            })
+            .collect()
+            .await;
+        let requests: Vec<(&str, &[i32])> = requests
+            .iter()
+            .map(|(topic, partitions)| (topic.as_str(), &partitions[..]))
+            .collect();
+        assert_eq!(requests, expected, "{rows:?}");
+    }
+}
+
+#[tokio::test]
 async fn one_failure_hides_no_other_result() {
     let gateway = Gateway::memory()
         .topic("orders", 25, 100)
