@@ -10,7 +10,9 @@ use serde_json::value::RawValue;
 const TOKEN: &str = "canary-token/with=signs";
 
 /// Any bytes as the body of a 200: a partition looks deleted only when the response reports it once and clearly.
-pub(crate) fn answer(body: &[u8]) {
+///
+/// Returns the partitions that look deleted.
+pub(crate) fn answer(body: &[u8]) -> Vec<i32> {
     let asked = [
         (0, DeletionTarget::before(400).unwrap()),
         (1, DeletionTarget::Everything),
@@ -22,20 +24,23 @@ pub(crate) fn answer(body: &[u8]) {
         Err(error) => {
             assert_eq!(error.kind(), ErrorKind::InvalidAnswer);
             assert_eq!(error.outcome(), Outcome::Unknown);
-            return;
+            return Vec::new();
         }
     };
     assert_eq!(deletion.partitions().len(), asked.len());
     let items = items(body);
-    for row in deletion.partitions().iter().filter(|row| row.is_deleted()) {
+    let deleted = deletion.partitions().iter().filter(|row| row.is_deleted());
+    let deleted: Vec<i32> = deleted.map(|row| row.partition().get()).collect();
+    for partition in &deleted {
         let about: Vec<_> = items
             .iter()
-            .filter(|item| field(item, "partition") == row.partition().get())
+            .filter(|item| field(item, "partition") == *partition)
             .collect();
         assert!(about.len() == 1 && is_success(about[0]), "{about:?}");
     }
     let whole = items.len() == asked.len() && deletion.failures().count() == 0;
     assert_eq!(deletion.into_result().is_ok(), whole);
+    deleted
 }
 
 /// Any status, headers and body: an error shows no secret, no endless or unprintable text, and "not applied" only when that

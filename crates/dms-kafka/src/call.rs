@@ -57,7 +57,15 @@ where
     S: Fn(raw::Client, ProjectId) -> F,
     F: Future<Output = RawResult<T>>,
 {
-    let mut call = Call::new(config, deadline, effect);
+    let mut call = Call {
+        config,
+        effect,
+        deadline,
+        attempts: 0,
+        outcome: Outcome::NotApplied,
+        renewed: None,
+        may_renew: true,
+    };
     loop {
         let identity = call.identity().await?;
         let span = attempt_span(config, operation, call.attempts);
@@ -65,11 +73,14 @@ where
         let attempt = attempt(config, call.deadline, &identity, &send).instrument(span);
         let error = match attempt.await {
             Ok(Trusted { value, request_id }) => {
-                let history = call.history(request_id);
                 return Ok(Answered {
                     value,
                     credentials: identity.credentials,
-                    history,
+                    history: History {
+                        request_id,
+                        attempts: call.attempts,
+                        earlier: call.outcome,
+                    },
                 });
             }
             Err(error) => error,
@@ -94,19 +105,7 @@ struct Call<'a> {
     may_renew: bool,
 }
 
-impl<'a> Call<'a> {
-    fn new(config: &'a Config, deadline: Instant, effect: Effect) -> Self {
-        Self {
-            config,
-            effect,
-            deadline,
-            attempts: 0,
-            outcome: Outcome::NotApplied,
-            renewed: None,
-            may_renew: true,
-        }
-    }
-
+impl Call<'_> {
     async fn identity(&mut self) -> Result<Identity, Error> {
         match self.renewed.take() {
             Some(identity) => Ok(identity),
@@ -115,14 +114,6 @@ impl<'a> Call<'a> {
                 .identity(self.deadline)
                 .await
                 .map_err(|error| error.with_history(self.attempts, self.outcome)),
-        }
-    }
-
-    fn history(&self, request_id: Option<String>) -> History {
-        History {
-            request_id,
-            attempts: self.attempts,
-            earlier: self.outcome,
         }
     }
 

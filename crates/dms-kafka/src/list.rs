@@ -1,13 +1,12 @@
 use std::collections::BTreeMap;
 
-use dms_kafka_client::types;
-use tokio::time::Instant;
+use dms_kafka_client::{self as raw, types};
 
-use crate::call::{self, Answered, Effect, Operation};
+use crate::call::{self, Effect, Operation};
 use crate::config::Config;
 use crate::error::Error;
 use crate::error_kind::ErrorKind;
-use crate::ids::{InstanceId, Offset, PartitionId, TopicName};
+use crate::ids::{InstanceId, Offset, PartitionId, ProjectId, TopicName};
 use crate::outcome::Outcome;
 
 /// The most that the vendor's service puts on a page.
@@ -74,7 +73,15 @@ pub(crate) async fn all_pages(
     let deadline = call::after(config.call_timeout);
     let mut partitions = Partitions::new();
     for _ in 0..MAX_PAGES {
-        let page = page(config, deadline, &instance_id, &topic, partitions.len()).await?;
+        let skip = i32::try_from(partitions.len()).map_err(|_| untrusted("it is too long"))?;
+        let (instance_id, topic) = (instance_id.as_str(), topic.as_str());
+        let send = async |client: raw::Client, project_id: ProjectId| {
+            let project_id = project_id.as_str();
+            client
+                .list_topic_partitions(project_id, instance_id, topic, Some(PAGE), Some(skip))
+                .await
+        };
+        let page = call::run(config, deadline, OPERATION, Effect::Reads, send).await?;
         let is_whole = add(&mut partitions, &page.value)
             .map_err(|error| error.with_history(page.history.attempts, Outcome::NotApplied))?;
         if is_whole {
@@ -102,34 +109,6 @@ fn add(
         Some(_) if at_its_end => Err(untrusted("it is shorter than it says")),
         _ => Ok(at_its_end),
     }
-}
-
-async fn page(
-    config: &Config,
-    deadline: Instant,
-    instance_id: &InstanceId,
-    topic: &TopicName,
-    skip: usize,
-) -> Result<Answered<types::ListTopicPartitionsResponse>, Error> {
-    let skip = i32::try_from(skip).map_err(|_| untrusted("it is too long"))?;
-    call::run(
-        config,
-        deadline,
-        OPERATION,
-        Effect::Reads,
-        |client, project_id| async move {
-            client
-                .list_topic_partitions(
-                    project_id.as_str(),
-                    instance_id.as_str(),
-                    topic.as_str(),
-                    Some(PAGE),
-                    Some(skip),
-                )
-                .await
-        },
-    )
-    .await
 }
 
 fn untrusted(what: &str) -> Error {

@@ -35,17 +35,18 @@ impl ServiceError {
         let Ok(Value::Object(object)) = serde_json::from_slice(body) else {
             return Self::default();
         };
-        let coded = |object: &Map<String, Value>| pair(object).filter(|(code, _)| code.is_some());
-        let (code, message) = search(&object, MAX_DEPTH, &coded)
-            .or_else(|| search(&object, MAX_DEPTH, &pair))
-            .unwrap_or_default();
+        let mut objects = Vec::new();
+        collect(&object, MAX_DEPTH, &mut objects);
+        let pairs = || objects.iter().copied().filter_map(pair);
+        let coded = pairs().find(|(code, _)| code.is_some());
+        let (code, message) = coded.or_else(|| pairs().next()).unwrap_or_default();
+        let mut explained = objects.iter().copied();
         Self {
             code,
             message,
             request_id: text(&object, "request_id"),
-            encoded_authorization_message: search(&object, MAX_DEPTH, &|object| {
-                text(object, "encoded_authorization_message")
-            }),
+            encoded_authorization_message: explained
+                .find_map(|object| text(object, "encoded_authorization_message")),
         }
     }
 }
@@ -57,24 +58,25 @@ fn pair(object: &Map<String, Value>) -> Option<(Option<String>, Option<String>)>
         .find(|(code, message)| code.is_some() || message.is_some())
 }
 
-/// The first object, from the outside in, in which `find` finds something.
-fn search<T>(
-    object: &Map<String, Value>,
+/// The object and those in it, from the outside in.
+fn collect<'a>(
+    object: &'a Map<String, Value>,
     depth: usize,
-    find: &dyn Fn(&Map<String, Value>) -> Option<T>,
-) -> Option<T> {
-    if let Some(found) = find(object) {
-        return Some(found);
+    found: &mut Vec<&'a Map<String, Value>>,
+) {
+    found.push(object);
+    let Some(depth) = depth.checked_sub(1) else {
+        return;
+    };
+    for value in object.values() {
+        let nested = match value {
+            Value::Array(items) => items,
+            value => std::slice::from_ref(value),
+        };
+        for nested in nested.iter().filter_map(Value::as_object) {
+            collect(nested, depth, found);
+        }
     }
-    let depth = depth.checked_sub(1)?;
-    object.values().find_map(|value| match value {
-        Value::Object(nested) => search(nested, depth, find),
-        Value::Array(items) => items
-            .iter()
-            .filter_map(Value::as_object)
-            .find_map(|nested| search(nested, depth, find)),
-        _ => None,
-    })
 }
 
 fn text(object: &Map<String, Value>, key: &str) -> Option<String> {

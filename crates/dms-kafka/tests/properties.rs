@@ -1,13 +1,14 @@
 //! Whatever bytes the service answers, a failed or unreported partition never looks deleted.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod support;
+#[path = "../fuzz/targets.rs"]
+mod targets;
 
-use dms_kafka::{Client, RetryPolicy};
+use std::fs;
+use std::path::Path;
+
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestRunner};
-use serde_json::Value;
-use support::Echo;
+use proptest::test_runner::{Config, TestCaseResult, TestRunner};
 
 /// One item of an answer, field by field as text; a field may stand there several times.
 #[derive(Clone, Debug)]
@@ -108,123 +109,73 @@ fn mutated() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-/// The partitions that an answer certainly reports as deleted, read without any type of the client.
-fn certainly_deleted(bytes: &[u8]) -> Vec<i64> {
-    let Ok(Value::Object(answer)) = serde_json::from_slice(bytes) else {
-        return Vec::new();
-    };
-    let Some(items) = answer.get("partitions").and_then(Value::as_array) else {
-        return Vec::new();
-    };
-    let success = |item: &&Value| {
-        let code = &item["error_code"];
-        item["result"] == "success" && (code.is_null() || *code == "0" || *code == 0)
-    };
-    let partition = |item: &Value| item["partition"].as_i64();
-    items.iter().filter(success).filter_map(partition).collect()
-}
-
-struct Setup {
-    runtime: tokio::runtime::Runtime,
-    server: Echo,
-    client: Client,
-}
-
-impl Setup {
-    fn new() -> Self {
-        let runtime = tokio::runtime::Runtime::new().unwrap();
-        let server = runtime.block_on(Echo::start());
-        let client = support::builder(&server.endpoint)
-            .with_retry(RetryPolicy::never())
-            .build()
-            .unwrap();
-        Self {
-            runtime,
-            server,
-            client,
-        }
-    }
-
-    /// Which of the partitions 0 and 1 look deleted after this answer.
-    fn deleted(&self, answer: &[u8]) -> Vec<i32> {
-        self.server.answer(answer.to_vec());
-        let request = self.client.delete_messages("instance", "orders");
-        let result = self
-            .runtime
-            .block_on(request.before(0, 400).before(1, 500).send());
-        let Ok(deletion) = result else {
-            return Vec::new();
-        };
-        let deleted = deletion.partitions().iter().filter(|row| row.is_deleted());
-        let deleted: Vec<i32> = deleted.map(|row| row.partition().get()).collect();
-        if deletion.into_result().is_ok() {
-            assert_eq!(deleted, [0, 1]);
-        }
-        deleted
-    }
-}
-
-fn runner() -> TestRunner {
-    TestRunner::new(Config {
+fn check<S: Strategy>(inputs: S, test: impl Fn(S::Value) -> TestCaseResult) {
+    let config = Config {
         cases: 500,
         failure_persistence: None,
         ..Config::default()
-    })
+    };
+    TestRunner::new(config).run(&inputs, test).unwrap();
 }
 
 #[test]
 fn only_one_plain_success_makes_a_partition_deleted() {
-    let setup = Setup::new();
-    runner()
-        .run(&items(), |items| {
-            let texts: Vec<String> = items.iter().map(Item::text).collect();
-            let answer = format!(r#"{{"partitions":[{}]}}"#, texts.join(","));
-            for partition in setup.deleted(answer.as_bytes()) {
-                let about: Vec<&Item> = items
-                    .iter()
-                    .filter(|item| item.may_speak_of(partition))
-                    .collect();
-                prop_assert!(
-                    about.len() == 1 && about[0].is_a_plain_success(),
-                    "{answer}"
-                );
-            }
-            Ok(())
-        })
-        .unwrap();
+    check(items(), |items| {
+        let texts: Vec<String> = items.iter().map(Item::text).collect();
+        let answer = format!(r#"{{"partitions":[{}]}}"#, texts.join(","));
+        for partition in targets::answer(answer.as_bytes()) {
+            let about: Vec<&Item> = items
+                .iter()
+                .filter(|item| item.may_speak_of(partition))
+                .collect();
+            prop_assert!(
+                about.len() == 1 && about[0].is_a_plain_success(),
+                "{answer}"
+            );
+        }
+        Ok(())
+    });
 }
 
+/// The target itself compares what looks deleted with the bytes.
 #[test]
 fn damaged_bytes_never_make_a_failed_partition_deleted() {
-    let setup = Setup::new();
-    runner()
-        .run(&mutated(), |bytes| {
-            let allowed = certainly_deleted(&bytes);
-            for partition in setup.deleted(&bytes) {
-                prop_assert!(
-                    allowed.contains(&i64::from(partition)),
-                    "{}",
-                    String::from_utf8_lossy(&bytes)
-                );
-            }
-            Ok(())
-        })
-        .unwrap();
+    check(mutated(), |bytes| {
+        targets::answer(&bytes);
+        Ok(())
+    });
 }
 
 #[test]
 fn arbitrary_bytes_never_look_deleted() {
-    let setup = Setup::new();
-    runner()
-        .run(&prop::collection::vec(any::<u8>(), 0..200), |bytes| {
-            prop_assert!(setup.deleted(&bytes).is_empty());
-            Ok(())
-        })
-        .unwrap();
+    check(prop::collection::vec(any::<u8>(), 0..200), |bytes| {
+        prop_assert!(targets::answer(&bytes).is_empty());
+        Ok(())
+    });
 }
 
 #[test]
 fn an_answer_that_is_no_text_is_not_trusted() {
     let answer = b"{\"partitions\":[{\"partition\":0,\"result\":\"success\",\"note\":\"\xff\"}]}";
-    assert!(Setup::new().deleted(answer).is_empty());
+    assert!(targets::answer(answer).is_empty());
+}
+
+fn seeds(target: &str) -> Vec<Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("fuzz/seeds")
+        .join(target);
+    let files = fs::read_dir(folder).unwrap().map(Result::unwrap);
+    let seeds: Vec<_> = files.map(|file| fs::read(file.path()).unwrap()).collect();
+    assert!(seeds.len() > 10);
+    seeds
+}
+
+#[test]
+fn the_fuzz_targets_accept_their_seeds() {
+    for seed in seeds("answer") {
+        targets::answer(&seed);
+    }
+    for seed in seeds("error") {
+        targets::error(&seed);
+    }
 }
