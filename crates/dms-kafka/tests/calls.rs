@@ -6,10 +6,11 @@ mod support;
 use std::collections::HashSet;
 use std::time::Duration;
 
-use dms_kafka::{Client, Deletion, DeletionTarget, Error, ErrorKind, Outcome, RetryPolicy};
+use dms_kafka::{Client, Deletion, DeletionTarget, Error, ErrorKind, Outcome};
 use serde_json::json;
 use support::{
-    DELETED, Sealed, builder, chain, delete, deleted, header, ok, read_request, requests, server,
+    DELETED, Sealed, builder, chain, client_without_retries, delete, deleted, header, ok,
+    read_request, requests, server,
 };
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
@@ -48,7 +49,7 @@ async fn offsets_and_partitions_are_exact_on_the_wire() {
     }
 }
 
-#[cfg(feature = "providers")]
+#[cfg(all(feature = "providers", feature = "rustls"))]
 #[test]
 fn a_request_has_a_placeholder_for_a_project_that_is_to_be_looked_up() {
     let client = Client::builder()
@@ -294,10 +295,7 @@ fn clients_and_calls_go_anywhere() {
 async fn a_request_on_a_connection_that_dies_is_not_sent_again_behind_the_callers_back() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
-    let client = builder(&endpoint)
-        .with_retry(RetryPolicy::never())
-        .build()
-        .unwrap();
+    let client = client_without_retries(&endpoint);
     let server = async {
         let (mut stream, _) = listener.accept().await.unwrap();
         read_request(&mut stream).await.unwrap();
@@ -323,10 +321,7 @@ async fn a_request_on_a_connection_that_dies_is_not_sent_again_behind_the_caller
 async fn an_answer_that_came_before_its_request_is_not_taken_for_the_next_calls() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
-    let client = builder(&endpoint)
-        .with_retry(RetryPolicy::never())
-        .build()
-        .unwrap();
+    let client = client_without_retries(&endpoint);
     let server = tokio::spawn(async move {
         let (mut first, _) = listener.accept().await.unwrap();
         read_request(&mut first).await.unwrap();

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use dms_kafka::auth::Credentials;
 use dms_kafka::{Client, DeletionTarget, PurgeTarget};
-use support::{builder, read_request, until};
+use support::{builder, listen, read_request, until};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
@@ -89,25 +89,22 @@ struct Holding {
 
 impl Holding {
     async fn start(stage: Stage) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let server = Self {
-            endpoint: format!("http://{}", listener.local_addr().unwrap()),
-            connections: Arc::default(),
-            reached: Arc::default(),
-        };
-        let (connections, reached) = (server.connections.clone(), server.reached.clone());
-        tokio::spawn(async move {
-            while let Ok((mut stream, _)) = listener.accept().await {
-                let (connections, reached) = (connections.clone(), reached.clone());
-                connections.fetch_add(1, Ordering::SeqCst);
-                tokio::spawn(async move {
-                    hold(&mut stream, stage, &reached).await;
-                    drop(stream);
-                    connections.fetch_sub(1, Ordering::SeqCst);
-                });
+        let (connections, reached) = <(Arc<AtomicUsize>, Arc<Notify>)>::default();
+        let shared = (connections.clone(), reached.clone());
+        let address = listen(move |mut stream| {
+            let (connections, reached) = shared.clone();
+            connections.fetch_add(1, Ordering::SeqCst);
+            async move {
+                hold(&mut stream, stage, &reached).await;
+                drop(stream);
+                connections.fetch_sub(1, Ordering::SeqCst);
             }
         });
-        server
+        Self {
+            endpoint: format!("http://{}", address.await),
+            connections,
+            reached,
+        }
     }
 }
 

@@ -9,7 +9,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use dms_kafka::auth::Credentials;
 use dms_kafka::auth::signing::{Payload, RequestTarget, SigningRequest};
 use dms_kafka::auth::verification::{Authorization, Verifier};
 use dms_kafka::{Client, ErrorKind, Outcome, RetryPolicy};
@@ -19,12 +18,11 @@ use http::header::HOST;
 use http::{HeaderValue, Request, Response, Version};
 use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
 use support::log::Log;
-use support::{DELETED, builder, delete};
-use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::TlsAcceptor;
+use support::{DELETED, builder, canary_credentials, delete, listen};
+use tokio::net::TcpStream;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
-use tokio_rustls::server::TlsStream;
+use tokio_rustls::{Accept, TlsAcceptor};
 
 type Answer = fn(&Request<Bytes>, SendResponse<Bytes>);
 
@@ -40,23 +38,18 @@ impl Server {
     async fn start(answer: Answer) -> Self {
         let own = generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
         let acceptor = TlsAcceptor::from(Arc::new(config(&own)));
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let server = Self {
-            endpoint: format!("https://{}", listener.local_addr().unwrap()),
-            pem: own.cert.pem(),
-            connections: Arc::default(),
-            requests: Arc::default(),
-        };
-        let (connections, requests) = (server.connections.clone(), server.requests.clone());
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                connections.fetch_add(1, Ordering::SeqCst);
-                let stream = acceptor.accept(stream).await.unwrap();
-                assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
-                tokio::spawn(serve(stream, answer, requests.clone()));
-            }
+        let (connections, requests) = <(Arc<AtomicUsize>, Arc<AtomicUsize>)>::default();
+        let (opened, arrived) = (connections.clone(), requests.clone());
+        let address = listen(move |stream| {
+            opened.fetch_add(1, Ordering::SeqCst);
+            serve(acceptor.accept(stream), answer, arrived.clone())
         });
-        server
+        Self {
+            endpoint: format!("https://{}", address.await),
+            pem: own.cert.pem(),
+            connections,
+            requests,
+        }
     }
 
     fn client(&self) -> Client {
@@ -78,7 +71,9 @@ fn config(own: &CertifiedKey<KeyPair>) -> ServerConfig {
     config
 }
 
-async fn serve(stream: TlsStream<TcpStream>, answer: Answer, requests: Arc<AtomicUsize>) {
+async fn serve(handshake: Accept<TcpStream>, answer: Answer, requests: Arc<AtomicUsize>) {
+    let stream = handshake.await.unwrap();
+    assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
     let mut connection = h2::server::handshake(stream).await.unwrap();
     while let Some(Ok((request, respond))) = connection.accept().await {
         requests.fetch_add(1, Ordering::SeqCst);
@@ -158,10 +153,7 @@ async fn no_secret_is_logged() {
     // This test's runtime has one thread.
     let _logging = tracing::subscriber::set_default(subscriber);
     let server = Server::start(verify_and_delete).await;
-    let key = Credentials::new("access-key", "canary-secret-key").unwrap();
-    let key = key.with_security_token("canary-security-token").unwrap();
-    let token = Credentials::token("canary-auth-token").unwrap();
-    for credentials in [key, token] {
+    for credentials in canary_credentials() {
         let builder = builder(&server.endpoint).with_root_certificates(&*server.pem);
         let client = builder.credentials(credentials).build().unwrap();
         delete(&client).await.unwrap_err();

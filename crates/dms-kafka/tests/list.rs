@@ -5,9 +5,9 @@ mod support;
 
 use std::time::Duration;
 
-use dms_kafka::{ErrorKind, Outcome, RetryPolicy};
+use dms_kafka::{ErrorKind, Outcome};
 use serde_json::{Value, json};
-use support::{builder, requests, server};
+use support::{builder, client_without_retries, requests, server};
 use tokio::time::timeout;
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
@@ -15,10 +15,7 @@ use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 #[tokio::test]
 async fn a_call_that_only_reads_never_speaks_of_unknown_deletions() {
     let server = server(vec![ResponseTemplate::new(500)]).await;
-    let client = builder(&server.uri())
-        .with_retry(RetryPolicy::never())
-        .build()
-        .unwrap();
+    let client = client_without_retries(&server.uri());
     let error = client
         .list_partitions("instance", "orders")
         .await

@@ -4,10 +4,11 @@
 mod support;
 
 use std::env;
+use std::net::TcpListener;
 use std::process::Command;
 
 use dms_kafka::{Error, RetryPolicy};
-use support::{DELETED, Echo, builder, deleted, requests, server};
+use support::{builder, deleted, requests, server, server_on};
 
 /// Tells a child where to send.
 const ENDPOINT: &str = "DMS_KAFKA_TEST_ENDPOINT";
@@ -30,13 +31,13 @@ async fn delete(endpoint: &str) -> Result<(), Error> {
 
 #[tokio::test]
 async fn an_ipv6_address_stands_in_brackets() {
-    let Ok(server) = Echo::bind("[::1]:0").await else {
+    let Ok(listener) = TcpListener::bind("[::1]:0") else {
         println!("SKIPPED: this machine has no IPv6 loopback");
         return;
     };
-    assert!(server.endpoint.starts_with("http://[::1]:"));
-    server.answer(DELETED.into());
-    delete(&server.endpoint).await.unwrap();
+    let server = server_on(listener, vec![deleted(&[0])]).await;
+    assert!(server.uri().starts_with("http://[::1]:"));
+    delete(&server.uri()).await.unwrap();
 }
 
 #[tokio::test]
@@ -66,10 +67,9 @@ async fn a_proxy_of_the_environment_serves_other_hosts_and_never_loopback() {
     let proxy = server(vec![deleted(&[0])]).await;
     let arrived = || async { requests(&proxy).await.len() };
 
-    let service = Echo::start().await;
-    service.answer(DELETED.into());
-    assert!(delete_with_proxy_in_environment(&service.endpoint, &proxy.uri()).await);
-    let by_name = service.endpoint.replace("127.0.0.1", "localhost");
+    let service = server(vec![deleted(&[0])]).await;
+    assert!(delete_with_proxy_in_environment(&service.uri(), &proxy.uri()).await);
+    let by_name = service.uri().replace("127.0.0.1", "localhost");
     assert!(delete_with_proxy_in_environment(&by_name, &proxy.uri()).await);
     assert_eq!(arrived().await, 0);
 

@@ -8,12 +8,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use dms_kafka::{Client, DeletionTarget, ErrorKind, PurgeTarget, RetryPolicy};
+use dms_kafka::{Client, DeletionTarget, ErrorKind, PurgeTarget};
 use dms_kafka_gateway::Gateway;
 use futures_util::{StreamExt, stream};
-use support::{builder, client_of, ok, read_request, until};
+use support::{builder, client_of, client_without_retries, listen, ok, read_request, until};
 use tokio::io::AsyncWriteExt;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 
 fn row(topic: &str, partition: i32, offset: i64) -> PurgeTarget {
@@ -140,17 +140,8 @@ struct Gate {
 }
 
 async fn gated_server(gate: Arc<Gate>, permits: Arc<Semaphore>) -> Client {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let endpoint = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(answer(stream, Arc::clone(&gate), Arc::clone(&permits)));
-        }
-    });
-    builder(&endpoint)
-        .with_retry(RetryPolicy::never())
-        .build()
-        .unwrap()
+    let serve = move |stream| answer(stream, Arc::clone(&gate), Arc::clone(&permits));
+    client_without_retries(&format!("http://{}", listen(serve).await))
 }
 
 async fn answer(mut stream: TcpStream, gate: Arc<Gate>, permits: Arc<Semaphore>) -> Option<()> {

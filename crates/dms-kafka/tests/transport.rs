@@ -10,11 +10,8 @@ use std::sync::Arc;
 use dms_kafka::{Client, Region, auth::Credentials};
 use dms_kafka::{ClientBuilder, ErrorKind, Outcome, RetryPolicy};
 use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
-#[cfg(feature = "providers")]
-use support::Echo;
-use support::{DELETED, builder, chain, deleted, ok, read_request, server};
+use support::{DELETED, builder, chain, deleted, listen, ok, read_request, server};
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
@@ -45,19 +42,15 @@ async fn tls_server(own: &SelfSigned, clients: &[&SelfSigned], body: &'static st
         .with_single_cert(vec![own.cert.der().clone()], key.into())
         .unwrap();
     let acceptor = TlsAcceptor::from(Arc::new(config));
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let endpoint = format!("https://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let acceptor = acceptor.clone();
-            tokio::spawn(async move {
-                let mut stream = acceptor.accept(stream).await.ok()?;
-                read_request(&mut stream).await?;
-                stream.write_all(ok(body).as_bytes()).await.ok()
-            });
+    let address = listen(move |stream| {
+        let handshake = acceptor.accept(stream);
+        async move {
+            let mut stream = handshake.await.ok()?;
+            read_request(&mut stream).await?;
+            stream.write_all(ok(body).as_bytes()).await.ok()
         }
     });
-    endpoint
+    format!("https://{}", address.await)
 }
 
 async fn delete(builder: ClientBuilder) -> Result<(), dms_kafka::Error> {
@@ -93,12 +86,11 @@ async fn root_certificates_of_ones_own_are_trusted() {
 async fn root_certificates_of_ones_own_are_trusted_for_iam_too() {
     let own = self_signed();
     let iam = tls_server(&own, &[], r#"{"projects":[{"id":"looked-up"}]}"#).await;
-    let service = Echo::start().await;
-    service.answer(DELETED.into());
+    let service = server(vec![deleted(&[0])]).await;
     let environment = [("HUAWEICLOUD_SDK_IAM_ENDPOINT", iam)];
     let builder = Client::builder()
         .region(Region::AP_SOUTHEAST_1)
-        .endpoint(&*service.endpoint)
+        .endpoint(service.uri())
         .credentials(Credentials::new("access-key", "secret-key").unwrap())
         .with_environment(environment.into_iter().collect());
     delete(builder.clone().with_root_certificates(own.cert.pem()))

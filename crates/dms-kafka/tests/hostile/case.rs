@@ -85,8 +85,8 @@ pub(crate) enum Action {
     Close,
 }
 
-/// How the call ends. No `kind` stands for: deleted.
-#[derive(Debug, Deserialize)]
+/// How the call ends. No `kind` stands for: deleted; no `outcome` for: not applied.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Expected {
     pub(crate) kind: Option<String>,

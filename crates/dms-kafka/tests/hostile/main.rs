@@ -11,7 +11,6 @@ mod server;
 mod support;
 
 use std::collections::{BTreeMap, HashSet};
-use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -112,7 +111,7 @@ async fn run(case: &Case) -> Vec<String> {
 async fn delete(case: &Case, server: &Server) -> Result<Deletion, Error> {
     let scheme = if case.https { "https" } else { "http" };
     let port = if case.lacks == Some(Lacking::Server) {
-        Server::free_port().await
+        server::free_port().await
     } else {
         server.port()
     };
@@ -158,39 +157,26 @@ fn differences(expected: &Expected, result: &Result<Deletion, Error>) -> Vec<Str
         (Ok(_), Some(kind)) => return vec![format!("looks deleted, expected {kind}")],
         (Err(error), _) => error,
     };
-    let mut faults = Vec::new();
-    let mut compare = |what: &str, got: &dyn Debug, want: &dyn Debug| {
-        let (got, want) = (format!("{got:?}"), format!("{want:?}"));
-        if got != want {
-            faults.push(format!("{what} is {got}, expected {want}"));
-        }
+    let text = |text: Option<&str>| text.map(str::to_owned);
+    let found = Expected {
+        kind: text(Some(error.kind().as_str())),
+        outcome: text(outcome_name(error)),
+        attempts: error.attempts(),
+        code: text(error.code()),
+        status: expected.status.and(error.status()),
+        request_id: expected.request_id.as_ref().and(text(error.request_id())),
+        retry_after: expected
+            .retry_after
+            .and(error.retry_after().map(|wait| wait.as_secs())),
+        authorization: expected
+            .authorization
+            .as_ref()
+            .and(text(error.encoded_authorization_message())),
+        ..expected.clone()
     };
-    let kind = expected.kind.as_deref().unwrap_or("deleted");
-    let outcome = expected.outcome.as_deref().unwrap_or("not_applied");
-    compare("kind", &error.kind().as_str(), &kind);
-    compare("outcome", &outcome_name(error), &outcome);
-    compare("attempts", &error.attempts(), &expected.attempts);
-    compare("code", &error.code(), &expected.code.as_deref());
-    if expected.status.is_some() {
-        compare("status", &error.status(), &expected.status);
-    }
-    if expected.request_id.is_some() {
-        compare(
-            "request id",
-            &error.request_id(),
-            &expected.request_id.as_deref(),
-        );
-    }
-    if expected.retry_after.is_some() {
-        let wanted = expected.retry_after.map(Duration::from_secs);
-        compare("retry after", &error.retry_after(), &wanted);
-    }
-    if expected.authorization.is_some() {
-        compare(
-            "authorization",
-            &error.encoded_authorization_message(),
-            &expected.authorization.as_deref(),
-        );
+    let mut faults = Vec::new();
+    if found != *expected {
+        faults.push(format!("ended as {found:?}, expected {expected:?}"));
     }
     if let Some(body) = &expected.body
         && !error.body().is_some_and(|shown| shown.contains(body))
@@ -224,11 +210,12 @@ fn unfit(error: &Error) -> Vec<String> {
     broken.map(|(_, rule)| rule.to_owned()).collect()
 }
 
-fn outcome_name(error: &Error) -> &'static str {
+/// As the table spells it.
+fn outcome_name(error: &Error) -> Option<&'static str> {
     match error.outcome() {
-        Outcome::NotApplied => "not_applied",
-        Outcome::Partial => "partial",
-        Outcome::Unknown => "unknown",
+        Outcome::NotApplied => None,
+        Outcome::Partial => Some("partial"),
+        Outcome::Unknown => Some("unknown"),
         other => panic!("no name for {other:?}"),
     }
 }

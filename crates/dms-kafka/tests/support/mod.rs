@@ -4,16 +4,15 @@
 pub(crate) mod log;
 
 use std::error::Error;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-
 use std::time::Duration;
 
 use dms_kafka::auth::{Credentials, ProvideCredentials, ProvideCredentialsFuture, ProviderError};
-use dms_kafka::{Client, ClientBuilder};
+use dms_kafka::{Client, ClientBuilder, RetryPolicy};
 use dms_kafka_gateway::Gateway;
 use serde_json::{Value, json};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::{TcpListener, TcpStream};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
@@ -35,6 +34,11 @@ pub(crate) fn builder(endpoint: &str) -> ClientBuilder {
         .endpoint(endpoint)
         .project_id("project")
         .credentials(Credentials::new("access-key", "secret-key").unwrap())
+}
+
+pub(crate) fn client_without_retries(endpoint: &str) -> Client {
+    let builder = builder(endpoint).with_retry(RetryPolicy::never());
+    builder.build().unwrap()
 }
 
 /// A client of a gateway in this process.
@@ -88,6 +92,36 @@ pub(crate) fn ok(body: &str) -> String {
     format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{body}")
 }
 
+/// Repeats every header of the request in its message, as a debugging proxy might.
+pub(crate) fn repeat_headers(request: &Request, status: u16) -> ResponseTemplate {
+    let headers: Vec<String> = request
+        .headers
+        .iter()
+        .map(|(name, value)| format!("{name}:{}", value.to_str().unwrap()))
+        .collect();
+    ResponseTemplate::new(status)
+        .insert_header("X-Request-Id", "request-7")
+        .set_body_json(json!({"error_code": "APIGW.0301", "error_msg": headers.join("|")}))
+}
+
+/// Every secret of the tests holds the word `canary`.
+pub(crate) fn assert_no_secret(shown: &str) {
+    assert!(!shown.contains("canary"), "{shown}");
+    let mut signatures = shown.split("Signature=").skip(1);
+    let is_redacted = |behind: &str| behind.starts_with("<redacted>");
+    assert!(signatures.all(is_redacted), "{shown}");
+}
+
+/// A key, one with a security token, and a token; each secret holds the word `canary`.
+pub(crate) fn canary_credentials() -> [Credentials; 3] {
+    let key = || Credentials::new("access-key", "canary-secret-key").unwrap();
+    [
+        key(),
+        key().with_security_token("canary-security-token").unwrap(),
+        Credentials::token("canary-auth-token").unwrap(),
+    ]
+}
+
 /// The answer that these partitions are deleted.
 pub(crate) fn deleted(partitions: &[i32]) -> ResponseTemplate {
     let items: Vec<Value> = partitions
@@ -99,7 +133,14 @@ pub(crate) fn deleted(partitions: &[i32]) -> ResponseTemplate {
 
 /// Answers in turn; the last one again and again.
 pub(crate) async fn server(answers: Vec<ResponseTemplate>) -> MockServer {
-    let server = MockServer::start().await;
+    server_on(std::net::TcpListener::bind("127.0.0.1:0").unwrap(), answers).await
+}
+
+pub(crate) async fn server_on(
+    listener: std::net::TcpListener,
+    answers: Vec<ResponseTemplate>,
+) -> MockServer {
+    let server = MockServer::builder().listener(listener).start().await;
     let turn = AtomicUsize::new(0);
     let answer = move |_: &Request| {
         let at = turn.fetch_add(1, Ordering::SeqCst).min(answers.len() - 1);
@@ -113,45 +154,19 @@ pub(crate) async fn requests(server: &MockServer) -> Vec<Request> {
     server.received_requests().await.unwrap()
 }
 
-/// A server that answers each request with status 200 and the body it was given last.
-pub(crate) struct Echo {
-    pub(crate) endpoint: String,
-    body: Arc<Mutex<Vec<u8>>>,
-}
-
-impl Echo {
-    pub(crate) async fn start() -> Self {
-        Self::bind("127.0.0.1:0").await.unwrap()
-    }
-
-    pub(crate) async fn bind(address: &str) -> std::io::Result<Self> {
-        let listener = TcpListener::bind(address).await?;
-        let endpoint = format!("http://{}", listener.local_addr().unwrap());
-        let body = Arc::new(Mutex::new(Vec::new()));
-        let answer = Arc::clone(&body);
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(stream, Arc::clone(&answer)));
-            }
-        });
-        Ok(Self { endpoint, body })
-    }
-
-    pub(crate) fn answer(&self, body: Vec<u8>) {
-        *self.body.lock().unwrap_or_else(PoisonError::into_inner) = body;
-    }
-}
-
-async fn serve(mut stream: TcpStream, body: Arc<Mutex<Vec<u8>>>) -> Option<()> {
-    loop {
-        read_request(&mut stream).await?;
-        let body = body.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
-        stream
-            .write_all(&[head.as_bytes(), &body].concat())
-            .await
-            .ok()?;
-    }
+/// A server that hands each connection to `serve`.
+pub(crate) async fn listen<S>(serve: impl Fn(TcpStream) -> S + Send + 'static) -> SocketAddr
+where
+    S: Future<Output: Send> + Send + 'static,
+{
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(serve(stream));
+        }
+    });
+    address
 }
 
 /// Head and body of the next request; `None` when the client goes away.
