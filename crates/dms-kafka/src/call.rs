@@ -46,17 +46,13 @@ pub(crate) struct Answered<T> {
 /// Sends until an answer can be trusted, retrying is no use, or the deadline has come.
 ///
 /// `send` makes one request with the client it is given, for the project.
-pub(crate) async fn run<T, F, S>(
+pub(crate) async fn run<T, F: Future<Output = RawResult<T>>>(
     config: &Config,
     deadline: Instant,
     operation: Operation,
     effect: Effect,
-    send: S,
-) -> Result<Answered<T>, Error>
-where
-    S: Fn(raw::Client, ProjectId) -> F,
-    F: Future<Output = RawResult<T>>,
-{
+    send: impl Fn(raw::Client, ProjectId) -> F,
+) -> Result<Answered<T>, Error> {
     let mut call = Call {
         config,
         effect,
@@ -171,16 +167,12 @@ async fn renewed(config: &Config, deadline: Instant, refused: &Credentials) -> O
     (renewed.credentials.auth_token() != refused.auth_token()).then_some(renewed)
 }
 
-async fn attempt<T, F, S>(
+async fn attempt<T, F: Future<Output = RawResult<T>>>(
     config: &Config,
     deadline: Instant,
     identity: &Identity,
-    send: &S,
-) -> Result<Trusted<T>, Error>
-where
-    S: Fn(raw::Client, ProjectId) -> F,
-    F: Future<Output = RawResult<T>>,
-{
+    send: &impl Fn(raw::Client, ProjectId) -> F,
+) -> Result<Trusted<T>, Error> {
     let project_header = HeaderValue::from_str(identity.project_id.as_str()).map_err(|error| {
         Error::invalid_input("the project id does not fit a header").with_source(error)
     })?;

@@ -184,39 +184,32 @@ impl UnexpectedItem {
 
 impl fmt::Display for Deletion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "{:>9}  {:>26}  {:<12}  {:<8}  error code",
-            "partition", "asked for", "status", "result"
-        )?;
-        for row in &self.partitions {
+        let mut row = |partition: &str, target: &str, status, result, code| {
             writeln!(
                 f,
-                "{:>9}  {:>26}  {:<12}  {:<8}  {}",
-                row.partition(),
-                row.target().to_string(),
-                row.status().as_str(),
-                printable(row.result()),
-                printable(row.error_code()),
+                "{partition:>9}  {target:>26}  {status:<12}  {result:<8}  {code}"
+            )
+        };
+        row("partition", "asked for", "status", "result", "error code")?;
+        for deletion in &self.partitions {
+            row(
+                &deletion.partition().to_string(),
+                &deletion.target().to_string(),
+                deletion.status().as_str(),
+                deletion.result().unwrap_or("-"),
+                deletion.error_code().unwrap_or("-"),
             )?;
         }
         for item in &self.unexpected {
-            let partition = item
-                .partition()
-                .map_or_else(|| "-".to_owned(), |number| number.to_string());
-            writeln!(
-                f,
-                "{partition:>9}  {:>26}  {:<12}  {:<8}  {}",
+            let partition = item.partition().map(|number| number.to_string());
+            row(
+                partition.as_deref().unwrap_or("-"),
                 "nothing",
                 "unexpected",
-                printable(item.result()),
-                printable(item.error_code()),
+                item.result().unwrap_or("-"),
+                item.error_code().unwrap_or("-"),
             )?;
         }
         Ok(())
     }
-}
-
-fn printable(text: Option<&str>) -> &str {
-    text.unwrap_or("-")
 }

@@ -18,8 +18,19 @@ const SHOWN_WORD: usize = 128;
 /// A word of the answer. Nearly all of them are the same two, which take no memory.
 pub(crate) type Word = Cow<'static, str>;
 
-/// Kafka's codes that are given before a leader changes anything.
-const REFUSED_BY_KAFKA: [&str; 5] = ["1", "3", "17", "29", "44"];
+/// Kafka's codes that a deletion can meet, and whether the leader gives them before it changes anything.
+const KAFKA_CODES: [(&str, &str, bool); 10] = [
+    ("1", "offset out of range", true),
+    ("3", "unknown topic or partition", true),
+    ("6", "not leader or follower", false),
+    ("7", "request timed out; the leader may have deleted", false),
+    ("13", "network error", false),
+    ("17", "internal topic", true),
+    ("29", "no permission on the topic", true),
+    ("44", "the topic is compacted only", true),
+    ("56", "storage error", false),
+    ("-1", "unknown server error", false),
+];
 
 /// What to delete in one partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -222,10 +233,9 @@ impl PartitionDeletion {
             Said::Nothing => Some(Outcome::Unknown),
             Said::Otherwise(otherwise) => {
                 let refused = otherwise.result.as_deref() != Some(SUCCESS)
-                    && otherwise
-                        .error_code
-                        .as_deref()
-                        .is_some_and(|code| REFUSED_BY_KAFKA.contains(&code));
+                    && KAFKA_CODES.iter().any(|&(code, _, changes_nothing)| {
+                        changes_nothing && otherwise.error_code.as_deref() == Some(code)
+                    });
                 let outcome = if refused {
                     Outcome::NotApplied
                 } else {
@@ -245,33 +255,20 @@ impl PartitionDeletion {
             }
             _ => {}
         }
+        let explained = |code| match KAFKA_CODES.iter().find(|known| known.0 == code) {
+            Some((_, meaning, _)) => format!("code {code} ({meaning})"),
+            None => format!("code {code}"),
+        };
         match (self.result(), self.error_code()) {
-            (Some(result), Some(code)) if result == SUCCESS || code == "0" => format!(
-                "partition {partition} has result {result} with code {code}{}",
-                meaning(code)
-            ),
-            (_, Some(code)) => format!("partition {partition} has code {code}{}", meaning(code)),
+            (Some(result), Some(code)) if result == SUCCESS || code == "0" => {
+                let code = explained(code);
+                format!("partition {partition} has result {result} with {code}")
+            }
+            (_, Some(code)) => format!("partition {partition} has {}", explained(code)),
             (Some(result), None) => {
                 format!("partition {partition} has result {result} without a code")
             }
             (None, None) => format!("partition {partition} has neither result nor code"),
         }
-    }
-}
-
-/// Kafka's names of the codes a deletion can meet.
-fn meaning(code: &str) -> &'static str {
-    match code {
-        "1" => " (offset out of range)",
-        "3" => " (unknown topic or partition)",
-        "6" => " (not leader or follower)",
-        "7" => " (request timed out; the leader may have deleted)",
-        "13" => " (network error)",
-        "17" => " (internal topic)",
-        "29" => " (no permission on the topic)",
-        "44" => " (the topic is compacted only)",
-        "56" => " (storage error)",
-        "-1" => " (unknown server error)",
-        _ => "",
     }
 }

@@ -56,11 +56,10 @@ impl Transport {
         endpoint: &Endpoint,
         http: &reqwest::Client,
     ) -> Result<ReqwestTransport, Error> {
+        let reaches_all = !endpoint.is_loopback() && !endpoint.is_plaintext();
         #[cfg(feature = "reqwest")]
-        if self.http_client.is_some() {
-            return Ok(ReqwestTransport::with_client(http.clone()));
-        }
-        if !endpoint.is_loopback() && !endpoint.is_plaintext() {
+        let reaches_all = reaches_all || self.http_client.is_some();
+        if reaches_all {
             return Ok(ReqwestTransport::with_client(http.clone()));
         }
         // Made at the first request, so that a call to this machine loads no TLS roots.
@@ -119,9 +118,8 @@ impl Transport {
         is_loopback: bool,
     ) -> Result<reqwest::ClientBuilder, Error> {
         match &self.proxy {
-            Proxy::FromEnvironment if is_loopback => Ok(builder.no_proxy()),
-            Proxy::FromEnvironment => Ok(builder),
-            Proxy::None => Ok(builder.no_proxy()),
+            Proxy::FromEnvironment if !is_loopback => Ok(builder),
+            Proxy::FromEnvironment | Proxy::None => Ok(builder.no_proxy()),
             // The URL may hold a password, so no message repeats it.
             Proxy::Url(url) => match reqwest::Proxy::all(url) {
                 Ok(proxy) => Ok(builder.no_proxy().proxy(proxy)),
