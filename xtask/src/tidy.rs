@@ -23,16 +23,10 @@ const ARCHITECTURE: &str = "ARCHITECTURE.md";
 const USER_FILES: [&str; 1] = ["regions.yaml"];
 
 /// Crates whose import cycles are only reported, until the last one is removed.
-const WITH_CYCLES: &[&str] = &[
-    "crates/dms-kafka",
-    "crates/dms-kafka-cli",
-];
+const WITH_CYCLES: &[&str] = &["crates/dms-kafka-cli"];
 
 /// Crates whose repeated type names are only reported, until the last one is renamed.
-const WITH_REPEATED_NAMES: &[&str] = &[
-    "crates/dms-kafka",
-    "crates/dms-kafka-cli",
-];
+const WITH_REPEATED_NAMES: &[&str] = &["crates/dms-kafka-cli"];
 
 /// Checks every crate of the workspace, and the names of files in ARCHITECTURE.md.
 pub(crate) fn check(sh: &Shell) -> Result<()> {

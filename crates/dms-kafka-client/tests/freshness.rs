@@ -1,7 +1,6 @@
-//! `generated.rs` is what the generator wrote from the contract as it is now.
+//! `generated.rs` is unchanged, and was generated from the current contract.
 //!
-//! Hashes alone tell, so this test costs nothing and runs everywhere; `cargo xtask generate --check`
-//! really generates again.
+//! The test compares hashes, so it needs no generator. `cargo xtask generate --check` generates the file again.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
@@ -26,7 +25,7 @@ fn field<'a>(header: &'a str, name: &str) -> &'a str {
     value.unwrap_or_else(|| panic!("the header of generated.rs has no {name:?}"))
 }
 
-/// Reads a text file, whatever line ends the checkout gave it.
+/// Reads a text file, with LF line ends.
 fn read(path: &Path) -> String {
     fs::read_to_string(path)
         .unwrap_or_else(|error| panic!("{}: {error}", path.display()))
@@ -60,7 +59,7 @@ fn the_contract_has_not_changed_since() {
     let (header, _) = generated();
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     if !workspace.join("openapi").exists() {
-        println!("skipped: the published crate comes without the contract");
+        println!("skipped: the published crate does not contain the contract");
         return;
     }
     assert_eq!(

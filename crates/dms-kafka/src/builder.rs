@@ -12,12 +12,12 @@ use huaweicloud_auth::{Endpoint, Environment, ProvideCredentials};
 
 use crate::client::Client;
 use crate::config::{Config, ProjectSource};
-use crate::error::{Error, Rule};
+use crate::error::{Error, InputRule};
 use crate::ids::{InvalidId, ProjectId, validated};
 use crate::retry::RetryPolicy;
 use crate::transport::{Proxy, Transport};
 
-/// The service's name in variables and in `regions.yaml`.
+/// The name of the service in environment variables and in `regions.yaml`.
 #[cfg(feature = "providers")]
 const SERVICE: &str = "kafka";
 
@@ -40,7 +40,7 @@ const SERVICE: &str = "kafka";
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
-#[must_use = "a builder does nothing until build()"]
+#[must_use = "call build() to create the client"]
 pub struct ClientBuilder {
     #[cfg(feature = "providers")]
     region: Option<Region>,
@@ -53,11 +53,11 @@ pub struct ClientBuilder {
     attempt_timeout: Duration,
     call_timeout: Duration,
     retry: RetryPolicy,
-    answer_limit: usize,
+    response_limit: usize,
 }
 
 impl Client {
-    /// Starts building a client.
+    /// Returns a builder with the default settings.
     pub fn builder() -> ClientBuilder {
         ClientBuilder {
             #[cfg(feature = "providers")]
@@ -71,15 +71,15 @@ impl Client {
             attempt_timeout: Duration::from_secs(30),
             call_timeout: Duration::from_secs(60),
             retry: RetryPolicy::default(),
-            answer_limit: dms_kafka_client::DEFAULT_ANSWER_LIMIT,
+            response_limit: dms_kafka_client::DEFAULT_RESPONSE_LIMIT,
         }
     }
 }
 
 impl ClientBuilder {
-    /// The region of the instances, which tells where the service and its IAM are: see
-    /// [`EndpointResolver`](crate::auth::EndpointResolver) for the variables and the file that may say otherwise.
-    /// The first of several endpoints is taken.
+    /// Sets the region of the instances, which determines the endpoints of the service and of IAM.
+    /// [`EndpointResolver`](crate::auth::EndpointResolver) describes the environment variables and the file that override
+    /// them. If there are several endpoints, the first one is used.
     ///
     /// ```
     /// use dms_kafka::auth::{Credentials, Region};
@@ -99,20 +99,20 @@ impl ClientBuilder {
         self
     }
 
-    /// Where the service answers: scheme, host and port, in place of the region's endpoint. `https://` may be
-    /// left out.
+    /// Sets the endpoint of the service: scheme, host and port. It overrides the endpoint of the region. The default
+    /// scheme is `https://`.
     ///
-    /// `http://` is refused but for loopback addresses; see
-    /// [`allow_plaintext_http`](Self::allow_plaintext_http).
+    /// `http://` is only allowed for loopback addresses, unless
+    /// [`allow_plaintext_http`](Self::allow_plaintext_http) is called.
     pub fn endpoint(mut self, endpoint: impl Into<String>) -> Self {
         self.endpoint = Some(endpoint.into());
         self
     }
 
-    /// The project that the instances belong to.
+    /// Sets the project of the instances.
     ///
-    /// It may be left out when a region is given: then it is the one that the credentials name, or the region's
-    /// own, for which IAM is asked at the first call. `HUAWEICLOUD_SDK_IAM_ENDPOINT` names another IAM.
+    /// It is optional if a region is set. The default is the project of the credentials, or else the project of the
+    /// region, which the first call looks up in IAM. `HUAWEICLOUD_SDK_IAM_ENDPOINT` overrides the endpoint of IAM.
     pub fn project_id(
         mut self,
         project_id: impl TryInto<ProjectId, Error: Into<InvalidId>>,
@@ -121,110 +121,106 @@ impl ClientBuilder {
         self
     }
 
-    /// Where credentials come from; each attempt asks, so a source that is slow belongs into a
-    /// `CachedProvider`.
+    /// Sets the credentials provider. Each attempt calls it, so wrap a slow provider in a `CachedProvider`.
     ///
-    /// Without this call they come from the official SDKs' chain of sources: environment
-    /// (`HUAWEICLOUD_SDK_AK`, `HUAWEICLOUD_SDK_SK`, `HUAWEICLOUD_SDK_SECURITY_TOKEN`), profile
-    /// (`~/.huaweicloud/credentials`), metadata of the ECS, container; temporary keys are replaced in time.
-    /// Without the feature `providers` they come from the environment alone.
+    /// The default is the chain of the official SDKs: environment variables (`HUAWEICLOUD_SDK_AK`,
+    /// `HUAWEICLOUD_SDK_SK`, `HUAWEICLOUD_SDK_SECURITY_TOKEN`), profile (`~/.huaweicloud/credentials`), ECS metadata,
+    /// container. Temporary credentials are renewed before they expire. Without the feature `providers`, only the
+    /// environment variables are read.
     pub fn credentials(mut self, provider: impl ProvideCredentials + 'static) -> Self {
         self.credentials = Some(Arc::new(provider));
         self
     }
 
-    /// Reads variables, and `HOME` for the files in `~/.huaweicloud`, from here in place of the process's
-    /// environment. Proxies are still the process's own.
+    /// Reads variables, and `HOME` for the files in `~/.huaweicloud`, from `environment` instead of the environment of
+    /// the process. Proxy variables are always those of the process.
     pub fn with_environment(mut self, environment: Environment) -> Self {
         self.environment = environment;
         self
     }
 
-    /// Allows `http://` to hosts other than loopback. Anyone on the way can then read the requests
-    /// and what they delete, though not the secret key.
+    /// Allows `http://` to hosts other than loopback. The network can then read requests and responses, but not the
+    /// secret key.
     pub fn allow_plaintext_http(mut self) -> Self {
         self.plaintext_allowed = true;
         self
     }
 
-    /// How long one connection may take to come about, TLS included. Default: 10 s.
+    /// Sets the timeout for one connection, including the TLS handshake. Default: 10 s.
     pub fn with_connect_timeout(mut self, timeout: Duration) -> Self {
         self.transport.connect_timeout = timeout;
         self
     }
 
-    /// How long one attempt may take, from connecting to the answer's last byte. Default: 30 s.
+    /// Sets the timeout for one attempt, from connecting to the end of the response. Default: 30 s.
     pub fn with_attempt_timeout(mut self, timeout: Duration) -> Self {
         self.attempt_timeout = timeout;
         self
     }
 
-    /// How long the whole call may take: credentials, all attempts and the pauses between. Default: 60 s.
+    /// Sets the timeout for a call: credentials, all attempts and the pauses between them. Default: 60 s.
     pub fn with_call_timeout(mut self, timeout: Duration) -> Self {
         self.call_timeout = timeout;
         self
     }
 
-    /// How often and how soon a failed attempt is repeated; [`RetryPolicy::never`] turns it off.
+    /// Sets the retry policy. [`RetryPolicy::never`] disables retries.
     pub fn with_retry(mut self, policy: RetryPolicy) -> Self {
         self.retry = policy;
         self
     }
 
-    /// The largest answer body that is read, in bytes. Default: 32 MiB.
-    pub fn with_answer_limit(mut self, bytes: usize) -> Self {
-        self.answer_limit = bytes;
+    /// Sets the limit for a response body, in bytes. Default: 32 MiB.
+    pub fn with_response_limit(mut self, bytes: usize) -> Self {
+        self.response_limit = bytes;
         self
     }
 
-    /// Sends everything through this proxy (`http://`, `https://`), which may name user and password.
+    /// Sends all requests through this proxy (`http://` or `https://`). The URL may contain user and password.
     ///
-    /// Without this call the environment decides (`HTTPS_PROXY`, `NO_PROXY`), except that requests to
-    /// loopback addresses go there directly.
+    /// The default is the proxy of the environment (`HTTPS_PROXY`, `NO_PROXY`), and none for loopback addresses.
     pub fn with_proxy(mut self, url: impl Into<String>) -> Self {
         self.transport.proxy = Proxy::Url(url.into());
         self
     }
 
-    /// Uses no proxy, whatever the environment says.
+    /// Uses no proxy, and ignores the proxy of the environment.
     pub fn without_proxy(mut self) -> Self {
         self.transport.proxy = Proxy::None;
         self
     }
 
-    /// Trusts these root certificates (PEM, one or more) beside those of the platform, such as a company's
-    /// own. May be called several times.
+    /// Trusts these root certificates (PEM, one or more) in addition to those of the platform. Can be called more than
+    /// once.
     #[cfg(feature = "rustls")]
     pub fn with_root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.transport.root_certificates.push(pem.into());
         self
     }
 
-    /// Shows this certificate to the service: PEM text with the certificate chain and its private key.
+    /// Sets the client certificate: PEM text with the certificate chain and the private key.
     #[cfg(feature = "rustls")]
     pub fn with_client_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.transport.client_certificate = Some(pem.into());
         self
     }
 
-    /// Sends through this client in place of one of our own; proxy, certificates and connect time-out are
-    /// then its own affair.
+    /// Uses this HTTP client. The settings for proxy, certificates and connect timeout are then ignored.
     ///
-    /// It must follow no redirect (`redirect::Policy::none()`) and resend nothing (`retry::never()`): both
-    /// repeat a deletion behind this crate's back, and [`Outcome`](crate::Outcome) no longer holds. This ties
-    /// your code to the version of reqwest that this crate uses.
+    /// The client must not follow redirects (`redirect::Policy::none()`) or retry (`retry::never()`). Otherwise it may
+    /// repeat a deletion, and [`Outcome`](crate::Outcome) can be wrong. Your code then depends on the version of reqwest
+    /// that this crate uses.
     #[cfg(feature = "reqwest")]
     pub fn with_http_client(mut self, client: reqwest::Client) -> Self {
         self.transport.http_client = Some(client);
         self
     }
 
-    /// Makes the client. Nothing is sent.
+    /// Creates the client. Nothing is sent.
     ///
     /// # Errors
-    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) when the endpoint or the project id is missing or
-    /// breaks its rule, when a region has no endpoint, when a time-out is zero, and when proxy or certificates
-    /// cannot be read.
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) if the endpoint or the project id is missing or invalid, the
+    /// region has no endpoint, a timeout is zero, or the proxy or a certificate is invalid.
     pub fn build(self) -> Result<Client, Error> {
         self.check_timeouts()?;
         let endpoint = self.checked_endpoint()?;
@@ -238,7 +234,7 @@ impl ClientBuilder {
             attempt_timeout: self.attempt_timeout,
             call_timeout: self.call_timeout,
             retry: self.retry,
-            answer_limit: self.answer_limit,
+            response_limit: self.response_limit,
         }))
     }
 
@@ -252,7 +248,6 @@ impl ClientBuilder {
         allowed.map_err(|error| Error::invalid_endpoint(&error))
     }
 
-    /// The endpoint given, or the region's.
     fn endpoint_url(&self) -> Result<String, Error> {
         if let Some(endpoint) = &self.endpoint {
             return Ok(endpoint.clone());
@@ -266,13 +261,13 @@ impl ClientBuilder {
             })?;
             return Ok(endpoints.into_iter().next().unwrap_or_default());
         }
-        Err(Error::broken(
-            Rule::EndpointGiven,
-            "no endpoint: give a region or an endpoint, such as https://dms.ap-southeast-1.myhuaweicloud.com",
+        Err(Error::broken_rule(
+            InputRule::EndpointPresent,
+            "no endpoint: set a region or an endpoint, such as https://dms.ap-southeast-1.myhuaweicloud.com",
         ))
     }
 
-    /// What was given; providers that need HTTP fill the gaps.
+    /// Returns what was set, and the defaults for the rest.
     #[cfg(feature = "providers")]
     fn project_and_credentials(
         &self,
@@ -282,7 +277,7 @@ impl ClientBuilder {
         let project = self.project_id.clone().transpose()?;
         let (project, credentials) = match (project, self.credentials.clone()) {
             (Some(id), Some(given)) => return Ok((ProjectSource::Given(id), given)),
-            gaps => gaps,
+            given => given,
         };
         let transport = Arc::new(self.transport.for_providers(endpoint, http)?);
         let mut context =
@@ -324,7 +319,7 @@ impl ClientBuilder {
         ] {
             if timeout.is_zero() {
                 return Err(Error::invalid_input(format!(
-                    "the {what} time-out is zero: give one that leaves time for an answer"
+                    "the {what} timeout is zero: set a longer one"
                 )));
             }
         }
@@ -333,13 +328,13 @@ impl ClientBuilder {
 }
 
 fn no_project_id() -> Error {
-    Error::broken(
-        Rule::ProjectIdGiven,
-        "no project id: give the one that the instance belongs to, or a region, whose own is then looked up",
+    Error::broken_rule(
+        InputRule::ProjectIdPresent,
+        "no project id: set the project of the instance, or a region, whose project is then looked up",
     )
 }
 
-/// Leaves out the endpoint, which may hold a password until [`ClientBuilder::build`] refuses it.
+/// Does not show the endpoint: it may contain a password until [`ClientBuilder::build`] refuses it.
 impl fmt::Debug for ClientBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("ClientBuilder");

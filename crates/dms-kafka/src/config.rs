@@ -1,4 +1,4 @@
-//! What all calls of a client share, and the identity that an attempt is made with.
+//! The settings of a client, and the credentials and project of an attempt.
 
 use std::fmt;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ pub(crate) struct Config {
     pub(crate) attempt_timeout: Duration,
     pub(crate) call_timeout: Duration,
     pub(crate) retry: RetryPolicy,
-    pub(crate) answer_limit: usize,
+    pub(crate) response_limit: usize,
 }
 
 #[derive(Debug)]
@@ -49,7 +49,7 @@ impl Config {
             .map_err(|error| missing(ErrorKind::Credentials, "credentials", error))
     }
 
-    /// Asks the credentials provider, and IAM when the project is not known yet.
+    /// Gets credentials, and looks up the project if it is not known.
     pub(crate) async fn identity(&self, deadline: Instant) -> Result<Identity, Error> {
         let credentials = self.credentials(deadline).await?;
         let project_id = match &self.project {

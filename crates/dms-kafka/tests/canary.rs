@@ -1,4 +1,4 @@
-//! No secret is shown: not in logs at TRACE, errors, Debug or panics; and the spans carry what they should.
+//! Logs at level TRACE, errors and `Debug` show no secret, and spans have their attributes.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
@@ -10,7 +10,7 @@ use tracing_subscriber::fmt::format::FmtSpan;
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request};
 
-/// Calls through a proxy that has a password, to http and https, which the proxy refuses.
+/// Calls http and https endpoints through a proxy with a password. The proxy refuses the requests.
 async fn through_a_proxy() -> Vec<String> {
     let proxy = MockServer::start().await;
     let respond = |request: &Request| repeat_headers(request, 502);
@@ -32,12 +32,12 @@ async fn through_a_proxy() -> Vec<String> {
     assert!(!arrived.is_empty());
     assert!(
         arrived[0].headers.contains_key("proxy-authorization"),
-        "the proxy is told the password"
+        "the proxy receives the password"
     );
     shown
 }
 
-// One test in this file: the log of the whole process is captured.
+// The only test in this file, because it captures the log of the process.
 #[tokio::test]
 async fn no_secret_is_shown_and_spans_name_the_request() {
     let log = Log::default();
@@ -78,7 +78,7 @@ async fn no_secret_is_shown_and_spans_name_the_request() {
     shown.extend(through_a_proxy().await);
     let shown = shown.join("\n");
     let log = log.text();
-    // Its records come by another way than spans and events.
+    // reqwest uses the crate log.
     assert!(log.contains("reqwest::connect"), "reqwest is logged");
     assert_no_secret(&shown);
     assert!(!log.contains("canary"), "{log}");

@@ -1,4 +1,4 @@
-//! Whatever bytes the service answers, a failed or unreported partition never looks deleted.
+//! No response makes a failed or unreported partition count as deleted.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "../fuzz/targets.rs"]
@@ -10,11 +10,11 @@ use std::path::Path;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseResult, TestRunner};
 
-/// One item of an answer, field by field as text; a field may stand there several times.
+/// One item of a response. Its values are JSON, and fields can be repeated.
 #[derive(Clone, Debug)]
 struct Item {
     fields: Vec<(&'static str, String)>,
-    /// The values alone, in an array: what decoders of objects may take for one.
+    /// An array of the values, which a decoder may accept as an object.
     as_array: bool,
 }
 
@@ -36,7 +36,6 @@ impl Item {
         format!("{{{}}}", fields.join(","))
     }
 
-    /// The values of a field, in order.
     fn values(&self, name: &str) -> Vec<&str> {
         self.fields
             .iter()
@@ -45,7 +44,7 @@ impl Item {
             .collect()
     }
 
-    fn may_speak_of(&self, partition: i32) -> bool {
+    fn may_be_about(&self, partition: i32) -> bool {
         self.values("partition")
             .contains(&partition.to_string().as_str())
     }
@@ -87,7 +86,7 @@ fn items() -> impl Strategy<Value = Vec<Item>> {
     prop::collection::vec(prop_oneof![9 => object, 1 => array], 0..4)
 }
 
-/// A valid answer with some of its bytes changed, removed or doubled.
+/// A valid response with some bytes changed, removed or inserted.
 fn mutated() -> impl Strategy<Value = Vec<u8>> {
     let valid = br#"{"partitions":[{"partition":0,"result":"success","error_code":"0"},{"partition":1,"result":"fail","error_code":"1"}]}"#;
     let edit = (
@@ -119,45 +118,45 @@ fn check<S: Strategy>(inputs: S, test: impl Fn(S::Value) -> TestCaseResult) {
 }
 
 #[test]
-fn only_one_plain_success_makes_a_partition_deleted() {
+fn a_partition_is_deleted_only_by_one_plain_success() {
     check(items(), |items| {
         let texts: Vec<String> = items.iter().map(Item::text).collect();
-        let answer = format!(r#"{{"partitions":[{}]}}"#, texts.join(","));
-        for partition in targets::answer(answer.as_bytes()) {
+        let response = format!(r#"{{"partitions":[{}]}}"#, texts.join(","));
+        for partition in targets::response(response.as_bytes()) {
             let about: Vec<&Item> = items
                 .iter()
-                .filter(|item| item.may_speak_of(partition))
+                .filter(|item| item.may_be_about(partition))
                 .collect();
             prop_assert!(
                 about.len() == 1 && about[0].is_a_plain_success(),
-                "{answer}"
+                "{response}"
             );
         }
         Ok(())
     });
 }
 
-/// The target itself compares what looks deleted with the bytes.
+/// The fuzz target compares the deleted partitions with the bytes.
 #[test]
-fn damaged_bytes_never_make_a_failed_partition_deleted() {
+fn damaged_bytes_never_report_a_failed_partition_as_deleted() {
     check(mutated(), |bytes| {
-        targets::answer(&bytes);
+        targets::response(&bytes);
         Ok(())
     });
 }
 
 #[test]
-fn arbitrary_bytes_never_look_deleted() {
+fn arbitrary_bytes_never_report_a_deletion() {
     check(prop::collection::vec(any::<u8>(), 0..200), |bytes| {
-        prop_assert!(targets::answer(&bytes).is_empty());
+        prop_assert!(targets::response(&bytes).is_empty());
         Ok(())
     });
 }
 
 #[test]
-fn an_answer_that_is_no_text_is_not_trusted() {
-    let answer = b"{\"partitions\":[{\"partition\":0,\"result\":\"success\",\"note\":\"\xff\"}]}";
-    assert!(targets::answer(answer).is_empty());
+fn a_response_that_is_not_utf_8_is_refused() {
+    let response = b"{\"partitions\":[{\"partition\":0,\"result\":\"success\",\"note\":\"\xff\"}]}";
+    assert!(targets::response(response).is_empty());
 }
 
 fn seeds(target: &str) -> Vec<Vec<u8>> {
@@ -172,8 +171,8 @@ fn seeds(target: &str) -> Vec<Vec<u8>> {
 
 #[test]
 fn the_fuzz_targets_accept_their_seeds() {
-    for seed in seeds("answer") {
-        targets::answer(&seed);
+    for seed in seeds("response") {
+        targets::response(&seed);
     }
     for seed in seeds("error") {
         targets::error(&seed);

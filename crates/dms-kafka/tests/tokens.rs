@@ -1,4 +1,4 @@
-//! Tokens that the service refuses.
+//! Tokens that the service rejects.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
@@ -11,7 +11,7 @@ use dms_kafka::{Deletion, Error, ErrorKind, Outcome, RetryPolicy};
 use support::{builder, deleted, header, requests, server};
 use wiremock::{MockServer, ResponseTemplate};
 
-/// Gives out a token, and another one only when told that it was refused.
+/// Provides a new token after each rejection, unless it is `stubborn`.
 #[derive(Debug, Default)]
 struct Tokens {
     given: AtomicUsize,
@@ -44,7 +44,7 @@ async fn delete_everything_with(tokens: Tokens, server: &MockServer) -> Result<D
 }
 
 #[tokio::test]
-async fn a_refused_token_is_renewed_once() {
+async fn a_rejected_token_is_renewed_once() {
     let refused = ResponseTemplate::new(401);
     let server = server(vec![refused.clone(), deleted(&[0])]).await;
     delete_everything_with(Tokens::default(), &server)
@@ -61,7 +61,7 @@ async fn a_refused_token_is_renewed_once() {
 }
 
 #[tokio::test]
-async fn a_second_refusal_ends_the_call_and_the_same_token_is_not_sent_again() {
+async fn a_second_rejection_ends_the_call_and_the_same_token_is_not_sent_again() {
     for (stubborn, attempts) in [(false, 2), (true, 1)] {
         let server = server(vec![ResponseTemplate::new(401)]).await;
         let tokens = Tokens {
@@ -79,7 +79,7 @@ async fn a_second_refusal_ends_the_call_and_the_same_token_is_not_sent_again() {
 }
 
 #[tokio::test]
-async fn without_retries_no_token_is_asked_for_in_vain_and_the_refused_one_is_forgotten() {
+async fn without_retries_a_rejected_token_is_invalidated_and_not_renewed() {
     let server = server(vec![ResponseTemplate::new(401)]).await;
     let tokens = Arc::new(Tokens::default());
     let builder = builder(&server.uri()).with_retry(RetryPolicy::never());

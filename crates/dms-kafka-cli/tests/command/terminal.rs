@@ -147,7 +147,7 @@ fn the_log_and_the_bar_keep_apart() {
     let shown = session.exp_eof().unwrap();
     let log: Vec<&str> = shown
         .split(['\r', '\n'])
-        .filter(|line| line.contains("answered"))
+        .filter(|line| line.contains("response received"))
         .collect();
     assert!(log.len() > 20, "{shown}");
     assert!(

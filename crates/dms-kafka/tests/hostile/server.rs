@@ -1,4 +1,4 @@
-//! The server: raw sockets on loopback, one script for each connection.
+//! The misbehaving server: one list of actions for each connection.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -36,13 +36,13 @@ impl Server {
         self.port
     }
 
-    /// How many requests have arrived whole.
+    /// The number of complete requests received.
     pub(crate) fn requests(&self) -> u32 {
         self.requests.load(Ordering::SeqCst)
     }
 }
 
-/// A port that was free a moment ago.
+/// A port that nothing listens on.
 pub(crate) async fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     listener.local_addr().unwrap().port()
@@ -57,7 +57,7 @@ async fn play(mut stream: TcpStream, script: Vec<Action>, requests: Arc<AtomicU3
     }
     for action in script {
         if act(&mut stream, action).await.is_err() {
-            return; // the client has gone away
+            return; // the client has disconnected
         }
     }
 }
@@ -66,12 +66,12 @@ async fn act(stream: &mut TcpStream, action: Action) -> std::io::Result<()> {
     match action {
         Action::Early => Ok(()),
         Action::Partly => stream.read_exact(&mut [0; 8]).await.map(|_| ()),
-        Action::Deleted => stream.write_all(&answer(200, &[], DELETED)).await,
-        Action::Answer {
+        Action::Deleted => stream.write_all(&response(200, &[], DELETED)).await,
+        Action::Response {
             status,
             headers,
             body,
-        } => stream.write_all(&answer(status, &headers, &body)).await,
+        } => stream.write_all(&response(status, &headers, &body)).await,
         Action::Raw(text) => stream.write_all(text.as_bytes()).await,
         Action::Fill(length) => stream.write_all(&vec![b'a'; length]).await,
         Action::Drip => loop {
@@ -89,7 +89,7 @@ async fn act(stream: &mut TcpStream, action: Action) -> std::io::Result<()> {
     }
 }
 
-fn answer(status: u16, headers: &[String], body: &str) -> Vec<u8> {
+fn response(status: u16, headers: &[String], body: &str) -> Vec<u8> {
     let mut text = format!(
         "HTTP/1.1 {status} Status\r\nConnection: close\r\nContent-Length: {}\r\n",
         body.len()

@@ -1,4 +1,4 @@
-//! What several tests need: a client of a server on loopback, and a server whose answer can be changed.
+//! Clients and servers for the tests.
 #![allow(dead_code, reason = "each test file uses a part")]
 
 pub(crate) mod log;
@@ -17,7 +17,7 @@ use tokio::net::{TcpListener, TcpStream};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
-/// The text of an error and of its causes. No layer repeats a cause.
+/// The texts of an error and its causes. Checks that no text repeats a cause.
 pub(crate) fn chain(error: &dms_kafka::Error) -> String {
     let error: &(dyn Error + 'static) = error;
     let layers = std::iter::successors(Some(error), |&layer| layer.source());
@@ -41,7 +41,7 @@ pub(crate) fn client_without_retries(endpoint: &str) -> Client {
     builder.build().unwrap()
 }
 
-/// A client of a gateway in this process.
+/// A client of an in-memory gateway.
 pub(crate) fn client_of(gateway: &Gateway) -> Client {
     Client::builder()
         .endpoint(gateway.endpoint())
@@ -51,7 +51,7 @@ pub(crate) fn client_of(gateway: &Gateway) -> Client {
         .unwrap()
 }
 
-/// A deletion in partition 0, all in one.
+/// Deletes from partition 0.
 pub(crate) async fn delete(client: &Client) -> Result<(), dms_kafka::Error> {
     let request = client.delete_messages("instance", "orders").before(0, 1);
     request.send().await?.into_result().map(drop)
@@ -59,15 +59,15 @@ pub(crate) async fn delete(client: &Client) -> Result<(), dms_kafka::Error> {
 
 /// A provider without credentials.
 #[derive(Debug)]
-pub(crate) struct Sealed;
+pub(crate) struct NoCredentials;
 
-impl ProvideCredentials for Sealed {
+impl ProvideCredentials for NoCredentials {
     fn provide_credentials(&self) -> ProvideCredentialsFuture<'_> {
-        Box::pin(async { Err(ProviderError::not_found("the vault is sealed")) })
+        Box::pin(async { Err(ProviderError::not_found("the provider has no credentials")) })
     }
 }
 
-/// Waits for a condition.
+/// Waits until the condition is true.
 pub(crate) async fn until(what: impl Fn() -> bool) {
     let polled = async {
         while !what() {
@@ -83,16 +83,16 @@ pub(crate) fn header<'a>(request: &'a Request, name: &str) -> &'a str {
     request.headers.get(name).unwrap().to_str().unwrap()
 }
 
-/// What [`delete`] takes for a success.
+/// The response body of a successful [`delete`].
 pub(crate) const DELETED: &str = r#"{"partitions":[{"partition":0,"result":"success"}]}"#;
 
-/// A 200 as it stands on the wire.
+/// The bytes of a response with status 200.
 pub(crate) fn ok(body: &str) -> String {
     let length = body.len();
     format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{body}")
 }
 
-/// Repeats every header of the request in its message, as a debugging proxy might.
+/// An error that repeats all headers of the request, as a debugging proxy might.
 pub(crate) fn repeat_headers(request: &Request, status: u16) -> ResponseTemplate {
     let headers: Vec<String> = request
         .headers
@@ -104,7 +104,7 @@ pub(crate) fn repeat_headers(request: &Request, status: u16) -> ResponseTemplate
         .set_body_json(json!({"error_code": "APIGW.0301", "error_msg": headers.join("|")}))
 }
 
-/// Every secret of the tests holds the word `canary`.
+/// Every secret of the tests contains `canary`.
 pub(crate) fn assert_no_secret(shown: &str) {
     assert!(!shown.contains("canary"), "{shown}");
     let mut signatures = shown.split("Signature=").skip(1);
@@ -112,7 +112,7 @@ pub(crate) fn assert_no_secret(shown: &str) {
     assert!(signatures.all(is_redacted), "{shown}");
 }
 
-/// A key, one with a security token, and a token; each secret holds the word `canary`.
+/// A key, a key with a security token, and a token. Every secret contains `canary`.
 pub(crate) fn canary_credentials() -> [Credentials; 3] {
     let key = || Credentials::new("access-key", "canary-secret-key").unwrap();
     [
@@ -122,7 +122,7 @@ pub(crate) fn canary_credentials() -> [Credentials; 3] {
     ]
 }
 
-/// The answer that these partitions are deleted.
+/// The response of a successful deletion from these partitions.
 pub(crate) fn deleted(partitions: &[i32]) -> ResponseTemplate {
     let items: Vec<Value> = partitions
         .iter()
@@ -131,22 +131,29 @@ pub(crate) fn deleted(partitions: &[i32]) -> ResponseTemplate {
     ResponseTemplate::new(200).set_body_json(json!({ "partitions": items }))
 }
 
-/// Answers in turn; the last one again and again.
-pub(crate) async fn server(answers: Vec<ResponseTemplate>) -> MockServer {
-    server_on(std::net::TcpListener::bind("127.0.0.1:0").unwrap(), answers).await
+/// A server that sends the responses in order, and repeats the last one.
+pub(crate) async fn server(responses: Vec<ResponseTemplate>) -> MockServer {
+    server_on(
+        std::net::TcpListener::bind("127.0.0.1:0").unwrap(),
+        responses,
+    )
+    .await
 }
 
 pub(crate) async fn server_on(
     listener: std::net::TcpListener,
-    answers: Vec<ResponseTemplate>,
+    responses: Vec<ResponseTemplate>,
 ) -> MockServer {
     let server = MockServer::builder().listener(listener).start().await;
     let turn = AtomicUsize::new(0);
-    let answer = move |_: &Request| {
-        let at = turn.fetch_add(1, Ordering::SeqCst).min(answers.len() - 1);
-        answers[at].clone()
+    let response = move |_: &Request| {
+        let at = turn.fetch_add(1, Ordering::SeqCst).min(responses.len() - 1);
+        responses[at].clone()
     };
-    Mock::given(any()).respond_with(answer).mount(&server).await;
+    Mock::given(any())
+        .respond_with(response)
+        .mount(&server)
+        .await;
     server
 }
 
@@ -154,7 +161,7 @@ pub(crate) async fn requests(server: &MockServer) -> Vec<Request> {
     server.received_requests().await.unwrap()
 }
 
-/// A server that hands each connection to `serve`.
+/// Starts a server that passes each connection to `serve`.
 pub(crate) async fn listen<S>(serve: impl Fn(TcpStream) -> S + Send + 'static) -> SocketAddr
 where
     S: Future<Output: Send> + Send + 'static,
@@ -169,7 +176,7 @@ where
     address
 }
 
-/// Head and body of the next request; `None` when the client goes away.
+/// Reads the next request. Returns `None` if the client disconnects.
 pub(crate) async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> Option<String> {
     let mut received = Vec::new();
     let mut buffer = [0; 4096];

@@ -5,5 +5,5 @@
 mod targets;
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| {
-    targets::answer(input);
+    targets::response(input);
 });
