@@ -22,12 +22,6 @@ const ARCHITECTURE: &str = "ARCHITECTURE.md";
 /// Files of users, which ARCHITECTURE.md names too.
 const USER_FILES: [&str; 1] = ["regions.yaml"];
 
-/// Crates whose import cycles are only reported, until the last one is removed.
-const WITH_CYCLES: &[&str] = &["crates/dms-kafka"];
-
-/// Crates whose repeated type names are only reported, until the last one is renamed.
-const WITH_REPEATED_NAMES: &[&str] = &["crates/dms-kafka"];
-
 /// Checks every crate of the workspace, and the names of files in ARCHITECTURE.md.
 pub(crate) fn check(sh: &Shell) -> Result<()> {
     let root = sh.current_dir();
@@ -41,18 +35,8 @@ pub(crate) fn check(sh: &Shell) -> Result<()> {
             }
             let mut code = Code::default();
             code.read(&root, &file, &[])?;
-            for (found, reported_only) in [
-                (code.cycles(), WITH_CYCLES),
-                (code.repeated_types(member), WITH_REPEATED_NAMES),
-            ] {
-                if reported_only.contains(&member) {
-                    for found in found {
-                        eprintln!("to do: {found}");
-                    }
-                } else {
-                    failures.extend(found);
-                }
-            }
+            failures.extend(code.cycles());
+            failures.extend(code.repeated_types(member));
         }
     }
     failures.extend(missing_files(&root)?);

@@ -1,4 +1,4 @@
-//! What one call of a generated method carries in, and what it leaves behind.
+//! The input and the captured output of one call of a generated method.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,41 +8,39 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use huaweicloud_auth::Credentials;
 use reqwest::Request;
 
-/// The largest answer body read unless [`Attempt::with_answer_limit`] says otherwise: 32 MiB, room
-/// for more than 400,000 partitions.
-pub const DEFAULT_ANSWER_LIMIT: usize = 32 * 1024 * 1024;
+/// The default limit for a response body: 32 MiB, enough for more than 400,000 partitions.
+pub const DEFAULT_RESPONSE_LIMIT: usize = 32 * 1024 * 1024;
 
-/// The inner value of a [`Client`](crate::Client): who signs the request, how much of the answer may
-/// be read, and the answer as it stood on the wire.
+/// The inner value of a [`Client`](crate::Client): it holds the credentials that sign the request, the limit for the
+/// response body, and the response as it was received.
 ///
-/// Cheap to clone; the clones share the captured answer, so one `Attempt` serves one call at a time.
+/// Cheap to clone. Clones share the captured response, so use one `Attempt` for one call at a time.
 ///
 /// ```
 /// use dms_kafka_client::Attempt;
 /// use huaweicloud_auth::Credentials;
 ///
 /// let attempt = Attempt::new(Credentials::new("access-key", "secret-key")?);
-/// assert!(attempt.take_answer().is_none(), "nothing was sent yet");
+/// assert!(attempt.take_response().is_none(), "nothing has been sent");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
 pub struct Attempt {
-    /// `None` when the request is built and not sent.
-    credentials: Option<Credentials>,
-    project_id: Option<HeaderValue>,
-    answer_limit: usize,
+    /// `None`: build the request and do not send it.
+    pub(crate) credentials: Option<Credentials>,
+    pub(crate) project_id: Option<HeaderValue>,
+    pub(crate) response_limit: usize,
     captured: Arc<Mutex<Captured>>,
 }
 
-/// What a call leaves behind.
 #[derive(Default)]
 pub(crate) struct Captured {
     pub(crate) request: Option<Request>,
-    pub(crate) answer: Option<Answer>,
+    pub(crate) response: Option<CapturedResponse>,
 }
 
 impl Attempt {
-    /// An attempt authorized by `credentials`: signed with an access key, or carrying a token.
+    /// Creates an attempt that signs with an access key or sends a token.
     pub fn new(credentials: Credentials) -> Self {
         Self {
             credentials: Some(credentials),
@@ -50,8 +48,8 @@ impl Attempt {
         }
     }
 
-    /// An attempt that builds the request and sends nothing: the call fails, and
-    /// [`take_request`](Self::take_request) has the request.
+    /// Creates an attempt that builds the request and does not send it. The call fails, and
+    /// [`take_request`](Self::take_request) returns the request.
     ///
     /// ```
     /// use dms_kafka_client::{Attempt, Client, types};
@@ -62,7 +60,7 @@ impl Attempt {
     /// let body = types::DeleteKafkaMessageRequestBody::default();
     /// let result = client.delete_kafka_topic_messages("project", "instance", "orders", &body).await;
     /// assert!(result.is_err());
-    /// let request = attempt.take_request().expect("the call has built it");
+    /// let request = attempt.take_request().expect("the call built the request");
     /// assert_eq!(request.method(), "POST");
     /// # });
     /// ```
@@ -70,51 +68,39 @@ impl Attempt {
         Self {
             credentials: None,
             project_id: None,
-            answer_limit: DEFAULT_ANSWER_LIMIT,
+            response_limit: DEFAULT_RESPONSE_LIMIT,
             captured: Arc::default(),
         }
     }
 
-    /// Sends and signs `X-Project-Id`, as the vendor's SDKs do.
+    /// Sends and signs the header `X-Project-Id`, as the vendor's SDKs do.
     #[must_use]
     pub fn with_project_id(mut self, project_id: HeaderValue) -> Self {
         self.project_id = Some(project_id);
         self
     }
 
-    /// Reads at most `bytes` of the answer's body.
+    /// Reads at most `bytes` of the response body.
     #[must_use]
-    pub fn with_answer_limit(mut self, bytes: usize) -> Self {
-        self.answer_limit = bytes;
+    pub fn with_response_limit(mut self, bytes: usize) -> Self {
+        self.response_limit = bytes;
         self
     }
 
-    /// Takes what has arrived of the answer; `None` when no status line has.
+    /// Takes the response, as far as it was received. Returns `None` if no status line was received.
     ///
-    /// It is also there when the call returned an error or was dropped while the body arrived.
-    pub fn take_answer(&self) -> Option<Answer> {
-        self.captured().answer.take()
+    /// The response is also captured if the call failed, or was dropped while the body was being received.
+    pub fn take_response(&self) -> Option<CapturedResponse> {
+        self.captured().response.take()
     }
 
-    /// Takes the request that an attempt [`without_sending`](Self::without_sending) has built; it has no
-    /// headers for authentication.
+    /// Takes the request that an attempt [`without_sending`](Self::without_sending) built. It has no authentication
+    /// headers.
     pub fn take_request(&self) -> Option<Request> {
         self.captured().request.take()
     }
 
-    pub(crate) fn credentials(&self) -> Option<&Credentials> {
-        self.credentials.as_ref()
-    }
-
-    pub(crate) fn project_id(&self) -> Option<&HeaderValue> {
-        self.project_id.as_ref()
-    }
-
-    pub(crate) fn answer_limit(&self) -> usize {
-        self.answer_limit
-    }
-
-    /// A panic elsewhere cannot leave a half-written value behind, so poison is ignored.
+    /// Poison is ignored: no panic can leave a half-written value.
     pub(crate) fn captured(&self) -> MutexGuard<'_, Captured> {
         self.captured.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -124,28 +110,27 @@ impl fmt::Debug for Attempt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Attempt")
             .field("credentials", &self.credentials)
-            .field("answer_limit", &self.answer_limit)
+            .field("response_limit", &self.response_limit)
             .finish_non_exhaustive()
     }
 }
 
-/// An answer as it stood on the wire, kept beside the generated client's own result because that
-/// result loses status, headers or body in several of its error cases.
+/// A response as it was received. Some errors of the generated client do not keep the status, headers or body.
 #[derive(Clone)]
-pub struct Answer {
+pub struct CapturedResponse {
     /// The status code.
     pub status: StatusCode,
-    /// The answer's headers.
+    /// The headers.
     pub headers: HeaderMap,
     /// The body, as far as it was read.
     pub body: Bytes,
-    /// Whether `body` is all of it.
+    /// Whether `body` is the whole body.
     pub completeness: Completeness,
 }
 
-impl fmt::Debug for Answer {
+impl fmt::Debug for CapturedResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Answer")
+        f.debug_struct("CapturedResponse")
             .field("status", &self.status)
             .field("body_len", &self.body.len())
             .field("completeness", &self.completeness)
@@ -153,14 +138,14 @@ impl fmt::Debug for Answer {
     }
 }
 
-/// How much of an answer's body was read.
+/// Whether the whole response body was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Completeness {
-    /// All of it.
+    /// The whole body was read.
     Complete,
-    /// The connection ended, or the call was dropped, before the body did.
+    /// The connection closed, or the call was dropped, before the end of the body.
     Truncated,
-    /// The body is longer than the limit; reading stopped there.
+    /// The body is longer than the limit. Reading stopped at the limit.
     OverLimit,
 }

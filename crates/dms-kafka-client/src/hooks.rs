@@ -1,4 +1,4 @@
-//! The seam between the generated methods and the network.
+//! Signs the requests of the generated methods, and captures the responses.
 
 use std::time::SystemTime;
 
@@ -9,28 +9,28 @@ use huaweicloud_auth::signing::{self, Payload, RequestTarget, X_PROJECT_ID};
 use progenitor_client::{ClientHooks, ClientInfo, Error, OperationInfo};
 use reqwest::{Body, Request, Response, ResponseBuilderExt, Url};
 
-use crate::attempt::{Answer, Attempt, Completeness};
+use crate::attempt::{Attempt, CapturedResponse, Completeness};
 use crate::generated::Client;
 
-/// Added to each request by the generator. The API does not have it, so it is not sent.
+/// The generated code adds this header. The API does not define it.
 const GENERATOR_HEADER: &str = "api-version";
-/// An announced length is only a promise: no more memory than this is taken before bytes arrive.
+/// The most memory that is reserved because of `Content-Length` alone.
 const LARGEST_RESERVE: usize = 8 * 1024 * 1024;
 
 impl ClientHooks<Attempt> for Client {
-    /// Signs the exact bytes that will be sent, with a fresh date.
+    /// Signs the exact bytes that will be sent, with the current date.
     async fn pre<E>(&self, request: &mut Request, _info: &OperationInfo) -> Result<(), Error<E>> {
         let attempt = self.inner();
         let mut headers = std::mem::take(request.headers_mut());
         headers.remove(GENERATOR_HEADER);
-        if let Some(project_id) = attempt.project_id() {
+        if let Some(project_id) = &attempt.project_id {
             headers.insert(X_PROJECT_ID, project_id.clone());
         }
-        let Some(credentials) = attempt.credentials() else {
+        let Some(credentials) = &attempt.credentials else {
             *request.headers_mut() = headers;
             attempt.captured().request = request.try_clone();
             return Err(Error::Custom(
-                "the request is built and not sent".to_owned(),
+                "the request was built and not sent".to_owned(),
             ));
         };
         let authorized = authorize(credentials, request, &mut headers);
@@ -38,37 +38,36 @@ impl ClientHooks<Attempt> for Client {
         authorized.map_err(Error::Custom)
     }
 
-    /// Sends the request and keeps what arrives of the answer in the [`Attempt`], then hands the
-    /// generated code a response rebuilt from it.
+    /// Sends the request, captures the response in the [`Attempt`], and returns an equal response to the generated code.
     async fn exec(&self, request: Request, _info: &OperationInfo) -> reqwest::Result<Response> {
         let attempt = self.inner();
         let mut response = self.client().execute(request).await?;
         let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
         let url = response.url().clone();
-        attempt.captured().answer = Some(Answer {
+        attempt.captured().response = Some(CapturedResponse {
             status,
             headers: headers.clone(),
             body: Bytes::new(),
             completeness: Completeness::Truncated,
         });
-        let (body, read) = read_body(response, attempt.answer_limit()).await;
-        if let Some(answer) = attempt.captured().answer.as_mut() {
-            answer.body = body.clone();
-            answer.completeness = *read.as_ref().unwrap_or(&Completeness::Truncated);
+        let (body, read) = read_body(response, attempt.response_limit).await;
+        if let Some(captured) = attempt.captured().response.as_mut() {
+            captured.body = body.clone();
+            captured.completeness = *read.as_ref().unwrap_or(&Completeness::Truncated);
         }
         read?;
         Ok(rebuilt(url, status, headers, body))
     }
 }
 
-/// A response with its URL; without one, a placeholder would be parsed each time.
+/// Builds the response with its URL, because reqwest would otherwise parse a placeholder.
 #[expect(
     clippy::expect_used,
-    reason = "nothing is converted on the way, so nothing can be invalid"
+    reason = "no part is converted, so no part can be invalid"
 )]
 fn rebuilt(url: Url, status: StatusCode, headers: HeaderMap, body: Bytes) -> Response {
     let builder = http::Response::builder().status(status).url(url);
-    let mut rebuilt = builder.body(body).expect("a status and a URL are given");
+    let mut rebuilt = builder.body(body).expect("a valid status and URL");
     *rebuilt.headers_mut() = headers;
     rebuilt.into()
 }
@@ -85,7 +84,8 @@ fn authorize(
     };
     let target = RequestTarget {
         method: request.method(),
-        host: &host(url),
+        // Equals the `Host` header: no default port, and reqwest has removed user and password.
+        host: url.authority(),
         path: url.path(),
         query: url.query().unwrap_or_default(),
     };
@@ -99,16 +99,7 @@ fn authorize(
     .map_err(|error| error.to_string())
 }
 
-/// The `Host` header that hyper will send: the port only when it is not the scheme's own.
-fn host(url: &Url) -> String {
-    let name = url.host_str().unwrap_or_default();
-    match url.port() {
-        Some(port) => format!("{name}:{port}"),
-        None => name.to_owned(),
-    }
-}
-
-/// Reads up to `limit` bytes; what was read is returned even when the connection broke.
+/// Reads up to `limit` bytes. Returns them even if the connection breaks.
 async fn read_body(mut response: Response, limit: usize) -> (Bytes, reqwest::Result<Completeness>) {
     let announced = response.content_length().unwrap_or_default();
     let room = usize::try_from(announced).unwrap_or(limit).min(limit);

@@ -1,10 +1,9 @@
-//! The generated client for *Deleting Kafka Messages* of Huawei Cloud DMS for Kafka, and the one
-//! hand-written seam it needs: request signing and the capture of the answer.
+//! The generated client for *Deleting Kafka Messages* of Huawei Cloud DMS for Kafka. The hand-written part signs requests
+//! and captures responses.
 //!
-//! `generated.rs` is written by `cargo xtask generate` from `openapi/dms-kafka.yaml`; nobody edits it.
-//! Most users want the crate `dms-kafka`, which adds validation, retries, time-outs and errors that
-//! can be acted on. This crate is for those who need the bare operations; its API follows the
-//! generator's and is not covered by semantic versioning.
+//! `cargo xtask generate` writes `generated.rs` from `openapi/dms-kafka.yaml`. Do not edit it.
+//! Use the crate `dms-kafka` unless you need the bare operations: it adds validation, retries, timeouts and structured
+//! errors. The API of this crate follows the generator and is not covered by semantic versioning.
 //!
 //! ```no_run
 //! use dms_kafka_client::{Attempt, Client, types};
@@ -23,15 +22,15 @@
 //!         offset: Some(400),
 //!     }],
 //! };
-//! let answer = client
+//! let response = client
 //!     .delete_kafka_topic_messages("project", "instance", "orders", &body)
 //!     .await?;
-//! println!("{:?}", answer.partitions);
+//! println!("{:?}", response.partitions);
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! A client without an [`Attempt`] does not exist, so neither does an unsigned request:
+//! A client cannot be created without an [`Attempt`], so no request is sent unsigned:
 //!
 //! ```compile_fail,E0061
 //! let client = dms_kafka_client::Client::new_with_client("https://example.com", reqwest::Client::new());
@@ -41,11 +40,11 @@ mod attempt;
 #[rustfmt::skip]
 mod generated;
 mod hooks;
-mod objects;
-mod partition_words;
+mod objects_only;
+mod partition_result;
 
-pub use attempt::{Answer, Attempt, Completeness, DEFAULT_ANSWER_LIMIT};
+pub use attempt::{Attempt, CapturedResponse, Completeness, DEFAULT_RESPONSE_LIMIT};
 pub use generated::{Client, types};
-pub(crate) use objects::objects_only;
-pub use partition_words::{ErrorCode, PartitionResult};
+pub(crate) use objects_only::objects_only;
+pub use partition_result::{ErrorCode, PartitionResult};
 pub use progenitor_client::{ByteStream, ClientInfo, Error, ResponseValue};

@@ -1,7 +1,6 @@
-//! `generated.rs` is what the generator wrote from the contract as it is now.
+//! `generated.rs` is unchanged, and was generated from the current contract.
 //!
-//! Hashes alone tell, so this test costs nothing and runs everywhere; `cargo xtask generate --check`
-//! really generates again.
+//! The test compares hashes, so it needs no generator. `cargo xtask generate --check` generates the file again.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
@@ -10,38 +9,23 @@ use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 
-/// The generated file as the generator wrote it: a header, an empty line, the code.
-struct Generated {
-    header: String,
-    code: String,
+/// The header of the generated file, and the code after it.
+fn generated() -> (String, String) {
+    let text = read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/generated.rs"));
+    let (header, code) = text
+        .split_once("\n\n")
+        .expect("an empty line ends the header");
+    (header.to_owned(), code.to_owned())
 }
 
-impl Generated {
-    fn read() -> Self {
-        let text = read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/generated.rs"));
-        let (header, code) = text
-            .split_once("\n\n")
-            .expect("an empty line ends the header");
-        Self {
-            header: header.to_owned(),
-            code: code.to_owned(),
-        }
-    }
-
-    fn field(&self, name: &str) -> &str {
-        self.header
-            .lines()
-            .find_map(|line| {
-                line.strip_prefix("// ")?
-                    .strip_prefix(name)?
-                    .strip_prefix(':')
-            })
-            .unwrap_or_else(|| panic!("the header of generated.rs has no {name:?}"))
-            .trim()
-    }
+fn field<'a>(header: &'a str, name: &str) -> &'a str {
+    let prefix = format!("// {name}:");
+    let mut values = header.lines().filter_map(|line| line.strip_prefix(&prefix));
+    let value = values.next().map(str::trim);
+    value.unwrap_or_else(|| panic!("the header of generated.rs has no {name:?}"))
 }
 
-/// Reads a text file, whatever line ends the checkout gave it.
+/// Reads a text file, with LF line ends.
 fn read(path: &Path) -> String {
     fs::read_to_string(path)
         .unwrap_or_else(|error| panic!("{}: {error}", path.display()))
@@ -58,30 +42,29 @@ fn sha256(text: &str) -> String {
 
 #[test]
 fn the_code_is_not_edited_by_hand() {
-    let generated = Generated::read();
+    let (header, code) = generated();
     assert!(
-        generated.header.lines().count() == 6
-            && generated.header.lines().all(|line| line.starts_with("//")),
+        header.lines().count() == 6 && header.lines().all(|line| line.starts_with("//")),
         "the header of src/generated.rs was edited; run `cargo xtask generate`"
     );
     assert_eq!(
-        sha256(&generated.code),
-        generated.field("code sha256"),
+        sha256(&code),
+        field(&header, "code sha256"),
         "src/generated.rs was edited; change the contract instead and run `cargo xtask generate`"
     );
 }
 
 #[test]
 fn the_contract_has_not_changed_since() {
-    let generated = Generated::read();
+    let (header, _) = generated();
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     if !workspace.join("openapi").exists() {
-        println!("skipped: the published crate comes without the contract");
+        println!("skipped: the published crate does not contain the contract");
         return;
     }
     assert_eq!(
-        sha256(&read(&workspace.join(generated.field("contract")))),
-        generated.field("contract sha256"),
+        sha256(&read(&workspace.join(field(&header, "contract")))),
+        field(&header, "contract sha256"),
         "the contract changed after src/generated.rs was written; run `cargo xtask generate`"
     );
 }

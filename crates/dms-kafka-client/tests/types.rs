@@ -1,4 +1,4 @@
-//! What the generated types take for an answer, and what they do not.
+//! Which JSON the generated types accept.
 
 use dms_kafka_client::types::{
     DeleteKafkaMessageRequestBody, DeleteKafkaTopicMessagesResponse, ListTopicPartitionsResponse,
@@ -7,15 +7,15 @@ use dms_kafka_client::{ErrorCode, PartitionResult};
 use serde_json::{Value, json};
 
 #[test]
-fn arrays_are_no_objects() {
-    for answer in [
+fn arrays_are_refused_in_place_of_objects() {
+    for response in [
         json!([]),
         json!([[]]),
         json!({"partitions": [["0", 0, "success"]]}),
         json!({"partitions": [{}, [0, 0, "success"]]}),
         json!({"partitions": [[]]}),
     ] {
-        let text = answer.to_string();
+        let text = response.to_string();
         let decoded = serde_json::from_str::<DeleteKafkaTopicMessagesResponse>(&text);
         let error = decoded.unwrap_err().to_string();
         assert!(error.contains("expected an object"), "{text}: {error}");
@@ -25,21 +25,21 @@ fn arrays_are_no_objects() {
 }
 
 #[test]
-fn arrays_elsewhere_do_no_harm() {
+fn arrays_in_unknown_fields_are_accepted() {
     let text = r#"{"note":[[1]],"partitions":[{"partition":0,"replicas":[[1,2],[3]]}]}"#;
-    let answer: DeleteKafkaTopicMessagesResponse = serde_json::from_str(text).unwrap();
-    assert_eq!(answer.partitions[0].partition, Some(0));
+    let response: DeleteKafkaTopicMessagesResponse = serde_json::from_str(text).unwrap();
+    assert_eq!(response.partitions[0].partition, Some(0));
 }
 
 #[test]
-fn a_field_that_is_there_twice_is_refused() {
+fn a_repeated_field_is_refused() {
     let text = r#"{"partitions":[{"partition":0,"result":"fail","result":"success"}]}"#;
     let error = serde_json::from_str::<DeleteKafkaTopicMessagesResponse>(text).unwrap_err();
     assert!(error.to_string().contains("duplicate field"), "{error}");
 }
 
 #[test]
-fn an_error_code_is_text_a_number_or_nothing() {
+fn an_error_code_is_a_string_an_integer_or_absent() {
     let text = |text: &'static str| Some(ErrorCode::Text(text.into()));
     for (json, expected) in [
         (r#"{"error_code":"0"}"#, text("0")),
@@ -54,19 +54,19 @@ fn an_error_code_is_text_a_number_or_nothing() {
         (r#"{"error_code":null}"#, None),
         ("{}", None),
     ] {
-        let answer = format!(r#"{{"partitions":[{json}]}}"#);
-        let answer: DeleteKafkaTopicMessagesResponse = serde_json::from_str(&answer).unwrap();
-        assert_eq!(answer.partitions[0].error_code, expected, "{json}");
+        let response = format!(r#"{{"partitions":[{json}]}}"#);
+        let response: DeleteKafkaTopicMessagesResponse = serde_json::from_str(&response).unwrap();
+        assert_eq!(response.partitions[0].error_code, expected, "{json}");
     }
     for json in ["9223372036854775808", "0.5", "true", "[]", "{}"] {
-        let answer = format!(r#"{{"partitions":[{{"error_code":{json}}}]}}"#);
-        let decoded = serde_json::from_str::<DeleteKafkaTopicMessagesResponse>(&answer);
+        let response = format!(r#"{{"partitions":[{{"error_code":{json}}}]}}"#);
+        let decoded = serde_json::from_str::<DeleteKafkaTopicMessagesResponse>(&response);
         assert!(decoded.is_err(), "{json}");
     }
 }
 
 #[test]
-fn a_result_is_a_word_or_nothing() {
+fn a_result_is_a_string_or_absent() {
     for (json, expected) in [
         (r#"{"result":"success"}"#, Some("success")),
         (r#"{"result":"succ\u0065ss"}"#, Some("success")),
@@ -75,20 +75,20 @@ fn a_result_is_a_word_or_nothing() {
         (r#"{"result":null}"#, None),
         ("{}", None),
     ] {
-        let answer = format!(r#"{{"partitions":[{json}]}}"#);
-        let answer: DeleteKafkaTopicMessagesResponse = serde_json::from_str(&answer).unwrap();
-        let result = answer.partitions[0].result.as_ref();
+        let response = format!(r#"{{"partitions":[{json}]}}"#);
+        let response: DeleteKafkaTopicMessagesResponse = serde_json::from_str(&response).unwrap();
+        let result = response.partitions[0].result.as_ref();
         assert_eq!(result.map(PartitionResult::as_str), expected, "{json}");
     }
     for json in ["0", "true", r#"["success"]"#, r#"{"success":""}"#] {
-        let answer = format!(r#"{{"partitions":[{{"result":{json}}}]}}"#);
-        let decoded = serde_json::from_str::<DeleteKafkaTopicMessagesResponse>(&answer);
+        let response = format!(r#"{{"partitions":[{{"result":{json}}}]}}"#);
+        let decoded = serde_json::from_str::<DeleteKafkaTopicMessagesResponse>(&response);
         assert!(decoded.is_err(), "{json}");
     }
 }
 
 #[test]
-fn what_is_read_is_written_again() {
+fn json_is_written_as_it_was_read() {
     for written in [
         json!({"partitions": [{"partition": 3, "result": "fail", "error_code": "1"}]}),
         json!({"partitions": [{"partition": 3, "result": "success", "error_code": 0}]}),

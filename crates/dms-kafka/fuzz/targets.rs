@@ -1,4 +1,4 @@
-//! The bodies of the fuzz targets, which `cargo test` runs on the seeds.
+//! The bodies of the fuzz targets. `cargo test` runs them on the seeds.
 
 use std::collections::BTreeMap;
 
@@ -9,39 +9,44 @@ use serde_json::value::RawValue;
 
 const TOKEN: &str = "canary-token/with=signs";
 
-/// Any bytes as the body of a 200: a partition looks deleted only when the response reports it once and clearly.
-pub(crate) fn answer(body: &[u8]) {
-    let asked = [
+/// Any bytes as the body of a 200: a partition is deleted only if the response reports it once and as a success.
+///
+/// Returns the deleted partitions.
+pub(crate) fn response(body: &[u8]) -> Vec<i32> {
+    let requested = [
         (0, DeletionTarget::before(400).unwrap()),
         (1, DeletionTarget::Everything),
         (i32::MAX, DeletionTarget::before(i64::MAX).unwrap()),
     ]
     .map(|(partition, target)| (PartitionId::new(partition).unwrap(), target));
-    let deletion = match internals::judge(&asked, Response::new(body.to_vec()), TOKEN) {
+    let deletion = match internals::evaluate(&requested, Response::new(body.to_vec()), TOKEN) {
         Ok(deletion) => deletion,
         Err(error) => {
             assert_eq!(error.kind(), ErrorKind::InvalidAnswer);
             assert_eq!(error.outcome(), Outcome::Unknown);
-            return;
+            return Vec::new();
         }
     };
-    assert_eq!(deletion.partitions().len(), asked.len());
+    assert_eq!(deletion.partitions().len(), requested.len());
     let items = items(body);
-    for row in deletion.partitions().iter().filter(|row| row.is_deleted()) {
+    let deleted = deletion.partitions().iter().filter(|row| row.is_deleted());
+    let deleted: Vec<i32> = deleted.map(|row| row.partition().get()).collect();
+    for partition in &deleted {
         let about: Vec<_> = items
             .iter()
-            .filter(|item| field(item, "partition") == row.partition().get())
+            .filter(|item| field(item, "partition") == *partition)
             .collect();
         assert!(about.len() == 1 && is_success(about[0]), "{about:?}");
     }
-    let whole = items.len() == asked.len() && deletion.failures().count() == 0;
+    let whole = items.len() == requested.len() && deletion.failures().count() == 0;
     assert_eq!(deletion.into_result().is_ok(), whole);
+    deleted
 }
 
-/// Any status, headers and body: an error shows no secret, no endless or unprintable text, and "not applied" only when that
-/// is certain.
+/// Any status, headers and body: an error shows no secret, no long text and no control characters, and is "not applied"
+/// only if that is certain.
 ///
-/// The input is three digits of status, a line for each of three headers, and the body.
+/// The input is a status of three digits, one line for each of three headers, and the body.
 pub(crate) fn error(input: &[u8]) {
     const NAMES: [&str; 3] = ["x-request-id", "retry-after", "location"];
     let Some((status, rest)) = input.split_at_checked(3) else {
@@ -59,8 +64,8 @@ pub(crate) fn error(input: &[u8]) {
     }
     let body = parts.next().unwrap_or_default().to_vec();
     let response = response.body(body).unwrap();
-    let asked = [(PartitionId::new(0).unwrap(), DeletionTarget::Everything)];
-    let error = match internals::judge(&asked, response, TOKEN) {
+    let requested = [(PartitionId::new(0).unwrap(), DeletionTarget::Everything)];
+    let error = match internals::evaluate(&requested, response, TOKEN) {
         Err(error) => error,
         Ok(deletion) => {
             assert_eq!(status, StatusCode::OK);
@@ -75,7 +80,7 @@ pub(crate) fn error(input: &[u8]) {
         assert!(status.is_client_error() && status != StatusCode::REQUEST_TIMEOUT);
     }
     if matches!(status.as_u16(), 401 | 403) {
-        assert!(!error.is_retryable(), "the key would be locked");
+        assert!(!error.is_retryable(), "a retry would lock the key");
     }
     let body = error.body().unwrap_or_default();
     let text = error.to_string();
@@ -88,13 +93,13 @@ pub(crate) fn error(input: &[u8]) {
     assert!(shown.len() < 1024 * 1024);
 }
 
-/// Fields as they stand in the text: a field that is ignored may hold a number beyond all types.
+/// Unparsed fields: an ignored field may contain a number that fits no type.
 type Object = BTreeMap<String, Box<RawValue>>;
 
-/// The items of the response, read without any type of the client.
+/// The items of the response, parsed without types of the client.
 fn items(body: &[u8]) -> Vec<Object> {
-    let answer: Object = serde_json::from_slice(body).unwrap();
-    let items = answer.get("partitions");
+    let response: Object = serde_json::from_slice(body).unwrap();
+    let items = response.get("partitions");
     items.map_or_else(Vec::new, |items| serde_json::from_str(items.get()).unwrap())
 }
 

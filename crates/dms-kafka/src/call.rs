@@ -1,112 +1,102 @@
-//! The attempts of one call, under one deadline.
+//! Runs the attempts of one call, with one deadline.
 
 use std::future::Future;
-use std::sync::Arc;
 use std::time::Duration;
 
 use dms_kafka_client::{self as raw, Attempt};
+use http::HeaderValue;
 use huaweicloud_auth::Credentials;
 use tokio::time::{Instant, sleep, timeout_at};
 use tracing::{Instrument, Span, field};
 
-use crate::answer::{self, RawResult, Trusted};
-use crate::config::Config;
+use crate::config::{Config, Identity};
 use crate::deletion::History;
 use crate::error::Error;
 use crate::error_kind::ErrorKind;
-use crate::identity::{Identity, Project};
+use crate::ids::ProjectId;
 use crate::outcome::Outcome;
-use crate::retry::{self, Decision, Situation};
+use crate::response::{self, RawResult, ValidResponse};
+use crate::retry::{self, Situation};
 
-/// What is called, for traces.
+/// The names that spans use.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Operation {
     pub(crate) name: &'static str,
     pub(crate) method: &'static str,
 }
 
-/// What sending a request does to records.
+/// The effect of a request on records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
-    /// Nothing.
     Reads,
-    /// Deletes below absolute offsets: repeating it deletes no more.
-    DeletesWhatIsNamed,
-    /// Deletes all that is there: repeating it deletes what has been written since.
+    /// Deletes records before absolute offsets. Repeating it deletes no other records.
+    DeletesBefore,
+    /// Deletes all records. Repeating it also deletes records that were written since.
     DeletesEverything,
 }
 
-/// A trusted answer and how it came.
-pub(crate) struct Answered<T> {
+pub(crate) struct CallOutput<T> {
     pub(crate) value: T,
     pub(crate) credentials: Credentials,
     pub(crate) history: History,
 }
 
-/// Sends until an answer can be trusted, retrying is no use, or the deadline has come.
-///
-/// `send` makes one request with the client it is given, for the project.
-pub(crate) async fn run<T, F, S>(
+/// Sends the request until a response is valid, a retry is not useful or not safe, or the deadline has passed.
+pub(crate) async fn run<T, F: Future<Output = RawResult<T>>>(
     config: &Config,
     deadline: Instant,
     operation: Operation,
     effect: Effect,
-    send: S,
-) -> Result<Answered<T>, Error>
-where
-    S: Fn(raw::Client, Arc<Project>) -> F,
-    F: Future<Output = RawResult<T>>,
-{
-    let mut call = Call::new(config, deadline, effect);
+    send: impl Fn(raw::Client, ProjectId) -> F,
+) -> Result<CallOutput<T>, Error> {
+    let mut call = Call {
+        config,
+        effect,
+        deadline,
+        attempts: 0,
+        outcome: Outcome::NotApplied,
+        renewed: None,
+        may_renew: true,
+    };
     loop {
         let identity = call.identity().await?;
         let span = attempt_span(config, operation, call.attempts);
         call.attempts += 1;
         let attempt = attempt(config, call.deadline, &identity, &send).instrument(span);
         let error = match attempt.await {
-            Ok(Trusted { value, request_id }) => {
-                let history = call.history(request_id);
-                return Ok(Answered {
+            Ok(ValidResponse { value, request_id }) => {
+                return Ok(CallOutput {
                     value,
                     credentials: identity.credentials,
-                    history,
+                    history: History {
+                        request_id,
+                        attempts: call.attempts,
+                        earlier: call.outcome,
+                    },
                 });
             }
             Err(error) => error,
         };
         match call.after_failure(&error, &identity.credentials).await {
-            Decision::RetryAfter(pause) => sleep(pause).await,
-            Decision::Stop => return Err(error.with_history(call.attempts, call.outcome)),
+            Some(pause) => sleep(pause).await,
+            None => return Err(error.with_history(call.attempts, call.outcome)),
         }
     }
 }
 
-/// One call so far.
 struct Call<'a> {
     config: &'a Config,
     effect: Effect,
     deadline: Instant,
     attempts: u32,
-    /// Of all attempts.
+    /// Over all attempts.
     outcome: Outcome,
-    /// Another token, after one was refused.
+    /// The new token after one was rejected.
     renewed: Option<Identity>,
     may_renew: bool,
 }
 
-impl<'a> Call<'a> {
-    fn new(config: &'a Config, deadline: Instant, effect: Effect) -> Self {
-        Self {
-            config,
-            effect,
-            deadline,
-            attempts: 0,
-            outcome: Outcome::NotApplied,
-            renewed: None,
-            may_renew: true,
-        }
-    }
-
+impl Call<'_> {
     async fn identity(&mut self) -> Result<Identity, Error> {
         match self.renewed.take() {
             Some(identity) => Ok(identity),
@@ -118,30 +108,27 @@ impl<'a> Call<'a> {
         }
     }
 
-    fn history(&self, request_id: Option<String>) -> History {
-        History {
-            request_id,
-            attempts: self.attempts,
-            earlier: self.outcome,
-        }
-    }
-
-    async fn after_failure(&mut self, error: &Error, credentials: &Credentials) -> Decision {
+    /// Returns the pause before the next attempt, or `None` for no further attempt.
+    async fn after_failure(
+        &mut self,
+        error: &Error,
+        credentials: &Credentials,
+    ) -> Option<Duration> {
         if self.effect != Effect::Reads {
             self.outcome = error.outcome().after(self.outcome);
         }
         if error.kind() == ErrorKind::Unauthorized && credentials.is_token() {
             self.config.credentials.invalidate(credentials);
-            // Another token is asked for only where it would be used.
-            if self.may_renew && self.decide(error, true) != Decision::Stop {
+            // Request a new token only if it would be used.
+            if self.may_renew && self.pause(error, true).is_some() {
                 self.may_renew = false;
                 self.renewed = renewed(self.config, self.deadline, credentials).await;
             }
         }
-        self.decide(error, error.is_retryable() || self.renewed.is_some())
+        self.pause(error, error.is_retryable() || self.renewed.is_some())
     }
 
-    fn decide(&self, error: &Error, retryable: bool) -> Decision {
+    fn pause(&self, error: &Error, retryable: bool) -> Option<Duration> {
         let situation = Situation {
             attempts: self.attempts,
             retryable,
@@ -151,53 +138,52 @@ impl<'a> Call<'a> {
             time_left: self.deadline.saturating_duration_since(Instant::now()),
             jitter: fastrand::f64(),
         };
-        retry::decide(&self.config.retry, &situation)
+        retry::pause(&self.config.retry, &situation)
     }
 }
 
-/// The part of the credentials that travels with a request, and that an answer may therefore repeat.
+/// The secret that is sent in a request header. The response may repeat it.
 pub(crate) fn secret(credentials: &Credentials) -> Option<&str> {
     credentials
         .security_token()
         .or_else(|| credentials.auth_token())
 }
 
-/// Now and so much; a time-out too long for the clock never fires.
+/// Returns the instant after `timeout`. A timeout that the clock cannot represent becomes 30 years.
 pub(crate) fn after(timeout: Duration) -> Instant {
     const YEARS: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
     let now = Instant::now();
     now.checked_add(timeout).unwrap_or_else(|| now + YEARS)
 }
 
-/// Another token in place of the refused one, when the provider has one.
-async fn renewed(config: &Config, deadline: Instant, refused: &Credentials) -> Option<Identity> {
+/// Returns the identity with a new token, if the provider has one.
+async fn renewed(config: &Config, deadline: Instant, rejected: &Credentials) -> Option<Identity> {
     let renewed = config.identity(deadline).await.ok()?;
-    (renewed.credentials.auth_token() != refused.auth_token()).then_some(renewed)
+    (renewed.credentials.auth_token() != rejected.auth_token()).then_some(renewed)
 }
 
-async fn attempt<T, F, S>(
+async fn attempt<T, F: Future<Output = RawResult<T>>>(
     config: &Config,
     deadline: Instant,
     identity: &Identity,
-    send: &S,
-) -> Result<Trusted<T>, Error>
-where
-    S: Fn(raw::Client, Arc<Project>) -> F,
-    F: Future<Output = RawResult<T>>,
-{
+    send: &impl Fn(raw::Client, ProjectId) -> F,
+) -> Result<ValidResponse<T>, Error> {
+    let project_header = HeaderValue::from_str(identity.project_id.as_str()).map_err(|error| {
+        Error::invalid_input("the project id is not a valid header value").with_source(error)
+    })?;
     let attempt = Attempt::new(identity.credentials.clone())
-        .with_project_id(identity.project.header.clone())
-        .with_answer_limit(config.answer_limit);
+        .with_project_id(project_header)
+        .with_response_limit(config.response_limit);
     let client =
         raw::Client::new_with_client(config.endpoint.base(), config.http.clone(), attempt.clone());
     let begin = Instant::now();
     let end = deadline.min(after(config.attempt_timeout));
     let secret = secret(&identity.credentials);
-    let answered = send(client, Arc::clone(&identity.project));
-    let result = match timeout_at(end, answered).await {
-        Ok(result) => answer::judge(attempt.take_answer(), result, secret),
-        Err(_) => Err(answer::late(
-            attempt.take_answer(),
+    let call = send(client, identity.project_id.clone());
+    let result = match timeout_at(end, call).await {
+        Ok(result) => response::evaluate(attempt.take_response(), result, secret),
+        Err(_) => Err(response::timed_out(
+            attempt.take_response(),
             end.saturating_duration_since(begin),
             secret,
         )),
@@ -206,7 +192,7 @@ where
     result
 }
 
-/// One span for each attempt, with OpenTelemetry's names for HTTP clients.
+/// The span of one attempt, with OpenTelemetry's attribute names for HTTP clients.
 fn attempt_span(config: &Config, operation: Operation, earlier_attempts: u32) -> Span {
     tracing::debug_span!(
         "http_request",
@@ -222,14 +208,14 @@ fn attempt_span(config: &Config, operation: Operation, earlier_attempts: u32) ->
     )
 }
 
-fn record<T>(begin: Instant, result: &Result<Trusted<T>, Error>) {
+fn record<T>(begin: Instant, result: &Result<ValidResponse<T>, Error>) {
     let span = Span::current();
     let seconds = begin.elapsed().as_secs_f64();
     match result {
-        Ok(answer) => {
+        Ok(response) => {
             span.record("http.response.status_code", 200);
-            span.record("dms.request_id", answer.request_id.as_deref());
-            tracing::debug!(seconds, "answered");
+            span.record("dms.request_id", response.request_id.as_deref());
+            tracing::debug!(seconds, "response received");
         }
         Err(error) => {
             span.record("http.response.status_code", error.status());

@@ -7,21 +7,20 @@ use crate::call;
 use crate::config::Config;
 use crate::delete::DeleteMessages;
 use crate::error::Error;
-use crate::identity;
 use crate::ids::{InstanceId, InvalidId, ProjectId, TopicName, validated};
 use crate::list::{self, PartitionInfo};
 use crate::purge::Purge;
 
-/// A client of one endpoint and project. Cheap to clone; clones share the connections.
+/// A client for one endpoint and project. Cheap to clone; clones share connections.
 ///
-/// Calls are to be awaited in a runtime of tokio with time and I/O enabled.
+/// Await its calls in a tokio runtime with time and I/O enabled.
 ///
 /// ```
 /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
 /// use dms_kafka::Client;
 /// use dms_kafka_gateway::Gateway;
 ///
-/// // A gateway in memory stands in for the service: one topic, 3 partitions of 1,000 records.
+/// // This example uses an in-memory gateway: one topic, 3 partitions of 1,000 records.
 /// let gateway = Gateway::memory().topic("orders", 3, 1000).start().await?;
 /// let client = Client::builder()
 ///     .endpoint(gateway.endpoint())
@@ -37,8 +36,8 @@ use crate::purge::Purge;
 ///     .await?
 ///     .into_result()?;
 ///
-/// let left = client.list_partitions(gateway.instance_id(), "orders").await?;
-/// let records: Vec<i64> = left.iter().map(|partition| partition.records()).collect();
+/// let partitions = client.list_partitions(gateway.instance_id(), "orders").await?;
+/// let records: Vec<i64> = partitions.iter().map(|partition| partition.records()).collect();
 /// assert_eq!(records, [600, 1000, 0]);
 /// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
 /// ```
@@ -50,7 +49,7 @@ impl Client {
         Self(Arc::new(config))
     }
 
-    /// Starts a deletion in one topic. Name the partitions, then [`send`](DeleteMessages::send) it.
+    /// Starts a deletion in one topic. Add partitions, then call [`send`](DeleteMessages::send).
     pub fn delete_messages(
         &self,
         instance_id: impl TryInto<InstanceId, Error: Into<InvalidId>>,
@@ -60,17 +59,16 @@ impl Client {
         DeleteMessages::new(Arc::clone(&self.0), instance_id, topic, Vec::new())
     }
 
-    /// Starts deletions by the thousand over any topics of an instance; hand the rows to
-    /// [`run`](Purge::run).
+    /// Starts any number of deletions in any topics of an instance. Pass the rows to [`run`](Purge::run).
     pub fn purge(&self, instance_id: impl TryInto<InstanceId, Error: Into<InvalidId>>) -> Purge {
         Purge::new(Arc::clone(&self.0), validated(instance_id))
     }
 
-    /// Which records each partition of a topic holds, over all pages, by partition number. The call's time-out
-    /// bounds all pages together.
+    /// Returns the offsets of all partitions of a topic, ordered by partition. The call timeout applies to all pages
+    /// together.
     ///
     /// # Errors
-    /// Any [`ErrorKind`](crate::ErrorKind). A service without this companion call answers 404 or 405.
+    /// Any [`ErrorKind`](crate::ErrorKind). A service without this operation returns 404 or 405.
     pub async fn list_partitions(
         &self,
         instance_id: impl TryInto<InstanceId, Error: Into<InvalidId>> + Send,
@@ -80,27 +78,26 @@ impl Client {
         list::all_pages(&self.0, instance_id, topic).await
     }
 
-    /// Where requests go: scheme, host and port, as given or as found for the region.
+    /// Returns the endpoint: scheme, host and port.
     pub fn endpoint(&self) -> &str {
         self.0.endpoint.base()
     }
 
-    /// The credentials that a call would use now; they tell their provider, expiry and access key.
+    /// Returns the credentials that a call would use now, with their provider, expiry and access key.
     ///
     /// # Errors
-    /// [`Credentials`](crate::ErrorKind::Credentials) when there are none.
+    /// [`Credentials`](crate::ErrorKind::Credentials) if the provider has none.
     pub async fn credentials(&self) -> Result<Credentials, Error> {
-        identity::credentials(&*self.0.credentials, self.deadline()).await
+        self.0.credentials(self.deadline()).await
     }
 
-    /// The project that a call would name now: the one given, the one that the credentials name, or the
-    /// region's own from IAM, which is asked once.
+    /// Returns the project that a call would use now: the project of the builder, of the credentials, or of the region.
+    /// The last is looked up in IAM once.
     ///
     /// # Errors
     /// [`Credentials`](crate::ErrorKind::Credentials) and [`ProjectId`](crate::ErrorKind::ProjectId).
     pub async fn project_id(&self) -> Result<ProjectId, Error> {
-        let identity = self.0.identity(self.deadline()).await?;
-        Ok(identity.project.id.clone())
+        Ok(self.0.identity(self.deadline()).await?.project_id)
     }
 
     fn deadline(&self) -> Instant {

@@ -1,11 +1,10 @@
-//! Documented error codes of the service (`DMS.`) and of the API gateway before it (`APIGW.`).
+//! Documented error codes of the service (`DMS.`) and of its API gateway (`APIGW.`).
 //!
-//! [`Error::code`](crate::Error::code) gives the code, for a `match`; the error's text holds a hint for the
-//! codes below. The digits do not always equal the HTTP status. The gateway's stand-alone product writes `APIG.`
-//! for `APIGW.`, and old services leave `DMS.` out: hints are found all the same, but
-//! [`Error::code`](crate::Error::code) stays as the service wrote it.
+//! Match on [`Error::code`](crate::Error::code). For the codes below, the text of the error contains a hint. The digits
+//! do not always equal the HTTP status. Some gateways write `APIG.` instead of `APIGW.`, and old services omit `DMS.`:
+//! these codes also have hints, and [`Error::code`](crate::Error::code) returns them unchanged.
 //!
-//! No code is documented for an offset out of range, a compacted topic or a missing partition.
+//! The vendor documents no code for an offset out of range, a compacted topic or a missing partition.
 //!
 //! ```
 //! use dms_kafka::{Error, codes};
@@ -14,73 +13,61 @@
 //!     match error.code() {
 //!         Some(codes::INSTANCE_NOT_FOUND) => "create the instance first",
 //!         Some(codes::AUTHENTICATION_FAILED) => "rotate the key",
-//!         _ => "ask a person",
+//!         _ => "contact the support",
 //!     }
 //! }
 //! ```
-
-use crate::error_kind::ErrorKind;
 
 const PERMISSION: &str =
     "the user needs the permission dms:message:delete (role-based: dms:instance:modify)";
 const NEW_TOKEN: &str = "get a new token";
 const UUID: &str = "the instance id must be the UUID shown in the console";
-const ENDPOINT: &str = "no such API at this endpoint: check endpoint and region";
-const ACCOUNT: &str = "the account is restricted: look at its bills and state in the console";
-const SLOWER: &str = "the service limits the rate of requests: send fewer at a time";
+const ENDPOINT: &str = "this endpoint has no such API: check endpoint and region";
+const ACCOUNT: &str = "the account is restricted: check its bills and state in the console";
+const SLOWER: &str = "the service limits the request rate: send fewer requests at a time";
 const LATER: &str = "try again later";
 
-/// One documented code: its kind where the status misleads, and a hint for people.
-struct Known {
-    code: &'static str,
-    kind: Option<ErrorKind>,
-    hint: &'static str,
-}
-
 macro_rules! codes {
-    ($($(#[$doc:meta])* $name:ident = $code:literal $(as $kind:ident)?, $hint:expr;)*) => {
+    ($($(#[$doc:meta])* $name:ident = $code:literal, $hint:expr;)*) => {
         $(
             $(#[$doc])*
             #[doc = concat!("\n\n`", $code, "`")]
             pub const $name: &str = $code;
         )*
 
-        const KNOWN: &[Known] = &[$(Known {
-            code: $code,
-            kind: [$(Some(ErrorKind::$kind),)? None][0],
-            hint: $hint,
-        }),*];
+        /// Each code with its hint.
+        const HINTS: &[(&str, &str)] = &[$(($code, $hint)),*];
     };
 }
 
 codes! {
     /// 400: the project id is malformed.
     PROJECT_ID_INVALID = "DMS.00400002", "check the project id";
-    /// 400: the request's body is not JSON or has an illegal field.
-    BODY_INVALID = "DMS.00400005", "the service does not take this request: look for a newer version of this client";
-    /// 400: the instance's state forbids the operation.
-    INSTANCE_STATE = "DMS.00400026", "the instance's state does not allow this now: wait until it is RUNNING";
-    /// 400: the instance id is no UUID.
+    /// 400: the request body is not JSON or has an invalid field.
+    BODY_INVALID = "DMS.00400005", "the service does not accept this request: update this client";
+    /// 400: the state of the instance does not allow the operation.
+    INSTANCE_STATE = "DMS.00400026", "the state of the instance does not allow this: wait until it is RUNNING";
+    /// 400: the instance id is not a UUID.
     INSTANCE_ID_NOT_UUID = "DMS.00400030", UUID;
     /// 400: the instance id is malformed.
     INSTANCE_ID_INVALID = "DMS.00400061", UUID;
-    /// 400: a parameter of the request is invalid; the message names it.
+    /// 400: a parameter of the request is invalid. The message names it.
     PARAMETER_INVALID = "DMS.00400062", "check that the topic and its partitions exist";
-    /// 400: the topic's name breaks the service's rule.
-    TOPIC_NAME_INVALID = "DMS.00400101", "check the topic's name";
-    /// 400: the instance's version is too low for the operation.
-    INSTANCE_VERSION_TOO_LOW = "DMS.00400129", "this instance's version is too old for the call";
+    /// 400: the topic name is invalid.
+    TOPIC_NAME_INVALID = "DMS.00400101", "check the topic name";
+    /// 400: the version of the instance does not support the operation.
+    INSTANCE_VERSION_TOO_LOW = "DMS.00400129", "the version of the instance does not support this call";
     /// 400: the topics cannot be queried.
     TOPIC_QUERY_FAILED = "DMS.00400975", "check that the topic exists";
     /// 401: the token is invalid.
     TOKEN_INVALID = "DMS.10240101", NEW_TOKEN;
     /// 401: the token has expired.
     TOKEN_EXPIRED = "DMS.10240102", NEW_TOKEN;
-    /// 401: the request carries no token.
-    TOKEN_MISSING = "DMS.10240103", "give credentials: a token or an access key";
+    /// 401: the request has no token.
+    TOKEN_MISSING = "DMS.10240103", "set credentials: a token or an access key";
     /// 401: the token belongs to another project.
     TOKEN_OF_OTHER_PROJECT = "DMS.10240104", "the token belongs to another project";
-    /// 403: the account may only read.
+    /// 403: the account is read-only.
     ACCOUNT_READ_ONLY = "DMS.00403002", ACCOUNT;
     /// 403: the role lacks the permission.
     PERMISSION_MISSING = "DMS.00403003", PERMISSION;
@@ -88,7 +75,7 @@ codes! {
     ACCOUNT_FROZEN = "DMS.10240306", ACCOUNT;
     /// 403: access is denied.
     ACCESS_DENIED = "DMS.10240309", PERMISSION;
-    /// 403: the role may only read.
+    /// 403: the role is read-only.
     ROLE_READ_ONLY = "DMS.10240310", PERMISSION;
     /// 403: the role lacks the permission.
     ROLE_PERMISSION_MISSING = "DMS.10240311", PERMISSION;
@@ -97,44 +84,44 @@ codes! {
     /// 404: the URL does not exist.
     URL_NOT_FOUND = "DMS.00404001", ENDPOINT;
     /// 404: the instance does not exist.
-    INSTANCE_NOT_FOUND = "DMS.00404022", "no such instance in this project and region: check instance id, project id and endpoint";
+    INSTANCE_NOT_FOUND = "DMS.00404022", "this project and region have no such instance: check instance id, project id and endpoint";
     /// 404: the URL or endpoint does not exist.
     ENDPOINT_NOT_FOUND = "DMS.10240406", ENDPOINT;
-    /// 404, but flow control: requests come too often. Its kind is
+    /// 404, but flow control: too many requests. Its kind is
     /// [`Throttled`](crate::ErrorKind::Throttled), and it is retried.
-    FLOW_CONTROL = "DMS.10240407" as Throttled, SLOWER;
+    FLOW_CONTROL = "DMS.10240407", SLOWER;
     /// 408: the service's own query timed out.
     QUERY_TIMED_OUT = "DMS.111501024", LATER;
     /// 503: the service is busy. It is retried.
     BUSY = "DMS.111501025", LATER;
 
-    /// 404: the gateway knows no such API.
+    /// 404: the gateway has no such API.
     API_NOT_FOUND = "APIGW.0101", ENDPOINT;
     /// 401: the signature or token is wrong. Never retried with an access key.
     AUTHENTICATION_FAILED = "APIGW.0301",
-        "check access key, secret key and this machine's clock (15 minutes of skew are allowed); \
+        "check access key, secret key and the clock of this machine (15 minutes of skew are allowed); \
          after more than five failures the key is locked for five minutes";
     /// 403: the user may not call the API.
-    USER_NOT_ALLOWED = "APIGW.0302", "this user may not call the API: ask the account's administrator";
+    USER_NOT_ALLOWED = "APIGW.0302", "this user may not call the API: ask the administrator of the account";
     /// 401: the token must be renewed.
     TOKEN_OUTDATED = "APIGW.0307", NEW_TOKEN;
-    /// 429: requests come too often. It is retried.
-    THROTTLED = "APIGW.0308" as Throttled, SLOWER;
+    /// 429: too many requests. It is retried.
+    THROTTLED = "APIGW.0308", SLOWER;
     /// 403: the project cannot be used.
     PROJECT_UNAVAILABLE = "APIGW.0310", "the project cannot be used: check that it is active";
     /// 403: requests from this address are not allowed.
-    ADDRESS_NOT_ALLOWED = "APIGW.0401", "this address may not call the API: look at the access control of the account";
+    ADDRESS_NOT_ALLOWED = "APIGW.0401", "this address may not call the API: check the access control of the account";
     /// 503: the identity service cannot be reached. It is retried.
     IDENTITY_SERVICE_UNAVAILABLE = "APIGW.0613", LATER;
     /// 403: the user may not work in this region.
     REGION_FORBIDDEN = "APIGW.0802", "this user may not work in this region: check the endpoint";
 }
 
-fn known(code: &str) -> Option<&'static Known> {
+fn find(code: &str) -> Option<&'static (&'static str, &'static str)> {
     let is = |prefix: &str, rest: &str| {
-        KNOWN
+        HINTS
             .iter()
-            .find(|known| known.code.strip_prefix(prefix) == Some(rest))
+            .find(|(code, _)| code.strip_prefix(prefix) == Some(rest))
     };
     match code.split_once('.') {
         Some(("DMS", number)) => is("DMS.", number),
@@ -144,24 +131,25 @@ fn known(code: &str) -> Option<&'static Known> {
     }
 }
 
-/// The kind that a code stands for when its status says something else.
-pub(crate) fn kind_of(code: &str) -> Option<ErrorKind> {
-    known(code)?.kind
+/// Whether the code means flow control, with any status.
+pub(crate) fn is_flow_control(code: &str) -> bool {
+    find(code).is_some_and(|known| matches!(known.0, FLOW_CONTROL | THROTTLED))
 }
 
-/// What a person can do about a code.
 pub(crate) fn hint_for(code: &str) -> Option<&'static str> {
-    known(code).map(|known| known.hint)
+    find(code).map(|known| known.1)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
 
     #[test]
-    fn a_code_is_known_under_all_its_spellings() {
+    fn every_spelling_of_a_code_is_found() {
         for code in [FLOW_CONTROL, "10240407", THROTTLED, "APIG.0308"] {
-            assert_eq!(kind_of(code), Some(ErrorKind::Throttled), "{code}");
+            assert!(is_flow_control(code), "{code}");
             assert_eq!(hint_for(code), Some(SLOWER), "{code}");
         }
         for code in [
@@ -178,10 +166,8 @@ mod tests {
     }
 
     #[test]
-    fn no_code_stands_here_twice() {
-        for (at, known) in KNOWN.iter().enumerate() {
-            let again = KNOWN[at + 1..].iter().any(|other| other.code == known.code);
-            assert!(!again, "{}", known.code);
-        }
+    fn codes_are_unique() {
+        let codes: HashSet<&str> = HINTS.iter().map(|(code, _)| *code).collect();
+        assert_eq!(codes.len(), HINTS.len());
     }
 }

@@ -1,15 +1,20 @@
+//! The settings of a client, and the credentials and project of an attempt.
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use huaweicloud_auth::{Endpoint, ProvideCredentials};
-use tokio::time::Instant;
+use huaweicloud_auth::{Credentials, Endpoint, ProvideCredentials};
+#[cfg(feature = "providers")]
+use huaweicloud_auth::{ProjectLookup, Region};
+use tokio::time::{Instant, timeout_at};
 
-use crate::error::Error;
-use crate::identity::{Identity, ProjectSource};
+use crate::error::{Error, Source};
+use crate::error_kind::ErrorKind;
+use crate::ids::ProjectId;
+use crate::outcome::Outcome;
 use crate::retry::RetryPolicy;
 
-/// What all calls of a client share.
 pub(crate) struct Config {
     pub(crate) http: reqwest::Client,
     pub(crate) endpoint: Endpoint,
@@ -18,14 +23,60 @@ pub(crate) struct Config {
     pub(crate) attempt_timeout: Duration,
     pub(crate) call_timeout: Duration,
     pub(crate) retry: RetryPolicy,
-    pub(crate) answer_limit: usize,
+    pub(crate) response_limit: usize,
+}
+
+#[derive(Debug)]
+pub(crate) enum ProjectSource {
+    Given(ProjectId),
+    #[cfg(feature = "providers")]
+    OfRegion {
+        lookup: ProjectLookup,
+        region: Region,
+    },
+}
+
+pub(crate) struct Identity {
+    pub(crate) credentials: Credentials,
+    pub(crate) project_id: ProjectId,
 }
 
 impl Config {
-    /// Asks the credentials provider, and IAM when the project is not known yet.
-    pub(crate) async fn identity(&self, deadline: Instant) -> Result<Identity, Error> {
-        Identity::ask(&*self.credentials, &self.project, deadline).await
+    pub(crate) async fn credentials(&self, deadline: Instant) -> Result<Credentials, Error> {
+        timeout_at(deadline, self.credentials.provide_credentials())
+            .await
+            .map_err(|elapsed| late(ErrorKind::Credentials, "credentials", elapsed))?
+            .map_err(|error| missing(ErrorKind::Credentials, "credentials", error))
     }
+
+    /// Gets credentials, and looks up the project if it is not known.
+    pub(crate) async fn identity(&self, deadline: Instant) -> Result<Identity, Error> {
+        let credentials = self.credentials(deadline).await?;
+        let project_id = match &self.project {
+            ProjectSource::Given(id) => id.clone(),
+            #[cfg(feature = "providers")]
+            ProjectSource::OfRegion { lookup, region } => {
+                let found = timeout_at(deadline, lookup.project_id(&credentials, region))
+                    .await
+                    .map_err(|elapsed| late(ErrorKind::ProjectId, "project id", elapsed))?
+                    .map_err(|error| missing(ErrorKind::ProjectId, "project id", error))?;
+                ProjectId::new(found)
+                    .map_err(|error| missing(ErrorKind::ProjectId, "project id", error))?
+            }
+        };
+        Ok(Identity {
+            credentials,
+            project_id,
+        })
+    }
+}
+
+fn late(kind: ErrorKind, what: &str, elapsed: impl Into<Source>) -> Error {
+    missing(kind, &format!("{what} within the call timeout"), elapsed)
+}
+
+fn missing(kind: ErrorKind, what: &str, cause: impl Into<Source>) -> Error {
+    Error::new(kind, Outcome::NotApplied, format!("no {what}")).with_source(cause)
 }
 
 impl fmt::Debug for Config {

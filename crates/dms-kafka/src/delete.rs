@@ -1,35 +1,31 @@
-use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
 
 use dms_kafka_client::{self as raw, Attempt, types};
 use futures_util::FutureExt;
-use huaweicloud_auth::text;
 
-use crate::answer::RawResult;
 use crate::call::{self, Effect, Operation};
-use crate::config::Config;
-use crate::deletion::{Deletion, History};
+use crate::config::{Config, ProjectSource};
+use crate::deletion::Deletion;
 use crate::error::Error;
 use crate::ids::{InstanceId, InvalidId, Offset, PartitionId, TopicName, validated};
-use crate::partition::{DeletionTarget, ReportedItem, Word};
+use crate::partition::DeletionTarget;
+use crate::response::RawResult;
 
-/// The service's limit on a request body, in bytes.
+/// The service's limit for a request body, in bytes.
 const MAX_BODY: usize = 12_000_000;
-/// -1 on the wire stands for the end of the partition.
+/// The offset that deletes all records of a partition.
 const EVERYTHING: i64 = -1;
-/// What a project is called that is looked up when the first request is sent.
-const PROJECT_TO_BE_FOUND: &str = "{project_id}";
-/// Results and codes are kept up to this many characters; real ones are words and numbers.
-const SHOWN_WORD: usize = 128;
+/// The placeholder for a project that has not been looked up yet.
+const UNKNOWN_PROJECT: &str = "{project_id}";
 const OPERATION: Operation = Operation {
     name: "DeleteKafkaTopicMessages",
     method: "POST",
 };
 
-/// A deletion that is being put together; nothing is sent before [`send`](Self::send).
+/// A request to delete records of one topic. Nothing is sent until [`send`](Self::send).
 ///
-/// Each partition is named once: with [`before`](Self::before) or with [`everything`](Self::everything).
+/// Add each partition once, with [`before`](Self::before) or [`everything`](Self::everything).
 ///
 /// ```
 /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
@@ -44,7 +40,7 @@ const OPERATION: Operation = Operation {
 /// }
 /// request.send().await?.into_result()?;
 ///
-/// // A negative offset is refused before anything is sent.
+/// // A negative offset is refused and nothing is sent.
 /// let request = client.delete_messages(gateway.instance_id(), "orders").before(0, -1);
 /// assert_eq!(request.send().await.unwrap_err().attempts(), 0);
 /// # Ok::<(), dms_kafka::Error>(()) }).unwrap();
@@ -81,10 +77,10 @@ impl DeleteMessages {
         Self { config, request }
     }
 
-    /// Deletes every record of `partition` below `offset`; the record at `offset` stays.
+    /// Deletes the records of `partition` before `offset`. The record at `offset` is kept.
     ///
-    /// Both count from 0; a negative number is refused by [`send`](Self::send). Repeating such a deletion
-    /// changes nothing, so it is retried freely.
+    /// Both count from 0; [`send`](Self::send) refuses a negative number. Repeating the deletion deletes no other
+    /// records, so it can be retried after any failure that may be temporary.
     #[inline]
     pub fn before(
         self,
@@ -97,15 +93,14 @@ impl DeleteMessages {
         })
     }
 
-    /// Deletes all records that `partition` holds when the request arrives.
+    /// Deletes all records that `partition` has when the service receives the request.
     ///
-    /// Repeating it deletes what has been written since, so it is retried only while nothing can have
-    /// reached the service.
+    /// Repeating the deletion also deletes records that were written since. It is only retried if nothing was deleted.
     pub fn everything(self, partition: impl TryInto<PartitionId, Error: Into<InvalidId>>) -> Self {
         self.target(partition, DeletionTarget::Everything)
     }
 
-    /// Adds one partition with its target, for callers that have targets as data.
+    /// Adds a partition and its deletion target.
     #[inline]
     pub fn target(
         self,
@@ -129,7 +124,7 @@ impl DeleteMessages {
         self
     }
 
-    /// The request that [`send`](Self::send) would send, for a dry run. Nothing is sent.
+    /// Returns the request that [`send`](Self::send) would send, for a dry run. Nothing is sent.
     ///
     /// ```
     /// # use dms_kafka::{Client, auth::Credentials};
@@ -159,8 +154,12 @@ impl DeleteMessages {
             config.http.clone(),
             attempt.clone(),
         );
-        let project_id = config.project.name().unwrap_or(PROJECT_TO_BE_FOUND);
-        // Such a call waits for nothing.
+        let project_id = match &config.project {
+            ProjectSource::Given(id) => id.as_str(),
+            #[cfg(feature = "providers")]
+            ProjectSource::OfRegion { .. } => UNKNOWN_PROJECT,
+        };
+        // Without sending, the call is ready at once.
         let result = request.send(client, project_id, &body).now_or_never();
         match (attempt.take_request(), result) {
             (Some(request), _) => Ok(PreparedRequest::new(&request)),
@@ -169,30 +168,32 @@ impl DeleteMessages {
         }
     }
 
-    /// Sends the deletion and judges the answer.
+    /// Sends the request.
     ///
     /// # Errors
-    /// [`InvalidInput`](crate::ErrorKind::InvalidInput), before anything is sent: an identifier that breaks its
-    /// rule, a negative number, no partition or one named twice, a body above 12 MB. Any other
-    /// [`ErrorKind`](crate::ErrorKind) from the call itself; failed partitions are no error here but in
-    /// [`Deletion::into_result`].
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput), before anything is sent: an invalid identifier, a negative
+    /// number, no partition, a repeated partition, or a request body above 12 MB. The call can fail with any other
+    /// [`ErrorKind`](crate::ErrorKind), except that failed partitions are an error of [`Deletion::into_result`].
     pub async fn send(self) -> Result<Deletion, Error> {
         let request = &self.request?;
         let body = &request.body()?;
-        let answer = call::run(
-            &self.config,
-            call::after(self.config.call_timeout),
-            OPERATION,
-            request.effect(),
-            |client, project| async move { request.send(client, project.id.as_str(), body).await },
-        )
-        .await?;
-        let secret = call::secret(&answer.credentials);
-        Ok(judge(
+        let output =
+            call::run(
+                &self.config,
+                call::after(self.config.call_timeout),
+                OPERATION,
+                request.effect(),
+                |client, project_id| async move {
+                    request.send(client, project_id.as_str(), body).await
+                },
+            )
+            .await?;
+        let secret = call::secret(&output.credentials);
+        Ok(Deletion::new(
             &request.targets,
-            answer.value,
+            output.value,
             secret,
-            answer.history,
+            output.history,
         ))
     }
 }
@@ -218,17 +219,17 @@ impl Request {
         {
             Effect::DeletesEverything
         } else {
-            Effect::DeletesWhatIsNamed
+            Effect::DeletesBefore
         }
     }
 
     fn body(&self) -> Result<types::DeleteKafkaMessageRequestBody, Error> {
         if self.targets.is_empty() {
             return Err(Error::invalid_input(
-                "no partition is named: add before(partition, offset) or everything(partition)",
+                "no partition: add one with before(partition, offset) or everything(partition)",
             ));
         }
-        self.check_named_once()?;
+        self.check_unique()?;
         let item = |&(partition, target): &(PartitionId, DeletionTarget)| {
             let offset = match target {
                 DeletionTarget::Before(offset) => offset.get(),
@@ -245,8 +246,8 @@ impl Request {
         Ok(body)
     }
 
-    /// Partitions mostly come in ascending order, which needs no set.
-    fn check_named_once(&self) -> Result<(), Error> {
+    /// Ascending partitions, the usual order, need no set.
+    fn check_unique(&self) -> Result<(), Error> {
         if self.targets.is_sorted_by(|one, next| one.0 < next.0) {
             return Ok(());
         }
@@ -254,13 +255,13 @@ impl Request {
         match self.targets.iter().find(|target| !seen.insert(target.0)) {
             None => Ok(()),
             Some((partition, _)) => Err(Error::invalid_input(format!(
-                "partition {partition} is named twice: name each partition once"
+                "partition {partition} is repeated: add each partition once"
             ))),
         }
     }
 }
 
-/// Refuses a body above the service's limit; small requests are not measured.
+/// Refuses a body above the service's limit. A request with few partitions is not measured.
 fn check_size(body: &types::DeleteKafkaMessageRequestBody) -> Result<(), Error> {
     const LONGEST_ITEM: usize = r#"{"offset":9223372036854775807,"partition":2147483647},"#.len();
     if body.partitions.len() < MAX_BODY / LONGEST_ITEM {
@@ -275,12 +276,11 @@ fn check_size(body: &types::DeleteKafkaMessageRequestBody) -> Result<(), Error> 
         return Ok(());
     }
     Err(Error::invalid_input(format!(
-        "the request has {size} bytes and the service takes {MAX_BODY}: name fewer partitions per call"
+        "the request body has {size} bytes, and the service accepts {MAX_BODY}: add fewer partitions per call"
     )))
 }
 
-/// A request as it would be sent, without the headers that authenticate it; made by
-/// [`DeleteMessages::to_request`].
+/// A request that would be sent, without its headers. Created by [`DeleteMessages::to_request`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PreparedRequest {
     method: String,
@@ -293,50 +293,27 @@ impl PreparedRequest {
         let body = request.body().and_then(reqwest::Body::as_bytes);
         Self {
             method: request.method().to_string(),
-            // No identifier and no host name holds the escaped form.
+            // No identifier and no host contains the escaped form.
             url: request
                 .url()
                 .as_str()
-                .replace("%7Bproject_id%7D", PROJECT_TO_BE_FOUND),
+                .replace("%7Bproject_id%7D", UNKNOWN_PROJECT),
             body: String::from_utf8_lossy(body.unwrap_or_default()).into_owned(),
         }
     }
 
-    /// The HTTP method.
+    /// Returns the HTTP method.
     pub fn method(&self) -> &str {
         &self.method
     }
 
-    /// The URL. `{project_id}` stands in it for a project that the first call would look up.
+    /// Returns the URL. It contains `{project_id}` if the first call would look up the project.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// The body: JSON, byte by byte as it would be sent.
+    /// Returns the request body: JSON, exactly as it would be sent.
     pub fn body(&self) -> &str {
         &self.body
-    }
-}
-
-pub(crate) fn judge(
-    requested: &[(PartitionId, DeletionTarget)],
-    answer: types::DeleteKafkaTopicMessagesResponse,
-    secret: Option<&str>,
-    history: History,
-) -> Deletion {
-    let reported = answer.partitions.into_iter();
-    let reported = reported.map(|item| reported_item(item, secret));
-    Deletion::judge(requested, reported, history)
-}
-
-fn reported_item(item: types::PartitionResp, secret: Option<&str>) -> ReportedItem {
-    let sanitized = |word: Word| match text::sanitize(&word, secret.as_slice(), SHOWN_WORD) {
-        Cow::Borrowed(_) => word,
-        Cow::Owned(shown) => Cow::Owned(shown),
-    };
-    ReportedItem {
-        partition: item.partition,
-        result: item.result.map(|result| sanitized(result.into_text())),
-        error_code: item.error_code.map(|code| sanitized(code.into_text())),
     }
 }

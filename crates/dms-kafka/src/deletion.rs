@@ -1,16 +1,18 @@
-//! The judged answer to a deletion.
+//! The result of a deletion request, over all of its partitions.
 
 use std::collections::HashMap;
 use std::fmt;
 
+use dms_kafka_client::types::DeleteKafkaTopicMessagesResponse;
+
 use crate::ids::PartitionId;
 use crate::outcome::Outcome;
-use crate::partition::{DeletionTarget, PartitionDeletion, ReportedItem, Word};
+use crate::partition::{DeletionTarget, PartitionDeletion, ReportedItem};
 
-/// The service's answer, judged partition by partition.
+/// The result of each partition of a request.
 ///
-/// The service answers 200 even when partitions failed, so look:
-/// [`into_result`](Self::into_result) is the short way.
+/// The service returns 200 even if partitions failed. Call [`into_result`](Self::into_result) to turn failed partitions
+/// into an error.
 ///
 /// ```
 /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
@@ -28,7 +30,7 @@ use crate::partition::{DeletionTarget, PartitionDeletion, ReportedItem, Word};
 /// # Ok::<(), dms_kafka::Error>(()) }).unwrap();
 /// ```
 #[derive(Clone, Debug)]
-#[must_use = "the service answers 200 even when partitions failed: call into_result()"]
+#[must_use = "partitions may have failed: call into_result()"]
 pub struct Deletion {
     request_id: Option<String>,
     partitions: Vec<PartitionDeletion>,
@@ -36,46 +38,50 @@ pub struct Deletion {
     attempts: u32,
 }
 
-/// An item of the answer that answers nothing that was asked.
+/// An item of the response for a partition that was not requested.
 #[derive(Clone, Debug)]
-pub struct UnexpectedItem {
-    partition: Option<i32>,
-    result: Option<Word>,
-    error_code: Option<Word>,
-}
+pub struct UnexpectedItem(ReportedItem);
 
-/// How the call went that brought the answer.
 pub(crate) struct History {
     pub(crate) request_id: Option<String>,
     pub(crate) attempts: u32,
-    /// What the attempts before the answered one may have done.
+    /// The outcome of the attempts before the last one.
     pub(crate) earlier: Outcome,
 }
 
 impl Deletion {
-    /// Holds the answer against what was asked for.
-    pub(crate) fn judge(
+    /// Compares the response with the request.
+    pub(crate) fn new(
         requested: &[(PartitionId, DeletionTarget)],
-        reported: impl IntoIterator<Item = ReportedItem>,
+        response: DeleteKafkaTopicMessagesResponse,
+        secret: Option<&str>,
         history: History,
     ) -> Self {
         let mut partitions: Vec<_> = requested
             .iter()
             .map(|&(partition, target)| PartitionDeletion::new(partition, target, history.earlier))
             .collect();
-        let mut places = Places::of(requested);
         let mut unexpected = Vec::new();
-        for (at, item) in reported.into_iter().enumerate() {
-            match item
-                .partition
-                .and_then(|partition| places.find(PartitionId::new(partition).ok()?, at))
-            {
+        let mut index: Option<HashMap<PartitionId, usize>> = None;
+        for (at, item) in response.partitions.into_iter().enumerate() {
+            let item = ReportedItem::new(item, secret);
+            let position = item.partition.and_then(|partition| {
+                let partition = PartitionId::new(partition).ok()?;
+                // Items in the order of the request, the usual case, need no index.
+                if requested
+                    .get(at)
+                    .is_some_and(|target| target.0 == partition)
+                {
+                    return Some(at);
+                }
+                let positions = requested.iter().enumerate();
+                let index = index
+                    .get_or_insert_with(|| positions.map(|(at, target)| (target.0, at)).collect());
+                index.get(&partition).copied()
+            });
+            match position {
                 Some(at) => partitions[at].report(item),
-                None => unexpected.push(UnexpectedItem {
-                    partition: item.partition,
-                    result: item.result,
-                    error_code: item.error_code,
-                }),
+                None => unexpected.push(UnexpectedItem(item)),
             }
         }
         Self {
@@ -86,34 +92,33 @@ impl Deletion {
         }
     }
 
-    /// The service's id of the request, for its support.
+    /// Returns the request id, which the support of the service asks for.
     pub fn request_id(&self) -> Option<&str> {
         self.request_id.as_deref()
     }
 
-    /// How many requests were sent, the answered one included.
+    /// Returns the number of attempts.
     pub fn attempts(&self) -> u32 {
         self.attempts
     }
 
-    /// One entry for each partition that was asked for, in the order of the request.
+    /// Returns one entry for each requested partition, in the order of the request.
     pub fn partitions(&self) -> &[PartitionDeletion] {
         &self.partitions
     }
 
-    /// The partitions that were not certainly deleted.
+    /// Returns the partitions whose deletion is not confirmed.
     pub fn failures(&self) -> impl Iterator<Item = &PartitionDeletion> {
         self.partitions
             .iter()
             .filter(|partition| !partition.is_deleted())
     }
 
-    /// Items of the answer that answer nothing that was asked; normally none.
+    /// Returns the items for partitions that were not requested. Normally there are none.
     pub fn unexpected(&self) -> &[UnexpectedItem] {
         &self.unexpected
     }
 
-    /// The partitions when all are deleted and no other was reported.
     pub(crate) fn all_deleted(self) -> Result<Vec<PartitionDeletion>, Self> {
         if self.failures().next().is_none() && self.unexpected.is_empty() {
             Ok(self.partitions)
@@ -151,94 +156,58 @@ impl Deletion {
     }
 }
 
-/// Where each partition stands in the request.
-struct Places<'a> {
-    requested: &'a [(PartitionId, DeletionTarget)],
-    /// Made when it is first needed: answers mostly come in the order of the request.
-    index: Option<HashMap<PartitionId, usize>>,
-}
-
-impl<'a> Places<'a> {
-    fn of(requested: &'a [(PartitionId, DeletionTarget)]) -> Self {
-        Self {
-            requested,
-            index: None,
-        }
-    }
-
-    /// The place of a partition, which may be `likely`.
-    fn find(&mut self, partition: PartitionId, likely: usize) -> Option<usize> {
-        let names = |&(asked, _): &(PartitionId, DeletionTarget)| asked == partition;
-        if self.requested.get(likely).is_some_and(names) {
-            return Some(likely);
-        }
-        let places = self.requested.iter().enumerate();
-        let index = self
-            .index
-            .get_or_insert_with(|| places.map(|(at, target)| (target.0, at)).collect());
-        index.get(&partition).copied()
-    }
-}
-
 impl UnexpectedItem {
-    /// The partition, when the item names one.
+    /// Returns the partition, if the item has one.
     pub fn partition(&self) -> Option<i32> {
-        self.partition
+        self.0.partition
     }
 
-    /// The service's word.
+    /// Returns the service's `result`.
     pub fn result(&self) -> Option<&str> {
-        self.result.as_deref()
+        self.0.result.as_deref()
     }
 
-    /// The service's code as text.
+    /// Returns the service's `error_code` as text.
     pub fn error_code(&self) -> Option<&str> {
-        self.error_code.as_deref()
+        self.0.error_code.as_deref()
     }
 
     fn explain(&self) -> String {
-        match self.partition {
-            Some(partition) => format!("partition {partition} was reported and not asked for"),
-            None => "an item names no partition".to_owned(),
+        match self.0.partition {
+            Some(partition) => format!("partition {partition} was reported but not requested"),
+            None => "an item has no partition".to_owned(),
         }
     }
 }
 
 impl fmt::Display for Deletion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "{:>9}  {:>26}  {:<12}  {:<8}  error code",
-            "partition", "asked for", "status", "result"
-        )?;
-        for row in &self.partitions {
+        let mut row = |partition: &str, target: &str, status, result, code| {
             writeln!(
                 f,
-                "{:>9}  {:>26}  {:<12}  {:<8}  {}",
-                row.partition(),
-                row.target().to_string(),
-                row.status().as_str(),
-                printable(row.result()),
-                printable(row.error_code()),
+                "{partition:>9}  {target:>26}  {status:<12}  {result:<8}  {code}"
+            )
+        };
+        row("partition", "target", "status", "result", "error code")?;
+        for deletion in &self.partitions {
+            row(
+                &deletion.partition().to_string(),
+                &deletion.target().to_string(),
+                deletion.status().as_str(),
+                deletion.result().unwrap_or("-"),
+                deletion.error_code().unwrap_or("-"),
             )?;
         }
         for item in &self.unexpected {
-            let partition = item
-                .partition
-                .map_or_else(|| "-".to_owned(), |number| number.to_string());
-            writeln!(
-                f,
-                "{partition:>9}  {:>26}  {:<12}  {:<8}  {}",
-                "nothing",
+            let partition = item.partition().map(|number| number.to_string());
+            row(
+                partition.as_deref().unwrap_or("-"),
+                "-",
                 "unexpected",
-                printable(item.result.as_deref()),
-                printable(item.error_code.as_deref()),
+                item.result().unwrap_or("-"),
+                item.error_code().unwrap_or("-"),
             )?;
         }
         Ok(())
     }
-}
-
-fn printable(text: Option<&str>) -> &str {
-    text.unwrap_or("-")
 }

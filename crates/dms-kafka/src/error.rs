@@ -1,5 +1,3 @@
-//! The one error type: opaque, with a kind, predicates and everything a caller may need to act.
-
 use std::error::Error as StdError;
 use std::fmt;
 use std::iter;
@@ -15,20 +13,21 @@ use crate::error_kind::ErrorKind;
 use crate::outcome::Outcome;
 use crate::partition::PartitionDeletion;
 
-/// Request ids are shown up to this many characters; real ones have 32.
+/// The longest request id that is shown. Real request ids have 32 characters.
 pub(crate) const SHOWN_ID: usize = 128;
 const SHOWN_CODE: usize = 64;
 const SHOWN_MESSAGE: usize = 2048;
 const SHOWN_AUTHORIZATION: usize = 16 * 1024;
 
-type Source = Box<dyn StdError + Send + Sync>;
+pub(crate) type Source = Box<dyn StdError + Send + Sync>;
 
 /// Why a call failed.
 ///
 /// # Troubleshooting
-/// * [`outcome`](Self::outcome) says whether records may have been deleted: look at it first.
-/// * [`code`](Self::code) is the service's own code ([known ones](crate::codes)); match on it, never on text.
-/// * The text names what went wrong, the code, the request id and, for known codes, what to do.
+/// * Check [`outcome`](Self::outcome) first: it says whether records may have been deleted.
+/// * [`code`](Self::code) is the error code of the service ([known codes](crate::codes)). Match on it, not on the text.
+/// * The text contains the message, the code, the request id and, for known codes, a hint. The cause is in
+///   [`source`](StdError::source).
 ///
 /// ```
 /// use dms_kafka::{Client, ErrorKind};
@@ -41,39 +40,39 @@ pub struct Error(Box<Inner>);
 
 struct Inner {
     kind: ErrorKind,
-    broken_rule: Option<Rule>,
+    broken_rule: Option<InputRule>,
     message: String,
     attempts: u32,
     outcome: Outcome,
-    response: Response,
+    response: ResponseDetails,
     deletion: Option<Deletion>,
     source: Option<Source>,
 }
 
-/// What the last response says, when there was one.
+/// The details of the last response, if there was one.
 #[derive(Default)]
-pub(crate) struct Response {
+pub(crate) struct ResponseDetails {
     pub(crate) status: Option<StatusCode>,
     pub(crate) code: Option<String>,
     pub(crate) request_id: Option<String>,
     pub(crate) retry_after: Option<Duration>,
-    /// Its start, already safe to show.
+    /// The start of the body, sanitized.
     pub(crate) body: Option<String>,
     pub(crate) encoded_authorization_message: Option<String>,
 }
 
-/// A rule of the input that a caller may want to explain in its own words.
+/// The rules of the input that have a predicate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Rule {
-    Encrypted,
-    EndpointGiven,
-    ProjectIdGiven,
-    Identifier,
+pub(crate) enum InputRule {
+    EncryptedEndpoint,
+    EndpointPresent,
+    ProjectIdPresent,
+    ValidId,
 }
 
-/// Whether a code may overrule the status. Not where a wrong guess would repeat what must not be
-/// repeated (401, 403), nor where records may have been deleted.
-fn status_may_mislead(status: StatusCode) -> bool {
+/// Whether a code may override the status. It must not when a wrong guess would retry a 401 or 403, or when records may
+/// have been deleted.
+fn code_may_override(status: StatusCode) -> bool {
     status.is_client_error() && !matches!(status.as_u16(), 401 | 403 | 408)
 }
 
@@ -85,7 +84,7 @@ impl Error {
             message: message.into(),
             attempts: 0,
             outcome,
-            response: Response::default(),
+            response: ResponseDetails::default(),
             deletion: None,
             source: None,
         }))
@@ -95,7 +94,7 @@ impl Error {
         Self::new(ErrorKind::InvalidInput, Outcome::NotApplied, message)
     }
 
-    pub(crate) fn broken(rule: Rule, message: impl Into<String>) -> Self {
+    pub(crate) fn broken_rule(rule: InputRule, message: impl Into<String>) -> Self {
         let mut error = Self::invalid_input(message);
         error.0.broken_rule = Some(rule);
         error
@@ -103,18 +102,19 @@ impl Error {
 
     pub(crate) fn invalid_endpoint(error: &EndpointError) -> Self {
         if error.is_plaintext_refused() {
-            let message = format!("{error}, or allow plaintext by name (allow_plaintext_http)");
-            return Self::broken(Rule::Encrypted, message);
+            let message = format!("{error}, or call allow_plaintext_http");
+            return Self::broken_rule(InputRule::EncryptedEndpoint, message);
         }
         Self::invalid_input(error.to_string())
     }
 
-    /// A response with an error status.
-    pub(crate) fn refused(status: StatusCode, code: Option<&str>, message: String) -> Self {
-        let kind = code
-            .and_then(codes::kind_of)
-            .filter(|_| status_may_mislead(status))
-            .unwrap_or_else(|| ErrorKind::of_status(status));
+    /// The error for a status other than 200.
+    pub(crate) fn from_status(status: StatusCode, code: Option<&str>, message: String) -> Self {
+        let kind = if code_may_override(status) && code.is_some_and(codes::is_flow_control) {
+            ErrorKind::Throttled
+        } else {
+            ErrorKind::of_status(status)
+        };
         let outcome = match kind {
             ErrorKind::Throttled => Outcome::NotApplied,
             _ if status.is_client_error() && status != StatusCode::REQUEST_TIMEOUT => {
@@ -141,25 +141,25 @@ impl Error {
         self
     }
 
-    /// States the whole call: how many attempts it took, and what all of them may have done.
+    /// Sets the number of attempts, and the outcome over all of them.
     pub(crate) fn with_history(mut self, attempts: u32, outcome: Outcome) -> Self {
         self.0.attempts = attempts;
         self.0.outcome = outcome;
         self
     }
 
-    /// Adds what the response says, and makes its texts safe to show. It may repeat a secret: `APIGW.0301` may quote the
-    /// canonical request.
-    pub(crate) fn with_response(mut self, response: Response, secret: Option<&str>) -> Self {
+    /// Adds the details of the response and sanitizes them: `APIGW.0301` may quote the canonical request, which
+    /// contains the security token.
+    pub(crate) fn with_response(mut self, response: ResponseDetails, secret: Option<&str>) -> Self {
         let inner = &mut *self.0;
         inner.response = response;
-        let said = &mut inner.response;
+        let response = &mut inner.response;
         for (text, limit) in [
             (Some(&mut inner.message), SHOWN_MESSAGE),
-            (said.code.as_mut(), SHOWN_CODE),
-            (said.request_id.as_mut(), SHOWN_ID),
+            (response.code.as_mut(), SHOWN_CODE),
+            (response.request_id.as_mut(), SHOWN_ID),
             (
-                said.encoded_authorization_message.as_mut(),
+                response.encoded_authorization_message.as_mut(),
                 SHOWN_AUTHORIZATION,
             ),
         ] {
@@ -170,70 +170,69 @@ impl Error {
         self
     }
 
-    /// What kind of failure it was.
+    /// Returns the kind of the error.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 
-    /// Whether the endpoint is `http://` to another machine, without
+    /// Whether the endpoint was refused because it is `http://` to a host other than loopback, without
     /// [`allow_plaintext_http`](crate::ClientBuilder::allow_plaintext_http).
     pub fn is_plaintext_refused(&self) -> bool {
-        self.0.broken_rule == Some(Rule::Encrypted)
+        self.0.broken_rule == Some(InputRule::EncryptedEndpoint)
     }
 
-    /// Whether neither an endpoint nor a region was given.
+    /// Whether both the endpoint and the region are missing.
     pub fn is_endpoint_missing(&self) -> bool {
-        self.0.broken_rule == Some(Rule::EndpointGiven)
+        self.0.broken_rule == Some(InputRule::EndpointPresent)
     }
 
-    /// Whether neither a project id nor a region was given.
+    /// Whether both the project id and the region are missing.
     pub fn is_project_id_missing(&self) -> bool {
-        self.0.broken_rule == Some(Rule::ProjectIdGiven)
+        self.0.broken_rule == Some(InputRule::ProjectIdPresent)
     }
 
-    /// Whether a project id, instance id, topic, partition or offset is invalid, as an
-    /// [`InvalidId`](crate::InvalidId) says.
+    /// Whether a project id, instance id, topic, partition or offset is invalid: see
+    /// [`InvalidId`](crate::InvalidId).
     pub fn is_invalid_id(&self) -> bool {
-        self.0.broken_rule == Some(Rule::Identifier)
+        self.0.broken_rule == Some(InputRule::ValidId)
     }
 
-    /// The service's code, such as `DMS.00404022` or `APIGW.0301`.
+    /// Returns the error code of the service, such as `DMS.00404022` or `APIGW.0301`.
     pub fn code(&self) -> Option<&str> {
         self.0.response.code.as_deref()
     }
 
-    /// What went wrong, without code, request id and hint.
+    /// Returns the message without code, request id and hint.
     pub fn message(&self) -> &str {
         &self.0.message
     }
 
-    /// The HTTP status, when an answer came.
+    /// Returns the HTTP status, if a response was received.
     pub fn status(&self) -> Option<u16> {
         self.0.response.status.map(|status| status.as_u16())
     }
 
-    /// The service's id of the request (`X-Request-Id`), for its support.
+    /// Returns the request id (`X-Request-Id`), which the support of the service asks for.
     pub fn request_id(&self) -> Option<&str> {
         self.0.response.request_id.as_deref()
     }
 
-    /// How many requests were sent or begun; 0 when the call was refused before.
+    /// Returns the number of attempts: 0 if the call failed before the first request.
     pub fn attempts(&self) -> u32 {
         self.0.attempts
     }
 
-    /// What a person can do about it, for [known codes](crate::codes). [`Display`](fmt::Display) shows it too.
+    /// Returns how to fix the error, for [known codes](crate::codes). [`Display`](fmt::Display) also shows it.
     pub fn hint(&self) -> Option<&'static str> {
         self.code().and_then(codes::hint_for)
     }
 
-    /// How long the service asked to wait (`Retry-After`).
+    /// Returns the pause that the service asked for (`Retry-After`).
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.response.retry_after
     }
 
-    /// Whether the same call may succeed later. It says nothing about whether repeating is safe: that
-    /// is [`outcome`](Self::outcome).
+    /// Whether the same call may succeed later. Check [`outcome`](Self::outcome) for whether a retry is safe.
     pub fn is_retryable(&self) -> bool {
         match self.0.kind {
             ErrorKind::Connect
@@ -241,13 +240,13 @@ impl Error {
             | ErrorKind::Timeout
             | ErrorKind::Throttled => true,
             ErrorKind::Server => matches!(self.status(), Some(502..=504)),
-            ErrorKind::Credentials | ErrorKind::ProjectId => self.source_may_answer_later(),
+            ErrorKind::Credentials | ErrorKind::ProjectId => self.provider_may_recover(),
             _ => false,
         }
     }
 
-    /// Whether a source of credentials or projects ran out of time, or could not be asked.
-    fn source_may_answer_later(&self) -> bool {
+    /// Whether a credentials provider or the project lookup timed out or was unavailable.
+    fn provider_may_recover(&self) -> bool {
         let first: Option<&(dyn StdError + 'static)> = self.source();
         let mut causes = iter::successors(first, |&cause| cause.source());
         causes.any(|cause| {
@@ -258,23 +257,23 @@ impl Error {
         })
     }
 
-    /// Whether records may have been deleted, over all attempts.
+    /// Returns whether records may have been deleted, over all attempts.
     pub fn outcome(&self) -> Outcome {
         self.0.outcome
     }
 
-    /// Why permission was denied, encoded; an administrator can decode it through the identity service.
+    /// Returns the encoded reason why permission was denied. An administrator can decode it with IAM.
     pub fn encoded_authorization_message(&self) -> Option<&str> {
         self.0.response.encoded_authorization_message.as_deref()
     }
 
-    /// The answer's body: the first 4,096 characters, control characters escaped. `None` when it was empty or no
-    /// answer came.
+    /// Returns the first 4,096 characters of the response body, with control characters escaped. `None` if there was no
+    /// response or no body.
     pub fn body(&self) -> Option<&str> {
         self.0.response.body.as_deref()
     }
 
-    /// The judged answer, when the service answered and partitions failed.
+    /// Returns the [`Deletion`] if the service responded and partitions failed.
     pub fn deletion(&self) -> Option<&Deletion> {
         self.0.deletion.as_ref()
     }
@@ -333,11 +332,11 @@ impl StdError for Error {
 }
 
 impl Deletion {
-    /// The partitions, when every one of them was deleted and the answer spoke of no other.
+    /// Returns the partitions if all of them were deleted and the response contains no other partition.
     ///
     /// # Errors
-    /// An [`Error`] of kind [`PartitionsFailed`](crate::ErrorKind::PartitionsFailed) that lists each
-    /// failed partition with its code and keeps this `Deletion`.
+    /// [`PartitionsFailed`](crate::ErrorKind::PartitionsFailed): the error lists the failed partitions with their codes,
+    /// and contains this `Deletion`.
     pub fn into_result(self) -> Result<Vec<PartitionDeletion>, Error> {
         self.all_deleted().map_err(Error::partitions_failed)
     }
@@ -345,6 +344,6 @@ impl Deletion {
 
 impl From<crate::ids::InvalidId> for Error {
     fn from(error: crate::ids::InvalidId) -> Self {
-        Self::broken(Rule::Identifier, error.to_string())
+        Self::broken_rule(InputRule::ValidId, error.to_string())
     }
 }

@@ -2,43 +2,42 @@ use std::fmt;
 
 use http::StatusCode;
 
-/// What kind of failure it was.
+/// The kind of an [`Error`](crate::Error).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The caller's input breaks a rule. Nothing was sent.
+    /// The input is invalid. Nothing was sent.
     InvalidInput,
-    /// No credentials could be had. Nothing was sent in this attempt.
+    /// The credentials provider failed. This attempt sent nothing.
     Credentials,
-    /// No project id could be had: the region has none or several, or IAM did not tell. Nothing was sent in
-    /// this attempt.
+    /// The project could not be looked up: the region has none or several, or IAM failed. This attempt sent nothing.
     ProjectId,
-    /// No connection came about: refused, no such host, TLS refused.
+    /// Connecting failed: connection refused, unknown host, TLS handshake failed.
     Connect,
-    /// A time-out or the deadline of the call.
+    /// The attempt timed out, or the deadline of the call passed.
     Timeout,
-    /// The connection broke after it had come about.
+    /// An established connection broke.
     Connection,
-    /// 400 and other 4xx that stand for none of the kinds below: the service refused the request.
+    /// 400, and every 4xx without a kind of its own: the service refused the request.
     BadRequest,
-    /// 401: wrong key, wrong signature, skewed clock, expired token.
+    /// 401: wrong key, wrong signature, clock skew or expired token.
     Unauthorized,
     /// 403: the user lacks a permission.
     Forbidden,
-    /// 404: no such instance, API or endpoint.
+    /// 404: unknown instance, API or endpoint.
     NotFound,
-    /// 429, or flow control under another status.
+    /// 429, or flow control with another status.
     Throttled,
     /// 5xx.
     Server,
-    /// An answer that the contract does not allow: a redirect, or a 200 that cannot be trusted.
+    /// A response that the contract does not allow: a redirect, or a 200 that is incomplete or invalid.
     InvalidAnswer,
-    /// The service answered, and at least one partition failed.
+    /// The service returned 200, and at least one partition failed.
     PartitionsFailed,
 }
 
 impl ErrorKind {
-    /// The kind's stable name for logs and scripts, such as `not_found`.
+    /// Returns the stable name for logs and scripts, such as `not_found`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::InvalidInput => "invalid_input",
@@ -58,7 +57,6 @@ impl ErrorKind {
         }
     }
 
-    /// What a status stands for.
     pub(crate) fn of_status(status: StatusCode) -> Self {
         match status.as_u16() {
             401 => Self::Unauthorized,

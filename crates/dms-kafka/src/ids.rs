@@ -1,13 +1,13 @@
-//! Validated identifiers: what does not fit here never reaches a URL.
+//! Validated identifiers, partitions and offsets.
 
 use std::convert::Infallible;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-/// A value that cannot be used as an identifier, partition or offset.
+/// The error for an invalid identifier, partition or offset.
 ///
-/// Its text names the value, the rule and the mend.
+/// Its text contains the value, the rule and how to fix it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what} {value} {rule}")]
 pub struct InvalidId {
@@ -31,20 +31,20 @@ impl InvalidId {
     }
 }
 
-/// A valid identifier is taken as it is.
+/// A value of the type itself is always valid.
 impl From<Infallible> for InvalidId {
     fn from(never: Infallible) -> Self {
         match never {}
     }
 }
 
-/// Takes a valid identifier as it is, and validates text or a number.
+/// Validates text or a number, and accepts a value of the type itself.
 #[inline]
 pub(crate) fn validated<T>(value: impl TryInto<T, Error: Into<InvalidId>>) -> Result<T, InvalidId> {
     value.try_into().map_err(Into::into)
 }
 
-/// No `.` or `..`: a URL would swallow them together with the path segment before.
+/// Refuses `.` and `..`: a URL parser would remove them, and with `..` the segment before it.
 fn is_id(value: &str, longest: usize) -> bool {
     (1..=longest).contains(&value.len())
         && !matches!(value, "." | "..")
@@ -62,10 +62,10 @@ macro_rules! text_id {
         pub struct $name(Arc<str>);
 
         impl $name {
-            /// Checks `value` and takes it.
+            /// Validates `value`.
             ///
             /// # Errors
-            /// [`InvalidId`] when the value breaks the rule above.
+            /// [`InvalidId`] if the value is not as described above.
             pub fn new(value: impl AsRef<str>) -> Result<Self, InvalidId> {
                 let value = value.as_ref();
                 if is_id(value, $longest) {
@@ -75,7 +75,7 @@ macro_rules! text_id {
                 }
             }
 
-            /// The identifier as text.
+            /// Returns the identifier as text.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -137,10 +137,10 @@ macro_rules! number {
         pub struct $name($number);
 
         impl $name {
-            /// Validates a number.
+            /// Validates `number`.
             ///
             /// # Errors
-            /// [`InvalidId`] when it is negative.
+            /// [`InvalidId`] if the number is negative.
             #[inline]
             pub fn new(number: $number) -> Result<Self, InvalidId> {
                 if number < 0 {
@@ -149,7 +149,7 @@ macro_rules! number {
                 Ok(Self(number))
             }
 
-            /// The number.
+            /// Returns the number.
             #[inline]
             pub fn get(self) -> $number {
                 self.0
@@ -195,11 +195,11 @@ text_id!(
     ProjectId,
     "project id",
     64,
-    "is not usable: it takes 1 to 64 ASCII letters, digits, '.', '_' or '-', and is neither '.' nor '..'; copy it from My Credentials in the console"
+    "is not valid: use 1 to 64 ASCII letters, digits, '.', '_' or '-', but not '.' or '..'; copy it from My Credentials in the console"
 );
 
 text_id!(
-    /// A Kafka instance's id: 1 to 64 ASCII letters, digits, `.`, `_` or `-` (usually a UUID).
+    /// The id of a Kafka instance: 1 to 64 ASCII letters, digits, `.`, `_` or `-` (usually a UUID).
     ///
     /// ```
     /// use dms_kafka::InstanceId;
@@ -209,12 +209,11 @@ text_id!(
     InstanceId,
     "instance id",
     64,
-    "is not usable: it takes 1 to 64 ASCII letters, digits, '.', '_' or '-', and is neither '.' nor '..'; copy it from the instance's page in the console"
+    "is not valid: use 1 to 64 ASCII letters, digits, '.', '_' or '-', but not '.' or '..'; copy it from the page of the instance in the console"
 );
 
 text_id!(
-    /// A topic's name by Kafka's own rule: 1 to 249 ASCII letters, digits, `.`, `_` or `-`, and neither
-    /// `.` nor `..`, which a URL would swallow together with the path segment before it.
+    /// The name of a topic: 1 to 249 ASCII letters, digits, `.`, `_` or `-`, but not `.` or `..` (Kafka's rule).
     ///
     /// ```
     /// use dms_kafka::TopicName;
@@ -224,11 +223,11 @@ text_id!(
     TopicName,
     "topic",
     249,
-    "is not a Kafka topic name: it takes 1 to 249 ASCII letters, digits, '.', '_' or '-', and is neither '.' nor '..'"
+    "is not a Kafka topic name: use 1 to 249 ASCII letters, digits, '.', '_' or '-', but not '.' or '..'"
 );
 
 number!(
-    /// A partition's number: 0 to 2,147,483,647.
+    /// The number of a partition: 0 to 2,147,483,647.
     ///
     /// ```
     /// use dms_kafka::PartitionId;
@@ -243,10 +242,10 @@ number!(
 );
 
 number!(
-    /// A position in a partition's log: 0 to 9,223,372,036,854,775,807. Kafka offsets have 64 bits.
+    /// An offset: 0 to 9,223,372,036,854,775,807.
     ///
-    /// On the wire -1 deletes all records of a partition; here that is
-    /// [`Everything`](crate::DeletionTarget::Everything).
+    /// The API deletes all records of a partition if the offset is -1. Use
+    /// [`Everything`](crate::DeletionTarget::Everything) for that.
     ///
     /// ```
     /// use dms_kafka::Offset;

@@ -1,9 +1,9 @@
-//! Ways to the decoders and to the retry decision without a network, for fuzz targets and benches. No part of the API.
+//! Access to the decoders and the retry policy without a network, for fuzz targets and benches. Not part of the API.
 
 use std::time::Duration;
 
 use bytes::Bytes;
-use dms_kafka_client::{Answer, Completeness, Error as RawError, ResponseValue};
+use dms_kafka_client::{CapturedResponse, Completeness, Error as RawError, ResponseValue};
 use futures_util::FutureExt;
 use http::Response;
 
@@ -12,39 +12,39 @@ use crate::error::Error;
 use crate::ids::PartitionId;
 use crate::outcome::Outcome;
 use crate::partition::DeletionTarget;
-use crate::retry::{self, Decision, RetryPolicy, Situation};
-use crate::{answer, delete};
+use crate::response;
+use crate::retry::{self, RetryPolicy, Situation};
 
-/// Judges an answer that came at the first attempt, as [`send`](crate::DeleteMessages::send) does.
+/// Evaluates a response as [`send`](crate::DeleteMessages::send) does after the first attempt.
 ///
 /// # Errors
-/// Those of `send` that an answer causes.
-pub fn judge(
+/// The errors of `send` that a response can cause.
+pub fn evaluate(
     requested: &[(PartitionId, DeletionTarget)],
     response: Response<Vec<u8>>,
     secret: &str,
 ) -> Result<Deletion, Error> {
     let response = response.map(Bytes::from);
-    let answer = Answer {
+    let captured = CapturedResponse {
         status: response.status(),
         headers: response.headers().clone(),
         body: response.body().clone(),
         completeness: Completeness::Complete,
     };
     let decoded = ResponseValue::from_response(response.into());
-    let broken = Err(RawError::Custom("the body is not there".to_owned()));
-    let result = decoded.now_or_never().unwrap_or(broken);
+    let no_body = Err(RawError::Custom("no body".to_owned()));
+    let result = decoded.now_or_never().unwrap_or(no_body);
     let secret = Some(secret);
-    let trusted = answer::judge(Some(answer), result, secret)?;
+    let valid = response::evaluate(Some(captured), result, secret)?;
     let history = History {
-        request_id: trusted.request_id,
+        request_id: valid.request_id,
         attempts: 1,
         earlier: Outcome::NotApplied,
     };
-    Ok(delete::judge(requested, trusted.value, secret, history))
+    Ok(Deletion::new(requested, valid.value, secret, history))
 }
 
-/// How long to wait after so many attempts that certainly did nothing; `None` for not at all.
+/// Returns the pause after `attempts` attempts that deleted nothing, or `None` for no further attempt.
 pub fn pause(policy: &RetryPolicy, attempts: u32, time_left: Duration) -> Option<Duration> {
     let situation = Situation {
         attempts,
@@ -55,8 +55,5 @@ pub fn pause(policy: &RetryPolicy, attempts: u32, time_left: Duration) -> Option
         time_left,
         jitter: 0.5,
     };
-    match retry::decide(policy, &situation) {
-        Decision::RetryAfter(pause) => Some(pause),
-        Decision::Stop => None,
-    }
+    retry::pause(policy, &situation)
 }

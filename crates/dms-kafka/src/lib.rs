@@ -1,6 +1,5 @@
 #![doc = include_str!("../README.md")]
 
-mod answer;
 mod builder;
 mod call;
 mod client;
@@ -10,7 +9,6 @@ mod delete;
 mod deletion;
 mod error;
 mod error_kind;
-mod identity;
 mod ids;
 #[cfg(any(fuzzing, feature = "__internals"))]
 #[doc(hidden)]
@@ -19,9 +17,9 @@ mod list;
 mod outcome;
 mod partition;
 mod purge;
+mod response;
 mod retry;
 mod service_error;
-mod sources;
 mod transport;
 
 pub use builder::ClientBuilder;
@@ -39,18 +37,18 @@ pub use retry::RetryPolicy;
 
 /// Credentials and their providers, from the crate `huaweicloud-auth`.
 ///
-/// `ReqwestTransport::with_client` there takes a client of one version of reqwest and is, like [`raw`], not covered
-/// by semantic versioning.
+/// `ReqwestTransport::with_client` depends on the version of reqwest and is, like [`raw`], not covered by semantic
+/// versioning.
 pub use huaweicloud_auth as auth;
 #[cfg(feature = "providers")]
 pub use huaweicloud_auth::Region;
 
-/// The examples of the repository's README, compiled and run.
+/// Compiles and runs the examples of the repository's README.
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 struct RepositoryReadme;
 
-/// The generated client underneath, for what this crate does not cover.
+/// The generated client, for operations that this crate does not have.
 ///
-/// It follows the generator's conventions and is **not** covered by semantic versioning.
+/// Its API follows the generator and is **not** covered by semantic versioning.
 pub use dms_kafka_client as raw;

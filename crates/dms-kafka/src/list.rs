@@ -1,25 +1,24 @@
 use std::collections::BTreeMap;
 
-use dms_kafka_client::types;
-use tokio::time::Instant;
+use dms_kafka_client::{self as raw, types};
 
-use crate::call::{self, Answered, Effect, Operation};
+use crate::call::{self, Effect, Operation};
 use crate::config::Config;
 use crate::error::Error;
 use crate::error_kind::ErrorKind;
-use crate::ids::{InstanceId, Offset, PartitionId, TopicName};
+use crate::ids::{InstanceId, Offset, PartitionId, ProjectId, TopicName};
 use crate::outcome::Outcome;
 
-/// The most that the vendor's service puts on a page.
+/// The largest page size of the vendor's service.
 const PAGE: i32 = 50;
-/// Far more than any topic needs; a service that never comes to an end is stopped here.
+/// More pages than any topic needs, in case the service never ends the list.
 const MAX_PAGES: usize = 10_000;
 const OPERATION: Operation = Operation {
     name: "ListTopicPartitions",
     method: "GET",
 };
 
-/// The records that one partition holds.
+/// The offsets of one partition.
 ///
 /// ```
 /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
@@ -42,22 +41,22 @@ pub struct PartitionInfo {
 }
 
 impl PartitionInfo {
-    /// The partition's number.
+    /// Returns the number of the partition.
     pub fn partition(&self) -> PartitionId {
         self.partition
     }
 
-    /// Offset of the oldest record that can be read (log start offset).
+    /// Returns the offset of the first record that is kept (Kafka's log start offset).
     pub fn start_offset(&self) -> Offset {
         self.start_offset
     }
 
-    /// Offset that the next record will get (high watermark).
+    /// Returns the offset after the last record (Kafka's high watermark).
     pub fn end_offset(&self) -> Offset {
         self.end_offset
     }
 
-    /// How many offsets lie between start and end. On a compacted topic some of them hold no record.
+    /// Returns the number of offsets from start to end. On a compacted topic, some of them have no record.
     pub fn records(&self) -> i64 {
         self.end_offset.get() - self.start_offset.get()
     }
@@ -65,7 +64,7 @@ impl PartitionInfo {
 
 type Partitions = BTreeMap<PartitionId, PartitionInfo>;
 
-/// Reads page after page until the service's total is reached, all of them under one deadline.
+/// Reads pages until the service's total is reached, with one deadline.
 pub(crate) async fn all_pages(
     config: &Config,
     instance_id: InstanceId,
@@ -74,17 +73,25 @@ pub(crate) async fn all_pages(
     let deadline = call::after(config.call_timeout);
     let mut partitions = Partitions::new();
     for _ in 0..MAX_PAGES {
-        let page = page(config, deadline, &instance_id, &topic, partitions.len()).await?;
-        let is_whole = add(&mut partitions, &page.value)
+        let skip = i32::try_from(partitions.len()).map_err(|_| invalid_list("it is too long"))?;
+        let (instance_id, topic) = (instance_id.as_str(), topic.as_str());
+        let send = async |client: raw::Client, project_id: ProjectId| {
+            let project_id = project_id.as_str();
+            client
+                .list_topic_partitions(project_id, instance_id, topic, Some(PAGE), Some(skip))
+                .await
+        };
+        let page = call::run(config, deadline, OPERATION, Effect::Reads, send).await?;
+        let is_complete = add(&mut partitions, &page.value)
             .map_err(|error| error.with_history(page.history.attempts, Outcome::NotApplied))?;
-        if is_whole {
+        if is_complete {
             return Ok(partitions.into_values().collect());
         }
     }
-    Err(untrusted("it has no end"))
+    Err(invalid_list("it does not end"))
 }
 
-/// Whether the list is whole with this page.
+/// Adds a page. Returns whether the list is complete.
 fn add(
     partitions: &mut Partitions,
     page: &types::ListTopicPartitionsResponse,
@@ -92,48 +99,20 @@ fn add(
     for item in &page.partitions {
         let item = partition_info(item)?;
         if partitions.insert(item.partition, item).is_some() {
-            return Err(untrusted("a partition stands on it twice"));
+            return Err(invalid_list("a partition is repeated"));
         }
     }
-    let at_its_end = page.partitions.is_empty();
+    let is_last = page.partitions.is_empty();
     let total = page.total.and_then(|total| usize::try_from(total).ok());
     match total {
         Some(total) if partitions.len() >= total => Ok(true),
-        Some(_) if at_its_end => Err(untrusted("it is shorter than it says")),
-        _ => Ok(at_its_end),
+        Some(_) if is_last => Err(invalid_list("it is shorter than its total")),
+        _ => Ok(is_last),
     }
 }
 
-async fn page(
-    config: &Config,
-    deadline: Instant,
-    instance_id: &InstanceId,
-    topic: &TopicName,
-    skip: usize,
-) -> Result<Answered<types::ListTopicPartitionsResponse>, Error> {
-    let skip = i32::try_from(skip).map_err(|_| untrusted("it is too long"))?;
-    call::run(
-        config,
-        deadline,
-        OPERATION,
-        Effect::Reads,
-        |client, project| async move {
-            client
-                .list_topic_partitions(
-                    project.id.as_str(),
-                    instance_id.as_str(),
-                    topic.as_str(),
-                    Some(PAGE),
-                    Some(skip),
-                )
-                .await
-        },
-    )
-    .await
-}
-
-fn untrusted(what: &str) -> Error {
-    let message = format!("the list of partitions cannot be trusted: {what}");
+fn invalid_list(reason: &str) -> Error {
+    let message = format!("the list of partitions is not valid: {reason}");
     Error::new(ErrorKind::InvalidAnswer, Outcome::NotApplied, message)
 }
 
@@ -141,7 +120,7 @@ fn partition_info(item: &types::TopicPartition) -> Result<PartitionInfo, Error> 
     let (Some(partition), Some(start_offset), Some(end_offset)) =
         (item.partition, item.start_offset, item.last_offset)
     else {
-        return Err(untrusted("an item lacks a number"));
+        return Err(invalid_list("an item has no partition or offset"));
     };
     let numbers = (
         PartitionId::new(partition),
@@ -156,6 +135,8 @@ fn partition_info(item: &types::TopicPartition) -> Result<PartitionInfo, Error> 
                 end_offset,
             })
         }
-        _ => Err(untrusted("a number or a span is negative")),
+        _ => Err(invalid_list(
+            "a number is negative, or the end offset is before the start offset",
+        )),
     }
 }

@@ -1,14 +1,13 @@
 use std::fmt;
 
-/// What a failed deletion has done to the records, as far as the client can know.
+/// What is known about the records after a deletion failed.
 ///
-/// It covers the whole call, over all attempts: one attempt that may have reached the service makes
-/// the outcome [`Unknown`](Self::Unknown), whatever failure came after it. A call that only reads is always
-/// `NotApplied`.
+/// It covers all attempts of the call: one attempt that may have reached the service makes the outcome
+/// [`Unknown`](Self::Unknown), whatever happened after it. A call that only reads is always `NotApplied`.
 ///
 #[doc = include_str!("outcome.md")]
 ///
-/// Each failed partition of a 200 has an outcome of its own, see
+/// Each failed partition of a 200 also has an outcome: see
 /// [`PartitionDeletion::outcome`](crate::PartitionDeletion::outcome).
 ///
 /// ```
@@ -16,9 +15,9 @@ use std::fmt;
 ///
 /// fn advice(error: &Error) -> &'static str {
 ///     match error.outcome() {
-///         Outcome::NotApplied => "mend the cause and run it again",
+///         Outcome::NotApplied => "fix the cause and run it again",
 ///         Outcome::Partial => "run it again for the partitions that failed",
-///         _ => "look at the partitions before anything else",
+///         _ => "list the partitions first",
 ///     }
 /// }
 /// ```
@@ -27,15 +26,15 @@ use std::fmt;
 pub enum Outcome {
     /// Nothing was deleted.
     NotApplied,
-    /// Some partitions were deleted and the others certainly were not; each failed partition says so.
+    /// Some partitions were deleted, and the others were not. Each failed partition has its own outcome.
     Partial,
-    /// Records may or may not have been deleted. Look (`list_partitions`) before repeating a deletion
-    /// of everything; a deletion below an absolute offset can simply be repeated.
+    /// Records may have been deleted. Call `list_partitions` before you repeat a deletion of everything. A deletion
+    /// before an offset can always be repeated.
     Unknown,
 }
 
 impl Outcome {
-    /// `Unknown` when either is; otherwise `self` as it stands.
+    /// `Unknown` if `earlier` is, otherwise `self`.
     pub(crate) fn after(self, earlier: Self) -> Self {
         if earlier == Self::Unknown {
             earlier

@@ -1,40 +1,57 @@
-//! One partition: what was asked for, and what became of it.
+//! The deletion target and the result of one partition.
 
 use std::borrow::Cow;
 use std::fmt;
 
+use dms_kafka_client::types::PartitionResp;
+use huaweicloud_auth::text;
+
 use crate::ids::{InvalidId, Offset, PartitionId};
 use crate::outcome::Outcome;
 
-/// What the service says when the records of a partition are deleted.
+/// The service's `result` for a partition whose records were deleted.
 const SUCCESS: &str = "success";
 
-/// A word of the answer. Nearly all of them are the same two, which take no memory.
+/// The longest result or code that is kept. Real ones are words and numbers.
+const SHOWN_WORD: usize = 128;
+
+/// A result or code. The usual two values take no memory.
 pub(crate) type Word = Cow<'static, str>;
 
-/// Kafka's codes that are given before a leader changes anything.
-const REFUSED_BY_KAFKA: [&str; 5] = ["1", "3", "17", "29", "44"];
+/// Kafka's error codes for a deletion, and whether the leader returns them before it deletes anything.
+const KAFKA_CODES: [(&str, &str, bool); 10] = [
+    ("1", "offset out of range", true),
+    ("3", "unknown topic or partition", true),
+    ("6", "not leader or follower", false),
+    ("7", "request timed out; the leader may have deleted", false),
+    ("13", "network error", false),
+    ("17", "internal topic", true),
+    ("29", "no permission on the topic", true),
+    ("44", "the topic is compacted only", true),
+    ("56", "storage error", false),
+    ("-1", "unknown server error", false),
+];
 
-/// What to delete in one partition.
+/// What a request deletes from one partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DeletionTarget {
-    /// Every record below this offset; the record at the offset stays.
+    /// All records before this offset. The record at the offset is kept.
     Before(Offset),
-    /// Every record that the partition holds when the request arrives (-1 on the wire).
+    /// All records that the partition has when the service receives the request (offset -1 in the API).
     Everything,
 }
 
 impl DeletionTarget {
-    /// Every record below `offset`.
+    /// Creates the target for all records before `offset`.
     ///
     /// # Errors
-    /// [`InvalidId`] when the offset is negative.
+    /// [`InvalidId`] if the offset is negative.
     pub fn before(offset: i64) -> Result<Self, InvalidId> {
         Offset::new(offset).map(Self::Before)
     }
 
-    /// Whether it is [`Everything`](Self::Everything).
+    /// Whether the target is [`Everything`](Self::Everything).
     pub fn is_everything(self) -> bool {
         self == Self::Everything
     }
@@ -49,7 +66,7 @@ impl fmt::Display for DeletionTarget {
     }
 }
 
-/// What became of one partition that was asked for.
+/// The result of one requested partition.
 ///
 /// ```
 /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
@@ -70,48 +87,63 @@ impl fmt::Display for DeletionTarget {
 pub struct PartitionDeletion {
     partition: PartitionId,
     target: DeletionTarget,
-    /// What the attempts before the answered one may have done.
+    /// The outcome of the attempts before the last one.
     earlier: Outcome,
-    said: Said,
+    report: Report,
 }
 
-/// What the answer says of a partition. A success takes no memory of its own, for an answer may bring 100,000 of them.
+/// What the response reports for a partition. A success needs no allocation: a response can have 100,000 of them.
 #[derive(Clone, Debug)]
-enum Said {
-    Nothing,
+enum Report {
+    Missing,
     Success { with_code: bool },
-    Otherwise(Box<Otherwise>),
+    Other(Box<OtherReport>),
 }
 
 #[derive(Clone, Debug)]
-struct Otherwise {
+struct OtherReport {
     result: Option<Word>,
     error_code: Option<Word>,
-    /// Whether several items spoke of the partition.
+    /// Whether there are several items for the partition.
     repeated: bool,
 }
 
-/// One item of the answer as the service gave it.
+/// One item of the response, with sanitized texts.
+#[derive(Clone, Debug)]
 pub(crate) struct ReportedItem {
     pub(crate) partition: Option<i32>,
     pub(crate) result: Option<Word>,
     pub(crate) error_code: Option<Word>,
 }
 
-/// How the answer stands to a partition that was asked for.
+impl ReportedItem {
+    pub(crate) fn new(item: PartitionResp, secret: Option<&str>) -> Self {
+        let sanitized = |word: Word| match text::sanitize(&word, secret.as_slice(), SHOWN_WORD) {
+            Cow::Borrowed(_) => word,
+            Cow::Owned(shown) => Cow::Owned(shown),
+        };
+        Self {
+            partition: item.partition,
+            result: item.result.map(|result| sanitized(result.into_text())),
+            error_code: item.error_code.map(|code| sanitized(code.into_text())),
+        }
+    }
+}
+
+/// The status of a requested partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PartitionStatus {
-    /// `result` is `success` and `error_code` absent, null or 0.
+    /// `result` is `success`, and `error_code` is absent, null or 0.
     Deleted,
-    /// Anything else: a failure, or an answer that contradicts itself.
+    /// Any other report: a failure, or a contradiction.
     Failed,
-    /// The answer does not speak of the partition.
+    /// The response does not contain the partition.
     NotReported,
 }
 
 impl PartitionStatus {
-    /// The status's stable name for logs and scripts.
+    /// Returns the stable name for logs and scripts.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Deleted => "deleted",
@@ -122,28 +154,27 @@ impl PartitionStatus {
 }
 
 impl PartitionDeletion {
-    /// Before the answer is read.
     pub(crate) fn new(partition: PartitionId, target: DeletionTarget, earlier: Outcome) -> Self {
         Self {
             partition,
             target,
             earlier,
-            said: Said::Nothing,
+            report: Report::Missing,
         }
     }
 
-    /// Takes an item in; a second one for the same partition is a contradiction.
+    /// Adds an item of the response. A second item for the partition is a contradiction.
     pub(crate) fn report(&mut self, item: ReportedItem) {
-        let first = matches!(self.said, Said::Nothing);
+        let first = matches!(self.report, Report::Missing);
         let deleted = first
             && item.result.as_deref() == Some(SUCCESS)
             && matches!(item.error_code.as_deref(), None | Some("0"));
-        self.said = if deleted {
-            Said::Success {
+        self.report = if deleted {
+            Report::Success {
                 with_code: item.error_code.is_some(),
             }
         } else {
-            Said::Otherwise(Box::new(Otherwise {
+            Report::Other(Box::new(OtherReport {
                 result: item.result,
                 error_code: item.error_code.filter(|_| first),
                 repeated: !first,
@@ -151,60 +182,59 @@ impl PartitionDeletion {
         };
     }
 
-    /// The partition's number.
+    /// Returns the number of the partition.
     pub fn partition(&self) -> PartitionId {
         self.partition
     }
 
-    /// What was asked for.
+    /// Returns the deletion target of the request.
     pub fn target(&self) -> DeletionTarget {
         self.target
     }
 
-    /// How the answer stands to it.
+    /// Returns the status.
     pub fn status(&self) -> PartitionStatus {
-        match self.said {
-            Said::Nothing => PartitionStatus::NotReported,
-            Said::Success { .. } => PartitionStatus::Deleted,
-            Said::Otherwise(_) => PartitionStatus::Failed,
+        match self.report {
+            Report::Missing => PartitionStatus::NotReported,
+            Report::Success { .. } => PartitionStatus::Deleted,
+            Report::Other(_) => PartitionStatus::Failed,
         }
     }
 
-    /// Whether the records are certainly deleted.
+    /// Whether the service confirmed the deletion.
     pub fn is_deleted(&self) -> bool {
-        matches!(self.said, Said::Success { .. })
+        matches!(self.report, Report::Success { .. })
     }
 
-    /// The service's word (Table 5, `result`).
+    /// Returns the service's `result`.
     pub fn result(&self) -> Option<&str> {
-        match &self.said {
-            Said::Nothing => None,
-            Said::Success { .. } => Some(SUCCESS),
-            Said::Otherwise(otherwise) => otherwise.result.as_deref(),
+        match &self.report {
+            Report::Missing => None,
+            Report::Success { .. } => Some(SUCCESS),
+            Report::Other(other) => other.result.as_deref(),
         }
     }
 
-    /// The service's code (Table 5, `error_code`) as text, whether it came as string or number. It is Kafka's
-    /// own where the service passes that on: 1 is an offset out of range, 3 an unknown partition.
+    /// Returns the service's `error_code` as text. It is usually Kafka's code: 1 is an offset out of range, 3 an unknown
+    /// partition.
     pub fn error_code(&self) -> Option<&str> {
-        match &self.said {
-            Said::Nothing => None,
-            Said::Success { with_code } => with_code.then_some("0"),
-            Said::Otherwise(otherwise) => otherwise.error_code.as_deref(),
+        match &self.report {
+            Report::Missing => None,
+            Report::Success { with_code } => with_code.then_some("0"),
+            Report::Other(other) => other.error_code.as_deref(),
         }
     }
 
-    /// What a failure has done, over all attempts of the call; `None` for a deleted partition.
+    /// Returns the outcome of a failure, over all attempts of the call. `None` if the partition was deleted.
     pub fn outcome(&self) -> Option<Outcome> {
-        match &self.said {
-            Said::Success { .. } => None,
-            Said::Nothing => Some(Outcome::Unknown),
-            Said::Otherwise(otherwise) => {
-                let refused = otherwise.result.as_deref() != Some(SUCCESS)
-                    && otherwise
-                        .error_code
-                        .as_deref()
-                        .is_some_and(|code| REFUSED_BY_KAFKA.contains(&code));
+        match &self.report {
+            Report::Success { .. } => None,
+            Report::Missing => Some(Outcome::Unknown),
+            Report::Other(other) => {
+                let refused = other.result.as_deref() != Some(SUCCESS)
+                    && KAFKA_CODES.iter().any(|&(code, _, is_refusal)| {
+                        is_refusal && other.error_code.as_deref() == Some(code)
+                    });
                 let outcome = if refused {
                     Outcome::NotApplied
                 } else {
@@ -217,40 +247,27 @@ impl PartitionDeletion {
 
     pub(crate) fn explain(&self) -> String {
         let partition = self.partition;
-        match &self.said {
-            Said::Nothing => return format!("partition {partition} was not reported"),
-            Said::Otherwise(otherwise) if otherwise.repeated => {
+        match &self.report {
+            Report::Missing => return format!("partition {partition} was not reported"),
+            Report::Other(other) if other.repeated => {
                 return format!("partition {partition} was reported more than once");
             }
             _ => {}
         }
+        let explained = |code| match KAFKA_CODES.iter().find(|known| known.0 == code) {
+            Some((_, meaning, _)) => format!("code {code} ({meaning})"),
+            None => format!("code {code}"),
+        };
         match (self.result(), self.error_code()) {
-            (Some(result), Some(code)) if result == SUCCESS || code == "0" => format!(
-                "partition {partition} has result {result} with code {code}{}",
-                meaning(code)
-            ),
-            (_, Some(code)) => format!("partition {partition} has code {code}{}", meaning(code)),
+            (Some(result), Some(code)) if result == SUCCESS || code == "0" => {
+                let code = explained(code);
+                format!("partition {partition} has result {result} with {code}")
+            }
+            (_, Some(code)) => format!("partition {partition} has {}", explained(code)),
             (Some(result), None) => {
                 format!("partition {partition} has result {result} without a code")
             }
             (None, None) => format!("partition {partition} has neither result nor code"),
         }
-    }
-}
-
-/// Kafka's names of the codes a deletion can meet.
-fn meaning(code: &str) -> &'static str {
-    match code {
-        "1" => " (offset out of range)",
-        "3" => " (unknown topic or partition)",
-        "6" => " (not leader or follower)",
-        "7" => " (request timed out; the leader may have deleted)",
-        "13" => " (network error)",
-        "17" => " (internal topic)",
-        "29" => " (no permission on the topic)",
-        "44" => " (the topic is compacted only)",
-        "56" => " (storage error)",
-        "-1" => " (unknown server error)",
-        _ => "",
     }
 }

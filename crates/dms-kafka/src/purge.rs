@@ -1,4 +1,4 @@
-//! Deletions by the thousand: rows in, requests of one topic each, results as they come.
+//! Deletes from many partitions and topics: groups rows into requests, and returns a result for each request.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -17,31 +17,30 @@ use crate::error::Error;
 use crate::ids::{InstanceId, InvalidId, PartitionId, TopicName, validated};
 use crate::partition::DeletionTarget;
 
-/// The console deletes from no more partitions at once.
+/// The limit of the vendor's console.
 const PARTITIONS_PER_REQUEST: usize = 10;
 const CONCURRENCY: usize = 4;
 const WINDOW: usize = 1000;
 const LARGEST_WINDOW: usize = 1_000_000;
 
-/// One row of a [`Purge`]: a partition of a topic, and what to delete in it.
+/// One row of a [`Purge`]: a partition and its deletion target.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PurgeTarget {
-    /// The topic's name.
+    /// The topic.
     pub topic: TopicName,
-    /// The partition's number.
+    /// The partition.
     pub partition: PartitionId,
-    /// What to delete in it.
+    /// The deletion target.
     pub target: DeletionTarget,
-    /// The caller's own number of the row, such as its place in a file. It is never sent; requests and results give
-    /// it back.
+    /// A number that the caller chooses, such as the line of a file. It is not sent. Requests and results return it.
     pub row: u64,
 }
 
 impl PurgeTarget {
-    /// A row from its three parts, with the number 0.
+    /// Creates a row with the number 0.
     ///
     /// # Errors
-    /// [`InvalidId`] when the topic or the partition breaks its rule.
+    /// [`InvalidId`] if the topic or the partition is invalid.
     pub fn new(
         topic: impl TryInto<TopicName, Error: Into<InvalidId>>,
         partition: impl TryInto<PartitionId, Error: Into<InvalidId>>,
@@ -55,7 +54,7 @@ impl PurgeTarget {
         })
     }
 
-    /// Gives the row a number of the caller's.
+    /// Sets the number of the row.
     #[must_use]
     pub fn with_row(mut self, row: u64) -> Self {
         self.row = row;
@@ -63,12 +62,11 @@ impl PurgeTarget {
     }
 }
 
-/// Any number of deletions over any topics of an instance; made by [`Client::purge`](crate::Client::purge).
+/// Any number of deletions in any topics of an instance. Created by [`Client::purge`](crate::Client::purge).
 ///
-/// Rows are gathered by topic within a window, cut into requests and sent a few at a time. Absolute offsets
-/// and [`Everything`](DeletionTarget::Everything) go in separate requests, so that the former are retried
-/// freely. No order is kept between requests. Memory is bounded by window and concurrency, not by the number
-/// of rows.
+/// Rows of one topic within a window are grouped into requests, and several requests are sent at the same time. Offsets
+/// and [`Everything`](DeletionTarget::Everything) are sent in separate requests, so that deletions before an offset can
+/// be retried. Requests have no order. Memory depends on window and concurrency, not on the number of rows.
 ///
 /// ```
 /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
@@ -89,7 +87,7 @@ impl PurgeTarget {
 /// # Ok::<(), dms_kafka::Error>(()) }).unwrap();
 /// ```
 #[derive(Clone, Debug)]
-#[must_use = "nothing is deleted until the results of run() are awaited"]
+#[must_use = "nothing is sent until the results of run() are awaited"]
 pub struct Purge {
     config: Arc<Config>,
     instance_id: Result<InstanceId, InvalidId>,
@@ -109,25 +107,25 @@ impl Purge {
         }
     }
 
-    /// How many partitions one request names at most. Default: 10; 0 counts as 1.
+    /// Sets the maximum number of partitions in one request. Default: 10; 0 counts as 1.
     pub fn with_partitions_per_request(mut self, partitions: usize) -> Self {
         self.partitions_per_request = partitions.max(1);
         self
     }
 
-    /// How many requests are under way at once. Default: 4; 0 counts as 1.
+    /// Sets the number of concurrent requests. Default: 4; 0 counts as 1.
     pub fn with_concurrency(mut self, requests: usize) -> Self {
         self.concurrency = requests.max(1);
         self
     }
 
-    /// Within how many rows those of one topic are gathered. Default: 1,000; from 1 to 1,000,000.
+    /// Sets the number of rows within which the rows of a topic are grouped. Default: 1,000; from 1 to 1,000,000.
     pub fn with_window(mut self, rows: usize) -> Self {
         self.window = rows.clamp(1, LARGEST_WINDOW);
         self
     }
 
-    /// Deletes what the rows name. Nothing is sent before the results are asked for.
+    /// Sends the rows. Nothing is sent until the results are awaited.
     pub fn run<I>(self, rows: I) -> PurgeResults
     where
         I: IntoIterator<Item = PurgeTarget>,
@@ -136,8 +134,7 @@ impl Purge {
         self.run_stream(stream::iter(rows))
     }
 
-    /// As [`run`](Self::run), for rows that arrive over time. What is there is sent without waiting for a full
-    /// window.
+    /// Sends a stream of rows. Rows that are ready are sent without waiting for a full window.
     pub fn run_stream(
         self,
         rows: impl Stream<Item = PurgeTarget> + Send + 'static,
@@ -151,8 +148,8 @@ impl Purge {
         PurgeResults { results }
     }
 
-    /// The requests that [`run_stream`](Self::run_stream) would send, for callers that must do something before or
-    /// after each of them, or stop between two.
+    /// Returns the requests that [`run_stream`](Self::run_stream) would send. Use it to run code before or after each
+    /// request, or to stop between requests.
     ///
     /// ```
     /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
@@ -182,96 +179,123 @@ impl Purge {
         rows: impl Stream<Item = PurgeTarget> + Send + 'static,
     ) -> impl Stream<Item = PurgeRequest> + Send + 'static {
         rows.ready_chunks(self.window)
-            .flat_map(move |rows| stream::iter(groups(rows, self.partitions_per_request)))
-            .map(move |group| PurgeRequest {
-                config: Arc::clone(&self.config),
-                instance_id: self.instance_id.clone(),
-                group,
-            })
+            .flat_map(move |rows| stream::iter(self.group(rows)))
+    }
+
+    /// Groups rows into requests of one topic and one kind of target, in the order of their first rows.
+    ///
+    /// A repeated partition goes into another request.
+    fn group(&self, rows: Vec<PurgeTarget>) -> Vec<PurgeRequest> {
+        let mut requests: Vec<PurgeRequest> = Vec::new();
+        let mut open: HashMap<(TopicName, bool), usize> = HashMap::new();
+        let mut named: HashSet<(usize, PartitionId)> = HashSet::new();
+        // Rows of one topic are usually adjacent. Then the request of the previous row fits.
+        let mut last = None;
+        for row in rows {
+            let everything = row.target.is_everything();
+            let of_last = last.filter(|&at: &usize| {
+                requests[at].topic == row.topic && requests[at].deletes_everything() == everything
+            });
+            let at = of_last
+                .or_else(|| open.get(&(row.topic.clone(), everything)).copied())
+                .filter(|&at| requests[at].targets.len() < self.partitions_per_request)
+                .filter(|&at| named.insert((at, row.partition)));
+            let at = at.unwrap_or_else(|| {
+                let at = requests.len();
+                open.insert((row.topic.clone(), everything), at);
+                named.insert((at, row.partition));
+                requests.push(PurgeRequest {
+                    config: Arc::clone(&self.config),
+                    instance_id: self.instance_id.clone(),
+                    topic: row.topic,
+                    targets: Vec::new(),
+                    rows: Vec::new(),
+                });
+                at
+            });
+            requests[at].targets.push((row.partition, row.target));
+            requests[at].rows.push(row.row);
+            last = Some(at);
+        }
+        requests
     }
 }
 
-/// One request of a [`Purge`] that is yet to be sent; made by [`Purge::requests`].
+/// One request of a [`Purge`], not sent yet. Created by [`Purge::requests`].
 #[derive(Debug)]
-#[must_use = "nothing is deleted until send() is awaited"]
+#[must_use = "nothing is sent until send() is awaited"]
 pub struct PurgeRequest {
     config: Arc<Config>,
     instance_id: Result<InstanceId, InvalidId>,
-    group: Group,
-}
-
-/// The rows of one request.
-#[derive(Debug)]
-struct Group {
     topic: TopicName,
     targets: Vec<(PartitionId, DeletionTarget)>,
     rows: Vec<u64>,
 }
 
 impl PurgeRequest {
-    /// The topic.
+    /// Returns the topic.
     pub fn topic(&self) -> &str {
-        self.group.topic.as_str()
+        self.topic.as_str()
     }
 
-    /// The partitions that the request names.
+    /// Returns the partitions of the request and their deletion targets.
     pub fn targets(&self) -> &[(PartitionId, DeletionTarget)] {
-        &self.group.targets
+        &self.targets
     }
 
-    /// The numbers that the caller gave the rows, in the order of [`targets`](Self::targets).
+    /// Returns the numbers of the rows ([`PurgeTarget::row`]), in the order of [`targets`](Self::targets).
     pub fn rows(&self) -> &[u64] {
-        &self.group.rows
+        &self.rows
     }
 
-    /// Whether the request deletes everything from its partitions. Then all of its targets do, and repeating it
-    /// deletes what was written since.
+    /// Whether all targets of the request are [`Everything`](DeletionTarget::Everything). Repeating such a request also
+    /// deletes records that were written since.
     pub fn deletes_everything(&self) -> bool {
-        self.group.deletes_everything()
+        self.targets
+            .first()
+            .is_some_and(|(_, target)| target.is_everything())
     }
 
-    /// The request that [`send`](Self::send) would send, for a dry run. Nothing is sent.
+    /// Returns the request that [`send`](Self::send) would send, for a dry run. Nothing is sent.
     ///
     /// # Errors
-    /// As [`DeleteMessages::to_request`].
+    /// Those of [`DeleteMessages::to_request`].
     pub fn to_request(&self) -> Result<PreparedRequest, Error> {
         self.call().to_request()
     }
 
-    /// Sends the request and judges the answer.
+    /// Sends the request.
     pub async fn send(self) -> PurgeResult {
         PurgeResult {
             result: self.call().send().await,
-            group: self.group,
+            request: self,
         }
     }
 
     fn call(&self) -> DeleteMessages {
-        let Group { topic, targets, .. } = &self.group;
         DeleteMessages::new(
             Arc::clone(&self.config),
             self.instance_id.clone(),
-            Ok(topic.clone()),
-            targets.clone(),
+            Ok(self.topic.clone()),
+            self.targets.clone(),
         )
     }
 }
 
-/// The results of a [`Purge`], one for each request, as they come.
+/// The results of a [`Purge`], one for each request, in the order of completion.
 ///
-/// A [`Stream`], with a [`next`](Self::next) of its own for those who need no more. Dropping it abandons the
-/// requests under way, whose outcome is then unknown, and sends no other.
+/// It is a [`Stream`] and also has a method [`next`](Self::next). Dropping it aborts the requests in progress, whose
+/// outcome is then unknown, and sends no further requests.
 ///
-/// Requests go on only while a result is awaited, and their time-outs run all the same: who works longer on a
-/// result than an attempt may take, reads results in a task of their own and hands them on.
-#[must_use = "nothing is deleted until the results are awaited"]
+/// Requests make progress only while a result is awaited, but their timeouts continue. If handling a result can take
+/// longer than the attempt timeout, read results in a separate task.
+#[must_use = "nothing is sent until the results are awaited"]
 pub struct PurgeResults {
     results: BoxStream<'static, PurgeResult>,
 }
 
 impl PurgeResults {
-    /// The next result; `None` after the last. Dropping the future loses nothing: the next call goes on where
-    /// it stopped.
+    /// Returns the next result, or `None` after the last one. Cancel safe: no result is lost if the future is dropped.
     pub async fn next(&mut self) -> Option<PurgeResult> {
         self.results.next().await
     }
@@ -291,148 +315,43 @@ impl fmt::Debug for PurgeResults {
     }
 }
 
-/// What became of one request of a [`Purge`].
+/// The result of one request of a [`Purge`].
 #[derive(Debug)]
-#[must_use = "a request may have failed: look at it"]
+#[must_use = "the request may have failed"]
 pub struct PurgeResult {
-    group: Group,
+    request: PurgeRequest,
     result: Result<Deletion, Error>,
 }
 
 impl PurgeResult {
-    /// The topic.
+    /// Returns the topic.
     pub fn topic(&self) -> &str {
-        self.group.topic.as_str()
+        self.request.topic()
     }
 
-    /// The partitions that the request named.
+    /// Returns the partitions of the request and their deletion targets.
     pub fn targets(&self) -> &[(PartitionId, DeletionTarget)] {
-        &self.group.targets
+        &self.request.targets
     }
 
-    /// The numbers that the caller gave the rows ([`PurgeTarget::row`]), in the order of [`targets`](Self::targets).
+    /// Returns the numbers of the rows ([`PurgeTarget::row`]), in the order of [`targets`](Self::targets).
     pub fn rows(&self) -> &[u64] {
-        &self.group.rows
+        &self.request.rows
     }
 
-    /// The judged answer.
+    /// Returns the results of the partitions.
     ///
     /// # Errors
-    /// The error of the call. As with [`DeleteMessages::send`](crate::DeleteMessages::send), failed
-    /// partitions are found in the [`Deletion`].
+    /// The error of the call. As with [`DeleteMessages::send`], failed partitions are part of the [`Deletion`].
     pub fn deletion(&self) -> Result<&Deletion, &Error> {
         self.result.as_ref()
     }
 
-    /// The judged answer, taken out.
+    /// Returns the results of the partitions by value.
     ///
     /// # Errors
-    /// As [`deletion`](Self::deletion).
+    /// Those of [`deletion`](Self::deletion).
     pub fn into_deletion(self) -> Result<Deletion, Error> {
         self.result
-    }
-}
-
-impl Group {
-    fn deletes_everything(&self) -> bool {
-        self.targets
-            .first()
-            .is_some_and(|(_, target)| target.is_everything())
-    }
-}
-
-/// Cuts rows into requests of one topic and one kind of target, in the order of their first rows.
-///
-/// A partition that is named again goes into a request of its own.
-fn groups(rows: Vec<PurgeTarget>, partitions_per_request: usize) -> Vec<Group> {
-    let mut groups: Vec<Group> = Vec::new();
-    let mut open: HashMap<(TopicName, bool), usize> = HashMap::new();
-    let mut named: HashSet<(usize, PartitionId)> = HashSet::new();
-    // Rows of one topic mostly stand together: then the group is that of the row before.
-    let mut last = None;
-    for row in rows {
-        let PurgeTarget {
-            topic,
-            partition,
-            target,
-            row,
-        } = row;
-        let everything = target.is_everything();
-        let of_last = last.filter(|&at: &usize| {
-            groups[at].topic == topic && groups[at].deletes_everything() == everything
-        });
-        let at = of_last
-            .or_else(|| open.get(&(topic.clone(), everything)).copied())
-            .filter(|&at| groups[at].targets.len() < partitions_per_request)
-            .filter(|&at| named.insert((at, partition)));
-        let at = at.unwrap_or_else(|| {
-            let at = groups.len();
-            open.insert((topic.clone(), everything), at);
-            named.insert((at, partition));
-            groups.push(Group {
-                topic,
-                targets: Vec::new(),
-                rows: Vec::new(),
-            });
-            at
-        });
-        groups[at].targets.push((partition, target));
-        groups[at].rows.push(row);
-        last = Some(at);
-    }
-    groups
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Rows of a topic, a partition and an offset, where `None` is everything.
-    fn cut(
-        rows: &[(&'static str, i32, Option<i64>)],
-    ) -> Result<Vec<(TopicName, Vec<i32>)>, InvalidId> {
-        let row = |&(topic, partition, offset): &(&str, i32, Option<i64>)| {
-            let target = offset.map_or(Ok(DeletionTarget::Everything), DeletionTarget::before)?;
-            PurgeTarget::new(topic, partition, target)
-        };
-        let rows = rows.iter().map(row).collect::<Result<_, _>>()?;
-        let requests = groups(rows, 2).into_iter().map(|request| {
-            let partitions = request.targets.iter().map(|target| target.0.get());
-            (request.topic, partitions.collect())
-        });
-        Ok(requests.collect())
-    }
-
-    #[test]
-    fn rows_are_gathered_by_topic_and_kind_and_cut_at_the_limit() -> Result<(), InvalidId> {
-        let cases = [
-            (
-                &[
-                    ("a", 0, Some(1)),
-                    ("b", 0, Some(1)),
-                    ("a", 1, Some(1)),
-                    ("a", 2, Some(1)),
-                ][..],
-                &[("a", &[0, 1][..]), ("b", &[0]), ("a", &[2])][..],
-            ),
-            (
-                &[("a", 0, Some(1)), ("a", 1, None), ("a", 2, Some(1))],
-                &[("a", &[0, 2]), ("a", &[1])],
-            ),
-            // A partition that is named again.
-            (
-                &[("a", 0, Some(1)), ("a", 0, Some(2)), ("a", 1, Some(2))],
-                &[("a", &[0]), ("a", &[0, 1])],
-            ),
-        ];
-        for (rows, expected) in cases {
-            let requests = cut(rows)?;
-            let requests: Vec<(&str, &[i32])> = requests
-                .iter()
-                .map(|(topic, partitions)| (topic.as_str(), &partitions[..]))
-                .collect();
-            assert_eq!(requests, expected, "{rows:?}");
-        }
-        Ok(())
     }
 }

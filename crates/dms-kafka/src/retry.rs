@@ -1,26 +1,25 @@
-//! When to try again: a policy, and a pure function that decides.
+//! Whether and when to retry.
 
 use std::time::Duration;
 
 use crate::outcome::Outcome;
 
-/// How often and how soon a failed attempt is repeated. The call's deadline bounds all of it.
+/// When a failed attempt is retried. The deadline of the call limits all attempts.
 ///
-/// Only what is worth repeating is repeated: 429, 502, 503, 504, flow control (`DMS.10240407`), failed
-/// connections and, where repeating cannot delete more than was named, 408, time-outs of an attempt and
-/// broken connections. The pause doubles
-/// from `base` to `cap` and is drawn at random from zero up to that (full jitter), but is never
-/// shorter than the service's `Retry-After`. A pause that would end after the deadline ends the call at once.
+/// These failures are retried: 429, flow control (`DMS.10240407`), and failure to connect. These are only retried if a
+/// retry cannot delete other records: 408, 502, 503, 504, the attempt timeout and broken connections. The upper
+/// bound of the pause doubles from `base` to `cap`, and the pause is random between zero and this bound (full jitter),
+/// but not shorter than the service's `Retry-After`. If the pause would end after the deadline, the call fails at once.
 ///
-/// 400 and 403 are never repeated, nor is 401 with an access key: more than five wrong signatures lock a key for
-/// five minutes. A refused token is renewed and the request repeated once, if the provider has another.
+/// 400 and 403 are not retried. 401 with an access key is not retried either: more than five wrong signatures lock the
+/// key for five minutes. A rejected token is renewed and the request sent again once, if the provider has a new token.
 ///
 /// ```
 /// use std::time::Duration;
 /// use dms_kafka::RetryPolicy;
 ///
-/// let patient = RetryPolicy::default().with_max_attempts(6).with_cap(Duration::from_secs(30));
-/// assert_eq!(patient.max_attempts(), 6);
+/// let policy = RetryPolicy::default().with_max_attempts(6).with_cap(Duration::from_secs(30));
+/// assert_eq!(policy.max_attempts(), 6);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RetryPolicy {
@@ -30,7 +29,7 @@ pub struct RetryPolicy {
 }
 
 impl Default for RetryPolicy {
-    /// Three attempts; pauses from 200 ms up to 10 s.
+    /// Three attempts, `base` 200 ms, `cap` 10 s.
     fn default() -> Self {
         Self {
             max_attempts: 3,
@@ -41,78 +40,67 @@ impl Default for RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// One attempt, no retry.
+    /// Returns the policy of one attempt and no retries.
     pub fn never() -> Self {
         Self::default().with_max_attempts(1)
     }
 
-    /// At most `attempts` in all, the first one included; 0 counts as 1.
+    /// Sets the maximum number of attempts, including the first one; 0 counts as 1.
     #[must_use]
     pub fn with_max_attempts(mut self, attempts: u32) -> Self {
         self.max_attempts = attempts.max(1);
         self
     }
 
-    /// The upper bound of the first pause.
+    /// Sets the upper bound of the first pause.
     #[must_use]
     pub fn with_base(mut self, base: Duration) -> Self {
         self.base = base;
         self
     }
 
-    /// The upper bound of every pause that the service does not ask for itself.
+    /// Sets the upper bound of all pauses. A longer `Retry-After` overrides it.
     #[must_use]
     pub fn with_cap(mut self, cap: Duration) -> Self {
         self.cap = cap;
         self
     }
 
-    /// How many attempts are made at most.
+    /// Returns the maximum number of attempts.
     pub fn max_attempts(&self) -> u32 {
         self.max_attempts
     }
 }
 
-/// All that the decision depends on.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Situation {
     /// Attempts made so far, at least 1.
     pub(crate) attempts: u32,
-    /// Whether the last failure is of a kind that may pass.
+    /// Whether the last failure may be temporary.
     pub(crate) retryable: bool,
-    /// Of the whole call so far.
+    /// Over all attempts.
     pub(crate) outcome: Outcome,
-    /// Whether repeating the request cannot delete more than it named.
+    /// Whether a repeated request deletes no other records.
     pub(crate) idempotent: bool,
-    /// What the service asked for.
     pub(crate) retry_after: Option<Duration>,
-    /// What remains of the call's deadline.
+    /// The time until the deadline of the call.
     pub(crate) time_left: Duration,
     /// A random number from 0 to 1.
     pub(crate) jitter: f64,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Decision {
-    RetryAfter(Duration),
-    Stop,
-}
-
-/// Whether to try again, and when.
-pub(crate) fn decide(policy: &RetryPolicy, now: &Situation) -> Decision {
+/// Returns the pause before the next attempt, or `None` for no further attempt.
+pub(crate) fn pause(policy: &RetryPolicy, now: &Situation) -> Option<Duration> {
     let safe = now.idempotent || now.outcome == Outcome::NotApplied;
     if !now.retryable || !safe || now.attempts >= policy.max_attempts {
-        return Decision::Stop;
+        return None;
     }
     let doublings = (now.attempts - 1).min(16);
     let bound = policy.base.saturating_mul(1 << doublings).min(policy.cap);
     let pause = Duration::try_from_secs_f64(bound.as_secs_f64() * now.jitter)
         .unwrap_or(Duration::MAX)
         .max(now.retry_after.unwrap_or_default());
-    if pause >= now.time_left {
-        return Decision::Stop;
-    }
-    Decision::RetryAfter(pause)
+    (pause < now.time_left).then_some(pause)
 }
 
 #[cfg(test)]
@@ -121,8 +109,8 @@ mod tests {
 
     const HOUR: Duration = Duration::from_secs(3600);
 
-    /// Decides after one failure that may be repeated, with this difference.
-    fn decide_when(policy: &RetryPolicy, change: impl FnOnce(&mut Situation)) -> Decision {
+    /// The pause after one retryable failure, changed by `change`.
+    fn pause_when(policy: &RetryPolicy, change: impl FnOnce(&mut Situation)) -> Option<Duration> {
         let mut situation = Situation {
             attempts: 1,
             retryable: true,
@@ -133,18 +121,18 @@ mod tests {
             jitter: 1.0,
         };
         change(&mut situation);
-        decide(policy, &situation)
+        pause(policy, &situation)
     }
 
-    fn retry_in(millis: u64) -> Decision {
-        Decision::RetryAfter(Duration::from_millis(millis))
+    const fn millis(millis: u64) -> Duration {
+        Duration::from_millis(millis)
     }
 
     #[test]
-    fn a_failure_is_repeated_only_when_that_is_useful_and_safe() {
+    fn a_failure_is_retried_only_if_useful_and_safe() {
         use Outcome::{NotApplied, Unknown};
-        // retryable, idempotent, outcome, attempts => repeated
-        for (retryable, idempotent, outcome, attempts, repeated) in [
+        // retryable, idempotent, outcome, attempts => retried
+        for (retryable, idempotent, outcome, attempts, retried) in [
             (true, true, NotApplied, 1, true),
             (true, true, Unknown, 1, true),
             (true, false, NotApplied, 1, true),
@@ -154,20 +142,20 @@ mod tests {
             (true, true, NotApplied, 3, false),
             (true, true, NotApplied, u32::MAX, false),
         ] {
-            let decision = decide_when(&RetryPolicy::default(), |now| {
+            let pause = pause_when(&RetryPolicy::default(), |now| {
                 now.retryable = retryable;
                 now.idempotent = idempotent;
                 now.outcome = outcome;
                 now.attempts = attempts;
             });
             let case = (retryable, idempotent, outcome, attempts);
-            assert_eq!(decision != Decision::Stop, repeated, "{case:?}");
+            assert_eq!(pause.is_some(), retried, "{case:?}");
         }
     }
 
     #[test]
-    fn never_means_one_attempt() {
-        assert_eq!(decide_when(&RetryPolicy::never(), |_| ()), Decision::Stop);
+    fn without_retries_there_is_one_attempt() {
+        assert_eq!(pause_when(&RetryPolicy::never(), |_| ()), None);
     }
 
     #[test]
@@ -181,50 +169,46 @@ mod tests {
             (7, 10_000),
             (1_000_000, 10_000),
         ] {
-            for (jitter, pause) in [(1.0, bound), (0.5, bound / 2), (0.0, 0)] {
-                let decision = decide_when(&policy, |now| {
+            for (jitter, expected) in [(1.0, bound), (0.5, bound / 2), (0.0, 0)] {
+                let pause = pause_when(&policy, |now| {
                     now.attempts = attempts;
                     now.jitter = jitter;
                 });
-                assert_eq!(decision, retry_in(pause), "after {attempts}, {jitter}");
+                assert_eq!(pause, Some(millis(expected)), "after {attempts}, {jitter}");
             }
         }
     }
 
     #[test]
-    fn the_services_pause_is_a_lower_bound_even_beyond_the_cap() {
-        for (seconds, decision) in [
-            (0, retry_in(200)),
-            (60, retry_in(60_000)),
-            (u64::MAX, Decision::Stop),
+    fn retry_after_is_a_lower_bound_even_above_the_cap() {
+        for (seconds, expected) in [
+            (0, Some(millis(200))),
+            (60, Some(millis(60_000))),
+            (u64::MAX, None),
         ] {
-            let asked = decide_when(&RetryPolicy::default(), |now| {
+            let pause = pause_when(&RetryPolicy::default(), |now| {
                 now.retry_after = Some(Duration::from_secs(seconds));
             });
-            assert_eq!(asked, decision, "{seconds}");
+            assert_eq!(pause, expected, "{seconds}");
         }
     }
 
     #[test]
-    fn no_pause_that_ends_after_the_deadline() {
-        for (millis, decision) in [
-            (201, retry_in(200)),
-            (200, Decision::Stop),
-            (0, Decision::Stop),
-        ] {
-            let late = decide_when(&RetryPolicy::default(), |now| {
-                now.time_left = Duration::from_millis(millis);
+    fn a_pause_ends_before_the_deadline() {
+        for (left, expected) in [(201, Some(millis(200))), (200, None), (0, None)] {
+            let pause = pause_when(&RetryPolicy::default(), |now| {
+                now.time_left = Duration::from_millis(left);
             });
-            assert_eq!(late, decision, "{millis}");
+            assert_eq!(pause, expected, "{left}");
         }
     }
 
     #[test]
-    fn no_policy_makes_it_panic() {
+    fn extreme_durations_do_not_panic() {
         let policy = RetryPolicy::default()
             .with_max_attempts(u32::MAX)
             .with_base(Duration::MAX)
             .with_cap(Duration::MAX);
-        assert_eq!(decide_when(&policy, |_| ()), Decision::Stop);
+        assert_eq!(pause_when(&policy, |_| ()), None);
     }
 }

@@ -1,33 +1,31 @@
-//! Reads the error bodies that the service and the gateways before it send.
+//! Parses the error bodies of the service and its gateways.
 
 use serde_json::{Map, Value};
 
-/// What an error body says.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct ServiceError {
     pub(crate) code: Option<String>,
     pub(crate) message: Option<String>,
     pub(crate) request_id: Option<String>,
-    /// Why permission was denied, readable for administrators only.
     pub(crate) encoded_authorization_message: Option<String>,
 }
 
-/// The spellings of code and message, the service's own first.
+/// The field names of code and message, in order of precedence.
 const PAIRS: [(&str, &str); 3] = [
     ("error_code", "error_msg"),
     ("errorCode", "errorMsg"),
     ("code", "message"),
 ];
 
-/// How deep nested objects are searched.
+/// The depth to which nested objects are searched.
 const MAX_DEPTH: usize = 8;
 
-/// No real error body is longer, and a parsed one takes many times its size.
+/// A longer body is not parsed: parsing takes many times its size in memory.
 const MAX_BODY: usize = 1024 * 1024;
 
 impl ServiceError {
-    /// Finds code and message: a pair of the top level before one of a nested object, a pair with a code
-    /// before a message alone.
+    /// Finds code and message. Outer objects have precedence over nested ones, and pairs with a code over messages without
+    /// one.
     pub(crate) fn parse(body: &[u8]) -> Self {
         if body.len() > MAX_BODY {
             return Self::default();
@@ -35,17 +33,18 @@ impl ServiceError {
         let Ok(Value::Object(object)) = serde_json::from_slice(body) else {
             return Self::default();
         };
-        let coded = |object: &Map<String, Value>| pair(object).filter(|(code, _)| code.is_some());
-        let (code, message) = search(&object, MAX_DEPTH, &coded)
-            .or_else(|| search(&object, MAX_DEPTH, &pair))
-            .unwrap_or_default();
+        let mut objects = Vec::new();
+        collect(&object, MAX_DEPTH, &mut objects);
+        let pairs = || objects.iter().copied().filter_map(pair);
+        let coded = pairs().find(|(code, _)| code.is_some());
+        let (code, message) = coded.or_else(|| pairs().next()).unwrap_or_default();
+        let mut explained = objects.iter().copied();
         Self {
             code,
             message,
             request_id: text(&object, "request_id"),
-            encoded_authorization_message: search(&object, MAX_DEPTH, &|object| {
-                text(object, "encoded_authorization_message")
-            }),
+            encoded_authorization_message: explained
+                .find_map(|object| text(object, "encoded_authorization_message")),
         }
     }
 }
@@ -57,24 +56,25 @@ fn pair(object: &Map<String, Value>) -> Option<(Option<String>, Option<String>)>
         .find(|(code, message)| code.is_some() || message.is_some())
 }
 
-/// The first object, from the outside in, in which `find` finds something.
-fn search<T>(
-    object: &Map<String, Value>,
+/// Collects the object and its nested objects, outer ones first.
+fn collect<'a>(
+    object: &'a Map<String, Value>,
     depth: usize,
-    find: &dyn Fn(&Map<String, Value>) -> Option<T>,
-) -> Option<T> {
-    if let Some(found) = find(object) {
-        return Some(found);
+    found: &mut Vec<&'a Map<String, Value>>,
+) {
+    found.push(object);
+    let Some(depth) = depth.checked_sub(1) else {
+        return;
+    };
+    for value in object.values() {
+        let nested = match value {
+            Value::Array(items) => items,
+            value => std::slice::from_ref(value),
+        };
+        for nested in nested.iter().filter_map(Value::as_object) {
+            collect(nested, depth, found);
+        }
     }
-    let depth = depth.checked_sub(1)?;
-    object.values().find_map(|value| match value {
-        Value::Object(nested) => search(nested, depth, find),
-        Value::Array(items) => items
-            .iter()
-            .filter_map(Value::as_object)
-            .find_map(|nested| search(nested, depth, find)),
-        _ => None,
-    })
 }
 
 fn text(object: &Map<String, Value>, key: &str) -> Option<String> {
@@ -90,8 +90,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_shape_gives_its_code_and_message() {
-        // `code|message`, where nothing stands for none.
+    fn code_and_message_are_found_in_every_shape() {
+        // `code|message`, empty if there is none.
         for (body, expected) in [
             (r#"{"error_code":"A","error_msg":"m"}"#, "A|m"),
             (r#"{"errorCode":"A","errorMsg":"m"}"#, "A|m"),
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn depth_and_size_are_bounded() {
+    fn depth_and_size_are_limited() {
         let mut deep = r#"{"code":"A"}"#.to_owned();
         for _ in 0..100 {
             deep = format!(r#"{{"e":{deep}}}"#);

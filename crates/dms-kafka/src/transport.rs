@@ -1,4 +1,4 @@
-//! The HTTP client that takes requests to the endpoint.
+//! Creates the HTTP client.
 
 use std::time::Duration;
 
@@ -8,16 +8,14 @@ use huaweicloud_auth::ReqwestTransport;
 
 use crate::error::Error;
 
-/// Shorter than what servers keep idle connections for: a request that meets a closing connection
-/// has an unknown outcome.
+/// Shorter than the idle timeout of servers: a request on a connection that the server closes has an unknown outcome.
 const IDLE_CONNECTION: Duration = Duration::from_secs(5);
 
-/// What the caller has settled about connections.
 #[derive(Clone)]
 pub(crate) struct Transport {
     pub(crate) connect_timeout: Duration,
     pub(crate) proxy: Proxy,
-    /// PEM; trusted beside the platform's own.
+    /// PEM.
     #[cfg(feature = "rustls")]
     pub(crate) root_certificates: Vec<Vec<u8>>,
     /// PEM: certificate chain and private key.
@@ -48,29 +46,28 @@ impl Transport {
         }
     }
 
-    /// How the providers of credentials and projects speak HTTP: with the endpoint's client, unless that one
-    /// reaches no other machine.
+    /// Returns the transport of the credentials providers and the project lookup. It uses the endpoint's client, unless
+    /// that one has no TLS or no proxy.
     #[cfg(feature = "providers")]
     pub(crate) fn for_providers(
         &self,
         endpoint: &Endpoint,
         http: &reqwest::Client,
     ) -> Result<ReqwestTransport, Error> {
+        let reaches_all = !endpoint.is_loopback() && !endpoint.is_plaintext();
         #[cfg(feature = "reqwest")]
-        if self.http_client.is_some() {
+        let reaches_all = reaches_all || self.http_client.is_some();
+        if reaches_all {
             return Ok(ReqwestTransport::with_client(http.clone()));
         }
-        if !endpoint.is_loopback() && !endpoint.is_plaintext() {
-            return Ok(ReqwestTransport::with_client(http.clone()));
-        }
-        // Made at the first request, so that a call to this machine loads no TLS roots.
+        // Its client is created at the first request, so a call to loopback loads no root certificates.
         if self.is_default() {
             return Ok(ReqwestTransport::new());
         }
         self.new_client(None).map(ReqwestTransport::with_client)
     }
 
-    /// An HTTP client that sends each request at most once and follows no redirect.
+    /// Returns an HTTP client that sends each request at most once and follows no redirects.
     pub(crate) fn http_client(&self, endpoint: &Endpoint) -> Result<reqwest::Client, Error> {
         #[cfg(feature = "reqwest")]
         if let Some(client) = &self.http_client {
@@ -79,13 +76,13 @@ impl Transport {
         #[cfg(not(feature = "rustls"))]
         if !endpoint.is_plaintext() {
             return Err(Error::invalid_input(
-                "https needs TLS, which this build leaves out: enable the feature rustls of dms-kafka",
+                "https needs TLS, which this build does not have: enable the feature rustls of dms-kafka",
             ));
         }
         self.new_client(Some(endpoint))
     }
 
-    /// For one endpoint, or for any host.
+    /// Creates a client for one endpoint, or for any host.
     fn new_client(&self, endpoint: Option<&Endpoint>) -> Result<reqwest::Client, Error> {
         let is_loopback = endpoint.is_some_and(Endpoint::is_loopback);
         let builder = reqwest::Client::builder()
@@ -103,7 +100,6 @@ impl Transport {
             .map_err(|error| unusable("the HTTP client cannot be built", error))
     }
 
-    /// Whether proxy and certificates are the environment's.
     #[cfg(feature = "providers")]
     fn is_default(&self) -> bool {
         #[cfg(feature = "rustls")]
@@ -119,14 +115,13 @@ impl Transport {
         is_loopback: bool,
     ) -> Result<reqwest::ClientBuilder, Error> {
         match &self.proxy {
-            Proxy::FromEnvironment if is_loopback => Ok(builder.no_proxy()),
-            Proxy::FromEnvironment => Ok(builder),
-            Proxy::None => Ok(builder.no_proxy()),
-            // The URL may hold a password, so no message repeats it.
+            Proxy::FromEnvironment if !is_loopback => Ok(builder),
+            Proxy::FromEnvironment | Proxy::None => Ok(builder.no_proxy()),
+            // The message does not quote the URL, which may contain a password.
             Proxy::Url(url) => match reqwest::Proxy::all(url) {
                 Ok(proxy) => Ok(builder.no_proxy().proxy(proxy)),
                 Err(_) => Err(Error::invalid_input(
-                    "the proxy is not a URL; write it like http://proxy.example.com:3128",
+                    "the proxy is not a URL: write it like http://proxy.example.com:3128",
                 )),
             },
         }
@@ -144,7 +139,7 @@ impl Transport {
                 .map_err(|error| unusable("the root certificates are not PEM", error))?;
             if parsed.is_empty() {
                 return Err(Error::invalid_input(
-                    "the root certificates hold no certificate: give PEM text with BEGIN CERTIFICATE",
+                    "the root certificates contain no certificate: use PEM text with BEGIN CERTIFICATE",
                 ));
             }
             roots.extend(parsed);
@@ -152,14 +147,14 @@ impl Transport {
         if let Some(pem) = &self.client_certificate {
             let identity = reqwest::Identity::from_pem(pem).map_err(|error| {
                 unusable(
-                    "the client certificate cannot be read: give PEM text with certificate and private key",
+                    "the client certificate is not valid: use PEM text with certificate and private key",
                     error,
                 )
             })?;
             builder = builder.identity(identity);
         }
         if is_plaintext {
-            // No connection of this client uses TLS, so loading the platform's roots would be for nothing.
+            // This client does not use TLS, so the platform's root certificates are not loaded.
             return Ok(builder.tls_certs_only([]));
         }
         Ok(builder.tls_certs_merge(roots))

@@ -1,4 +1,4 @@
-//! What goes over the wire, how often, and what a call leaves behind.
+//! The requests that a call sends, and its result.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
@@ -6,10 +6,11 @@ mod support;
 use std::collections::HashSet;
 use std::time::Duration;
 
-use dms_kafka::{Client, Deletion, DeletionTarget, Error, ErrorKind, Outcome, RetryPolicy};
+use dms_kafka::{Client, Deletion, DeletionTarget, Error, ErrorKind, Outcome};
 use serde_json::json;
 use support::{
-    DELETED, Sealed, builder, chain, delete, deleted, header, ok, read_request, requests, server,
+    DELETED, NoCredentials, builder, chain, client_without_retries, delete, deleted, header, ok,
+    read_request, requests, server,
 };
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
@@ -48,9 +49,9 @@ async fn offsets_and_partitions_are_exact_on_the_wire() {
     }
 }
 
-#[cfg(feature = "providers")]
+#[cfg(all(feature = "providers", feature = "rustls"))]
 #[test]
-fn a_request_has_a_placeholder_for_a_project_that_is_to_be_looked_up() {
+fn a_dry_run_has_a_placeholder_for_a_project_that_is_not_looked_up_yet() {
     let client = Client::builder()
         .region(dms_kafka::Region::AP_SOUTHEAST_1)
         .build()
@@ -63,7 +64,7 @@ fn a_request_has_a_placeholder_for_a_project_that_is_to_be_looked_up() {
 }
 
 #[tokio::test]
-async fn no_header_tells_more_than_it_must() {
+async fn only_the_necessary_headers_are_sent() {
     let server = server(vec![deleted(&[0])]).await;
     let client = builder(&server.uri()).build().unwrap();
     delete(&client).await.unwrap();
@@ -85,7 +86,7 @@ async fn no_header_tells_more_than_it_must() {
 }
 
 #[tokio::test]
-async fn each_attempt_is_signed_anew_and_waits_as_long_as_asked() {
+async fn each_attempt_has_its_own_signature_and_waits_for_retry_after() {
     let busy = ResponseTemplate::new(429).insert_header("Retry-After", "1");
     let server = server(vec![busy, deleted(&[0])]).await;
     let client = builder(&server.uri()).build().unwrap();
@@ -106,7 +107,7 @@ async fn each_attempt_is_signed_anew_and_waits_as_long_as_asked() {
 }
 
 #[tokio::test]
-async fn bad_input_opens_no_connection_and_names_the_rule() {
+async fn invalid_input_opens_no_connection_and_names_the_rule() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
@@ -134,15 +135,15 @@ async fn bad_input_opens_no_connection_and_names_the_rule() {
         (instance(".."), r#"instance id "..""#),
         (instance(""), r#"instance id """#),
         (instance("a/b"), r#"instance id "a/b""#),
-        (orders(), "no partition is named"),
+        (orders(), "no partition: add one"),
         (orders().before(0, -1), "use everything(partition)"),
         (orders().before(0, i64::MIN), "use everything(partition)"),
         (orders().before(-1, 1), "partitions count from 0"),
         (
             orders().before(1, 1).everything(1),
-            "partition 1 is named twice",
+            "partition 1 is repeated",
         ),
-        (too_many, "name fewer partitions"),
+        (too_many, "add fewer partitions"),
     ];
     for (request, words) in cases {
         let dry = request.to_request().unwrap_err();
@@ -155,20 +156,26 @@ async fn bad_input_opens_no_connection_and_names_the_rule() {
         assert!(chain(&error).contains(words), "{error} lacks {words}");
         assert_eq!(dry.to_string(), error.to_string());
     }
-    let without_credentials = builder(&endpoint).credentials(Sealed).build().unwrap();
+    let without_credentials = builder(&endpoint)
+        .credentials(NoCredentials)
+        .build()
+        .unwrap();
     let error = delete(&without_credentials).await.unwrap_err();
     assert_eq!(
         (error.kind(), error.outcome(), error.attempts()),
         (ErrorKind::Credentials, Outcome::NotApplied, 0)
     );
-    assert!(chain(&error).contains("the vault is sealed"), "{error}");
+    assert!(
+        chain(&error).contains("the provider has no credentials"),
+        "{error}"
+    );
     let connection = listener.accept().unwrap_err();
     assert_eq!(connection.kind(), std::io::ErrorKind::WouldBlock);
 }
 
 #[cfg(feature = "rustls")]
 #[test]
-fn a_builder_names_what_is_wrong_and_repeats_no_secret() {
+fn build_errors_name_the_setting_and_repeat_no_secret() {
     let good = || builder("https://dms.example.com");
     let cases = [
         (Client::builder(), "no endpoint"),
@@ -190,15 +197,15 @@ fn a_builder_names_what_is_wrong_and_repeats_no_secret() {
         (good().project_id("../x"), "project id"),
         (
             good().with_call_timeout(Duration::ZERO),
-            "call time-out is zero",
+            "call timeout is zero",
         ),
         (
             good().with_attempt_timeout(Duration::ZERO),
-            "attempt time-out is zero",
+            "attempt timeout is zero",
         ),
         (
             good().with_connect_timeout(Duration::ZERO),
-            "connect time-out is zero",
+            "connect timeout is zero",
         ),
         (
             good().with_proxy("http://user:canary@["),
@@ -232,7 +239,7 @@ fn a_builder_names_what_is_wrong_and_repeats_no_secret() {
 }
 
 #[tokio::test]
-async fn a_time_out_without_end_is_no_panic() {
+async fn the_longest_timeout_does_not_panic() {
     let server = server(vec![deleted(&[0])]).await;
     let client = builder(&server.uri())
         .with_connect_timeout(Duration::MAX)
@@ -244,7 +251,7 @@ async fn a_time_out_without_end_is_no_panic() {
 }
 
 #[tokio::test]
-async fn a_deletion_prints_as_a_table() {
+async fn a_deletion_is_displayed_as_a_table() {
     let body = json!({"partitions": [
         {"partition": 0, "result": "success", "error_code": 0},
         {"partition": 1, "result": "fail", "error_code": "1"},
@@ -261,17 +268,17 @@ async fn a_deletion_prints_as_a_table() {
         .await
         .unwrap();
     let expected = "\
-partition                   asked for  status        result    error code
+partition                      target  status        result    error code
         0                  before 400  deleted       success   0
         1                  before 500  failed        fail      1
         2                  everything  not_reported  -         -
-        7                     nothing  unexpected    success   -
+        7                           -  unexpected    success   -
 ";
     assert_eq!(deletion.to_string(), expected);
 }
 
 #[test]
-fn clients_and_calls_go_anywhere() {
+fn clients_and_calls_are_send_and_sync() {
     fn shared<T: Clone + Send + Sync + 'static>() {}
     fn error<T: std::error::Error + Send + Sync + 'static>() {}
     fn sent<T: Send + 'static>(_: T) {}
@@ -291,22 +298,19 @@ fn clients_and_calls_go_anywhere() {
 }
 
 #[tokio::test]
-async fn a_request_on_a_connection_that_dies_is_not_sent_again_behind_the_callers_back() {
+async fn a_request_on_a_broken_connection_is_not_sent_again() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
-    let client = builder(&endpoint)
-        .with_retry(RetryPolicy::never())
-        .build()
-        .unwrap();
+    let client = client_without_retries(&endpoint);
     let server = async {
         let (mut stream, _) = listener.accept().await.unwrap();
         read_request(&mut stream).await.unwrap();
         stream.write_all(ok(DELETED).as_bytes()).await.unwrap();
         read_request(&mut stream).await.unwrap();
         drop(stream);
-        // Whoever sends the request again needs a new connection.
+        // Sending the request again needs a new connection.
         let again = tokio::time::timeout(Duration::from_millis(300), listener.accept()).await;
-        assert!(again.is_err(), "a connection was made for a second try");
+        assert!(again.is_err(), "the request was sent again");
     };
     let calls = async {
         delete(&client).await.unwrap();
@@ -320,18 +324,15 @@ async fn a_request_on_a_connection_that_dies_is_not_sent_again_behind_the_caller
 }
 
 #[tokio::test]
-async fn an_answer_that_came_before_its_request_is_not_taken_for_the_next_calls() {
+async fn an_unrequested_response_is_not_used_for_the_next_call() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
-    let client = builder(&endpoint)
-        .with_retry(RetryPolicy::never())
-        .build()
-        .unwrap();
+    let client = client_without_retries(&endpoint);
     let server = tokio::spawn(async move {
         let (mut first, _) = listener.accept().await.unwrap();
         read_request(&mut first).await.unwrap();
-        let twice = ok(DELETED).repeat(2);
-        first.write_all(twice.as_bytes()).await.unwrap();
+        let repeated = ok(DELETED).repeat(2);
+        first.write_all(repeated.as_bytes()).await.unwrap();
         let (mut second, _) = listener.accept().await.unwrap();
         read_request(&mut second).await.unwrap();
         let failed = ok(&DELETED.replace("success", "fail"));
@@ -343,7 +344,7 @@ async fn an_answer_that_came_before_its_request_is_not_taken_for_the_next_calls(
     assert_eq!(
         second.kind(),
         ErrorKind::PartitionsFailed,
-        "the first answer's double"
+        "the repeated first response was used"
     );
     drop(server.await.unwrap());
 }

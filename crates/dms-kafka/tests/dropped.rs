@@ -1,4 +1,4 @@
-//! Calls that are given up leave nothing behind.
+//! Dropped calls leave no connections or tasks.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use dms_kafka::auth::Credentials;
 use dms_kafka::{Client, DeletionTarget, PurgeTarget};
-use support::{builder, read_request, until};
+use support::{builder, listen, read_request, until};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
@@ -42,23 +42,23 @@ async fn a_dropped_call_closes_its_connection() {
     );
 }
 
-/// How far the server lets a call come before it is given up.
+/// The stage at which the call is dropped.
 #[derive(Clone, Copy, Debug)]
 enum Stage {
-    /// The connection is there, and nothing is read.
+    /// Connected. The server does not read.
     Connected,
-    /// The request is read, and nothing answered.
+    /// The server has read the request.
     Sent,
-    /// Half the answer is there.
-    Answering,
-    /// The service is busy; the client waits before the next attempt.
+    /// The server has sent a part of the response.
+    Responding,
+    /// The client waits before the next attempt.
     Pausing,
 }
 
 const STAGES: [Stage; 4] = [
     Stage::Connected,
     Stage::Sent,
-    Stage::Answering,
+    Stage::Responding,
     Stage::Pausing,
 ];
 
@@ -66,21 +66,21 @@ async fn hold(stream: &mut TcpStream, stage: Stage, reached: &Notify) -> Option<
     if !matches!(stage, Stage::Connected) {
         read_request(stream).await?;
     }
-    let answer: &[u8] = match stage {
+    let response: &[u8] = match stage {
         Stage::Connected | Stage::Sent => b"",
-        Stage::Answering => b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{",
+        Stage::Responding => b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{",
         Stage::Pausing => {
             b"HTTP/1.1 429 Busy\r\nRetry-After: 30\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
         }
     };
-    stream.write_all(answer).await.ok()?;
+    stream.write_all(response).await.ok()?;
     reached.notify_one();
     let mut buffer = [0; 1024];
     while stream.read(&mut buffer).await.ok()? > 0 {}
     Some(())
 }
 
-/// A server that holds each connection at a stage until the client goes away.
+/// A server that keeps each connection at a stage until the client closes it.
 struct Holding {
     endpoint: String,
     connections: Arc<AtomicUsize>,
@@ -89,25 +89,22 @@ struct Holding {
 
 impl Holding {
     async fn start(stage: Stage) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let server = Self {
-            endpoint: format!("http://{}", listener.local_addr().unwrap()),
-            connections: Arc::default(),
-            reached: Arc::default(),
-        };
-        let (connections, reached) = (server.connections.clone(), server.reached.clone());
-        tokio::spawn(async move {
-            while let Ok((mut stream, _)) = listener.accept().await {
-                let (connections, reached) = (connections.clone(), reached.clone());
-                connections.fetch_add(1, Ordering::SeqCst);
-                tokio::spawn(async move {
-                    hold(&mut stream, stage, &reached).await;
-                    drop(stream);
-                    connections.fetch_sub(1, Ordering::SeqCst);
-                });
+        let (connections, reached) = <(Arc<AtomicUsize>, Arc<Notify>)>::default();
+        let shared = (connections.clone(), reached.clone());
+        let address = listen(move |mut stream| {
+            let (connections, reached) = shared.clone();
+            connections.fetch_add(1, Ordering::SeqCst);
+            async move {
+                hold(&mut stream, stage, &reached).await;
+                drop(stream);
+                connections.fetch_sub(1, Ordering::SeqCst);
             }
         });
-        server
+        Self {
+            endpoint: format!("http://{}", address.await),
+            connections,
+            reached,
+        }
     }
 }
 
@@ -119,7 +116,7 @@ fn client(endpoint: &str, credentials: &Arc<Credentials>) -> Client {
 }
 
 #[tokio::test]
-async fn nothing_is_left_of_calls_dropped_at_any_stage() {
+async fn a_call_dropped_at_any_stage_leaves_no_connection_or_task() {
     for stage in STAGES {
         let server = Holding::start(stage).await;
         let tasks = Handle::current().metrics().num_alive_tasks();
@@ -140,7 +137,7 @@ async fn nothing_is_left_of_calls_dropped_at_any_stage() {
 }
 
 #[tokio::test]
-async fn nothing_is_left_of_a_purge_that_is_given_up_and_nothing_more_is_sent() {
+async fn a_dropped_purge_leaves_no_connection_or_task_and_sends_nothing_more() {
     let server = Holding::start(Stage::Sent).await;
     let tasks = Handle::current().metrics().num_alive_tasks();
     let credentials = Arc::new(Credentials::new("access-key", "secret-key").unwrap());
@@ -161,7 +158,7 @@ async fn nothing_is_left_of_a_purge_that_is_given_up_and_nothing_more_is_sent() 
     call.abort();
     assert!(call.await.unwrap_err().is_cancelled());
     until(|| server.connections.load(Ordering::SeqCst) == 0).await;
-    assert_eq!(Arc::strong_count(&read), 1, "the rows are still there");
+    assert_eq!(Arc::strong_count(&read), 1, "the rows were not dropped");
     assert_eq!(read.load(Ordering::SeqCst), 100);
     drop(client);
     until(|| Arc::strong_count(&credentials) == 1).await;

@@ -1,4 +1,4 @@
-//! Keys that expire while calls are made.
+//! Credentials that expire between calls.
 #![cfg(feature = "providers")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -14,7 +14,7 @@ use dms_kafka::auth::{
 use support::{builder, deleted, requests, server};
 use wiremock::Request;
 
-/// Gives out keys that live for an hour, and counts.
+/// Provides keys that expire after an hour, and counts them.
 #[derive(Debug)]
 struct Keys {
     clock: Clock,
@@ -24,7 +24,7 @@ struct Keys {
 impl Keys {
     async fn next(&self) -> Result<Credentials, ProviderError> {
         let number = self.given.fetch_add(1, Ordering::SeqCst) + 1;
-        // Long enough for all others to come and wait.
+        // Long enough for all other calls to wait for this key.
         tokio::time::sleep(Duration::from_millis(50)).await;
         let key = Credentials::new(format!("key-{number}"), "secret-key")?;
         Ok(key.with_expires_at(self.clock.now() + Duration::from_secs(3600)))

@@ -1,4 +1,4 @@
-//! HTTP/2, when the server offers it.
+//! HTTP/2, if the server offers it.
 #![cfg(feature = "rustls")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -9,7 +9,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use dms_kafka::auth::Credentials;
 use dms_kafka::auth::signing::{Payload, RequestTarget, SigningRequest};
 use dms_kafka::auth::verification::{Authorization, Verifier};
 use dms_kafka::{Client, ErrorKind, Outcome, RetryPolicy};
@@ -19,16 +18,15 @@ use http::header::HOST;
 use http::{HeaderValue, Request, Response, Version};
 use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
 use support::log::Log;
-use support::{DELETED, builder, delete};
-use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::TlsAcceptor;
+use support::{DELETED, builder, canary_credentials, delete, listen};
+use tokio::net::TcpStream;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
-use tokio_rustls::server::TlsStream;
+use tokio_rustls::{Accept, TlsAcceptor};
 
-type Answer = fn(&Request<Bytes>, SendResponse<Bytes>);
+type Respond = fn(&Request<Bytes>, SendResponse<Bytes>);
 
-/// A server that speaks HTTP/2 and nothing else, its endpoint, certificate, and the number of connections.
+/// A server that only supports HTTP/2.
 struct Server {
     endpoint: String,
     pem: String,
@@ -37,26 +35,21 @@ struct Server {
 }
 
 impl Server {
-    async fn start(answer: Answer) -> Self {
+    async fn start(respond: Respond) -> Self {
         let own = generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
         let acceptor = TlsAcceptor::from(Arc::new(config(&own)));
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let server = Self {
-            endpoint: format!("https://{}", listener.local_addr().unwrap()),
-            pem: own.cert.pem(),
-            connections: Arc::default(),
-            requests: Arc::default(),
-        };
-        let (connections, requests) = (server.connections.clone(), server.requests.clone());
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                connections.fetch_add(1, Ordering::SeqCst);
-                let stream = acceptor.accept(stream).await.unwrap();
-                assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
-                tokio::spawn(serve(stream, answer, requests.clone()));
-            }
+        let (connections, requests) = <(Arc<AtomicUsize>, Arc<AtomicUsize>)>::default();
+        let (opened, received) = (connections.clone(), requests.clone());
+        let address = listen(move |stream| {
+            opened.fetch_add(1, Ordering::SeqCst);
+            serve(acceptor.accept(stream), respond, received.clone())
         });
-        server
+        Self {
+            endpoint: format!("https://{}", address.await),
+            pem: own.cert.pem(),
+            connections,
+            requests,
+        }
     }
 
     fn client(&self) -> Client {
@@ -78,14 +71,16 @@ fn config(own: &CertifiedKey<KeyPair>) -> ServerConfig {
     config
 }
 
-async fn serve(stream: TlsStream<TcpStream>, answer: Answer, requests: Arc<AtomicUsize>) {
+async fn serve(handshake: Accept<TcpStream>, respond: Respond, requests: Arc<AtomicUsize>) {
+    let stream = handshake.await.unwrap();
+    assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
     let mut connection = h2::server::handshake(stream).await.unwrap();
-    while let Some(Ok((request, respond))) = connection.accept().await {
+    while let Some(Ok((request, sender))) = connection.accept().await {
         requests.fetch_add(1, Ordering::SeqCst);
         tokio::spawn(async move {
             let (head, body) = request.into_parts();
             let body = read(body).await;
-            answer(&Request::from_parts(head, body), respond);
+            respond(&Request::from_parts(head, body), sender);
         });
     }
 }
@@ -100,7 +95,7 @@ async fn read(mut body: RecvStream) -> Bytes {
     whole.into()
 }
 
-/// Answers when the signature holds for the host that HTTP/2 sends, which is the authority.
+/// Deletes if the signature is valid for the host that HTTP/2 sends, which is the authority.
 fn verify_and_delete(request: &Request<Bytes>, mut respond: SendResponse<Bytes>) {
     assert_eq!(request.version(), Version::HTTP_2);
     let authority = request.uri().authority().unwrap().as_str();
@@ -120,8 +115,8 @@ fn verify_and_delete(request: &Request<Bytes>, mut respond: SendResponse<Bytes>)
         Verifier::default().verify(&authorization, &signed, "secret-key", SystemTime::now())
     });
     let status = if verified.is_ok() { 200 } else { 401 };
-    let answer = Response::builder().status(status).body(()).unwrap();
-    let mut body = respond.send_response(answer, false).unwrap();
+    let response = Response::builder().status(status).body(()).unwrap();
+    let mut body = respond.send_response(response, false).unwrap();
     body.send_data(DELETED.into(), true).unwrap();
 }
 
@@ -130,7 +125,7 @@ fn refuse(_: &Request<Bytes>, mut respond: SendResponse<Bytes>) {
 }
 
 #[tokio::test]
-async fn calls_share_one_connection_and_their_signatures_hold() {
+async fn calls_share_one_connection_and_have_valid_signatures() {
     let server = Server::start(verify_and_delete).await;
     let client = server.client();
     delete(&client).await.unwrap();
@@ -147,7 +142,7 @@ async fn calls_share_one_connection_and_their_signatures_hold() {
     assert_eq!(server.connections.load(Ordering::SeqCst), 1);
 }
 
-/// h2 logs frames and headers at TRACE.
+/// h2 logs frames and headers at level TRACE.
 #[tokio::test]
 async fn no_secret_is_logged() {
     let log = Log::default();
@@ -155,13 +150,10 @@ async fn no_secret_is_logged() {
         .with_max_level(tracing::Level::TRACE)
         .with_writer(log.clone())
         .finish();
-    // This test's runtime has one thread.
+    // The runtime of this test has one thread.
     let _logging = tracing::subscriber::set_default(subscriber);
     let server = Server::start(verify_and_delete).await;
-    let key = Credentials::new("access-key", "canary-secret-key").unwrap();
-    let key = key.with_security_token("canary-security-token").unwrap();
-    let token = Credentials::token("canary-auth-token").unwrap();
-    for credentials in [key, token] {
+    for credentials in canary_credentials() {
         let builder = builder(&server.endpoint).with_root_certificates(&*server.pem);
         let client = builder.credentials(credentials).build().unwrap();
         delete(&client).await.unwrap_err();
@@ -172,9 +164,9 @@ async fn no_secret_is_logged() {
     assert!(!log.contains("Signature="), "{log}");
 }
 
-/// reqwest would send it again by itself: the attempts would not be counted.
+/// By default, reqwest sends the request again, and that would not count as an attempt.
 #[tokio::test]
-async fn a_stream_that_is_refused_is_one_attempt_and_told() {
+async fn a_refused_stream_is_one_failed_attempt() {
     let server = Server::start(refuse).await;
     let error = delete(&server.client()).await.unwrap_err();
     assert_eq!(

@@ -1,24 +1,21 @@
-//! The list of a topic's partitions, page by page.
+//! Listing the partitions of a topic.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
 
 use std::time::Duration;
 
-use dms_kafka::{ErrorKind, Outcome, RetryPolicy};
+use dms_kafka::{ErrorKind, Outcome};
 use serde_json::{Value, json};
-use support::{builder, requests, server};
+use support::{builder, client_without_retries, requests, server};
 use tokio::time::timeout;
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
 #[tokio::test]
-async fn a_call_that_only_reads_never_speaks_of_unknown_deletions() {
+async fn the_outcome_of_a_failed_list_is_not_applied() {
     let server = server(vec![ResponseTemplate::new(500)]).await;
-    let client = builder(&server.uri())
-        .with_retry(RetryPolicy::never())
-        .build()
-        .unwrap();
+    let client = client_without_retries(&server.uri());
     let error = client
         .list_partitions("instance", "orders")
         .await
@@ -34,7 +31,7 @@ fn row(partition: i32) -> Value {
 }
 
 #[tokio::test]
-async fn a_list_that_contradicts_itself_is_refused() {
+async fn an_inconsistent_list_is_an_error() {
     let page = |body: Value| ResponseTemplate::new(200).set_body_json(body);
     let cases = [
         (
@@ -42,19 +39,22 @@ async fn a_list_that_contradicts_itself_is_refused() {
                 json!({"total": 3, "partitions": [row(0)]}),
                 json!({"total": 3, "partitions": []}),
             ],
-            "shorter than it says",
+            "shorter than its total",
         ),
-        (vec![json!({"total": 3, "partitions": [row(0)]})], "twice"),
-        (vec![json!({"partitions": [row(0)]})], "twice"),
+        (
+            vec![json!({"total": 3, "partitions": [row(0)]})],
+            "repeated",
+        ),
+        (vec![json!({"partitions": [row(0)]})], "repeated"),
         (
             vec![json!({"total": 1, "partitions": [{"partition": 0}]})],
-            "lacks a number",
+            "has no partition or offset",
         ),
         (
             vec![
                 json!({"total": 1, "partitions": [{"partition": 0, "start_offset": 9, "last_offset": 1}]}),
             ],
-            "negative",
+            "before the start offset",
         ),
         (
             vec![
@@ -71,7 +71,7 @@ async fn a_list_that_contradicts_itself_is_refused() {
             .await
             .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidAnswer);
-        assert_eq!(error.attempts(), 1, "a page was asked for");
+        assert_eq!(error.attempts(), 1, "one page was requested");
         assert!(error.to_string().contains(rule), "{error}");
     }
 }
@@ -96,7 +96,7 @@ async fn a_list_is_read_page_by_page_and_sorted() {
 }
 
 #[tokio::test]
-async fn a_list_without_end_ends_at_the_deadline() {
+async fn an_endless_list_stops_at_the_deadline() {
     let one_more = |request: &Request| {
         let pairs = request.url.query_pairs();
         let mut offsets = pairs.filter(|(name, _)| name == "offset");

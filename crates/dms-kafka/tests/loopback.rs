@@ -1,15 +1,16 @@
-//! Loopback: IPv6, and no proxy from the environment.
+//! Loopback endpoints: IPv6, and no proxy of the environment.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
 
 use std::env;
+use std::net::TcpListener;
 use std::process::Command;
 
 use dms_kafka::{Error, RetryPolicy};
-use support::{DELETED, Echo, builder, deleted, requests, server};
+use support::{builder, deleted, requests, server, server_on};
 
-/// Tells a child where to send.
+/// The endpoint for a child process.
 const ENDPOINT: &str = "DMS_KAFKA_TEST_ENDPOINT";
 const PROXIES: [&str; 6] = [
     "HTTP_PROXY",
@@ -29,25 +30,25 @@ async fn delete(endpoint: &str) -> Result<(), Error> {
 }
 
 #[tokio::test]
-async fn an_ipv6_address_stands_in_brackets() {
-    let Ok(server) = Echo::bind("[::1]:0").await else {
+async fn an_ipv6_endpoint_is_accepted_in_brackets() {
+    let Ok(listener) = TcpListener::bind("[::1]:0") else {
         println!("SKIPPED: this machine has no IPv6 loopback");
         return;
     };
-    assert!(server.endpoint.starts_with("http://[::1]:"));
-    server.answer(DELETED.into());
-    delete(&server.endpoint).await.unwrap();
+    let server = server_on(listener, vec![deleted(&[0])]).await;
+    assert!(server.uri().starts_with("http://[::1]:"));
+    delete(&server.uri()).await.unwrap();
 }
 
 #[tokio::test]
-#[ignore = "runs in a process of its own, started by the next test"]
+#[ignore = "the next test runs it in a separate process"]
 async fn child() {
     if let Ok(endpoint) = env::var(ENDPOINT) {
         delete(&endpoint).await.unwrap();
     }
 }
 
-/// Runs `child` with a proxy in its environment; whether its deletion succeeded.
+/// Runs `child` with a proxy in its environment. Returns whether its deletion succeeded.
 async fn delete_with_proxy_in_environment(endpoint: &str, proxy: &str) -> bool {
     let mut child = Command::new(env::current_exe().unwrap());
     child
@@ -62,19 +63,18 @@ async fn delete_with_proxy_in_environment(endpoint: &str, proxy: &str) -> bool {
 }
 
 #[tokio::test]
-async fn a_proxy_of_the_environment_serves_other_hosts_and_never_loopback() {
+async fn a_proxy_of_the_environment_is_not_used_for_loopback() {
     let proxy = server(vec![deleted(&[0])]).await;
-    let arrived = || async { requests(&proxy).await.len() };
+    let received = || async { requests(&proxy).await.len() };
 
-    let service = Echo::start().await;
-    service.answer(DELETED.into());
-    assert!(delete_with_proxy_in_environment(&service.endpoint, &proxy.uri()).await);
-    let by_name = service.endpoint.replace("127.0.0.1", "localhost");
+    let service = server(vec![deleted(&[0])]).await;
+    assert!(delete_with_proxy_in_environment(&service.uri(), &proxy.uri()).await);
+    let by_name = service.uri().replace("127.0.0.1", "localhost");
     assert!(delete_with_proxy_in_environment(&by_name, &proxy.uri()).await);
-    assert_eq!(arrived().await, 0);
+    assert_eq!(received().await, 0);
 
-    // No such host exists: only the proxy can have answered.
+    // The host does not exist, so the proxy responded.
     let elsewhere = "http://dms.example.invalid";
     assert!(delete_with_proxy_in_environment(elsewhere, &proxy.uri()).await);
-    assert_eq!(arrived().await, 1);
+    assert_eq!(received().await, 1);
 }

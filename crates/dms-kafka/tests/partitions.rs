@@ -1,4 +1,4 @@
-//! What a failed partition says of itself, code by code.
+//! Status and outcome of failed partitions.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
@@ -10,17 +10,17 @@ use serde_json::{Value, json};
 use support::{builder, server};
 use wiremock::ResponseTemplate;
 
-/// Asks for the partitions 0 and 1; the answers come in turn.
-async fn delete(answers: Vec<ResponseTemplate>) -> Deletion {
-    let server = server(answers).await;
+/// Deletes from partitions 0 and 1. The server sends the responses in order.
+async fn delete(responses: Vec<ResponseTemplate>) -> Deletion {
+    let server = server(responses).await;
     let at_once = RetryPolicy::default().with_base(Duration::ZERO);
     let client = builder(&server.uri()).with_retry(at_once).build().unwrap();
     let request = client.delete_messages("instance", "orders");
     request.before(0, 400).before(1, 500).send().await.unwrap()
 }
 
-/// Partition 0 is deleted, and this is said of partition 1.
-fn answer(item: &Value) -> ResponseTemplate {
+/// Partition 0 is deleted, and `item` is the item of partition 1.
+fn response(item: &Value) -> ResponseTemplate {
     let first = json!({"partition": 0, "result": "success", "error_code": "0"});
     let items: Vec<&Value> = [&first, item]
         .into_iter()
@@ -34,7 +34,7 @@ fn failed(code: &str) -> Value {
 }
 
 #[tokio::test]
-async fn kafkas_early_refusals_delete_nothing_and_all_else_is_unknown() {
+async fn only_early_refusals_of_kafka_are_not_applied() {
     let contradiction = json!({"partition": 1, "result": "success", "error_code": "1"});
     let codeless = json!({"partition": 1, "result": "fail"});
     for (item, outcome) in [
@@ -54,9 +54,9 @@ async fn kafkas_early_refusals_delete_nothing_and_all_else_is_unknown() {
         (contradiction, Outcome::Unknown),
         (codeless, Outcome::Unknown),
     ] {
-        let deletion = delete(vec![answer(&item)]).await;
+        let deletion = delete(vec![response(&item)]).await;
         let [good, bad] = deletion.partitions() else {
-            unreachable!("two were asked for");
+            unreachable!("two were requested");
         };
         assert!(good.is_deleted() && good.outcome().is_none(), "{item}");
         assert_eq!(bad.status(), PartitionStatus::Failed, "{item}");
@@ -75,8 +75,8 @@ async fn kafkas_early_refusals_delete_nothing_and_all_else_is_unknown() {
 }
 
 #[tokio::test]
-async fn a_partition_that_is_not_reported_is_unknown() {
-    let deletion = delete(vec![answer(&Value::Null)]).await;
+async fn the_outcome_of_an_unreported_partition_is_unknown() {
+    let deletion = delete(vec![response(&Value::Null)]).await;
     let bad = &deletion.partitions()[1];
     assert_eq!(bad.status(), PartitionStatus::NotReported);
     assert_eq!(bad.outcome(), Some(Outcome::Unknown));
@@ -85,9 +85,9 @@ async fn a_partition_that_is_not_reported_is_unknown() {
 }
 
 #[tokio::test]
-async fn an_earlier_attempt_may_have_deleted_what_is_refused_now() {
-    let answers = vec![ResponseTemplate::new(503), answer(&failed("1"))];
-    let deletion = delete(answers).await;
+async fn a_refusal_after_an_unknown_attempt_is_unknown() {
+    let responses = vec![ResponseTemplate::new(503), response(&failed("1"))];
+    let deletion = delete(responses).await;
     assert_eq!(deletion.attempts(), 2);
     assert_eq!(deletion.partitions()[1].outcome(), Some(Outcome::Unknown));
 }

@@ -1,19 +1,20 @@
-//! Whatever bytes the service answers, a failed or unreported partition never looks deleted.
+//! No response makes a failed or unreported partition count as deleted.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod support;
+#[path = "../fuzz/targets.rs"]
+mod targets;
 
-use dms_kafka::{Client, RetryPolicy};
+use std::fs;
+use std::path::Path;
+
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestRunner};
-use serde_json::Value;
-use support::Echo;
+use proptest::test_runner::{Config, TestCaseResult, TestRunner};
 
-/// One item of an answer, field by field as text; a field may stand there several times.
+/// One item of a response. Its values are JSON, and fields can be repeated.
 #[derive(Clone, Debug)]
 struct Item {
     fields: Vec<(&'static str, String)>,
-    /// The values alone, in an array: what decoders of objects may take for one.
+    /// An array of the values, which a decoder may accept as an object.
     as_array: bool,
 }
 
@@ -35,7 +36,6 @@ impl Item {
         format!("{{{}}}", fields.join(","))
     }
 
-    /// The values of a field, in order.
     fn values(&self, name: &str) -> Vec<&str> {
         self.fields
             .iter()
@@ -44,7 +44,7 @@ impl Item {
             .collect()
     }
 
-    fn may_speak_of(&self, partition: i32) -> bool {
+    fn may_be_about(&self, partition: i32) -> bool {
         self.values("partition")
             .contains(&partition.to_string().as_str())
     }
@@ -86,7 +86,7 @@ fn items() -> impl Strategy<Value = Vec<Item>> {
     prop::collection::vec(prop_oneof![9 => object, 1 => array], 0..4)
 }
 
-/// A valid answer with some of its bytes changed, removed or doubled.
+/// A valid response with some bytes changed, removed or inserted.
 fn mutated() -> impl Strategy<Value = Vec<u8>> {
     let valid = br#"{"partitions":[{"partition":0,"result":"success","error_code":"0"},{"partition":1,"result":"fail","error_code":"1"}]}"#;
     let edit = (
@@ -108,123 +108,73 @@ fn mutated() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-/// The partitions that an answer certainly reports as deleted, read without any type of the client.
-fn certainly_deleted(bytes: &[u8]) -> Vec<i64> {
-    let Ok(Value::Object(answer)) = serde_json::from_slice(bytes) else {
-        return Vec::new();
-    };
-    let Some(items) = answer.get("partitions").and_then(Value::as_array) else {
-        return Vec::new();
-    };
-    let success = |item: &&Value| {
-        let code = &item["error_code"];
-        item["result"] == "success" && (code.is_null() || *code == "0" || *code == 0)
-    };
-    let partition = |item: &Value| item["partition"].as_i64();
-    items.iter().filter(success).filter_map(partition).collect()
-}
-
-struct Setup {
-    runtime: tokio::runtime::Runtime,
-    server: Echo,
-    client: Client,
-}
-
-impl Setup {
-    fn new() -> Self {
-        let runtime = tokio::runtime::Runtime::new().unwrap();
-        let server = runtime.block_on(Echo::start());
-        let client = support::builder(&server.endpoint)
-            .with_retry(RetryPolicy::never())
-            .build()
-            .unwrap();
-        Self {
-            runtime,
-            server,
-            client,
-        }
-    }
-
-    /// Which of the partitions 0 and 1 look deleted after this answer.
-    fn deleted(&self, answer: &[u8]) -> Vec<i32> {
-        self.server.answer(answer.to_vec());
-        let request = self.client.delete_messages("instance", "orders");
-        let result = self
-            .runtime
-            .block_on(request.before(0, 400).before(1, 500).send());
-        let Ok(deletion) = result else {
-            return Vec::new();
-        };
-        let deleted = deletion.partitions().iter().filter(|row| row.is_deleted());
-        let deleted: Vec<i32> = deleted.map(|row| row.partition().get()).collect();
-        if deletion.into_result().is_ok() {
-            assert_eq!(deleted, [0, 1]);
-        }
-        deleted
-    }
-}
-
-fn runner() -> TestRunner {
-    TestRunner::new(Config {
+fn check<S: Strategy>(inputs: S, test: impl Fn(S::Value) -> TestCaseResult) {
+    let config = Config {
         cases: 500,
         failure_persistence: None,
         ..Config::default()
-    })
+    };
+    TestRunner::new(config).run(&inputs, test).unwrap();
 }
 
 #[test]
-fn only_one_plain_success_makes_a_partition_deleted() {
-    let setup = Setup::new();
-    runner()
-        .run(&items(), |items| {
-            let texts: Vec<String> = items.iter().map(Item::text).collect();
-            let answer = format!(r#"{{"partitions":[{}]}}"#, texts.join(","));
-            for partition in setup.deleted(answer.as_bytes()) {
-                let about: Vec<&Item> = items
-                    .iter()
-                    .filter(|item| item.may_speak_of(partition))
-                    .collect();
-                prop_assert!(
-                    about.len() == 1 && about[0].is_a_plain_success(),
-                    "{answer}"
-                );
-            }
-            Ok(())
-        })
-        .unwrap();
+fn a_partition_is_deleted_only_by_one_plain_success() {
+    check(items(), |items| {
+        let texts: Vec<String> = items.iter().map(Item::text).collect();
+        let response = format!(r#"{{"partitions":[{}]}}"#, texts.join(","));
+        for partition in targets::response(response.as_bytes()) {
+            let about: Vec<&Item> = items
+                .iter()
+                .filter(|item| item.may_be_about(partition))
+                .collect();
+            prop_assert!(
+                about.len() == 1 && about[0].is_a_plain_success(),
+                "{response}"
+            );
+        }
+        Ok(())
+    });
+}
+
+/// The fuzz target compares the deleted partitions with the bytes.
+#[test]
+fn damaged_bytes_never_report_a_failed_partition_as_deleted() {
+    check(mutated(), |bytes| {
+        targets::response(&bytes);
+        Ok(())
+    });
 }
 
 #[test]
-fn damaged_bytes_never_make_a_failed_partition_deleted() {
-    let setup = Setup::new();
-    runner()
-        .run(&mutated(), |bytes| {
-            let allowed = certainly_deleted(&bytes);
-            for partition in setup.deleted(&bytes) {
-                prop_assert!(
-                    allowed.contains(&i64::from(partition)),
-                    "{}",
-                    String::from_utf8_lossy(&bytes)
-                );
-            }
-            Ok(())
-        })
-        .unwrap();
+fn arbitrary_bytes_never_report_a_deletion() {
+    check(prop::collection::vec(any::<u8>(), 0..200), |bytes| {
+        prop_assert!(targets::response(&bytes).is_empty());
+        Ok(())
+    });
 }
 
 #[test]
-fn arbitrary_bytes_never_look_deleted() {
-    let setup = Setup::new();
-    runner()
-        .run(&prop::collection::vec(any::<u8>(), 0..200), |bytes| {
-            prop_assert!(setup.deleted(&bytes).is_empty());
-            Ok(())
-        })
-        .unwrap();
+fn a_response_that_is_not_utf_8_is_refused() {
+    let response = b"{\"partitions\":[{\"partition\":0,\"result\":\"success\",\"note\":\"\xff\"}]}";
+    assert!(targets::response(response).is_empty());
+}
+
+fn seeds(target: &str) -> Vec<Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("fuzz/seeds")
+        .join(target);
+    let files = fs::read_dir(folder).unwrap().map(Result::unwrap);
+    let seeds: Vec<_> = files.map(|file| fs::read(file.path()).unwrap()).collect();
+    assert!(seeds.len() > 10);
+    seeds
 }
 
 #[test]
-fn an_answer_that_is_no_text_is_not_trusted() {
-    let answer = b"{\"partitions\":[{\"partition\":0,\"result\":\"success\",\"note\":\"\xff\"}]}";
-    assert!(Setup::new().deleted(answer).is_empty());
+fn the_fuzz_targets_accept_their_seeds() {
+    for seed in seeds("response") {
+        targets::response(&seed);
+    }
+    for seed in seeds("error") {
+        targets::error(&seed);
+    }
 }

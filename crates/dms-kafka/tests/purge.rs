@@ -1,4 +1,4 @@
-//! Purges: nothing is hidden, nothing runs away.
+//! Purges: grouping, limits and results.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
@@ -8,12 +8,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use dms_kafka::{Client, DeletionTarget, ErrorKind, PurgeTarget, RetryPolicy};
+use dms_kafka::{Client, DeletionTarget, ErrorKind, PurgeTarget};
 use dms_kafka_gateway::Gateway;
 use futures_util::{StreamExt, stream};
-use support::{builder, client_of, ok, read_request, until};
+use support::{builder, client_of, client_without_retries, listen, ok, read_request, until};
 use tokio::io::AsyncWriteExt;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 
 fn row(topic: &str, partition: i32, offset: i64) -> PurgeTarget {
@@ -22,7 +22,7 @@ fn row(topic: &str, partition: i32, offset: i64) -> PurgeTarget {
 }
 
 #[test]
-fn an_invalid_row_is_refused_when_it_is_made() {
+fn an_invalid_row_cannot_be_created() {
     let row = |topic, partition| PurgeTarget::new(topic, partition, DeletionTarget::Everything);
     assert!(row("orders", 0).is_ok());
     assert!(row("bad/topic", 0).is_err());
@@ -37,6 +37,55 @@ async fn an_invalid_instance_fails_each_request_before_it_is_sent() {
     let result = results.next().await.unwrap();
     let error = result.into_deletion().unwrap_err();
     assert!(error.is_invalid_id() && error.attempts() == 0, "{error}");
+}
+
+#[tokio::test]
+async fn rows_are_grouped_by_topic_and_kind_up_to_the_limit() {
+    // Topic, partition and offset of each row. `None` is everything.
+    let cases = [
+        (
+            &[
+                ("a", 0, Some(1)),
+                ("b", 0, Some(1)),
+                ("a", 1, Some(1)),
+                ("a", 2, Some(1)),
+            ][..],
+            &[("a", &[0, 1][..]), ("b", &[0]), ("a", &[2])][..],
+        ),
+        (
+            &[("a", 0, Some(1)), ("a", 1, None), ("a", 2, Some(1))],
+            &[("a", &[0, 2]), ("a", &[1])],
+        ),
+        // A repeated partition.
+        (
+            &[("a", 0, Some(1)), ("a", 0, Some(2)), ("a", 1, Some(2))],
+            &[("a", &[0]), ("a", &[0, 1])],
+        ),
+    ];
+    let client = builder("http://127.0.0.1:1").build().unwrap();
+    for (rows, expected) in cases {
+        let targets = rows.iter().map(|&(topic, partition, offset)| {
+            let everything = PurgeTarget::new(topic, partition, DeletionTarget::Everything);
+            offset.map_or_else(
+                || everything.unwrap(),
+                |offset| row(topic, partition, offset),
+            )
+        });
+        let purge = client.purge("instance").with_partitions_per_request(2);
+        let requests = purge.requests(stream::iter(targets.collect::<Vec<_>>()));
+        let requests: Vec<(String, Vec<i32>)> = requests
+            .map(|request| {
+                let partitions = request.targets().iter().map(|target| target.0.get());
+                (request.topic().to_owned(), partitions.collect())
+            })
+            .collect()
+            .await;
+        let requests: Vec<(&str, &[i32])> = requests
+            .iter()
+            .map(|(topic, partitions)| (topic.as_str(), &partitions[..]))
+            .collect();
+        assert_eq!(requests, expected, "{rows:?}");
+    }
 }
 
 #[tokio::test]
@@ -83,7 +132,7 @@ async fn one_failure_hides_no_other_result() {
     assert!(left.iter().all(|partition| partition.records() == 60));
 }
 
-/// Counts the requests that wait at once; each is answered when a permit is there.
+/// Counts concurrent requests. The server responds to a request when there is a permit.
 #[derive(Default)]
 struct Gate {
     waiting: AtomicUsize,
@@ -91,20 +140,11 @@ struct Gate {
 }
 
 async fn gated_server(gate: Arc<Gate>, permits: Arc<Semaphore>) -> Client {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let endpoint = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(answer(stream, Arc::clone(&gate), Arc::clone(&permits)));
-        }
-    });
-    builder(&endpoint)
-        .with_retry(RetryPolicy::never())
-        .build()
-        .unwrap()
+    let serve = move |stream| response(stream, Arc::clone(&gate), Arc::clone(&permits));
+    client_without_retries(&format!("http://{}", listen(serve).await))
 }
 
-async fn answer(mut stream: TcpStream, gate: Arc<Gate>, permits: Arc<Semaphore>) -> Option<()> {
+async fn response(mut stream: TcpStream, gate: Arc<Gate>, permits: Arc<Semaphore>) -> Option<()> {
     loop {
         read_request(&mut stream).await?;
         let waiting = gate.waiting.fetch_add(1, Ordering::SeqCst) + 1;
@@ -117,7 +157,7 @@ async fn answer(mut stream: TcpStream, gate: Arc<Gate>, permits: Arc<Semaphore>)
 }
 
 #[tokio::test]
-async fn no_more_requests_than_allowed_and_no_row_read_ahead_of_the_window() {
+async fn concurrency_and_read_ahead_are_limited() {
     let (gate, permits) = (Arc::new(Gate::default()), Arc::new(Semaphore::new(0)));
     let client = gated_server(Arc::clone(&gate), Arc::clone(&permits)).await;
     let read = Arc::new(AtomicUsize::new(0));
@@ -146,7 +186,7 @@ async fn no_more_requests_than_allowed_and_no_row_read_ahead_of_the_window() {
 }
 
 #[tokio::test]
-async fn results_come_before_the_rows_end() {
+async fn results_are_returned_before_the_rows_end() {
     let (gate, permits) = (Arc::new(Gate::default()), Arc::new(Semaphore::new(100)));
     let client = gated_server(gate, permits).await;
     let rows = stream::iter([row("orders", 0, 1)]).chain(stream::pending());
@@ -156,7 +196,7 @@ async fn results_come_before_the_rows_end() {
 }
 
 #[tokio::test]
-async fn waiting_for_a_result_can_be_given_up_and_taken_up_again() {
+async fn next_is_cancel_safe() {
     let (gate, permits) = (Arc::new(Gate::default()), Arc::new(Semaphore::new(0)));
     let client = gated_server(Arc::clone(&gate), Arc::clone(&permits)).await;
     let rows: Vec<PurgeTarget> = (0..12)
@@ -177,7 +217,7 @@ async fn waiting_for_a_result_can_be_given_up_and_taken_up_again() {
 }
 
 #[tokio::test]
-async fn requests_are_seen_before_they_are_sent_and_results_tell_their_rows() {
+async fn requests_and_results_have_the_numbers_of_their_rows() {
     let gateway = Gateway::memory()
         .topic("orders", 4, 100)
         .start()

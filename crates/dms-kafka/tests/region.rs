@@ -1,4 +1,4 @@
-//! A region in place of an endpoint and a project id: where they come from, and credentials by default.
+//! Endpoint, project and credentials of a region.
 #![cfg(feature = "providers")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -10,13 +10,16 @@ use std::time::Duration;
 use dms_kafka::auth::{Credentials, Environment};
 use dms_kafka::{Client, ClientBuilder, ErrorKind, Outcome, Region};
 use serde_json::{Value, json};
-use support::{chain, delete, deleted, requests as received};
+use support::{
+    assert_no_secret, canary_credentials, chain, delete, deleted, header, repeat_headers,
+    requests as received,
+};
 use wiremock::matchers::{any, method, path, query_param};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
 const REGION: Region = Region::AP_SOUTHEAST_1;
 
-/// A service that deletes whatever it is asked to, and an IAM with these projects.
+/// A service that accepts every deletion, and an IAM.
 struct Cloud {
     service: MockServer,
     iam: MockServer,
@@ -29,7 +32,7 @@ impl Cloud {
             .await
     }
 
-    async fn with_iam(answer: ResponseTemplate) -> Self {
+    async fn with_iam(response: ResponseTemplate) -> Self {
         let (service, iam) = (MockServer::start().await, MockServer::start().await);
         Mock::given(method("POST"))
             .respond_with(deleted(&[0]))
@@ -38,13 +41,13 @@ impl Cloud {
         Mock::given(method("GET"))
             .and(path("/v3/projects"))
             .and(query_param("name", REGION.id()))
-            .respond_with(answer)
+            .respond_with(response)
             .mount(&iam)
             .await;
         Self { service, iam }
     }
 
-    /// The variables that lead to both, and these.
+    /// The variables with both endpoints, and `more`.
     fn environment(&self, more: &[(&str, &str)]) -> Environment {
         let service = self.service.uri();
         let iam = self.iam.uri();
@@ -63,8 +66,14 @@ impl Cloud {
     }
 }
 
+/// A client with all settings from its environment.
+fn with_environment(environment: Environment) -> Client {
+    let builder = Client::builder().region(REGION);
+    builder.with_environment(environment).build().unwrap()
+}
+
 #[tokio::test]
-async fn a_region_tells_the_endpoint_and_the_project() {
+async fn a_region_determines_endpoint_and_project() {
     let cloud = Cloud::with_projects(&["looked-up"]).await;
     let client = cloud.builder().build().unwrap();
     assert_eq!(client.endpoint(), cloud.service.uri());
@@ -79,17 +88,13 @@ async fn a_region_tells_the_endpoint_and_the_project() {
         "{sent:?}"
     );
     assert_eq!(sent.headers["x-project-id"], "looked-up");
-    let asked = &received(&cloud.iam).await[0];
-    let authorization = asked.headers["authorization"].to_str().unwrap();
-    assert!(
-        authorization.contains("Access=access-key"),
-        "{authorization}"
-    );
+    let lookup = &received(&cloud.iam).await[0];
+    assert!(header(lookup, "authorization").contains("Access=access-key"));
     assert_eq!(client.project_id().await.unwrap().as_str(), "looked-up");
 }
 
 #[tokio::test]
-async fn many_calls_of_many_clones_ask_iam_once() {
+async fn many_calls_of_many_clones_look_up_the_project_once() {
     let cloud = Cloud::with_projects(&["looked-up"]).await;
     let client = cloud.builder().build().unwrap();
     let calls: Vec<_> = (0..50)
@@ -109,7 +114,7 @@ async fn many_calls_of_many_clones_ask_iam_once() {
 }
 
 #[tokio::test]
-async fn a_project_given_or_named_by_the_credentials_is_not_looked_up() {
+async fn a_project_of_the_builder_or_the_credentials_is_not_looked_up() {
     let cloud = Cloud::with_projects(&["looked-up"]).await;
     let key = Credentials::new("access-key", "secret-key").unwrap();
     let naming = key.with_project_id("named");
@@ -125,7 +130,7 @@ async fn a_project_given_or_named_by_the_credentials_is_not_looked_up() {
 }
 
 #[tokio::test]
-async fn an_endpoint_given_wins_over_the_regions() {
+async fn the_endpoint_overrides_that_of_the_region() {
     let cloud = Cloud::with_projects(&["looked-up"]).await;
     let other = Cloud::with_projects(&[]).await;
     let client = cloud
@@ -139,30 +144,30 @@ async fn an_endpoint_given_wins_over_the_regions() {
 }
 
 #[tokio::test]
-async fn what_is_not_one_usable_project_stops_the_call_before_it_is_sent() {
-    let answer = |status: u16, body: Value| ResponseTemplate::new(status).set_body_json(body);
+async fn without_exactly_one_valid_project_nothing_is_sent() {
+    let response = |status: u16, body: Value| ResponseTemplate::new(status).set_body_json(body);
     let projects = |ids: &[&str]| {
         let projects: Vec<Value> = ids.iter().map(|id| json!({"id": id})).collect();
-        answer(200, json!({"projects": projects}))
+        response(200, json!({"projects": projects}))
     };
-    for (answer, words) in [
+    for (response, words) in [
         (projects(&[]), "no project in the region ap-southeast-1"),
         (projects(&["one", "two"]), "one, two"),
         (projects(&["../other"]), r#"project id "../other""#),
         (
-            answer(
+            response(
                 403,
                 json!({"error_code": "PAP5.0011", "error_msg": "no right"}),
             ),
             "PAP5.0011 no right",
         ),
-        (answer(503, json!({})), "503"),
+        (response(503, json!({})), "503"),
         (
             ResponseTemplate::new(200).set_body_string("<html>"),
             "no list of projects",
         ),
     ] {
-        let cloud = Cloud::with_iam(answer).await;
+        let cloud = Cloud::with_iam(response).await;
         let client = cloud.builder().build().unwrap();
         let error = delete(&client).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ProjectId, "{error}");
@@ -181,43 +186,24 @@ async fn what_is_not_one_usable_project_stops_the_call_before_it_is_sent() {
 }
 
 #[tokio::test]
-async fn an_iam_that_repeats_the_request_tells_no_secret() {
+async fn an_error_of_iam_that_repeats_the_request_shows_no_secret() {
     let cloud = Cloud::with_projects(&[]).await;
-    let echo = |request: &Request| {
-        let headers: Vec<String> = request
-            .headers
-            .iter()
-            .map(|(name, value)| format!("{name}:{}", value.to_str().unwrap()))
-            .collect();
-        let body = json!({"error_code": "APIGW.0301", "error_msg": headers.join("|")});
-        ResponseTemplate::new(401).set_body_json(body)
-    };
     Mock::given(any())
-        .respond_with(echo)
+        .respond_with(|request: &Request| repeat_headers(request, 401))
         .with_priority(1)
         .mount(&cloud.iam)
         .await;
-    let key = Credentials::new("access-key", "canary-secret-key").unwrap();
-    let key = key.with_security_token("canary-security-token").unwrap();
-    let token = Credentials::token("canary-auth-token").unwrap();
-    for credentials in [key, token] {
+    for credentials in canary_credentials() {
         let client = cloud.builder().credentials(credentials).build().unwrap();
         let error = delete(&client).await.unwrap_err();
         let shown = format!("{} {error:?} {client:?}", chain(&error));
         assert!(shown.contains("APIGW.0301"), "{shown}");
-        assert!(!shown.contains("canary"), "{shown}");
-        let signatures = shown.split("Signature=").skip(1);
-        assert!(
-            signatures
-                .into_iter()
-                .all(|behind| behind.starts_with("<redacted>")),
-            "{shown}"
-        );
+        assert_no_secret(&shown);
     }
 }
 
 #[tokio::test]
-async fn an_iam_that_does_not_answer_ends_at_the_deadline() {
+async fn a_slow_project_lookup_ends_at_the_deadline() {
     let slow = ResponseTemplate::new(200).set_delay(Duration::from_secs(60));
     let cloud = Cloud::with_iam(slow).await;
     let soon = Duration::from_millis(100);
@@ -231,11 +217,11 @@ async fn an_iam_that_does_not_answer_ends_at_the_deadline() {
     assert!(error.is_retryable());
 }
 
-/// The endpoint is on this machine, so its own client has no way elsewhere.
+/// The client of a loopback endpoint has no proxy, so IAM needs another client.
 #[tokio::test]
-async fn the_builders_proxy_serves_iam_too() {
+async fn the_proxy_of_the_builder_is_also_used_for_iam() {
     let cloud = Cloud::with_projects(&["looked-up"]).await;
-    // https to IAM begins with CONNECT, which this proxy knows not.
+    // https to IAM starts with CONNECT, which this proxy refuses.
     let environment = [
         (
             "HUAWEICLOUD_SDK_REGION_KAFKA_AP_SOUTHEAST_1",
@@ -255,17 +241,17 @@ async fn the_builders_proxy_serves_iam_too() {
         .unwrap();
     let error = delete(&client).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ProjectId, "{error}");
-    let asked = received(&proxy).await;
+    let requests = received(&proxy).await;
     assert!(
-        asked
+        requests
             .iter()
             .all(|request| request.method.as_str() == "CONNECT")
-            && !asked.is_empty()
+            && !requests.is_empty()
     );
 }
 
 #[tokio::test]
-async fn keys_in_the_environment_are_taken_and_no_later_source_is_asked() {
+async fn keys_of_the_environment_are_used_without_calling_later_providers() {
     let cloud = Cloud::with_projects(&["looked-up"]).await;
     let container = MockServer::start().await;
     Mock::given(any())
@@ -278,11 +264,7 @@ async fn keys_in_the_environment_are_taken_and_no_later_source_is_asked() {
         ("HUAWEICLOUD_SDK_SK", "secret-key"),
         ("HC_CONTAINER_CREDENTIALS_FULL_URI", &uri),
     ]);
-    let client = Client::builder()
-        .region(REGION)
-        .with_environment(environment)
-        .build()
-        .unwrap();
+    let client = with_environment(environment);
     delete(&client).await.unwrap();
     assert_eq!(
         client.credentials().await.unwrap().provider_name(),
@@ -292,7 +274,7 @@ async fn keys_in_the_environment_are_taken_and_no_later_source_is_asked() {
 }
 
 #[tokio::test]
-async fn the_profile_is_taken_when_the_environment_has_no_keys() {
+async fn the_profile_is_used_if_the_environment_has_no_keys() {
     let cloud = Cloud::with_projects(&["looked-up"]).await;
     let home = tempfile::tempdir().unwrap();
     let folder = home.path().join(".huaweicloud");
@@ -306,31 +288,19 @@ async fn the_profile_is_taken_when_the_environment_has_no_keys() {
         ("HOME", home.path().to_str().unwrap()),
         ("USERPROFILE", home.path().to_str().unwrap()),
     ]);
-    let client = Client::builder()
-        .region(REGION)
-        .with_environment(environment)
-        .build()
-        .unwrap();
+    let client = with_environment(environment);
     delete(&client).await.unwrap();
     let credentials = client.credentials().await.unwrap();
     assert_eq!(credentials.access_key(), Some("profile-key"));
     let sent = &received(&cloud.service).await[0];
-    let authorization = sent.headers["authorization"].to_str().unwrap();
-    assert!(
-        authorization.contains("Access=profile-key"),
-        "{authorization}"
-    );
+    assert!(header(sent, "authorization").contains("Access=profile-key"));
 }
 
 #[tokio::test]
-async fn a_half_set_environment_stops_the_call_and_names_the_missing_half() {
+async fn an_access_key_without_a_secret_key_is_an_error() {
     let cloud = Cloud::with_projects(&["looked-up"]).await;
     let environment = cloud.environment(&[("HUAWEICLOUD_SDK_AK", "environment-key")]);
-    let client = Client::builder()
-        .region(REGION)
-        .with_environment(environment)
-        .build()
-        .unwrap();
+    let client = with_environment(environment);
     let error = delete(&client).await.unwrap_err();
     assert_eq!(
         (error.kind(), error.outcome()),
@@ -341,7 +311,7 @@ async fn a_half_set_environment_stops_the_call_and_names_the_missing_half() {
 }
 
 #[test]
-fn what_is_missing_or_unknown_is_refused_when_building() {
+fn build_refuses_missing_and_unknown_settings() {
     let empty =
         || Client::builder().with_environment(Environment::from_iter::<[(&str, &str); 0]>([]));
     let clear = [(
@@ -349,7 +319,7 @@ fn what_is_missing_or_unknown_is_refused_when_building() {
         "http://dms.example.com",
     )];
     for (builder, words) in [
-        (empty().project_id("p"), "give a region or an endpoint"),
+        (empty().project_id("p"), "set a region or an endpoint"),
         (empty().endpoint("https://dms.example.com"), "or a region"),
         (
             empty().region(Region::new("ap-southest-1").unwrap()),

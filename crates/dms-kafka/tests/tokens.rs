@@ -1,4 +1,4 @@
-//! Tokens that the service refuses.
+//! Tokens that the service rejects.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
@@ -11,7 +11,7 @@ use dms_kafka::{Deletion, Error, ErrorKind, Outcome, RetryPolicy};
 use support::{builder, deleted, header, requests, server};
 use wiremock::{MockServer, ResponseTemplate};
 
-/// Gives out a token, and another one only when told that it was refused.
+/// Provides a new token after each rejection, unless it is `stubborn`.
 #[derive(Debug, Default)]
 struct Tokens {
     given: AtomicUsize,
@@ -44,7 +44,7 @@ async fn delete_everything_with(tokens: Tokens, server: &MockServer) -> Result<D
 }
 
 #[tokio::test]
-async fn a_refused_token_is_renewed_once() {
+async fn a_rejected_token_is_renewed_once() {
     let refused = ResponseTemplate::new(401);
     let server = server(vec![refused.clone(), deleted(&[0])]).await;
     delete_everything_with(Tokens::default(), &server)
@@ -61,42 +61,29 @@ async fn a_refused_token_is_renewed_once() {
 }
 
 #[tokio::test]
-async fn a_second_refusal_ends_the_call() {
-    let server = server(vec![ResponseTemplate::new(401)]).await;
-    let error = delete_everything_with(Tokens::default(), &server)
-        .await
-        .unwrap_err();
-    assert_eq!(
-        (error.kind(), error.attempts()),
-        (ErrorKind::Unauthorized, 2)
-    );
-    assert_eq!(error.outcome(), Outcome::NotApplied);
+async fn a_second_rejection_ends_the_call_and_the_same_token_is_not_sent_again() {
+    for (stubborn, attempts) in [(false, 2), (true, 1)] {
+        let server = server(vec![ResponseTemplate::new(401)]).await;
+        let tokens = Tokens {
+            stubborn,
+            ..Tokens::default()
+        };
+        let error = delete_everything_with(tokens, &server).await.unwrap_err();
+        assert_eq!(
+            (error.kind(), error.outcome(), error.attempts()),
+            (ErrorKind::Unauthorized, Outcome::NotApplied, attempts)
+        );
+        let sent = requests(&server).await.len();
+        assert_eq!(u32::try_from(sent).unwrap(), attempts);
+    }
 }
 
 #[tokio::test]
-async fn the_same_token_is_not_sent_again() {
-    let server = server(vec![ResponseTemplate::new(401)]).await;
-    let tokens = Tokens {
-        stubborn: true,
-        ..Tokens::default()
-    };
-    let error = delete_everything_with(tokens, &server).await.unwrap_err();
-    assert_eq!(
-        (error.kind(), error.attempts()),
-        (ErrorKind::Unauthorized, 1)
-    );
-    assert_eq!(requests(&server).await.len(), 1);
-}
-
-#[tokio::test]
-async fn without_retries_no_token_is_asked_for_in_vain_and_the_refused_one_is_forgotten() {
+async fn without_retries_a_rejected_token_is_invalidated_and_not_renewed() {
     let server = server(vec![ResponseTemplate::new(401)]).await;
     let tokens = Arc::new(Tokens::default());
-    let client = builder(&server.uri())
-        .credentials(Arc::clone(&tokens))
-        .with_retry(RetryPolicy::never())
-        .build()
-        .unwrap();
+    let builder = builder(&server.uri()).with_retry(RetryPolicy::never());
+    let client = builder.credentials(Arc::clone(&tokens)).build().unwrap();
     let request = client.delete_messages("instance", "orders").before(0, 1);
     assert_eq!(request.send().await.unwrap_err().attempts(), 1);
     assert_eq!(tokens.given.load(Ordering::SeqCst), 1);

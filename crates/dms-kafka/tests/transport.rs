@@ -1,4 +1,4 @@
-//! How requests travel: TLS with certificates of one's own, and proxies.
+//! TLS with custom certificates, and proxies.
 #![cfg(feature = "rustls")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -10,11 +10,8 @@ use std::sync::Arc;
 use dms_kafka::{Client, Region, auth::Credentials};
 use dms_kafka::{ClientBuilder, ErrorKind, Outcome, RetryPolicy};
 use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
-#[cfg(feature = "providers")]
-use support::Echo;
-use support::{DELETED, builder, chain, deleted, ok, read_request, server};
+use support::{DELETED, builder, chain, deleted, listen, ok, read_request, server};
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
@@ -26,8 +23,8 @@ fn self_signed() -> SelfSigned {
     generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap()
 }
 
-/// A server with this certificate that lets in only clients with one of `clients`, if there are any, and answers
-/// each request with `body`.
+/// A server with this certificate that responds with `body`. If `clients` is not empty, it requires one of these
+/// certificates.
 async fn tls_server(own: &SelfSigned, clients: &[&SelfSigned], body: &'static str) -> String {
     let mut roots = RootCertStore::empty();
     for client in clients {
@@ -45,19 +42,15 @@ async fn tls_server(own: &SelfSigned, clients: &[&SelfSigned], body: &'static st
         .with_single_cert(vec![own.cert.der().clone()], key.into())
         .unwrap();
     let acceptor = TlsAcceptor::from(Arc::new(config));
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let endpoint = format!("https://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let acceptor = acceptor.clone();
-            tokio::spawn(async move {
-                let mut stream = acceptor.accept(stream).await.ok()?;
-                read_request(&mut stream).await?;
-                stream.write_all(ok(body).as_bytes()).await.ok()
-            });
+    let address = listen(move |stream| {
+        let handshake = acceptor.accept(stream);
+        async move {
+            let mut stream = handshake.await.ok()?;
+            read_request(&mut stream).await?;
+            stream.write_all(ok(body).as_bytes()).await.ok()
         }
     });
-    endpoint
+    format!("https://{}", address.await)
 }
 
 async fn delete(builder: ClientBuilder) -> Result<(), dms_kafka::Error> {
@@ -65,7 +58,7 @@ async fn delete(builder: ClientBuilder) -> Result<(), dms_kafka::Error> {
 }
 
 #[tokio::test]
-async fn a_certificate_that_nobody_vouches_for_is_refused_before_anything_is_sent() {
+async fn an_untrusted_certificate_is_refused_and_nothing_is_sent() {
     let endpoint = tls_server(&self_signed(), &[], DELETED).await;
     let error = delete(builder(&endpoint)).await.unwrap_err();
     assert_eq!(
@@ -76,7 +69,7 @@ async fn a_certificate_that_nobody_vouches_for_is_refused_before_anything_is_sen
 }
 
 #[tokio::test]
-async fn root_certificates_of_ones_own_are_trusted() {
+async fn custom_root_certificates_are_trusted() {
     let (own, other) = (self_signed(), self_signed());
     let endpoint = tls_server(&own, &[], DELETED).await;
     let pem = other.cert.pem() + &own.cert.pem();
@@ -87,18 +80,17 @@ async fn root_certificates_of_ones_own_are_trusted() {
     assert_eq!(delete(wrong).await.unwrap_err().kind(), ErrorKind::Connect);
 }
 
-/// The endpoint is plain HTTP on loopback, for which no certificate is needed.
+/// The endpoint is plain HTTP on loopback, so its client loads no certificates.
 #[cfg(feature = "providers")]
 #[tokio::test]
-async fn root_certificates_of_ones_own_are_trusted_for_iam_too() {
+async fn custom_root_certificates_are_also_trusted_for_iam() {
     let own = self_signed();
     let iam = tls_server(&own, &[], r#"{"projects":[{"id":"looked-up"}]}"#).await;
-    let service = Echo::start().await;
-    service.answer(DELETED.into());
+    let service = server(vec![deleted(&[0])]).await;
     let environment = [("HUAWEICLOUD_SDK_IAM_ENDPOINT", iam)];
     let builder = Client::builder()
         .region(Region::AP_SOUTHEAST_1)
-        .endpoint(&*service.endpoint)
+        .endpoint(service.uri())
         .credentials(Credentials::new("access-key", "secret-key").unwrap())
         .with_environment(environment.into_iter().collect());
     delete(builder.clone().with_root_certificates(own.cert.pem()))
@@ -111,7 +103,7 @@ async fn root_certificates_of_ones_own_are_trusted_for_iam_too() {
 }
 
 #[tokio::test]
-async fn a_client_certificate_opens_the_door_and_its_lack_is_told_late() {
+async fn a_client_certificate_is_sent_and_a_missing_one_breaks_the_connection() {
     let (own, client) = (self_signed(), self_signed());
     let endpoint = tls_server(&own, &[&client], DELETED).await;
     let trusting = || builder(&endpoint).with_root_certificates(own.cert.pem());
@@ -119,7 +111,7 @@ async fn a_client_certificate_opens_the_door_and_its_lack_is_told_late() {
     delete(trusting().with_client_certificate(identity))
         .await
         .unwrap();
-    // TLS 1.3 servers check it after the client has begun to send.
+    // With TLS 1.3 the server checks it after the client has started to send.
     let error = delete(trusting()).await.unwrap_err();
     assert_eq!(
         (error.kind(), error.outcome()),
@@ -128,9 +120,9 @@ async fn a_client_certificate_opens_the_door_and_its_lack_is_told_late() {
 }
 
 #[tokio::test]
-async fn a_proxy_that_is_named_is_used_even_for_loopback() {
+async fn an_explicit_proxy_is_also_used_for_loopback() {
     let proxy = server(vec![deleted(&[0])]).await;
-    // Nothing listens on port 1: only the proxy can have answered.
+    // Nothing listens on port 1, so the proxy responded.
     let endpoint = "http://127.0.0.1:1";
     delete(builder(endpoint).with_proxy(proxy.uri()))
         .await

@@ -6,7 +6,7 @@ use crate::support::{Run as _, assert_stderr, at, dms_kafka, stderr, stdout};
 const REFUSED: &[(&str, &[&str])] = &[
     (
         "--embedded --topic .. --partition 0:1 --yes",
-        &["\"..\"", "is neither '.' nor '..'"],
+        &["\"..\"", "but not '.' or '..'"],
     ),
     ("--embedded --topic . --partition 0:1 --yes", &["\".\""]),
     ("--embedded --topic  --partition 0:1 --yes", &["1 to 249"]),

@@ -146,7 +146,7 @@ fn log_lines_are_separate_from_the_bar() {
     let shown = session.exp_eof().unwrap();
     let log: Vec<&str> = shown
         .split(['\r', '\n'])
-        .filter(|line| line.contains("answered"))
+        .filter(|line| line.contains("response received"))
         .collect();
     assert!(log.len() > 20, "{shown}");
     assert!(

@@ -1,4 +1,4 @@
-//! The table's rows.
+//! The format of `cases.toml`.
 
 use std::time::Duration;
 
@@ -10,104 +10,103 @@ struct Table {
     case: Vec<Case>,
 }
 
-/// One row: what the server does, and how the call must end.
+/// What the server does, and the expected result.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Case {
     pub(crate) name: String,
-    /// The row of the table of outcomes that the case shows.
+    /// The row of `src/outcome.md` that the case covers.
     pub(crate) row: Option<u32>,
     #[serde(default = "orders")]
     pub(crate) topic: String,
     pub(crate) lacks: Option<Lacking>,
-    /// In place of the server's.
+    /// Overrides the host of the server.
     pub(crate) host: Option<String>,
-    /// Partition 1 is deleted whole, which may not be repeated once it may have arrived.
+    /// Delete everything from partition 1, which is only retried if nothing was deleted.
     #[serde(default)]
     pub(crate) everything: bool,
-    /// So many partitions beside 0 and 1, to make the request large.
+    /// The number of partitions in addition to 0 and 1, for large requests.
     #[serde(default)]
     pub(crate) more_partitions: i32,
-    /// The client speaks TLS; the server never does.
+    /// The client uses TLS. The server never does.
     #[serde(default)]
     pub(crate) https: bool,
     pub(crate) attempt_timeout_ms: Option<u64>,
     pub(crate) call_timeout_ms: Option<u64>,
-    pub(crate) answer_limit: Option<usize>,
-    /// What the server does on each connection, in order; later connections are closed at once.
+    pub(crate) response_limit: Option<usize>,
+    /// The actions of the server for each connection, in order. It closes further connections at once.
     #[serde(default)]
     pub(crate) server: Vec<Vec<Action>>,
     pub(crate) expect: Expected,
 }
 
-/// What is not there.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Lacking {
-    /// The client is sent to a port that nothing listens on.
+    /// Nothing listens on the port.
     Server,
-    /// The provider has none.
+    /// The provider has no credentials.
     Credentials,
 }
 
-/// One thing that the server does. It reads the whole request first unless the script begins with
-/// [`Early`](Action::Early) or [`Partly`](Action::Partly).
+/// An action of the server. It reads the whole request first, unless the first action is [`Early`](Action::Early) or
+/// [`Partly`](Action::Partly).
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum Action {
     /// Do not read the request.
     Early,
-    /// Read the request's first bytes only.
+    /// Read only the first bytes of the request.
     Partly,
-    /// The answer that a correct service gives.
+    /// Send the response of a successful deletion.
     Deleted,
-    /// A well-formed answer with a body.
-    Answer {
+    /// Send a well-formed response.
+    Response {
         status: u16,
         #[serde(default)]
         headers: Vec<String>,
         #[serde(default)]
         body: String,
     },
-    /// Bytes as they stand.
+    /// Send these bytes.
     Raw(String),
-    /// So many letters.
+    /// Send this number of letters.
     Fill(usize),
-    /// A byte every 20 ms until the client goes away.
+    /// Send a byte every 20 ms until the client disconnects.
     Drip,
-    /// Silence, and nothing read, until the test ends.
+    /// Neither read nor send until the test ends.
     Hold,
-    /// Silence until the client goes away.
+    /// Send nothing until the client disconnects.
     Stall,
-    /// Abort the connection: the client gets RST.
+    /// Reset the connection (RST).
     Reset,
-    /// Close the connection in order.
+    /// Close the connection.
     Close,
 }
 
-/// How the call ends. No `kind` stands for: deleted.
-#[derive(Debug, Deserialize)]
+/// The expected result. Without `kind`, the deletion succeeds. The default outcome is not applied.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Expected {
     pub(crate) kind: Option<String>,
     pub(crate) outcome: Option<String>,
     pub(crate) attempts: u32,
-    /// Requests that reach the server whole, where that differs from the attempts.
+    /// The number of complete requests that the server receives. Default: `attempts`.
     pub(crate) requests: Option<u32>,
     pub(crate) code: Option<String>,
     pub(crate) status: Option<u16>,
     pub(crate) request_id: Option<String>,
     pub(crate) retry_after: Option<u64>,
-    /// The encoded reason of a refusal.
+    /// The encoded authorization message.
     pub(crate) authorization: Option<String>,
-    /// What the kept start of the answer's body holds.
+    /// A part of the response body that the error keeps.
     pub(crate) body: Option<String>,
     #[serde(default)]
     pub(crate) shows: Vec<String>,
 }
 
 impl Case {
-    /// Short only where it must fire: no TLS handshake of the table comes to its end.
+    /// Short only if the case needs this timeout: no TLS handshake of a case completes.
     pub(crate) fn connect_timeout(&self) -> Duration {
         let fires = self.https && self.call_timeout_ms.is_none();
         Duration::from_millis(if fires { 300 } else { 20_000 })
@@ -125,7 +124,7 @@ impl Case {
         self.expect.requests.unwrap_or(self.expect.attempts)
     }
 
-    /// All that the case does, to tell it from the others.
+    /// Everything except name and expectation, to find duplicates.
     pub(crate) fn setup(&self) -> String {
         format!(
             "{:?}",
@@ -133,7 +132,7 @@ impl Case {
                 (self.everything, self.https, self.more_partitions),
                 (&self.topic, self.lacks, &self.host),
                 (self.attempt_timeout_ms, self.call_timeout_ms),
-                self.answer_limit,
+                self.response_limit,
                 &self.server,
             )
         )

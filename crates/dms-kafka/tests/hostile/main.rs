@@ -1,4 +1,4 @@
-//! A server that misbehaves on purpose, and what the client must make of it: `cases.toml` is the table.
+//! The client against a misbehaving server. The cases are in `cases.toml`.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
@@ -11,7 +11,6 @@ mod server;
 mod support;
 
 use std::collections::{BTreeMap, HashSet};
-use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,14 +19,14 @@ use dms_kafka::auth::{Credentials, ProvideCredentials};
 use dms_kafka::{Client, Deletion, Error, Outcome, RetryPolicy};
 use futures_util::{StreamExt, stream};
 use server::Server;
-use support::{Sealed, chain};
+use support::{NoCredentials, chain};
 
 const SECURITY_TOKEN: &str = "canary-security-token/with=signs";
 
 #[tokio::test]
-async fn every_case_of_the_table_ends_as_it_says() {
+async fn every_case_ends_as_expected() {
     let cases = case::load();
-    // Without TLS a client for https cannot be built.
+    // A client for https needs TLS.
     let possible = cases
         .iter()
         .filter(|case| cfg!(feature = "rustls") || !case.https);
@@ -40,16 +39,16 @@ async fn every_case_of_the_table_ends_as_it_says() {
 }
 
 #[test]
-fn the_table_has_at_least_60_cases_and_no_two_alike() {
+fn there_are_at_least_60_cases_without_duplicates() {
     let cases = case::load();
     assert!(cases.len() >= 60, "{} cases", cases.len());
     let names: HashSet<&str> = cases.iter().map(|case| case.name.as_str()).collect();
-    assert_eq!(names.len(), cases.len(), "two cases have one name");
+    assert_eq!(names.len(), cases.len(), "repeated name");
     let setups: HashSet<String> = cases.iter().map(Case::setup).collect();
-    assert_eq!(setups.len(), cases.len(), "two cases do the same");
+    assert_eq!(setups.len(), cases.len(), "repeated case");
 }
 
-/// The numbered rows of the table in the docs, with their outcomes.
+/// The rows of `src/outcome.md` with their outcomes.
 fn documented() -> BTreeMap<u32, String> {
     include_str!("../../src/outcome.md")
         .lines()
@@ -62,7 +61,7 @@ fn documented() -> BTreeMap<u32, String> {
 }
 
 #[test]
-fn each_row_of_the_table_of_outcomes_has_a_case_and_no_case_contradicts_its_row() {
+fn each_documented_outcome_has_a_case_and_no_case_contradicts_it() {
     let documented = documented();
     assert!(documented.len() > 10);
     let mut shown = HashSet::new();
@@ -79,11 +78,11 @@ fn each_row_of_the_table_of_outcomes_has_a_case_and_no_case_contradicts_its_row(
             None => "NotApplied",
             Some("partial") => "Partial",
             Some("unknown") => "Unknown",
-            Some(other) => panic!("no outcome is called {other}"),
+            Some(other) => panic!("unknown outcome {other}"),
         };
         let says = &documented[&row];
         assert!(
-            says == outcome || says == "as the status says",
+            says == outcome || says == "that of the status",
             "{}",
             case.name
         );
@@ -97,7 +96,7 @@ async fn run(case: &Case) -> Vec<String> {
     let result = delete(case, &server).await;
     let mut faults = differences(&case.expect, &result);
     if server.requests() != case.requests() {
-        faults.push(format!("{} requests arrived", server.requests()));
+        faults.push(format!("{} requests were received", server.requests()));
     }
     let shown = match &result {
         Ok(deletion) => format!("{deletion}"),
@@ -112,13 +111,13 @@ async fn run(case: &Case) -> Vec<String> {
 async fn delete(case: &Case, server: &Server) -> Result<Deletion, Error> {
     let scheme = if case.https { "https" } else { "http" };
     let port = if case.lacks == Some(Lacking::Server) {
-        Server::free_port().await
+        server::free_port().await
     } else {
         server.port()
     };
     let host = case.host.as_deref().unwrap_or("127.0.0.1");
     let credentials: Arc<dyn ProvideCredentials> = if case.lacks == Some(Lacking::Credentials) {
-        Arc::new(Sealed)
+        Arc::new(NoCredentials)
     } else {
         let credentials = Credentials::new("access-key", "secret-key").unwrap();
         Arc::new(credentials.with_security_token(SECURITY_TOKEN).unwrap())
@@ -130,7 +129,7 @@ async fn delete(case: &Case, server: &Server) -> Result<Deletion, Error> {
         .with_connect_timeout(case.connect_timeout())
         .with_attempt_timeout(case.attempt_timeout())
         .with_call_timeout(case.call_timeout())
-        .with_answer_limit(case.answer_limit.unwrap_or(1 << 20))
+        .with_response_limit(case.response_limit.unwrap_or(1 << 20))
         .with_retry(RetryPolicy::default().with_base(Duration::from_millis(1)))
         .build()
         .unwrap();
@@ -151,69 +150,56 @@ async fn delete(case: &Case, server: &Server) -> Result<Deletion, Error> {
     Ok(deletion)
 }
 
-/// What differs from the expectation; empty when nothing does.
+/// The differences from the expectation.
 fn differences(expected: &Expected, result: &Result<Deletion, Error>) -> Vec<String> {
     let error = match (result, &expected.kind) {
         (Ok(_), None) => return Vec::new(),
-        (Ok(_), Some(kind)) => return vec![format!("looks deleted, expected {kind}")],
+        (Ok(_), Some(kind)) => return vec![format!("the deletion succeeded, expected {kind}")],
         (Err(error), _) => error,
     };
-    let mut faults = Vec::new();
-    let mut compare = |what: &str, got: &dyn Debug, want: &dyn Debug| {
-        let (got, want) = (format!("{got:?}"), format!("{want:?}"));
-        if got != want {
-            faults.push(format!("{what} is {got}, expected {want}"));
-        }
+    let text = |text: Option<&str>| text.map(str::to_owned);
+    let found = Expected {
+        kind: text(Some(error.kind().as_str())),
+        outcome: text(outcome_name(error)),
+        attempts: error.attempts(),
+        code: text(error.code()),
+        status: expected.status.and(error.status()),
+        request_id: expected.request_id.as_ref().and(text(error.request_id())),
+        retry_after: expected
+            .retry_after
+            .and(error.retry_after().map(|wait| wait.as_secs())),
+        authorization: expected
+            .authorization
+            .as_ref()
+            .and(text(error.encoded_authorization_message())),
+        ..expected.clone()
     };
-    let kind = expected.kind.as_deref().unwrap_or("deleted");
-    let outcome = expected.outcome.as_deref().unwrap_or("not_applied");
-    compare("kind", &error.kind().as_str(), &kind);
-    compare("outcome", &outcome_name(error), &outcome);
-    compare("attempts", &error.attempts(), &expected.attempts);
-    compare("code", &error.code(), &expected.code.as_deref());
-    if expected.status.is_some() {
-        compare("status", &error.status(), &expected.status);
-    }
-    if expected.request_id.is_some() {
-        compare(
-            "request id",
-            &error.request_id(),
-            &expected.request_id.as_deref(),
-        );
-    }
-    if expected.retry_after.is_some() {
-        let wanted = expected.retry_after.map(Duration::from_secs);
-        compare("retry after", &error.retry_after(), &wanted);
-    }
-    if expected.authorization.is_some() {
-        compare(
-            "authorization",
-            &error.encoded_authorization_message(),
-            &expected.authorization.as_deref(),
-        );
+    let mut faults = Vec::new();
+    if found != *expected {
+        faults.push(format!("got {found:?}, expected {expected:?}"));
     }
     if let Some(body) = &expected.body
         && !error.body().is_some_and(|shown| shown.contains(body))
     {
-        faults.push(format!("the body lacks {body:?}"));
+        faults.push(format!("the body does not contain {body:?}"));
     }
     let shown = chain(error);
     for text in expected.shows.iter().filter(|text| !shown.contains(*text)) {
-        faults.push(format!("Display lacks {text:?}"));
+        faults.push(format!("the text does not contain {text:?}"));
     }
-    faults.extend(unfit(error));
+    faults.extend(broken_rules(error));
     faults
 }
 
-/// What no error may show, whatever it is about.
-fn unfit(error: &Error) -> Vec<String> {
+/// The rules that every error must follow.
+fn broken_rules(error: &Error) -> Vec<String> {
     let shown = error.to_string();
     let everything = format!("{} {error:?} {error:#?} {:?}", chain(error), error.body());
     let rules = [
         (everything.contains("canary"), "the security token is shown"),
         (
             shown.chars().any(char::is_control),
-            "Display holds a control character",
+            "the text contains a control character",
         ),
         (
             shown.len() > 8192 || error.body().is_some_and(|body| body.len() > 32 * 1024),
@@ -224,11 +210,12 @@ fn unfit(error: &Error) -> Vec<String> {
     broken.map(|(_, rule)| rule.to_owned()).collect()
 }
 
-fn outcome_name(error: &Error) -> &'static str {
+/// The outcome as `cases.toml` spells it.
+fn outcome_name(error: &Error) -> Option<&'static str> {
     match error.outcome() {
-        Outcome::NotApplied => "not_applied",
-        Outcome::Partial => "partial",
-        Outcome::Unknown => "unknown",
+        Outcome::NotApplied => None,
+        Outcome::Partial => Some("partial"),
+        Outcome::Unknown => Some("unknown"),
         other => panic!("no name for {other:?}"),
     }
 }

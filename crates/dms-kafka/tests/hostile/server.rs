@@ -1,34 +1,34 @@
-//! The server: raw sockets on loopback, one script for each connection.
+//! The misbehaving server: one list of actions for each connection.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinHandle;
 
 use crate::case::Action;
-use crate::support::read_request;
+use crate::support::{listen, read_request};
 
 const DELETED: &str = r#"{"partitions":[{"partition":0,"result":"success","error_code":"0"},{"partition":1,"result":"success","error_code":"0"}]}"#;
 
 pub(crate) struct Server {
     port: u16,
     requests: Arc<AtomicU32>,
-    task: JoinHandle<()>,
 }
 
 impl Server {
     pub(crate) async fn start(scripts: Vec<Vec<Action>>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let requests = Arc::new(AtomicU32::new(0));
-        let task = tokio::spawn(serve(listener, scripts, Arc::clone(&requests)));
+        let requests = Arc::<AtomicU32>::default();
+        let counter = Arc::clone(&requests);
+        let scripts = Mutex::new(scripts.into_iter());
+        let address = listen(move |stream| {
+            let script = scripts.lock().unwrap().next().unwrap_or_default();
+            play(stream, script, Arc::clone(&counter))
+        });
         Self {
-            port,
+            port: address.await.port(),
             requests,
-            task,
         }
     }
 
@@ -36,30 +36,16 @@ impl Server {
         self.port
     }
 
-    /// How many requests have arrived whole.
+    /// The number of complete requests received.
     pub(crate) fn requests(&self) -> u32 {
         self.requests.load(Ordering::SeqCst)
     }
-
-    /// A port that was free a moment ago.
-    pub(crate) async fn free_port() -> u16 {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        listener.local_addr().unwrap().port()
-    }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-async fn serve(listener: TcpListener, scripts: Vec<Vec<Action>>, requests: Arc<AtomicU32>) {
-    let mut scripts = scripts.into_iter();
-    while let Ok((stream, _)) = listener.accept().await {
-        let script = scripts.next().unwrap_or_default();
-        tokio::spawn(play(stream, script, Arc::clone(&requests)));
-    }
+/// A port that nothing listens on.
+pub(crate) async fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    listener.local_addr().unwrap().port()
 }
 
 async fn play(mut stream: TcpStream, script: Vec<Action>, requests: Arc<AtomicU32>) {
@@ -71,7 +57,7 @@ async fn play(mut stream: TcpStream, script: Vec<Action>, requests: Arc<AtomicU3
     }
     for action in script {
         if act(&mut stream, action).await.is_err() {
-            return; // the client has gone away
+            return; // the client has disconnected
         }
     }
 }
@@ -80,12 +66,12 @@ async fn act(stream: &mut TcpStream, action: Action) -> std::io::Result<()> {
     match action {
         Action::Early => Ok(()),
         Action::Partly => stream.read_exact(&mut [0; 8]).await.map(|_| ()),
-        Action::Deleted => stream.write_all(&answer(200, &[], DELETED)).await,
-        Action::Answer {
+        Action::Deleted => stream.write_all(&response(200, &[], DELETED)).await,
+        Action::Response {
             status,
             headers,
             body,
-        } => stream.write_all(&answer(status, &headers, &body)).await,
+        } => stream.write_all(&response(status, &headers, &body)).await,
         Action::Raw(text) => stream.write_all(text.as_bytes()).await,
         Action::Fill(length) => stream.write_all(&vec![b'a'; length]).await,
         Action::Drip => loop {
@@ -103,7 +89,7 @@ async fn act(stream: &mut TcpStream, action: Action) -> std::io::Result<()> {
     }
 }
 
-fn answer(status: u16, headers: &[String], body: &str) -> Vec<u8> {
+fn response(status: u16, headers: &[String], body: &str) -> Vec<u8> {
     let mut text = format!(
         "HTTP/1.1 {status} Status\r\nConnection: close\r\nContent-Length: {}\r\n",
         body.len()

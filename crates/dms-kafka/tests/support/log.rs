@@ -1,4 +1,4 @@
-//! A log that can be read.
+//! A log in memory.
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};

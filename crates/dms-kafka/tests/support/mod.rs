@@ -1,24 +1,23 @@
-//! What several tests need: a client of a server on loopback, and a server whose answer can be changed.
+//! Clients and servers for the tests.
 #![allow(dead_code, reason = "each test file uses a part")]
 
 pub(crate) mod log;
 
 use std::error::Error;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-
 use std::time::Duration;
 
 use dms_kafka::auth::{Credentials, ProvideCredentials, ProvideCredentialsFuture, ProviderError};
-use dms_kafka::{Client, ClientBuilder};
+use dms_kafka::{Client, ClientBuilder, RetryPolicy};
 use dms_kafka_gateway::Gateway;
 use serde_json::{Value, json};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::{TcpListener, TcpStream};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
-/// The text of an error and of its causes. No layer repeats a cause.
+/// The texts of an error and its causes. Checks that no text repeats a cause.
 pub(crate) fn chain(error: &dms_kafka::Error) -> String {
     let error: &(dyn Error + 'static) = error;
     let layers = std::iter::successors(Some(error), |&layer| layer.source());
@@ -37,7 +36,12 @@ pub(crate) fn builder(endpoint: &str) -> ClientBuilder {
         .credentials(Credentials::new("access-key", "secret-key").unwrap())
 }
 
-/// A client of a gateway in this process.
+pub(crate) fn client_without_retries(endpoint: &str) -> Client {
+    let builder = builder(endpoint).with_retry(RetryPolicy::never());
+    builder.build().unwrap()
+}
+
+/// A client of an in-memory gateway.
 pub(crate) fn client_of(gateway: &Gateway) -> Client {
     Client::builder()
         .endpoint(gateway.endpoint())
@@ -47,7 +51,7 @@ pub(crate) fn client_of(gateway: &Gateway) -> Client {
         .unwrap()
 }
 
-/// A deletion in partition 0, all in one.
+/// Deletes from partition 0.
 pub(crate) async fn delete(client: &Client) -> Result<(), dms_kafka::Error> {
     let request = client.delete_messages("instance", "orders").before(0, 1);
     request.send().await?.into_result().map(drop)
@@ -55,15 +59,15 @@ pub(crate) async fn delete(client: &Client) -> Result<(), dms_kafka::Error> {
 
 /// A provider without credentials.
 #[derive(Debug)]
-pub(crate) struct Sealed;
+pub(crate) struct NoCredentials;
 
-impl ProvideCredentials for Sealed {
+impl ProvideCredentials for NoCredentials {
     fn provide_credentials(&self) -> ProvideCredentialsFuture<'_> {
-        Box::pin(async { Err(ProviderError::not_found("the vault is sealed")) })
+        Box::pin(async { Err(ProviderError::not_found("the provider has no credentials")) })
     }
 }
 
-/// Waits for a condition.
+/// Waits until the condition is true.
 pub(crate) async fn until(what: impl Fn() -> bool) {
     let polled = async {
         while !what() {
@@ -79,16 +83,46 @@ pub(crate) fn header<'a>(request: &'a Request, name: &str) -> &'a str {
     request.headers.get(name).unwrap().to_str().unwrap()
 }
 
-/// What [`delete`] takes for a success.
+/// The response body of a successful [`delete`].
 pub(crate) const DELETED: &str = r#"{"partitions":[{"partition":0,"result":"success"}]}"#;
 
-/// A 200 as it stands on the wire.
+/// The bytes of a response with status 200.
 pub(crate) fn ok(body: &str) -> String {
     let length = body.len();
     format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{body}")
 }
 
-/// The answer that these partitions are deleted.
+/// An error that repeats all headers of the request, as a debugging proxy might.
+pub(crate) fn repeat_headers(request: &Request, status: u16) -> ResponseTemplate {
+    let headers: Vec<String> = request
+        .headers
+        .iter()
+        .map(|(name, value)| format!("{name}:{}", value.to_str().unwrap()))
+        .collect();
+    ResponseTemplate::new(status)
+        .insert_header("X-Request-Id", "request-7")
+        .set_body_json(json!({"error_code": "APIGW.0301", "error_msg": headers.join("|")}))
+}
+
+/// Every secret of the tests contains `canary`.
+pub(crate) fn assert_no_secret(shown: &str) {
+    assert!(!shown.contains("canary"), "{shown}");
+    let mut signatures = shown.split("Signature=").skip(1);
+    let is_redacted = |behind: &str| behind.starts_with("<redacted>");
+    assert!(signatures.all(is_redacted), "{shown}");
+}
+
+/// A key, a key with a security token, and a token. Every secret contains `canary`.
+pub(crate) fn canary_credentials() -> [Credentials; 3] {
+    let key = || Credentials::new("access-key", "canary-secret-key").unwrap();
+    [
+        key(),
+        key().with_security_token("canary-security-token").unwrap(),
+        Credentials::token("canary-auth-token").unwrap(),
+    ]
+}
+
+/// The response of a successful deletion from these partitions.
 pub(crate) fn deleted(partitions: &[i32]) -> ResponseTemplate {
     let items: Vec<Value> = partitions
         .iter()
@@ -97,15 +131,29 @@ pub(crate) fn deleted(partitions: &[i32]) -> ResponseTemplate {
     ResponseTemplate::new(200).set_body_json(json!({ "partitions": items }))
 }
 
-/// Answers in turn; the last one again and again.
-pub(crate) async fn server(answers: Vec<ResponseTemplate>) -> MockServer {
-    let server = MockServer::start().await;
+/// A server that sends the responses in order, and repeats the last one.
+pub(crate) async fn server(responses: Vec<ResponseTemplate>) -> MockServer {
+    server_on(
+        std::net::TcpListener::bind("127.0.0.1:0").unwrap(),
+        responses,
+    )
+    .await
+}
+
+pub(crate) async fn server_on(
+    listener: std::net::TcpListener,
+    responses: Vec<ResponseTemplate>,
+) -> MockServer {
+    let server = MockServer::builder().listener(listener).start().await;
     let turn = AtomicUsize::new(0);
-    let answer = move |_: &Request| {
-        let at = turn.fetch_add(1, Ordering::SeqCst).min(answers.len() - 1);
-        answers[at].clone()
+    let response = move |_: &Request| {
+        let at = turn.fetch_add(1, Ordering::SeqCst).min(responses.len() - 1);
+        responses[at].clone()
     };
-    Mock::given(any()).respond_with(answer).mount(&server).await;
+    Mock::given(any())
+        .respond_with(response)
+        .mount(&server)
+        .await;
     server
 }
 
@@ -113,48 +161,22 @@ pub(crate) async fn requests(server: &MockServer) -> Vec<Request> {
     server.received_requests().await.unwrap()
 }
 
-/// A server that answers each request with status 200 and the body it was given last.
-pub(crate) struct Echo {
-    pub(crate) endpoint: String,
-    body: Arc<Mutex<Vec<u8>>>,
+/// Starts a server that passes each connection to `serve`.
+pub(crate) async fn listen<S>(serve: impl Fn(TcpStream) -> S + Send + 'static) -> SocketAddr
+where
+    S: Future<Output: Send> + Send + 'static,
+{
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(serve(stream));
+        }
+    });
+    address
 }
 
-impl Echo {
-    pub(crate) async fn start() -> Self {
-        Self::bind("127.0.0.1:0").await.unwrap()
-    }
-
-    pub(crate) async fn bind(address: &str) -> std::io::Result<Self> {
-        let listener = TcpListener::bind(address).await?;
-        let endpoint = format!("http://{}", listener.local_addr().unwrap());
-        let body = Arc::new(Mutex::new(Vec::new()));
-        let answer = Arc::clone(&body);
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(stream, Arc::clone(&answer)));
-            }
-        });
-        Ok(Self { endpoint, body })
-    }
-
-    pub(crate) fn answer(&self, body: Vec<u8>) {
-        *self.body.lock().unwrap_or_else(PoisonError::into_inner) = body;
-    }
-}
-
-async fn serve(mut stream: TcpStream, body: Arc<Mutex<Vec<u8>>>) -> Option<()> {
-    loop {
-        read_request(&mut stream).await?;
-        let body = body.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
-        stream
-            .write_all(&[head.as_bytes(), &body].concat())
-            .await
-            .ok()?;
-    }
-}
-
-/// Head and body of the next request; `None` when the client goes away.
+/// Reads the next request. Returns `None` if the client disconnects.
 pub(crate) async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> Option<String> {
     let mut received = Vec::new();
     let mut buffer = [0; 4096];

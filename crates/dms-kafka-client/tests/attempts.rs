@@ -1,9 +1,9 @@
-//! The seam: what is signed is what is sent, and no answer is lost.
+//! The signature covers the bytes that are sent, and responses are captured.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::time::SystemTime;
 
-use dms_kafka_client::{Answer, Attempt, Client, Completeness, types};
+use dms_kafka_client::{Attempt, CapturedResponse, Client, Completeness, types};
 use http::Method;
 use huaweicloud_auth::Credentials;
 use huaweicloud_auth::signing::{Payload, RequestTarget, SigningRequest};
@@ -17,7 +17,7 @@ fn attempt() -> Attempt {
     Attempt::new(Credentials::new("access-key", "secret-key").unwrap())
 }
 
-/// Sends one deletion with the attempt; whether the generated client takes the answer for a success.
+/// Sends one deletion with the attempt. Returns whether the generated client reports success.
 async fn delete(endpoint: &str, attempt: &Attempt, topic: &str) -> bool {
     let http = reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
@@ -37,7 +37,7 @@ async fn delete(endpoint: &str, attempt: &Attempt, topic: &str) -> bool {
 }
 
 #[tokio::test]
-async fn the_signature_covers_the_bytes_that_arrive() {
+async fn the_signature_covers_the_bytes_that_are_received() {
     let server = MockServer::start().await;
     Mock::given(any())
         .respond_with(ResponseTemplate::new(200))
@@ -69,11 +69,11 @@ async fn the_signature_covers_the_bytes_that_arrive() {
     }
 }
 
-/// The answer that the attempt has kept after the server sent these bytes and closed.
-async fn kept(answer: &str, attempt: Attempt) -> (bool, Option<Answer>) {
+/// The captured response after the server sent these bytes and closed the connection.
+async fn captured(response: &str, attempt: Attempt) -> (bool, Option<CapturedResponse>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
-    let answer = answer.to_owned();
+    let response = response.to_owned();
     tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
         let mut received = Vec::new();
@@ -82,16 +82,16 @@ async fn kept(answer: &str, attempt: Attempt) -> (bool, Option<Answer>) {
                 return;
             }
         }
-        stream.write_all(answer.as_bytes()).await.unwrap();
+        stream.write_all(response.as_bytes()).await.unwrap();
     });
     let succeeded = delete(&endpoint, &attempt, "orders").await;
-    (succeeded, attempt.take_answer())
+    (succeeded, attempt.take_response())
 }
 
 #[tokio::test]
-async fn status_headers_and_body_are_kept_where_the_generated_client_loses_them() {
+async fn status_headers_and_body_are_captured_when_the_generated_client_fails() {
     use Completeness::{Complete, OverLimit, Truncated};
-    // head, body, limit => body that is kept, how complete
+    // head, body, limit => captured body, completeness
     let cases = [
         (
             "400 Bad\r\nContent-Length: 6",
@@ -133,18 +133,18 @@ async fn status_headers_and_body_are_kept_where_the_generated_client_loses_them(
     ];
     for (head, body, limit, expected, completeness) in cases {
         let text = format!("HTTP/1.1 {head}\r\nX-Request-Id: id-1\r\n\r\n{body}");
-        let (succeeded, answer) = kept(&text, attempt().with_answer_limit(limit)).await;
-        let answer = answer.unwrap();
+        let (succeeded, response) = captured(&text, attempt().with_response_limit(limit)).await;
+        let response = response.unwrap();
         assert!(!succeeded, "{head}");
-        assert!(head.starts_with(answer.status.as_str()), "{head}");
-        assert_eq!(answer.headers["x-request-id"], "id-1", "{head}");
-        assert_eq!(answer.body, expected, "{head}");
-        assert_eq!(answer.completeness, completeness, "{head}");
+        assert!(head.starts_with(response.status.as_str()), "{head}");
+        assert_eq!(response.headers["x-request-id"], "id-1", "{head}");
+        assert_eq!(response.body, expected, "{head}");
+        assert_eq!(response.completeness, completeness, "{head}");
     }
 }
 
 #[tokio::test]
-async fn no_answer_is_kept_when_none_came() {
-    let (succeeded, answer) = kept("", attempt()).await;
-    assert!(!succeeded && answer.is_none());
+async fn no_response_is_captured_without_a_status_line() {
+    let (succeeded, response) = captured("", attempt()).await;
+    assert!(!succeeded && response.is_none());
 }

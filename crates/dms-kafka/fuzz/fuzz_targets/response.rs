@@ -4,4 +4,6 @@
 #[path = "../targets.rs"]
 mod targets;
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| targets::answer(input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| {
+    targets::response(input);
+});

@@ -1,4 +1,4 @@
-//! What a response says of a partition: two fields that nearly always hold the same word, which takes no allocation.
+//! The two hand-written types of a partition's result. Their usual values, `"success"` and `"0"`, need no allocation.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::fmt;
 use serde::Serialize;
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
-/// Kafka's error code of a partition as the service wrote it; `0` when there was none.
+/// The error code of a partition, as the service wrote it. `0` means no error.
 ///
 /// ```
 /// use dms_kafka_client::ErrorCode;
@@ -16,13 +16,13 @@ use serde::de::{Deserialize, Deserializer, Error, Visitor};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum ErrorCode {
-    /// As a string.
+    /// A string.
     Text(Cow<'static, str>),
-    /// As an integer.
+    /// An integer.
     Number(i64),
 }
 
-/// The word `success` when the records of a partition were deleted, another word when they were not.
+/// The result of a partition: `success` if its records were deleted.
 ///
 /// ```
 /// use dms_kafka_client::PartitionResult;
@@ -36,7 +36,7 @@ pub enum ErrorCode {
 pub struct PartitionResult(Cow<'static, str>);
 
 impl ErrorCode {
-    /// The code as text, whichever way it was written.
+    /// Returns the code as text.
     #[inline]
     pub fn into_text(self) -> Cow<'static, str> {
         match self {
@@ -48,12 +48,12 @@ impl ErrorCode {
 }
 
 impl PartitionResult {
-    /// The word.
+    /// Returns the text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The word, taken out.
+    /// Returns the text without copying it.
     pub fn into_text(self) -> Cow<'static, str> {
         self.0
     }
@@ -75,16 +75,16 @@ impl fmt::Display for PartitionResult {
 }
 
 impl From<&str> for PartitionResult {
-    fn from(word: &str) -> Self {
-        Self(text(word, "success"))
+    fn from(result: &str) -> Self {
+        Self(text(result, "success"))
     }
 }
 
-fn text(word: &str, usual: &'static str) -> Cow<'static, str> {
-    if word == usual {
+fn text(text: &str, usual: &'static str) -> Cow<'static, str> {
+    if text == usual {
         Cow::Borrowed(usual)
     } else {
-        Cow::Owned(word.to_owned())
+        Cow::Owned(text.to_owned())
     }
 }
 
@@ -109,7 +109,7 @@ impl<'de> Deserialize<'de> for ErrorCode {
 
             fn visit_u64<E: Error>(self, number: u64) -> Result<ErrorCode, E> {
                 let number = i64::try_from(number)
-                    .map_err(|_| E::custom("the error code has more than 64 bits"))?;
+                    .map_err(|_| E::custom("the error code does not fit in 64 bits"))?;
                 Ok(ErrorCode::Number(number))
             }
         }
@@ -120,20 +120,10 @@ impl<'de> Deserialize<'de> for ErrorCode {
 
 impl<'de> Deserialize<'de> for PartitionResult {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Word;
+        /// Borrowed unless the text has escapes.
+        #[derive(serde::Deserialize)]
+        struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
-        impl Visitor<'_> for Word {
-            type Value = PartitionResult;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string")
-            }
-
-            fn visit_str<E: Error>(self, word: &str) -> Result<PartitionResult, E> {
-                Ok(word.into())
-            }
-        }
-
-        deserializer.deserialize_str(Word)
+        Text::deserialize(deserializer).map(|text| text.0.as_ref().into())
     }
 }

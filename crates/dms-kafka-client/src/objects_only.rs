@@ -1,9 +1,9 @@
-//! JSON objects, and nothing else, for the generated types.
+//! Makes the generated types accept JSON objects only.
 
-/// Gives a generated struct serde's traits, so that it is read from a map only.
+/// Implements serde's traits for a generated struct.
 ///
-/// serde's own `Deserialize` of a struct takes a sequence too, field by field: `["0", 0, "success"]` would look like a
-/// partition that was deleted. `#[serde(remote = "Self")]` makes the derived code two functions of the struct's own.
+/// The derived `Deserialize` of a struct also accepts a sequence: it would read `["0", 0, "success"]` as a deleted
+/// partition. `#[serde(remote = "Self")]` derives inherent functions instead, which this macro calls.
 macro_rules! objects_only {
     ($name:ident) => {
         impl ::serde::Serialize for $name {

@@ -1,4 +1,4 @@
-//! Requests into bytes, answers into judged deletions, and what to do after a failure.
+//! Encoding requests, decoding responses, and the retry policy.
 
 use std::{hint::black_box, time::Duration};
 
@@ -26,8 +26,8 @@ fn request(criterion: &mut Criterion) {
     group.finish();
 }
 
-fn answer(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("decode and judge an answer");
+fn response(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("decode a response");
     for partitions in SIZES {
         let targets: Vec<_> = (0..partitions)
             .filter_map(|partition| PartitionId::new(partition).ok())
@@ -45,8 +45,8 @@ fn answer(criterion: &mut Criterion) {
             bencher.iter_batched(
                 || Response::new(body.clone().into_bytes()),
                 |response| {
-                    let judged = internals::judge(&targets, response, "a-security-token");
-                    assert!(judged.is_ok_and(|deletion| deletion.failures().next().is_none()));
+                    let deletion = internals::evaluate(&targets, response, "a-security-token");
+                    assert!(deletion.is_ok_and(|deletion| deletion.failures().next().is_none()));
                 },
                 BatchSize::PerIteration,
             );
@@ -57,10 +57,10 @@ fn answer(criterion: &mut Criterion) {
 
 fn retry(criterion: &mut Criterion) {
     let policy = RetryPolicy::default();
-    criterion.bench_function("decide on a retry", |bencher| {
+    criterion.bench_function("pause before a retry", |bencher| {
         bencher.iter(|| internals::pause(&policy, black_box(1), Duration::from_secs(30)));
     });
 }
 
-criterion_group!(benches, request, answer, retry);
+criterion_group!(benches, request, response, retry);
 criterion_main!(benches);

@@ -1,0 +1,232 @@
+//! Turns the captured response and the result of the generated client into a value or an error.
+
+use std::time::{Duration, SystemTime};
+
+use dms_kafka_client::{self as raw, CapturedResponse, Completeness};
+use http::header::{LOCATION, RETRY_AFTER};
+use http::{HeaderMap, StatusCode};
+use huaweicloud_auth::signing::X_REQUEST_ID;
+use huaweicloud_auth::text;
+
+use crate::error::{Error, ResponseDetails, SHOWN_ID};
+use crate::error_kind::ErrorKind;
+use crate::outcome::Outcome;
+use crate::service_error::ServiceError;
+
+/// How many characters of the body an error keeps.
+const SHOWN_BODY: usize = 4096;
+
+pub(crate) type RawResult<T> = Result<raw::ResponseValue<T>, RawError>;
+type RawError = raw::Error<raw::types::ErrorResponse>;
+
+/// A complete and valid response with status 200.
+pub(crate) struct ValidResponse<T> {
+    pub(crate) value: T,
+    pub(crate) request_id: Option<String>,
+}
+
+/// Evaluates one attempt. `secret` may be repeated in the response, and is never shown.
+pub(crate) fn evaluate<T>(
+    response: Option<CapturedResponse>,
+    result: RawResult<T>,
+    secret: Option<&str>,
+) -> Result<ValidResponse<T>, Error> {
+    let Some(response) = response else {
+        return Err(no_response(result.err()));
+    };
+    if response.status != StatusCode::OK {
+        return Err(with_details(None, &response, secret));
+    }
+    match decode(&response, result) {
+        Ok(value) => Ok(ValidResponse {
+            value,
+            request_id: request_id(&response.headers)
+                .map(|id| text::sanitize(&id, secret.as_slice(), SHOWN_ID).into_owned()),
+        }),
+        Err(error) => Err(with_details(Some(error), &response, secret)),
+    }
+}
+
+/// Adds the details of the response to the error, or to a new error for the status.
+fn with_details(error: Option<Error>, response: &CapturedResponse, secret: Option<&str>) -> Error {
+    let body = ServiceError::parse(&response.body);
+    let from_status = || {
+        let message = body.message.unwrap_or_else(|| default_message(response));
+        Error::from_status(response.status, body.code.as_deref(), message)
+    };
+    let details = ResponseDetails {
+        status: Some(response.status),
+        code: body
+            .code
+            .clone()
+            .filter(|_| response.status != StatusCode::OK),
+        request_id: request_id(&response.headers).or(body.request_id),
+        retry_after: retry_after(&response.headers),
+        body: (!response.body.is_empty()).then(|| {
+            let text = String::from_utf8_lossy(&response.body);
+            text::sanitize(&text, secret.as_slice(), SHOWN_BODY).into_owned()
+        }),
+        encoded_authorization_message: body.encoded_authorization_message,
+    };
+    error
+        .unwrap_or_else(from_status)
+        .with_response(details, secret)
+}
+
+fn decode<T>(response: &CapturedResponse, result: RawResult<T>) -> Result<T, Error> {
+    match response.completeness {
+        Completeness::Complete => {}
+        Completeness::OverLimit => {
+            return Err(invalid("the response body is longer than the limit"));
+        }
+        _ => return Err(truncated(result.err())),
+    }
+    // The decoder does not check the encoding of fields that it skips. `is_ascii` is fast and nearly always true.
+    if !response.body.is_ascii() && std::str::from_utf8(&response.body).is_err() {
+        return Err(invalid("the response body is not UTF-8"));
+    }
+    result
+        .map(raw::ResponseValue::into_inner)
+        .map_err(|error| undecodable(&response.body, &error))
+}
+
+fn truncated(error: Option<RawError>) -> Error {
+    let truncated = invalid("the connection closed before the end of the response body");
+    match error {
+        Some(raw::Error::CommunicationError(cause)) => truncated.with_source(cause.without_url()),
+        _ => truncated,
+    }
+}
+
+fn invalid(message: &str) -> Error {
+    Error::new(ErrorKind::InvalidAnswer, Outcome::Unknown, message)
+}
+
+/// The cause becomes part of the message, which is sanitized later: it quotes the response, which may repeat a secret.
+fn undecodable(body: &[u8], error: &RawError) -> Error {
+    match error {
+        _ if body.is_empty() => invalid("the response has status 200 and no body"),
+        raw::Error::InvalidResponsePayload(_, cause) => {
+            invalid(&format!("the response body is not valid: {cause}"))
+        }
+        _ => invalid("the response cannot be read"),
+    }
+}
+
+/// The message for a response that has none.
+fn default_message(response: &CapturedResponse) -> String {
+    let status = response.status;
+    match status.canonical_reason() {
+        _ if status.is_redirection() => redirected(&response.headers),
+        Some(reason) => format!("the service returned {} {reason}", status.as_u16()),
+        None => format!("the service returned {}", status.as_u16()),
+    }
+}
+
+/// Names the location, which may show a wrong endpoint or a login page, without its query, which may contain secrets.
+fn redirected(headers: &HeaderMap) -> String {
+    let location = headers
+        .get(LOCATION)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|location| location.split(['?', '#']).next())
+        .map(|location| format!(" to {location}"))
+        .unwrap_or_default();
+    format!("the service returned a redirect{location}, which is not followed: check the endpoint")
+}
+
+fn no_response(error: Option<RawError>) -> Error {
+    let error = match error {
+        Some(raw::Error::CommunicationError(error)) => error.without_url(),
+        Some(raw::Error::Custom(message) | raw::Error::InvalidRequest(message)) => {
+            return Error::invalid_input(message);
+        }
+        _ => return invalid("the response was not captured"),
+    };
+    if error.is_connect() {
+        let message = "cannot connect to the service";
+        return Error::new(ErrorKind::Connect, Outcome::NotApplied, message).with_source(error);
+    }
+    if error.is_builder() {
+        return Error::invalid_input("the request cannot be built").with_source(error);
+    }
+    if error.is_timeout() {
+        return Error::new(
+            ErrorKind::Timeout,
+            Outcome::Unknown,
+            "the service did not respond in time",
+        )
+        .with_source(error);
+    }
+    let message = "the connection broke before a response was received";
+    Error::new(ErrorKind::Connection, Outcome::Unknown, message).with_source(error)
+}
+
+/// The error of an attempt that timed out. A status that was received counts: a 401 remains a 401.
+pub(crate) fn timed_out(
+    response: Option<CapturedResponse>,
+    timeout: Duration,
+    secret: Option<&str>,
+) -> Error {
+    let timed_out = |what: &str| {
+        let message = format!("{what} within {:.1} s", timeout.as_secs_f64());
+        Error::new(ErrorKind::Timeout, Outcome::Unknown, message)
+    };
+    match response {
+        None => timed_out("no response was received"),
+        Some(response) => {
+            let is_ok = response.status == StatusCode::OK;
+            let error = is_ok.then(|| timed_out("the response was not complete"));
+            with_details(error, &response, secret)
+        }
+    }
+}
+
+fn request_id(headers: &HeaderMap) -> Option<String> {
+    let id = headers.get(X_REQUEST_ID)?.to_str().ok()?;
+    (!id.is_empty()).then(|| id.to_owned())
+}
+
+/// Reads `Retry-After`, which is a number of seconds or a date.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if !value.is_empty() && value.bytes().all(|digit| digit.is_ascii_digit()) {
+        // A number that is too large does not permit an immediate retry.
+        return Some(Duration::from_secs(value.parse().unwrap_or(u64::MAX)));
+    }
+    let date = httpdate::parse_http_date(value).ok()?;
+    Some(date.duration_since(SystemTime::now()).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(value: &str) -> Option<Duration> {
+        let mut headers = HeaderMap::new();
+        headers.insert(RETRY_AFTER, value.parse().ok()?);
+        retry_after(&headers)
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        assert_eq!(parsed("0"), Some(Duration::ZERO));
+        assert_eq!(parsed(" 120 "), Some(Duration::from_secs(120)));
+        let endless = Some(Duration::from_secs(u64::MAX));
+        assert_eq!(parsed("99999999999999999999999"), endless);
+        let past = "Fri, 31 Dec 1999 23:59:59 GMT";
+        assert_eq!(parsed(past), Some(Duration::ZERO));
+        let hour = Duration::from_secs(3600);
+        let wait = parsed(&httpdate::fmt_http_date(SystemTime::now() + hour));
+        assert!(
+            wait.is_some_and(|wait| wait <= hour && wait > hour / 2),
+            "{wait:?}"
+        );
+    }
+
+    #[test]
+    fn an_invalid_retry_after_is_ignored() {
+        for value in ["", "-1", "+1", "1.5", "soon", "1e3"] {
+            assert_eq!(parsed(value), None, "{value}");
+        }
+    }
+}
