@@ -14,10 +14,11 @@ pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
   0    all partitions succeeded
   1    some partitions failed
-  2    invalid flags or input, missing credentials, or not confirmed: nothing was deleted
+  2    invalid flags or input, missing or invalid credentials, not confirmed: nothing was deleted
   3    a request failed, and that request deleted nothing
   4    the outcome is unknown: records may or may not have been deleted
-  5    a local file, standard input or standard output failed; the message says what was deleted
+  5    a file that a flag or HUAWEICLOUD_SDK_REGIONS_FILE names, standard input or standard output
+       failed; the message says what was deleted
   130  interrupted";
 
 pub(crate) const ENVIRONMENT: &str = "\

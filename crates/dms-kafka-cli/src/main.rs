@@ -68,17 +68,23 @@ fn run(command: Command) -> Result<Exit, Failure> {
 
 /// Prints help to standard output and usage errors to standard error, as JSON if the results would be JSON.
 fn print_help_or_usage_error(error: &clap::Error) -> ExitCode {
-    if error.use_stderr() && asks_for_json() {
+    let json = asks_for_json();
+    if !error.use_stderr() {
+        return match stdout::print_coloured(&error.render().ansi().to_string()) {
+            Ok(()) => Exit::Done.into(),
+            Err(failure) => {
+                failure.report("error", json);
+                failure.exit().into()
+            }
+        };
+    }
+    if json {
         Failure::usage(in_one_line(&error.render().to_string())).report("error", true);
-        return Exit::Usage.into();
-    }
-    // `error.exit()` would panic if standard output is closed.
-    let _ = error.print();
-    if error.use_stderr() {
-        Exit::Usage.into()
     } else {
-        Exit::Done.into()
+        // `error.exit()` would panic if standard error is closed.
+        let _ = error.print();
     }
+    Exit::Usage.into()
 }
 
 /// A message of clap in one line: without usage, and with its tips after semicolons.

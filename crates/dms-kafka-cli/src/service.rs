@@ -1,6 +1,8 @@
 //! The service that a command talks to: its flags, client and partition listing.
 
 use std::collections::HashMap;
+use std::fs::File;
+use std::io::Read as _;
 use std::path::PathBuf;
 
 use clap::{ArgMatches, Args};
@@ -18,6 +20,7 @@ use crate::stderr;
 
 const ENDPOINT: &str = "DMS_KAFKA_ENDPOINT";
 const REGION: &str = "DMS_KAFKA_REGION";
+const REGIONS_FILE: &str = "HUAWEICLOUD_SDK_REGIONS_FILE";
 const PROJECT_ID: &str = "HUAWEICLOUD_SDK_PROJECT_ID";
 const INSTANCE_ID: &str = "DMS_KAFKA_INSTANCE_ID";
 const EMBEDDED_PARTITIONS: u32 = 3;
@@ -311,9 +314,24 @@ fn explain(remote: &RemoteService, error: dms_kafka::Error) -> Failure {
         Failure::usage(
             "--project-id is missing: add it, or set HUAWEICLOUD_SDK_PROJECT_ID; with --region the project is looked up",
         )
-    } else {
+    } else if remote.endpoint.is_some() {
         Failure::call(error)
+    } else {
+        unreadable_regions_file().unwrap_or_else(|| Failure::call(error))
     }
+}
+
+/// The failure of the regions file that the environment names, if it cannot be read. The error of the library does not
+/// distinguish that from invalid content.
+pub(crate) fn unreadable_regions_file() -> Option<Failure> {
+    let path = PathBuf::from(std::env::var_os(REGIONS_FILE).filter(|path| !path.is_empty())?);
+    // Opening a named pipe would block.
+    if path.exists() && !path.is_file() && !path.is_dir() {
+        return None;
+    }
+    let read = File::open(&path).and_then(|mut file| file.read(&mut [0]));
+    let message = |error| format!("{REGIONS_FILE}: {} cannot be read: {error}", path.display());
+    read.err().map(|error| Failure::input(message(error)))
 }
 
 fn warn_of_plaintext(endpoint: &str, json: bool) {

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::exit::{Exit, Failure};
 use crate::output::{self, Format};
+use crate::service;
 use crate::stdout;
 
 #[derive(Debug, Args)]
@@ -20,9 +21,9 @@ pub(crate) fn regions(arguments: &Regions) -> Result<Exit, Failure> {
     let resolver = EndpointResolver::new(Environment::from_process());
     let mut regions = Vec::new();
     for region in Region::KNOWN {
-        let endpoints = resolver
-            .endpoints("kafka", region)
-            .map_err(Failure::usage)?;
+        let endpoints = resolver.endpoints("kafka", region).map_err(|error| {
+            service::unreadable_regions_file().unwrap_or_else(|| Failure::usage(error))
+        })?;
         regions.push((region, endpoints));
     }
     let text = match arguments.output {

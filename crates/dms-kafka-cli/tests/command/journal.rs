@@ -149,3 +149,54 @@ fn a_journal_that_cannot_grow_stops_the_purge_and_loses_no_row() {
     none_sent_again(&rows, &mut gateway, &finished);
     assert_eq!(gateway.starts(), rows.starts());
 }
+
+/// The intent of an earlier run stays unknown, whatever cannot be written.
+#[test]
+#[cfg(target_os = "linux")]
+fn an_intent_without_a_result_is_unknown_when_output_or_journal_cannot_be_written() {
+    let rows = Rows {
+        topics: 1,
+        partitions: 2,
+        everything: 2,
+    };
+    let folder = Folder::new(&rows.document());
+    let mut gateway = Audited::start(&folder.path(""), rows.topics, rows.partitions, "");
+    let (offsets, journal, left) = (
+        folder.path("offsets"),
+        folder.path("journal"),
+        folder.path("left"),
+    );
+    let arguments =
+        format!("--allow-everything --journal {journal} --failures-file {left} --output");
+    let purge = |form| gateway.purge(&offsets, &format!("{arguments} {form}"));
+    purge("json").ends_with(0);
+    let finished = fs::read_to_string(&journal).unwrap();
+    let header = finished.split_inclusive('\n').next().unwrap();
+    let interrupted = format!("{header}{{\"intent\":[0]}}\n");
+    let full_output = "exec \"$0\" \"$@\" > /dev/full";
+    let full_journal = "trap '' XFSZ; ulimit -f 0; exec \"$0\" \"$@\"";
+    for (form, line, cause, recorded) in [
+        ("ndjson", full_output, "standard output", true),
+        ("json", full_output, "standard output", true),
+        ("ndjson", full_journal, "the journal", false),
+        ("json", full_journal, "the journal", false),
+    ] {
+        fs::write(&journal, &interrupted).unwrap();
+        let output = through_shell(line, &purge(form)).ends_with(4);
+        let printed = stderr(&output);
+        let error = printed
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).unwrap())
+            .find(|line| line["kind"] == "output")
+            .unwrap();
+        assert_eq!(error["outcome"], "unknown", "{form} {cause}: {printed}");
+        let message = error["message"].as_str().unwrap();
+        assert!(
+            message.contains(&format!("{cause} cannot be written")),
+            "{printed}"
+        );
+        let kept = fs::read_to_string(&journal).unwrap();
+        assert_eq!(kept.contains("{\"unknown\":[0]}\n"), recorded, "{kept}");
+    }
+    gateway.requested();
+}

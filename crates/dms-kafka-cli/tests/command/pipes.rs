@@ -101,7 +101,9 @@ fn standard_input_or_output_is_closed() {
         let line = format!(r#"{purge} "$OFFSETS" --output {form} >&-"#);
         shell(&line, &folder).ends_with(1);
     }
-    shell(r#""$DMS" --help >&-"#, &folder).ends_with(0);
+    for line in ["--help >&-", "--version >&-", "--help | true"] {
+        shell(&format!(r#""$DMS" {line}"#), &folder).ends_with(0);
+    }
 }
 
 #[test]
@@ -158,6 +160,10 @@ fn output_that_cannot_be_written_is_not_bad_input() {
         r#""$DMS" man --dir no/such/folder"#,
         r#""$DMS" man > /dev/full"#,
         r#""$DMS" completions bash > /dev/full"#,
+        r#""$DMS" --help > /dev/full"#,
+        r#""$DMS" --version > /dev/full"#,
+        r#""$DMS" delete --help > /dev/full"#,
+        r#""$DMS" delete --output json --help > /dev/full"#,
     ] {
         let output = shell(line, &folder).ends_with(5);
         assert_stderr(&output, "cannot be written: No s");

@@ -61,7 +61,9 @@ const REFUSED: &[(i32, &str, &str, &[&str])] = &[
         5,
         ROW,
         "--failures-file no/such/folder/f",
-        &["no/such/folder/f"],
+        &[
+            "the failures file no/such/folder/f cannot be written: No such file or directory (os error 2); nothing",
+        ],
     ),
     (2, ROW, "--failures f", &["--failures-file"]),
     (

@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::Command;
 
-use crate::support::{Run as _, Served, assert_stderr, dms_kafka, listener};
+use crate::support::{Folder, Run as _, Served, assert_stderr, dms_kafka, listener};
 
 /// `delete` in a region whose endpoint is in the environment.
 fn in_a_region(served: &Served) -> Command {
@@ -85,4 +85,25 @@ fn the_project_of_the_region_is_looked_up() {
         ),
     );
     assert!(answering.join().unwrap().contains("name=my-own-1"));
+}
+
+#[test]
+fn a_regions_file_that_cannot_be_read_is_failed_input() {
+    let folder = Folder::new("kafka: [");
+    let delete = "delete --region ap-southeast-1 --instance-id i --topic t --partition 0:1 --yes";
+    for line in ["regions", delete] {
+        for (code, name, words) in [
+            (5, "", "cannot be read: Is a directory"),
+            (5, "none", "cannot be read: No such file"),
+            (2, "offsets", "is not a map of services"),
+        ] {
+            let output = dms_kafka(line)
+                .args(["--output", "json"])
+                .env("HUAWEICLOUD_SDK_REGIONS_FILE", folder.path(name))
+                .ends_with(code);
+            assert_stderr(&output, words);
+            let kind = if code == 5 { "input" } else { "invalid_input" };
+            assert_stderr(&output, &format!("\"kind\":\"{kind}\""));
+        }
+    }
 }

@@ -20,9 +20,9 @@ pub(super) enum FailuresFile {
 }
 
 impl FailuresFile {
-    pub(super) fn create(path: &Path) -> Result<Self, Failure> {
+    pub(super) fn create(given: &Path) -> Result<Self, Failure> {
         // The target of a link is replaced, not the link, which may be /dev/stdout.
-        let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let path = &given.canonicalize().unwrap_or_else(|_| given.to_owned());
         let created = if path.exists() && !path.is_file() {
             OpenOptions::new().write(true).open(path).map(Self::Stream)
         } else {
@@ -32,9 +32,12 @@ impl FailuresFile {
             })
         };
         created.map_err(|error| {
+            let error = error.to_string();
+            // The path of the temporary file follows.
+            let cause = error.split(" at path ").next().unwrap_or(&error);
             Failure::output(format!(
-                "the failures file {} cannot be written: {error}; nothing was sent",
-                path.display()
+                "the failures file {} cannot be written: {cause}; nothing was sent",
+                given.display()
             ))
         })
     }

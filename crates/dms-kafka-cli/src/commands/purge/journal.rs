@@ -82,14 +82,14 @@ impl Journal {
         self.file.append_durably(&line(&entry)?).await
     }
 
-    /// Rows of an intent without a result become [`Unknown`](RowState::Unknown).
+    /// Rows of an intent without a result become [`Unknown`](RowState::Unknown), also if that cannot be recorded.
     pub(super) fn mark_intents_unknown(&self, states: &RowStates) -> io::Result<()> {
         let rows = states.rows_in(RowState::InFlight);
-        if !rows.is_empty() {
-            self.record(&JournalEntry::from([(Recorded::Unknown, rows.clone())]))?;
-            states.set_all(&rows, RowState::Unknown);
+        states.set_all(&rows, RowState::Unknown);
+        if rows.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        self.record(&JournalEntry::from([(Recorded::Unknown, rows)]))
     }
 
     pub(super) fn record(&self, entry: &JournalEntry) -> io::Result<()> {

@@ -180,15 +180,15 @@ impl PurgeJob<'_> {
         self.service.log_identity().await;
         self.confirm().await?;
         self.file.check_unchanged()?;
+        let mut interrupts = Interrupts::listen()?;
         let mut report = PurgeReport::new(arguments.output);
-        self.mark_intents_unknown(journal.as_ref(), &mut report)?;
+        let reasons = self.mark_intents_unknown(journal.as_ref(), &mut report);
         let before = self.states.counts();
         let progress = Progress::new(
             self.rows.len() as u64,
             before.finished(),
             arguments.output.is_json(),
         );
-        let mut interrupts = Interrupts::listen()?;
         let sender = RequestSender {
             states: &self.states,
             journal: journal.as_ref(),
@@ -197,7 +197,7 @@ impl PurgeJob<'_> {
             max_failures: arguments.max_failures.map(NonZeroU64::get),
             before,
             tick: Duration::from_secs(arguments.progress_every.get().into()),
-            reasons: RefCell::default(),
+            reasons: RefCell::new(reasons),
         };
         let rows = rows::waiting(&self.rows, &self.states);
         let reasons = sender
@@ -266,30 +266,28 @@ impl PurgeJob<'_> {
     }
 
     /// Reports the deletions of all records that an earlier run started and did not finish. They are not repeated, and no
-    /// failures file contains them.
+    /// failures file contains them. Returns what failed: their outcome is unknown also then.
     fn mark_intents_unknown(
         &self,
         journal: Option<&Journal>,
         report: &mut PurgeReport,
-    ) -> Result<(), Failure> {
+    ) -> StopReasons {
+        let mut reasons = StopReasons::default();
         let Some(journal) = journal else {
-            return Ok(());
+            return reasons;
         };
-        journal
-            .mark_intents_unknown(&self.states)
-            .map_err(|error| {
-                Failure::output(format!(
-                    "the journal cannot be written: {error}; nothing was sent"
-                ))
-            })?;
-        let states = self.states.all();
-        let unknown = self.rows.iter().zip(states.iter());
-        for (row, _) in
-            unknown.filter(|(row, state)| **state == RowState::Unknown && row.is_everything())
-        {
-            report.add_unknown(&row)?;
+        if let Err(error) = journal.mark_intents_unknown(&self.states) {
+            reasons.journal_failed(&error);
         }
-        Ok(())
+        let states = self.states.all();
+        let mut unknown = self
+            .rows
+            .iter()
+            .zip(states.iter())
+            .filter(|(row, state)| **state == RowState::Unknown && row.is_everything());
+        let reported = unknown.try_for_each(|(row, _)| report.add_unknown(&row));
+        reasons.output = reported.err();
+        reasons
     }
 
     /// Completes journal and failures file; returns what failed.

@@ -23,6 +23,8 @@ const BUFFER: usize = 64 * 1024;
 /// Much longer than any row.
 const LONGEST_LINE: u64 = 64 * 1024;
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+/// Without white space.
+const DOCUMENT_STARTS: [&[u8]; 2] = [b"{\"partitions\"", b"{\"version\""];
 const BOTH_LAYOUTS: &str = concat!(
     r#"expected {"partitions":[...],"version":1}, or one row such as "#,
     r#"{"topic":"orders","partition":0,"offset":400} on each line"#
@@ -203,10 +205,16 @@ impl ReadError {
 
 fn read_rows(input: impl Read) -> Result<(Layout, Rows), ReadError> {
     let mut input = BufReader::with_capacity(BUFFER, input);
-    if input.fill_buf()?.starts_with(BYTE_ORDER_MARK) {
-        input.consume(BYTE_ORDER_MARK.len());
+    let mut mark = Vec::new();
+    let length = BYTE_ORDER_MARK.len() as u64;
+    input.by_ref().take(length).read_to_end(&mut mark)?;
+    if mark == BYTE_ORDER_MARK {
+        mark.clear();
     }
-    let layout = layout(input.fill_buf()?);
+    let mut input = mark.chain(input);
+    let mut start = Vec::new();
+    let layout = read_layout(input.by_ref().take(BUFFER as u64), &mut start)?;
+    let input = BufReader::with_capacity(BUFFER, start.chain(input));
     let rows = match layout {
         Layout::Document => {
             let document: serde_json::Result<Document> = serde_json::from_reader(input);
@@ -219,18 +227,26 @@ fn read_rows(input: impl Read) -> Result<(Layout, Rows), ReadError> {
     Ok((layout, rows))
 }
 
-/// Depends on the first name in the first object.
-fn layout(start: &[u8]) -> Layout {
-    let start = start.trim_ascii_start();
-    let first = start.strip_prefix(b"{").unwrap_or(start).trim_ascii_start();
-    let is_document = [&b"\"partitions\""[..], b"\"version\""]
-        .iter()
-        .any(|name| first.starts_with(name));
-    if is_document {
-        Layout::Document
-    } else {
-        Layout::Lines
+/// Depends on the first name in the first object. Reads byte by byte into `start` until it is known: one read of a pipe may
+/// return any part of it.
+fn read_layout(input: impl BufRead, start: &mut Vec<u8>) -> io::Result<Layout> {
+    let mut tokens = Vec::new();
+    for byte in input.bytes() {
+        let byte = byte?;
+        start.push(byte);
+        let is_between_tokens = tokens.len() < 2;
+        if is_between_tokens && byte.is_ascii_whitespace() {
+            continue;
+        }
+        tokens.push(byte);
+        if DOCUMENT_STARTS.contains(&&*tokens) {
+            return Ok(Layout::Document);
+        }
+        if !DOCUMENT_STARTS.iter().any(|all| all.starts_with(&tokens)) {
+            break;
+        }
     }
+    Ok(Layout::Lines)
 }
 
 fn read_lines(mut input: impl BufRead) -> Result<Rows, ReadError> {

@@ -48,6 +48,15 @@ impl StopReasons {
             || self.journal.is_some()
             || self.output.is_some()
     }
+
+    pub(super) fn journal_failed(&mut self, error: &std::io::Error) {
+        self.journal.get_or_insert_with(|| {
+            Failure::output(format!(
+                "the journal cannot be written: {error}; rows that it does not record will be sent again, except deletions \
+                 of all records"
+            ))
+        });
+    }
 }
 
 impl RequestSender<'_> {
@@ -109,15 +118,6 @@ impl RequestSender<'_> {
         self.reasons.borrow().any()
     }
 
-    fn journal_failed(&self, error: &std::io::Error) {
-        self.reasons.borrow_mut().journal.get_or_insert_with(|| {
-            Failure::output(format!(
-                "the journal cannot be written: {error}; rows that it does not record will be sent again, except deletions \
-                 of all records"
-            ))
-        });
-    }
-
     /// Sends a request. If it deletes all records, its intent is recorded first.
     async fn send(&self, request: PurgeRequest) -> Option<PurgeResult> {
         self.states.set_all(request.rows(), RowState::InFlight);
@@ -132,7 +132,7 @@ impl RequestSender<'_> {
                     request.rows().to_vec(),
                 )]));
                 if let Err(error) = intended.and(cancelled) {
-                    self.journal_failed(&error);
+                    self.reasons.borrow_mut().journal_failed(&error);
                 }
                 return None;
             }
@@ -150,7 +150,7 @@ impl RequestSender<'_> {
             if !entry.is_empty()
                 && let Err(error) = journal.record(&entry)
             {
-                self.journal_failed(&error);
+                self.reasons.borrow_mut().journal_failed(&error);
             }
         }
         if let Err(failure) = report.add(&result, &states) {

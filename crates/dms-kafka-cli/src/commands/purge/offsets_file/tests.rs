@@ -4,8 +4,25 @@ use super::*;
 
 type Read = (Layout, Vec<(String, i32, DeletionTarget)>);
 
+/// Delivers one byte with each read, as a slow pipe may do.
+struct OneByOne<'a>(&'a [u8]);
+
+impl io::Read for OneByOne<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = buffer.len().min(1);
+        self.0.read(&mut buffer[..length])
+    }
+}
+
+/// The result must not depend on how many bytes each read delivers.
 fn rows(text: impl AsRef<[u8]>) -> Result<Read, String> {
-    match read_rows(text.as_ref()) {
+    let result = rows_of(text.as_ref());
+    assert_eq!(rows_of(OneByOne(text.as_ref())), result);
+    result
+}
+
+fn rows_of(input: impl io::Read) -> Result<Read, String> {
+    match read_rows(input) {
         Ok((layout, rows)) => {
             let rows = rows.iter();
             let rows = rows.map(|row| (row.topic.to_string(), row.partition.get(), row.target));
@@ -26,7 +43,14 @@ fn both_layouts_give_the_same_rows() {
     };
     let document = "{ \"partitions\" :\n [{\"topic\":\"a\",\"partition\":0,\"offset\":400},\n\
                     {\"offset\":-1,\"partition\":7,\"topic\":\"b.c\"}],\"version\":1}\n";
-    assert_eq!(rows(document), Ok((Layout::Document, expected())));
+    for start in ["", "\u{feff}", "\n\n", "\u{feff} \r\n"] {
+        let document = start.to_owned() + document;
+        assert_eq!(
+            rows(document),
+            Ok((Layout::Document, expected())),
+            "{start:?}"
+        );
+    }
     let without_version = "{\"partitions\":[]}";
     assert_eq!(rows(without_version), Ok((Layout::Document, Vec::new())));
     let lines = "\u{feff}{\"topic\":\"a\",\"partition\":0,\"offset\":400}\r\n\n\
