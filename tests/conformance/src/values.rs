@@ -26,6 +26,14 @@ impl Target {
         }
     }
 
+    /// The path of a deletion.
+    pub(crate) fn deletion_path(&self) -> String {
+        format!(
+            "/v2/{}/kafka/instances/{}/topics/{}/messages/delete",
+            self.project_id, self.instance_id, self.topic
+        )
+    }
+
     /// Fails unless each id is one that the API can have, so that no request has another path.
     pub(crate) fn check(&self) -> Result<()> {
         let ids = [&self.project_id, &self.instance_id, &self.topic];
@@ -102,10 +110,7 @@ pub(crate) struct Values {
 
 impl Values {
     pub(crate) fn new(target: &Target, host: &str) -> Self {
-        let uri = format!(
-            "/v2/{}/kafka/instances/{}/topics/{}/messages/delete",
-            target.project_id, target.instance_id, target.topic
-        );
+        let uri = target.deletion_path();
         let unknown = uuid::Uuid::new_v4().to_string();
         let names = [
             ("uri", uri.as_str()),
