@@ -1,6 +1,7 @@
 //! The topic of the server cases, and the placeholders in their texts.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use serde::Deserialize;
@@ -103,9 +104,17 @@ impl Topic {
 /// | `<start[1]>`, `<end[1]>` | the same of another partition |
 /// | `<start+1>`, `<end[1]-1>` | the same plus or minus a number |
 /// | `<x*5000>` | a text, repeated |
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Values {
     names: BTreeMap<String, String>,
+}
+
+/// The names only: a value may be the secret key.
+impl fmt::Debug for Values {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut set = f.debug_set();
+        set.entries(self.names.keys()).finish()
+    }
 }
 
 impl Values {
@@ -223,5 +232,13 @@ mod tests {
         }
         assert!(values.fill("<start[7]>").is_err());
         assert!(values.fill("<topic+1>").is_err());
+    }
+
+    #[test]
+    fn debug_output_has_no_value() {
+        let values = Values::new(&Target::new("p", "i", "t"), "h:1");
+        let shown = format!("{:?}", values.with("secret_key", "s3cr3t".to_owned()));
+        assert!(shown.contains("secret_key"), "{shown}");
+        assert!(!shown.contains("s3cr3t"), "{shown}");
     }
 }
