@@ -84,12 +84,10 @@ impl KnownDeviations {
 
 fn known(verdict: Verdict, reason: &str) -> Verdict {
     match verdict {
-        Verdict::Pass => Verdict::Fail {
-            faults: vec![format!(
-                "passes, but {FILE} lists it as a deviation; remove the entry"
-            )],
-        },
-        Verdict::Fail { faults } => Verdict::Deviation {
+        Verdict::Pass => Verdict::failure(vec![format!(
+            "passes, but {FILE} lists it as a deviation; remove the entry"
+        )]),
+        Verdict::Fail { faults, .. } => Verdict::Deviation {
             reason: reason.to_owned(),
             faults,
         },
@@ -126,9 +124,7 @@ mod tests {
     }
 
     fn fail() -> Verdict {
-        Verdict::Fail {
-            faults: vec!["wrong".to_owned()],
-        }
+        Verdict::failure(vec!["wrong".to_owned()])
     }
 
     #[test]

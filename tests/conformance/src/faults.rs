@@ -14,7 +14,7 @@ use crate::cases::Cases;
 use crate::client;
 use crate::contract::Contract;
 use crate::proxy::{Behaviour, Proxy};
-use crate::report::Judged;
+use crate::report::{Judged, Verdict};
 use crate::server::Server;
 use crate::suite::Suite;
 use crate::values::{Target, Values};
@@ -243,15 +243,41 @@ async fn server_suite(
 fn failing(judged: &[Judged]) -> Result<BTreeSet<String>> {
     let mut names = BTreeSet::new();
     for one in judged.iter().filter(|one| one.is_failure()) {
-        // If the proxy itself fails, the case has detected nothing.
-        let remarks = one.verdict.remarks().join("; ");
+        // A case that was not run, such as when the proxy itself failed, has detected nothing.
         ensure!(
-            !remarks.contains("the proxy cannot"),
-            "{}: {remarks}",
-            one.name
+            !matches!(one.verdict, Verdict::Fail { was_run: false, .. }),
+            "{}: {}",
+            one.name,
+            one.verdict.remarks().join("; ")
         );
         // The verdict of a client case has the client after the name.
         names.extend(one.name.split(' ').next().map(str::to_owned));
     }
     Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_case_that_was_not_run_detects_no_fault() {
+        let judged = |verdict| Judged {
+            suite: "client",
+            name: "token (raw)".to_owned(),
+            title: String::new(),
+            proves: Vec::new(),
+            verdict,
+            elapsed: Duration::ZERO,
+        };
+        let error = anyhow::anyhow!("refused").context("the proxy cannot forward");
+        let faults = vec!["the proxy cannot forward".to_owned()];
+        let names = failing(&[judged(Verdict::failure(faults))]).unwrap();
+        assert_eq!(Vec::from_iter(names), ["token"]);
+        let error = failing(&[judged(Verdict::not_run(&error))]).unwrap_err();
+        let text = "token (raw): the case cannot be run: the proxy cannot forward: refused";
+        assert_eq!(error.to_string(), text);
+    }
 }

@@ -1,7 +1,7 @@
 //! Judges a request of a client: validates it against the contract, and verifies its signature.
 
 use huaweicloud_auth::Credentials;
-use huaweicloud_auth::signing::{X_AUTH_TOKEN, X_PROJECT_ID};
+use huaweicloud_auth::signing::{X_AUTH_TOKEN, X_PROJECT_ID, X_SECURITY_TOKEN};
 use openapiv3::Operation;
 
 use crate::contract::{Contract, query_faults, request_schema};
@@ -27,7 +27,8 @@ impl Request {
             Some(error) => format!("signature: {error}"),
             None => "signed with another access key".to_owned(),
         })?;
-        let name = "x-security-token";
+        let header = X_SECURITY_TOKEN;
+        let name = header.as_str();
         if self.text(name) != credentials.security_token() {
             return Err("X-Security-Token does not belong to the key".to_owned());
         }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::{fs, io, path::Path};
 
 use anyhow::{Context as _, Result};
-use http::{HeaderName, HeaderValue};
+use http::HeaderValue;
 use huaweicloud_auth::Credentials;
+use huaweicloud_auth::signing::X_REQUEST_ID;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -107,7 +108,7 @@ impl Service for Judge {
         let id = uuid::Uuid::new_v4().simple().to_string();
         let headers = &mut response.headers;
         headers
-            .entry(HeaderName::from_static("x-request-id"))
+            .entry(X_REQUEST_ID)
             .or_insert(HeaderValue::from_str(&id).ok()?);
         Some(response)
     }

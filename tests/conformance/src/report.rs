@@ -17,6 +17,9 @@ pub enum Verdict {
     Fail {
         /// What is wrong.
         faults: Vec<String>,
+        /// Whether the case was run. `false` when the kit itself failed, which shows nothing about the subject.
+        #[serde(skip)]
+        was_run: bool,
     },
     /// The case failed, which is known.
     Deviation {
@@ -38,7 +41,22 @@ impl Verdict {
         if faults.is_empty() {
             Self::Pass
         } else {
-            Self::Fail { faults }
+            Self::failure(faults)
+        }
+    }
+
+    pub(crate) fn failure(faults: Vec<String>) -> Self {
+        Self::Fail {
+            faults,
+            was_run: true,
+        }
+    }
+
+    /// A failure, because the kit could not run the case.
+    pub(crate) fn not_run(error: &anyhow::Error) -> Self {
+        Self::Fail {
+            faults: vec![format!("the case cannot be run: {error:#}")],
+            was_run: false,
         }
     }
 
@@ -62,7 +80,7 @@ impl Verdict {
     pub fn remarks(&self) -> Vec<&str> {
         match self {
             Self::Pass => Vec::new(),
-            Self::Fail { faults } => faults.iter().map(String::as_str).collect(),
+            Self::Fail { faults, .. } => faults.iter().map(String::as_str).collect(),
             Self::Deviation { reason, faults } => [reason]
                 .into_iter()
                 .chain(faults)

@@ -1,6 +1,7 @@
 //! The topic of the server cases, and the placeholders in their texts.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use serde::Deserialize;
@@ -24,6 +25,14 @@ impl Target {
             instance_id: instance_id.to_owned(),
             topic: topic.to_owned(),
         }
+    }
+
+    /// The path of a deletion.
+    pub(crate) fn deletion_path(&self) -> String {
+        format!(
+            "/v2/{}/kafka/instances/{}/topics/{}/messages/delete",
+            self.project_id, self.instance_id, self.topic
+        )
     }
 
     /// Fails unless each id is one that the API can have, so that no request has another path.
@@ -95,17 +104,22 @@ impl Topic {
 /// | `<start[1]>`, `<end[1]>` | the same of another partition |
 /// | `<start+1>`, `<end[1]-1>` | the same plus or minus a number |
 /// | `<x*5000>` | a text, repeated |
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Values {
     names: BTreeMap<String, String>,
 }
 
+/// The names only: a value may be the secret key.
+impl fmt::Debug for Values {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut set = f.debug_set();
+        set.entries(self.names.keys()).finish()
+    }
+}
+
 impl Values {
     pub(crate) fn new(target: &Target, host: &str) -> Self {
-        let uri = format!(
-            "/v2/{}/kafka/instances/{}/topics/{}/messages/delete",
-            target.project_id, target.instance_id, target.topic
-        );
+        let uri = target.deletion_path();
         let unknown = uuid::Uuid::new_v4().to_string();
         let names = [
             ("uri", uri.as_str()),
@@ -218,5 +232,13 @@ mod tests {
         }
         assert!(values.fill("<start[7]>").is_err());
         assert!(values.fill("<topic+1>").is_err());
+    }
+
+    #[test]
+    fn debug_output_has_no_value() {
+        let values = Values::new(&Target::new("p", "i", "t"), "h:1");
+        let shown = format!("{:?}", values.with("secret_key", "s3cr3t".to_owned()));
+        assert!(shown.contains("secret_key"), "{shown}");
+        assert!(!shown.contains("s3cr3t"), "{shown}");
     }
 }

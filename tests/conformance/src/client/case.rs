@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use crate::script::ScriptedResponse;
 use crate::suite::{Suite, SuiteCase, not_empty};
+use crate::values::Target;
 
 /// A case of the client suite.
 #[derive(Clone, Debug, Deserialize)]
@@ -133,7 +134,7 @@ pub(super) struct ExpectedRequest {
 
 /// That of the default project, instance and topic.
 fn path() -> String {
-    "/v2/0123456789abcdef0123456789abcdef/kafka/instances/11111111-2222-3333-4444-555555555555/topics/orders/messages/delete".to_owned()
+    Target::new(&project_id(), &instance_id(), &topic()).deletion_path()
 }
 
 fn once() -> usize {

@@ -49,13 +49,13 @@ async fn judge(
 ) -> Judged {
     let begin = Instant::now();
     let faults = run(contract, case, subject, proxy).await;
-    let faults = faults.unwrap_or_else(|error| vec![format!("the case cannot be run: {error:#}")]);
+    let verdict = faults.map_or_else(|error| Verdict::not_run(&error), Verdict::of);
     Judged {
         suite: "client",
         name: case.verdict_name(subject),
         title: case.title.clone(),
         proves: case.proves.clone(),
-        verdict: Verdict::of(faults),
+        verdict,
         elapsed: begin.elapsed(),
     }
 }
