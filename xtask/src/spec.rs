@@ -150,7 +150,7 @@ fn deviations(root: &Path) -> Result<Vec<Deviation>> {
             bail!("{DEVIATIONS}, {place}: no reason given");
         }
         if !places.insert(place) {
-            bail!("{DEVIATIONS}, {place}: named twice");
+            bail!("{DEVIATIONS}, {place}: listed twice");
         }
     }
     Ok(all)

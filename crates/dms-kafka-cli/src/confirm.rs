@@ -5,7 +5,7 @@ use std::io::{BufRead, IsTerminal};
 use crate::exit::Failure;
 use crate::stderr;
 
-/// Checks that there is `--yes`, or a terminal for question and answer.
+/// Checks that `--yes` is set, or that a terminal can ask for confirmation.
 pub(crate) fn check_possible(yes: bool) -> Result<(), Failure> {
     if yes || (std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
         return Ok(());

@@ -116,7 +116,7 @@ impl Failure {
             Self::Local {
                 message, outcome, ..
             } => match outcome {
-                None => format!("all named records were deleted, but {message}"),
+                None => format!("all requested records were deleted, but {message}"),
                 Some(Outcome::NotApplied) => message.clone(),
                 Some(Outcome::Partial) => {
                     format!("records were deleted from some partitions, but {message}")

@@ -156,7 +156,7 @@ pub(crate) type Partitions = HashMap<PartitionId, PartitionInfo>;
 pub(crate) enum Listing {
     Partitions(Partitions),
     NoSuchTopic,
-    /// The service does not support this request, or it failed. There is no preview then, but the deletion continues.
+    /// The service does not support this request, or the request failed. The deletion continues without a preview.
     NotOffered,
 }
 
@@ -300,7 +300,7 @@ impl Service {
     }
 }
 
-/// Names the flags, where the library names its methods.
+/// Replaces the names of the library's methods in a message by the names of flags.
 fn explain(remote: &RemoteService, error: dms_kafka::Error) -> Failure {
     if error.is_plaintext_refused() {
         let endpoint = remote.endpoint.as_ref().map_or_else(

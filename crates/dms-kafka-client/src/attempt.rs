@@ -11,8 +11,8 @@ use reqwest::Request;
 /// The default limit for a response body: 32 MiB, enough for more than 400,000 partitions.
 pub const DEFAULT_RESPONSE_LIMIT: usize = 32 * 1024 * 1024;
 
-/// The inner value of a [`Client`](crate::Client): it holds the credentials that sign the request, the limit for the
-/// response body, and the response as it was received.
+/// The inner value of a [`Client`](crate::Client): the credentials that sign the request, the limit for the response body,
+/// and the response as it was received.
 ///
 /// Cheap to clone. Clones share the captured response, so use one `Attempt` for one call at a time.
 ///
@@ -100,7 +100,7 @@ impl Attempt {
         self.captured().request.take()
     }
 
-    /// Poison is ignored: no panic can leave a half-written value.
+    /// Poison is ignored: a panic cannot interrupt a write.
     pub(crate) fn captured(&self) -> MutexGuard<'_, Captured> {
         self.captured.lock().unwrap_or_else(PoisonError::into_inner)
     }

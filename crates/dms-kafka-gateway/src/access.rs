@@ -20,7 +20,7 @@ use crate::{
     refusal::Refusal,
 };
 
-/// Whose requests are served.
+/// Which senders the gateway serves.
 #[derive(Debug)]
 pub(crate) enum Access {
     Anonymous(Arc<Caller>),
@@ -43,7 +43,7 @@ pub(crate) struct Token {
     pub(crate) caller: Arc<Caller>,
 }
 
-/// What the head of a request says about its sender; a signature is verified once the body is there.
+/// The sender that the head of a request names. A signature is verified after the body has been read.
 pub(crate) enum Claim<'a> {
     Signed {
         authorization: Authorization<'a>,

@@ -80,7 +80,7 @@ impl App {
         self.draining.load(Ordering::Relaxed)
     }
 
-    /// From now on, requests are refused.
+    /// Makes the gateway refuse requests from now on.
     pub(crate) fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
     }
@@ -96,20 +96,20 @@ impl App {
         Ok(())
     }
 
-    /// One share of the concurrency limit.
+    /// Takes one permit of the concurrency limit.
     pub(crate) fn permit(&self) -> Result<OwnedSemaphorePermit, Refusal> {
         let permit = self.permits.clone().try_acquire_owned();
         permit.map_err(|_| Refusal::BUSY)
     }
 
-    /// Bytes for a part of a request body.
+    /// Takes permits for the bytes of a part of a request body.
     pub(crate) fn buffer(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Refusal> {
         let bytes = u32::try_from(bytes).map_err(|_| Refusal::BUSY)?;
         let buffer = self.buffers.clone().try_acquire_many_owned(bytes);
         buffer.map_err(|_| Refusal::BUSY)
     }
 
-    /// Waits until no request is being worked on.
+    /// Waits until no request is being processed.
     pub(crate) async fn idle(&self) {
         // The semaphore is never closed, and the limit was checked to fit.
         let all = u32::try_from(self.limits.concurrent_requests).unwrap_or(u32::MAX);

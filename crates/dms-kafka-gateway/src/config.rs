@@ -19,7 +19,7 @@ use crate::{
     wire::ErrorCodeStyle,
 };
 
-/// What a gateway serves, to whom, and within which limits.
+/// The configuration of a gateway: address, instances, keys and tokens, limits.
 ///
 /// It is read from TOML; `dms-kafka-gateway.example.toml` in the crate's folder explains every setting. The gateway listens
 /// and connects to clusters only after [`crate::CheckedConfig::start`].
@@ -67,18 +67,18 @@ pub struct Config {
     /// Limits for requests and connections.
     #[serde(default)]
     pub limits: Limits,
-    /// How many requests each key or token may send; without it, there is no limit.
+    /// The rate limit of each key or token; without it, there is no limit.
     pub rate_limit: Option<RateLimit>,
-    /// When a key is locked for a while; without it, no key is locked.
+    /// The lockout of keys; without it, no key is locked.
     pub lock_out: Option<LockOut>,
     /// The audit log; without it, there is none.
     pub audit: Option<AuditFile>,
-    /// Requests that fail on purpose: for developers' tests, and only when every instance is in memory.
+    /// Injected faults: for developers' tests, and only when every instance is in memory.
     pub faults: Option<Faults>,
     /// `[[instance]]`: the instances whose topics are served.
     #[serde(rename = "instance", default)]
     pub instances: Vec<InstanceConfig>,
-    /// `[[access_key]]`: who may sign requests.
+    /// `[[access_key]]`: the keys that may sign requests.
     #[serde(rename = "access_key", default)]
     pub access_keys: Vec<AccessKeyConfig>,
     /// `[[token]]`: tokens that requests may carry in `X-Auth-Token` instead of a signature.
@@ -202,8 +202,8 @@ impl Config {
 
 pub(crate) type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-/// Where a secret is: `{ env = "NAME" }` is an environment variable, `{ file = "PATH" }` a file that contains only the secret,
-/// with or without a line break at its end. The configuration itself contains no secret.
+/// Where a secret is: `{ env = "NAME" }` is an environment variable, `{ file = "PATH" }` a file. The file contains only the
+/// secret, with or without a line break at its end. The configuration itself contains no secret.
 #[derive(Clone, Deserialize)]
 #[serde(transparent)]
 pub struct SecretSource(SecretPlace);
@@ -226,7 +226,7 @@ enum SecretPlace {
 }
 
 impl SecretSource {
-    /// A secret that is in no configuration file.
+    /// A secret that does not come from a configuration file.
     pub(crate) fn given(value: impl Into<String>) -> Self {
         Self(SecretPlace::Value(Zeroizing::new(value.into())))
     }
@@ -289,7 +289,7 @@ const FIXED: [(&str, &str); 2] = [
 
 /// Defaults that differ from librdkafka's.
 const DEFAULTS: [(&str, &str); 1] = [
-    // A broker that hangs is used for this long; librdkafka's 60 s are longer than any request may take.
+    // librdkafka uses a broker that hangs for this long; its default of 60 s is longer than the timeout of any request.
     ("socket.timeout.ms", "5000"),
 ];
 
@@ -318,7 +318,7 @@ enum PropertyValue {
     Secret(SecretSource),
 }
 
-/// Shows the names only: a value may be a secret in the wrong place.
+/// Shows only the names: a value may be a secret by mistake.
 impl fmt::Debug for KafkaConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.properties.keys()).finish()
@@ -326,7 +326,7 @@ impl fmt::Debug for KafkaConfig {
 }
 
 impl KafkaConfig {
-    /// Every property with its value, the gateway's own included.
+    /// Every property with its value, including those that the gateway sets.
     pub(crate) fn properties(
         &self,
         instance: &str,

@@ -20,7 +20,7 @@ pub(crate) struct Deletion {
     pub(crate) context: AuditContext,
     pub(crate) backend: Arc<dyn Backend>,
     pub(crate) rows: Vec<RecordsToDelete>,
-    /// Partitions that fail on purpose.
+    /// Partitions with an injected failure.
     pub(crate) failing: Vec<FailingPartition>,
     /// Kept until the backend has responded, even if the client closed the connection.
     pub(crate) permit: OwnedSemaphorePermit,
@@ -33,7 +33,7 @@ impl Deletion {
         if let Poll::Ready(deleted) = poll!(&mut running) {
             return deleted;
         }
-        // In a task of its own, which is not dropped with the connection.
+        // In a separate task, which is not dropped with the connection.
         tokio::spawn(running).await.unwrap_or_else(|error| {
             tracing::error!(%error, "a deletion was aborted; its outcome is unknown");
             Err(Refusal::INTERNAL)

@@ -1,4 +1,4 @@
-//! What a deletion asks for: validated when the request is parsed, and typed from there to the backend.
+//! The typed rows of a deletion. They are validated when the request is parsed.
 
 use serde::{Serialize, Serializer};
 
@@ -22,7 +22,7 @@ impl PartitionId {
     }
 }
 
-/// Up to where the records of one partition are deleted.
+/// Which records of one partition are deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DeletionTarget {
     /// Every record whose offset is lower than this one; never negative.

@@ -8,7 +8,7 @@ use std::{
 
 use huaweicloud_auth::ProviderError;
 
-/// What kind of thing went wrong; see [`Error::kind`].
+/// The kind of an [`Error`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -65,7 +65,7 @@ enum Cause {
 }
 
 impl Error {
-    /// What kind of thing went wrong.
+    /// Returns the kind of the error.
     pub fn kind(&self) -> ErrorKind {
         match self.0 {
             Cause::Configuration { .. } => ErrorKind::Configuration,
@@ -75,7 +75,7 @@ impl Error {
         }
     }
 
-    /// Names the file and the line, but does not quote the line: it may contain a secret in the wrong place.
+    /// Names the file and the line, but does not quote the line: it may contain a secret by mistake.
     pub(crate) fn toml(name: impl fmt::Display, text: &str, error: &toml::de::Error) -> Self {
         let before = error.span().and_then(|span| text.get(..span.start));
         Self(Cause::Configuration {

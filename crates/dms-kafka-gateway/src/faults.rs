@@ -1,4 +1,4 @@
-//! Faults on request, so that users can test how their code handles them.
+//! Injects configured faults, so that users can test how their code handles them.
 
 use std::{
     sync::atomic::{AtomicU32, Ordering},
@@ -18,7 +18,7 @@ use crate::{
 
 const X_FAULT: &str = "x-dms-kafka-fault";
 
-/// Which requests to a gateway in memory fail on purpose, and how.
+/// Rules for injected faults: which requests to a gateway in memory fail, and how.
 ///
 /// Rules are read from TOML. The first rule that matches a request applies:
 ///
@@ -52,8 +52,8 @@ const X_FAULT: &str = "x-dms-kafka-fault";
 /// # }
 /// ```
 ///
-/// With `accept_header = true` a request may ask for its own fault, in the same notation:
-/// `X-Dms-Kafka-Fault: { status = 503 }`. Faults apply only to authenticated requests that would have been served.
+/// With `accept_header = true` a request may select a fault, in the same notation:
+/// `X-Dms-Kafka-Fault: { status = 503 }`. Faults apply only to authenticated requests that the gateway would serve.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Faults {
@@ -123,7 +123,7 @@ impl Faults {
         toml::from_str(text).map_err(|error| Error::toml("the rules for faults", text, &error))
     }
 
-    /// No rules: a request asks for its own fault in its `X-Dms-Kafka-Fault` header.
+    /// Creates faults without rules: a request selects a fault with its `X-Dms-Kafka-Fault` header.
     pub fn by_header() -> Self {
         Self {
             accept_header: true,
@@ -208,7 +208,7 @@ impl Fault {
     }
 }
 
-/// Gives the failing partitions their error codes, and has the backend delete from the others.
+/// Sets the error codes of the failing partitions, and calls the backend for the others.
 pub(crate) async fn delete(
     failing: &[FailingPartition],
     backend: &dyn Backend,

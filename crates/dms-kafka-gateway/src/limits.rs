@@ -21,7 +21,7 @@ const MAX_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
 pub struct Limits {
     /// Bytes of one request body; 12 MiB, as with the vendor.
     pub body_bytes: usize,
-    /// Bytes of all request bodies together that are being read or processed; 256 MiB.
+    /// Total bytes of all request bodies that are being read or processed; 256 MiB.
     pub buffered_bytes: usize,
     /// Concurrent requests; 512.
     pub concurrent_requests: usize,
@@ -33,13 +33,13 @@ pub struct Limits {
     /// `body_seconds`: timeout for the whole body of a request; 30 seconds.
     #[serde(rename = "body_seconds", deserialize_with = "seconds")]
     pub body_timeout: Duration,
-    /// `write_seconds`: timeout for a client to read some more of its response; 30 seconds.
+    /// `write_seconds`: timeout for writing to a client that does not read its response; 30 seconds.
     #[serde(rename = "write_seconds", deserialize_with = "seconds")]
     pub write_timeout: Duration,
     /// `backend_seconds`: timeout for the backend's part of a request; 30 seconds.
     #[serde(rename = "backend_seconds", deserialize_with = "seconds")]
     pub backend_timeout: Duration,
-    /// `shutdown_seconds`: timeout for requests in flight when the gateway is asked to stop; 60 seconds.
+    /// `shutdown_seconds`: timeout for requests in flight when the gateway stops; 60 seconds.
     #[serde(rename = "shutdown_seconds", deserialize_with = "seconds")]
     pub shutdown_timeout: Duration,
 }

@@ -59,49 +59,48 @@ impl Gateway {
         MemoryGatewayBuilder::default()
     }
 
-    /// The URL to send requests to, such as `http://127.0.0.1:40123`.
+    /// Returns the URL for requests, such as `http://127.0.0.1:40123`.
     pub fn endpoint(&self) -> &str {
         self.service.endpoint()
     }
 
-    /// The project of the instance.
+    /// Returns the project of the instance.
     pub fn project_id(&self) -> &str {
         &self.project_id
     }
 
-    /// The only instance.
+    /// Returns the id of the only instance.
     pub fn instance_id(&self) -> &str {
         &self.instance_id
     }
 
-    /// The access key for signing requests.
+    /// Returns the access key for signing requests.
     pub fn access_key(&self) -> &str {
         self.credentials.access_key().unwrap_or_default()
     }
 
-    /// The secret key of [`Gateway::access_key`].
+    /// Returns the secret key of [`Gateway::access_key`].
     pub fn secret_key(&self) -> &str {
         self.credentials.secret_key().unwrap_or_default()
     }
 
-    /// Access key and secret key.
+    /// Returns access key and secret key.
     pub fn credentials(&self) -> Credentials {
         self.credentials.clone()
     }
 
-    /// The offsets of one partition, without a request; `None` when there is no such partition.
+    /// Returns the offsets of one partition without a request, or `None` when the partition does not exist.
     pub fn partition(&self, topic: &str, partition: i32) -> Option<PartitionOffsets> {
         self.backend.partition(topic, partition)
     }
 
-    /// Appends records to a partition, as a producer would, and returns its new high watermark.
-    ///
-    /// `None` when there is no such partition.
+    /// Appends records to a partition like a producer. Returns the new high watermark, or `None` when the partition does
+    /// not exist.
     pub fn append(&self, topic: &str, partition: i32, records: u64) -> Option<i64> {
         self.backend.append(topic, partition, records)
     }
 
-    /// The line to print when this gateway is a separate process.
+    /// Returns the line to print when this gateway is a separate process.
     pub fn ready_line(&self) -> ReadyLine<'_> {
         let printable = self.generated && self.service.address().ip().is_loopback();
         let mut line = self.service.ready_line();
@@ -120,7 +119,7 @@ impl Gateway {
 ///
 /// Settings are checked by [`MemoryGatewayBuilder::start`].
 #[derive(Debug)]
-#[must_use = "nothing serves before `start`"]
+#[must_use = "the gateway runs only after start() is awaited"]
 pub struct MemoryGatewayBuilder {
     /// Without the instance, the key, and the projects of key and token.
     config: Config,
@@ -230,7 +229,7 @@ impl MemoryGatewayBuilder {
         self
     }
 
-    /// Makes requests fail on purpose.
+    /// Injects faults into requests.
     pub fn faults(mut self, faults: Faults) -> Self {
         self.config.faults = Some(faults);
         self

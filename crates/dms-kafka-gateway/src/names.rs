@@ -22,7 +22,7 @@ pub(crate) fn is_topic(name: &str) -> bool {
     is_name(name, MAX_TOPIC_LENGTH)
 }
 
-/// Checks that `id`, the value of `setting`, can be a project or an instance, and needs no escaping in a path.
+/// Checks that `id`, the value of `setting`, is a valid project or instance id, which needs no escaping in a path.
 pub(crate) fn check_id(setting: &str, id: &str) -> Result<(), Error> {
     if is_name(id, MAX_ID_LENGTH) {
         return Ok(());

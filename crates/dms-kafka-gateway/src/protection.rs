@@ -16,7 +16,7 @@ use serde::Deserialize;
 
 use crate::{limits::seconds, refusal::Refusal};
 
-/// How many requests each key or token may send: the table `[rate_limit]` of a configuration.
+/// The rate limit of each key or token: the table `[rate_limit]` of a configuration.
 ///
 /// A request beyond the limit gets 429 `APIGW.0308` and the seconds to wait in `Retry-After`. Only requests with a valid
 /// signature count: a client cannot use up the limit of another client's key.
@@ -24,9 +24,9 @@ use crate::{limits::seconds, refusal::Refusal};
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct RateLimit {
-    /// Requests per second in the long run.
+    /// Requests per second, on average.
     pub requests_per_second: NonZeroU32,
-    /// Requests that may come at once after a pause.
+    /// Requests that a key may send at once after a pause.
     pub burst: NonZeroU32,
 }
 
@@ -38,7 +38,7 @@ pub struct RateLimit {
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct LockOut {
-    /// Wrong signatures in a row that do not lock the key yet; the next one does.
+    /// Wrong signatures in a row that do not lock the key. The next one locks it.
     pub failures: u32,
     /// `seconds`: how long requests with the key are refused, even with a valid signature.
     #[serde(rename = "seconds", deserialize_with = "seconds")]

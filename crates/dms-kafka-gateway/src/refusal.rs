@@ -50,7 +50,7 @@ macro_rules! table {
 // Name, status, code, seconds in Retry-After, message; `Refusal::with` replaces `{}`.
 table! {
     UNKNOWN_PATH, 404, "APIGW.0101", None, "The API does not exist: no operation has this path.";
-    METHOD_NOT_ALLOWED, 405, "DMS.00405001", None, "This method is not allowed here; the Allow header lists those that are.";
+    METHOD_NOT_ALLOWED, 405, "DMS.00405001", None, "This method is not allowed; the Allow header lists the allowed methods.";
     URI_TOO_LONG, 414, "APIGW.0201", None, "The request URI is longer than 32 KB.";
     HEADERS_TOO_LARGE, 494, "APIGW.0201", None, "A header is larger than 32 KB, or all together are larger than 128 KB.";
     BODY_TOO_LARGE, 413, "APIGW.0201", None, "The request body is larger than {} bytes; send fewer partitions per request.";
@@ -74,11 +74,11 @@ table! {
     CLUSTER_UNAVAILABLE, 503, "DMS.111501025", Some(5), "The Kafka cluster of this instance is not available; nothing was deleted. Try again later.";
     NOT_READY, 503, "DMS.111501025", Some(5), "The Kafka clusters of these instances are not available: {}.";
     AUDIT_FAILED, 503, "DMS.111501025", Some(5), "The audit log cannot be written, so nothing was deleted. Try again later.";
-    INTERNAL, 500, "DMS.00500000", None, "The gateway met an internal error.";
+    INTERNAL, 500, "DMS.00500000", None, "An internal error occurred in the gateway.";
 }
 
 impl Refusal {
-    /// Puts `detail` into the message.
+    /// Inserts `detail` into the message.
     pub(crate) fn with(self, detail: impl Display) -> Self {
         let message = self.message.replacen("{}", &detail.to_string(), 1);
         Self {
@@ -118,7 +118,7 @@ impl Refusal {
         Self {
             status,
             code,
-            message: "A rule for faults asked for this response.".into(),
+            message: "A fault rule configures this response.".into(),
             ..Self::INTERNAL
         }
     }

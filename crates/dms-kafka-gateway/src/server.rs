@@ -1,4 +1,4 @@
-//! The listener: accepts connections, serves them, and lets them finish at a shutdown.
+//! The listener: accepts connections, serves them, and completes their requests at a shutdown.
 
 use std::{
     convert::Infallible,
@@ -34,18 +34,18 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// reset, so the time is much longer than the usual time between two connections on a busy machine.
 const QUIET_PERIOD: Duration = Duration::from_millis(100);
 
-/// How long, and how much, a client may go on sending after its last response.
+/// How long, and how much, a client may continue to send after its last response.
 ///
 /// Closing a socket with unread bytes resets it, and a client that is still writing may then lose the response.
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: u64 = 1024 * 1024;
 
-/// At a shutdown, idle connections stay open until no request has come for this time: a request gets a refusal instead of a
-/// closed connection.
+/// At a shutdown, idle connections stay open until no request has arrived for this time. So a request gets a refusal instead
+/// of a closed connection.
 const IDLE_PERIOD: Duration = Duration::from_secs(1);
 
-/// Serves `router` until the sender of `stopping` is dropped, then lets the requests in flight finish, no longer than the limit
-/// for that.
+/// Serves `router` until the sender of `stopping` is dropped, then waits for the requests in flight, but no longer than the
+/// shutdown timeout.
 pub(crate) async fn serve(
     listener: TcpListener,
     tls: Option<TlsAcceptor>,
@@ -53,7 +53,7 @@ pub(crate) async fn serve(
     app: Arc<App>,
     stopping: watch::Receiver<()>,
 ) {
-    // HTTP/1.1 only: every official SDK speaks it, and its limits are simple.
+    // HTTP/1.1 only: every official SDK supports it, and its limits are simple.
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(app.limits.header_timeout)
@@ -76,7 +76,7 @@ struct Acceptor {
     connector: Arc<Connector>,
     connections: JoinSet<()>,
     stopping: watch::Receiver<()>,
-    /// One for each connection that may be open.
+    /// One permit for each connection that may be open.
     slots: Arc<Semaphore>,
 }
 
@@ -102,7 +102,7 @@ impl Acceptor {
         }
     }
 
-    /// Serves new connections, whose requests are refused, until there are none: closing the listener would reset them.
+    /// Accepts new connections and refuses their requests, until none arrive: closing the listener would reset them.
     async fn refuse_until_quiet(&mut self, listener: &TcpListener, end: Instant) {
         while Instant::now() < end {
             let quiet = end.min(Instant::now() + QUIET_PERIOD);
@@ -134,7 +134,7 @@ impl Acceptor {
 /// A connection, its permit and the address of its peer.
 type Accepted = (OwnedSemaphorePermit, TcpStream, SocketAddr);
 
-/// The next connection, as soon as another one may be open.
+/// Accepts the next connection when the limit allows another one.
 async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> io::Result<Accepted> {
     let slot = slots.clone().acquire_owned().await;
     let slot = slot.map_err(io::Error::other)?;
@@ -223,7 +223,7 @@ impl Connector {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("a rule for faults asked for a reset")]
+#[error("a fault rule configures a reset")]
 struct ResetRequested;
 
 impl From<Infallible> for ResetRequested {

@@ -1,4 +1,4 @@
-//! Checking a configuration, and starting a gateway from it.
+//! Checks a configuration, and starts a gateway from it.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -31,7 +31,7 @@ use crate::{
     tls::TlsAcceptor,
 };
 
-/// A valid configuration, whose secrets and files were read.
+/// A valid configuration, with the content of its files and its secrets.
 #[derive(Debug)]
 pub struct CheckedConfig {
     listen: SocketAddr,
@@ -85,17 +85,17 @@ pub struct Service {
 }
 
 impl Service {
-    /// The URL to send requests to, such as `http://127.0.0.1:40123`.
+    /// Returns the URL for requests, such as `http://127.0.0.1:40123`.
     pub fn endpoint(&self) -> &str {
         &self.endpoint
     }
 
-    /// The address on which the gateway listens.
+    /// Returns the address on which the gateway listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The line to print when this process is ready.
+    /// Returns the line to print when this process is ready.
     pub fn ready_line(&self) -> ReadyLine<'_> {
         ReadyLine::new(&self.endpoint, &self.app.instances)
     }
@@ -116,7 +116,7 @@ impl Service {
 }
 
 impl Config {
-    /// Checks everything that can be checked before serving. `environment` looks up one environment variable.
+    /// Checks everything that can be checked before the gateway starts. `environment` looks up one environment variable.
     ///
     /// # Errors
     /// [`Error`] with the first invalid setting and its rule.

@@ -53,7 +53,7 @@ mod enabled {
             self.0.accept(stream)
         }
 
-        /// What the TLS connection runs over.
+        /// Returns the stream below the TLS connection.
         pub(crate) fn transport<S>(stream: &TlsStream<S>) -> &S {
             stream.get_ref().0
         }

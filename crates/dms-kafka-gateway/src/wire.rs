@@ -20,7 +20,7 @@ const MAX_EXPLANATION: usize = 300;
 /// The operation of the vendor's page.
 pub(crate) const DELETE_MESSAGES: &str =
     "/v2/{project_id}/kafka/instances/{instance_id}/topics/{topic}/messages/delete";
-/// The vendor's earlier path, with the same body: some of its regions and tools know no other.
+/// The vendor's earlier path, with the same body. Some of its regions and tools support only this path.
 pub(crate) const DELETE_MESSAGES_BEFORE: &str =
     "/v2/{project_id}/kafka/instances/{instance_id}/topics/{topic}/messages";
 /// The read-only operation.
@@ -67,7 +67,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
     }
 }
 
-/// Reads the rows of a deletion from its body: strictly, because deleted records cannot be restored.
+/// Parses the rows of a deletion. The parser is strict, because deleted records cannot be restored.
 pub(crate) fn read_rows(body: &[u8]) -> Result<Vec<RecordsToDelete>, Refusal> {
     if body.is_empty() {
         return Err(Refusal::EMPTY_BODY);
@@ -88,7 +88,7 @@ pub(crate) fn read_rows(body: &[u8]) -> Result<Vec<RecordsToDelete>, Refusal> {
             return Ok(row);
         }
         let number = row.partition.number();
-        let rule = format!("partition {number} is named twice; name each partition once");
+        let rule = format!("partition {number} is listed twice; list each partition once");
         Err(refuse(("partition", &rule)))
     });
     checked.collect()
@@ -109,7 +109,7 @@ fn parse(body: &[u8]) -> Result<Object<DeleteBody>, Refusal> {
     Ok(parsed)
 }
 
-/// Fails with the field and the rule that it breaks.
+/// Fails with the field and the rule that it violates.
 fn check(row: &PartitionBody) -> Result<RecordsToDelete, (&'static str, &'static str)> {
     let partition = row.partition.ok_or(("partition", "it is missing"))?;
     let partition = PartitionId::new(partition).ok_or(("partition", "it must be 0 or greater"))?;
@@ -121,7 +121,7 @@ fn check(row: &PartitionBody) -> Result<RecordsToDelete, (&'static str, &'static
 
 /// How `error_code` is written in the response to a deletion.
 ///
-/// In the vendor's page it is a string in the table and an integer in the example.
+/// On the vendor's page it is a string in the table and an integer in the example.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorCodeStyle {

@@ -13,7 +13,7 @@
 //!     match error.code() {
 //!         Some(codes::INSTANCE_NOT_FOUND) => "create the instance first",
 //!         Some(codes::AUTHENTICATION_FAILED) => "rotate the key",
-//!         _ => "contact the support",
+//!         _ => "contact support",
 //!     }
 //! }
 //! ```
@@ -113,8 +113,8 @@ codes! {
     ADDRESS_NOT_ALLOWED = "APIGW.0401", "this address may not call the API: check the access control of the account";
     /// 503: the identity service cannot be reached. It is retried.
     IDENTITY_SERVICE_UNAVAILABLE = "APIGW.0613", LATER;
-    /// 403: the user may not work in this region.
-    REGION_FORBIDDEN = "APIGW.0802", "this user may not work in this region: check the endpoint";
+    /// 403: the user may not use this region.
+    REGION_FORBIDDEN = "APIGW.0802", "this user may not use this region: check the endpoint";
 }
 
 fn find(code: &str) -> Option<&'static (&'static str, &'static str)> {

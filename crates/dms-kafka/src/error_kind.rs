@@ -18,7 +18,7 @@ pub enum ErrorKind {
     Timeout,
     /// An established connection broke.
     Connection,
-    /// 400, and every 4xx without a kind of its own: the service refused the request.
+    /// 400, and every 4xx without a separate kind: the service refused the request.
     BadRequest,
     /// 401: wrong key, wrong signature, clock skew or expired token.
     Unauthorized,

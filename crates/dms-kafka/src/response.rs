@@ -13,7 +13,7 @@ use crate::error_kind::ErrorKind;
 use crate::outcome::Outcome;
 use crate::service_error::ServiceError;
 
-/// How many characters of the body an error keeps.
+/// The maximum number of characters of the body in an error.
 const SHOWN_BODY: usize = 4096;
 
 pub(crate) type RawResult<T> = Result<raw::ResponseValue<T>, RawError>;

@@ -261,10 +261,10 @@ fn require_plain(what: &str, value: &str) -> Result<(), ProviderError> {
 pub type ProvideCredentialsFuture<'a> =
     Pin<Box<dyn Future<Output = Result<Credentials, ProviderError>> + Send + 'a>>;
 
-/// A credentials provider: a source of credentials that is asked before each attempt.
+/// A credentials provider: a source of credentials. It is called before each attempt.
 ///
-/// Implement it for a source of your own. Return [`ProviderError::not_found`] when nothing is configured, so that a chain
-/// asks the next provider, and [`ProviderError::invalid`] when the configuration is wrong, so that a chain stops.
+/// Implement it for your own source. Return [`ProviderError::not_found`] when nothing is configured, so that a chain calls
+/// the next provider. Return [`ProviderError::invalid`] when the configuration is wrong, so that a chain stops.
 ///
 /// ```
 /// use huaweicloud_auth::{Credentials, ProvideCredentials, ProvideCredentialsFuture};

@@ -61,7 +61,7 @@ impl ProviderError {
         self
     }
 
-    /// Puts the provider, variable, file or URL before the message.
+    /// Prefixes the message with the provider, variable, file or URL.
     pub(crate) fn at(mut self, place: impl fmt::Display) -> Self {
         self.message = format!("{place}: {}", self.message);
         self
@@ -114,13 +114,13 @@ impl ProviderError {
         self
     }
 
-    /// Takes over the cause of the error that this one replaces.
+    /// Sets the cause of the error that this one replaces.
     pub(crate) fn caused_by(mut self, source: Option<Arc<dyn Error + Send + Sync>>) -> Self {
         self.source = source;
         self
     }
 
-    /// Adds how to fix it, unless a retry may succeed.
+    /// Adds how to fix the error, unless a retry may succeed.
     pub(crate) fn with_fix(mut self, fix: impl fmt::Display) -> Self {
         if self.is_invalid() {
             self.message = format!("{}; {fix}", self.message);

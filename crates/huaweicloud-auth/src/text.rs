@@ -17,7 +17,7 @@ pub const REDACTED: &str = "<redacted>";
 const SIGNATURE: &str = "Signature=";
 /// A truncated text may end with the start of a secret. A shorter start than this is not replaced.
 const REVEALING_START: usize = 8;
-/// Of a shorter key, the last four characters are more than half.
+/// For a shorter key, the last four characters would be more than half.
 const SHORTEST_HINTED_KEY: usize = 8;
 
 /// Returns the text in one line of at most about `limit` characters. [`REDACTED`] replaces secrets and signatures.
@@ -71,7 +71,7 @@ pub fn escape_lines(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// Identifies an access key by `…` and its last four characters. A short key gives only `…`.
+/// Identifies an access key by `…` and its last four characters. For a short key it returns only `…`.
 pub fn key_hint(access_key: &str) -> String {
     let start = access_key.len().saturating_sub(4);
     match access_key.get(start..) {
@@ -80,7 +80,7 @@ pub fn key_hint(access_key: &str) -> String {
     }
 }
 
-/// Whether the text is too short and plain to need a search. Most words of a response are, and searching them would take
+/// Whether the text is too short and simple to contain a secret. Most strings of a response are, and searching them takes
 /// longer than decoding them.
 fn is_harmless(text: &str, secrets: &[&str], limit: usize) -> bool {
     text.len() < REVEALING_START.min(limit)
@@ -90,7 +90,7 @@ fn is_harmless(text: &str, secrets: &[&str], limit: usize) -> bool {
             .all(|secret| secret.is_empty() || secret.len() > text.len())
 }
 
-/// What follows a secret that the text starts with, which may be cut off.
+/// Returns the text after a secret at the start, which may be cut off.
 fn after_secret<'a>(text: &'a str, secrets: &[&str]) -> Option<&'a str> {
     let secrets = secrets.iter().filter(|secret| !secret.is_empty());
     secrets
@@ -102,7 +102,7 @@ fn after_secret<'a>(text: &'a str, secrets: &[&str]) -> Option<&'a str> {
         .min_by_key(|after| after.len())
 }
 
-/// How much of a wanted string a text starts with.
+/// How much of a searched string is at the start of a text.
 enum Match<'a> {
     /// All of it, followed by this text.
     Whole(&'a str),
@@ -130,7 +130,7 @@ fn is_cut_off(text: &str) -> bool {
         || (escape.len() < text.len() && escape.len() < "u0000".len() && escape.starts_with('u'))
 }
 
-/// What follows the character, which may be escaped; JSON within JSON has several backslashes.
+/// Returns the text after the character, which may be escaped. JSON within JSON has several backslashes.
 fn after_character(text: &str, character: char) -> Option<&str> {
     if character != '\\'
         && let Some(after) = text.strip_prefix(character)

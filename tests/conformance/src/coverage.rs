@@ -14,7 +14,7 @@ use crate::suite::Suite;
 /// The facts of the page, as `openapi/reference.toml` records them.
 const REFERENCE: &str = include_str!("../../../openapi/reference.toml");
 
-/// The rows of the page, in its order, by name: `Table 3, offset`, `Status 200`, `URI` and so on.
+/// The names of the rows of the page, in its order: `Table 3, offset`, `Status 200`, `URI` and so on.
 ///
 /// ```
 /// use dms_kafka_conformance::contract::Contract;

@@ -7,7 +7,7 @@ use openapiv3::Operation;
 use crate::contract::{Contract, query_faults, request_schema};
 use crate::wire::Request;
 
-/// Generators add it; the API does not have it.
+/// A header that generators add. The API does not define it.
 const GENERATOR_HEADER: &str = "api-version";
 
 impl Request {
@@ -40,7 +40,7 @@ impl Request {
     }
 }
 
-/// What is wrong with the request; empty when nothing is.
+/// The faults of the request; empty when it is valid.
 pub(crate) fn faults(
     contract: &Contract,
     request: &Request,

@@ -42,7 +42,7 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Runs the mode that was asked for; `true` when nothing failed.
+/// Runs the selected mode; `true` when nothing failed.
 async fn run(arguments: &Arguments) -> Result<bool> {
     let contract = Contract::read()?;
     let mut cases = Cases::read(arguments.cases.as_deref())?;
@@ -126,7 +126,7 @@ async fn own(contract: &Contract, cases: &Cases) -> Result<Vec<Judged>> {
     let examples = Judged {
         suite: "contract",
         name: "contract-examples".to_owned(),
-        title: "the contract's examples hold by its own schemas".to_owned(),
+        title: "the contract's examples are valid by its schemas".to_owned(),
         proves: vec!["Example request".to_owned(), "Example response".to_owned()],
         verdict: Verdict::of(contract.example_faults()),
         elapsed: begin.elapsed(),

@@ -70,7 +70,7 @@ impl RequestCondition {
     }
 }
 
-/// What may be wrong with the signature of a request.
+/// Faults of the signature of a request.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum Flaw {
@@ -87,7 +87,7 @@ enum Flaw {
     PayloadMismatch,
 }
 
-/// What is wrong with a signature on purpose.
+/// The faults of a new signature.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Sign {

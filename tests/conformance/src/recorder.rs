@@ -18,12 +18,12 @@ use crate::script::{Script, ScriptedResponse};
 use crate::suite::not_empty;
 use crate::wire::{Listener, Request, Response, Service};
 
-/// A request and what is wrong with it.
+/// A request and its faults.
 #[derive(Clone, Debug)]
 pub struct RecordedRequest {
     /// The request; `None` when it was not HTTP.
     pub request: Option<Request>,
-    /// What is wrong; empty when nothing is.
+    /// The faults of the request; empty when it is valid.
     pub faults: Vec<String>,
 }
 
@@ -123,7 +123,7 @@ impl Service for Judge {
 }
 
 impl Judge {
-    /// The response of a service that has deleted what the request names.
+    /// The response of a service that deleted all requested records.
     fn default_response(&self, request: &Request) -> ScriptedResponse {
         let method = request.method.as_str();
         let operation = self.contract.operation(method, &request.path);

@@ -98,7 +98,7 @@ pub struct Judged {
     pub suite: &'static str,
     /// The case's name; for a client with the client that was judged.
     pub name: String,
-    /// What the case shows.
+    /// A sentence that describes the case.
     pub title: String,
     /// The rows of the page that it proves.
     pub proves: Vec<String>,
@@ -120,7 +120,7 @@ impl Judged {
 /// The verdicts of one run.
 #[derive(Debug, Serialize)]
 pub struct Report {
-    /// What was judged, such as an endpoint.
+    /// The subject, such as an endpoint.
     pub subject: String,
     /// How many cases have each verdict.
     pub totals: Totals,

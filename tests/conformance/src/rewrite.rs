@@ -1,4 +1,4 @@
-//! Changes of requests and responses, of which injected faults consist.
+//! Changes of requests and responses: the parts of injected faults.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
@@ -60,11 +60,11 @@ struct Range {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Reshape {
-    /// What follows the first JSON value is left out.
+    /// The text after the first JSON value is left out.
     FirstValue,
     /// The last of several rows is left out.
     WithoutLastRow,
-    /// Only the last row of each partition stays.
+    /// Only the last row of each partition is kept.
     OneRowEach,
     /// Rows that the contract does not allow are left out.
     OnlyValidRows,
@@ -164,7 +164,7 @@ impl Rewrite {
             Self::Reshape(reshape) => reshape.apply(rows, &asked, deleted),
             _ => {}
         }
-        // Without a change the text stays: numbers that do not fit into 64 bits would be lost.
+        // Without a change the text is kept: numbers that do not fit into 64 bits would be lost.
         if after != before {
             *body = after.to_string().into_bytes();
         }
@@ -264,7 +264,7 @@ fn is_valid(row: &Value) -> bool {
         && in_range("offset", -1, i64::MAX)
 }
 
-/// Remembers the offsets of a deletion, and puts them into a listing.
+/// Records the offsets of a deletion, and inserts them into a listing.
 fn last_offset_as_start(rows: &mut [Value], asked: &[Value], deleted: &mut BTreeMap<i64, i64>) {
     for row in rows {
         let Some(partition) = row["partition"].as_i64() else {
@@ -290,7 +290,7 @@ fn to_object(row: &mut Value, names: &[String]) {
     }
 }
 
-/// Gives headers other values; an empty list removes a header.
+/// Sets headers; an empty list removes a header.
 pub(crate) fn set_headers(
     headers: &mut HeaderMap,
     wanted: &BTreeMap<String, Vec<String>>,

@@ -18,7 +18,7 @@ pub struct ScriptedResponse {
     #[serde(default)]
     headers: BTreeMap<String, String>,
     pub(crate) body: String,
-    /// Whether the body breaks the contract on purpose.
+    /// Whether the body violates the contract, as the case intends.
     #[serde(default)]
     pub(crate) breaks_contract: bool,
 }

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer, Error as _};
 
-/// The files of a suite, by name without extension, at build time.
+/// The files of a suite at build time, as names without extension.
 macro_rules! embedded {
     ($suite:literal: $($name:literal)*) => {
         &[$((

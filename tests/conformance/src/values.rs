@@ -69,7 +69,7 @@ pub(crate) struct Offsets {
 }
 
 impl Topic {
-    /// Reads the body of a listing; `None` when it lacks what is needed.
+    /// Reads the body of a listing; `None` when a field is missing.
     pub(crate) fn parse(body: &[u8]) -> Option<Self> {
         let mut topic: Self = serde_json::from_slice(body).ok()?;
         topic.partitions.sort_by_key(|offsets| offsets.partition);
@@ -84,7 +84,7 @@ impl Topic {
             .map(|offsets| offsets.start)
     }
 
-    /// How many records each of the first partitions holds at least.
+    /// The smallest number of records in one of the first partitions.
     pub(crate) fn records(&self, partitions: usize) -> i64 {
         let first = self.partitions.iter().take(partitions);
         let records = first.map(|offsets| offsets.end - offsets.start);
@@ -94,7 +94,7 @@ impl Topic {
 
 /// The placeholders in the texts of a case.
 ///
-/// | placeholder | stands for |
+/// | placeholder | value |
 /// |---|---|
 /// | `<uri>` | the page's URI with the three ids |
 /// | `<project_id>`, `<instance_id>`, `<topic>`, `<host>` | those of the arguments |

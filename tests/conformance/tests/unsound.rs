@@ -51,7 +51,7 @@ async fn service(others: ResponseTemplate) -> MockServer {
 
 async fn judge(service: &MockServer) -> Report {
     let mut cases = server_cases();
-    // A mock server cannot read what is not HTTP.
+    // A mock server cannot read malformed HTTP.
     cases.retain(|case| !case.is_raw());
     judge_by(service, &cases).await
 }

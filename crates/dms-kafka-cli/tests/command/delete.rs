@@ -113,7 +113,7 @@ fn a_result_that_cannot_be_written_is_reported_as_applied() {
     );
     let message = printed["message"].as_str().unwrap();
     assert!(
-        message.starts_with("all named records were deleted, but standard output"),
+        message.starts_with("all requested records were deleted, but standard output"),
         "{message}"
     );
 }

@@ -155,7 +155,7 @@ impl Topic {
             return Err("it must have 1 to 1000000 partitions");
         }
         let high_watermark = i64::try_from(settings.records)
-            .map_err(|_| "an offset has 63 bits; give it fewer records")?;
+            .map_err(|_| "it must have less than 2^63 records in each partition")?;
         let last_update_time = Timestamp::now().as_millisecond();
         let partitions = (0..).take(settings.partitions as usize);
         let partitions = partitions.map(|partition| PartitionOffsets {

@@ -13,7 +13,7 @@ pub(crate) mod memory;
 pub(crate) struct DeletedRecords {
     pub(crate) partition: PartitionId,
     /// The low watermark after the deletion (the lowest log start offset among the partition's live replicas), or
-    /// Kafka's code for why nothing is known to be deleted.
+    /// Kafka's code if the deletion is not known to have succeeded.
     pub(crate) outcome: Result<i64, KafkaErrorCode>,
     /// How many records were deleted, if the backend knows: for metrics.
     pub(crate) records: Option<u64>,
@@ -34,7 +34,7 @@ pub(crate) struct KafkaErrorCode(i16);
     expect(dead_code, reason = "topics in memory have no brokers and leaders")
 )]
 impl KafkaErrorCode {
-    /// Every failure without a code of its own.
+    /// Every failure that has no other code.
     pub(crate) const UNKNOWN_SERVER_ERROR: Self = Self(-1);
     pub(crate) const OFFSET_OUT_OF_RANGE: Self = Self(1);
     pub(crate) const UNKNOWN_TOPIC_OR_PARTITION: Self = Self(3);
@@ -112,6 +112,6 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync + 'static {
         deadline: Instant,
     ) -> BackendFuture<'a, Vec<PartitionOffsets>>;
 
-    /// Fails when a request sent now could not be served; called by `/readyz`.
+    /// Fails when the backend cannot serve requests now; called by `/readyz`.
     fn ready(&self, deadline: Instant) -> BackendFuture<'_, ()>;
 }

@@ -55,7 +55,7 @@ pub(super) async fn admit(
     let body = timeout(app.limits.body_timeout, read(app, body, limit)).await;
     let (body, memory) = body.unwrap_or_else(|_| Err(Refusal::BODY_TOO_SLOW.closing()))?;
     let caller = claim.confirm(&parts, &body).inspect_err(count_failure)?;
-    // Only now: a client that sends its body slowly takes no share of the concurrency limit.
+    // After reading the body: a client that sends it slowly does not use up the concurrency limit.
     let permit = app.permit()?;
     Span::current().record("caller", &*caller.name);
     caller.check(&path, &parts.headers)?;

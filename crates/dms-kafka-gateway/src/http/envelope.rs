@@ -85,7 +85,7 @@ fn operation(path: Option<&MatchedPath>) -> &'static str {
 }
 
 fn head_within_limits(request: &Request) -> Result<(), Refusal> {
-    // The rest of an absolute request target repeats the Host header, which has a limit of its own.
+    // The rest of an absolute request target repeats the Host header, which has a separate limit.
     let target = request
         .uri()
         .path_and_query()

@@ -101,7 +101,7 @@ async fn list_partitions(
     Ok(Json(ListResponse::page(&partitions, offset, limit)))
 }
 
-/// The query parameters `offset` and `limit`. Others are ignored, as the vendor does.
+/// The query parameters `offset` and `limit`. Others are ignored, as by the vendor.
 fn page(uri: &Uri) -> Result<(usize, usize), Refusal> {
     #[derive(Deserialize)]
     struct Page {

@@ -128,7 +128,7 @@ fn unknown(service: &str, region: &Region, variable: &str) -> ProviderError {
         most_similar(region.id())
     };
     let message = format!(
-        "the endpoint of {service} in the region {region} is not known{}; to configure it, set {variable}",
+        "the endpoint of {service} in the region {region} is not known{}: check the region, or set {variable}",
         suggestion(&similar)
     );
     ProviderError::not_found(message).with_candidates(similar)

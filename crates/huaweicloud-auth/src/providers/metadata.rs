@@ -80,7 +80,7 @@ impl MetadataProvider {
         }
     }
 
-    /// Requests a token and stores it, or that the service has only version 1.
+    /// Requests a token and stores the session: the token, or version 1 if the service supports only that.
     async fn open_session(&self) -> Result<Session, ProviderError> {
         let header = Some((X_METADATA_TOKEN_TTL, TOKEN_TTL));
         let response = self.send(Method::PUT, TOKEN_URL, header).await?;
@@ -157,7 +157,7 @@ fn read_key(response: &HttpResponse, session: &Session) -> Result<Credentials, P
         ))),
         status if !status.is_success() && is_without_agency(response) => {
             Err(ProviderError::not_found(
-                "this ECS has no agency: select one in its settings to give it credentials",
+                "this ECS has no agency: select one in the settings of the ECS",
             ))
         }
         _ => {

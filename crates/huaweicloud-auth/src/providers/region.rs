@@ -4,7 +4,7 @@ use std::{borrow::Cow, fmt};
 
 use crate::ProviderError;
 
-/// The least similarity, from 0 to 1, of an id to suggest.
+/// The minimum similarity, from 0 to 1, of a suggested id.
 const MIN_SIMILARITY: f64 = 0.8;
 const MAX_SUGGESTIONS: usize = 3;
 
@@ -188,6 +188,6 @@ pub(super) fn suggestion(most_similar: &[String]) -> String {
     if most_similar.is_empty() {
         String::new()
     } else {
-        format!("; did you mean {}?", most_similar.join(", "))
+        format!(" (did you mean {}?)", most_similar.join(", "))
     }
 }

@@ -23,7 +23,7 @@ pub struct ReqwestTransport {
     direct: OnceLock<Client>,
 }
 
-/// Shows no client: default headers may contain secrets.
+/// Does not show the clients: default headers may contain secrets.
 impl fmt::Debug for ReqwestTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ReqwestTransport").finish_non_exhaustive()

@@ -31,7 +31,7 @@ pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignedHeaders<'a>(Cow<'a, str>);
 
-/// In ascending order. `User-Agent` and the like are left out because proxies rewrite them.
+/// In ascending order. `User-Agent` and similar headers are left out because proxies rewrite them.
 const STANDARD: [HeaderName; 7] = [
     header::CONTENT_TYPE,
     header::HOST,

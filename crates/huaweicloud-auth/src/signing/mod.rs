@@ -85,7 +85,7 @@ impl std::fmt::Debug for SigningRequest<'_> {
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub enum Payload<'a> {
-    /// The exact bytes that are sent; empty when there is no body.
+    /// The exact bytes that are sent; empty without a body.
     Bytes(&'a [u8]),
     /// The SHA-256 of the bytes that are sent, for callers that already computed it.
     Sha256([u8; 32]),

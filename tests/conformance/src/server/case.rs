@@ -1,4 +1,4 @@
-//! Server cases: what is sent, and what must come back and be left. README.md explains the fields.
+//! Server cases: the requests, the expected responses, and the expected offsets afterwards. README.md explains the fields.
 
 use std::collections::BTreeMap;
 
@@ -56,7 +56,7 @@ pub(super) struct Step {
     #[serde(default)]
     pub(super) query: String,
     pub(super) body: Option<String>,
-    /// In place of `body`, for what is not text.
+    /// In place of `body`, for bytes that are not text.
     pub(super) body_bytes: Option<Vec<u8>>,
     /// In place of those that every request has; an empty list removes the header.
     #[serde(default)]
@@ -66,7 +66,7 @@ pub(super) struct Step {
     /// What is changed after signing.
     #[serde(default)]
     pub(super) then: ChangesAfterSigning,
-    /// The whole request as text, for what is not HTTP, in place of all of the above.
+    /// The whole request as text, for malformed HTTP, in place of all of the above.
     pub(super) raw: Option<String>,
     pub(super) expect: ExpectedResponse,
 }
@@ -96,7 +96,7 @@ pub(super) struct Signing {
 pub(super) enum Key {
     #[default]
     Own,
-    /// The own access key, with a secret key that does not belong to it.
+    /// The key of the kit, with a wrong secret key.
     WrongSecret,
     Unknown,
     Nobody,
@@ -137,7 +137,7 @@ pub(super) struct ExpectedResponse {
 }
 
 impl Step {
-    /// Whether it names the own access key: too many refused signatures of such requests in a row lock the key.
+    /// Whether it names the access key of the kit: too many refused signatures in a row lock the key.
     pub(super) fn names_own_key(&self) -> bool {
         self.raw.is_none() && matches!(self.signing.key, Key::Own | Key::WrongSecret)
     }

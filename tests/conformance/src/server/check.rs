@@ -12,7 +12,7 @@ use crate::report::{secrets, shown};
 use crate::values::{Offsets, Topic, Values};
 use crate::wire::Response;
 
-/// What is wrong with a response by the contract; `operation` is that of the request, if the contract has it.
+/// How a response violates the contract; `operation` is that of the request, if the contract has it.
 pub(super) fn contract_faults(
     contract: &Contract,
     operation: Option<&Operation>,
@@ -49,7 +49,7 @@ pub(super) fn is_unknown_topic(response: &Response) -> bool {
     response.status == 400 && body["error_code"] == "DMS.00400062"
 }
 
-/// What is wrong with a response by a case.
+/// How a response differs from that of a case.
 pub(super) fn case_faults(
     expect: &ExpectedResponse,
     response: &Response,
@@ -88,7 +88,7 @@ pub(super) fn case_faults(
     }
     if !faults.is_empty() {
         faults.push(format!(
-            "the answer was {} {}",
+            "the response was {} {}",
             response.status.as_u16(),
             shown(&response.text(), credentials)
         ));
@@ -111,7 +111,7 @@ fn row_faults(wanted: &[String], body: &Value) -> Vec<String> {
     let mut faults = Vec::new();
     if items.len() != wanted.len() {
         faults.push(format!(
-            "{} items in the answer instead of {}",
+            "{} items in the response instead of {}",
             items.len(),
             wanted.len()
         ));
@@ -145,7 +145,7 @@ fn is_row(wanted: &str, item: &Value) -> bool {
     })
 }
 
-/// What is wrong with the offsets of the topic afterwards.
+/// How the offsets of the topic afterwards differ from the expected ones.
 pub(super) fn left_faults(
     expect: &ExpectedResponse,
     before: &Topic,

@@ -34,7 +34,7 @@ fn numbers(text: &str) -> Vec<f64> {
         if !word.contains(|c: char| c.is_ascii_digit()) {
             continue;
         }
-        // What is not a valid number may be read as any other one, such as 1.
+        // A faulty server may read an invalid number as another one, such as 1.
         numbers.push(word.parse().unwrap_or(1.0));
     }
     numbers

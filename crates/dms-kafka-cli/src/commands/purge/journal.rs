@@ -1,7 +1,7 @@
 //! The journal records the finished rows of an offsets file, so that a purge can be resumed.
 //!
-//! It has JSON lines: a header that identifies the purge, then one line for each request. A line is handed to the
-//! operating system at once, so that it survives a crash of the process, and is synced to the disk with other lines. A
+//! It has JSON lines: a header that identifies the purge, then one line for each request. A line is written to
+//! the file at once, so that it survives a crash of the process. It is synced to the disk together with other lines. A
 //! request that deletes all records waits until its intent is on the disk. An incomplete last line is removed.
 
 use std::collections::BTreeMap;

@@ -47,11 +47,10 @@ pub(super) struct Cluster {
     pool: AdminPool,
     config: ClientConfig,
     instance: String,
-    /// Queries offsets, and writes the log: an `AdminClient` does not give its log lines to a context.
+    /// Queries offsets, and writes the log: an `AdminClient` does not pass its log lines to a context.
     reader: OnceCell<Arc<Reader>>,
     queries: Arc<Semaphore>,
-    /// Topics that have existed. librdkafka never forgets a topic that was queried by name, so no others are queried by
-    /// name.
+    /// Topics that have existed. librdkafka keeps every topic name that was queried, so only these names are queried.
     seen: Mutex<HashSet<String>>,
 }
 
@@ -61,7 +60,7 @@ type Reader = BaseConsumer<LogContext>;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Partition {
     pub(super) id: i32,
-    /// Negative while there is none.
+    /// Negative if there is none.
     leader: i32,
 }
 
@@ -312,7 +311,7 @@ impl ClientContext for LogContext {
 
 impl ConsumerContext for LogContext {}
 
-/// Has librdkafka check the properties, certificates too, without connecting.
+/// Lets librdkafka check the properties and certificates without connecting.
 fn check(instance: &str, config: &ClientConfig) -> Result<(), Error> {
     let mut config = config.clone();
     config.remove("bootstrap.servers");

@@ -26,7 +26,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// The rows of a deletion and their state.
 ///
 /// The first attempt uses librdkafka's metadata of the topic; later ones refresh it first. A row is retried after a temporary
-/// failure, because it means the same each time: `-1` becomes an offset once, before it is sent.
+/// failure. A retry deletes no other records, because `-1` is resolved to an offset once, before the first attempt.
 pub(super) struct KafkaDeletion<'a> {
     cluster: &'a Cluster,
     topic: &'a str,
@@ -261,11 +261,11 @@ fn is_unknown(failure: &Failure) -> bool {
     failure.code == KafkaErrorCode::UNKNOWN_TOPIC_OR_PARTITION
 }
 
-/// Whether another attempt may succeed. An unknown partition is temporary because a broker may not know yet of one that the
-/// cluster has.
+/// Whether another attempt may succeed. An unknown partition is temporary, because a broker may not know a new partition
+/// yet.
 ///
-/// An offset out of range is temporary only if it was in range before: the high watermark of a new leader may lag behind
-/// its predecessor's for a while.
+/// An offset out of range is temporary only if it was in range before: the high watermark of a new leader may be lower
+/// than that of the previous leader for a while.
 fn is_temporary(code: KafkaErrorCode) -> bool {
     [
         KafkaErrorCode::UNKNOWN_TOPIC_OR_PARTITION,

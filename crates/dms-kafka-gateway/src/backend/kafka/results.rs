@@ -43,7 +43,7 @@ impl Failure {
         }
     }
 
-    /// Something that Kafka has no code for.
+    /// A failure for which Kafka has no code.
     pub(super) fn unknown(reason: &impl ToString) -> Self {
         Self {
             code: KafkaErrorCode::UNKNOWN_SERVER_ERROR,
