@@ -93,6 +93,7 @@ impl Mutants {
     pub(crate) fn run(&self, sh: &Shell) -> Result<()> {
         let root = sh.current_dir();
         let list: List = read_toml(&root, LIST)?;
+        check_text(&root, &list)?;
         let program = root.join(TOOLS).join("bin/cargo-mutants");
         let words = format!("install --locked --version {VERSION} --root {TOOLS} cargo-mutants");
         if !is_installed(sh, &program) && run_cargo(sh, &words).is_err() {
@@ -156,13 +157,12 @@ fn check_text(root: &Path, list: &List) -> Result<()> {
 
 /// The name of the function that a mutant changes, without its type.
 fn function(mutant: &str) -> &str {
-    let path = match mutant.rsplit_once(" in ") {
-        Some((_, path)) => path,
-        None => {
-            let replaced = mutant.strip_prefix("replace ").unwrap_or(mutant);
-            let end = replaced.find(" -> ").or_else(|| replaced.find(" with "));
-            &replaced[..end.unwrap_or(replaced.len())]
-        }
+    let path = if let Some((_, path)) = mutant.rsplit_once(" in ") {
+        path
+    } else {
+        let replaced = mutant.strip_prefix("replace ").unwrap_or(mutant);
+        let end = replaced.find(" -> ").or_else(|| replaced.find(" with "));
+        &replaced[..end.unwrap_or(replaced.len())]
     };
     path.rsplit("::").next().unwrap_or(path)
 }
