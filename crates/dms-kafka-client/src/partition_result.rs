@@ -120,10 +120,21 @@ impl<'de> Deserialize<'de> for ErrorCode {
 
 impl<'de> Deserialize<'de> for PartitionResult {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        /// Borrowed unless the text has escapes.
-        #[derive(serde::Deserialize)]
-        struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+        /// A derived `Cow` takes longer, once for each partition of a response.
+        struct Text;
 
-        Text::deserialize(deserializer).map(|text| text.0.as_ref().into())
+        impl Visitor<'_> for Text {
+            type Value = PartitionResult;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+
+            fn visit_str<E: Error>(self, result: &str) -> Result<PartitionResult, E> {
+                Ok(result.into())
+            }
+        }
+
+        deserializer.deserialize_str(Text)
     }
 }

@@ -118,9 +118,15 @@ pub(crate) struct ReportedItem {
 
 impl ReportedItem {
     pub(crate) fn new(item: PartitionResp, secret: Option<&str>) -> Self {
-        let sanitized = |word: Word| match text::sanitize(&word, secret.as_slice(), SHOWN_WORD) {
+        // Known words are static and need no search.
+        let sanitized = |word: Word| match word {
             Cow::Borrowed(_) => word,
-            Cow::Owned(shown) => Cow::Owned(shown),
+            Cow::Owned(text) => {
+                Cow::Owned(match text::sanitize(&text, secret.as_slice(), SHOWN_WORD) {
+                    Cow::Borrowed(_) => text,
+                    Cow::Owned(shown) => shown,
+                })
+            }
         };
         Self {
             partition: item.partition,
