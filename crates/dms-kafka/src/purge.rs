@@ -188,7 +188,7 @@ impl Purge {
     fn group(&self, rows: Vec<PurgeTarget>) -> Vec<PurgeRequest> {
         let mut requests: Vec<PurgeRequest> = Vec::new();
         let mut open: HashMap<(TopicName, bool), usize> = HashMap::new();
-        let mut named: HashSet<(usize, PartitionId)> = HashSet::new();
+        let mut named = NamedPartitions::default();
         // Rows of one topic are usually adjacent. Then the request of the previous row fits.
         let mut last = None;
         for row in rows {
@@ -199,11 +199,11 @@ impl Purge {
             let at = of_last
                 .or_else(|| open.get(&(row.topic.clone(), everything)).copied())
                 .filter(|&at| requests[at].targets.len() < self.partitions_per_request)
-                .filter(|&at| named.insert((at, row.partition)));
+                .filter(|&at| named.insert(at, &requests[at].targets, row.partition));
             let at = at.unwrap_or_else(|| {
                 let at = requests.len();
                 open.insert((row.topic.clone(), everything), at);
-                named.insert((at, row.partition));
+                named.highest.push(Some(row.partition));
                 requests.push(PurgeRequest {
                     config: Arc::clone(&self.config),
                     instance_id: self.instance_id.clone(),
@@ -218,6 +218,39 @@ impl Purge {
             last = Some(at);
         }
         requests
+    }
+}
+
+/// The partitions of the requests of a window.
+#[derive(Default)]
+struct NamedPartitions {
+    /// For each request, its highest partition while its partitions ascend, as they usually do: no set is needed then.
+    highest: Vec<Option<PartitionId>>,
+    /// Request and partition, for requests whose partitions do not ascend.
+    others: HashSet<(usize, PartitionId)>,
+}
+
+impl NamedPartitions {
+    /// Adds a partition to request `at`, which has these targets. Returns `false` if it has the partition already.
+    fn insert(
+        &mut self,
+        at: usize,
+        targets: &[(PartitionId, DeletionTarget)],
+        partition: PartitionId,
+    ) -> bool {
+        match &mut self.highest[at] {
+            Some(highest) if *highest < partition => {
+                *highest = partition;
+                return true;
+            }
+            ascending @ Some(_) => {
+                *ascending = None;
+                let named = targets.iter().map(|(partition, _)| (at, *partition));
+                self.others.extend(named);
+            }
+            None => {}
+        }
+        self.others.insert((at, partition))
     }
 }
 

@@ -361,7 +361,21 @@ impl<'de> Deserialize<'de> for RowObject {
 }
 
 fn topic<'de, D: Deserializer<'de>>(deserializer: D) -> Result<TopicName, D::Error> {
-    TopicName::new(String::deserialize(deserializer)?).map_err(D::Error::custom)
+    struct TopicVisitor;
+
+    impl Visitor<'_> for TopicVisitor {
+        type Value = TopicName;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a string")
+        }
+
+        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<TopicName, E> {
+            TopicName::new(text).map_err(E::custom)
+        }
+    }
+
+    deserializer.deserialize_str(TopicVisitor)
 }
 
 fn partition<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PartitionId, D::Error> {

@@ -58,6 +58,17 @@ impl Row<'_> {
     }
 }
 
+impl TopicRows {
+    fn new(name: &TopicName) -> Self {
+        Self {
+            name: name.clone(),
+            rows: 0,
+            everything: 0,
+            highest_partition: 0,
+        }
+    }
+}
+
 impl Rows {
     /// # Errors
     /// There are more rows than 32-bit numbers.
@@ -69,14 +80,18 @@ impl Rows {
     ) -> Result<(), String> {
         let too_many = |_| format!("more than {} rows are not supported", u32::MAX);
         u32::try_from(self.rows.len()).map_err(too_many)?;
-        let entry = self.topics.entry(topic);
-        let number = u32::try_from(entry.index()).map_err(too_many)?;
-        let topic = entry.or_insert_with_key(|name| TopicRows {
-            name: name.clone(),
-            rows: 0,
-            everything: 0,
-            highest_partition: 0,
-        });
+        // Rows of one topic are usually adjacent: comparing names is faster than hashing them.
+        let last = self.rows.last().map(|row| row.topic);
+        let of_last = last.filter(|&last| self.topics[last as usize].name == topic);
+        let number = if let Some(number) = of_last {
+            number
+        } else {
+            let entry = self.topics.entry(topic);
+            let number = u32::try_from(entry.index()).map_err(too_many)?;
+            entry.or_insert_with_key(TopicRows::new);
+            number
+        };
+        let topic = &mut self.topics[number as usize];
         topic.rows += 1;
         topic.everything += u64::from(target == DeletionTarget::Everything);
         topic.highest_partition = topic.highest_partition.max(partition.get());

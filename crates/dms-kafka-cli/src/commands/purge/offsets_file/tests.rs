@@ -90,7 +90,7 @@ fn errors_name_line_column_and_rule() {
         line 1, column 15: version "1" is not supported: it must be 1
         line 1, column 13: missing field `partitions`
         line 2, column 27: missing field `offset`
-        line 2, column 15: topic "a/b" is not a Kafka topic name: use 1 to 249 ASCII letters, digits, '.', '_' or '-', but not '.' or '..'
+        line 2, column 14: topic "a/b" is not a Kafka topic name: use 1 to 249 ASCII letters, digits, '.', '_' or '-', but not '.' or '..'
         line 1, column 24: unknown field `more`, expected `partitions` or `version`
         line 1, column 30: duplicate field `partitions`
         line 1, column 16: invalid type: sequence, expected a row such as {"topic":"orders","partition":0,"offset":400}
