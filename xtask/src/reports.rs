@@ -25,7 +25,7 @@ const TOPIC: &str = "conformance";
 /// A key that exists nowhere else.
 const KEY: [(&str, &str); 2] = [
     ("HUAWEICLOUD_SDK_AK", "CONFORMANCEACCESSKEY"),
-    ("HUAWEICLOUD_SDK_SK", "conformance-secret-key-of-nobody"),
+    ("HUAWEICLOUD_SDK_SK", "conformance-secret-key"),
 ];
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 

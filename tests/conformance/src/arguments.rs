@@ -53,7 +53,7 @@ pub(crate) struct Arguments {
 
     /// File of responses to send while listening, as in client cases.
     #[arg(long, requires = "listen", value_name = "FILE")]
-    pub(crate) answers: Option<PathBuf>,
+    pub(crate) responses: Option<PathBuf>,
 
     /// Name of the subject in the report.
     #[arg(long, value_name = "TEXT")]

@@ -166,7 +166,7 @@ async fn listen(
     contract: Contract,
     address: SocketAddr,
 ) -> Result<Vec<Judged>> {
-    let script = arguments.answers.as_deref().map(recorder::read_script);
+    let script = arguments.responses.as_deref().map(recorder::read_script);
     let script = script.transpose()?.unwrap_or_default();
     let credentials = credentials()?;
     // Before listening: without a handler a signal would end the program without its report.

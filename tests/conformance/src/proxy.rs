@@ -37,12 +37,12 @@ pub struct Behaviour {
     accept: Option<Flaw>,
     request: Vec<Rewrite>,
     sign: Sign,
-    answer_with: Option<ScriptedResponse>,
+    respond_with: Option<ScriptedResponse>,
     unasked: Option<Unasked>,
     repeat_on: Option<u16>,
     follow_redirect: bool,
-    answer_when: ResponseCondition,
-    answer: Vec<Rewrite>,
+    response_when: ResponseCondition,
+    response: Vec<Rewrite>,
 }
 
 /// A condition of requests; an absent field admits any.
@@ -198,12 +198,12 @@ impl Service for State {
         if unreadable.is_some() {
             return None;
         }
-        let answered = self.exchange(request).await;
+        let exchanged = self.exchange(request).await;
         let failed = |error| {
             let mut errors = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
             errors.push(format!("{error:#}"));
         };
-        answered.map_err(failed).ok()
+        exchanged.map_err(failed).ok()
     }
 }
 
@@ -233,7 +233,7 @@ impl State {
                 let sign = concerned.then(|| behaviour.sign.clone());
                 self.sign(&mut request, &sign.unwrap_or_default())?;
             }
-            if let (true, Some(fixed)) = (concerned, &behaviour.answer_with) {
+            if let (true, Some(fixed)) = (concerned, &behaviour.respond_with) {
                 return fixed.response();
             }
         }
@@ -252,8 +252,8 @@ impl State {
             request.body.clear();
             response = self.forward(request).await?;
         }
-        if behaviour.answer_when.admits(&response) {
-            for rewrite in &behaviour.answer {
+        if behaviour.response_when.admits(&response) {
+            for rewrite in &behaviour.response {
                 rewrite.response(&mut response, &asked, &self.values, &self.deleted)?;
             }
         }

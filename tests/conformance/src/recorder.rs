@@ -68,7 +68,7 @@ impl Recorder {
     }
 }
 
-/// Reads a file of responses: `[[answer]]` as in client cases.
+/// Reads a file of responses: `[[response]]` as in client cases.
 ///
 /// # Errors
 /// When it cannot be read, or has no response.
@@ -77,11 +77,11 @@ pub fn read_script(file: &Path) -> Result<Script> {
     #[serde(deny_unknown_fields)]
     struct File {
         #[serde(deserialize_with = "not_empty")]
-        answer: Vec<ScriptedResponse>,
+        response: Vec<ScriptedResponse>,
     }
     let read = || {
-        let File { answer }: File = toml::from_str(&fs::read_to_string(file)?)?;
-        Script::new(&answer)
+        let File { response }: File = toml::from_str(&fs::read_to_string(file)?)?;
+        Script::new(&response)
     };
     read().with_context(|| file.display().to_string())
 }

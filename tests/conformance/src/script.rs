@@ -1,4 +1,4 @@
-//! Responses that are written in case files, in files of `--answers` and in `faults.toml`.
+//! Responses that are written in case files, in files of `--responses` and in `faults.toml`.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -18,7 +18,7 @@ macro_rules! embedded {
 }
 
 const CLIENT: &[(&str, &str)] = embedded!(
-    "client": "answer" "body" "error" "instance" "offset" "partition" "project" "result" "retry" "status" "token" "topic"
+    "client": "response" "body" "error" "instance" "offset" "partition" "project" "result" "retry" "status" "token" "topic"
 );
 const SERVER: &[(&str, &str)] = embedded!(
     "server": "body" "delete" "error" "http" "instance" "list" "offset" "partition" "project" "signature" "topic" "uri"

@@ -22,7 +22,7 @@ pub struct ClientCase {
     /// Absent when nothing may be sent.
     pub(super) request: Option<ExpectedRequest>,
     /// In order; the last one is repeated.
-    #[serde(default, rename = "answer")]
+    #[serde(default, rename = "response")]
     pub(super) responses: Vec<ScriptedResponse>,
     pub(super) expect: ExpectedResult,
 }

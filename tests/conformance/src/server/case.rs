@@ -99,7 +99,7 @@ pub(super) enum Key {
     /// The key of the kit, with a wrong secret key.
     WrongSecret,
     Unknown,
-    Nobody,
+    None,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]

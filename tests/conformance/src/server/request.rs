@@ -57,7 +57,7 @@ fn change(request: &mut Request, step: &Step, values: &Values) -> Result<()> {
 fn sign(request: &mut Request, signing: &Signing, host: &str, own: &Credentials) -> Result<()> {
     let made_up = || uuid::Uuid::new_v4().simple().to_string();
     let credentials = match signing.key {
-        Key::Nobody => return Ok(()),
+        Key::None => return Ok(()),
         Key::Own => own.clone(),
         Key::WrongSecret => Credentials::new(own.access_key().unwrap_or_default(), made_up())?,
         Key::Unknown => Credentials::new(made_up(), made_up())?,
