@@ -231,35 +231,39 @@ impl SecretSource {
         Self(SecretPlace::Value(Zeroizing::new(value.into())))
     }
 
-    pub(crate) fn read(&self, environment: Environment<'_>) -> Result<Zeroizing<String>, Error> {
+    /// Reads the secret of a setting. Errors name the setting, not the variable or file: that may be the secret itself.
+    pub(crate) fn read(
+        &self,
+        setting: &str,
+        environment: Environment<'_>,
+    ) -> Result<Zeroizing<String>, Error> {
+        let refuse = |rule| Error::invalid_secret(setting, rule, None);
         let secret = match &self.0 {
-            SecretPlace::Variable { env } => {
-                environment(env).map(Zeroizing::new).ok_or_else(|| {
-                    Error::invalid_setting("environment variable", env, "it is not set")
-                })?
-            }
+            SecretPlace::Variable { env } => environment(env)
+                .map(Zeroizing::new)
+                .ok_or_else(|| refuse("its environment variable is not set"))?,
             SecretPlace::File { file } => {
                 let text = fs::read_to_string(file).map(Zeroizing::new);
-                let text = text.map_err(|source| Error::file(file, source))?;
+                let text = text.map_err(|source| Error::secret_file(setting, source))?;
                 Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned())
             }
             SecretPlace::Value(value) => value.clone(),
         };
         if secret.is_empty() {
-            return Err(Error::invalid_setting("secret in", self, "it is empty"));
+            return Err(refuse("it is empty"));
         }
         Ok(secret)
     }
 }
 
-/// Shows where the secret is, but not the secret.
+/// Shows neither the secret nor where it is, which may be the secret by mistake.
 impl fmt::Debug for SecretSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            SecretPlace::Variable { env } => write!(f, "environment variable {env}"),
-            SecretPlace::File { file } => write!(f, "file {}", file.display()),
-            SecretPlace::Value(_) => f.write_str("memory"),
-        }
+        f.write_str(match &self.0 {
+            SecretPlace::Variable { .. } => "environment variable",
+            SecretPlace::File { .. } => "file",
+            SecretPlace::Value(_) => "memory",
+        })
     }
 }
 
@@ -338,7 +342,8 @@ impl KafkaConfig {
         }
         let read = self.properties.iter().map(|(name, value)| {
             check_name(name, value)?;
-            Ok((name.clone(), value.read(environment)?))
+            let setting = format!("property {name:?} of instance {instance:?}");
+            Ok((name.clone(), value.read(&setting, environment)?))
         });
         let absent = |(name, _): &(&str, &str)| !self.properties.contains_key(*name);
         let added = DEFAULTS.into_iter().filter(absent).chain(FIXED);
@@ -361,12 +366,16 @@ fn check_name(name: &str, value: &PropertyValue) -> Result<(), Error> {
 }
 
 impl PropertyValue {
-    fn read(&self, environment: Environment<'_>) -> Result<Zeroizing<String>, Error> {
+    fn read(
+        &self,
+        setting: &str,
+        environment: Environment<'_>,
+    ) -> Result<Zeroizing<String>, Error> {
         match self {
             Self::Text(text) => Ok(Zeroizing::new(text.clone())),
             Self::Number(number) => Ok(Zeroizing::new(number.to_string())),
             Self::Boolean(boolean) => Ok(Zeroizing::new(boolean.to_string())),
-            Self::Secret(secret) => secret.read(environment),
+            Self::Secret(secret) => secret.read(setting, environment),
         }
     }
 }

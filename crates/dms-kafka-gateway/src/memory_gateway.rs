@@ -264,7 +264,7 @@ impl MemoryGatewayBuilder {
             generated,
         } = self;
         let no_environment = |_: &str| None;
-        let secret_key = key.secret_key.read(&no_environment)?;
+        let secret_key = key.secret_key.read("secret_key", &no_environment)?;
         let credentials = Credentials::new(&key.access_key, secret_key.as_str())
             .map_err(|error| Error::credentials(&key.access_key, error))?;
         let backend = Arc::new(MemoryBackend::with_topics(&topics)?);

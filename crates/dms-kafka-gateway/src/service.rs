@@ -192,15 +192,16 @@ impl Config {
             (false, false) => {}
         }
         let (mut keys, mut tokens) = (HashMap::new(), Vec::new());
-        for AccessKeyConfig {
-            access_key,
-            secret_key,
-            projects,
-            instances,
-            ..
-        } in &self.access_keys
-        {
-            let secret = secret_key.read(environment)?;
+        for (index, config) in self.access_keys.iter().enumerate() {
+            let AccessKeyConfig {
+                access_key,
+                secret_key,
+                projects,
+                instances,
+                ..
+            } = config;
+            let setting = format!("secret_key in [[access_key]] number {}", index + 1);
+            let secret = secret_key.read(&setting, environment)?;
             let key = Key {
                 credentials: Credentials::new(access_key, secret.as_str())
                     .map_err(|error| Error::credentials(access_key, error))?,
@@ -217,15 +218,16 @@ impl Config {
                 return Err(Error::invalid_setting("access_key", access_key, rule));
             }
         }
-        for TokenConfig {
-            name,
-            token,
-            projects,
-            instances,
-            ..
-        } in &self.tokens
-        {
-            let secret = token.read(environment)?;
+        for (index, config) in self.tokens.iter().enumerate() {
+            let TokenConfig {
+                name,
+                token,
+                projects,
+                instances,
+                ..
+            } = config;
+            let setting = format!("token in [[token]] number {}", index + 1);
+            let secret = token.read(&setting, environment)?;
             tokens.push(Token {
                 credentials: Credentials::token(secret.as_str())
                     .map_err(|error| Error::credentials(name, error))?,
