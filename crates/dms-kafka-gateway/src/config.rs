@@ -102,8 +102,25 @@ pub struct TlsFiles {
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct AuditFile {
-    /// Lines of JSON are appended here, before a deletion and after it. Rotate it by copying and truncating.
+    /// Lines of JSON are appended here, before a deletion and after it. To rotate it, rename it: the next line is written to
+    /// a new file.
     pub file: PathBuf,
+    /// Which lines are on the disk before the gateway continues.
+    #[serde(default)]
+    pub sync: AuditSync,
+}
+
+/// Which lines of the audit log survive a power failure. Every line survives a crash of the process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AuditSync {
+    /// Those that the operating system has written by then.
+    #[default]
+    Never,
+    /// Also the line before a deletion that contains the offset -1.
+    Everything,
+    /// All.
+    Always,
 }
 
 /// One table `[[instance]]`: it has either a table `kafka` or a table `memory`.

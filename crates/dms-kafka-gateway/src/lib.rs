@@ -59,8 +59,8 @@ pub use backend::{
     memory::{CleanupPolicy, TopicSettings},
 };
 pub use config::{
-    AccessKeyConfig, AuditFile, Config, InstanceConfig, KafkaConfig, MemoryConfig, SecretSource,
-    TlsFiles, TokenConfig,
+    AccessKeyConfig, AuditFile, AuditSync, Config, InstanceConfig, KafkaConfig, MemoryConfig,
+    SecretSource, TlsFiles, TokenConfig,
 };
 pub use error::{Error, ErrorKind};
 pub use faults::Faults;

@@ -72,7 +72,7 @@ table! {
     BUSY, 503, "DMS.111501025", Some(1), "The service is busy; try again later.";
     SHUTTING_DOWN, 503, "DMS.111501025", Some(1), "The service is shutting down; nothing was deleted. Try again.";
     CLUSTER_UNAVAILABLE, 503, "DMS.111501025", Some(5), "The Kafka cluster of this instance is not available; nothing was deleted. Try again later.";
-    NOT_READY, 503, "DMS.111501025", Some(5), "The Kafka clusters of these instances are not available: {}.";
+    NOT_READY, 503, "DMS.111501025", Some(5), "The gateway cannot serve requests now; its log says why.";
     AUDIT_FAILED, 503, "DMS.111501025", Some(5), "The audit log cannot be written, so nothing was deleted. Try again later.";
     INTERNAL, 500, "DMS.00500000", None, "An internal error occurred in the gateway.";
 }

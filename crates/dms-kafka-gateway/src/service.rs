@@ -3,7 +3,6 @@
 use std::{
     collections::{HashMap, HashSet},
     net::SocketAddr,
-    path::PathBuf,
     sync::Arc,
 };
 
@@ -20,7 +19,9 @@ use crate::{
     app::{App, Instance},
     audit::AuditLog,
     backend::{Backend, memory::MemoryBackend},
-    config::{AccessKeyConfig, Config, Environment, InstanceConfig, Property, TokenConfig},
+    config::{
+        AccessKeyConfig, AuditFile, Config, Environment, InstanceConfig, Property, TokenConfig,
+    },
     error::Error,
     http,
     limits::check_time,
@@ -36,7 +37,7 @@ use crate::{
 pub struct CheckedConfig {
     listen: SocketAddr,
     tls: Option<TlsAcceptor>,
-    audit_file: Option<PathBuf>,
+    audit: Option<AuditFile>,
     pub(crate) app: App,
 }
 
@@ -49,10 +50,10 @@ impl CheckedConfig {
         let Self {
             listen,
             tls,
-            audit_file,
+            audit,
             mut app,
         } = self;
-        app.audit = audit_file.as_deref().map(AuditLog::open).transpose()?;
+        app.audit = audit.map(AuditLog::open).transpose()?;
         let app = Arc::new(app);
         let scheme = if tls.is_some() { "https" } else { "http" };
         let refuse = |source| Error::listen(listen, source);
@@ -100,6 +101,15 @@ impl Service {
         ReadyLine::new(&self.endpoint, &self.app.instances)
     }
 
+    /// Opens the audit log again, for programs that rotate it and want the old file to be closed. Without this, the gateway
+    /// continues in a new file at its next line.
+    ///
+    /// # Errors
+    /// [`Error`] when the file cannot be opened. Then the gateway tries again at its next line.
+    pub fn reopen_audit_log(&self) -> Result<(), Error> {
+        self.app.audit.as_ref().map_or(Ok(()), AuditLog::reopen)
+    }
+
     /// Stops accepting requests, and waits for those in flight and for deletions whose client closed the connection.
     ///
     /// It waits no longer than [`crate::Limits::shutdown_timeout`].
@@ -144,8 +154,9 @@ impl Config {
         }
         self.check_instances()?;
         let access = self.access(environment)?;
-        let audit_file = self.audit.map(|audit| audit.file);
-        audit_file.as_deref().map_or(Ok(()), AuditLog::check)?;
+        if let Some(audit) = &self.audit {
+            AuditLog::check(&audit.file)?;
+        }
         let tls = self.tls.as_ref().map(TlsAcceptor::new).transpose()?;
         let instances = self.instances.into_iter().zip(backends);
         let instances = instances.map(|(config, backend)| Instance {
@@ -163,7 +174,7 @@ impl Config {
         Ok(CheckedConfig {
             listen: self.listen,
             tls,
-            audit_file,
+            audit: self.audit,
             app,
         })
     }
