@@ -15,6 +15,7 @@ use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 use crate::{
     access::Access,
     audit::AuditLog,
+    authentication_log::AuthenticationLog,
     backend::Backend,
     faults::Faults,
     limits::Limits,
@@ -35,6 +36,7 @@ pub(crate) struct App {
     pub(crate) limits: Limits,
     pub(crate) error_code_style: ErrorCodeStyle,
     pub(crate) audit: Option<AuditLog>,
+    pub(crate) authentication_log: AuthenticationLog,
     pub(crate) faults: Faults,
     pub(crate) metrics: Metrics,
     /// In the order of the configuration.
@@ -71,6 +73,7 @@ impl App {
             access,
             error_code_style,
             audit: None,
+            authentication_log: AuthenticationLog::new(),
             faults,
             metrics: Metrics::new(),
             instances,

@@ -33,6 +33,7 @@
 mod access;
 mod app;
 mod audit;
+mod authentication_log;
 mod backend;
 mod config;
 mod deletion;

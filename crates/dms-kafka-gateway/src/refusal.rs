@@ -13,6 +13,8 @@ use crate::backend::BackendError;
 #[derive(Clone, Debug)]
 pub(crate) struct Refusal {
     status: u16,
+    /// Its name in the table, for logs.
+    pub(crate) kind: &'static str,
     pub(crate) code: &'static str,
     pub(crate) message: Cow<'static, str>,
     /// Seconds.
@@ -38,6 +40,7 @@ macro_rules! table {
         impl Refusal {
             $(pub(crate) const $name: Self = Self {
                 status: $status,
+                kind: stringify!($name),
                 code: $code,
                 message: Cow::Borrowed($message),
                 retry_after: $retry_after,
