@@ -5,10 +5,12 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::{ArgMatches, Args};
-use dms_kafka_gateway::{Config, Error, ErrorCodeStyle, ErrorKind, Gateway, MemoryGatewayBuilder};
+use dms_kafka_gateway::{
+    Config, Error, ErrorCodeStyle, ErrorKind, Gateway, MemoryGatewayBuilder, Service,
+};
 
 use crate::exit::{Exit, Failure};
-use crate::interrupt::Interrupts;
+use crate::interrupt::{Hangups, Interrupts};
 use crate::output;
 use crate::settings::{Setting, Settings, is_typed};
 use crate::stdout;
@@ -167,10 +169,15 @@ pub(crate) async fn serve(arguments: Serve) -> Result<Exit, Failure> {
                 stdout::print(&format!("{} is valid\n", path.display()))?;
                 return Ok(Exit::Done);
             }
-            let interrupts = Interrupts::listen()?;
+            let mut interrupts = Interrupts::listen()?;
+            let hangups = Hangups::listen()?;
             let service = checked.start().await.map_err(start_failure)?;
             stdout::print(&output::json_line(&service.ready_line()))?;
-            Ok(run_until_interrupted(interrupts, service.shutdown()).await)
+            tokio::select! {
+                () = interrupts.next() => {}
+                () = reopen_audit_log(hangups, &service) => {}
+            }
+            Ok(shut_down(interrupts, service.shutdown()).await)
         }
         Serve::Memory { gateway, listen } => serve_memory(*gateway, listen).await,
     }
@@ -196,18 +203,26 @@ async fn serve_memory(
             )));
         }
     }
-    let interrupts = Interrupts::listen()?;
+    let mut interrupts = Interrupts::listen()?;
     let gateway = gateway.start().await.map_err(start_failure)?;
     stdout::print(&output::json_line(&gateway.ready_line()))?;
-    Ok(run_until_interrupted(interrupts, gateway.shutdown()).await)
+    interrupts.next().await;
+    Ok(shut_down(interrupts, gateway.shutdown()).await)
 }
 
-/// Serves until the first signal, then waits for the requests in flight or a second signal.
-async fn run_until_interrupted(
-    mut interrupts: Interrupts,
-    shutdown: impl Future<Output = ()>,
-) -> Exit {
-    interrupts.next().await;
+/// Never ends.
+async fn reopen_audit_log(mut hangups: Hangups, service: &Service) {
+    loop {
+        hangups.next().await;
+        if let Err(error) = service.reopen_audit_log() {
+            let error = crate::exit::chain(&error);
+            tracing::error!(error, "cannot open the audit log again");
+        }
+    }
+}
+
+/// Waits for the requests in flight or a second signal.
+async fn shut_down(mut interrupts: Interrupts, shutdown: impl Future<Output = ()>) -> Exit {
     tokio::select! {
         () = shutdown => Exit::Done,
         () = interrupts.next() => {
