@@ -55,6 +55,9 @@ use crate::{
 pub struct Config {
     /// Address and port to listen on; port 0 is any free port.
     pub listen: SocketAddr,
+    /// Address and port of the control API, which changes topics and faults for tests: a loopback address, and only when
+    /// every instance is in memory. Without it, there is no control API.
+    pub control_listen: Option<SocketAddr>,
     /// Whether `error_code` is `"text"`, which every official SDK decodes, or an `"integer"` as in the example of the
     /// vendor's page.
     #[serde(default)]
@@ -185,6 +188,7 @@ impl Config {
     pub(crate) fn new(listen: SocketAddr) -> Self {
         Self {
             listen,
+            control_listen: None,
             error_code: ErrorCodeStyle::default(),
             anonymous: false,
             tls: None,

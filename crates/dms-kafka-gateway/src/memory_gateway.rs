@@ -64,6 +64,11 @@ impl Gateway {
         self.service.endpoint()
     }
 
+    /// Returns the URL of the control API; see [`MemoryGatewayBuilder::control`].
+    pub fn control_endpoint(&self) -> Option<&str> {
+        self.service.control_endpoint()
+    }
+
     /// Returns the project of the instance.
     pub fn project_id(&self) -> &str {
         &self.project_id
@@ -226,6 +231,13 @@ impl MemoryGatewayBuilder {
     /// Accepts every request, signed or not. Only for a loopback address.
     pub fn anonymous(mut self) -> Self {
         self.config.anonymous = true;
+        self
+    }
+
+    /// Serves the control API on a free port of 127.0.0.1: it resets and changes topics and faults, for tests in other
+    /// languages.
+    pub fn control(mut self) -> Self {
+        self.config.control_listen = Some((Ipv4Addr::LOCALHOST, 0).into());
         self
     }
 

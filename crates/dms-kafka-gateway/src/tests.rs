@@ -161,3 +161,18 @@ async fn readiness_asks_the_cluster_once_a_second_and_names_no_instance() {
     let asked = backend.asked.load(Ordering::SeqCst);
     assert!((1..=1 + seconds).contains(&asked), "{asked}");
 }
+
+#[test]
+fn faults_and_the_control_api_are_for_topics_in_memory_only() {
+    for setting in ["faults.accept_header = true", "control_listen = '127.0.0.1:0'"] {
+        let config = format!(
+            "listen = '127.0.0.1:0'\nanonymous = true\n{setting}\ninstance = [{{ id = 'cluster-1', project_id = 'p' }}]"
+        );
+        let config = Config::from_toml(&config).expect("a configuration");
+        let backend = Arc::new(TestBackend::default());
+        let checked = config.check_with_backends(vec![backend], &|_| None);
+        let error = checked.map(drop).expect_err(setting).to_string();
+        assert!(error.contains("in memory"), "{error}");
+        assert!(error.contains("cluster-1"), "{error}");
+    }
+}

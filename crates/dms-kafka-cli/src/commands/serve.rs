@@ -48,6 +48,10 @@ pub(crate) struct ServeFlags {
     #[arg(long, value_name = "ID", help_heading = "Topics in memory")]
     instance_id: Option<String>,
 
+    /// Serve the control API too, on a free port of 127.0.0.1; with it, tests reset and change topics and faults
+    #[arg(long, help_heading = "Topics in memory")]
+    control: bool,
+
     /// Address to listen on, with port 0 for a free port; 127.0.0.1:0 if neither this nor the file sets it
     #[arg(long, env = LISTEN, hide_env_values = true, value_name = "ADDRESS")]
     listen: Option<String>,
@@ -84,7 +88,7 @@ impl Settings for Serve {
             })
         });
         let listen = listen.transpose()?;
-        let in_memory = ["topic", "project_id", "instance_id"];
+        let in_memory = ["topic", "project_id", "instance_id", "control"];
         let in_memory = in_memory.into_iter().find(|id| is_typed(matches, id));
         if let Some(id) = in_memory.filter(|_| is_typed(matches, "config")) {
             return Err(format!(
@@ -96,6 +100,11 @@ impl Settings for Serve {
         let config = Setting::find(flags.config, matches, "config", CONFIG)?
             .filter(|_| flags.topic.is_empty());
         if let Some(config) = config {
+            if flags.control {
+                return Err(format!(
+                    "--control cannot be used with {CONFIG}: set control_listen in the file"
+                ));
+            }
             return Ok(Self::File {
                 path: config.value.into(),
                 check_only: flags.check_config,
@@ -117,6 +126,9 @@ impl Settings for Serve {
         let mut gateway = Gateway::memory()
             .listen(listen)
             .integer_error_codes(flags.integer_error_codes);
+        if flags.control {
+            gateway = gateway.control();
+        }
         if let Some(project_id) = flags.project_id {
             gateway = gateway.project_id(project_id);
         }

@@ -26,6 +26,7 @@ use crate::{
 };
 
 mod admission;
+pub(crate) mod control;
 mod envelope;
 
 /// The limits of a listing's query parameters are the vendor's, where it states them.
