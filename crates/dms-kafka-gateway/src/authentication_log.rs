@@ -20,6 +20,8 @@ const LINES: RateLimit = RateLimit {
 };
 /// The most characters of the access key that a request claims.
 const MAX_ACCESS_KEY: usize = 100;
+/// The most characters of a reason, which may quote the name of a header.
+const MAX_REASON: usize = 300;
 
 #[derive(Debug)]
 pub(crate) struct AuthenticationLog {
@@ -36,7 +38,7 @@ impl AuthenticationLog {
         }
     }
 
-    /// Says who failed, with which access key, and why. The message of the refusal is omitted: it may quote the request.
+    /// Says who failed, with which access key, and why.
     pub(crate) fn warn(
         &self,
         request_id: &str,
@@ -48,12 +50,16 @@ impl AuthenticationLog {
             self.omitted.fetch_add(1, Ordering::Relaxed);
             return;
         }
+        // This one quotes the request.
+        let quotes = refusal.kind == Refusal::WRONG_SIGNATURE.kind;
+        let reason = (!quotes).then(|| text::sanitize(&refusal.message, &[], MAX_REASON));
         let access_key = access_key.map(|key| text::sanitize(key, &[], MAX_ACCESS_KEY));
         tracing::warn!(
             request_id,
             peer = peer.map(tracing::field::display),
             access_key = access_key.as_deref(),
             kind = refusal.kind,
+            reason = reason.as_deref(),
             omitted = self.omitted.swap(0, Ordering::Relaxed),
             "authentication failed"
         );

@@ -167,6 +167,10 @@ async fn failed_authentication_is_logged_with_peer_claimed_key_and_kind() {
         let peer = fields["peer"].as_str().unwrap_or_default();
         assert!(peer.starts_with("127.0.0.1:"), "{line}");
     }
+    let skewed = execute(sign_at(listing(), &gateway.credentials(), old)).await;
+    let lines = log.lines("authentication failed", &skewed);
+    let reason = lines[0]["fields"]["reason"].as_str().unwrap_or_default();
+    assert!(reason.contains("X-Sdk-Date differs"), "{reason}");
     let text = log.text();
     for absent in ["wrong-token", "hidden", "aGlkZGVu", "\u{9b}", "\u{202e}"] {
         assert!(!text.contains(absent), "{absent:?} is in\n{text}");
