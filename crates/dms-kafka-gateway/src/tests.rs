@@ -164,7 +164,10 @@ async fn readiness_asks_the_cluster_once_a_second_and_names_no_instance() {
 
 #[test]
 fn faults_and_the_control_api_are_for_topics_in_memory_only() {
-    for setting in ["faults.accept_header = true", "control_listen = '127.0.0.1:0'"] {
+    for setting in [
+        "faults.accept_header = true",
+        "control_listen = '127.0.0.1:0'",
+    ] {
         let config = format!(
             "listen = '127.0.0.1:0'\nanonymous = true\n{setting}\ninstance = [{{ id = 'cluster-1', project_id = 'p' }}]"
         );
