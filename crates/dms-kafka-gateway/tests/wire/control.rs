@@ -4,9 +4,10 @@ use std::path::Path;
 
 use dms_kafka_gateway::Gateway;
 use reqwest::{Method, Request};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::support::{Response, delete, execute, list, log_start, request, serve, start};
+use crate::support::{cases, delete, execute, list, log_start, request, serve, start};
 
 async fn gateway() -> Gateway {
     start(Gateway::memory().topic("orders", 2, 1000).control()).await
@@ -242,148 +243,36 @@ async fn web_pages_cannot_use_the_control_api() {
 
 #[tokio::test]
 async fn invalid_requests_change_nothing_and_say_why() {
+    #[derive(Debug, Deserialize)]
+    struct Case {
+        method: String,
+        path: String,
+        body: String,
+        status: u16,
+        says: String,
+    }
     let gateway = gateway().await;
     let before = topics(&gateway).await;
-    let (put, post, get) = (Method::PUT, Method::POST, Method::GET);
-    let too_large = format!(r#"{{"partitions":1{}}}"#, " ".repeat(70_000));
-    for (method, path, body, status, says) in [
-        (&put, "/topics/a", "", 400, "partitions"),
-        (&put, "/topics/a", "{", 400, "line 1"),
-        (&put, "/topics/a", "[3]", 400, "JSON object"),
-        (
-            &put,
-            "/topics/a",
-            r#"{"partitions":0}"#,
-            400,
-            "1 to 1000000",
-        ),
-        (
-            &put,
-            "/topics/a",
-            r#"{"partitions":1000001}"#,
-            400,
-            "1 to 1000000",
-        ),
-        (&put, "/topics/a", r#"{"partitions":-1}"#, 400, "-1"),
-        (
-            &put,
-            "/topics/a",
-            r#"{"partitions":1,"records":9223372036854775808}"#,
-            400,
-            "2^63",
-        ),
-        (
-            &put,
-            "/topics/a",
-            r#"{"partitions":1,"record":1}"#,
-            400,
-            "record",
-        ),
-        (
-            &put,
-            "/topics/a",
-            r#"{"partitions":1,"partitions":2}"#,
-            400,
-            "duplicate",
-        ),
-        (
-            &put,
-            "/topics/a",
-            r#"{"partitions":1,"cleanup_policy":"x"}"#,
-            400,
-            "compact",
-        ),
-        (&put, "/topics/a%20b", r#"{"partitions":1}"#, 400, "A-Z"),
-        (&put, "/topics/%ff", r#"{"partitions":1}"#, 400, "UTF-8"),
-        (
-            &put,
-            "/topics/a?instance=i",
-            r#"{"partitions":1}"#,
-            404,
-            "instance",
-        ),
-        (
-            &put,
-            "/topics/a?topic=b",
-            r#"{"partitions":1}"#,
-            400,
-            "query",
-        ),
-        (&put, "/topics/a", &*too_large, 413, "65536"),
-        (&Method::DELETE, "/topics/a", "", 400, "topic"),
-        (
-            &post,
-            "/topics/a/partitions/0/records",
-            r#"{"records":1}"#,
-            400,
-            "partition",
-        ),
-        (
-            &post,
-            "/topics/orders/partitions/2/records",
-            r#"{"records":1}"#,
-            400,
-            "partition",
-        ),
-        (
-            &post,
-            "/topics/orders/partitions/-1/records",
-            r#"{"records":1}"#,
-            400,
-            "partition",
-        ),
-        (
-            &post,
-            "/topics/orders/partitions/x/records",
-            r#"{"records":1}"#,
-            400,
-            "number",
-        ),
-        (
-            &post,
-            "/topics/orders/partitions/0/records",
-            r#"{"records":1.5}"#,
-            400,
-            "1.5",
-        ),
-        (&post, "/faults", "{}", 400, "fault"),
-        (&post, "/faults", r#"{"fault":{"status":200}}"#, 400, "429"),
-        (
-            &post,
-            "/faults",
-            r#"{"fault":{"delay_seconds":-1}}"#,
-            400,
-            "negative",
-        ),
-        (
-            &post,
-            "/faults",
-            r#"{"operation":"erase","fault":{}}"#,
-            400,
-            "erase",
-        ),
-        (&post, "/reset", r#"{"topics":[]}"#, 400, "topics"),
-        (&get, "/reset", "", 405, "method"),
-        (&get, "/topics", "", 404, "path"),
-    ] {
-        let response = execute(control(&gateway, method, path, body)).await;
-        assert_eq!(
-            response.status, status,
-            "{method} {path} {body}: {response:?}"
+    let mut cases = cases::<Case>("refused_control.toml");
+    cases.push(Case {
+        method: "POST".to_owned(),
+        path: "/reset".to_owned(),
+        body: " ".repeat(70_000),
+        status: 413,
+        says: "65536".to_owned(),
+    });
+    for case in cases {
+        let method = case.method.parse().expect("a method");
+        let response = execute(control(&gateway, &method, &case.path, &case.body)).await;
+        assert_eq!(response.status, case.status, "{case:?}: {response:?}");
+        // Errors have the form of the API.
+        response.assert_refused(case.status, response.error_code());
+        assert!(
+            response.error_msg().contains(&case.says),
+            "{case:?}: {response:?}"
         );
-        check(&response, says);
     }
     assert_eq!(topics(&gateway).await, before);
-    let state = call(&gateway, &get, "/state", "", 200).await;
+    let state = call(&gateway, &Method::GET, "/state", "", 200).await;
     assert_eq!(state["fault_rules"], 0);
-}
-
-/// Errors have the form of the API.
-#[track_caller]
-fn check(response: &Response, says: &str) {
-    response.assert_refused(response.status, response.error_code());
-    assert!(
-        response.error_msg().contains(says),
-        "{says:?}: {response:?}"
-    );
 }
