@@ -291,7 +291,7 @@ fn sync_folder(path: &Path) -> io::Result<()> {
     File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
-// Elsewhere, an open file is neither renamed nor removed, and a folder cannot be opened.
+// Elsewhere, the standard library does not identify open files, and a folder cannot be opened.
 #[cfg(not(unix))]
 fn is_at(_: &File, _: &Path) -> io::Result<bool> {
     Ok(true)

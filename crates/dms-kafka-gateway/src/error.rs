@@ -139,13 +139,12 @@ impl Error {
     }
 }
 
-/// Removes the text that serde quotes in a message about a wrong type or value.
+/// Removes the value that serde quotes in a message about a wrong type or value.
 fn without_value(message: &str) -> Cow<'_, str> {
-    let quoted = message.split_once(": string \"");
-    let Some((what, (_, expected))) =
-        quoted.and_then(|(what, rest)| Some((what, rest.rsplit_once("\", expected ")?)))
-    else {
-        return Cow::Borrowed(message);
-    };
-    Cow::Owned(format!("{what}: a string, expected {expected}"))
+    let parts = message.rsplit_once(", expected ");
+    let parts = parts.filter(|(found, _)| found.starts_with("invalid "));
+    match parts.and_then(|(found, expected)| Some((found.split_once(['"', '`'])?.0, expected))) {
+        Some((kind, expected)) => Cow::Owned(format!("{}, expected {expected}", kind.trim_end())),
+        None => Cow::Borrowed(message),
+    }
 }
