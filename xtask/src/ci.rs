@@ -65,6 +65,8 @@ const STEPS: &[Step<Ci>] = &[
     ("interop schemathesis", |sh, _| {
         Interop::Schemathesis.run(sh)
     }),
+    ("control python", |sh, _| Interop::ControlPython.run(sh)),
+    ("control java", |sh, _| Interop::ControlJava.run(sh)),
     ("kafka", |sh, _| kafka::test(sh, false)),
     ("oracle", oracle),
     ("conformance", |sh, _| Ok(kit(sh).run()?)),

@@ -1,26 +1,40 @@
-//! Waits for Ctrl-C and, on Unix, SIGTERM.
+//! Signals: waits for Ctrl-C and, on Unix, SIGTERM and SIGHUP.
+
+#[cfg(unix)]
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::exit::Failure;
+
+/// Makes a write beyond the limit for the size of a file (`ulimit -f`) fail. Otherwise SIGXFSZ ends the process, in the
+/// middle of a deletion.
+#[cfg(unix)]
+pub(crate) fn make_file_size_limit_an_error(
+    runtime: &tokio::runtime::Runtime,
+) -> Result<(), Failure> {
+    let _context = runtime.enter();
+    listen(SignalKind::from_raw(libc::SIGXFSZ)).map(drop)
+}
+
+#[cfg(unix)]
+fn listen(kind: SignalKind) -> Result<Signal, Failure> {
+    signal(kind).map_err(|error| {
+        Failure::input(format!(
+            "cannot listen for signals: {error}; nothing was sent"
+        ))
+    })
+}
 
 /// Starts listening when created. Before that, a signal ends the process.
 pub(crate) struct Interrupts {
     #[cfg(unix)]
-    interrupt: tokio::signal::unix::Signal,
+    interrupt: Signal,
     #[cfg(unix)]
-    terminate: tokio::signal::unix::Signal,
+    terminate: Signal,
 }
 
 #[cfg(unix)]
 impl Interrupts {
     pub(crate) fn listen() -> Result<Self, Failure> {
-        use tokio::signal::unix::{SignalKind, signal};
-        let listen = |kind| {
-            signal(kind).map_err(|error| {
-                Failure::input(format!(
-                    "cannot listen for signals: {error}; nothing was sent"
-                ))
-            })
-        };
         Ok(Self {
             interrupt: listen(SignalKind::interrupt())?,
             terminate: listen(SignalKind::terminate())?,
@@ -45,5 +59,36 @@ impl Interrupts {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
+    }
+}
+
+/// SIGHUP, which asks a service to open its files again. Starts listening when created.
+pub(crate) struct Hangups {
+    #[cfg(unix)]
+    hangup: Signal,
+}
+
+#[cfg(unix)]
+impl Hangups {
+    pub(crate) fn listen() -> Result<Self, Failure> {
+        let hangup = listen(SignalKind::hangup())?;
+        Ok(Self { hangup })
+    }
+
+    pub(crate) async fn next(&mut self) {
+        if self.hangup.recv().await.is_none() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+#[cfg(not(unix))]
+impl Hangups {
+    pub(crate) fn listen() -> Result<Self, Failure> {
+        Ok(Self {})
+    }
+
+    pub(crate) async fn next(&mut self) {
+        std::future::pending::<()>().await;
     }
 }

@@ -50,6 +50,8 @@ fn run(command: Command) -> Result<Exit, Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::input(format!("cannot start: {error}")))?;
+    #[cfg(unix)]
+    interrupt::make_file_size_limit_an_error(&runtime)?;
     let ended = match command {
         Command::Delete(delete) => runtime.block_on(commands::delete(delete)),
         Command::Purge(purge) => runtime.block_on(commands::purge(purge)),

@@ -5,18 +5,19 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use futures_util::future::join_all;
 use serde::Serialize;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 
 use crate::{
     access::Access,
     audit::AuditLog,
-    backend::{Backend, BackendError},
-    faults::Faults,
+    authentication_log::AuthenticationLog,
+    backend::Backend,
+    faults::{ActiveFaults, Faults},
     limits::Limits,
     metrics::Metrics,
     names::TopicPath,
@@ -24,13 +25,19 @@ use crate::{
     wire::ErrorCodeStyle,
 };
 
+/// How long a backend may take to respond that it is ready.
+const READY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Backends are asked again after this time at the earliest, because anyone may ask the gateway.
+const READY_CACHE: Duration = Duration::from_secs(1);
+
 #[derive(Debug)]
 pub(crate) struct App {
     pub(crate) access: Access,
     pub(crate) limits: Limits,
     pub(crate) error_code_style: ErrorCodeStyle,
     pub(crate) audit: Option<AuditLog>,
-    pub(crate) faults: Faults,
+    pub(crate) authentication_log: AuthenticationLog,
+    pub(crate) faults: ActiveFaults,
     pub(crate) metrics: Metrics,
     /// In the order of the configuration.
     pub(crate) instances: Vec<Instance>,
@@ -40,6 +47,8 @@ pub(crate) struct App {
     buffers: Arc<Semaphore>,
     permits: Arc<Semaphore>,
     draining: AtomicBool,
+    /// When the backends were asked, and whether all were ready.
+    backends_ready: Mutex<Option<(Instant, bool)>>,
 }
 
 /// One instance of the API: a name for a cluster, within a project.
@@ -64,13 +73,15 @@ impl App {
             access,
             error_code_style,
             audit: None,
-            faults,
+            authentication_log: AuthenticationLog::new(),
+            faults: ActiveFaults::new(faults),
             metrics: Metrics::new(),
             instances,
             late_responses: AtomicU64::new(0),
             buffers: Arc::new(Semaphore::new(limits.buffered_bytes)),
             permits: Arc::new(Semaphore::new(limits.concurrent_requests)),
             draining: AtomicBool::new(false),
+            backends_ready: Mutex::new(None),
             limits,
         }
     }
@@ -125,14 +136,33 @@ impl App {
             .ok_or(Refusal::UNKNOWN_INSTANCE)
     }
 
-    /// The instances that cannot be served now, and why.
-    pub(crate) async fn not_ready(&self, deadline: Instant) -> Vec<(&str, BackendError)> {
+    /// Whether every instance can be served and the audit log can be written. If not, the log says why.
+    pub(crate) async fn is_ready(&self) -> bool {
+        if let Some(audit) = &self.audit
+            && let Err(error) = audit.ready().await
+        {
+            tracing::warn!(%error, "not ready: the audit log cannot be written");
+            return false;
+        }
+        let mut asked = self.backends_ready.lock().await;
+        match *asked {
+            Some((time, ready)) if time.elapsed() < READY_CACHE => ready,
+            _ => {
+                let ready = self.ask_backends(Instant::now() + READY_TIMEOUT).await;
+                *asked = Some((Instant::now(), ready));
+                ready
+            }
+        }
+    }
+
+    async fn ask_backends(&self, deadline: Instant) -> bool {
         let asked = self.instances.iter().map(async |instance| {
-            let error = instance.backend.ready(deadline).await.err()?;
-            Some((&*instance.id, error))
+            let ready = instance.backend.ready(deadline).await;
+            if let Err(error) = &ready {
+                tracing::warn!(instance = instance.id, %error, "not ready");
+            }
+            ready.is_ok()
         });
-        let mut not_ready: Vec<_> = join_all(asked).await.into_iter().flatten().collect();
-        not_ready.sort_by_key(|(id, _)| *id);
-        not_ready
+        join_all(asked).await.into_iter().all(|ready| ready)
     }
 }

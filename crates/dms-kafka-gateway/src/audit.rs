@@ -2,10 +2,13 @@
 
 use std::{
     fs::{File, OpenOptions},
-    io::{self, Write as _},
+    io::{self, Read as _, Seek as _, SeekFrom, Write as _},
     net::SocketAddr,
-    path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use jiff::Timestamp;
@@ -13,7 +16,8 @@ use serde::Serialize;
 
 use crate::{
     backend::{BackendError, DeletedRecords},
-    deletion_target::RecordsToDelete,
+    config::{AuditFile, AuditSync},
+    deletion_target::{DeletionTarget, RecordsToDelete},
     error::Error,
     names::TopicPath,
 };
@@ -21,13 +25,22 @@ use crate::{
 /// A file that lines of JSON are appended to.
 ///
 /// A line has reached the operating system when [`AuditLog::intend`] and [`AuditLog::conclude`] return: it survives a crash
-/// of the process, but not a power failure in the next seconds.
+/// of the process, and a power failure if the configuration syncs it.
 #[derive(Clone, Debug)]
-pub(crate) struct AuditLog(Arc<Mutex<Lines>>);
+pub(crate) struct AuditLog(Arc<Log>);
+
+#[derive(Debug)]
+struct Log {
+    path: PathBuf,
+    sync: AuditSync,
+    lines: Mutex<Lines>,
+    /// Whether the last line could not be written.
+    failed: AtomicBool,
+}
 
 #[derive(Debug)]
 struct Lines {
-    file: File,
+    file: Arc<File>,
     /// Whether the last line is incomplete.
     torn: bool,
 }
@@ -47,9 +60,9 @@ struct Line<'a> {
     time: Timestamp,
     event: &'static str,
     #[serde(flatten)]
-    context: &'a AuditContext,
+    context: Option<&'a AuditContext>,
     #[serde(flatten)]
-    detail: Detail,
+    detail: Option<Detail>,
 }
 
 #[derive(Serialize)]
@@ -75,10 +88,23 @@ struct AuditOutcome {
 }
 
 impl AuditLog {
-    pub(crate) fn open(path: &Path) -> Result<Self, Error> {
-        let file = OpenOptions::new().append(true).create(true).open(path);
-        let file = file.map_err(|source| Error::file(path, source))?;
-        Ok(Self(Arc::new(Mutex::new(Lines { file, torn: false }))))
+    pub(crate) fn open(config: AuditFile) -> Result<Self, Error> {
+        let AuditFile { file: path, sync } = config;
+        let lines = Lines::open(&path, sync).map_err(|source| Error::file(&path, source))?;
+        Ok(Self(Arc::new(Log {
+            path,
+            sync,
+            lines: Mutex::new(lines),
+            failed: AtomicBool::new(false),
+        })))
+    }
+
+    /// Opens the file again, and creates it if it was moved.
+    pub(crate) fn reopen(&self) -> Result<(), Error> {
+        let Log { path, sync, .. } = &*self.0;
+        let opened = Lines::open(path, *sync).map_err(|source| Error::file(path, source))?;
+        *self.0.lines() = opened;
+        Ok(())
     }
 
     /// Checks that the file can be opened, without creating it: its owner would be the user who runs the check.
@@ -99,12 +125,19 @@ impl AuditLog {
         context: &AuditContext,
         rows: &[RecordsToDelete],
     ) -> io::Result<()> {
+        let everything = |row: &RecordsToDelete| row.target == DeletionTarget::Everything;
+        let sync = match self.0.sync {
+            AuditSync::Never => false,
+            AuditSync::Everything => rows.iter().any(everything),
+            AuditSync::Always => true,
+        };
         let rows = rows.iter().map(|asked| AuditRow {
             asked: *asked,
             outcome: None,
         });
         let detail = Detail::Partitions(rows.collect());
-        self.write("intent", context, detail).await
+        self.write("intent", Some(context), Some(detail), sync)
+            .await
     }
 
     pub(crate) async fn conclude(
@@ -126,14 +159,27 @@ impl AuditLog {
             }
             Err(error) => Detail::Error(error.to_string()),
         };
-        self.write("result", context, detail).await
+        let sync = self.0.sync == AuditSync::Always;
+        self.write("result", Some(context), Some(detail), sync)
+            .await
+    }
+
+    /// Fails while lines cannot be written. After a failure, it writes a line itself: a gateway that is not ready gets no
+    /// deletion that could show whether lines can be written again.
+    pub(crate) async fn ready(&self) -> io::Result<()> {
+        if self.0.failed.load(Ordering::Relaxed) {
+            let sync = self.0.sync != AuditSync::Never;
+            self.write("recovered", None, None, sync).await?;
+        }
+        Ok(())
     }
 
     async fn write(
         &self,
         event: &'static str,
-        context: &AuditContext,
-        detail: Detail,
+        context: Option<&AuditContext>,
+        detail: Option<Detail>,
+        sync: bool,
     ) -> io::Result<()> {
         let mut line = serde_json::to_vec(&Line {
             time: Timestamp::now(),
@@ -142,16 +188,121 @@ impl AuditLog {
             detail,
         })?;
         line.push(b'\n');
-        let lines = self.0.clone();
+        let log = self.0.clone();
         let written = tokio::task::spawn_blocking(move || {
-            let mut lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
-            if lines.torn {
-                line.insert(0, b'\n');
-            }
-            let written = lines.file.write_all(&line);
-            lines.torn = written.is_err();
+            let written = log.append(&line, sync);
+            log.failed.store(written.is_err(), Ordering::Relaxed);
             written
         });
         written.await.map_err(io::Error::other)?
     }
+}
+
+impl Log {
+    fn lines(&self) -> MutexGuard<'_, Lines> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn append(&self, line: &[u8], sync: bool) -> io::Result<()> {
+        let file = self.lines().append_at(&self.path, self.sync, line)?;
+        // Without the lock: one sync covers all lines that were written before it.
+        if sync { file.sync_data() } else { Ok(()) }
+    }
+}
+
+impl Lines {
+    fn open(path: &Path, sync: AuditSync) -> io::Result<Self> {
+        let mut options = OpenOptions::new();
+        options.append(true).create(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options.open(path)?;
+        if sync != AuditSync::Never {
+            sync_folder(path)?;
+        }
+        Ok(Self {
+            torn: is_torn(&file, path)?,
+            file: Arc::new(file),
+        })
+    }
+
+    /// Appends to the file at the path, which may have been renamed or removed. Returns the file.
+    fn append_at(&mut self, path: &Path, sync: AuditSync, line: &[u8]) -> io::Result<Arc<File>> {
+        // Twice, because the file may be removed while the line is written.
+        for _ in 0..2 {
+            if !is_at(&self.file, path)? {
+                *self = Self::open(path, sync)?;
+            }
+            self.append(path, line)?;
+            if !is_removed(&self.file)? {
+                return Ok(self.file.clone());
+            }
+        }
+        Err(io::Error::other("the file was removed again and again"))
+    }
+
+    fn append(&mut self, path: &Path, line: &[u8]) -> io::Result<()> {
+        let mut file = &*self.file;
+        let end = if self.torn { "\n".as_bytes() } else { b"" };
+        let written = file.write_all(&[end, line].concat());
+        self.torn = written.is_err() && is_torn(file, path).unwrap_or(true);
+        written
+    }
+}
+
+/// Whether the last line of a file lacks its end, because a process was killed or the disk was full.
+fn is_torn(file: &File, path: &Path) -> io::Result<bool> {
+    let metadata = file.metadata()?;
+    if !metadata.is_file() || metadata.len() == 0 {
+        return Ok(false);
+    }
+    let Ok(mut file) = File::open(path) else {
+        // An empty line does no harm.
+        return Ok(true);
+    };
+    let mut last = [0];
+    file.seek(SeekFrom::End(-1))?;
+    file.read_exact(&mut last)?;
+    Ok(last != *b"\n")
+}
+
+/// Whether the open file still is the one at the path: it may have been renamed or removed.
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt as _;
+    let file = file.metadata()?;
+    match path.metadata() {
+        Ok(found) => Ok((file.dev(), file.ino()) == (found.dev(), found.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether the open file has no name any more, so that what was written to it is lost.
+#[cfg(unix)]
+fn is_removed(file: &File) -> io::Result<bool> {
+    Ok(std::os::unix::fs::MetadataExt::nlink(&file.metadata()?) == 0)
+}
+
+/// Makes a file that was created in the folder survive a power failure.
+#[cfg(unix)]
+fn sync_folder(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| *folder != Path::new(""));
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+// Elsewhere, the standard library does not identify open files, and a folder cannot be opened.
+#[cfg(not(unix))]
+fn is_at(_: &File, _: &Path) -> io::Result<bool> {
+    Ok(true)
+}
+
+#[cfg(not(unix))]
+fn is_removed(_: &File) -> io::Result<bool> {
+    Ok(false)
+}
+
+#[cfg(not(unix))]
+fn sync_folder(_: &Path) -> io::Result<()> {
+    Ok(())
 }

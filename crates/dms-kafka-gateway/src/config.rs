@@ -55,6 +55,9 @@ use crate::{
 pub struct Config {
     /// Address and port to listen on; port 0 is any free port.
     pub listen: SocketAddr,
+    /// Address and port of the control API, which changes topics and faults for tests: a loopback address, and only when
+    /// every instance is in memory. Without it, there is no control API.
+    pub control_listen: Option<SocketAddr>,
     /// Whether `error_code` is `"text"`, which every official SDK decodes, or an `"integer"` as in the example of the
     /// vendor's page.
     #[serde(default)]
@@ -102,8 +105,25 @@ pub struct TlsFiles {
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct AuditFile {
-    /// Lines of JSON are appended here, before a deletion and after it. Rotate it by copying and truncating.
+    /// Lines of JSON are appended here, before a deletion and after it. To rotate it, rename it: the next line is written to
+    /// a new file.
     pub file: PathBuf,
+    /// Which lines are on the disk before the gateway continues.
+    #[serde(default)]
+    pub sync: AuditSync,
+}
+
+/// Which lines of the audit log survive a power failure. Every line survives a crash of the process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AuditSync {
+    /// Those that the operating system has written by then.
+    #[default]
+    Never,
+    /// Also the line before a deletion that contains the offset -1.
+    Everything,
+    /// All.
+    Always,
 }
 
 /// One table `[[instance]]`: it has either a table `kafka` or a table `memory`.
@@ -168,6 +188,7 @@ impl Config {
     pub(crate) fn new(listen: SocketAddr) -> Self {
         Self {
             listen,
+            control_listen: None,
             error_code: ErrorCodeStyle::default(),
             anonymous: false,
             tls: None,
@@ -231,35 +252,39 @@ impl SecretSource {
         Self(SecretPlace::Value(Zeroizing::new(value.into())))
     }
 
-    pub(crate) fn read(&self, environment: Environment<'_>) -> Result<Zeroizing<String>, Error> {
+    /// Reads the secret of a setting. Errors name the setting, not the variable or file: that may be the secret itself.
+    pub(crate) fn read(
+        &self,
+        setting: &str,
+        environment: Environment<'_>,
+    ) -> Result<Zeroizing<String>, Error> {
+        let refuse = |rule| Error::invalid_secret(setting, rule, None);
         let secret = match &self.0 {
-            SecretPlace::Variable { env } => {
-                environment(env).map(Zeroizing::new).ok_or_else(|| {
-                    Error::invalid_setting("environment variable", env, "it is not set")
-                })?
-            }
+            SecretPlace::Variable { env } => environment(env)
+                .map(Zeroizing::new)
+                .ok_or_else(|| refuse("its environment variable is not set"))?,
             SecretPlace::File { file } => {
                 let text = fs::read_to_string(file).map(Zeroizing::new);
-                let text = text.map_err(|source| Error::file(file, source))?;
+                let text = text.map_err(|source| Error::secret_file(setting, source))?;
                 Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned())
             }
             SecretPlace::Value(value) => value.clone(),
         };
         if secret.is_empty() {
-            return Err(Error::invalid_setting("secret in", self, "it is empty"));
+            return Err(refuse("it is empty"));
         }
         Ok(secret)
     }
 }
 
-/// Shows where the secret is, but not the secret.
+/// Shows neither the secret nor where it is, which may be the secret by mistake.
 impl fmt::Debug for SecretSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            SecretPlace::Variable { env } => write!(f, "environment variable {env}"),
-            SecretPlace::File { file } => write!(f, "file {}", file.display()),
-            SecretPlace::Value(_) => f.write_str("memory"),
-        }
+        f.write_str(match &self.0 {
+            SecretPlace::Variable { .. } => "environment variable",
+            SecretPlace::File { .. } => "file",
+            SecretPlace::Value(_) => "memory",
+        })
     }
 }
 
@@ -338,7 +363,8 @@ impl KafkaConfig {
         }
         let read = self.properties.iter().map(|(name, value)| {
             check_name(name, value)?;
-            Ok((name.clone(), value.read(environment)?))
+            let setting = format!("property {name:?} of instance {instance:?}");
+            Ok((name.clone(), value.read(&setting, environment)?))
         });
         let absent = |(name, _): &(&str, &str)| !self.properties.contains_key(*name);
         let added = DEFAULTS.into_iter().filter(absent).chain(FIXED);
@@ -361,12 +387,16 @@ fn check_name(name: &str, value: &PropertyValue) -> Result<(), Error> {
 }
 
 impl PropertyValue {
-    fn read(&self, environment: Environment<'_>) -> Result<Zeroizing<String>, Error> {
+    fn read(
+        &self,
+        setting: &str,
+        environment: Environment<'_>,
+    ) -> Result<Zeroizing<String>, Error> {
         match self {
             Self::Text(text) => Ok(Zeroizing::new(text.clone())),
             Self::Number(number) => Ok(Zeroizing::new(number.to_string())),
             Self::Boolean(boolean) => Ok(Zeroizing::new(boolean.to_string())),
-            Self::Secret(secret) => secret.read(environment),
+            Self::Secret(secret) => secret.read(setting, environment),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Why a gateway did not start.
 
 use std::{
+    borrow::Cow,
     fmt, io,
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -48,15 +49,17 @@ enum Cause {
         line: usize,
         message: String,
     },
-    #[error("invalid {name} {value}: {rule}")]
+    #[error("invalid {setting}: {rule}")]
     InvalidSetting {
-        name: String,
-        value: String,
+        /// Its name, and its value unless that may be a secret.
+        setting: String,
         rule: String,
         source: Option<Source>,
     },
     #[error("cannot open or read the file {}", path.display())]
     File { path: PathBuf, source: io::Error },
+    #[error("cannot open or read the file of {setting}")]
+    SecretFile { setting: String, source: io::Error },
     #[error("cannot listen on {address}")]
     Listen {
         address: SocketAddr,
@@ -70,7 +73,7 @@ impl Error {
         match self.0 {
             Cause::Configuration { .. } => ErrorKind::Configuration,
             Cause::InvalidSetting { .. } => ErrorKind::InvalidSetting,
-            Cause::File { .. } => ErrorKind::File,
+            Cause::File { .. } | Cause::SecretFile { .. } => ErrorKind::File,
             Cause::Listen { .. } => ErrorKind::Listen,
         }
     }
@@ -81,12 +84,12 @@ impl Error {
         Self(Cause::Configuration {
             name: name.to_string(),
             line: before.map_or(1, |before| 1 + before.matches('\n').count()),
-            message: error.message().to_owned(),
+            message: without_value(error.message()).into_owned(),
         })
     }
 
     pub(crate) fn invalid_setting(name: &str, value: impl fmt::Debug, rule: &str) -> Self {
-        Self::setting(name, value, rule, None)
+        Self::setting(format!("{name} {value:?}"), rule, None)
     }
 
     /// An invalid setting, with the error of the library that refused it.
@@ -96,13 +99,17 @@ impl Error {
         rule: &str,
         source: impl Into<Source>,
     ) -> Self {
-        Self::setting(name, value, rule, Some(source.into()))
+        Self::setting(format!("{name} {value:?}"), rule, Some(source.into()))
     }
 
-    fn setting(name: &str, value: impl fmt::Debug, rule: &str, source: Option<Source>) -> Self {
+    /// An invalid setting whose value is not shown: it may be a secret by mistake.
+    pub(crate) fn invalid_secret(setting: &str, rule: &str, source: Option<Source>) -> Self {
+        Self::setting(setting.to_owned(), rule, source)
+    }
+
+    fn setting(setting: String, rule: &str, source: Option<Source>) -> Self {
         Self(Cause::InvalidSetting {
-            name: name.to_owned(),
-            value: format!("{value:?}"),
+            setting,
             rule: rule.to_owned(),
             source,
         })
@@ -119,7 +126,25 @@ impl Error {
         })
     }
 
+    /// The path is not shown: it may be a secret by mistake.
+    pub(crate) fn secret_file(setting: &str, source: io::Error) -> Self {
+        Self(Cause::SecretFile {
+            setting: setting.to_owned(),
+            source,
+        })
+    }
+
     pub(crate) fn listen(address: SocketAddr, source: io::Error) -> Self {
         Self(Cause::Listen { address, source })
+    }
+}
+
+/// Removes the value that serde quotes in a message about a wrong type or value.
+fn without_value(message: &str) -> Cow<'_, str> {
+    let parts = message.rsplit_once(", expected ");
+    let parts = parts.filter(|(found, _)| found.starts_with("invalid "));
+    match parts.and_then(|(found, expected)| Some((found.split_once(['"', '`'])?.0, expected))) {
+        Some((kind, expected)) => Cow::Owned(format!("{}, expected {expected}", kind.trim_end())),
+        None => Cow::Borrowed(message),
     }
 }

@@ -1,7 +1,7 @@
 //! Injects configured faults, so that users can test how their code handles them.
 
 use std::{
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -61,18 +61,29 @@ pub struct Faults {
     rule: Vec<FaultRule>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct FaultRule {
+pub(crate) struct FaultRule {
     operation: Option<Operation>,
     topic: Option<String>,
     #[serde(default)]
     skip: u32,
     times: Option<u32>,
     fault: Fault,
+}
+
+/// The rules that apply now: those of the configuration, until the control API changes them.
+#[derive(Debug)]
+pub(crate) struct ActiveFaults {
+    configured: Faults,
+    rules: Mutex<Vec<ActiveRule>>,
+}
+
+#[derive(Debug)]
+struct ActiveRule {
+    rule: FaultRule,
     /// Requests that matched so far.
-    #[serde(skip)]
-    seen: AtomicU32,
+    seen: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -130,6 +141,42 @@ impl Faults {
             rule: Vec::new(),
         }
     }
+}
+
+impl ActiveFaults {
+    pub(crate) fn new(configured: Faults) -> Self {
+        let faults = Self {
+            configured,
+            rules: Mutex::default(),
+        };
+        faults.reset();
+        faults
+    }
+
+    /// Returns to the rules of the configuration, as if no request had matched them.
+    pub(crate) fn reset(&self) {
+        let rules = self.configured.rule.iter().cloned();
+        *self.rules() = rules.map(ActiveRule::new).collect();
+    }
+
+    pub(crate) fn clear(&self) {
+        self.rules().clear();
+    }
+
+    /// Adds a rule after all others, and returns how many there are.
+    pub(crate) fn add(&self, rule: FaultRule) -> usize {
+        let mut rules = self.rules();
+        rules.push(ActiveRule::new(rule));
+        rules.len()
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.rules().len()
+    }
+
+    fn rules(&self) -> MutexGuard<'_, Vec<ActiveRule>> {
+        self.rules.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 
     /// The fault of this request; fails with a 400 when its header is not a fault.
     pub(crate) fn pick(
@@ -138,18 +185,19 @@ impl Faults {
         topic: &str,
         headers: &HeaderMap,
     ) -> Result<Fault, Refusal> {
-        if let Some(header) = headers.get(X_FAULT).filter(|_| self.accept_header) {
+        let header = headers.get(X_FAULT);
+        if let Some(header) = header.filter(|_| self.configured.accept_header) {
             return header.to_str().ok().and_then(from_header).ok_or_else(|| {
                 let rule = "it must be a fault such as { status = 503 }";
                 Refusal::invalid_parameter("X-Dms-Kafka-Fault", rule)
             });
         }
-        let rule = self
-            .rule
-            .iter()
-            .filter(|rule| rule.matches(operation, topic))
-            .find(|rule| rule.applies());
-        Ok(rule.map(|rule| rule.fault.clone()).unwrap_or_default())
+        let mut rules = self.rules();
+        let mut matching = rules
+            .iter_mut()
+            .filter(|active| active.rule.matches(operation, topic));
+        let active = matching.find_map(|active| active.applies().then_some(&active.rule.fault));
+        Ok(active.cloned().unwrap_or_default())
     }
 }
 
@@ -167,11 +215,19 @@ impl FaultRule {
         self.operation.is_none_or(|only| only == operation)
             && self.topic.as_deref().is_none_or(|only| only == topic)
     }
+}
+
+impl ActiveRule {
+    fn new(rule: FaultRule) -> Self {
+        Self { rule, seen: 0 }
+    }
 
     /// Counts a request that matches, and returns whether the fault applies to it.
-    fn applies(&self) -> bool {
-        let before = self.seen.fetch_add(1, Ordering::Relaxed);
-        before >= self.skip && self.times.is_none_or(|times| before - self.skip < times)
+    fn applies(&mut self) -> bool {
+        let FaultRule { skip, times, .. } = self.rule;
+        let before = self.seen;
+        self.seen = before.saturating_add(1);
+        before >= skip && times.is_none_or(|times| before - skip < times)
     }
 }
 

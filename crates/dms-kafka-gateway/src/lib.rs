@@ -33,6 +33,7 @@
 mod access;
 mod app;
 mod audit;
+mod authentication_log;
 mod backend;
 mod config;
 mod deletion;
@@ -59,8 +60,8 @@ pub use backend::{
     memory::{CleanupPolicy, TopicSettings},
 };
 pub use config::{
-    AccessKeyConfig, AuditFile, Config, InstanceConfig, KafkaConfig, MemoryConfig, SecretSource,
-    TlsFiles, TokenConfig,
+    AccessKeyConfig, AuditFile, AuditSync, Config, InstanceConfig, KafkaConfig, MemoryConfig,
+    SecretSource, TlsFiles, TokenConfig,
 };
 pub use error::{Error, ErrorKind};
 pub use faults::Faults;

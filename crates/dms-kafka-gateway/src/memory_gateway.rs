@@ -64,6 +64,11 @@ impl Gateway {
         self.service.endpoint()
     }
 
+    /// Returns the URL of the control API; see [`MemoryGatewayBuilder::control`].
+    pub fn control_endpoint(&self) -> Option<&str> {
+        self.service.control_endpoint()
+    }
+
     /// Returns the project of the instance.
     pub fn project_id(&self) -> &str {
         &self.project_id
@@ -229,6 +234,13 @@ impl MemoryGatewayBuilder {
         self
     }
 
+    /// Serves the control API on a free port of 127.0.0.1: it resets and changes topics and faults, for tests in other
+    /// languages.
+    pub fn control(mut self) -> Self {
+        self.config.control_listen = Some((Ipv4Addr::LOCALHOST, 0).into());
+        self
+    }
+
     /// Injects faults into requests.
     pub fn faults(mut self, faults: Faults) -> Self {
         self.config.faults = Some(faults);
@@ -264,7 +276,7 @@ impl MemoryGatewayBuilder {
             generated,
         } = self;
         let no_environment = |_: &str| None;
-        let secret_key = key.secret_key.read(&no_environment)?;
+        let secret_key = key.secret_key.read("secret_key", &no_environment)?;
         let credentials = Credentials::new(&key.access_key, secret_key.as_str())
             .map_err(|error| Error::credentials(&key.access_key, error))?;
         let backend = Arc::new(MemoryBackend::with_topics(&topics)?);

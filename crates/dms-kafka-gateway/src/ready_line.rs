@@ -9,7 +9,8 @@ use crate::app::Instance;
 /// One line of JSON for the process that started the gateway: its endpoint, its instances, and a key for signing.
 ///
 /// `instances` lists every instance; `project_id` and `instance_id` are those of the first one. A gateway in memory adds
-/// `access_key`, and `secret_key` if it was generated for this run and the address is a loopback address.
+/// `access_key`, and `secret_key` if it was generated for this run and the address is a loopback address. `control_endpoint`
+/// is the URL of the control API, if there is one.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -23,6 +24,8 @@ use crate::app::Instance;
 pub struct ReadyLine<'a> {
     ready: bool,
     endpoint: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) control_endpoint: Option<&'a str>,
     #[serde(flatten)]
     first: Option<&'a Instance>,
     instances: &'a [Instance],
@@ -37,6 +40,7 @@ impl<'a> ReadyLine<'a> {
         Self {
             ready: true,
             endpoint,
+            control_endpoint: None,
             first: instances.first(),
             instances,
             access_key: None,

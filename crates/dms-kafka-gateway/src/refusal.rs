@@ -13,6 +13,8 @@ use crate::backend::BackendError;
 #[derive(Clone, Debug)]
 pub(crate) struct Refusal {
     status: u16,
+    /// Its name in the table, for logs.
+    pub(crate) kind: &'static str,
     pub(crate) code: &'static str,
     pub(crate) message: Cow<'static, str>,
     /// Seconds.
@@ -38,6 +40,7 @@ macro_rules! table {
         impl Refusal {
             $(pub(crate) const $name: Self = Self {
                 status: $status,
+                kind: stringify!($name),
                 code: $code,
                 message: Cow::Borrowed($message),
                 retry_after: $retry_after,
@@ -53,6 +56,8 @@ table! {
     METHOD_NOT_ALLOWED, 405, "DMS.00405001", None, "This method is not allowed; the Allow header lists the allowed methods.";
     URI_TOO_LONG, 414, "APIGW.0201", None, "The request URI is longer than 32 KB.";
     HEADERS_TOO_LARGE, 494, "APIGW.0201", None, "A header is larger than 32 KB, or all together are larger than 128 KB.";
+    FOREIGN_SOURCE, 403, "APIGW.0201", None, "Without authentication, only programs on this machine are served: Host must be localhost or a loopback address, and the request must not come from a web page.";
+    UNSUPPORTED_MEDIA_TYPE, 415, "APIGW.0201", None, "Content-Type must be application/json.";
     BODY_TOO_LARGE, 413, "APIGW.0201", None, "The request body is larger than {} bytes; send fewer partitions per request.";
     BODY_TOO_SLOW, 408, "APIGW.0201", None, "The request body did not arrive in time.";
     BODY_UNREADABLE, 400, "APIGW.0201", None, "The request body could not be read to its end.";
@@ -72,7 +77,7 @@ table! {
     BUSY, 503, "DMS.111501025", Some(1), "The service is busy; try again later.";
     SHUTTING_DOWN, 503, "DMS.111501025", Some(1), "The service is shutting down; nothing was deleted. Try again.";
     CLUSTER_UNAVAILABLE, 503, "DMS.111501025", Some(5), "The Kafka cluster of this instance is not available; nothing was deleted. Try again later.";
-    NOT_READY, 503, "DMS.111501025", Some(5), "The Kafka clusters of these instances are not available: {}.";
+    NOT_READY, 503, "DMS.111501025", Some(5), "The gateway cannot serve requests now; its log says why.";
     AUDIT_FAILED, 503, "DMS.111501025", Some(5), "The audit log cannot be written, so nothing was deleted. Try again later.";
     INTERNAL, 500, "DMS.00500000", None, "An internal error occurred in the gateway.";
 }

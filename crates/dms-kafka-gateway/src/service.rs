@@ -3,7 +3,6 @@
 use std::{
     collections::{HashMap, HashSet},
     net::SocketAddr,
-    path::PathBuf,
     sync::Arc,
 };
 
@@ -20,7 +19,9 @@ use crate::{
     app::{App, Instance},
     audit::AuditLog,
     backend::{Backend, memory::MemoryBackend},
-    config::{AccessKeyConfig, Config, Environment, InstanceConfig, Property, TokenConfig},
+    config::{
+        AccessKeyConfig, AuditFile, Config, Environment, InstanceConfig, Property, TokenConfig,
+    },
     error::Error,
     http,
     limits::check_time,
@@ -35,8 +36,9 @@ use crate::{
 #[derive(Debug)]
 pub struct CheckedConfig {
     listen: SocketAddr,
+    control_listen: Option<SocketAddr>,
     tls: Option<TlsAcceptor>,
-    audit_file: Option<PathBuf>,
+    audit: Option<AuditFile>,
     pub(crate) app: App,
 }
 
@@ -48,21 +50,25 @@ impl CheckedConfig {
     pub async fn start(self) -> Result<Service, Error> {
         let Self {
             listen,
+            control_listen,
             tls,
-            audit_file,
+            audit,
             mut app,
         } = self;
-        app.audit = audit_file.as_deref().map(AuditLog::open).transpose()?;
+        app.audit = audit.map(AuditLog::open).transpose()?;
         let app = Arc::new(app);
         let scheme = if tls.is_some() { "https" } else { "http" };
-        let refuse = |source| Error::listen(listen, source);
-        let listener = TcpListener::bind(listen).await.map_err(refuse)?;
-        let address = listener.local_addr().map_err(refuse)?;
+        let (listener, address) = bind(listen).await?;
         let (stop, stopping) = watch::channel(());
+        let control_endpoint = match control_listen {
+            Some(address) => Some(serve_control(address, &app, stopping.clone()).await?),
+            None => None,
+        };
         let router = http::router(app.clone());
         let task = tokio::spawn(server::serve(listener, tls, router, app.clone(), stopping));
         Ok(Service {
             endpoint: format!("{scheme}://{address}"),
+            control_endpoint,
             address,
             app,
             stop,
@@ -71,12 +77,38 @@ impl CheckedConfig {
     }
 }
 
+async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {
+    let refuse = |source| Error::listen(address, source);
+    let listener = TcpListener::bind(address).await.map_err(refuse)?;
+    let address = listener.local_addr().map_err(refuse)?;
+    Ok((listener, address))
+}
+
+/// Serves the control API until the gateway stops, and returns its URL.
+async fn serve_control(
+    address: SocketAddr,
+    app: &Arc<App>,
+    mut stopping: watch::Receiver<()>,
+) -> Result<String, Error> {
+    let (listener, address) = bind(address).await?;
+    let router = http::control::router(app.clone());
+    let router = router.into_make_service_with_connect_info::<SocketAddr>();
+    let stopped = async move {
+        // Closing the channel is the signal.
+        let _ = stopping.changed().await;
+    };
+    let serving = axum::serve(listener, router).with_graceful_shutdown(stopped);
+    tokio::spawn(serving.into_future());
+    Ok(format!("http://{address}"))
+}
+
 /// A running gateway.
 ///
 /// It serves until [`Service::shutdown`] or until it is dropped.
 #[derive(Debug)]
 pub struct Service {
     endpoint: String,
+    control_endpoint: Option<String>,
     address: SocketAddr,
     app: Arc<App>,
     /// Dropping it asks the task to stop.
@@ -90,6 +122,11 @@ impl Service {
         &self.endpoint
     }
 
+    /// Returns the URL of the control API, or `None` if the configuration has none.
+    pub fn control_endpoint(&self) -> Option<&str> {
+        self.control_endpoint.as_deref()
+    }
+
     /// Returns the address on which the gateway listens.
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -97,7 +134,18 @@ impl Service {
 
     /// Returns the line to print when this process is ready.
     pub fn ready_line(&self) -> ReadyLine<'_> {
-        ReadyLine::new(&self.endpoint, &self.app.instances)
+        let mut line = ReadyLine::new(&self.endpoint, &self.app.instances);
+        line.control_endpoint = self.control_endpoint();
+        line
+    }
+
+    /// Opens the audit log again, for programs that rotate it and want the old file to be closed. Without this, the gateway
+    /// continues in a new file at its next line.
+    ///
+    /// # Errors
+    /// [`Error`] when the file cannot be opened. Then the gateway tries again at its next line.
+    pub fn reopen_audit_log(&self) -> Result<(), Error> {
+        self.app.audit.as_ref().map_or(Ok(()), AuditLog::reopen)
     }
 
     /// Stops accepting requests, and waits for those in flight and for deletions whose client closed the connection.
@@ -143,9 +191,17 @@ impl Config {
             check_time("lock_out.seconds", lock_out.duration)?;
         }
         self.check_instances()?;
+        if let Some(address) = self
+            .control_listen
+            .filter(|address| !address.ip().is_loopback())
+        {
+            let rule = "it must be a loopback address: the control API has no authentication";
+            return Err(Error::invalid_setting("control_listen", address, rule));
+        }
         let access = self.access(environment)?;
-        let audit_file = self.audit.map(|audit| audit.file);
-        audit_file.as_deref().map_or(Ok(()), AuditLog::check)?;
+        if let Some(audit) = &self.audit {
+            AuditLog::check(&audit.file)?;
+        }
         let tls = self.tls.as_ref().map(TlsAcceptor::new).transpose()?;
         let instances = self.instances.into_iter().zip(backends);
         let instances = instances.map(|(config, backend)| Instance {
@@ -162,8 +218,9 @@ impl Config {
         );
         Ok(CheckedConfig {
             listen: self.listen,
+            control_listen: self.control_listen,
             tls,
-            audit_file,
+            audit: self.audit,
             app,
         })
     }
@@ -192,15 +249,16 @@ impl Config {
             (false, false) => {}
         }
         let (mut keys, mut tokens) = (HashMap::new(), Vec::new());
-        for AccessKeyConfig {
-            access_key,
-            secret_key,
-            projects,
-            instances,
-            ..
-        } in &self.access_keys
-        {
-            let secret = secret_key.read(environment)?;
+        for (index, config) in self.access_keys.iter().enumerate() {
+            let AccessKeyConfig {
+                access_key,
+                secret_key,
+                projects,
+                instances,
+                ..
+            } = config;
+            let setting = format!("secret_key in [[access_key]] number {}", index + 1);
+            let secret = secret_key.read(&setting, environment)?;
             let key = Key {
                 credentials: Credentials::new(access_key, secret.as_str())
                     .map_err(|error| Error::credentials(access_key, error))?,
@@ -217,15 +275,16 @@ impl Config {
                 return Err(Error::invalid_setting("access_key", access_key, rule));
             }
         }
-        for TokenConfig {
-            name,
-            token,
-            projects,
-            instances,
-            ..
-        } in &self.tokens
-        {
-            let secret = token.read(environment)?;
+        for (index, config) in self.tokens.iter().enumerate() {
+            let TokenConfig {
+                name,
+                token,
+                projects,
+                instances,
+                ..
+            } = config;
+            let setting = format!("token in [[token]] number {}", index + 1);
+            let secret = token.read(&setting, environment)?;
             tokens.push(Token {
                 credentials: Credentials::token(secret.as_str())
                     .map_err(|error| Error::credentials(name, error))?,
@@ -277,10 +336,14 @@ impl Config {
                 let rule = "it is listed twice";
                 return Err(Error::invalid_setting("instance", &instance.id, rule));
             }
-            if self.faults.is_some() && instance.memory.is_none() {
-                let rule =
-                    "faults require that every instance is in memory; remove the table [faults]";
-                return Err(Error::invalid_setting("instance", &instance.id, rule));
+            for (setting, present) in [
+                ("the table [faults]", self.faults.is_some()),
+                ("the setting control_listen", self.control_listen.is_some()),
+            ] {
+                if present && instance.memory.is_none() {
+                    let rule = format!("{setting} requires that every instance is in memory");
+                    return Err(Error::invalid_setting("instance", &instance.id, &rule));
+                }
             }
         }
         Ok(())

@@ -27,6 +27,7 @@ pub(crate) struct TestBackend {
     /// Lets one deletion go on.
     pub(crate) proceed: Notify,
     pub(crate) done: AtomicUsize,
+    pub(crate) asked: AtomicUsize,
 }
 
 impl Backend for TestBackend {
@@ -57,16 +58,17 @@ impl Backend for TestBackend {
     }
 
     fn ready(&self, _deadline: Instant) -> BackendFuture<'_, ()> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
         Box::pin(async { Err(BackendError::Unavailable("it is down".to_owned())) })
     }
 }
 
-/// A gateway without authentication, with instance `i` of project `p`.
+/// A gateway without authentication, with instance `cluster-1` of project `p`.
 fn checked(backend: Arc<dyn Backend>) -> CheckedConfig {
     let config = r#"
         listen = "127.0.0.1:0"
         anonymous = true
-        instance = [{ id = "i", project_id = "p" }]
+        instance = [{ id = "cluster-1", project_id = "p" }]
     "#;
     let config = Config::from_toml(config).expect("a configuration");
     let checked = config.check_with_backends(vec![backend], &|_| None);
@@ -81,7 +83,10 @@ async fn an_unavailable_cluster() {
         .expect("a service");
     for (path, nothing_deleted) in [
         ("/readyz", false),
-        ("/v2/p/kafka/instances/i/topics/orders/partitions", true),
+        (
+            "/v2/p/kafka/instances/cluster-1/topics/orders/partitions",
+            true,
+        ),
     ] {
         let url = format!("{}{path}", service.endpoint());
         let http = reqwest::Client::builder()
@@ -115,7 +120,7 @@ async fn a_deletion_goes_on_when_its_client_closes_the_connection() {
             client: None,
             path: TopicPath {
                 project_id: "p".to_owned(),
-                instance_id: "i".to_owned(),
+                instance_id: "cluster-1".to_owned(),
                 topic: "orders".to_owned(),
             },
         },
@@ -135,4 +140,42 @@ async fn a_deletion_goes_on_when_its_client_closes_the_connection() {
         .await
         .expect("an end");
     assert_eq!(backend.done.load(Ordering::SeqCst), 1);
+}
+
+/// Anyone may ask for the readiness, without a signature.
+#[tokio::test]
+async fn readiness_asks_the_cluster_once_a_second_and_names_no_instance() {
+    let backend = Arc::new(TestBackend::default());
+    let service = checked(backend.clone()).start().await.expect("a service");
+    let http = reqwest::Client::builder().no_proxy().build();
+    let http = http.expect("a client");
+    let (url, started) = (format!("{}/readyz", service.endpoint()), Instant::now());
+    for _ in 0..20 {
+        let response = http.get(&url).send().await.expect("a response");
+        assert_eq!(response.status(), 503);
+        let body: serde_json::Value = response.json().await.expect("JSON");
+        let message = body["error_msg"].as_str().expect("a message");
+        assert!(!message.contains("cluster-1"), "{message}");
+    }
+    let seconds = usize::try_from(started.elapsed().as_secs()).expect("a few");
+    let asked = backend.asked.load(Ordering::SeqCst);
+    assert!((1..=1 + seconds).contains(&asked), "{asked}");
+}
+
+#[test]
+fn faults_and_the_control_api_are_for_topics_in_memory_only() {
+    for setting in [
+        "faults.accept_header = true",
+        "control_listen = '127.0.0.1:0'",
+    ] {
+        let config = format!(
+            "listen = '127.0.0.1:0'\nanonymous = true\n{setting}\ninstance = [{{ id = 'cluster-1', project_id = 'p' }}]"
+        );
+        let config = Config::from_toml(&config).expect("a configuration");
+        let backend = Arc::new(TestBackend::default());
+        let checked = config.check_with_backends(vec![backend], &|_| None);
+        let error = checked.map(drop).expect_err(setting).to_string();
+        assert!(error.contains("in memory"), "{error}");
+        assert!(error.contains("cluster-1"), "{error}");
+    }
 }

@@ -36,8 +36,11 @@ mod enabled {
             let chain: Vec<_> = CertificateDer::pem_file_iter(chain_file)
                 .and_then(Iterator::collect)
                 .map_err(|error| refuse("tls.certificate_chain_file", chain_file, error))?;
-            let key = PrivateKeyDer::from_pem_file(&files.private_key_file)
-                .map_err(|error| refuse("tls.private_key_file", &files.private_key_file, error))?;
+            let key = PrivateKeyDer::from_pem_file(&files.private_key_file).map_err(|error| {
+                // Without the value, which may be the key itself by mistake.
+                let rule = "it cannot be used";
+                Error::invalid_secret("tls.private_key_file", rule, Some(Box::new(error)))
+            })?;
             let mut config =
                 ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
                     .with_safe_default_protocol_versions()

@@ -45,7 +45,7 @@ struct PartitionBody {
 ///
 /// Serde's derived structs also accept arrays (`[0, 400]` for a partition and an offset), which the API does not.
 #[derive(Debug)]
-struct Object<T>(T);
+pub(crate) struct Object<T>(pub(crate) T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

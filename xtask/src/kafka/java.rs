@@ -13,7 +13,7 @@ use crate::process;
 /// The Maven project with Kafka's version.
 const POM: &str = "tests/kafka/pom.xml";
 
-/// The oldest Java that Kafka 4 runs on.
+/// The oldest Java that Kafka 4 and the tests run on.
 const OLDEST_JAVA: u32 = 17;
 
 /// A Java runtime with Kafka on the class path.
@@ -75,7 +75,8 @@ pub(super) fn folder(sh: &Shell) -> PathBuf {
     process::target(sh).join("kafka")
 }
 
-fn version(sh: &Shell) -> Result<String> {
+/// The first line of `java -version`; skips if it is missing or too old.
+pub(crate) fn version(sh: &Shell) -> Result<String> {
     let text = cmd!(sh, "java -version").quiet().read_stderr();
     let Some(line) = text
         .ok()
@@ -85,7 +86,7 @@ fn version(sh: &Shell) -> Result<String> {
     };
     if major(&line).is_none_or(|major| major < OLDEST_JAVA) {
         return skip(format_args!(
-            "Kafka needs Java {OLDEST_JAVA} or newer; this is {line}"
+            "Java {OLDEST_JAVA} or newer is needed; this is {line}"
         ));
     }
     Ok(line)

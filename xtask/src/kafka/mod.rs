@@ -5,7 +5,7 @@
 
 mod broker;
 mod cluster;
-mod java;
+pub(crate) mod java;
 mod suite;
 
 use std::path::{Path, PathBuf};

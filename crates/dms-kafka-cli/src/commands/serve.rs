@@ -5,10 +5,12 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::{ArgMatches, Args};
-use dms_kafka_gateway::{Config, Error, ErrorCodeStyle, ErrorKind, Gateway, MemoryGatewayBuilder};
+use dms_kafka_gateway::{
+    Config, Error, ErrorCodeStyle, ErrorKind, Gateway, MemoryGatewayBuilder, Service,
+};
 
 use crate::exit::{Exit, Failure};
-use crate::interrupt::Interrupts;
+use crate::interrupt::{Hangups, Interrupts};
 use crate::output;
 use crate::settings::{Setting, Settings, is_typed};
 use crate::stdout;
@@ -46,6 +48,10 @@ pub(crate) struct ServeFlags {
     #[arg(long, value_name = "ID", help_heading = "Topics in memory")]
     instance_id: Option<String>,
 
+    /// Serve the control API too, on a free port of 127.0.0.1; with it, tests reset and change topics and faults
+    #[arg(long, help_heading = "Topics in memory")]
+    control: bool,
+
     /// Address to listen on, with port 0 for a free port; 127.0.0.1:0 if neither this nor the file sets it
     #[arg(long, env = LISTEN, hide_env_values = true, value_name = "ADDRESS")]
     listen: Option<String>,
@@ -82,7 +88,7 @@ impl Settings for Serve {
             })
         });
         let listen = listen.transpose()?;
-        let in_memory = ["topic", "project_id", "instance_id"];
+        let in_memory = ["topic", "project_id", "instance_id", "control"];
         let in_memory = in_memory.into_iter().find(|id| is_typed(matches, id));
         if let Some(id) = in_memory.filter(|_| is_typed(matches, "config")) {
             return Err(format!(
@@ -94,6 +100,11 @@ impl Settings for Serve {
         let config = Setting::find(flags.config, matches, "config", CONFIG)?
             .filter(|_| flags.topic.is_empty());
         if let Some(config) = config {
+            if flags.control {
+                return Err(format!(
+                    "--control cannot be used with {CONFIG}: set control_listen in the file"
+                ));
+            }
             return Ok(Self::File {
                 path: config.value.into(),
                 check_only: flags.check_config,
@@ -115,6 +126,9 @@ impl Settings for Serve {
         let mut gateway = Gateway::memory()
             .listen(listen)
             .integer_error_codes(flags.integer_error_codes);
+        if flags.control {
+            gateway = gateway.control();
+        }
         if let Some(project_id) = flags.project_id {
             gateway = gateway.project_id(project_id);
         }
@@ -167,10 +181,15 @@ pub(crate) async fn serve(arguments: Serve) -> Result<Exit, Failure> {
                 stdout::print(&format!("{} is valid\n", path.display()))?;
                 return Ok(Exit::Done);
             }
-            let interrupts = Interrupts::listen()?;
+            let mut interrupts = Interrupts::listen()?;
+            let hangups = Hangups::listen()?;
             let service = checked.start().await.map_err(start_failure)?;
             stdout::print(&output::json_line(&service.ready_line()))?;
-            Ok(run_until_interrupted(interrupts, service.shutdown()).await)
+            tokio::select! {
+                () = interrupts.next() => {}
+                () = reopen_audit_log(hangups, &service) => {}
+            }
+            Ok(shut_down(interrupts, service.shutdown()).await)
         }
         Serve::Memory { gateway, listen } => serve_memory(*gateway, listen).await,
     }
@@ -196,18 +215,26 @@ async fn serve_memory(
             )));
         }
     }
-    let interrupts = Interrupts::listen()?;
+    let mut interrupts = Interrupts::listen()?;
     let gateway = gateway.start().await.map_err(start_failure)?;
     stdout::print(&output::json_line(&gateway.ready_line()))?;
-    Ok(run_until_interrupted(interrupts, gateway.shutdown()).await)
+    interrupts.next().await;
+    Ok(shut_down(interrupts, gateway.shutdown()).await)
 }
 
-/// Serves until the first signal, then waits for the requests in flight or a second signal.
-async fn run_until_interrupted(
-    mut interrupts: Interrupts,
-    shutdown: impl Future<Output = ()>,
-) -> Exit {
-    interrupts.next().await;
+/// Never ends.
+async fn reopen_audit_log(mut hangups: Hangups, service: &Service) {
+    loop {
+        hangups.next().await;
+        if let Err(error) = service.reopen_audit_log() {
+            let error = crate::exit::chain(&error);
+            tracing::error!(error, "cannot open the audit log again");
+        }
+    }
+}
+
+/// Waits for the requests in flight or a second signal.
+async fn shut_down(mut interrupts: Interrupts, shutdown: impl Future<Output = ()>) -> Exit {
     tokio::select! {
         () = shutdown => Exit::Done,
         () = interrupts.next() => {

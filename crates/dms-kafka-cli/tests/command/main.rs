@@ -18,6 +18,7 @@ mod schema;
 mod serve;
 mod service;
 mod sign;
+mod signals;
 mod stopping;
 mod support;
 mod terminal;

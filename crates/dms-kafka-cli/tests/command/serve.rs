@@ -62,6 +62,8 @@ fn flags_override_variables_and_variables_override_the_file() {
     assert!(served.text("endpoint").starts_with("http://127.0.0.1:"));
     let from_file = serve(&with_config, &[]).ends_with(2);
     assert_stderr(&from_file, "192.0.2.1:1");
+    let control = serve("serve --control", &[("DMS_KAFKA_SERVE_CONFIG", &path)]).ends_with(2);
+    assert_stderr(&control, "control_listen");
     // Topics on the command line override a file in the environment.
     let in_memory = Served::ready(&mut serve(
         "serve --topic orders:1:1",
@@ -77,7 +79,7 @@ fn check_config_validates_without_serving() {
     let good = check().env("GATEWAY_SK", "SK").ends_with(0);
     assert_eq!(stdout(&good), format!("{path} is valid\n"));
     let no_secret = check().ends_with(2);
-    assert_stderr(&no_secret, "GATEWAY_SK");
+    assert_stderr(&no_secret, "secret_key in [[access_key]] number 1");
     fs::write(
         folder.path("gateway.toml"),
         CONFIG.replace("listen", "listens"),
@@ -94,6 +96,7 @@ fn invalid_flags_are_refused() {
         (2, "serve --check-config", "--config"),
         (5, "serve --config no/such/file", "no/such/file"),
         (2, "serve --config f --topic a:1:1", "--topic"),
+        (2, "serve --config f --control", "--control"),
         (
             2,
             "serve --listen 0.0.0.0:0 --topic orders:1:1",
@@ -102,6 +105,14 @@ fn invalid_flags_are_refused() {
     ] {
         assert_stderr(&dms_kafka(line).ends_with(code), word);
     }
+}
+
+#[test]
+fn the_control_api_has_an_address_of_its_own() {
+    let served = Served::ready(&mut dms_kafka("serve --topic orders:1:1 --control"));
+    let control = served.text("control_endpoint");
+    assert!(control.starts_with("http://127.0.0.1:"), "{control}");
+    assert_ne!(control, served.text("endpoint"));
 }
 
 /// The gateway waits for a client that does not finish its request.

@@ -8,7 +8,7 @@ use std::{
 };
 
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
     Backend, BackendError, BackendFuture, DeletedRecords, KafkaErrorCode, PartitionOffsets,
@@ -30,7 +30,7 @@ const INTERNAL_TOPICS: [&str; 3] = [
 const MAX_PARTITIONS: u32 = 1_000_000;
 
 /// A topic's `cleanup.policy`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub enum CleanupPolicy {
     /// `delete`, alone or with `compact`: records may be deleted.
     #[default]
@@ -62,6 +62,8 @@ pub struct TopicSettings {
 /// A deletion is checked in the order in which a Kafka broker checks it, with the same error codes.
 #[derive(Debug, Default)]
 pub(crate) struct MemoryBackend {
+    /// The topics that existed at the start.
+    initial: Vec<TopicSettings>,
     topics: Mutex<HashMap<String, Topic>>,
 }
 
@@ -72,19 +74,68 @@ struct Topic {
     partitions: Vec<PartitionOffsets>,
 }
 
+/// A topic of a cluster in memory, for the control API.
+#[derive(Debug, Serialize)]
+pub(crate) struct TopicState {
+    name: String,
+    cleanup_policy: CleanupPolicy,
+    partitions: Vec<PartitionState>,
+}
+
+/// A partition, under the names of the API.
+#[derive(Debug, Serialize)]
+pub(crate) struct PartitionState {
+    partition: i32,
+    start_offset: i64,
+    end_offset: i64,
+}
+
 impl MemoryBackend {
     pub(crate) fn with_topics(settings: &[TopicSettings]) -> Result<Self, Error> {
-        let mut topics = HashMap::new();
+        let backend = Self {
+            initial: settings.to_vec(),
+            topics: Mutex::default(),
+        };
         for settings in settings {
             let refuse = |rule| Error::invalid_setting("topic", &settings.name, rule);
-            let topic = Topic::new(settings).map_err(refuse)?;
-            if topics.insert(settings.name.clone(), topic).is_some() {
+            if backend.put(settings).map_err(refuse)?.1 {
                 return Err(refuse("the instance has two topics of this name"));
             }
         }
-        Ok(Self {
-            topics: Mutex::new(topics),
-        })
+        Ok(backend)
+    }
+
+    /// Returns to the topics that existed at the start, with their records.
+    pub(crate) fn reset(&self) {
+        // They were valid at the start.
+        let topic =
+            |settings: &TopicSettings| Some((settings.name.clone(), Topic::new(settings).ok()?));
+        *self.topics() = self.initial.iter().filter_map(topic).collect();
+    }
+
+    /// Creates a topic, or replaces the one of the same name. Returns it, and whether there was one. Fails with the rule of
+    /// [`TopicSettings`] that the settings break.
+    pub(crate) fn put(&self, settings: &TopicSettings) -> Result<(TopicState, bool), &'static str> {
+        let topic = Topic::new(settings)?;
+        let state = topic.state(&settings.name);
+        let replaced = self.topics().insert(settings.name.clone(), topic);
+        Ok((state, replaced.is_some()))
+    }
+
+    /// Returns whether there was such a topic.
+    pub(crate) fn remove(&self, topic: &str) -> bool {
+        self.topics().remove(topic).is_some()
+    }
+
+    /// Every topic, in the order of their names.
+    pub(crate) fn state(&self) -> Vec<TopicState> {
+        let topics = self.topics();
+        let mut states: Vec<_> = topics
+            .iter()
+            .map(|(name, topic)| topic.state(name))
+            .collect();
+        states.sort_by(|a, b| a.name.cmp(&b.name));
+        states
     }
 
     pub(crate) fn append(&self, topic: &str, partition: i32, records: u64) -> Option<i64> {
@@ -145,6 +196,16 @@ impl Backend for MemoryBackend {
     }
 }
 
+impl From<&PartitionOffsets> for PartitionState {
+    fn from(offsets: &PartitionOffsets) -> Self {
+        Self {
+            partition: offsets.partition,
+            start_offset: offsets.log_start_offset,
+            end_offset: offsets.high_watermark,
+        }
+    }
+}
+
 impl Topic {
     /// Fails with the rule of [`TopicSettings`] that the settings break.
     fn new(settings: &TopicSettings) -> Result<Self, &'static str> {
@@ -169,6 +230,14 @@ impl Topic {
             cleanup_policy: settings.cleanup_policy,
             partitions: partitions.collect(),
         })
+    }
+
+    fn state(&self, name: &str) -> TopicState {
+        TopicState {
+            name: name.to_owned(),
+            cleanup_policy: self.cleanup_policy,
+            partitions: self.partitions.iter().map(PartitionState::from).collect(),
+        }
     }
 
     fn partition(&mut self, partition: PartitionId) -> Option<&mut PartitionOffsets> {

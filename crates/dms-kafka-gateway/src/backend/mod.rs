@@ -1,6 +1,6 @@
 //! The topics behind an instance: in memory, or in a Kafka cluster.
 
-use std::{fmt, pin::Pin, time::Instant};
+use std::{any::Any, fmt, pin::Pin, time::Instant};
 
 use crate::deletion_target::{PartitionId, RecordsToDelete};
 
@@ -93,7 +93,7 @@ pub(crate) type BackendFuture<'a, T> =
     Pin<Box<dyn Future<Output = Result<T, BackendError>> + Send + 'a>>;
 
 /// One Kafka cluster, or a replacement with the same rules.
-pub(crate) trait Backend: fmt::Debug + Send + Sync + 'static {
+pub(crate) trait Backend: Any + fmt::Debug + Send + Sync {
     /// Deletes records, and returns one [`DeletedRecords`] for each row, in the order of the rows.
     ///
     /// No partition occurs twice in `rows`. A row that fails does not affect the others. Rows undecided at `deadline`

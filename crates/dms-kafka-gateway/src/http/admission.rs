@@ -1,16 +1,17 @@
 //! The checks of a request before its operation runs.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     body::{Body, HttpBody as _},
-    extract::{ConnectInfo, FromRequestParts as _, Path, Request},
+    extract::{FromRequestParts as _, Path, Request},
+    http::{header, request::Parts},
 };
 use http_body_util::BodyExt as _;
 use tokio::{sync::OwnedSemaphorePermit, time::timeout};
 use tracing::Span;
 
-use super::envelope::RequestId;
+use super::envelope::{RequestId, peer};
 use crate::{
     app::App,
     audit::AuditContext,
@@ -47,14 +48,14 @@ pub(super) async fn admit(
     let path = Path::<TopicPath>::from_request_parts(&mut parts, &()).await;
     let Path(path) = path
         .map_err(|_| Refusal::invalid_parameter("path", "it is not valid percent-encoded UTF-8"))?;
-    let count_failure = |_: &Refusal| {
-        app.metrics.authentication_failures.inc();
-    };
+    let not_authenticated = |refusal: &Refusal| note_not_authenticated(app, &parts, refusal);
     let claim = app.access.claim(&parts.headers);
-    let claim = claim.inspect_err(count_failure)?;
+    let claim = claim.inspect_err(not_authenticated)?;
     let body = timeout(app.limits.body_timeout, read(app, body, limit)).await;
     let (body, memory) = body.unwrap_or_else(|_| Err(Refusal::BODY_TOO_SLOW.closing()))?;
-    let caller = claim.confirm(&parts, &body).inspect_err(count_failure)?;
+    let caller = claim
+        .confirm(&parts, &body)
+        .inspect_err(not_authenticated)?;
     // After reading the body: a client that sends it slowly does not use up the concurrency limit.
     let permit = app.permit()?;
     Span::current().record("caller", &*caller.name);
@@ -66,11 +67,10 @@ pub(super) async fn admit(
     let fault = app.faults.pick(operation, &path.topic, &parts.headers)?;
     let request_id = parts.extensions.get::<RequestId>();
     let RequestId(request_id) = request_id.cloned().ok_or(Refusal::INTERNAL)?;
-    let client = parts.extensions.get::<ConnectInfo<SocketAddr>>();
     let context = AuditContext {
         request_id,
         caller: caller.name.clone(),
-        client: client.map(|client| client.0),
+        client: peer(&parts.extensions),
         path,
     };
     Ok(Call {
@@ -81,6 +81,25 @@ pub(super) async fn admit(
         permit,
         _memory: memory,
     })
+}
+
+/// Counts and logs a request whose sender is not authenticated.
+fn note_not_authenticated(app: &App, head: &Parts, refusal: &Refusal) {
+    app.metrics.authentication_failures.inc();
+    let request_id = head.extensions.get::<RequestId>();
+    let request_id = request_id.map_or("", |RequestId(id)| id);
+    let authorization = head.headers.get(header::AUTHORIZATION);
+    let authorization = authorization.map(|value| String::from_utf8_lossy(value.as_bytes()));
+    let access_key = authorization.as_deref().and_then(claimed_access_key);
+    let peer = peer(&head.extensions);
+    app.authentication_log
+        .warn(request_id, peer, access_key, refusal);
+}
+
+/// The access key in an `Authorization` header, which may be invalid.
+fn claimed_access_key(authorization: &str) -> Option<&str> {
+    let (_, access_key) = authorization.split_once("Access=")?;
+    access_key.split([',', ' ']).next()
 }
 
 /// The body, and its share of the memory for bodies.

@@ -1,18 +1,19 @@
 //! What all operations share: a request id, limits for the head, metrics and a log line.
 
 use std::{
+    net::SocketAddr,
     sync::{Arc, atomic::Ordering},
     time::Instant,
 };
 
 use axum::{
     body::Body,
-    extract::{MatchedPath, Request, State},
-    http::{HeaderValue, header},
+    extract::{ConnectInfo, MatchedPath, Request, State},
+    http::{Extensions, HeaderValue, header},
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
-use huaweicloud_auth::signing::X_REQUEST_ID;
+use huaweicloud_auth::{signing::X_REQUEST_ID, text};
 use tracing::{Instrument as _, Span, field};
 use uuid::Uuid;
 
@@ -25,6 +26,9 @@ use crate::{
 
 /// The status that is counted when the client closed the connection before the response.
 const CLIENT_CLOSED_REQUEST: u16 = 499;
+
+/// The most characters of a path in logs.
+const MAX_PATH: usize = 1000;
 
 /// Identifies a request in responses, logs and the audit log.
 #[derive(Clone, Debug)]
@@ -41,7 +45,8 @@ pub(super) async fn envelope(
         "request",
         request_id,
         method = %request.method(),
-        path = request.uri().path(),
+        path = &*text::sanitize(request.uri().path(), &[], MAX_PATH),
+        peer = peer(request.extensions()).map(field::display),
         caller = field::Empty,
     );
     let operation = operation(request.extensions().get::<MatchedPath>());
@@ -73,6 +78,12 @@ pub(super) async fn envelope(
     observation.status = response.status().as_u16();
     observation.error_code = refusal.map(|refusal| refusal.code);
     response
+}
+
+/// The address that the request came from.
+pub(super) fn peer(extensions: &Extensions) -> Option<SocketAddr> {
+    let peer = extensions.get::<ConnectInfo<SocketAddr>>();
+    peer.map(|ConnectInfo(address)| *address)
 }
 
 /// The operation at a path in metrics and logs.

@@ -1,10 +1,6 @@
 //! The operations of the API, and the endpoints for the gateway's operator.
 
-use std::{
-    ops::RangeInclusive,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{ops::RangeInclusive, sync::Arc, time::Instant};
 
 use axum::{
     Json, Router,
@@ -15,6 +11,7 @@ use axum::{
     routing::{delete, get, post},
 };
 use serde::Deserialize;
+use tracing::Instrument as _;
 
 use self::{admission::admit, envelope::envelope};
 use crate::{
@@ -29,15 +26,13 @@ use crate::{
 };
 
 mod admission;
+pub(crate) mod control;
 mod envelope;
 
 /// The limits of a listing's query parameters are the vendor's, where it states them.
 const OFFSETS: RangeInclusive<usize> = 0..=10_000;
 const LIMITS: RangeInclusive<usize> = 1..=50;
 const DEFAULT_LIMIT: usize = 10;
-
-/// How long `/readyz` waits for a cluster.
-const READY_TIMEOUT: Duration = Duration::from_secs(5);
 
 const OPENAPI: &str = include_str!("../openapi.yaml");
 
@@ -130,15 +125,13 @@ async fn readyz(State(app): State<Arc<App>>) -> Result<&'static str, Refusal> {
     if app.is_draining() {
         return Err(Refusal::SHUTTING_DOWN);
     }
-    let not_ready = app.not_ready(Instant::now() + READY_TIMEOUT).await;
-    for (instance, error) in &not_ready {
-        tracing::warn!(instance, %error, "not ready");
+    // In a separate task, which is not dropped with the connection: each new request would ask the clusters again.
+    let asked = tokio::spawn(async move { app.is_ready().await }.in_current_span());
+    match asked.await {
+        Ok(true) => Ok("ready\n"),
+        Ok(false) => Err(Refusal::NOT_READY),
+        Err(_) => Err(Refusal::INTERNAL),
     }
-    if not_ready.is_empty() {
-        return Ok("ready\n");
-    }
-    let instances: Vec<&str> = not_ready.iter().map(|(instance, _)| *instance).collect();
-    Err(Refusal::NOT_READY.with(instances.join(", ")))
 }
 
 async fn metrics(State(app): State<Arc<App>>) -> Result<impl IntoResponse, Refusal> {

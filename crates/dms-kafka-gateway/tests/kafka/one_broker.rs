@@ -29,7 +29,7 @@ async fn a_gateway_starts_before_its_cluster_and_reports_that_it_is_not_ready() 
         let started = Instant::now();
         let ready = ready(service).await;
         ready.assert_refused(503, "DMS.111501025");
-        assert!(ready.error_msg().contains(INSTANCE), "{ready:?}");
+        assert!(!ready.error_msg().contains(INSTANCE), "{ready:?}");
         let elapsed = started.elapsed();
         assert!(elapsed < Duration::from_secs(8), "{elapsed:?}");
         println!("/readyz without the broker: 503, {}", ready.error_msg());

@@ -13,8 +13,8 @@ fn example() -> String {
 
 fn environment(name: &str) -> Option<String> {
     match name {
-        "UNSET" => None,
-        "EMPTY" => Some(String::new()),
+        _ if name.starts_with("UNSET") => None,
+        _ if name.starts_with("EMPTY") => Some(String::new()),
         _ => Some(name.to_lowercase()),
     }
 }

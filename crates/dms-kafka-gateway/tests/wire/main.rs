@@ -14,6 +14,7 @@ mod access;
 mod audit;
 mod config;
 mod connections;
+mod control;
 mod delete_records;
 mod delete_requests;
 mod deletion_table;

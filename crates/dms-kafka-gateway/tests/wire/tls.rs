@@ -94,7 +94,7 @@ fn invalid_certificate_and_key_files() {
     let (cert, key) = (&*path(&folder, "cert.pem"), &*path(&folder, "key.pem"));
     for (cert, key, says) in [
         ("no-such-file", key, "certificate_chain_file"),
-        (cert, "no-such-file", "private_key_file"),
+        (cert, "hidden", "private_key_file"),
         (cert, cert, "private_key_file"),
         (cert, &path(&other, "key.pem"), "certificate_chain_file"),
     ] {
@@ -102,5 +102,7 @@ fn invalid_certificate_and_key_files() {
         assert_eq!(error.kind(), ErrorKind::InvalidSetting);
         let error = error.to_string();
         assert!(error.contains(says), "{says:?} is not in {error}");
+        // A key instead of the name of its file.
+        assert!(!error.contains("hidden"), "{error}");
     }
 }

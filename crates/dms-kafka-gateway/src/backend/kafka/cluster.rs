@@ -8,6 +8,7 @@ use std::{
 };
 
 use futures_util::future::join_all;
+use huaweicloud_auth::text;
 use rdkafka::{
     ClientConfig, ClientContext, Offset, TopicPartitionList,
     admin::AdminClient,
@@ -284,6 +285,9 @@ fn write_log(reader: &Arc<Reader>) -> std::io::Result<()> {
         .map(drop)
 }
 
+/// The most characters of a message of librdkafka in the log.
+const MAX_LOG_MESSAGE: usize = 2000;
+
 /// Writes librdkafka's log lines about one instance's cluster to the gateway's log.
 struct LogContext {
     instance: String,
@@ -292,6 +296,8 @@ struct LogContext {
 impl ClientContext for LogContext {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         let instance = &*self.instance;
+        // It may quote a broker.
+        let message = &*text::sanitize(message, &[], MAX_LOG_MESSAGE);
         match level {
             RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info => {
                 tracing::info!(instance, facility, message, "librdkafka");
@@ -305,6 +311,7 @@ impl ClientContext for LogContext {
 
     fn error(&self, error: KafkaError, reason: &str) {
         // librdkafka also logs it, through `log`.
+        let reason = &*text::sanitize(reason, &[], MAX_LOG_MESSAGE);
         tracing::debug!(instance = &*self.instance, %error, reason, "librdkafka");
     }
 }

@@ -1,0 +1,67 @@
+//! Warnings about requests whose sender is not authenticated.
+
+use std::{
+    net::SocketAddr,
+    num::NonZeroU32,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use huaweicloud_auth::text;
+
+use crate::{
+    protection::{RateLimit, RateLimiter},
+    refusal::Refusal,
+};
+
+/// Anyone can send such requests, so only this many lines are written: a burst, then one per second.
+const LINES: RateLimit = RateLimit {
+    requests_per_second: NonZeroU32::MIN,
+    burst: NonZeroU32::new(20).unwrap(),
+};
+/// The most characters of the access key that a request claims.
+const MAX_ACCESS_KEY: usize = 100;
+/// The most characters of a reason, which may quote the name of a header.
+const MAX_REASON: usize = 300;
+
+#[derive(Debug)]
+pub(crate) struct AuthenticationLog {
+    limiter: RateLimiter,
+    /// Requests without a line since the last line.
+    omitted: AtomicU64,
+}
+
+impl AuthenticationLog {
+    pub(crate) fn new() -> Self {
+        Self {
+            limiter: RateLimiter::new(LINES),
+            omitted: AtomicU64::new(0),
+        }
+    }
+
+    /// Says who failed, with which access key, and why.
+    pub(crate) fn warn(
+        &self,
+        request_id: &str,
+        peer: Option<SocketAddr>,
+        access_key: Option<&str>,
+        refusal: &Refusal,
+    ) {
+        if self.limiter.check().is_err() {
+            self.omitted.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        // This one quotes the request.
+        let quotes = refusal.kind == Refusal::WRONG_SIGNATURE.kind;
+        let reason = (!quotes).then(|| text::sanitize(&refusal.message, &[], MAX_REASON));
+        let access_key = access_key.map(|key| text::sanitize(key, &[], MAX_ACCESS_KEY));
+        tracing::warn!(
+            request_id,
+            peer = peer.map(tracing::field::display),
+            access_key = access_key.as_deref(),
+            kind = refusal.kind,
+            reason = reason.as_deref(),
+            omitted = self.omitted.swap(0, Ordering::Relaxed),
+            "authentication failed"
+        );
+    }
+}

@@ -1,0 +1,286 @@
+//! The control API: changes topics in memory and faults while the gateway runs, for tests in any language.
+//!
+//! It has its own listener on a loopback address. Its requests need no signature.
+
+use std::{any::Any, net::IpAddr, sync::Arc};
+
+use axum::{
+    Json, Router,
+    body::to_bytes,
+    extract::{FromRequest, FromRequestParts, Path, Query, Request, State},
+    http::{
+        HeaderMap, HeaderName, HeaderValue, StatusCode, header, request::Parts, uri::Authority,
+    },
+    middleware::{self, Next},
+    response::Response,
+    routing::{get, post, put},
+};
+use huaweicloud_auth::text;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use super::envelope::envelope;
+use crate::{
+    app::{App, Instance},
+    backend::memory::{CleanupPolicy, MemoryBackend, PartitionState, TopicSettings, TopicState},
+    faults::FaultRule,
+    refusal::Refusal,
+    wire::Object,
+};
+
+/// The most bytes of a request body.
+const MAX_BODY: usize = 64 * 1024;
+/// The most characters of a message of the JSON reader, which may quote the body.
+const MAX_EXPLANATION: usize = 300;
+
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+pub(crate) fn router(app: Arc<App>) -> Router {
+    Router::new()
+        .route("/control/state", get(state))
+        .route("/control/reset", post(reset))
+        .route(
+            "/control/topics/{topic}",
+            put(put_topic).delete(delete_topic),
+        )
+        .route(
+            "/control/topics/{topic}/partitions/{partition}/records",
+            post(append_records),
+        )
+        .route("/control/faults", post(add_fault).delete(clear_faults))
+        .fallback(async || Refusal::UNKNOWN_PATH)
+        .method_not_allowed_fallback(async || Refusal::METHOD_NOT_ALLOWED)
+        .layer(middleware::from_fn(check_source))
+        .layer(middleware::from_fn_with_state(app.clone(), envelope))
+        .with_state(app)
+}
+
+/// Every instance with its topics, and the number of rules for faults.
+async fn state(State(app): State<Arc<App>>) -> Result<Json<ControlState>, Refusal> {
+    let instances = app.instances.iter().map(|instance| {
+        Ok(InstanceState {
+            project_id: instance.project_id.clone(),
+            instance_id: instance.id.clone(),
+            topics: memory(instance)?.state(),
+        })
+    });
+    Ok(Json(ControlState {
+        instances: instances.collect::<Result<_, Refusal>>()?,
+        fault_rules: app.faults.count(),
+    }))
+}
+
+#[derive(Serialize)]
+struct ControlState {
+    instances: Vec<InstanceState>,
+    fault_rules: usize,
+}
+
+#[derive(Serialize)]
+struct InstanceState {
+    project_id: String,
+    instance_id: String,
+    topics: Vec<TopicState>,
+}
+
+/// Returns to the topics, records and faults of the start.
+async fn reset(State(app): State<Arc<App>>, _: JsonBody<Empty>) -> Result<StatusCode, Refusal> {
+    for instance in &app.instances {
+        memory(instance)?.reset();
+    }
+    app.faults.reset();
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Empty {}
+
+/// Creates a topic, or replaces the one of the same name.
+async fn put_topic(
+    State(app): State<Arc<App>>,
+    InPath(name): InPath<String>,
+    of: InstanceId,
+    JsonBody(topic): JsonBody<NewTopic>,
+) -> Result<(StatusCode, Json<TopicState>), Refusal> {
+    let topic = TopicSettings {
+        name,
+        partitions: topic.partitions,
+        records: topic.records,
+        cleanup_policy: topic.cleanup_policy,
+    };
+    let put = of.backend(&app)?.put(&topic);
+    let (state, replaced) = put.map_err(|rule| Refusal::invalid_parameter("topic", rule))?;
+    let status = if replaced {
+        StatusCode::OK
+    } else {
+        StatusCode::CREATED
+    };
+    Ok((status, Json(state)))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewTopic {
+    partitions: u32,
+    #[serde(default)]
+    records: u64,
+    #[serde(default)]
+    cleanup_policy: CleanupPolicy,
+}
+
+async fn delete_topic(
+    State(app): State<Arc<App>>,
+    InPath(name): InPath<String>,
+    of: InstanceId,
+) -> Result<StatusCode, Refusal> {
+    if of.backend(&app)?.remove(&name) {
+        return Ok(StatusCode::NO_CONTENT);
+    }
+    Err(Refusal::INVALID_TOPIC)
+}
+
+/// Appends records to a partition like a producer.
+async fn append_records(
+    State(app): State<Arc<App>>,
+    InPath((topic, partition)): InPath<(String, i32)>,
+    of: InstanceId,
+    JsonBody(body): JsonBody<NewRecords>,
+) -> Result<Json<PartitionState>, Refusal> {
+    let backend = of.backend(&app)?;
+    let appended = backend.append(&topic, partition, body.records);
+    let offsets = appended.and_then(|_| backend.partition(&topic, partition));
+    let rule = "the instance has no such topic or partition";
+    let offsets = offsets.ok_or_else(|| Refusal::invalid_parameter("partition", rule))?;
+    Ok(Json(PartitionState::from(&offsets)))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewRecords {
+    records: u64,
+}
+
+/// Adds a rule for faults, in the notation of a configuration, after those that exist.
+async fn add_fault(
+    State(app): State<Arc<App>>,
+    JsonBody(rule): JsonBody<FaultRule>,
+) -> (StatusCode, Json<FaultRules>) {
+    let fault_rules = app.faults.add(rule);
+    (StatusCode::CREATED, Json(FaultRules { fault_rules }))
+}
+
+#[derive(Serialize)]
+struct FaultRules {
+    fault_rules: usize,
+}
+
+async fn clear_faults(State(app): State<Arc<App>>) -> StatusCode {
+    app.faults.clear();
+    StatusCode::NO_CONTENT
+}
+
+fn memory(instance: &Instance) -> Result<&MemoryBackend, Refusal> {
+    let backend: &dyn Any = &*instance.backend;
+    // A gateway with another backend does not start with a control API.
+    backend.downcast_ref().ok_or(Refusal::INTERNAL)
+}
+
+/// The query parameter `instance`; the first instance if it is absent.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct InstanceId {
+    instance: Option<String>,
+}
+
+impl InstanceId {
+    fn backend<'a>(&self, app: &'a App) -> Result<&'a MemoryBackend, Refusal> {
+        let is_it =
+            |instance: &&Instance| self.instance.as_ref().is_none_or(|id| instance.id == *id);
+        let instance = app.instances.iter().find(is_it);
+        memory(instance.ok_or(Refusal::UNKNOWN_INSTANCE)?)
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for InstanceId {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(head: &mut Parts, _: &S) -> Result<Self, Refusal> {
+        let rule = "the only one is instance, and it may be given once";
+        let query = Query::try_from_uri(&head.uri);
+        let Query(id) = query.map_err(|_| Refusal::invalid_parameter("query", rule))?;
+        Ok(id)
+    }
+}
+
+/// The parameters of a path.
+struct InPath<T>(T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for InPath<T> {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(head: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let rule = "a topic is text in UTF-8, and a partition is a number";
+        let path = Path::from_request_parts(head, state).await;
+        let Path(parameters) = path.map_err(|_| Refusal::invalid_parameter("path", rule))?;
+        Ok(Self(parameters))
+    }
+}
+
+/// A JSON object that was sent as `application/json`.
+struct JsonBody<T>(T);
+
+impl<S: Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Refusal> {
+        // Without asking the gateway first, a web page can send only other types.
+        if !is_json(request.headers()) {
+            return Err(Refusal::UNSUPPORTED_MEDIA_TYPE);
+        }
+        let body = to_bytes(request.into_body(), MAX_BODY).await;
+        let body = body.map_err(|_| Refusal::BODY_TOO_LARGE.with(MAX_BODY).closing())?;
+        let body: &[u8] = if body.is_empty() { b"{}" } else { &body };
+        let parsed = serde_json::from_slice(body).map_err(|error| {
+            let error = error.to_string();
+            Refusal::MALFORMED_BODY.with(text::sanitize(&error, &[], MAX_EXPLANATION))
+        });
+        let Object(body) = parsed?;
+        Ok(Self(body))
+    }
+}
+
+/// Refuses what a browser may send for a web page. A page can send requests to this machine, and its host name can resolve to
+/// a loopback address.
+async fn check_source(request: Request, next: Next) -> Result<Response, Refusal> {
+    let headers = request.headers();
+    let own_site = |site: &HeaderValue| site == "none" || site == "same-origin";
+    if headers.get(header::HOST).is_some_and(is_loopback)
+        && !headers.contains_key(header::ORIGIN)
+        && headers.get_all(SEC_FETCH_SITE).iter().all(own_site)
+    {
+        return Ok(next.run(request).await);
+    }
+    Err(Refusal::FOREIGN_SOURCE)
+}
+
+/// Whether a `Host` header names this machine.
+fn is_loopback(host: &HeaderValue) -> bool {
+    let Ok(authority) = Authority::try_from(host.as_bytes()) else {
+        return false;
+    };
+    let host = authority.host();
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost")
+        || address
+            .parse()
+            .is_ok_and(|address: IpAddr| address.to_canonical().is_loopback())
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let media_type = headers.get(header::CONTENT_TYPE);
+    let media_type = media_type
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    let essence = media_type.split(';').next().unwrap_or_default();
+    essence.trim().eq_ignore_ascii_case("application/json")
+}
