@@ -22,6 +22,33 @@ pub(crate) enum Exit {
     Interrupted = 130,
 }
 
+/// Each code with its meaning, in lines for the help. The READMEs repeat this table, and a test compares them.
+pub(crate) const CODES: [(Exit, &str); 7] = [
+    (Exit::Done, "all partitions succeeded"),
+    (
+        Exit::SomeFailed,
+        "some partitions failed; of sign: the compared signature is wrong",
+    ),
+    (
+        Exit::Usage,
+        "invalid flags or input, missing or invalid credentials, not confirmed: nothing was deleted",
+    ),
+    (
+        Exit::NotApplied,
+        "a request failed, and that request deleted nothing",
+    ),
+    (
+        Exit::Unknown,
+        "the outcome is unknown: records may or may not have been deleted",
+    ),
+    (
+        Exit::InputOutput,
+        "a file that a flag, a configuration file or HUAWEICLOUD_SDK_REGIONS_FILE names, standard\n\
+         input or standard output failed; the message says what was deleted",
+    ),
+    (Exit::Interrupted, "interrupted"),
+];
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit as u8)

@@ -6,6 +6,7 @@
 
 mod delete;
 mod delete_refused;
+mod exit_codes;
 mod golden;
 mod https;
 mod journal;
