@@ -15,7 +15,7 @@ use crate::settings::Resolved;
     name = "dms-kafka",
     version,
     arg_required_else_help = true,
-    disable_help_subcommand = true, after_help = FIRST_STEPS
+    after_help = FIRST_STEPS
 )]
 pub(crate) struct Arguments {
     #[command(subcommand)]

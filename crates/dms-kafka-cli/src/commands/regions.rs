@@ -12,7 +12,7 @@ use crate::stdout;
 #[derive(Debug, Args)]
 pub(crate) struct Regions {
     /// Output format
-    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Table)]
+    #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = Format::Table)]
     pub(crate) output: Format,
 }
 
@@ -21,9 +21,7 @@ pub(crate) fn regions(arguments: &Regions) -> Result<Exit, Failure> {
     let resolver = EndpointResolver::new(Environment::from_process());
     let mut regions = Vec::new();
     for region in Region::KNOWN {
-        let endpoints = resolver.endpoints("kafka", region).map_err(|error| {
-            service::unreadable_regions_file().unwrap_or_else(|| Failure::usage(error))
-        })?;
+        let endpoints = service::endpoints(&resolver, region, region.id())?;
         regions.push((region, endpoints));
     }
     let text = match arguments.output {
