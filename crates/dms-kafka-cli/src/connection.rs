@@ -1,23 +1,43 @@
-//! Explains why a TLS connection failed.
+//! Explains why a connection failed.
 
 use std::error::Error;
 use std::io;
 use std::iter;
 
+use dms_kafka::ErrorKind;
 use rustls::CertificateError;
 
-/// What to do about a failed TLS handshake. `None` for any other error.
+/// The variables that set a proxy.
+const PROXIES: [&str; 6] = [
+    "HTTPS_PROXY",
+    "https_proxy",
+    "HTTP_PROXY",
+    "http_proxy",
+    "ALL_PROXY",
+    "all_proxy",
+];
+
+/// What to do about a failed TLS handshake or proxy. `None` for any other error.
 pub(crate) fn advice(error: &dms_kafka::Error) -> Option<&'static str> {
     let first: Option<&(dyn Error + 'static)> = error.source();
     let mut causes = iter::successors(first, |&cause| inner(cause));
-    let tls = causes.find_map(|cause| cause.downcast_ref::<rustls::Error>())?;
-    match tls {
-        rustls::Error::InvalidMessage(_) => Some(
+    match causes.find_map(|cause| cause.downcast_ref::<rustls::Error>()) {
+        Some(rustls::Error::InvalidMessage(_)) => Some(
             "the server did not reply with TLS: check the port, or use http:// if the service has no TLS",
         ),
-        rustls::Error::InvalidCertificate(certificate) => Some(advice_on_certificate(certificate)),
-        _ => None,
+        Some(rustls::Error::InvalidCertificate(certificate)) => {
+            Some(advice_on_certificate(certificate))
+        }
+        Some(_) => None,
+        None => (error.kind() == ErrorKind::Connect && has_proxy()).then_some(
+            "a variable such as HTTPS_PROXY sets a proxy for hosts other than loopback: check that it can be reached",
+        ),
     }
+}
+
+fn has_proxy() -> bool {
+    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    PROXIES.into_iter().any(is_set)
 }
 
 fn advice_on_certificate(error: &CertificateError) -> &'static str {

@@ -1,7 +1,7 @@
 //! Writes to standard error, above the progress bar. Unlike `eprintln!`, it does not panic if standard error is closed.
 
 use std::io::{self, IsTerminal as _, Write};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anstream::adapter::strip_str;
@@ -16,7 +16,11 @@ const SPINNER_TICK: Duration = Duration::from_millis(100);
 
 /// Text is written above this bar from now on.
 pub(crate) fn set_progress_bar(bar: &ProgressBar) {
-    *BAR.lock().unwrap_or_else(PoisonError::into_inner) = Some(bar.clone());
+    *bar_on_screen() = Some(bar.clone());
+}
+
+fn bar_on_screen() -> MutexGuard<'static, Option<ProgressBar>> {
+    BAR.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Whether colours are shown: on a terminal, unless `NO_COLOR` is set.
@@ -59,6 +63,7 @@ impl Spinner {
 impl Drop for Spinner {
     fn drop(&mut self) {
         self.0.finish_and_clear();
+        *bar_on_screen() = None;
     }
 }
 
@@ -92,7 +97,7 @@ pub(crate) fn warn(text: &str, json: bool) {
 }
 
 pub(crate) fn with_bar_hidden<T>(work: impl FnOnce() -> T) -> T {
-    let bar = BAR.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let bar = bar_on_screen().clone();
     match bar {
         Some(bar) => bar.suspend(work),
         None => work(),

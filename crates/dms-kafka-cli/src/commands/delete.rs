@@ -170,7 +170,7 @@ fn preview(
     let mut table = output::table(&output::PREVIEW_COLUMNS);
     let mut styles = Vec::new();
     let mut warnings = String::new();
-    let (mut deleted, mut records) = (0, 0);
+    let (mut deleted, mut records, mut emptied) = (0, 0, 0);
     for &(partition, target) in targets {
         let held = before.and_then(|before| before.get(&partition));
         table.add_row(output::preview_cells(partition, target, held));
@@ -178,6 +178,7 @@ fn preview(
         if let Some(held) = held {
             deleted = i64::saturating_add(deleted, output::records_below(held, target));
             records = i64::saturating_add(records, held.records());
+            emptied += u32::from(output::empties(Some(held), target));
         }
         let warning = match (target, held) {
             (_, None) if before.is_some() => format!("topic {topic} has no partition {partition}"),
@@ -194,7 +195,7 @@ fn preview(
     let table = output::preview_lines(&table, styles.into_iter());
     let total = match before {
         Some(_) => format!(
-            "Total: {} of {} records in {} partitions\n",
+            "Total: {} of {} records; partitions: {}; emptied partitions: {emptied}\n",
             number(Some(deleted)),
             number(Some(records)),
             targets.len()

@@ -1,5 +1,7 @@
 //! `dms-kafka regions`.
 
+use std::iter;
+
 use clap::Args;
 use dms_kafka::auth::{EndpointResolver, Environment, Region};
 use serde_json::{Value, json};
@@ -24,22 +26,21 @@ pub(crate) fn regions(arguments: &Regions) -> Result<Exit, Failure> {
         let endpoints = service::endpoints(&resolver, region, region.id())?;
         regions.push((region, endpoints));
     }
-    let text = match arguments.output {
+    match arguments.output {
         Format::Table => {
             let mut table = output::table(&["region", "endpoint"]);
             for (region, endpoints) in &regions {
                 table.add_row([region.id(), &endpoints.join(", ")]);
             }
-            output::lines(&table)
+            stdout::print_coloured(&output::coloured_lines(&table, iter::empty()))?;
         }
         Format::Json => {
             let listed: Vec<Value> = regions
                 .iter()
                 .map(|(region, endpoints)| json!({"region": region.id(), "endpoints": endpoints}))
                 .collect();
-            format!("{}\n", json!({"regions": listed}))
+            stdout::print(&format!("{}\n", json!({"regions": listed})))?;
         }
-    };
-    stdout::print(&text)?;
+    }
     Ok(Exit::Done)
 }

@@ -16,6 +16,7 @@ use serde::Serialize;
 use crate::credentials;
 use crate::exit::{Exit, Failure};
 use crate::output::{self, Format};
+use crate::stderr;
 use crate::stdout;
 
 #[derive(Debug, Args)]
@@ -71,8 +72,8 @@ pub(crate) async fn sign(arguments: Sign) -> Result<Exit, Failure> {
             "--compare needs the X-Sdk-Date of the request: add it with --date",
         ));
     }
-    let found = credentials::provider()
-        .provide_credentials()
+    let provider = credentials::provider();
+    let found = stderr::show_wait("waiting for credentials", provider.provide_credentials())
         .await
         .map_err(|error| Failure::credentials(&error))?;
     credentials::log_source(&found);

@@ -48,6 +48,18 @@ fn a_failed_connection_names_the_address_in_text_and_json() {
     }
 }
 
+/// The variable contains a password.
+#[test]
+fn a_proxy_that_cannot_be_reached_is_named_by_its_variable() {
+    let proxy = endpoint_of_nothing().replace("://", "://user:the-password@");
+    let output = at("https://192.0.2.1", DELETE)
+        .env("HTTPS_PROXY", proxy)
+        .ends_with(3);
+    assert_stderr(&output, "HTTPS_PROXY sets a proxy");
+    let printed = stderr(&output);
+    assert!(!printed.contains("the-password"), "{printed}");
+}
+
 #[test]
 fn a_failed_handshake_is_explained_in_one_line() {
     let plain = Served::start();

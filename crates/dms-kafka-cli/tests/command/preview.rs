@@ -262,7 +262,9 @@ mod at_a_terminal {
         assert_eq!(red.count(), 1, "{shown:?}");
         assert!(shown.contains("before 400,000"), "{shown}");
         assert!(
-            shown.contains("Total: 1,634,567 of 2,469,134 records in 2 partitions"),
+            shown.contains(
+                "Total: 1,634,567 of 2,469,134 records; partitions: 2; emptied partitions: 1"
+            ),
             "{shown}"
         );
     }
