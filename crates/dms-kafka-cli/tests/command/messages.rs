@@ -187,7 +187,7 @@ fn an_invalid_address_in_a_configuration_has_an_example() {
     let output = dms_kafka(&format!("serve --config {path}")).ends_with(2);
     assert_stderr(
         &output,
-        "\"8080\" is not an IP address and port, such as 127.0.0.1:8080",
+        "line 1: expected an IP address and port, such as 127.0.0.1:8080",
     );
 }
 
