@@ -17,8 +17,11 @@ const PROXIES: [&str; 6] = [
     "all_proxy",
 ];
 
-/// What to do about a failed TLS handshake or proxy. `None` for any other error.
+/// What to do about a connection that was not established. `None` if that is not why the call failed.
 pub(crate) fn advice(error: &dms_kafka::Error) -> Option<&'static str> {
+    let (ErrorKind::Connect | ErrorKind::Credentials | ErrorKind::ProjectId) = error.kind() else {
+        return None;
+    };
     let first: Option<&(dyn Error + 'static)> = error.source();
     let mut causes = iter::successors(first, |&cause| inner(cause));
     match causes.find_map(|cause| cause.downcast_ref::<rustls::Error>()) {

@@ -369,14 +369,15 @@ fn may_still_delete(error: &Error) -> bool {
             _,
         )
         | (_, Some(400)) => false,
-        // An unknown instance has a code too. Codes without a known prefix have none.
+        // An unknown instance has another code. Some gateways write APIG. instead of APIGW.
         (_, Some(404)) => error.code().is_none_or(|code| {
+            let code = code.replace("APIG.", "APIGW.");
             [
                 codes::URL_NOT_FOUND,
                 codes::ENDPOINT_NOT_FOUND,
                 codes::API_NOT_FOUND,
             ]
-            .contains(&code)
+            .contains(&code.as_str())
         }),
         _ => true,
     }

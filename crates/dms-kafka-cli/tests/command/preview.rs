@@ -33,6 +33,10 @@ const NO_SUCH_API: Response = (
     404,
     r#"{"error_code":"APIGW.0101","error_msg":"no such API"}"#,
 );
+const NO_SUCH_API_APIG: Response = (
+    404,
+    r#"{"error_code":"APIG.0101","error_msg":"no such API"}"#,
+);
 const NO_SUCH_METHOD: Response = (405, "");
 const BROKEN: Response = (500, "");
 const INVALID: Response = (200, "[]");
@@ -122,6 +126,13 @@ fn without_a_preview_only_yes_with_absolute_offsets_deletes() {
         (
             "--partition 0:1",
             NO_SUCH_API,
+            0,
+            true,
+            "warning: there is no preview: no such API",
+        ),
+        (
+            "--partition 0:1",
+            NO_SUCH_API_APIG,
             0,
             true,
             "warning: there is no preview: no such API",
