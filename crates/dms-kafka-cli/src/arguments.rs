@@ -4,8 +4,8 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{Completions, Delete, Man, Purge, Regions, Serve, Sign};
 use crate::help::{
-    COMPLETIONS_EXAMPLES, DELETE_EXAMPLES, ENVIRONMENT, EXIT_CODES, FIRST_STEPS, MAN_EXAMPLES,
-    PURGE_EXAMPLES, SERVE_EXAMPLES, SIGN_EXAMPLES,
+    COMPLETIONS_EXAMPLES, DELETE_EXAMPLES, ENVIRONMENT, FIRST_STEPS, MAN_EXAMPLES, PURGE_EXAMPLES,
+    SERVE_EXAMPLES, SIGN_EXAMPLES, exit_codes,
 };
 use crate::settings::Resolved;
 
@@ -15,7 +15,7 @@ use crate::settings::Resolved;
     name = "dms-kafka",
     version,
     arg_required_else_help = true,
-    disable_help_subcommand = true, after_help = FIRST_STEPS
+    after_help = FIRST_STEPS
 )]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -31,13 +31,13 @@ pub(crate) enum Command {
     /// Delete records from partitions of one topic
     #[command(
         after_help = DELETE_EXAMPLES,
-        after_long_help = format!("{DELETE_EXAMPLES}\n\n{ENVIRONMENT}\n\n{EXIT_CODES}")
+        after_long_help = format!("{DELETE_EXAMPLES}\n\n{ENVIRONMENT}\n\n{}", exit_codes())
     )]
     Delete(Box<Delete>),
     /// Delete records from many partitions, listed in a file
     #[command(
         after_help = PURGE_EXAMPLES,
-        after_long_help = format!("{PURGE_EXAMPLES}\n\n{ENVIRONMENT}\n\n{EXIT_CODES}")
+        after_long_help = format!("{PURGE_EXAMPLES}\n\n{ENVIRONMENT}\n\n{}", exit_codes())
     )]
     Purge(Box<Purge>),
     /// Serve the API, with topics in memory or as described in a configuration file

@@ -6,6 +6,7 @@ use dms_kafka::auth::text;
 use dms_kafka::{Error, ErrorKind, Outcome};
 use serde_json::{Value, json};
 
+use crate::connection;
 use crate::stderr;
 
 const INTERRUPTED: &str = "interrupted; it is unknown whether records were deleted";
@@ -21,6 +22,33 @@ pub(crate) enum Exit {
     InputOutput = 5,
     Interrupted = 130,
 }
+
+/// Each code with its meaning, in lines for the help. The READMEs repeat this table, and a test compares them.
+pub(crate) const CODES: [(Exit, &str); 7] = [
+    (Exit::Done, "all partitions succeeded"),
+    (
+        Exit::SomeFailed,
+        "some partitions failed; of sign: the compared signature is wrong",
+    ),
+    (
+        Exit::Usage,
+        "invalid flags or input, missing or invalid credentials, not confirmed: nothing was deleted",
+    ),
+    (
+        Exit::NotApplied,
+        "a request failed, and that request deleted nothing",
+    ),
+    (
+        Exit::Unknown,
+        "the outcome is unknown: records may or may not have been deleted",
+    ),
+    (
+        Exit::InputOutput,
+        "a file that a flag, a configuration file or HUAWEICLOUD_SDK_REGIONS_FILE names, standard\n\
+         input or standard output failed; the message says what was deleted",
+    ),
+    (Exit::Interrupted, "interrupted"),
+];
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
@@ -40,7 +68,11 @@ pub(crate) enum Failure {
         outcome: Option<Outcome>,
     },
     /// The call failed, or some of its partitions.
-    Call(Box<Error>),
+    Call {
+        error: Box<Error>,
+        /// What to do about it.
+        advice: Option<&'static str>,
+    },
     /// Interrupted twice: the command did not wait for the response.
     Interrupted,
     /// Interrupted once: the command waited for the response, which is this failure.
@@ -77,13 +109,33 @@ impl Failure {
     }
 
     pub(crate) fn call(error: Error) -> Self {
-        Self::Call(Box::new(error))
+        Self::Call {
+            error: Box::new(error),
+            advice: None,
+        }
+    }
+
+    pub(crate) fn call_with_advice(error: Error, advice: &'static str) -> Self {
+        Self::Call {
+            error: Box::new(error),
+            advice: Some(advice),
+        }
     }
 
     /// The same failure after something was sent. `None`: everything was applied.
     pub(crate) fn with_outcome(mut self, applied: Option<Outcome>) -> Self {
-        if let Self::Local { outcome, .. } = &mut self {
+        if let Self::Local {
+            outcome, message, ..
+        } = &mut self
+        {
             *outcome = applied;
+            let what = match applied {
+                None => "all requested records were deleted, but",
+                Some(Outcome::NotApplied) => "nothing was deleted, and",
+                Some(Outcome::Partial) => "records were deleted from some partitions, but",
+                Some(_) => "it is unknown which records were deleted, and",
+            };
+            *message = format!("{what} {message}");
         }
         self
     }
@@ -96,7 +148,7 @@ impl Failure {
             } => Exit::Unknown,
             Self::Local { exit, .. } => *exit,
             Self::Interrupted | Self::AfterInterrupt(_) => Exit::Interrupted,
-            Self::Call(error) => exit_of_error(error),
+            Self::Call { error, .. } => exit_of_error(error),
         }
     }
 
@@ -112,17 +164,16 @@ impl Failure {
 
     fn message(&self) -> String {
         match self {
-            Self::Call(error) => chain(&**error),
-            Self::Local {
-                message, outcome, ..
-            } => match outcome {
-                None => format!("all requested records were deleted, but {message}"),
-                Some(Outcome::NotApplied) => message.clone(),
-                Some(Outcome::Partial) => {
-                    format!("records were deleted from some partitions, but {message}")
+            Self::Call { error, advice } => {
+                let message = explained(error, error.to_string(), *advice);
+                match error.encoded_authorization_message() {
+                    Some(encoded) => format!(
+                        "{message}; an administrator can decode the reason with IAM: {encoded}"
+                    ),
+                    None => message,
                 }
-                Some(_) => format!("it is unknown which records were deleted, and {message}"),
-            },
+            }
+            Self::Local { message, .. } => message.clone(),
             Self::Interrupted => INTERRUPTED.to_owned(),
             Self::AfterInterrupt(failure) => failure.message(),
         }
@@ -130,7 +181,7 @@ impl Failure {
 
     fn json(&self) -> Value {
         let (kind, outcome) = match self {
-            Self::Call(error) => return error_json(error),
+            Self::Call { error, advice } => return call_json(error, *advice),
             Self::AfterInterrupt(failure) => return failure.json(),
             Self::Local { kind, outcome, .. } => (*kind, outcome.map_or("applied", outcome_word)),
             Self::Interrupted => ("interrupted", "unknown"),
@@ -143,6 +194,7 @@ impl Failure {
             "request_id": null,
             "outcome": outcome,
             "attempts": null,
+            "encoded_authorization_message": null,
         })
     }
 }
@@ -156,6 +208,16 @@ fn with_causes(mut message: String, error: &dyn std::error::Error) -> String {
     for cause in std::iter::successors(error.source(), |error| error.source()) {
         message.push_str(": ");
         message.push_str(&cause.to_string());
+    }
+    message
+}
+
+/// The text of a failed call with its causes and what to do about them.
+fn explained(error: &Error, text: String, advice: Option<&str>) -> String {
+    let mut message = with_causes(text, error);
+    for advice in [connection::advice(error), advice].into_iter().flatten() {
+        message.push_str("; ");
+        message.push_str(advice);
     }
     message
 }
@@ -175,14 +237,19 @@ fn exit_of_error(error: &Error) -> Exit {
 
 /// The documented JSON of an error.
 pub(crate) fn error_json(error: &Error) -> Value {
+    call_json(error, None)
+}
+
+fn call_json(error: &Error, advice: Option<&str>) -> Value {
     json!({
         "kind": error.kind().as_str(),
         "code": error.code(),
-        "message": with_causes(error.message().to_owned(), error),
+        "message": explained(error, error.message().to_owned(), advice),
         "status": error.status(),
         "request_id": error.request_id(),
         "outcome": outcome_word(error.outcome()),
         "attempts": error.attempts(),
+        "encoded_authorization_message": error.encoded_authorization_message(),
     })
 }
 

@@ -1,5 +1,9 @@
 //! Text below the options in help and man pages. Lines have at most 96 columns, so that none is wrapped.
 
+use std::fmt::Write as _;
+
+use crate::exit;
+
 pub(crate) const FIRST_STEPS: &str = "\
 Examples:
   Try it against a gateway in this process:
@@ -10,16 +14,15 @@ Examples:
 
 'dms-kafka COMMAND --help' lists the environment variables, exit codes and more examples.";
 
-pub(crate) const EXIT_CODES: &str = "\
-Exit codes:
-  0    all partitions succeeded
-  1    some partitions failed
-  2    invalid flags or input, missing or invalid credentials, not confirmed: nothing was deleted
-  3    a request failed, and that request deleted nothing
-  4    the outcome is unknown: records may or may not have been deleted
-  5    a file that a flag or HUAWEICLOUD_SDK_REGIONS_FILE names, standard input or standard output
-       failed; the message says what was deleted
-  130  interrupted";
+pub(crate) fn exit_codes() -> String {
+    let mut text = "Exit codes:".to_owned();
+    for (exit, meaning) in exit::CODES {
+        let meaning = meaning.replace('\n', "\n       ");
+        // Writing to a string does not fail.
+        let _ = write!(text, "\n  {:<3}  {meaning}", exit as u8);
+    }
+    text
+}
 
 pub(crate) const ENVIRONMENT: &str = "\
 Environment:

@@ -3,6 +3,7 @@
 mod arguments;
 mod commands;
 mod confirm;
+mod connection;
 mod credentials;
 mod exit;
 mod help;
@@ -16,10 +17,12 @@ mod stdout;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use anstream::{AutoStream, ColorChoice};
 use arguments::{Arguments, Command};
 use clap::{CommandFactory as _, FromArgMatches as _};
 use exit::{Exit, Failure};
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 fn main() -> ExitCode {
     let parsed = Arguments::command().try_get_matches();
@@ -28,9 +31,8 @@ fn main() -> ExitCode {
         Err(error) => return print_help_or_usage_error(&error),
     };
     let json = arguments.command.is_json();
-    // Programs read the log of a service.
-    let json_log = json || matches!(arguments.command, Command::Serve(_));
-    log_to_stderr(arguments.verbose, json_log);
+    let is_service = matches!(arguments.command, Command::Serve(_));
+    log_to_stderr(arguments.verbose, json, is_service);
     match run(arguments.command) {
         Ok(exit) => exit.into(),
         Err(failure) => {
@@ -61,7 +63,10 @@ fn run(command: Command) -> Result<Exit, Failure> {
         Command::Completions(completions) => {
             commands::completions(&completions, Arguments::command())
         }
-        Command::Man(man) => commands::man(&man, Arguments::command()),
+        Command::Man(man) => {
+            // `help` has no page.
+            commands::man(&man, Arguments::command().disable_help_subcommand(true))
+        }
     };
     // Dropping the runtime would wait for a running name lookup.
     runtime.shutdown_background();
@@ -104,31 +109,52 @@ fn in_one_line(text: &str) -> String {
 /// Searches the words for the output format: clap does not return one together with an error.
 fn asks_for_json() -> bool {
     let words: Vec<OsString> = std::env::args_os().collect();
-    let is_json = |word: &OsString| word == "json" || word == "ndjson";
-    words
-        .windows(2)
-        .any(|pair| pair[0] == "--output" && is_json(&pair[1]))
-        || words
-            .iter()
-            .any(|word| word == "--output=json" || word == "--output=ndjson")
+    let words: Vec<_> = words.iter().map(|word| word.to_string_lossy()).collect();
+    words.iter().enumerate().any(|(index, word)| {
+        let value = match word
+            .strip_prefix("--output")
+            .or_else(|| after_short_output(word))
+        {
+            None => return false,
+            Some("") => words.get(index + 1).map_or("", AsRef::as_ref),
+            Some(value) => value.strip_prefix('=').unwrap_or(value),
+        };
+        matches!(value, "json" | "ndjson")
+    })
 }
 
-fn log_to_stderr(verbosity: u8, json: bool) {
+/// What follows `-o`, possibly after other short flags, as in `-yo`.
+fn after_short_output(word: &str) -> Option<&str> {
+    let flags = word.strip_prefix('-')?;
+    flags.trim_start_matches(['v', 'y']).strip_prefix('o')
+}
+
+/// The libraries that the project uses log only warnings: with `--verbose`, and in a service, whose log programs read.
+fn log_to_stderr(verbosity: u8, json: bool, is_service: bool) {
     let level = match verbosity {
-        0 => tracing_subscriber::filter::LevelFilter::WARN,
-        1 => tracing_subscriber::filter::LevelFilter::INFO,
-        _ => tracing_subscriber::filter::LevelFilter::DEBUG,
+        0 => LevelFilter::WARN,
+        1 => LevelFilter::INFO,
+        _ => LevelFilter::DEBUG,
     };
-    let log = tracing_subscriber::fmt()
-        .with_max_level(level)
+    let of_libraries = if verbosity > 0 || is_service {
+        LevelFilter::WARN
+    } else {
+        LevelFilter::OFF
+    };
+    let targets = Targets::new()
+        .with_default(of_libraries)
+        .with_target("dms_kafka", level)
+        .with_target("huaweicloud_auth", level);
+    let log = tracing_subscriber::fmt::layer()
         .with_writer(|| stderr::StderrWriter)
-        .with_ansi(AutoStream::choice(&std::io::stderr()) != ColorChoice::Never)
+        .with_ansi(stderr::has_colours())
         .with_target(false)
         // They are printed with `eprintln!`, which panics if standard error is closed.
         .log_internal_errors(false);
-    if json {
-        log.json().init();
+    let registry = tracing_subscriber::registry().with(targets);
+    if json || is_service {
+        registry.with(log.json()).init();
     } else {
-        log.init();
+        registry.with(log).init();
     }
 }

@@ -1,13 +1,17 @@
 //! Output formats, tables and JSON.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
+use std::iter;
 
 use anstyle::{AnsiColor, Style};
 use clap::ValueEnum;
-use comfy_table::{CellAlignment, Table, presets};
+use comfy_table::{Cell, CellAlignment, Row, Table, presets};
 use dms_kafka::auth::text;
 use dms_kafka::{DeletionTarget, PartitionId, PartitionInfo};
+use indicatif::HumanCount;
 use serde::Serialize;
+
+use crate::{stderr, stdout};
 
 /// The format of results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -59,7 +63,7 @@ impl fmt::Display for TargetFields {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.offset {
             _ if self.everything => f.write_str("everything"),
-            Some(offset) => write!(f, "before {offset}"),
+            Some(offset) => write!(f, "before {}", number(Some(offset))),
             None => f.write_str("-"),
         }
     }
@@ -76,7 +80,7 @@ pub(crate) fn preview_cells(
 ) -> [String; 5] {
     [
         partition.to_string(),
-        target.to_string(),
+        TargetFields::new(partition, target).to_string(),
         number(held.map(|held| held.start_offset().get())),
         number(held.map(|held| held.end_offset().get())),
         number(held.map(|held| records_below(held, target))),
@@ -88,6 +92,25 @@ pub(crate) fn records_below(held: &PartitionInfo, target: DeletionTarget) -> i64
         DeletionTarget::Before(offset) if offset > held.end_offset() => 0,
         DeletionTarget::Before(offset) => (offset.get() - held.start_offset().get()).max(0),
         _ => held.records(),
+    }
+}
+
+/// Whether the deletion leaves no record in the partition, or may do so because its end is not known.
+pub(crate) fn empties(held: Option<&PartitionInfo>, target: DeletionTarget) -> bool {
+    match (target, held) {
+        (DeletionTarget::Before(offset), Some(held)) => {
+            offset >= held.end_offset() && offset > held.start_offset()
+        }
+        _ => true,
+    }
+}
+
+/// Red for a partition that is emptied.
+pub(crate) fn preview_style(held: Option<&PartitionInfo>, target: DeletionTarget) -> Style {
+    if empties(held, target) {
+        AnsiColor::Red.on_default()
+    } else {
+        Style::new()
     }
 }
 
@@ -114,24 +137,68 @@ pub(crate) fn table(header: &[&str]) -> Table {
     table
 }
 
+/// The table as text for standard error.
 pub(crate) fn lines(table: &Table) -> String {
-    let mut text = String::new();
-    for line in table.lines() {
-        text.push_str(line.trim_end());
-        text.push('\n');
-    }
-    text
+    laid_out(table, stderr::width(), iter::empty())
 }
 
-/// Like [`lines`], with a bold header and a colour for each status.
+/// The table as text for standard error, with a bold header and a style for each row.
+pub(crate) fn preview_lines(table: &Table, styles: impl Iterator<Item = Style>) -> String {
+    laid_out(
+        table,
+        stderr::width(),
+        iter::once(Style::new().bold()).chain(styles),
+    )
+}
+
+/// The table as text for standard output, with a bold header and a colour for each status.
 pub(crate) fn coloured_lines<'a>(table: &Table, statuses: impl Iterator<Item = &'a str>) -> String {
-    let styles = std::iter::once(Style::new().bold()).chain(statuses.map(style));
-    let mut text = String::new();
-    for (line, style) in table.lines().zip(styles) {
-        // Writing to a string does not fail.
-        let _ = writeln!(text, "{style}{}{style:#}", line.trim_end());
+    let styles = iter::once(Style::new().bold()).chain(statuses.map(style));
+    laid_out(table, stdout::width(), styles)
+}
+
+/// One line for the header and each row. If a line is wider than the terminal: one line for each cell, and an empty line
+/// between rows. The first style is that of the header.
+fn laid_out(
+    table: &Table,
+    width: Option<usize>,
+    mut styles: impl Iterator<Item = Style>,
+) -> String {
+    let mut lines: Vec<String> = table
+        .lines()
+        .map(|line| line.trim_end().to_owned())
+        .collect();
+    let mut separator = "\n";
+    let is_too_wide = |width| lines.iter().any(|line| line.chars().count() > width);
+    if width.is_some_and(is_too_wide) {
+        lines = cells_below_each_other(table);
+        separator = "\n\n";
+        styles.next();
     }
-    text
+    let styles = styles.chain(iter::repeat(Style::new()));
+    let shown = lines
+        .iter()
+        .zip(styles)
+        .map(|(line, style)| format!("{style}{line}{style:#}"));
+    shown.collect::<Vec<_>>().join(separator) + "\n"
+}
+
+/// The text of each row: its cells, each with the name of the column.
+fn cells_below_each_other(table: &Table) -> Vec<String> {
+    let names = || {
+        table
+            .header()
+            .into_iter()
+            .flat_map(Row::cell_iter)
+            .map(Cell::content)
+    };
+    let longest = names().map(|name| name.len()).max().unwrap_or_default();
+    let rows = table.row_iter().map(|row| {
+        let cells = names().zip(row.cell_iter());
+        let cells = cells.map(|(name, cell)| format!("{name:longest$}  {}", cell.content()));
+        cells.collect::<Vec<_>>().join("\n")
+    });
+    rows.collect()
 }
 
 fn style(status: &str) -> Style {
@@ -142,8 +209,17 @@ fn style(status: &str) -> Style {
     }
 }
 
+pub(crate) fn partition(partition: Option<i32>) -> String {
+    partition.map_or_else(|| "-".to_owned(), |partition| partition.to_string())
+}
+
+/// A count or offset with its digits in groups.
 pub(crate) fn number(number: Option<i64>) -> String {
-    number.map_or_else(|| "-".to_owned(), |number| number.to_string())
+    match number.map(u64::try_from) {
+        Some(Ok(number)) => HumanCount(number).to_string(),
+        // Counts and offsets are not negative.
+        Some(Err(_)) | None => "-".to_owned(),
+    }
 }
 
 /// Text of the service, escaped for a terminal.

@@ -3,26 +3,35 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::Read as _;
-use std::path::PathBuf;
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::{ArgMatches, Args};
-use dms_kafka::auth::{Endpoint, Region};
+use dms_kafka::auth::{Endpoint, EndpointResolver, Environment, Region};
 use dms_kafka::{
-    Client, ErrorKind, InstanceId, PartitionId, PartitionInfo, PreparedRequest, ProjectId,
-    TopicName,
+    Client, Error, ErrorKind, InstanceId, PartitionId, PartitionInfo, PreparedRequest, ProjectId,
+    TopicName, codes,
 };
 use dms_kafka_gateway::Gateway;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use serde_json::json;
 
-use crate::exit::Failure;
-use crate::settings::{Setting, Settings, is_typed};
+use crate::exit::{self, Failure};
+use crate::settings::{Setting, Settings, is_typed, up_to};
 use crate::stderr;
 
+/// The name of the service in environment variables and in the regions file.
+const SERVICE: &str = "kafka";
 const ENDPOINT: &str = "DMS_KAFKA_ENDPOINT";
 const REGION: &str = "DMS_KAFKA_REGION";
 const REGIONS_FILE: &str = "HUAWEICLOUD_SDK_REGIONS_FILE";
 const PROJECT_ID: &str = "HUAWEICLOUD_SDK_PROJECT_ID";
 const INSTANCE_ID: &str = "DMS_KAFKA_INSTANCE_ID";
+/// Longer timeouts of a connection and of one attempt do not help.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
 const EMBEDDED_PARTITIONS: u32 = 3;
 const EMBEDDED_RECORDS: u64 = 1000;
 /// The API lists at most 10,000 partitions.
@@ -58,6 +67,10 @@ pub(crate) struct ServiceFlags {
     /// Allow http:// to other machines: requests are sent without encryption
     #[arg(long)]
     allow_plaintext_http: bool,
+
+    /// Timeout of each call, with its retries
+    #[arg(long, value_name = "SECONDS", default_value = "60", allow_negative_numbers = true, value_parser = up_to::<86_400, NonZeroU32>)]
+    timeout: NonZeroU32,
 }
 
 #[derive(Debug)]
@@ -70,12 +83,13 @@ pub(crate) enum ServiceSettings {
 #[derive(Debug)]
 pub(crate) struct RemoteService {
     /// `None`: the endpoint of the region. At least one of the two is set.
-    pub(crate) endpoint: Option<Setting<String>>,
+    pub(crate) endpoint: Option<Setting<Endpoint>>,
     pub(crate) region: Option<Setting<Region>>,
     pub(crate) project_id: Option<Setting<ProjectId>>,
     pub(crate) instance_id: Setting<InstanceId>,
     pub(crate) ca_cert: Option<PathBuf>,
     pub(crate) allow_plaintext_http: bool,
+    pub(crate) timeout: Duration,
 }
 
 impl Settings for ServiceSettings {
@@ -111,33 +125,71 @@ impl RemoteService {
                  service, add --embedded"
             ));
         }
-        let project_id = Setting::find(flags.project_id, matches, "project_id", PROJECT_ID)?;
         let instance_id = Setting::find(flags.instance_id, matches, "instance_id", INSTANCE_ID)?
             .ok_or_else(|| {
                 format!(
                     "--instance-id is missing: add it, or set {INSTANCE_ID}; to try without a service, add --embedded"
                 )
             })?;
+        let project_id = Setting::find(flags.project_id, matches, "project_id", PROJECT_ID)?;
+        if project_id.is_none() && region.is_none() {
+            return Err(format!(
+                "--project-id is missing: add it, or set {PROJECT_ID}; with --region the project is looked up"
+            ));
+        }
+        let endpoint = endpoint.map(|endpoint| endpoint.parse(|text| text.parse::<Endpoint>()));
+        let region = region.map(|region| region.parse(Region::new));
+        let project_id = project_id.map(|project_id| project_id.parse(ProjectId::new));
         Ok(Self {
-            endpoint,
-            region: region.map(|region| region.parse(Region::new)).transpose()?,
-            project_id: project_id
-                .map(|project_id| project_id.parse(ProjectId::new))
-                .transpose()?,
+            endpoint: endpoint.transpose()?,
+            region: region.transpose()?,
+            project_id: project_id.transpose()?,
             instance_id: instance_id.parse(InstanceId::new)?,
             ca_cert: flags.ca_cert,
             allow_plaintext_http: flags.allow_plaintext_http,
+            timeout: Duration::from_secs(flags.timeout.get().into()),
         })
     }
 
-    /// The flag, variable or region that sets the endpoint.
-    pub(crate) fn endpoint_source(&self) -> String {
-        match (&self.endpoint, &self.region) {
-            (Some(endpoint), _) => endpoint.source.clone(),
-            (None, Some(region)) => format!("the region {} ({})", region.value, region.source),
-            (None, None) => String::new(),
+    /// The endpoint, with the flag, variable or region that sets it.
+    fn endpoint(&self) -> Result<Setting<Endpoint>, Failure> {
+        let endpoint = match (&self.endpoint, &self.region) {
+            (Some(endpoint), _) => endpoint.clone(),
+            (None, Some(Setting { value, source })) => {
+                let resolver = EndpointResolver::new(Environment::from_process());
+                let endpoints = endpoints(&resolver, value, source)?;
+                Setting {
+                    value: endpoints.into_iter().next().unwrap_or_default(),
+                    source: format!("the region {value} ({source})"),
+                }
+                .parse(|text| text.parse())
+                .map_err(Failure::usage)?
+            }
+            (None, None) => return Err(Failure::usage("the endpoint is missing: add --endpoint")),
+        };
+        if self.allow_plaintext_http {
+            return Ok(endpoint);
+        }
+        let Setting { value, source } = endpoint;
+        match value.require_encryption() {
+            Ok(value) => Ok(Setting { value, source }),
+            Err(error) => Err(Failure::usage(format!(
+                "{source}: {error}, or add --allow-plaintext-http"
+            ))),
         }
     }
+}
+
+/// The endpoints of a region. `source` is the flag or variable that names the region.
+pub(crate) fn endpoints(
+    resolver: &EndpointResolver,
+    region: &Region,
+    source: &str,
+) -> Result<Vec<String>, Failure> {
+    resolver.endpoints(SERVICE, region).map_err(|error| {
+        unreadable_regions_file()
+            .unwrap_or_else(|| Failure::usage(format!("{source}: {}", exit::chain(&error))))
+    })
 }
 
 /// A client and the instance of its calls.
@@ -146,28 +198,13 @@ pub(crate) struct Service {
     pub(crate) instance_id: InstanceId,
     /// Whether the client looks the project up.
     looks_up_project: bool,
+    /// Whether warnings are JSON.
+    json: bool,
     /// Runs until it is dropped.
     _gateway: Option<Gateway>,
 }
 
 pub(crate) type Partitions = HashMap<PartitionId, PartitionInfo>;
-
-/// The response to a request for a topic's partitions.
-pub(crate) enum Listing {
-    Partitions(Partitions),
-    NoSuchTopic,
-    /// The service does not support this request, or the request failed. The deletion continues without a preview.
-    NotOffered,
-}
-
-impl Listing {
-    pub(crate) fn partitions(self) -> Option<Partitions> {
-        match self {
-            Self::Partitions(partitions) => Some(partitions),
-            Self::NoSuchTopic | Self::NotOffered => None,
-        }
-    }
-}
 
 impl Service {
     /// An embedded gateway gets `topics`, each with its highest partition. `json` is the format of warnings.
@@ -177,38 +214,40 @@ impl Service {
         topics: impl IntoIterator<Item = (&'a TopicName, i32)>,
     ) -> Result<Self, Failure> {
         match settings {
-            ServiceSettings::Embedded => Self::embedded(topics).await,
+            ServiceSettings::Embedded => Self::embedded(json, topics).await,
             ServiceSettings::Remote(remote) => Self::remote(remote, json),
         }
     }
 
     fn remote(remote: &RemoteService, json: bool) -> Result<Self, Failure> {
-        let mut builder = Client::builder();
+        let Setting {
+            value: endpoint,
+            source,
+        } = remote.endpoint()?;
+        let mut builder = Client::builder()
+            .endpoint(endpoint.base())
+            .with_connect_timeout(remote.timeout.min(CONNECT_TIMEOUT))
+            .with_attempt_timeout(remote.timeout.min(ATTEMPT_TIMEOUT))
+            .with_call_timeout(remote.timeout);
         if let Some(region) = &remote.region {
             builder = builder.region(region.value.clone());
-        }
-        if let Some(endpoint) = &remote.endpoint {
-            builder = builder.endpoint(&endpoint.value);
         }
         if let Some(project_id) = &remote.project_id {
             builder = builder.project_id(&project_id.value);
         }
         if let Some(path) = &remote.ca_cert {
-            let pem = std::fs::read(path).map_err(|error| {
-                Failure::input(format!("--ca-cert {}: {error}", path.display()))
-            })?;
-            builder = builder.with_root_certificates(pem);
+            builder = builder.with_root_certificates(certificates(path)?);
         }
         if remote.allow_plaintext_http {
             builder = builder.allow_plaintext_http();
         }
-        let client = builder.build().map_err(|error| explain(remote, error))?;
-        warn_of_plaintext(client.endpoint(), json);
-        tracing::info!(
-            "endpoint {} from {}",
-            client.endpoint(),
-            remote.endpoint_source()
-        );
+        let client = builder.build().map_err(Failure::call)?;
+        if endpoint.is_plaintext() && !endpoint.is_loopback() {
+            let warning =
+                format!("{endpoint} is not encrypted: requests can be read on the network");
+            stderr::warn(&warning, json);
+        }
+        tracing::info!("endpoint {endpoint} from {source}");
         if let Some(project) = &remote.project_id {
             tracing::info!("project {} from {}", project.value, project.source);
         }
@@ -218,12 +257,14 @@ impl Service {
             client,
             instance_id: instance.value.clone(),
             looks_up_project: remote.project_id.is_none(),
+            json,
             _gateway: None,
         })
     }
 
     /// Starts a gateway on a free loopback port, with a generated key.
     async fn embedded<'a>(
+        json: bool,
         topics: impl IntoIterator<Item = (&'a TopicName, i32)>,
     ) -> Result<Self, Failure> {
         let mut gateway = Gateway::memory();
@@ -252,6 +293,7 @@ impl Service {
             client,
             instance_id: InstanceId::new(gateway.instance_id()).map_err(Failure::usage)?,
             looks_up_project: false,
+            json,
             _gateway: Some(gateway),
         })
     }
@@ -273,57 +315,90 @@ impl Service {
     }
 
     /// Lists the partitions of a topic.
+    pub(crate) async fn partitions(&self, topic: &TopicName) -> Result<Partitions, Error> {
+        let listed = self.client.list_partitions(&self.instance_id, topic);
+        let endpoint = self.client.endpoint();
+        let what = format!("waiting for {endpoint} to list the partitions of {topic}");
+        let partitions = stderr::show_wait(&what, listed).await?;
+        let partitions = partitions.iter();
+        Ok(partitions.map(|info| (info.partition(), *info)).collect())
+    }
+
+    /// Lists the partitions of a topic before a deletion.
     ///
-    /// Rejected credentials end the command: each further attempt counts towards the lockout of the access key.
-    pub(crate) async fn partitions(&self, topic: &TopicName) -> Result<Listing, Failure> {
-        let listed = self.client.list_partitions(&self.instance_id, topic).await;
-        let error = match listed {
-            Ok(partitions) => {
-                let partitions = partitions.iter();
-                let partitions = partitions.map(|info| (info.partition(), *info));
-                return Ok(Listing::Partitions(partitions.collect()));
-            }
+    /// If they cannot be listed, the deletion continues only with `--yes` and absolute offsets: the result is then `None`,
+    /// with a warning. An unknown topic or instance is always a failure. So are rejected credentials: each further attempt
+    /// counts towards the lockout of the access key.
+    pub(crate) async fn preview(
+        &self,
+        topic: &TopicName,
+        yes: bool,
+        everything: bool,
+    ) -> Result<Option<Partitions>, Failure> {
+        let error = match self.partitions(topic).await {
+            Ok(partitions) => return Ok(Some(partitions)),
             Err(error) => error,
         };
-        match error.kind() {
+        let advice = match (may_still_delete(&error), everything, yes) {
+            (false, _, _) => "no deletion was sent",
+            (true, true, _) => {
+                "without a preview no deletion was sent: to delete without one, add --yes --output json"
+            }
+            (true, false, false) => {
+                "without a preview no deletion was sent: to delete without one, add --yes"
+            }
+            (true, false, true) => {
+                let reason = exit::chain(&error);
+                stderr::warn(&format!("there is no preview: {reason}"), self.json);
+                return Ok(None);
+            }
+        };
+        Err(Failure::call_with_advice(error, advice))
+    }
+}
+
+/// Whether a deletion may succeed although the partitions cannot be listed.
+fn may_still_delete(error: &Error) -> bool {
+    match (error.kind(), error.status()) {
+        (
             ErrorKind::InvalidInput
             | ErrorKind::Credentials
             | ErrorKind::ProjectId
             | ErrorKind::Unauthorized
-            | ErrorKind::Connect => Err(Failure::call(error)),
-            ErrorKind::BadRequest => Ok(Listing::NoSuchTopic),
-            _ => {
-                tracing::info!(%error, "the partitions cannot be listed");
-                Ok(Listing::NotOffered)
-            }
-        }
+            | ErrorKind::Connect,
+            _,
+        )
+        | (_, Some(400)) => false,
+        // An unknown instance has another code. Some gateways write APIG. instead of APIGW.
+        (_, Some(404)) => error.code().is_none_or(|code| {
+            let code = code.replace("APIG.", "APIGW.");
+            [
+                codes::URL_NOT_FOUND,
+                codes::ENDPOINT_NOT_FOUND,
+                codes::API_NOT_FOUND,
+            ]
+            .contains(&code.as_str())
+        }),
+        _ => true,
     }
 }
 
-/// Replaces the names of the library's methods in a message by the names of flags.
-fn explain(remote: &RemoteService, error: dms_kafka::Error) -> Failure {
-    if error.is_plaintext_refused() {
-        let endpoint = remote.endpoint.as_ref().map_or_else(
-            || "the region's endpoint".to_owned(),
-            |endpoint| format!("the endpoint {:?}", endpoint.value),
-        );
-        Failure::usage(format!(
-            "{endpoint} is not encrypted: use https, or add --allow-plaintext-http"
-        ))
-    } else if error.is_project_id_missing() {
-        Failure::usage(
-            "--project-id is missing: add it, or set HUAWEICLOUD_SDK_PROJECT_ID; with --region the project is looked up",
-        )
-    } else if remote.endpoint.is_some() {
-        Failure::call(error)
-    } else {
-        unreadable_regions_file().unwrap_or_else(|| Failure::call(error))
+/// The content of `--ca-cert`.
+fn certificates(path: &Path) -> Result<Vec<u8>, Failure> {
+    let flag = format!("--ca-cert {}", path.display());
+    let pem = std::fs::read(path).map_err(|error| Failure::input(format!("{flag}: {error}")))?;
+    let mut certificates = CertificateDer::pem_slice_iter(&pem).peekable();
+    if certificates.peek().is_none() || certificates.any(|certificate| certificate.is_err()) {
+        return Err(Failure::usage(format!(
+            "{flag}: the file is not a list of certificates in PEM: each starts with BEGIN CERTIFICATE"
+        )));
     }
+    Ok(pem)
 }
 
 /// The failure of the regions file that the environment names, if it cannot be read. The error of the library does not
 /// distinguish that from invalid content.
-pub(crate) fn unreadable_regions_file() -> Option<Failure> {
+fn unreadable_regions_file() -> Option<Failure> {
     let path = PathBuf::from(std::env::var_os(REGIONS_FILE).filter(|path| !path.is_empty())?);
     // Opening a named pipe would block.
     if path.exists() && !path.is_file() && !path.is_dir() {
@@ -332,14 +407,6 @@ pub(crate) fn unreadable_regions_file() -> Option<Failure> {
     let read = File::open(&path).and_then(|mut file| file.read(&mut [0]));
     let message = |error| format!("{REGIONS_FILE}: {} cannot be read: {error}", path.display());
     read.err().map(|error| Failure::input(message(error)))
-}
-
-fn warn_of_plaintext(endpoint: &str, json: bool) {
-    let parsed = endpoint.parse::<Endpoint>();
-    if parsed.is_ok_and(|endpoint| endpoint.is_plaintext() && !endpoint.is_loopback()) {
-        let warning = format!("{endpoint} is not encrypted: requests can be read on the network");
-        stderr::warn(&warning, json);
-    }
 }
 
 /// A request without its signature: one line of JSON, or two lines of text.

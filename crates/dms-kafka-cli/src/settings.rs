@@ -1,5 +1,8 @@
 //! Resolves flags and environment variables to settings while the command line is parsed.
 
+use std::fmt::Display;
+use std::num::NonZeroU64;
+
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command, Error, FromArgMatches};
@@ -68,18 +71,33 @@ impl Setting<String> {
         Ok(value.map(|value| Self { value, source }))
     }
 
-    pub(crate) fn parse<T, E: ToString>(
+    /// The error starts with the flag or variable.
+    pub(crate) fn parse<T, E: Display>(
         self,
         parse: impl FnOnce(String) -> Result<T, E>,
     ) -> Result<Setting<T>, String> {
-        Ok(Setting {
-            value: parse(self.value).map_err(|error| error.to_string())?,
-            source: self.source,
-        })
+        match parse(self.value) {
+            Ok(value) => Ok(Setting {
+                value,
+                source: self.source,
+            }),
+            Err(error) => Err(format!("{}: {error}", self.source)),
+        }
     }
 }
 
 /// Whether a flag is on the command line. The conflicts of clap also consider its variable.
 pub(crate) fn is_typed(matches: &ArgMatches, id: &str) -> bool {
     matches.value_source(id) == Some(ValueSource::CommandLine)
+}
+
+/// Parses a whole number from 1 to `MAX`.
+pub(crate) fn up_to<const MAX: u64, N: TryFrom<NonZeroU64>>(text: &str) -> Result<N, String> {
+    let number = text
+        .parse()
+        .ok()
+        .filter(|number: &NonZeroU64| number.get() <= MAX);
+    number
+        .and_then(|number| N::try_from(number).ok())
+        .ok_or_else(|| format!("expected a whole number from 1 to {MAX}"))
 }

@@ -27,6 +27,11 @@ pub(crate) fn print_coloured(text: &str) -> Result<(), Failure> {
     write_to(AutoStream::auto(io::stdout()).lock(), text.as_bytes())
 }
 
+/// The columns of the terminal.
+pub(crate) fn width() -> Option<usize> {
+    terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| width.0.into())
+}
+
 fn write_to(mut stream: impl Write, bytes: &[u8]) -> Result<(), Failure> {
     match stream.write_all(bytes).and_then(|()| stream.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::output(format!(

@@ -54,9 +54,11 @@ use crate::{
 #[non_exhaustive]
 pub struct Config {
     /// Address and port to listen on; port 0 is any free port.
+    #[serde(deserialize_with = "address")]
     pub listen: SocketAddr,
     /// Address and port of the control API, which changes topics and faults for tests: a loopback address, and only when
     /// every instance is in memory. Without it, there is no control API.
+    #[serde(default, deserialize_with = "address")]
     pub control_listen: Option<SocketAddr>,
     /// Whether `error_code` is `"text"`, which every official SDK decodes, or an `"integer"` as in the example of the
     /// vendor's page.
@@ -182,6 +184,16 @@ pub struct TokenConfig {
     pub instances: Option<Vec<String>>,
     #[serde(default, rename = "token_env", alias = "token_file")]
     pub(crate) _former: RemovedSetting,
+}
+
+fn address<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: From<SocketAddr>,
+{
+    let text = String::deserialize(deserializer)?;
+    let parsed = text.parse().map(SocketAddr::into);
+    parsed.map_err(|_| D::Error::custom("expected an IP address and port, such as 127.0.0.1:8080"))
 }
 
 impl Config {

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    net::SocketAddr,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::Arc,
 };
 
@@ -59,6 +59,11 @@ impl CheckedConfig {
         let app = Arc::new(app);
         let scheme = if tls.is_some() { "https" } else { "http" };
         let (listener, address) = bind(listen).await?;
+        if tls.is_none() && !address.ip().is_loopback() {
+            tracing::warn!(
+                "{address} accepts plain HTTP from other machines, and the network can read it: configure tls, or use a proxy that adds it"
+            );
+        }
         let (stop, stopping) = watch::channel(());
         let control_endpoint = match control_listen {
             Some(address) => Some(serve_control(address, &app, stopping.clone()).await?),
@@ -67,7 +72,7 @@ impl CheckedConfig {
         let router = http::router(app.clone());
         let task = tokio::spawn(server::serve(listener, tls, router, app.clone(), stopping));
         Ok(Service {
-            endpoint: format!("{scheme}://{address}"),
+            endpoint: format!("{scheme}://{}", for_clients(address)),
             control_endpoint,
             address,
             app,
@@ -102,6 +107,16 @@ async fn serve_control(
     Ok(format!("http://{address}"))
 }
 
+/// The address for clients on this machine. No client can connect to `0.0.0.0` everywhere.
+fn for_clients(mut address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+        _ => {}
+    }
+    address
+}
+
 /// A running gateway.
 ///
 /// It serves until [`Service::shutdown`] or until it is dropped.
@@ -117,7 +132,8 @@ pub struct Service {
 }
 
 impl Service {
-    /// Returns the URL for requests, such as `http://127.0.0.1:40123`.
+    /// Returns the URL for requests, such as `http://127.0.0.1:40123`. If the gateway listens on all addresses, the URL has
+    /// the loopback address.
     pub fn endpoint(&self) -> &str {
         &self.endpoint
     }

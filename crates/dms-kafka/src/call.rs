@@ -189,7 +189,7 @@ async fn attempt<T, F: Future<Output = RawResult<T>>>(
         )),
     };
     record(begin, &result);
-    result
+    result.map_err(|error| error.with_address(&config.endpoint))
 }
 
 /// The span of one attempt, with OpenTelemetry's attribute names for HTTP clients.

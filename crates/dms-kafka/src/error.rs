@@ -4,7 +4,7 @@ use std::iter;
 use std::time::Duration;
 
 use http::StatusCode;
-use huaweicloud_auth::{EndpointError, ProviderError, text};
+use huaweicloud_auth::{Endpoint, EndpointError, ProviderError, text};
 use tokio::time::error::Elapsed;
 
 use crate::codes;
@@ -145,6 +145,23 @@ impl Error {
     pub(crate) fn with_history(mut self, attempts: u32, outcome: Outcome) -> Self {
         self.0.attempts = attempts;
         self.0.outcome = outcome;
+        self
+    }
+
+    /// Adds the address to the message, unless there was a response.
+    pub(crate) fn with_address(mut self, endpoint: &Endpoint) -> Self {
+        let inner = &mut *self.0;
+        if inner.response.status.is_some() || inner.kind == ErrorKind::InvalidInput {
+            return self;
+        }
+        let (host, port) = (endpoint.host(), endpoint.port());
+        let advice = match inner.kind {
+            ErrorKind::Connection | ErrorKind::InvalidAnswer if endpoint.is_plaintext() => {
+                "; if this port expects TLS, use https://"
+            }
+            _ => "",
+        };
+        inner.message = format!("{} ({host}:{port}){advice}", inner.message);
         self
     }
 

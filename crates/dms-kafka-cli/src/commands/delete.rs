@@ -1,8 +1,12 @@
 //! `dms-kafka delete`.
 
+use std::fmt::Write as _;
+use std::time::Duration;
+
 use clap::{ArgGroup, Args};
 use dms_kafka::{DeleteMessages, Deletion, DeletionTarget, Error, Offset, PartitionId, TopicName};
 use serde::Serialize;
+use tokio::time::timeout;
 
 use crate::confirm;
 use crate::exit::{Exit, Failure};
@@ -12,6 +16,9 @@ use crate::service::{self, Partitions, Service, ServiceSettings};
 use crate::settings::Resolved;
 use crate::stderr;
 use crate::stdout;
+
+/// For the start offsets that are shown with the result.
+const AFTER_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("what").required(true).multiple(true).args(["partition", "everything"]))]
@@ -40,7 +47,7 @@ pub(crate) struct Delete {
     pub(crate) dry_run: bool,
 
     /// Output format
-    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Table, help_heading = "Output")]
+    #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = Format::Table, help_heading = "Output")]
     pub(crate) output: Format,
 }
 
@@ -53,7 +60,7 @@ impl Delete {
         targets.sort_by_key(|(partition, _)| *partition);
         match targets.windows(2).find(|pair| pair[0].0 == pair[1].0) {
             Some(pair) => Err(format!(
-                "partition {} is given twice: give each partition once",
+                "--partition, --everything: partition {} is given twice: give each partition once",
                 pair[0].0
             )),
             None => Ok(targets),
@@ -99,14 +106,22 @@ pub(crate) async fn delete(arguments: Box<Delete>) -> Result<Exit, Failure> {
     }
     confirm::check_possible(arguments.yes)?;
     service.log_identity().await;
-    let before = before(&arguments, &service).await?;
-    confirm(&arguments, &targets, before.as_ref())?;
+    let before = if arguments.yes && json {
+        None
+    } else {
+        let everything = !arguments.everything.is_empty();
+        let before = service.preview(topic, arguments.yes, everything).await?;
+        confirm(&arguments, &targets, before.as_ref())?;
+        before
+    };
     let mut interrupts = Interrupts::listen()?;
-    let (sent, mut was_interrupted) = send(request, &mut interrupts, json).await?;
+    let what = format!("waiting for {} to delete", service.client.endpoint());
+    let sending = send(request, &mut interrupts, json);
+    let (sent, mut was_interrupted) = stderr::show_wait(&what, sending).await?;
     let shown = match sent {
         Ok(deletion) => {
             let after = tokio::select! {
-                after = after(&arguments, &service) => after,
+                after = after(&arguments, &service, before.is_some()) => after,
                 () = interrupts.next() => {
                     was_interrupted = true;
                     None
@@ -124,42 +139,70 @@ pub(crate) async fn delete(arguments: Box<Delete>) -> Result<Exit, Failure> {
     }
 }
 
-/// The partitions before the deletion. JSON without confirmation does not need them.
-async fn before(arguments: &Delete, service: &Service) -> Result<Option<Partitions>, Failure> {
-    if arguments.output.is_json() && arguments.yes {
-        return Ok(None);
-    }
-    let listing = service.partitions(&arguments.topic).await?;
-    Ok(listing.partitions())
-}
-
 /// Shows the preview and asks for confirmation.
 fn confirm(
     arguments: &Delete,
     targets: &[(PartitionId, DeletionTarget)],
     before: Option<&Partitions>,
 ) -> Result<(), Failure> {
-    if arguments.output.is_json() && arguments.yes {
+    let preview = preview(&arguments.topic, targets, before);
+    if arguments.yes {
+        stderr::text(&preview);
         return Ok(());
     }
-    let topic = &arguments.topic;
+    let empties = |&(partition, target): &(_, _)| {
+        let held = before.and_then(|before| before.get(&partition));
+        output::empties(held, target)
+    };
+    if targets.iter().any(empties) {
+        confirm::ask(&preview, arguments.topic.as_str())
+    } else {
+        confirm::ask(&preview, "yes")
+    }
+}
+
+/// A table of the partitions, their total, and warnings about partitions that the service will refuse.
+fn preview(
+    topic: &TopicName,
+    targets: &[(PartitionId, DeletionTarget)],
+    before: Option<&Partitions>,
+) -> String {
     let mut table = output::table(&output::PREVIEW_COLUMNS);
+    let mut styles = Vec::new();
+    let mut warnings = String::new();
+    let (mut deleted, mut records, mut emptied) = (0, 0, 0);
     for &(partition, target) in targets {
         let held = before.and_then(|before| before.get(&partition));
         table.add_row(output::preview_cells(partition, target, held));
+        styles.push(output::preview_style(held, target));
+        if let Some(held) = held {
+            deleted = i64::saturating_add(deleted, output::records_below(held, target));
+            records = i64::saturating_add(records, held.records());
+            emptied += u32::from(output::empties(Some(held), target));
+        }
+        let warning = match (target, held) {
+            (_, None) if before.is_some() => format!("topic {topic} has no partition {partition}"),
+            (DeletionTarget::Before(offset), Some(held)) if offset > held.end_offset() => format!(
+                "partition {partition}: the offset {} is beyond the end {}",
+                number(Some(offset.get())),
+                number(Some(held.end_offset().get())),
+            ),
+            _ => continue,
+        };
+        // Writing to a string does not fail.
+        let _ = writeln!(warnings, "warning: {warning}: the service will refuse it");
     }
-    let preview = format!(
-        "Records of topic {topic} that will be deleted permanently:\n{}",
-        output::lines(&table)
-    );
-    if arguments.yes {
-        stderr::text(&preview);
-        Ok(())
-    } else if arguments.everything.is_empty() {
-        confirm::ask(&preview, "yes")
-    } else {
-        confirm::ask(&preview, topic.as_str())
-    }
+    let table = output::preview_lines(&table, styles.into_iter());
+    let total = match before {
+        Some(_) => format!(
+            "Total: {} of {} records; partitions: {}; emptied partitions: {emptied}\n",
+            number(Some(deleted)),
+            number(Some(records)),
+            targets.len()
+        ),
+        None => String::new(),
+    };
+    format!("Records of topic {topic} that will be deleted permanently:\n{table}{total}{warnings}")
 }
 
 /// Sends the request and waits for its end, also after one interrupt. The flag says whether there was one.
@@ -184,15 +227,13 @@ async fn send(
     }
 }
 
-/// The partitions after the deletion. A failure here must not hide the result of the deletion.
-async fn after(arguments: &Delete, service: &Service) -> Option<Partitions> {
-    match arguments.output {
-        Format::Json => None,
-        Format::Table => {
-            let listing = service.partitions(&arguments.topic).await.ok()?;
-            listing.partitions()
-        }
+/// The partitions after the deletion. A failure here must not hide or delay the result of the deletion.
+async fn after(arguments: &Delete, service: &Service, has_preview: bool) -> Option<Partitions> {
+    if arguments.output.is_json() || !has_preview {
+        return None;
     }
+    let listed = timeout(AFTER_TIMEOUT, service.partitions(&arguments.topic)).await;
+    listed.ok()?.ok()
 }
 
 fn show(
@@ -201,10 +242,10 @@ fn show(
     before: Option<&Partitions>,
     after: Option<&Partitions>,
 ) -> Result<(), Failure> {
-    let report = DeletionReport::new(&deletion);
+    let report = DeletionReport::new(&deletion, before);
     let shown = match arguments.output {
         Format::Json => stdout::print(&output::json_line(&report)),
-        Format::Table => stdout::print_coloured(&report.table(before, after)),
+        Format::Table => stdout::print_coloured(&report.table(after)),
     };
     let result = deletion.into_result();
     let outcome = result.as_ref().err().map(Error::outcome);
@@ -226,21 +267,34 @@ struct PartitionReport<'a> {
     status: &'static str,
     result: Option<&'a str>,
     error_code: Option<&'a str>,
+    /// Before the deletion; null without a preview.
+    start: Option<i64>,
+    end: Option<i64>,
+    records: Option<i64>,
 }
 
 impl<'a> DeletionReport<'a> {
-    fn new(deletion: &'a Deletion) -> Self {
-        let requested = deletion.partitions().iter().map(|row| PartitionReport {
-            target: TargetFields::new(row.partition(), row.target()),
-            status: row.status().as_str(),
-            result: row.result(),
-            error_code: row.error_code(),
+    fn new(deletion: &'a Deletion, before: Option<&Partitions>) -> Self {
+        let requested = deletion.partitions().iter().map(|row| {
+            let held = before.and_then(|before| before.get(&row.partition()));
+            PartitionReport {
+                target: TargetFields::new(row.partition(), row.target()),
+                status: row.status().as_str(),
+                result: row.result(),
+                error_code: row.error_code(),
+                start: held.map(|held| held.start_offset().get()),
+                end: held.map(|held| held.end_offset().get()),
+                records: held.map(|held| output::records_below(held, row.target())),
+            }
         });
         let unexpected = deletion.unexpected().iter().map(|item| PartitionReport {
             target: TargetFields::only_partition(item.partition()),
             status: "unexpected",
             result: item.result(),
             error_code: item.error_code(),
+            start: None,
+            end: None,
+            records: None,
         });
         Self {
             request_id: deletion.request_id(),
@@ -249,7 +303,7 @@ impl<'a> DeletionReport<'a> {
     }
 
     /// The result of each partition, with its start offset before and after.
-    fn table(&self, before: Option<&Partitions>, after: Option<&Partitions>) -> String {
+    fn table(&self, after: Option<&Partitions>) -> String {
         let mut table = output::table(&[
             "partition",
             "delete",
@@ -262,15 +316,14 @@ impl<'a> DeletionReport<'a> {
         for row in &self.partitions {
             let partition = row.target.partition;
             let id = partition.and_then(|partition| PartitionId::new(partition).ok());
-            let before = before.zip(id).and_then(|(before, id)| before.get(&id));
             let after = after.zip(id).and_then(|(after, id)| after.get(&id));
             table.add_row([
-                number(partition.map(i64::from)),
+                output::partition(partition),
                 row.target.to_string(),
                 row.status.to_owned(),
                 row.error_code
                     .map_or_else(|| "-".to_owned(), output::printable),
-                number(before.map(|held| held.start_offset().get())),
+                number(row.start),
                 number(after.map(|held| held.start_offset().get())),
                 number(after.map(|held| held.end_offset().get())),
             ]);

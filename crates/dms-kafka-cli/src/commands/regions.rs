@@ -1,5 +1,7 @@
 //! `dms-kafka regions`.
 
+use std::iter;
+
 use clap::Args;
 use dms_kafka::auth::{EndpointResolver, Environment, Region};
 use serde_json::{Value, json};
@@ -12,7 +14,7 @@ use crate::stdout;
 #[derive(Debug, Args)]
 pub(crate) struct Regions {
     /// Output format
-    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Table)]
+    #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = Format::Table)]
     pub(crate) output: Format,
 }
 
@@ -21,27 +23,24 @@ pub(crate) fn regions(arguments: &Regions) -> Result<Exit, Failure> {
     let resolver = EndpointResolver::new(Environment::from_process());
     let mut regions = Vec::new();
     for region in Region::KNOWN {
-        let endpoints = resolver.endpoints("kafka", region).map_err(|error| {
-            service::unreadable_regions_file().unwrap_or_else(|| Failure::usage(error))
-        })?;
+        let endpoints = service::endpoints(&resolver, region, region.id())?;
         regions.push((region, endpoints));
     }
-    let text = match arguments.output {
+    match arguments.output {
         Format::Table => {
             let mut table = output::table(&["region", "endpoint"]);
             for (region, endpoints) in &regions {
                 table.add_row([region.id(), &endpoints.join(", ")]);
             }
-            output::lines(&table)
+            stdout::print_coloured(&output::coloured_lines(&table, iter::empty()))?;
         }
         Format::Json => {
             let listed: Vec<Value> = regions
                 .iter()
                 .map(|(region, endpoints)| json!({"region": region.id(), "endpoints": endpoints}))
                 .collect();
-            format!("{}\n", json!({"regions": listed}))
+            stdout::print(&format!("{}\n", json!({"regions": listed})))?;
         }
-    };
-    stdout::print(&text)?;
+    }
     Ok(Exit::Done)
 }

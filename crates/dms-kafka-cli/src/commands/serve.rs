@@ -2,9 +2,11 @@
 
 use std::env::VarError;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use clap::{ArgMatches, Args};
+use dms_kafka::{InstanceId, ProjectId, TopicName};
 use dms_kafka_gateway::{
     Config, Error, ErrorCodeStyle, ErrorKind, Gateway, MemoryGatewayBuilder, Service,
 };
@@ -12,13 +14,14 @@ use dms_kafka_gateway::{
 use crate::exit::{Exit, Failure};
 use crate::interrupt::{Hangups, Interrupts};
 use crate::output;
-use crate::settings::{Setting, Settings, is_typed};
+use crate::settings::{Setting, Settings, is_typed, up_to};
 use crate::stdout;
 
 const CONFIG: &str = "DMS_KAFKA_SERVE_CONFIG";
 const LISTEN: &str = "DMS_KAFKA_SERVE_LISTEN";
 const ACCESS_KEY: &str = "DMS_KAFKA_SERVE_ACCESS_KEY";
 const SECRET_KEY: &str = "DMS_KAFKA_SERVE_SECRET_KEY";
+const MAX_PARTITIONS: u64 = 1_000_000;
 
 #[derive(Debug, Args)]
 pub(crate) struct ServeFlags {
@@ -38,15 +41,15 @@ pub(crate) struct ServeFlags {
 
     /// Topic with its number of partitions and the records in each partition; repeatable
     #[arg(long, value_name = "NAME:PARTITIONS:RECORDS", value_parser = topic, help_heading = "Topics in memory")]
-    topic: Vec<(String, u32, u64)>,
+    topic: Vec<(TopicName, NonZeroU32, u64)>,
 
     /// Project ID; generated if omitted
     #[arg(long, value_name = "ID", help_heading = "Topics in memory")]
-    project_id: Option<String>,
+    project_id: Option<ProjectId>,
 
     /// Instance ID; generated if omitted
     #[arg(long, value_name = "ID", help_heading = "Topics in memory")]
-    instance_id: Option<String>,
+    instance_id: Option<InstanceId>,
 
     /// Serve the control API too, on a free port of 127.0.0.1; with it, tests reset and change topics and faults
     #[arg(long, help_heading = "Topics in memory")]
@@ -136,7 +139,7 @@ impl Settings for Serve {
             gateway = gateway.instance(instance_id);
         }
         for (name, partitions, records) in flags.topic {
-            gateway = gateway.topic(name, partitions, records);
+            gateway = gateway.topic(name, partitions.get(), records);
         }
         Ok(Self::Memory {
             gateway: Box::new(gateway),
@@ -145,18 +148,24 @@ impl Settings for Serve {
     }
 }
 
-fn topic(text: &str) -> Result<(String, u32, u64), String> {
+fn topic(text: &str) -> Result<(TopicName, NonZeroU32, u64), String> {
     let parts: Vec<&str> = text.split(':').collect();
     let [name, partitions, records] = parts[..] else {
         return Err("expected NAME:PARTITIONS:RECORDS, such as orders:3:1000".to_owned());
     };
-    let partitions = partitions
+    let name = TopicName::new(name).map_err(|error| error.to_string())?;
+    let partitions = up_to::<MAX_PARTITIONS, _>(partitions)
+        .map_err(|rule: String| format!("partitions {partitions:?}: {rule}"))?;
+    let records: i64 = records
         .parse()
-        .map_err(|_| format!("{partitions:?} is not a number of partitions"))?;
-    let records = records
-        .parse()
-        .map_err(|_| format!("{records:?} is not a number of records"))?;
-    Ok((name.to_owned(), partitions, records))
+        .ok()
+        .filter(|&records| records >= 0)
+        .ok_or_else(|| {
+            let max = i64::MAX;
+            format!("records {records:?}: expected a whole number from 0 to {max}")
+        })?;
+    let records = records.unsigned_abs();
+    Ok((name, partitions, records))
 }
 
 pub(crate) async fn serve(arguments: Serve) -> Result<Exit, Failure> {

@@ -16,6 +16,7 @@ use serde::Serialize;
 use crate::credentials;
 use crate::exit::{Exit, Failure};
 use crate::output::{self, Format};
+use crate::stderr;
 use crate::stdout;
 
 #[derive(Debug, Args)]
@@ -25,7 +26,7 @@ pub(crate) struct Sign {
     pub(crate) url: String,
 
     /// Method of the request; by default GET, or POST with --data
-    #[arg(short = 'X', long, help_heading = "Request")]
+    #[arg(short = 'X', long, value_parser = method, help_heading = "Request")]
     pub(crate) method: Option<Method>,
 
     /// Header of the request; repeatable
@@ -43,7 +44,7 @@ pub(crate) struct Sign {
     pub(crate) data: Option<String>,
 
     /// X-Sdk-Date, such as 20260102T030405Z; by default the current time
-    #[arg(long, value_name = "DATE", help_heading = "Signature")]
+    #[arg(long, value_name = "DATE", value_parser = date, help_heading = "Signature")]
     pub(crate) date: Option<HeaderValue>,
 
     /// Names of the headers to sign, such as 'host;x-sdk-date'; by default those that the dms-kafka client signs
@@ -60,7 +61,7 @@ pub(crate) struct Sign {
     pub(crate) compare: Option<String>,
 
     /// Output format
-    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Table)]
+    #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = Format::Table)]
     pub(crate) output: Format,
 }
 
@@ -71,8 +72,8 @@ pub(crate) async fn sign(arguments: Sign) -> Result<Exit, Failure> {
             "--compare needs the X-Sdk-Date of the request: add it with --date",
         ));
     }
-    let found = credentials::provider()
-        .provide_credentials()
+    let provider = credentials::provider();
+    let found = stderr::show_wait("waiting for credentials", provider.provide_credentials())
         .await
         .map_err(|error| Failure::credentials(&error))?;
     credentials::log_source(&found);
@@ -89,6 +90,22 @@ pub(crate) async fn sign(arguments: Sign) -> Result<Exit, Failure> {
         Some(comparison) if !comparison.matches => Ok(Exit::SomeFailed),
         _ => Ok(Exit::Done),
     }
+}
+
+fn method(text: &str) -> Result<Method, String> {
+    text.parse()
+        .map_err(|_| "expected an HTTP method, such as GET".to_owned())
+}
+
+fn date(text: &str) -> Result<HeaderValue, String> {
+    let form = |(index, byte): (usize, u8)| match index {
+        8 => byte == b'T',
+        15 => byte == b'Z',
+        _ => byte.is_ascii_digit(),
+    };
+    let has_form = text.len() == 16 && text.bytes().enumerate().all(form);
+    let value = HeaderValue::from_str(text).ok().filter(|_| has_form);
+    value.ok_or_else(|| "expected YYYYMMDDTHHMMSSZ, such as 20260102T030405Z".to_owned())
 }
 
 struct RequestToSign {
@@ -140,7 +157,9 @@ fn url(text: &str) -> Result<(Endpoint, Uri), Failure> {
         return Err(Failure::usage("the URL has no host"));
     };
     let endpoint = format!("{scheme}://{authority}");
-    let endpoint = endpoint.parse::<Endpoint>().map_err(Failure::usage)?;
+    let endpoint = endpoint
+        .parse::<Endpoint>()
+        .map_err(|error| Failure::usage(format!("URL: {error}")))?;
     Ok((endpoint, uri))
 }
 
@@ -196,12 +215,13 @@ fn body(data: Option<&str>) -> Result<Vec<u8>, Failure> {
                 .lock()
                 .read_to_end(&mut bytes)
                 .map_err(|error| {
-                    Failure::input(format!("standard input cannot be read: {error}"))
+                    Failure::input(format!("--data: standard input cannot be read: {error}"))
                 })?;
             Ok(bytes)
         }
-        Some(path) => std::fs::read(path)
-            .map_err(|error| Failure::input(format!("the file {path} cannot be read: {error}"))),
+        Some(path) => std::fs::read(path).map_err(|error| {
+            Failure::input(format!("--data: the file {path} cannot be read: {error}"))
+        }),
     }
 }
 

@@ -20,8 +20,10 @@ fn json_output_reports_each_partition_and_the_records_are_deleted() {
     assert_eq!(
         printed["partitions"],
         json!([
-            {"partition": 0, "offset": 400, "status": "deleted", "result": "success", "error_code": "0"},
-            {"partition": 2, "offset": null, "everything": true, "status": "deleted", "result": "success", "error_code": "0"},
+            {"partition": 0, "offset": 400, "status": "deleted", "result": "success", "error_code": "0",
+                "start": null, "end": null, "records": null},
+            {"partition": 2, "offset": null, "everything": true, "status": "deleted", "result": "success", "error_code": "0",
+                "start": null, "end": null, "records": null},
         ])
     );
     let again = served
@@ -33,7 +35,7 @@ fn json_output_reports_each_partition_and_the_records_are_deleted() {
         .skip(1)
         .map(|line| line.split_whitespace().rev().nth(2).unwrap())
         .collect();
-    assert_eq!(starts, ["400", "1000"], "{again}");
+    assert_eq!(starts, ["400", "1,000"], "{again}");
 }
 
 #[test]
@@ -51,7 +53,7 @@ fn a_wrong_secret_key_reports_its_code_and_deletes_nothing() {
     );
     assert!(!stderr(&output).contains("wrong-secret-key"));
     let look = stdout(&served.delete("--partition 0:0 --yes").ends_with(0));
-    assert!(look.contains("            0            0  1000"), "{look}");
+    assert!(look.contains("            0            0  1,000"), "{look}");
 }
 
 #[test]

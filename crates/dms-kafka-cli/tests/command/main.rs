@@ -4,12 +4,16 @@
 #![expect(clippy::panic, reason = "a test helper that cannot continue fails")]
 #![expect(clippy::print_stdout, reason = "a long test prints its progress")]
 
+mod connection;
 mod delete;
 mod delete_refused;
+mod exit_codes;
 mod golden;
 mod https;
 mod journal;
+mod messages;
 mod pipes;
+mod preview;
 mod purge;
 mod purge_refused;
 mod purge_stopped;

@@ -170,6 +170,42 @@ fn output_that_cannot_be_written_is_not_bad_input() {
     }
 }
 
+/// The message does not contradict the outcome, and neither hides that partitions failed.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_deletion_whose_result_cannot_be_written_says_what_was_deleted() {
+    let folder = Folder::new("");
+    for (what, outcome, message) in [
+        (
+            "--partition 0:1 --everything 2",
+            "applied",
+            "all requested records were deleted, but",
+        ),
+        (
+            "--partition 0:1 --partition 1:5000",
+            "partial",
+            "records were deleted from some partitions, but",
+        ),
+        (
+            "--partition 1:5000",
+            "not_applied",
+            "nothing was deleted, and",
+        ),
+    ] {
+        let delete = format!(r#""$DMS" delete --embedded --topic t {what} --yes > /dev/full"#);
+        let text = shell(&delete, &folder).ends_with(5);
+        let json = shell(&format!("{delete} -o json"), &folder).ends_with(5);
+        let error: Value = serde_json::from_str(&stderr(&json)).unwrap();
+        assert_eq!(
+            (&error["kind"], &error["outcome"]),
+            (&"output".into(), &outcome.into())
+        );
+        let message = format!("{message} standard output cannot be written: No space left");
+        assert_stderr(&json, &message);
+        assert_stderr(&text, &message);
+    }
+}
+
 #[test]
 fn offsets_file_and_failures_file_can_be_pipes() {
     let folder = three_rows();

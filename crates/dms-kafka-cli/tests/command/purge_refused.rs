@@ -23,7 +23,7 @@ const REFUSED: &[(i32, &str, &str, &[&str])] = &[
         2,
         ROW,
         "--output json --max-failures x",
-        &["found in string\""],
+        &["whole number from 1 to"],
     ),
     (
         2,

@@ -3,12 +3,18 @@
 use std::fs;
 #[cfg(unix)]
 use std::{
-    io::Write as _,
+    io::{BufRead as _, BufReader, Write as _},
     net::TcpStream,
+    process::Command,
     time::{Duration, Instant},
 };
 
+#[cfg(unix)]
+use serde_json::Value;
+
 use crate::support::{Folder, Run as _, Served, assert_stderr, dms_kafka, stdout};
+#[cfg(unix)]
+use crate::support::{ended_with, signal, stderr};
 
 const CONFIG: &str = r#"
 listen = "192.0.2.1:1"
@@ -113,6 +119,43 @@ fn the_control_api_has_an_address_of_its_own() {
     let control = served.text("control_endpoint");
     assert!(control.starts_with("http://127.0.0.1:"), "{control}");
     assert_ne!(control, served.text("endpoint"));
+}
+
+/// The ready line, and what is logged until the process ends.
+#[cfg(unix)]
+fn ready_and_log(serve: &mut Command) -> (Value, String) {
+    let mut process = serve.start();
+    let mut line = String::new();
+    let mut lines = BufReader::new(process.stdout.take().unwrap());
+    lines.read_line(&mut line).unwrap();
+    signal(&process, "-TERM");
+    let output = ended_with(process, 0);
+    (serde_json::from_str(&line).unwrap(), stderr(&output))
+}
+
+#[cfg(unix)]
+#[test]
+fn the_endpoint_of_a_gateway_on_all_addresses_can_be_used_and_plain_http_is_warned_of() {
+    let folder = Folder::new("");
+    let config = CONFIG.replace("192.0.2.1:1", "0.0.0.0:0");
+    fs::write(folder.path("gateway.toml"), config).unwrap();
+    for line in [
+        "serve --listen 0.0.0.0:0 --topic orders:1:1",
+        &format!("serve --config {}", folder.path("gateway.toml")),
+    ] {
+        let mut serve = dms_kafka(line);
+        serve
+            .env("DMS_KAFKA_SERVE_ACCESS_KEY", "AK")
+            .env("DMS_KAFKA_SERVE_SECRET_KEY", "the-secret-key")
+            .env("GATEWAY_SK", "the-secret-key");
+        let (ready, log) = ready_and_log(&mut serve);
+        let endpoint = ready["endpoint"].as_str().unwrap();
+        assert!(endpoint.starts_with("http://127.0.0.1:"), "{endpoint}");
+        assert!(log.contains("plain HTTP"), "{log}");
+        assert!(!log.contains("the-secret-key"), "{log}");
+    }
+    let (_, log) = ready_and_log(&mut dms_kafka("serve --topic orders:1:1"));
+    assert_eq!(log, "");
 }
 
 /// The gateway waits for a client that does not finish its request.

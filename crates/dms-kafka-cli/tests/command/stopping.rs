@@ -2,7 +2,7 @@
 
 #![cfg(unix)]
 
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::{Child, ChildStdout};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -120,26 +120,21 @@ fn the_second_signal_does_not_wait() {
 
 #[test]
 fn delete_waits_for_the_response_too() {
-    let folder = Folder::with_partitions(1);
-    let gateway = Audited::start(
-        &folder.path(""),
-        1,
-        1,
-        "[[faults.rule]]\noperation = \"delete\"\nfault = { delay_seconds = 1 }\n",
+    let (listener, endpoint) = listener();
+    let delete = "delete --topic t0 --partition 0:7 --yes --output json";
+    let mut process = at(&endpoint, delete).start();
+    let (connection, _) = listener.accept().unwrap();
+    assert_eq!(
+        next_is_deletion(&mut BufReader::new(&connection)),
+        Some(true)
     );
-    let delete = "delete -vv --topic t0 --partition 0:7 --yes --output json";
-    let mut process = at(gateway.endpoint(), delete).start();
+    signal(&process, "-INT");
     let mut printed = BufReader::new(process.stderr.take().unwrap());
     let mut said = String::new();
-    // The log shows when the request is sent.
-    while !said.contains("connected to") {
-        assert!(printed.read_line(&mut said).unwrap() > 0, "{said}");
-    }
-    signal(&process, "-INT");
-    printed.read_to_string(&mut said).unwrap();
-    let output = process.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(130), "{said}");
+    printed.read_line(&mut said).unwrap();
     assert!(said.contains("waiting for the response"), "{said}");
+    respond_to_deletion_only(&connection, true).unwrap();
+    let output = ended_with(process, 130);
     let shown: Value = serde_json::from_str(&stdout(&output)).unwrap();
     assert_eq!(shown["partitions"][0]["status"], "deleted");
 }
@@ -173,9 +168,17 @@ fn respond_until_deleted(
         let is_deletion = next_is_deletion(&mut lines)?;
         if has_deleted.load(Ordering::SeqCst) {
             silent.send(()).ok()?;
-            continue;
+        } else if is_deletion {
+            has_deleted.store(true, Ordering::SeqCst);
+            respond_to_deletion_only(connection, is_deletion)?;
+        } else {
+            respond_with_one_partition(connection)?;
         }
-        has_deleted.store(is_deletion, Ordering::SeqCst);
-        respond_to_deletion_only(connection, is_deletion)?;
     }
+}
+
+fn respond_with_one_partition(mut connection: &TcpStream) -> Option<()> {
+    let body = r#"{"total":1,"partitions":[{"partition":0,"start_offset":0,"last_offset":10}]}"#;
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
+    connection.write_all((head + body).as_bytes()).ok()
 }

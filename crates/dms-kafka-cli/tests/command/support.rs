@@ -247,7 +247,10 @@ impl Served {
             look.args(["--partition", &format!("{partition}:0")]);
         }
         let table = stdout(&look.ends_with(0));
-        let start_after = |line: &str| line.split_whitespace().rev().nth(1).unwrap().parse();
+        let start_after = |line: &str| {
+            let shown = line.split_whitespace().rev().nth(1).unwrap();
+            shown.replace(',', "").parse()
+        };
         let starts = table.lines().skip(1).map(start_after);
         starts.collect::<Result<_, _>>().unwrap()
     }

@@ -13,7 +13,7 @@ const TIMEOUT: Option<u64> = Some(20_000);
 /// Delays each request, so that the progress is visible.
 const SLOW: &str = "[[faults.rule]]\nfault = { delay_seconds = 0.05 }\n";
 
-fn at_a_terminal(mut command: Command) -> PtySession {
+pub(crate) fn at_a_terminal(mut command: Command) -> PtySession {
     command
         .env("TERM", "xterm")
         .env_remove("NO_COLOR")
@@ -21,7 +21,7 @@ fn at_a_terminal(mut command: Command) -> PtySession {
     spawn_command(command, TIMEOUT).unwrap()
 }
 
-fn exit_code(session: &PtySession) -> i32 {
+pub(crate) fn exit_code(session: &PtySession) -> i32 {
     match session.process().wait().unwrap() {
         WaitStatus::Exited(_, code) => code,
         other => panic!("it ended with {other:?}"),
@@ -29,7 +29,7 @@ fn exit_code(session: &PtySession) -> i32 {
 }
 
 #[track_caller]
-fn ends_with(session: &mut PtySession, code: i32) {
+pub(crate) fn ends_with(session: &mut PtySession, code: i32) {
     session.exp_eof().unwrap();
     assert_eq!(exit_code(session), code);
 }
@@ -41,7 +41,9 @@ fn everything_is_deleted_after_the_topic_name_is_typed() {
     session
         .exp_string("Records of topic orders that will be deleted permanently:")
         .unwrap();
-    session.exp_regex(r"2 +everything +0 +1000 +1000").unwrap();
+    session
+        .exp_regex(r"2 +everything +0 +1,000 +1,000")
+        .unwrap();
     session.exp_string("Type orders to delete: ").unwrap();
     session.send_line("orders").unwrap();
     session.exp_string("deleted").unwrap();

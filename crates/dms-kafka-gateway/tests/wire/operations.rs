@@ -114,6 +114,27 @@ async fn the_ready_line_shows_only_a_generated_secret_key() {
 }
 
 #[tokio::test]
+async fn clients_can_connect_to_the_endpoint_of_a_gateway_on_all_addresses() {
+    for (all, loopback) in [
+        ("0.0.0.0:0", "http://127.0.0.1:"),
+        ("[::]:0", "http://[::1]:"),
+    ] {
+        // A machine may have no IPv6.
+        let Ok(gateway) = Gateway::memory()
+            .listen(all.parse().expect("an address"))
+            .start()
+            .await
+        else {
+            continue;
+        };
+        let endpoint = gateway.endpoint();
+        assert!(endpoint.starts_with(loopback), "{endpoint}");
+        let address = endpoint.strip_prefix("http://").expect("plain HTTP");
+        std::net::TcpStream::connect(address).expect("a connection");
+    }
+}
+
+#[tokio::test]
 async fn debug_output_has_no_secrets() {
     let builder = Gateway::memory().access_key("AK", "the-secret-key");
     let builder = builder.token("the-token").topic("orders", 1, 1);

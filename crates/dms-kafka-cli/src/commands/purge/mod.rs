@@ -26,7 +26,7 @@ use crate::confirm;
 use crate::exit::{Exit, Failure};
 use crate::interrupt::Interrupts;
 use crate::service::{self, Service, ServiceSettings};
-use crate::settings::Resolved;
+use crate::settings::{Resolved, up_to};
 use crate::stderr;
 use crate::stdout;
 use failures_file::FailuresFile;
@@ -53,15 +53,15 @@ pub(crate) struct Purge {
     pub(crate) allow_everything: bool,
 
     /// Maximum number of requests in flight
-    #[arg(long, value_name = "N", default_value = "4", help_heading = "Limits")]
+    #[arg(long, value_name = "N", default_value = "4", allow_negative_numbers = true, value_parser = up_to::<500, NonZeroUsize>, help_heading = "Limits")]
     pub(crate) concurrency: NonZeroUsize,
 
     /// Maximum number of partitions in a request
-    #[arg(long, value_name = "N", default_value = "10", help_heading = "Limits")]
+    #[arg(long, value_name = "N", default_value = "10", allow_negative_numbers = true, value_parser = up_to::<10_000, NonZeroUsize>, help_heading = "Limits")]
     pub(crate) partitions_per_request: NonZeroUsize,
 
     /// Stop sending after N rows have failed; no limit if omitted
-    #[arg(long, value_name = "N", help_heading = "Limits")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = up_to::<{ u64::MAX }, NonZeroU64>, help_heading = "Limits")]
     pub(crate) max_failures: Option<NonZeroU64>,
 
     /// Record each finished row in this file, and skip the rows that it records
@@ -82,6 +82,7 @@ pub(crate) struct Purge {
         long,
         value_name = "SECONDS",
         default_value = "10",
+        allow_negative_numbers = true, value_parser = up_to::<86_400, NonZeroU32>,
         help_heading = "Output"
     )]
     pub(crate) progress_every: NonZeroU32,
@@ -95,7 +96,7 @@ pub(crate) struct Purge {
     pub(crate) dry_run: bool,
 
     /// Output format
-    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = PurgeFormat::Table, help_heading = "Output")]
+    #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = PurgeFormat::Table, help_heading = "Output")]
     pub(crate) output: PurgeFormat,
 }
 
@@ -249,7 +250,7 @@ impl PurgeJob<'_> {
             return Ok(());
         }
         let mut preview = "Records that will be deleted permanently:\n".to_owned();
-        preview.push_str(&preview::table(self.service, &self.rows).await?);
+        preview.push_str(&preview::table(self.service, &self.rows, self.arguments.yes).await?);
         let already = self.states.counts().finished();
         if already > 0 {
             // Writing to a string does not fail.

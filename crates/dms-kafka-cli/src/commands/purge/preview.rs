@@ -9,7 +9,7 @@ use dms_kafka::{PartitionInfo, TopicName};
 use super::rows::{Row, Rows, TopicRows};
 use crate::exit::Failure;
 use crate::output;
-use crate::service::{Listing, Partitions, Service};
+use crate::service::{Partitions, Service};
 
 /// Partitions are listed for at most this many topics.
 const LISTED_TOPICS: usize = 20;
@@ -25,8 +25,8 @@ fn partition<'a>(held: Option<&'a Held>, row: &Row<'_>) -> Option<&'a PartitionI
 }
 
 /// One line for each row of a small file, or for each topic of a large file.
-pub(super) async fn table(service: &Service, rows: &Rows) -> Result<String, Failure> {
-    let held = held(service, rows).await?;
+pub(super) async fn table(service: &Service, rows: &Rows, yes: bool) -> Result<String, Failure> {
+    let held = held(service, rows, yes).await?;
     Ok(if rows.len() <= SHOWN_ROWS {
         of_rows(rows, held.as_ref())
     } else {
@@ -44,20 +44,20 @@ pub(super) fn word(rows: &Rows) -> &str {
     }
 }
 
-/// `None` if the service does not list partitions, or there are too many topics.
-async fn held(service: &Service, rows: &Rows) -> Result<Option<Held>, Failure> {
+/// `None` if the partitions cannot be listed, or there are too many topics.
+async fn held(service: &Service, rows: &Rows, yes: bool) -> Result<Option<Held>, Failure> {
     if rows.topics().len() > LISTED_TOPICS {
         return Ok(None);
     }
     let mut held = Held::new();
     for topic in rows.topics() {
-        match service.partitions(&topic.name).await? {
-            Listing::Partitions(partitions) => {
-                held.insert(topic.name.clone(), partitions);
-            }
-            Listing::NoSuchTopic => {}
-            Listing::NotOffered => return Ok(None),
-        }
+        let listed = service
+            .preview(&topic.name, yes, rows.everything() > 0)
+            .await?;
+        let Some(partitions) = listed else {
+            return Ok(None);
+        };
+        held.insert(topic.name.clone(), partitions);
     }
     Ok(Some(held))
 }

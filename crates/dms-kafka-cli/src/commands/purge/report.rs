@@ -178,7 +178,7 @@ impl PurgeReport {
         for line in &self.kept {
             failures.add_row([
                 line.topic.clone(),
-                output::number(line.target.partition.map(i64::from)),
+                output::partition(line.target.partition),
                 line.target.to_string(),
                 line.status.to_owned(),
                 line.reason(),
