@@ -2,11 +2,10 @@
 
 use std::{fmt, sync::OnceLock, time::Duration};
 
-use reqwest::{Client, Response, Url, redirect};
-use url::Host;
+use reqwest::{Client, ClientBuilder, NoProxy, Proxy, Response, Url, redirect};
 
 use super::transport::{HttpFuture, HttpTransport, TransportError, TransportErrorKind};
-use crate::endpoint;
+use crate::{Environment, EnvironmentProxy, endpoint};
 
 const MAX_RESPONSE: usize = 256 * 1024;
 /// For services in the cloud.
@@ -14,7 +13,11 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// For the metadata service, as in the official SDKs. A machine outside the cloud waits this long.
 const DIRECT_CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Sends requests with `reqwest`. It uses the proxies of the environment, except for loopback and link-local addresses.
+/// For a service on this machine that uses TLS.
+const LOCAL: &str = "localhost,127.0.0.0/8,::1,169.254.0.0/16,fe80::/10";
+
+/// Sends requests with `reqwest`. It uses the proxies of the environment (see [`EnvironmentProxy`]), except for loopback and
+/// link-local addresses.
 ///
 /// Clients are created on first use. Plain HTTP to this machine or the metadata service does not load root certificates.
 #[derive(Default)]
@@ -37,7 +40,8 @@ impl ReqwestTransport {
     }
 
     /// Creates a transport that uses the given client, with its proxies, certificates and timeouts, for services in the
-    /// cloud. The client should not follow redirects.
+    /// cloud. The client must not follow redirects: a redirect to another address is an error, but the request, which may
+    /// contain a token, was then sent to it.
     pub fn with_client(client: Client) -> Self {
         Self {
             cloud: client.into(),
@@ -60,7 +64,7 @@ impl ReqwestTransport {
             let builder = builder.tls_certs_only([]);
             builder
         } else {
-            builder.connect_timeout(CONNECT_TIMEOUT)
+            with_proxies(builder.connect_timeout(CONNECT_TIMEOUT))?
         };
         let client = builder.build().map_err(transport_error)?;
         Ok(slot.get_or_init(|| client).clone())
@@ -74,7 +78,13 @@ impl ReqwestTransport {
         let mut request = reqwest::Request::try_from(request).map_err(transport_error)?;
         let client = self.client(request.url())?;
         *request.timeout_mut() = Some(timeout);
-        read(client.execute(request).await.map_err(transport_error)?).await
+        let url = request.url().clone();
+        let response = client.execute(request).await.map_err(transport_error)?;
+        if *response.url() != url {
+            return Err(TransportError::new(TransportErrorKind::Other)
+                .with_source("the HTTP client followed a redirect to another address"));
+        }
+        read(response).await
     }
 }
 
@@ -86,12 +96,27 @@ impl HttpTransport for ReqwestTransport {
 
 /// Whether the URL is plain HTTP to a loopback or link-local address.
 fn is_direct(url: &Url) -> bool {
-    let is_link_local = match url.host() {
-        Some(Host::Ipv4(address)) => address.is_link_local(),
-        Some(Host::Ipv6(address)) => address.is_unicast_link_local(),
-        Some(Host::Domain(_)) | None => false,
-    };
-    url.scheme() == "http" && (is_link_local || endpoint::is_loopback(url))
+    url.scheme() == "http" && endpoint::is_local(url)
+}
+
+fn with_proxies(mut builder: ClientBuilder) -> Result<ClientBuilder, TransportError> {
+    let misconfigured =
+        |error| TransportError::new(TransportErrorKind::Misconfigured).with_source(error);
+    let environment = Environment::from_process();
+    for scheme in ["http", "https"] {
+        let proxy = EnvironmentProxy::read(&environment, scheme).map_err(misconfigured)?;
+        if let Some(proxy) = proxy {
+            let exceptions = NoProxy::from_string(&format!("{LOCAL},{}", proxy.exceptions()));
+            let url = proxy.url().as_str();
+            let proxy = match scheme {
+                "http" => Proxy::http(url),
+                _ => Proxy::https(url),
+            };
+            let proxy = proxy.map_err(transport_error)?;
+            builder = builder.proxy(proxy.no_proxy(exceptions));
+        }
+    }
+    Ok(builder)
 }
 
 async fn read(mut response: Response) -> Result<http::Response<Vec<u8>>, TransportError> {
