@@ -148,7 +148,7 @@ impl ClientBuilder {
 
     /// Sets the timeout for one connection, including the TLS handshake. Default: 10 s.
     pub fn with_connect_timeout(mut self, timeout: Duration) -> Self {
-        self.transport.connect_timeout = timeout;
+        self.transport.connect_timeout = Some(timeout);
         self
     }
 
@@ -176,9 +176,12 @@ impl ClientBuilder {
         self
     }
 
-    /// Sends all requests through this proxy (`http://` or `https://`). The URL may contain user and password.
+    /// Sends all requests through this proxy (`http://` or `https://`). The URL may contain user and password, which must be
+    /// percent-encoded.
     ///
-    /// The default is the proxy of the environment (`HTTPS_PROXY`, `NO_PROXY`), and none for loopback addresses.
+    /// The default is the proxy of the environment: `HTTPS_PROXY` for `https://` endpoints, `HTTP_PROXY` for `http://`, or
+    /// else `ALL_PROXY`, in upper or lower case, with exceptions in `NO_PROXY`. For loopback addresses it is none.
+    /// [`build`](Self::build) refuses a proxy that it cannot read.
     pub fn with_proxy(mut self, url: impl Into<String>) -> Self {
         self.transport.proxy = Proxy::Url(url.into());
         self
@@ -205,11 +208,12 @@ impl ClientBuilder {
         self
     }
 
-    /// Uses this HTTP client. The settings for proxy, certificates and connect timeout are then ignored.
+    /// Uses this HTTP client. It has its own proxy, certificates and connect timeout, so [`build`](Self::build) refuses these
+    /// settings together with it.
     ///
-    /// The client must not follow redirects (`redirect::Policy::none()`) or retry (`retry::never()`). Otherwise it may
-    /// repeat a deletion, and [`Outcome`](crate::Outcome) can be wrong. Your code then depends on the version of reqwest
-    /// that this crate uses.
+    /// The client must not follow redirects (`redirect::Policy::none()`) or retry (`retry::never()`): it may then repeat a
+    /// deletion, also at another address. A redirect that led to another URL is an error with an unknown outcome; other
+    /// repetitions cannot be detected. Your code then depends on the version of reqwest that this crate uses.
     #[cfg(feature = "reqwest")]
     pub fn with_http_client(mut self, client: reqwest::Client) -> Self {
         self.transport.http_client = Some(client);
@@ -313,7 +317,7 @@ impl ClientBuilder {
 
     fn check_timeouts(&self) -> Result<(), Error> {
         for (what, timeout) in [
-            ("connect", self.transport.connect_timeout),
+            ("connect", self.transport.connect_timeout()),
             ("attempt", self.attempt_timeout),
             ("call", self.call_timeout),
         ] {

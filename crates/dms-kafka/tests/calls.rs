@@ -209,7 +209,27 @@ fn build_errors_name_the_setting_and_repeat_no_secret() {
         ),
         (
             good().with_proxy("http://user:canary@["),
-            "the proxy is not a URL",
+            "the URL of the proxy has an invalid host or port",
+        ),
+        (
+            good().with_proxy("socks5://user:canary@proxy:1080"),
+            "the URL of the proxy is not an http or https URL",
+        ),
+        (good().with_proxy("ftp://canary"), "http or https"),
+        (good().with_proxy("http://canary proxy:1"), "blank"),
+        (good().with_proxy("http://canary:1\r\n"), "line break"),
+        (good().with_proxy("\"http://canary:1\""), "quotation mark"),
+        (
+            good().with_proxy("http://user:canary#x@proxy:1"),
+            "percent-encode",
+        ),
+        (
+            good().with_proxy("http://user:canary/x@proxy:1"),
+            "percent-encode",
+        ),
+        (
+            good().with_proxy("http://user:canary@x@proxy:1"),
+            "percent-encode",
         ),
         (good().with_root_certificates("canary"), "root certificates"),
         (
