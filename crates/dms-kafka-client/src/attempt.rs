@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use huaweicloud_auth::Credentials;
-use reqwest::Request;
+use reqwest::{Request, Url};
 
 /// The default limit for a response body: 32 MiB, enough for more than 400,000 partitions.
 pub const DEFAULT_RESPONSE_LIMIT: usize = 32 * 1024 * 1024;
@@ -138,6 +138,8 @@ impl fmt::Debug for CapturedResponse {
     }
 }
 
+    /// The URL of the response if the HTTP client followed a redirect: the request may also have been sent to it.
+    pub redirected_to: Option<Url>,
 /// Whether the whole response body was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
