@@ -36,7 +36,8 @@ impl ClientHooks<Attempt> for Client {
                 "the request was built and not sent".to_owned(),
             ));
         };
-        let authorized = authorize(credentials, request, &mut headers);
+        let date = attempt.date.unwrap_or_else(SystemTime::now);
+        let authorized = authorize(credentials, request, &mut headers, date);
         *request.headers_mut() = headers;
         authorized.map_err(Error::Custom)
     }
@@ -44,8 +45,8 @@ impl ClientHooks<Attempt> for Client {
     /// Sends the request, captures the response in the [`Attempt`], and returns an equal response to the generated code.
     async fn exec(&self, request: Request, _info: &OperationInfo) -> reqwest::Result<Response> {
         let attempt = self.inner();
-        let mut response = self.client().execute(request).await?;
         let url = request.url().clone();
+        let mut response = self.client().execute(request).await?;
         let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
         let redirected_to = (*response.url() != url).then(|| response.url().clone());
         attempt.captured().response = Some(CapturedResponse {
@@ -53,8 +54,8 @@ impl ClientHooks<Attempt> for Client {
             headers: headers.clone(),
             body: Bytes::new(),
             completeness: Completeness::Truncated,
-        });
             redirected_to,
+        });
         let (body, read) = read_body(response, attempt.response_limit).await;
         if let Some(captured) = attempt.captured().response.as_mut() {
             captured.body = body.clone();
@@ -81,6 +82,7 @@ fn authorize(
     credentials: &Credentials,
     request: &Request,
     headers: &mut HeaderMap,
+    date: SystemTime,
 ) -> Result<(), String> {
     let url = request.url();
     let body = match request.body() {
@@ -94,14 +96,8 @@ fn authorize(
         path: url.path(),
         query: url.query().unwrap_or_default(),
     };
-    signing::authorize(
-        credentials,
-        target,
-        headers,
-        Payload::Bytes(body),
-        SystemTime::now(),
-    )
-    .map_err(|error| error.to_string())
+    signing::authorize(credentials, target, headers, Payload::Bytes(body), date)
+        .map_err(|error| error.to_string())
 }
 
 /// Reads up to `limit` bytes. Returns them even if the connection breaks.
