@@ -385,21 +385,16 @@ impl ClientBuilder {
         &self,
         #[cfg(feature = "providers")] profile: &ProfileProvider,
     ) -> Result<ProjectSource, Error> {
-        let of_environment = self.environment.get(PROJECT_ID);
-        let found = of_environment.and_then(|found| {
-            #[cfg(feature = "providers")]
-            if found.is_none() {
-                return match profile.project_id() {
-                    Err(error) if error.is_not_found() => Ok(None),
-                    project => project,
-                };
-            }
-            Ok(found)
-        });
-        match found {
+        let named = self.environment.get(PROJECT_ID);
+        #[cfg(feature = "providers")]
+        let named = match named {
+            Ok(None) => profile.project_id(),
+            named => named,
+        };
+        match named {
             Ok(Some(_)) => Ok(ProjectSource::OfCredentials),
-            Ok(None) => Err(no_project_id()),
-            Err(error) => Err(Error::invalid_input("no project id").with_source(error)),
+            Err(error) if !error.is_not_found() => Err(no_project_id().with_source(error)),
+            Ok(None) | Err(_) => Err(no_project_id()),
         }
     }
 

@@ -13,7 +13,10 @@ use crate::purge::Purge;
 
 /// A client for one endpoint and project. Cheap to clone; clones share connections.
 ///
-/// Await its calls in a tokio runtime with time and I/O enabled.
+/// Await its calls in a tokio runtime. Outside one, they return an error.
+///
+/// # Panics
+/// Calls panic in a tokio runtime without time or I/O enabled.
 ///
 /// ```
 /// # tokio::runtime::Runtime::new().unwrap().block_on(async {

@@ -39,10 +39,7 @@ pub(crate) fn evaluate<T>(
     let Some(response) = response else {
         return Err(no_response(result.err()));
     };
-    if let Some(url) = &response.redirected_to {
-        return Err(with_details(Some(followed(url)), &response, secret));
-    }
-    if response.status != StatusCode::OK {
+    if response.status != StatusCode::OK || response.redirected_to.is_some() {
         return Err(with_details(None, &response, secret));
     }
     let decoded = decode(&response, result).and_then(|value| {
@@ -82,7 +79,10 @@ fn with_details(error: Option<Error>, response: &CapturedResponse, secret: Optio
         }),
         encoded_authorization_message: body.encoded_authorization_message,
     };
-    error
+    // The status of another server says nothing of this one.
+    let followed = response.redirected_to.as_ref().map(followed);
+    followed
+        .or(error)
         .unwrap_or_else(from_status)
         .with_response(details, secret)
 }
@@ -235,7 +235,7 @@ fn no_response(error: Option<RawError>) -> Error {
     Error::new(ErrorKind::Connection, Outcome::Unknown, message).with_source(error)
 }
 
-/// The rule that a response breaks, if one was received and cannot be read, or was answered by a redirect.
+/// The rule that a response broke, for a response that cannot be read, and for redirects without end.
 fn broken_rule(error: &reqwest::Error) -> Option<&'static str> {
     if error.is_redirect() {
         return Some(

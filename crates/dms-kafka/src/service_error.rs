@@ -52,6 +52,12 @@ impl ServiceError {
             .as_ref()
             .and_then(Value::as_array)
             .is_some_and(|items| !items.is_empty());
+        if has_partitions {
+            // Other fields may have codes that are no errors.
+            object.retain(|name, value| {
+                !(value.is_object() || value.is_array()) || name.to_lowercase().contains("error")
+            });
+        }
         let found = Self::find(&object);
         let is_error = match &found.code {
             Some(code) => !means_success(code),

@@ -136,6 +136,38 @@ async fn a_proxy_variable_that_cannot_be_read_is_refused_and_not_shown() {
     }
 }
 
+/// The client of a loopback endpoint has no proxy, but the one of IAM has.
+#[cfg(all(feature = "providers", feature = "rustls"))]
+#[tokio::test]
+async fn a_proxy_variable_that_cannot_be_read_is_refused_when_it_is_needed_for_iam() {
+    let service = server(vec![deleted(&[0])]).await;
+    let uri = service.uri();
+    let variables = [
+        ("DMS_KAFKA_ENDPOINT", &*uri),
+        ("DMS_KAFKA_REGION", "ap-southeast-1"),
+        ("HUAWEICLOUD_SDK_AK", "access-key"),
+        ("HUAWEICLOUD_SDK_SK", "canary-secret-key"),
+        ("HTTPS_PROXY", "htp://canary:1"),
+        ("HUAWEICLOUD_SDK_PROJECT_ID", ""),
+    ];
+    let (succeeded, shown) = run_child(&variables).await;
+    assert!(!succeeded && shown.contains("HTTPS_PROXY: "), "{shown}");
+    assert!(
+        shown.contains("/v3/projects?name=ap-southeast-1 cannot be requested"),
+        "{shown}"
+    );
+    assert_no_secret(&shown);
+    assert!(requests(&service).await.is_empty());
+    // It is not needed if the project is known.
+    let known = [
+        &variables[..5],
+        &[("HUAWEICLOUD_SDK_PROJECT_ID", "project")],
+    ]
+    .concat();
+    let (succeeded, shown) = run_child(&known).await;
+    assert!(succeeded, "{shown}");
+}
+
 #[tokio::test]
 async fn no_log_shows_the_password_of_a_proxy() {
     let proxy = server(vec![deleted(&[0])]).await;

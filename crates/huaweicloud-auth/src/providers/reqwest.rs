@@ -1,8 +1,9 @@
 //! The HTTP client of credentials providers that uses reqwest.
 
-use std::{fmt, sync::OnceLock, time::Duration};
+use std::{error::Error, fmt, sync::OnceLock, time::Duration};
 
 use reqwest::{Client, ClientBuilder, NoProxy, Proxy, Response, Url, redirect};
+use tokio::runtime::Handle;
 
 use super::transport::{HttpFuture, HttpTransport, TransportError, TransportErrorKind};
 use crate::{Environment, EnvironmentProxy, endpoint};
@@ -20,6 +21,12 @@ const LOCAL: &str = "localhost,127.0.0.0/8,::1,169.254.0.0/16,fe80::/10";
 /// link-local addresses.
 ///
 /// Clients are created on first use. Plain HTTP to this machine or the metadata service does not load root certificates.
+///
+/// Outside a tokio runtime, requests fail.
+///
+/// # Panics
+///
+/// Requests panic in a tokio runtime without time or I/O enabled.
 #[derive(Default)]
 pub struct ReqwestTransport {
     cloud: OnceLock<Client>,
@@ -75,6 +82,7 @@ impl ReqwestTransport {
         request: http::Request<Vec<u8>>,
         timeout: Duration,
     ) -> Result<http::Response<Vec<u8>>, TransportError> {
+        Handle::try_current().map_err(misconfigured)?;
         let mut request = reqwest::Request::try_from(request).map_err(transport_error)?;
         let client = self.client(request.url())?;
         *request.timeout_mut() = Some(timeout);
@@ -100,8 +108,6 @@ fn is_direct(url: &Url) -> bool {
 }
 
 fn with_proxies(mut builder: ClientBuilder) -> Result<ClientBuilder, TransportError> {
-    let misconfigured =
-        |error| TransportError::new(TransportErrorKind::Misconfigured).with_source(error);
     let environment = Environment::from_process();
     for scheme in ["http", "https"] {
         let proxy = EnvironmentProxy::read(&environment, scheme).map_err(misconfigured)?;
@@ -132,6 +138,10 @@ async fn read(mut response: Response) -> Result<http::Response<Vec<u8>>, Transpo
     *collected.status_mut() = response.status();
     *collected.headers_mut() = std::mem::take(response.headers_mut());
     Ok(collected)
+}
+
+fn misconfigured(error: impl Into<Box<dyn Error + Send + Sync>>) -> TransportError {
+    TransportError::new(TransportErrorKind::Misconfigured).with_source(error)
 }
 
 fn transport_error(error: reqwest::Error) -> TransportError {

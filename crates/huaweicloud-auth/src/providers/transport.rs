@@ -53,7 +53,7 @@ pub enum TransportErrorKind {
     Unreachable,
     /// There was a connection, but no complete response before the timeout.
     TimedOut,
-    /// A setting is invalid, such as a proxy. Nothing was sent.
+    /// A setting is invalid, such as a proxy, or there is no runtime. Nothing was sent.
     Misconfigured,
     /// Any other failure, such as a broken connection or a response that is too large.
     Other,

@@ -362,7 +362,8 @@ fn require_valid(target: RequestTarget<'_>) -> Result<(), SigningError> {
     let RequestTarget {
         host, path, query, ..
     } = target;
-    let is_in_host = |byte: u8| byte.is_ascii_graphic() && !b"/\\?#@".contains(&byte);
+    let is_in_host =
+        |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'/' | b'\\' | b'?' | b'#' | b'@');
     if host.is_empty() || !host.bytes().all(is_in_host) {
         return Err(SigningError::new(
             SigningErrorKind::InvalidHost,
