@@ -277,7 +277,7 @@ impl ClientBuilder {
     ///
     /// # Errors
     /// [`InvalidInput`](crate::ErrorKind::InvalidInput) if the endpoint or the project id is missing or invalid, the
-    /// region has no endpoint, a timeout is zero, or the proxy or a certificate is invalid.
+    /// region has no endpoint, a timeout is zero, the proxy or a certificate is invalid, or a setting would be ignored.
     pub fn build(self) -> Result<Client, Error> {
         self.check_timeouts()?;
         let endpoint = self.checked_endpoint()?;

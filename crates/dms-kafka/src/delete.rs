@@ -178,6 +178,9 @@ impl DeleteMessages {
     /// [`InvalidInput`](crate::ErrorKind::InvalidInput), before anything is sent: an invalid identifier, a negative
     /// number, no partition, a repeated partition, or a request body above 12 MB. The call can fail with any other
     /// [`ErrorKind`](crate::ErrorKind), except that failed partitions are an error of [`Deletion::into_result`].
+    ///
+    /// # Panics
+    /// In a tokio runtime without time or I/O enabled.
     pub async fn send(self) -> Result<Deletion, Error> {
         let request = &self.request?;
         let body = &request.body()?;

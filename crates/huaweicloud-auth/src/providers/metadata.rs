@@ -68,7 +68,8 @@ impl MetadataProvider {
         if let Some(reason) = self.context.without_metadata {
             return Err(not_asked(reason));
         }
-        match self.context.environment().get(VARIABLE)?.as_deref() {
+        let switch = self.context.environment().get(VARIABLE)?;
+        match switch.map(|switch| switch.to_ascii_lowercase()).as_deref() {
             None | Some("on") => Ok(()),
             Some("off") => Err(not_asked("HUAWEICLOUD_SDK_METADATA is off")),
             Some(_) => Err(ProviderError::invalid("is neither on nor off").at(VARIABLE)),

@@ -2,6 +2,7 @@
 
 use std::{error::Error, fmt, sync::OnceLock, time::Duration};
 
+use http::{HeaderValue, header::ACCEPT_ENCODING};
 use reqwest::{Client, ClientBuilder, NoProxy, Proxy, Response, Url, redirect};
 use tokio::runtime::Handle;
 
@@ -86,6 +87,12 @@ impl ReqwestTransport {
         let mut request = reqwest::Request::try_from(request).map_err(transport_error)?;
         let client = self.client(request.url())?;
         *request.timeout_mut() = Some(timeout);
+        // No content coding is decoded.
+        let identity = HeaderValue::from_static("identity");
+        request
+            .headers_mut()
+            .entry(ACCEPT_ENCODING)
+            .or_insert(identity);
         let url = request.url().clone();
         let response = client.execute(request).await.map_err(transport_error)?;
         if *response.url() != url {

@@ -236,15 +236,15 @@ fn a_signed_request_is_refused_or_signed_anew_by_choice() {
     let later = now() + Duration::from_secs(3600);
     let old_key = key_pair().with_security_token("OLD").unwrap();
     for credentials in [key_pair(), Credentials::token("TOKEN").unwrap()] {
-        let mut signed = headers(&[("x-project-id", "p")]);
-        sign(&old_key, &mut signed, Payload::Bytes(b"")).unwrap();
-        let before = signed.clone();
-        let error = sign(&credentials, &mut signed, Payload::Bytes(b"")).unwrap_err();
+        let mut sent = headers(&[("x-project-id", "p")]);
+        sign(&old_key, &mut sent, Payload::Bytes(b"")).unwrap();
+        let before = sent.clone();
+        let error = sign(&credentials, &mut sent, Payload::Bytes(b"")).unwrap_err();
         assert_eq!(error.kind(), SigningErrorKind::AlreadyAuthorized);
         let signer = Signer::new(&credentials, later);
-        let explained = signer.explain(target(&method), &signed, Payload::Bytes(b""));
+        let explained = signer.explain(target(&method), &sent, Payload::Bytes(b""));
         assert!(explained.is_err());
-        assert_eq!(signed, before);
+        assert_eq!(sent, before);
 
         let signer = signer.replacing_authorization();
         let invalid = RequestTarget {
@@ -253,15 +253,15 @@ fn a_signed_request_is_refused_or_signed_anew_by_choice() {
         };
         let payload = Payload::Bytes(b"");
         if credentials.auth_token().is_none() {
-            signer.authorize(invalid, &mut signed, payload).unwrap_err();
-            assert_eq!(signed, before);
+            signer.authorize(invalid, &mut sent, payload).unwrap_err();
+            assert_eq!(sent, before);
         }
         signer
-            .authorize(target(&method), &mut signed, payload)
+            .authorize(target(&method), &mut sent, payload)
             .unwrap();
         let mut fresh = headers(&[("x-project-id", "p")]);
         authorize(&credentials, target(&method), &mut fresh, payload, later).unwrap();
-        assert_eq!(signed, fresh);
+        assert_eq!(sent, fresh);
     }
 }
 

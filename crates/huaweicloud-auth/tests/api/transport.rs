@@ -95,7 +95,9 @@ async fn a_response_is_returned_completely() {
     let request = server.await.unwrap();
     assert!(request.starts_with("PUT /key HTTP/1.1\r\n"), "{request}");
     assert!(
-        request.contains("x-two: 2\r\n") && request.ends_with("\r\n\r\nsent"),
+        request.contains("x-two: 2\r\n")
+            && request.contains("accept-encoding: identity\r\n")
+            && request.ends_with("\r\n\r\nsent"),
         "{request}"
     );
 }
