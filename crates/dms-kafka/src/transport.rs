@@ -155,8 +155,8 @@ impl Transport {
         let (url, exceptions) = match &self.proxy {
             Proxy::Url(url) => {
                 let url: Result<ProxyUrl, _> = url.parse();
-                let invalid = |rule| Error::invalid_input(format!("the URL of the proxy {rule}"));
-                (url.map_err(invalid)?, String::new())
+                let url = url.map_err(|error| Error::invalid_input(error.to_string()));
+                (url?, String::new())
             }
             Proxy::FromEnvironment if !endpoint.is_some_and(Endpoint::is_loopback) => {
                 let is_plaintext = endpoint.is_some_and(Endpoint::is_plaintext);

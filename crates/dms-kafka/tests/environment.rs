@@ -171,10 +171,18 @@ async fn a_proxy_variable_that_cannot_be_read_is_refused_when_it_is_needed_for_i
 #[tokio::test]
 async fn no_log_shows_the_password_of_a_proxy() {
     let proxy = server(vec![deleted(&[0])]).await;
-    for password in ["canary", "canary%23%2F%40", "canary:canary", "%63anary"] {
+    for user_info in [
+        "user:canary",
+        "user:canary%23%2F%40",
+        "user:canary:canary",
+        "user:%63anary",
+        ":canary",
+        "canary",
+        "canary%40",
+    ] {
         let uri = proxy
             .uri()
-            .replace("http://", &format!("http://user:{password}@"));
+            .replace("http://", &format!("http://{user_info}@"));
         let variables = [
             (ENDPOINT, "http://dms.example.invalid"),
             ("HTTP_PROXY", &*uri),

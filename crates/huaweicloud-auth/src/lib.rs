@@ -30,7 +30,7 @@
     doc = "
 # Credentials providers
 
-[`ChainProvider::standard`] asks the providers of the official SDKs in their order. [`CachedProvider`] caches the credentials and
+[`ChainProvider::standard`] asks the providers of the official SDKs, the metadata service last. [`CachedProvider`] caches the credentials and
 replaces them before they expire.
 
 ```no_run

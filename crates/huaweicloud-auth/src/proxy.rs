@@ -28,7 +28,7 @@ pub struct ProxyUrl(Url);
 
 /// Which rule the URL of a proxy breaks. The message does not quote the URL, which may contain a password.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
+#[error("the URL of the proxy {0}")]
 pub struct ProxyUrlError(String);
 
 impl FromStr for ProxyUrl {
