@@ -2,11 +2,17 @@
 
 use std::sync::Arc;
 
-use dms_kafka::auth::{ChainProvider, Credentials, ProviderContext, ReqwestTransport, text};
+use dms_kafka::auth::{
+    ChainProvider, Credentials, Endpoint, ProviderContext, ReqwestTransport, text,
+};
 
-/// The sources of the official SDKs: environment, profile, metadata of the machine, container.
-pub(crate) fn provider() -> ChainProvider {
-    ChainProvider::standard(&ProviderContext::new(Arc::new(ReqwestTransport::new())))
+/// The sources of the official SDKs. The metadata service of the machine is not asked for a loopback endpoint.
+pub(crate) fn provider(endpoint: &Endpoint) -> ChainProvider {
+    let mut context = ProviderContext::new(Arc::new(ReqwestTransport::new()));
+    if endpoint.is_loopback() {
+        context = context.without_metadata("the URL has a loopback address");
+    }
+    ChainProvider::standard(&context)
 }
 
 /// Logs the source, and only the end of the access key.

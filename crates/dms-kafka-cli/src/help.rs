@@ -28,11 +28,13 @@ pub(crate) const ENVIRONMENT: &str = "\
 Environment:
   HUAWEICLOUD_SDK_AK, HUAWEICLOUD_SDK_SK, HUAWEICLOUD_SDK_SECURITY_TOKEN
           Access key, secret key, and security token of temporary credentials. If they are not
-          set: ~/.huaweicloud/credentials, the metadata service of the machine, the container
+          set: ~/.huaweicloud/credentials, the container, the metadata service of the machine
   HUAWEICLOUD_SDK_CREDENTIALS_FILE, HUAWEICLOUD_SDK_REGIONS_FILE, HUAWEICLOUD_SDK_IAM_ENDPOINT
           Paths of the credentials file and the regions file, endpoint of IAM
-  HTTPS_PROXY, NO_PROXY
-          Proxy, and hosts to connect to without it
+  HUAWEICLOUD_SDK_METADATA
+          off: do not ask the metadata service of the machine
+  HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY
+          Proxy for hosts other than loopback, and hosts to connect to without it
   NO_COLOR
           Disables colours";
 

@@ -2,11 +2,12 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use huaweicloud_auth::Credentials;
-use reqwest::Request;
+use reqwest::{Request, Url};
 
 /// The default limit for a response body: 32 MiB, enough for more than 400,000 partitions.
 pub const DEFAULT_RESPONSE_LIMIT: usize = 32 * 1024 * 1024;
@@ -29,6 +30,8 @@ pub struct Attempt {
     /// `None`: build the request and do not send it.
     pub(crate) credentials: Option<Credentials>,
     pub(crate) project_id: Option<HeaderValue>,
+    /// `None`: the time of sending.
+    pub(crate) date: Option<SystemTime>,
     pub(crate) response_limit: usize,
     captured: Arc<Mutex<Captured>>,
 }
@@ -68,6 +71,7 @@ impl Attempt {
         Self {
             credentials: None,
             project_id: None,
+            date: None,
             response_limit: DEFAULT_RESPONSE_LIMIT,
             captured: Arc::default(),
         }
@@ -77,6 +81,14 @@ impl Attempt {
     #[must_use]
     pub fn with_project_id(mut self, project_id: HeaderValue) -> Self {
         self.project_id = Some(project_id);
+        self
+    }
+
+    /// Signs with this date instead of the time of sending. Two equal requests with dates in the same second have the same
+    /// signature.
+    #[must_use]
+    pub fn with_date(mut self, date: SystemTime) -> Self {
+        self.date = Some(date);
         self
     }
 
@@ -126,6 +138,8 @@ pub struct CapturedResponse {
     pub body: Bytes,
     /// Whether `body` is the whole body.
     pub completeness: Completeness,
+    /// The URL of the response if the HTTP client followed a redirect: the request may also have been sent to it.
+    pub redirected_to: Option<Url>,
 }
 
 impl fmt::Debug for CapturedResponse {

@@ -3,7 +3,8 @@
 use std::time::SystemTime;
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, StatusCode};
+use http::header::ACCEPT_ENCODING;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use huaweicloud_auth::Credentials;
 use huaweicloud_auth::signing::{self, Payload, RequestTarget, X_PROJECT_ID};
 use progenitor_client::{ClientHooks, ClientInfo, Error, OperationInfo};
@@ -13,7 +14,7 @@ use crate::attempt::{Attempt, CapturedResponse, Completeness};
 use crate::generated::Client;
 
 /// The generated code adds this header. The API does not define it.
-const GENERATOR_HEADER: &str = "api-version";
+const GENERATOR_HEADER: HeaderName = HeaderName::from_static("api-version");
 /// The most memory that is reserved because of `Content-Length` alone.
 const LARGEST_RESERVE: usize = 8 * 1024 * 1024;
 
@@ -23,6 +24,8 @@ impl ClientHooks<Attempt> for Client {
         let attempt = self.inner();
         let mut headers = std::mem::take(request.headers_mut());
         headers.remove(GENERATOR_HEADER);
+        // The client decodes no content coding. Proxies may change this header, so it is not signed.
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         if let Some(project_id) = &attempt.project_id {
             headers.insert(X_PROJECT_ID, project_id.clone());
         }
@@ -33,7 +36,8 @@ impl ClientHooks<Attempt> for Client {
                 "the request was built and not sent".to_owned(),
             ));
         };
-        let authorized = authorize(credentials, request, &mut headers);
+        let date = attempt.date.unwrap_or_else(SystemTime::now);
+        let authorized = authorize(credentials, request, &mut headers, date);
         *request.headers_mut() = headers;
         authorized.map_err(Error::Custom)
     }
@@ -41,14 +45,16 @@ impl ClientHooks<Attempt> for Client {
     /// Sends the request, captures the response in the [`Attempt`], and returns an equal response to the generated code.
     async fn exec(&self, request: Request, _info: &OperationInfo) -> reqwest::Result<Response> {
         let attempt = self.inner();
+        let url = request.url().clone();
         let mut response = self.client().execute(request).await?;
         let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
-        let url = response.url().clone();
+        let redirected_to = (*response.url() != url).then(|| response.url().clone());
         attempt.captured().response = Some(CapturedResponse {
             status,
             headers: headers.clone(),
             body: Bytes::new(),
             completeness: Completeness::Truncated,
+            redirected_to,
         });
         let (body, read) = read_body(response, attempt.response_limit).await;
         if let Some(captured) = attempt.captured().response.as_mut() {
@@ -76,6 +82,7 @@ fn authorize(
     credentials: &Credentials,
     request: &Request,
     headers: &mut HeaderMap,
+    date: SystemTime,
 ) -> Result<(), String> {
     let url = request.url();
     let body = match request.body() {
@@ -89,14 +96,8 @@ fn authorize(
         path: url.path(),
         query: url.query().unwrap_or_default(),
     };
-    signing::authorize(
-        credentials,
-        target,
-        headers,
-        Payload::Bytes(body),
-        SystemTime::now(),
-    )
-    .map_err(|error| error.to_string())
+    signing::authorize(credentials, target, headers, Payload::Bytes(body), date)
+        .map_err(|error| error.to_string())
 }
 
 /// Reads up to `limit` bytes. Returns them even if the connection breaks.

@@ -6,20 +6,23 @@ use std::time::Duration;
 use huaweicloud_auth::EnvironmentProvider;
 #[cfg(feature = "providers")]
 use huaweicloud_auth::{
-    CachedProvider, ChainProvider, EndpointResolver, ProjectLookup, ProviderContext, Region,
+    CachedProvider, ChainProvider, EndpointResolver, ProfileProvider, ProjectLookup,
+    ProviderContext, Region,
 };
 use huaweicloud_auth::{Endpoint, Environment, ProvideCredentials};
 
 use crate::client::Client;
-use crate::config::{Config, ProjectSource};
+use crate::config::{Config, ProjectSource, no_project_id};
 use crate::error::{Error, InputRule};
 use crate::ids::{InvalidId, ProjectId, validated};
 use crate::retry::RetryPolicy;
+use crate::signing_date::SigningDates;
 use crate::transport::{Proxy, Transport};
 
 /// The name of the service in environment variables and in `regions.yaml`.
 #[cfg(feature = "providers")]
 const SERVICE: &str = "kafka";
+const PROJECT_ID: &str = "HUAWEICLOUD_SDK_PROJECT_ID";
 
 /// Builds a [`Client`].
 ///
@@ -50,6 +53,8 @@ pub struct ClientBuilder {
     environment: Environment,
     plaintext_allowed: bool,
     transport: Transport,
+    #[cfg(feature = "providers")]
+    metadata_disabled: bool,
     attempt_timeout: Duration,
     call_timeout: Duration,
     retry: RetryPolicy,
@@ -57,6 +62,40 @@ pub struct ClientBuilder {
 }
 
 impl Client {
+    /// Creates a client from the environment variables of the command: `DMS_KAFKA_ENDPOINT`, `DMS_KAFKA_REGION` (at least
+    /// one of the two), `HUAWEICLOUD_SDK_PROJECT_ID` and those of the credentials. An empty variable counts as not set.
+    ///
+    /// # Errors
+    /// Those of [`ClientBuilder::build`], or a variable is not valid Unicode.
+    pub fn from_env() -> Result<Self, Error> {
+        let mut builder = Self::builder();
+        let read = |name| {
+            let value = builder.environment.get(name);
+            value.map_err(|error| Error::invalid_input(error.to_string()))
+        };
+        let (endpoint, region) = (read("DMS_KAFKA_ENDPOINT")?, read("DMS_KAFKA_REGION")?);
+        let project_id = read(PROJECT_ID)?;
+        #[cfg(feature = "providers")]
+        if let Some(region) = region {
+            let region = Region::new(region)
+                .map_err(|error| Error::invalid_input(format!("DMS_KAFKA_REGION: {error}")))?;
+            builder = builder.region(region);
+        }
+        #[cfg(not(feature = "providers"))]
+        if region.is_some() {
+            return Err(Error::invalid_input(
+                "DMS_KAFKA_REGION needs the feature providers of dms-kafka",
+            ));
+        }
+        if let Some(endpoint) = endpoint {
+            builder = builder.endpoint(endpoint);
+        }
+        if let Some(project_id) = project_id {
+            builder = builder.project_id(project_id);
+        }
+        builder.build()
+    }
+
     /// Returns a builder with the default settings.
     pub fn builder() -> ClientBuilder {
         ClientBuilder {
@@ -68,6 +107,8 @@ impl Client {
             environment: Environment::from_process(),
             plaintext_allowed: false,
             transport: Transport::new(),
+            #[cfg(feature = "providers")]
+            metadata_disabled: false,
             attempt_timeout: Duration::from_secs(30),
             call_timeout: Duration::from_secs(60),
             retry: RetryPolicy::default(),
@@ -111,8 +152,9 @@ impl ClientBuilder {
 
     /// Sets the project of the instances.
     ///
-    /// It is optional if a region is set. The default is the project of the credentials, or else the project of the
-    /// region, which the first call looks up in IAM. `HUAWEICLOUD_SDK_IAM_ENDPOINT` overrides the endpoint of IAM.
+    /// The default is the project of the credentials (`HUAWEICLOUD_SDK_PROJECT_ID` beside keys in the environment, or
+    /// `project_id` in the profile), or else the project of the region, which the first call looks up in IAM.
+    /// `HUAWEICLOUD_SDK_IAM_ENDPOINT` overrides the endpoint of IAM.
     pub fn project_id(
         mut self,
         project_id: impl TryInto<ProjectId, Error: Into<InvalidId>>,
@@ -124,11 +166,22 @@ impl ClientBuilder {
     /// Sets the credentials provider. Each attempt calls it, so wrap a slow provider in a `CachedProvider`.
     ///
     /// The default is the chain of the official SDKs: environment variables (`HUAWEICLOUD_SDK_AK`,
-    /// `HUAWEICLOUD_SDK_SK`, `HUAWEICLOUD_SDK_SECURITY_TOKEN`), profile (`~/.huaweicloud/credentials`), ECS metadata,
-    /// container. Temporary credentials are renewed before they expire. Without the feature `providers`, only the
+    /// `HUAWEICLOUD_SDK_SK`, `HUAWEICLOUD_SDK_SECURITY_TOKEN`), profile (`~/.huaweicloud/credentials`), container, ECS
+    /// metadata. Temporary credentials are renewed before they expire. Without the feature `providers`, only the
     /// environment variables are read.
+    ///
+    /// A token ([`Credentials::token`](crate::auth::Credentials::token)) is only sent with encryption, or to a loopback or
+    /// link-local address.
     pub fn credentials(mut self, provider: impl ProvideCredentials + 'static) -> Self {
         self.credentials = Some(Arc::new(provider));
+        self
+    }
+
+    /// Does not ask the ECS metadata service for credentials. It is never asked if the endpoint is a loopback address, or the
+    /// variable `HUAWEICLOUD_SDK_METADATA` is `off`.
+    #[cfg(feature = "providers")]
+    pub fn without_metadata(mut self) -> Self {
+        self.metadata_disabled = true;
         self
     }
 
@@ -148,7 +201,7 @@ impl ClientBuilder {
 
     /// Sets the timeout for one connection, including the TLS handshake. Default: 10 s.
     pub fn with_connect_timeout(mut self, timeout: Duration) -> Self {
-        self.transport.connect_timeout = timeout;
+        self.transport.connect_timeout = Some(timeout);
         self
     }
 
@@ -176,9 +229,12 @@ impl ClientBuilder {
         self
     }
 
-    /// Sends all requests through this proxy (`http://` or `https://`). The URL may contain user and password.
+    /// Sends all requests through this proxy (`http://` or `https://`). The URL may contain user and password, which must be
+    /// percent-encoded.
     ///
-    /// The default is the proxy of the environment (`HTTPS_PROXY`, `NO_PROXY`), and none for loopback addresses.
+    /// The default is the proxy of the environment: `HTTPS_PROXY` for `https://` endpoints, `HTTP_PROXY` for `http://`, or
+    /// else `ALL_PROXY`, in upper or lower case, with exceptions in `NO_PROXY`. For loopback addresses it is none.
+    /// [`build`](Self::build) refuses a proxy that it cannot read.
     pub fn with_proxy(mut self, url: impl Into<String>) -> Self {
         self.transport.proxy = Proxy::Url(url.into());
         self
@@ -205,11 +261,12 @@ impl ClientBuilder {
         self
     }
 
-    /// Uses this HTTP client. The settings for proxy, certificates and connect timeout are then ignored.
+    /// Uses this HTTP client. It has its own proxy, certificates and connect timeout, so [`build`](Self::build) refuses these
+    /// settings together with it.
     ///
-    /// The client must not follow redirects (`redirect::Policy::none()`) or retry (`retry::never()`). Otherwise it may
-    /// repeat a deletion, and [`Outcome`](crate::Outcome) can be wrong. Your code then depends on the version of reqwest
-    /// that this crate uses.
+    /// The client must not follow redirects (`redirect::Policy::none()`) or retry (`retry::never()`): it may then repeat a
+    /// deletion, also at another address. A redirect that led to another URL is an error with an unknown outcome; other
+    /// repetitions cannot be detected. Your code then depends on the version of reqwest that this crate uses.
     #[cfg(feature = "reqwest")]
     pub fn with_http_client(mut self, client: reqwest::Client) -> Self {
         self.transport.http_client = Some(client);
@@ -220,7 +277,7 @@ impl ClientBuilder {
     ///
     /// # Errors
     /// [`InvalidInput`](crate::ErrorKind::InvalidInput) if the endpoint or the project id is missing or invalid, the
-    /// region has no endpoint, a timeout is zero, or the proxy or a certificate is invalid.
+    /// region has no endpoint, a timeout is zero, the proxy or a certificate is invalid, or a setting would be ignored.
     pub fn build(self) -> Result<Client, Error> {
         self.check_timeouts()?;
         let endpoint = self.checked_endpoint()?;
@@ -235,6 +292,7 @@ impl ClientBuilder {
             call_timeout: self.call_timeout,
             retry: self.retry,
             response_limit: self.response_limit,
+            dates: SigningDates::default(),
         }))
     }
 
@@ -285,13 +343,19 @@ impl ClientBuilder {
         if let Some(region) = &self.region {
             context = context.with_region(region.clone());
         }
+        if self.metadata_disabled {
+            context = context.without_metadata("the program disabled it");
+        } else if endpoint.is_loopback() {
+            context = context.without_metadata("the endpoint is a loopback address");
+        }
         let project = match (project, &self.region) {
             (Some(id), _) => ProjectSource::Given(id),
             (None, Some(region)) => ProjectSource::OfRegion {
                 lookup: ProjectLookup::new(&context),
                 region: region.clone(),
             },
-            (None, None) => return Err(no_project_id()),
+            (None, None) if credentials.is_some() => ProjectSource::OfCredentials,
+            (None, None) => self.project_of_credentials(&ProfileProvider::new(&context))?,
         };
         let chain = || Arc::new(CachedProvider::new(ChainProvider::standard(&context))) as Arc<_>;
         Ok((project, credentials.unwrap_or_else(chain)))
@@ -303,17 +367,40 @@ impl ClientBuilder {
         _endpoint: &Endpoint,
         _http: &reqwest::Client,
     ) -> Result<(ProjectSource, Arc<dyn ProvideCredentials>), Error> {
-        let id = self.project_id.clone().transpose()?;
+        let project = match self.project_id.clone().transpose()? {
+            Some(id) => ProjectSource::Given(id),
+            None if self.credentials.is_some() => ProjectSource::OfCredentials,
+            None => self.project_of_credentials()?,
+        };
         let environment = || Arc::new(EnvironmentProvider::new(self.environment.clone())) as Arc<_>;
         Ok((
-            ProjectSource::Given(id.ok_or_else(no_project_id)?),
+            project,
             self.credentials.clone().unwrap_or_else(environment),
         ))
     }
 
+    /// The default credentials have a project if the environment or the profile has one. Otherwise the client could do
+    /// nothing.
+    fn project_of_credentials(
+        &self,
+        #[cfg(feature = "providers")] profile: &ProfileProvider,
+    ) -> Result<ProjectSource, Error> {
+        let named = self.environment.get(PROJECT_ID);
+        #[cfg(feature = "providers")]
+        let named = match named {
+            Ok(None) => profile.project_id(),
+            named => named,
+        };
+        match named {
+            Ok(Some(_)) => Ok(ProjectSource::OfCredentials),
+            Err(error) if !error.is_not_found() => Err(no_project_id().with_source(error)),
+            Ok(None) | Err(_) => Err(no_project_id()),
+        }
+    }
+
     fn check_timeouts(&self) -> Result<(), Error> {
         for (what, timeout) in [
-            ("connect", self.transport.connect_timeout),
+            ("connect", self.transport.connect_timeout()),
             ("attempt", self.attempt_timeout),
             ("call", self.call_timeout),
         ] {
@@ -325,13 +412,6 @@ impl ClientBuilder {
         }
         Ok(())
     }
-}
-
-fn no_project_id() -> Error {
-    Error::broken_rule(
-        InputRule::ProjectIdPresent,
-        "no project id: set the project of the instance, or a region, whose project is then looked up",
-    )
 }
 
 /// Does not show the endpoint: it may contain a password until [`ClientBuilder::build`] refuses it.

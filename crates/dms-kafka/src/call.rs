@@ -1,7 +1,7 @@
 //! Runs the attempts of one call, with one deadline.
 
 use std::future::Future;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use dms_kafka_client::{self as raw, Attempt};
 use http::HeaderValue;
@@ -17,6 +17,7 @@ use crate::ids::ProjectId;
 use crate::outcome::Outcome;
 use crate::response::{self, RawResult, ValidResponse};
 use crate::retry::{self, Situation};
+use crate::signing_date::until_next_second;
 
 /// The names that spans use.
 #[derive(Clone, Copy, Debug)]
@@ -31,8 +32,8 @@ pub(crate) enum Effect {
     Reads,
     /// Deletes records before absolute offsets. Repeating it deletes no other records.
     DeletesBefore,
-    /// Deletes all records. Repeating it also deletes records that were written since.
-    DeletesEverything,
+    /// Deletes all records. Repeating it also deletes records that were written since. Equal requests have equal numbers.
+    DeletesEverything(u64),
 }
 
 pub(crate) struct CallOutput<T> {
@@ -60,9 +61,10 @@ pub(crate) async fn run<T, F: Future<Output = RawResult<T>>>(
     };
     loop {
         let identity = call.identity().await?;
+        let date = call.date().await?;
         let span = attempt_span(config, operation, call.attempts);
         call.attempts += 1;
-        let attempt = attempt(config, call.deadline, &identity, &send).instrument(span);
+        let attempt = attempt(config, call.deadline, &identity, date, &send).instrument(span);
         let error = match attempt.await {
             Ok(ValidResponse { value, request_id }) => {
                 return Ok(CallOutput {
@@ -79,7 +81,7 @@ pub(crate) async fn run<T, F: Future<Output = RawResult<T>>>(
         };
         match call.after_failure(&error, &identity.credentials).await {
             Some(pause) => sleep(pause).await,
-            None => return Err(error.with_history(call.attempts, call.outcome)),
+            None => return Err(call.failed(error)),
         }
     }
 }
@@ -104,7 +106,28 @@ impl Call<'_> {
                 .config
                 .identity(self.deadline)
                 .await
-                .map_err(|error| error.with_history(self.attempts, self.outcome)),
+                .map_err(|error| self.failed(error)),
+        }
+    }
+
+    /// Returns the date to sign with; `None` is the time of sending.
+    async fn date(&self) -> Result<Option<SystemTime>, Error> {
+        let Effect::DeletesEverything(request) = self.effect else {
+            return Ok(None);
+        };
+        let date = timeout_at(self.deadline, self.config.dates.next(request)).await;
+        date.map(Some).map_err(|elapsed| {
+            let message = "the same deletion was sent in this second, and the call timeout ends before the next one";
+            let error = Error::new(ErrorKind::Timeout, Outcome::NotApplied, message);
+            self.failed(error.with_source(elapsed))
+        })
+    }
+
+    fn failed(&self, error: Error) -> Error {
+        let error = error.with_history(self.attempts, self.outcome);
+        match self.effect {
+            Effect::Reads => error.of_read(),
+            _ => error,
         }
     }
 
@@ -129,12 +152,15 @@ impl Call<'_> {
     }
 
     fn pause(&self, error: &Error, retryable: bool) -> Option<Duration> {
+        // The same signature is never sent twice.
+        let everything = matches!(self.effect, Effect::DeletesEverything(_))
+            .then(|| until_next_second(SystemTime::now()));
         let situation = Situation {
             attempts: self.attempts,
             retryable,
             outcome: self.outcome,
-            idempotent: self.effect != Effect::DeletesEverything,
-            retry_after: error.retry_after(),
+            idempotent: everything.is_none(),
+            retry_after: error.retry_after().max(everything),
             time_left: self.deadline.saturating_duration_since(Instant::now()),
             jitter: fastrand::f64(),
         };
@@ -166,14 +192,18 @@ async fn attempt<T, F: Future<Output = RawResult<T>>>(
     config: &Config,
     deadline: Instant,
     identity: &Identity,
+    date: Option<SystemTime>,
     send: &impl Fn(raw::Client, ProjectId) -> F,
 ) -> Result<ValidResponse<T>, Error> {
     let project_header = HeaderValue::from_str(identity.project_id.as_str()).map_err(|error| {
         Error::invalid_input("the project id is not a valid header value").with_source(error)
     })?;
-    let attempt = Attempt::new(identity.credentials.clone())
+    let mut attempt = Attempt::new(identity.credentials.clone())
         .with_project_id(project_header)
         .with_response_limit(config.response_limit);
+    if let Some(date) = date {
+        attempt = attempt.with_date(date);
+    }
     let client =
         raw::Client::new_with_client(config.endpoint.base(), config.http.clone(), attempt.clone());
     let begin = Instant::now();

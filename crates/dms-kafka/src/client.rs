@@ -13,7 +13,7 @@ use crate::purge::Purge;
 
 /// A client for one endpoint and project. Cheap to clone; clones share connections.
 ///
-/// Await its calls in a tokio runtime with time and I/O enabled.
+/// Await its calls in a tokio runtime with time and I/O enabled. Outside a runtime, they return an error.
 ///
 /// ```
 /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
@@ -69,6 +69,9 @@ impl Client {
     ///
     /// # Errors
     /// Any [`ErrorKind`](crate::ErrorKind). A service without this operation returns 404 or 405.
+    ///
+    /// # Panics
+    /// In a tokio runtime without time or I/O enabled.
     pub async fn list_partitions(
         &self,
         instance_id: impl TryInto<InstanceId, Error: Into<InvalidId>> + Send,
@@ -87,6 +90,9 @@ impl Client {
     ///
     /// # Errors
     /// [`Credentials`](crate::ErrorKind::Credentials) if the provider has none.
+    ///
+    /// # Panics
+    /// In a tokio runtime without time or I/O enabled.
     pub async fn credentials(&self) -> Result<Credentials, Error> {
         self.0.credentials(self.deadline()).await
     }
@@ -95,7 +101,11 @@ impl Client {
     /// The last is looked up in IAM once.
     ///
     /// # Errors
-    /// [`Credentials`](crate::ErrorKind::Credentials) and [`ProjectId`](crate::ErrorKind::ProjectId).
+    /// [`Credentials`](crate::ErrorKind::Credentials), [`ProjectId`](crate::ErrorKind::ProjectId), and
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) if there is no region and the credentials have no project.
+    ///
+    /// # Panics
+    /// In a tokio runtime without time or I/O enabled.
     pub async fn project_id(&self) -> Result<ProjectId, Error> {
         Ok(self.0.identity(self.deadline()).await?.project_id)
     }

@@ -20,6 +20,8 @@
 
 const PERMISSION: &str =
     "the user needs the permission dms:message:delete (role-based: dms:instance:modify)";
+const READ_PERMISSION: &str =
+    "the user lacks the permission for this call: ask the administrator of the account";
 const NEW_TOKEN: &str = "get a new token";
 const UUID: &str = "the instance id must be the UUID shown in the console";
 const ENDPOINT: &str = "this endpoint has no such API: check endpoint and region";
@@ -95,6 +97,11 @@ codes! {
     /// 503: the service is busy. It is retried.
     BUSY = "DMS.111501025", LATER;
 
+    /// 409, only from the gateway of this project: it received a request with the same signature before. The outcome is
+    /// [`Unknown`](crate::Outcome::Unknown), because that request may have deleted records.
+    REQUEST_REPEATED = "DMS.00409900",
+        "the same request was received before, perhaps repeated by a proxy: list the partitions to see what was deleted";
+
     /// 404: the gateway has no such API.
     API_NOT_FOUND = "APIGW.0101", ENDPOINT;
     /// 401: the signature or token is wrong. Never retried with an access key.
@@ -136,8 +143,17 @@ pub(crate) fn is_flow_control(code: &str) -> bool {
     find(code).is_some_and(|known| matches!(known.0, FLOW_CONTROL | THROTTLED))
 }
 
-pub(crate) fn hint_for(code: &str) -> Option<&'static str> {
-    find(code).map(|known| known.1)
+/// Whether the code says that an equal request was received before.
+pub(crate) fn is_repetition(code: &str) -> bool {
+    find(code).is_some_and(|known| known.0 == REQUEST_REPEATED)
+}
+
+/// Returns the hint for a code of a call that deletes or `reads`.
+pub(crate) fn hint_for(code: &str, reads: bool) -> Option<&'static str> {
+    match find(code)?.1 {
+        PERMISSION if reads => Some(READ_PERMISSION),
+        hint => Some(hint),
+    }
 }
 
 #[cfg(test)]
@@ -150,7 +166,7 @@ mod tests {
     fn every_spelling_of_a_code_is_found() {
         for code in [FLOW_CONTROL, "10240407", THROTTLED, "APIG.0308"] {
             assert!(is_flow_control(code), "{code}");
-            assert_eq!(hint_for(code), Some(SLOWER), "{code}");
+            assert_eq!(hint_for(code, false), Some(SLOWER), "{code}");
         }
         for code in [
             "",
@@ -161,7 +177,7 @@ mod tests {
             "dms.10240407",
             "DMS.DMS.10240407",
         ] {
-            assert_eq!(hint_for(code), None, "{code}");
+            assert_eq!(hint_for(code, false), None, "{code}");
         }
     }
 

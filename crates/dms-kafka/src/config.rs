@@ -7,13 +7,15 @@ use std::time::Duration;
 use huaweicloud_auth::{Credentials, Endpoint, ProvideCredentials};
 #[cfg(feature = "providers")]
 use huaweicloud_auth::{ProjectLookup, Region};
+use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout_at};
 
-use crate::error::{Error, Source};
+use crate::error::{Error, InputRule, Source};
 use crate::error_kind::ErrorKind;
 use crate::ids::ProjectId;
 use crate::outcome::Outcome;
 use crate::retry::RetryPolicy;
+use crate::signing_date::SigningDates;
 
 pub(crate) struct Config {
     pub(crate) http: reqwest::Client,
@@ -24,11 +26,13 @@ pub(crate) struct Config {
     pub(crate) call_timeout: Duration,
     pub(crate) retry: RetryPolicy,
     pub(crate) response_limit: usize,
+    pub(crate) dates: SigningDates,
 }
 
 #[derive(Debug)]
 pub(crate) enum ProjectSource {
     Given(ProjectId),
+    OfCredentials,
     #[cfg(feature = "providers")]
     OfRegion {
         lookup: ProjectLookup,
@@ -43,6 +47,11 @@ pub(crate) struct Identity {
 
 impl Config {
     pub(crate) async fn credentials(&self, deadline: Instant) -> Result<Credentials, Error> {
+        if Handle::try_current().is_err() {
+            return Err(Error::invalid_input(
+                "there is no tokio runtime: await calls in one, with time and I/O enabled",
+            ));
+        }
         timeout_at(deadline, self.credentials.provide_credentials())
             .await
             .map_err(|elapsed| late(ErrorKind::Credentials, "credentials", elapsed))?
@@ -52,8 +61,16 @@ impl Config {
     /// Gets credentials, and looks up the project if it is not known.
     pub(crate) async fn identity(&self, deadline: Instant) -> Result<Identity, Error> {
         let credentials = self.credentials(deadline).await?;
+        if credentials.is_token() && self.endpoint.is_plaintext() && !self.endpoint.is_local() {
+            return Err(Error::invalid_input(
+                "a token is not sent without encryption: use https, or an access key",
+            ));
+        }
         let project_id = match &self.project {
             ProjectSource::Given(id) => id.clone(),
+            ProjectSource::OfCredentials => {
+                ProjectId::new(credentials.project_id().ok_or_else(no_project_id)?)?
+            }
             #[cfg(feature = "providers")]
             ProjectSource::OfRegion { lookup, region } => {
                 let found = timeout_at(deadline, lookup.project_id(&credentials, region))
@@ -69,6 +86,13 @@ impl Config {
             project_id,
         })
     }
+}
+
+pub(crate) fn no_project_id() -> Error {
+    Error::broken_rule(
+        InputRule::ProjectIdPresent,
+        "no project id: set the project of the instance, credentials with a project, or a region, whose project is then looked up",
+    )
 }
 
 fn late(kind: ErrorKind, what: &str, elapsed: impl Into<Source>) -> Error {

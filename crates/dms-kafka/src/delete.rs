@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::ids::{InstanceId, InvalidId, Offset, PartitionId, TopicName, validated};
 use crate::partition::DeletionTarget;
 use crate::response::RawResult;
+use crate::signing_date;
 
 /// The service's limit for a request body, in bytes.
 const MAX_BODY: usize = 12_000_000;
@@ -53,7 +54,7 @@ pub struct DeleteMessages {
     request: Result<Request, InvalidId>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 struct Request {
     instance_id: InstanceId,
     topic: TopicName,
@@ -95,7 +96,9 @@ impl DeleteMessages {
 
     /// Deletes all records that `partition` has when the service receives the request.
     ///
-    /// Repeating the deletion also deletes records that were written since. It is only retried if nothing was deleted.
+    /// Repeating the deletion also deletes records that were written since. It is only retried if nothing was deleted. An
+    /// equal request of this client waits for the next second, because a service may refuse a signature that it has seen,
+    /// and the signatures of equal requests within a second are equal.
     pub fn everything(self, partition: impl TryInto<PartitionId, Error: Into<InvalidId>>) -> Self {
         self.target(partition, DeletionTarget::Everything)
     }
@@ -156,6 +159,7 @@ impl DeleteMessages {
         );
         let project_id = match &config.project {
             ProjectSource::Given(id) => id.as_str(),
+            ProjectSource::OfCredentials => UNKNOWN_PROJECT,
             #[cfg(feature = "providers")]
             ProjectSource::OfRegion { .. } => UNKNOWN_PROJECT,
         };
@@ -174,6 +178,9 @@ impl DeleteMessages {
     /// [`InvalidInput`](crate::ErrorKind::InvalidInput), before anything is sent: an invalid identifier, a negative
     /// number, no partition, a repeated partition, or a request body above 12 MB. The call can fail with any other
     /// [`ErrorKind`](crate::ErrorKind), except that failed partitions are an error of [`Deletion::into_result`].
+    ///
+    /// # Panics
+    /// In a tokio runtime without time or I/O enabled.
     pub async fn send(self) -> Result<Deletion, Error> {
         let request = &self.request?;
         let body = &request.body()?;
@@ -217,7 +224,7 @@ impl Request {
             .iter()
             .any(|(_, target)| target.is_everything())
         {
-            Effect::DeletesEverything
+            Effect::DeletesEverything(signing_date::identity(self))
         } else {
             Effect::DeletesBefore
         }

@@ -44,6 +44,8 @@ struct Inner {
     message: String,
     attempts: u32,
     outcome: Outcome,
+    /// Whether the call only reads, so that the text says nothing of deletions.
+    reads: bool,
     response: ResponseDetails,
     deletion: Option<Deletion>,
     source: Option<Source>,
@@ -84,6 +86,7 @@ impl Error {
             message: message.into(),
             attempts: 0,
             outcome,
+            reads: false,
             response: ResponseDetails::default(),
             deletion: None,
             source: None,
@@ -108,14 +111,21 @@ impl Error {
         Self::invalid_input(error.to_string())
     }
 
-    /// The error for a status other than 200.
-    pub(crate) fn from_status(status: StatusCode, code: Option<&str>, message: String) -> Self {
+    /// The error for a status other than 200. `not_applied`: the response says that nothing was deleted.
+    pub(crate) fn from_status(
+        status: StatusCode,
+        code: Option<&str>,
+        not_applied: bool,
+        message: String,
+    ) -> Self {
         let kind = if code_may_override(status) && code.is_some_and(codes::is_flow_control) {
             ErrorKind::Throttled
         } else {
             ErrorKind::of_status(status)
         };
         let outcome = match kind {
+            _ if code.is_some_and(codes::is_repetition) => Outcome::Unknown,
+            _ if not_applied => Outcome::NotApplied,
             ErrorKind::Throttled => Outcome::NotApplied,
             _ if status.is_client_error() && status != StatusCode::REQUEST_TIMEOUT => {
                 Outcome::NotApplied
@@ -162,6 +172,12 @@ impl Error {
             _ => "",
         };
         inner.message = format!("{} ({host}:{port}){advice}", inner.message);
+        self
+    }
+
+    /// Marks the error of a call that only reads.
+    pub(crate) fn of_read(mut self) -> Self {
+        self.0.reads = true;
         self
     }
 
@@ -241,7 +257,8 @@ impl Error {
 
     /// Returns how to fix the error, for [known codes](crate::codes). [`Display`](fmt::Display) also shows it.
     pub fn hint(&self) -> Option<&'static str> {
-        self.code().and_then(codes::hint_for)
+        self.code()
+            .and_then(|code| codes::hint_for(code, self.0.reads))
     }
 
     /// Returns the pause that the service asked for (`Retry-After`).
@@ -300,16 +317,10 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let inner = &self.0;
         f.write_str(&inner.message)?;
-        if let Some(status) = inner
-            .response
-            .status
-            .filter(|status| *status != StatusCode::OK)
-        {
-            write!(f, " (status {}", status.as_u16())?;
-            if let Some(code) = self.code() {
-                write!(f, ", {code}")?;
-            }
-            f.write_str(")")?;
+        match (inner.response.status, self.code()) {
+            (Some(status), Some(code)) => write!(f, " (status {}, {code})", status.as_u16())?,
+            (Some(StatusCode::OK) | None, _) => {}
+            (Some(status), None) => write!(f, " (status {})", status.as_u16())?,
         }
         if let Some(request_id) = self.request_id() {
             write!(f, " [request {request_id}]")?;
@@ -317,7 +328,7 @@ impl fmt::Display for Error {
         if inner.attempts > 1 {
             write!(f, " after {} attempts", inner.attempts)?;
         }
-        if inner.attempts > 0 {
+        if inner.attempts > 0 && !inner.reads {
             write!(f, "; {}", inner.outcome)?;
         }
         if let Some(hint) = self.hint() {

@@ -6,7 +6,7 @@ use http::StatusCode;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The input is invalid. Nothing was sent.
+    /// The input or a setting is invalid, or there is no tokio runtime. Nothing was sent.
     InvalidInput,
     /// The credentials provider failed. This attempt sent nothing.
     Credentials,
@@ -30,7 +30,8 @@ pub enum ErrorKind {
     Throttled,
     /// 5xx.
     Server,
-    /// A response that the contract does not allow: a redirect, or a 200 that is incomplete or invalid.
+    /// A response that the contract does not allow: a redirect, a 200 that is incomplete, invalid or contains an error, or a
+    /// response that cannot be read.
     InvalidAnswer,
     /// The service returned 200, and at least one partition failed.
     PartitionsFailed,

@@ -30,6 +30,7 @@ pub fn evaluate(
         headers: response.headers().clone(),
         body: response.body().clone(),
         completeness: Completeness::Complete,
+        redirected_to: None,
     };
     let decoded = ResponseValue::from_response(response.into());
     let no_body = Err(RawError::Custom("no body".to_owned()));

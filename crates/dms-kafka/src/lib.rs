@@ -20,6 +20,7 @@ mod purge;
 mod response;
 mod retry;
 mod service_error;
+mod signing_date;
 mod transport;
 
 pub use builder::ClientBuilder;

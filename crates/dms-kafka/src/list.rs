@@ -113,7 +113,7 @@ fn add(
 
 fn invalid_list(reason: &str) -> Error {
     let message = format!("the list of partitions is not valid: {reason}");
-    Error::new(ErrorKind::InvalidAnswer, Outcome::NotApplied, message)
+    Error::new(ErrorKind::InvalidAnswer, Outcome::NotApplied, message).of_read()
 }
 
 fn partition_info(item: &types::TopicPartition) -> Result<PartitionInfo, Error> {

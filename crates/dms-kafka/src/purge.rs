@@ -298,6 +298,9 @@ impl PurgeRequest {
     }
 
     /// Sends the request.
+    ///
+    /// # Panics
+    /// In a tokio runtime without time or I/O enabled.
     pub async fn send(self) -> PurgeResult {
         PurgeResult {
             result: self.call().send().await,
@@ -329,6 +332,9 @@ pub struct PurgeResults {
 
 impl PurgeResults {
     /// Returns the next result, or `None` after the last one. Cancel safe: no result is lost if the future is dropped.
+    ///
+    /// # Panics
+    /// In a tokio runtime without time or I/O enabled.
     pub async fn next(&mut self) -> Option<PurgeResult> {
         self.results.next().await
     }

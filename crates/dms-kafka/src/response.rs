@@ -1,10 +1,12 @@
 //! Turns the captured response and the result of the generated client into a value or an error.
 
+use std::error::Error as StdError;
+use std::iter;
 use std::time::{Duration, SystemTime};
 
 use dms_kafka_client::{self as raw, CapturedResponse, Completeness};
-use http::header::{LOCATION, RETRY_AFTER};
-use http::{HeaderMap, StatusCode};
+use http::header::{CONTENT_ENCODING, LOCATION, RETRY_AFTER, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderName, StatusCode};
 use huaweicloud_auth::signing::X_REQUEST_ID;
 use huaweicloud_auth::text;
 
@@ -15,6 +17,9 @@ use crate::service_error::ServiceError;
 
 /// The maximum number of characters of the body in an error.
 const SHOWN_BODY: usize = 4096;
+
+/// With the value `not-applied`, a refusal says that nothing was deleted.
+const OUTCOME: HeaderName = HeaderName::from_static("x-dms-kafka-outcome");
 
 pub(crate) type RawResult<T> = Result<raw::ResponseValue<T>, RawError>;
 type RawError = raw::Error<raw::types::ErrorResponse>;
@@ -34,10 +39,14 @@ pub(crate) fn evaluate<T>(
     let Some(response) = response else {
         return Err(no_response(result.err()));
     };
-    if response.status != StatusCode::OK {
+    if response.status != StatusCode::OK || response.redirected_to.is_some() {
         return Err(with_details(None, &response, secret));
     }
-    match decode(&response, result) {
+    let decoded = decode(&response, result).and_then(|value| {
+        let error = ServiceError::within_success(&response.body);
+        error.map_or(Ok(value), |error| Err(error_in_success(error)))
+    });
+    match decoded {
         Ok(value) => Ok(ValidResponse {
             value,
             request_id: request_id(&response.headers)
@@ -49,17 +58,19 @@ pub(crate) fn evaluate<T>(
 
 /// Adds the details of the response to the error, or to a new error for the status.
 fn with_details(error: Option<Error>, response: &CapturedResponse, secret: Option<&str>) -> Error {
-    let body = ServiceError::parse(&response.body);
+    let body = if response.status == StatusCode::OK {
+        ServiceError::within_success(&response.body).unwrap_or_default()
+    } else {
+        ServiceError::parse(&response.body)
+    };
     let from_status = || {
         let message = body.message.unwrap_or_else(|| default_message(response));
-        Error::from_status(response.status, body.code.as_deref(), message)
+        let not_applied = says_not_applied(response);
+        Error::from_status(response.status, body.code.as_deref(), not_applied, message)
     };
     let details = ResponseDetails {
         status: Some(response.status),
-        code: body
-            .code
-            .clone()
-            .filter(|_| response.status != StatusCode::OK),
+        code: body.code.clone(),
         request_id: request_id(&response.headers).or(body.request_id),
         retry_after: retry_after(&response.headers),
         body: (!response.body.is_empty()).then(|| {
@@ -68,9 +79,37 @@ fn with_details(error: Option<Error>, response: &CapturedResponse, secret: Optio
         }),
         encoded_authorization_message: body.encoded_authorization_message,
     };
-    error
+    // The status of another server says nothing of this one.
+    let followed = response.redirected_to.as_ref().map(followed);
+    followed
+        .or(error)
         .unwrap_or_else(from_status)
         .with_response(details, secret)
+}
+
+/// Whether a refusal says that nothing was deleted. A success cannot say so.
+fn says_not_applied(response: &CapturedResponse) -> bool {
+    let mut said = response.headers.get_all(OUTCOME).iter();
+    let is_refusal = response.status.is_client_error() || response.status.is_server_error();
+    is_refusal && said.next().is_some_and(|value| value == "not-applied") && said.next().is_none()
+}
+
+/// Names the URL without its query, which may contain secrets.
+fn followed(url: &reqwest::Url) -> Error {
+    invalid(&format!(
+        "the HTTP client followed a redirect to {}://{}{}, which may have received the request: configure it not to follow redirects",
+        url.scheme(),
+        url.host_str().unwrap_or_default(),
+        url.path()
+    ))
+}
+
+fn error_in_success(error: ServiceError) -> Error {
+    let message = error.message.map(|message| format!(": {message}"));
+    invalid(&format!(
+        "the service returned 200 with an error{}",
+        message.unwrap_or_default()
+    ))
 }
 
 fn decode<T>(response: &CapturedResponse, result: RawResult<T>) -> Result<T, Error> {
@@ -82,12 +121,34 @@ fn decode<T>(response: &CapturedResponse, result: RawResult<T>) -> Result<T, Err
         _ => return Err(truncated(result.err())),
     }
     // The decoder does not check the encoding of fields that it skips. `is_ascii` is fast and nearly always true.
-    if !response.body.is_ascii() && std::str::from_utf8(&response.body).is_err() {
-        return Err(invalid("the response body is not UTF-8"));
+    let is_text = response.body.is_ascii() || std::str::from_utf8(&response.body).is_ok();
+    match result {
+        Ok(value) if is_text => Ok(value.into_inner()),
+        result => Err(match (content_coding(response), result) {
+            (Some(coding), _) => invalid(&in_coding(&coding)),
+            (None, Err(error)) if is_text => undecodable(&response.body, &error),
+            (None, _) => invalid("the response body is not UTF-8"),
+        }),
     }
-    result
-        .map(raw::ResponseValue::into_inner)
-        .map_err(|error| undecodable(&response.body, &error))
+}
+
+/// The content codings of a body, which the client neither accepts nor decodes.
+fn content_coding(response: &CapturedResponse) -> Option<String> {
+    let headers = [CONTENT_ENCODING, TRANSFER_ENCODING].map(|name| response.headers.get_all(name));
+    let values = headers
+        .iter()
+        .flatten()
+        .filter_map(|value| value.to_str().ok());
+    let codings: Vec<&str> = values
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .filter(|coding| {
+            !["", "identity", "chunked"]
+                .iter()
+                .any(|plain| coding.eq_ignore_ascii_case(plain))
+        })
+        .collect();
+    (!codings.is_empty() && !response.body.is_empty()).then(|| codings.join(", "))
 }
 
 fn truncated(error: Option<RawError>) -> Error {
@@ -116,11 +177,21 @@ fn undecodable(body: &[u8], error: &RawError) -> Error {
 /// The message for a response that has none.
 fn default_message(response: &CapturedResponse) -> String {
     let status = response.status;
-    match status.canonical_reason() {
-        _ if status.is_redirection() => redirected(&response.headers),
-        Some(reason) => format!("the service returned {} {reason}", status.as_u16()),
-        None => format!("the service returned {}", status.as_u16()),
+    if status.is_redirection() {
+        return redirected(&response.headers);
     }
+    let reason = status.canonical_reason().map(|reason| format!(" {reason}"));
+    let coding = content_coding(response).map(|coding| format!("; {}", in_coding(&coding)));
+    format!(
+        "the service returned {}{}{}",
+        status.as_u16(),
+        reason.unwrap_or_default(),
+        coding.unwrap_or_default()
+    )
+}
+
+fn in_coding(coding: &str) -> String {
+    format!("the response body has the content coding {coding}, which this client does not accept")
 }
 
 /// Names the location, which may show a wrong endpoint or a login page, without its query, which may contain secrets.
@@ -149,6 +220,9 @@ fn no_response(error: Option<RawError>) -> Error {
     if error.is_builder() {
         return Error::invalid_input("the request cannot be built").with_source(error);
     }
+    if let Some(rule) = broken_rule(&error) {
+        return invalid(rule).with_source(error);
+    }
     if error.is_timeout() {
         return Error::new(
             ErrorKind::Timeout,
@@ -159,6 +233,27 @@ fn no_response(error: Option<RawError>) -> Error {
     }
     let message = "the connection broke before a response was received";
     Error::new(ErrorKind::Connection, Outcome::Unknown, message).with_source(error)
+}
+
+/// The rule that a response broke, for a response that cannot be read, and for redirects without end.
+fn broken_rule(error: &reqwest::Error) -> Option<&'static str> {
+    if error.is_redirect() {
+        return Some(
+            "the HTTP client followed redirects, whose targets may have received the request: configure it not to follow redirects",
+        );
+    }
+    let mut causes = iter::successors(error.source(), |&cause| cause.source());
+    causes.find_map(|cause| {
+        if cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse) {
+            return Some(
+                "the response cannot be read: it must be valid HTTP with at most 100 header lines and 400 KiB of headers",
+            );
+        }
+        let http2 = cause.downcast_ref::<h2::Error>();
+        http2.is_some_and(h2::Error::is_library).then_some(
+            "the response cannot be read: it must be valid HTTP/2 with at most 16 KiB of headers",
+        )
+    })
 }
 
 /// The error of an attempt that timed out. A status that was received counts: a 401 remains a 401.

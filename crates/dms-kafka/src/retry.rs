@@ -7,10 +7,12 @@ use crate::outcome::Outcome;
 /// When a failed attempt is retried. The deadline of the call limits all attempts.
 ///
 /// These failures are retried: 429, flow control (`DMS.10240407`), and failure to connect. These are only retried if a
-/// retry cannot delete other records: 408, 502, 503, 504, the attempt timeout and broken connections.
+/// retry cannot delete other records, or the response says that nothing was deleted: 408, 502, 503, 504, the attempt timeout
+/// and broken connections. A response that cannot be read is not retried.
 ///
 /// The pause is random between zero and an upper bound, which doubles from `base` to `cap` (full jitter). It is not
-/// shorter than the service's `Retry-After`. If it would end after the deadline, the call fails at once.
+/// shorter than the service's `Retry-After`, and for a deletion of everything it lasts at least until the next second, so that
+/// the signature differs. If it would end after the deadline, the call fails at once.
 ///
 /// 400 and 403 are not retried. 401 with an access key is not retried either: more than five wrong signatures lock the
 /// key for five minutes. A rejected token is renewed and the request sent again once, if the provider has a new token.

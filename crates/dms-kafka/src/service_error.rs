@@ -33,8 +33,42 @@ impl ServiceError {
         let Ok(Value::Object(object)) = serde_json::from_slice(body) else {
             return Self::default();
         };
+        Self::find(&object)
+    }
+
+    /// Finds the error in the body of a success. Its partitions have codes of their own, which do not count.
+    pub(crate) fn within_success(body: &[u8]) -> Option<Self> {
+        // The body of nearly every success, which is not parsed twice.
+        if body.len() > MAX_BODY
+            || body.starts_with(br#"{"partitions":[{"#) && body.ends_with(b"}]}")
+        {
+            return None;
+        }
+        let Ok(Value::Object(mut object)) = serde_json::from_slice(body) else {
+            return None;
+        };
+        let partitions = object.remove("partitions");
+        let has_partitions = partitions
+            .as_ref()
+            .and_then(Value::as_array)
+            .is_some_and(|items| !items.is_empty());
+        if has_partitions {
+            // Other fields may have codes that are no errors.
+            object.retain(|name, value| {
+                !(value.is_object() || value.is_array()) || name.to_lowercase().contains("error")
+            });
+        }
+        let found = Self::find(&object);
+        let is_error = match &found.code {
+            Some(code) => !means_success(code),
+            None => found.message.is_some() && !has_partitions,
+        };
+        is_error.then_some(found)
+    }
+
+    fn find(object: &Map<String, Value>) -> Self {
         let mut objects = Vec::new();
-        collect(&object, MAX_DEPTH, &mut objects);
+        collect(object, MAX_DEPTH, &mut objects);
         let pairs = || objects.iter().copied().filter_map(pair);
         let coded = pairs().find(|(code, _)| code.is_some());
         let (code, message) = coded.or_else(|| pairs().next()).unwrap_or_default();
@@ -42,11 +76,20 @@ impl ServiceError {
         Self {
             code,
             message,
-            request_id: text(&object, "request_id"),
+            request_id: text(object, "request_id"),
             encoded_authorization_message: explained
                 .find_map(|object| text(object, "encoded_authorization_message")),
         }
     }
+}
+
+/// Some services add such a code to every success.
+fn means_success(code: &str) -> bool {
+    code == "200"
+        || code.bytes().all(|digit| digit == b'0')
+        || ["ok", "success"]
+            .iter()
+            .any(|word| code.eq_ignore_ascii_case(word))
 }
 
 fn pair(object: &Map<String, Value>) -> Option<(Option<String>, Option<String>)> {

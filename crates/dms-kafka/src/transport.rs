@@ -2,18 +2,24 @@
 
 use std::time::Duration;
 
-use huaweicloud_auth::Endpoint;
 #[cfg(feature = "providers")]
 use huaweicloud_auth::ReqwestTransport;
+use huaweicloud_auth::{Endpoint, Environment, EnvironmentProxy, ProxyUrl};
 
 use crate::error::Error;
 
 /// Shorter than the idle timeout of servers: a request on a connection that the server closes has an unknown outcome.
 const IDLE_CONNECTION: Duration = Duration::from_secs(5);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+#[cfg(not(feature = "rustls"))]
+const NO_TLS: &str =
+    "https needs TLS, which this build does not have: enable the feature rustls of dms-kafka";
 
 #[derive(Clone)]
 pub(crate) struct Transport {
-    pub(crate) connect_timeout: Duration,
+    /// `None`: [`CONNECT_TIMEOUT`].
+    pub(crate) connect_timeout: Option<Duration>,
     pub(crate) proxy: Proxy,
     /// PEM.
     #[cfg(feature = "rustls")]
@@ -35,7 +41,7 @@ pub(crate) enum Proxy {
 impl Transport {
     pub(crate) fn new() -> Self {
         Self {
-            connect_timeout: Duration::from_secs(10),
+            connect_timeout: None,
             proxy: Proxy::FromEnvironment,
             #[cfg(feature = "rustls")]
             root_certificates: Vec::new(),
@@ -71,33 +77,64 @@ impl Transport {
     pub(crate) fn http_client(&self, endpoint: &Endpoint) -> Result<reqwest::Client, Error> {
         #[cfg(feature = "reqwest")]
         if let Some(client) = &self.http_client {
+            self.require_no_setting_of_the_client()?;
             return Ok(client.clone());
         }
         #[cfg(not(feature = "rustls"))]
         if !endpoint.is_plaintext() {
-            return Err(Error::invalid_input(
-                "https needs TLS, which this build does not have: enable the feature rustls of dms-kafka",
-            ));
+            return Err(Error::invalid_input(NO_TLS));
         }
         self.new_client(Some(endpoint))
     }
 
+    /// The caller's client already has its own.
+    #[cfg(feature = "reqwest")]
+    fn require_no_setting_of_the_client(&self) -> Result<(), Error> {
+        let settings = [
+            (
+                "a proxy, or none",
+                !matches!(self.proxy, Proxy::FromEnvironment),
+            ),
+            ("a connect timeout", self.connect_timeout.is_some()),
+            #[cfg(feature = "rustls")]
+            ("root certificates", !self.root_certificates.is_empty()),
+            #[cfg(feature = "rustls")]
+            ("a client certificate", self.client_certificate.is_some()),
+        ];
+        match settings.iter().find(|(_, is_set)| *is_set) {
+            None => Ok(()),
+            Some((what, _)) => Err(Error::invalid_input(format!(
+                "{what} cannot be set together with an HTTP client: configure that HTTP client"
+            ))),
+        }
+    }
+
     /// Creates a client for one endpoint, or for any host.
     fn new_client(&self, endpoint: Option<&Endpoint>) -> Result<reqwest::Client, Error> {
-        let is_loopback = endpoint.is_some_and(Endpoint::is_loopback);
         let builder = reqwest::Client::builder()
             .user_agent(concat!("dms-kafka/", env!("CARGO_PKG_VERSION")))
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
             .referer(false)
-            .connect_timeout(self.connect_timeout)
+            .connect_timeout(self.connect_timeout())
             .pool_idle_timeout(IDLE_CONNECTION);
-        let builder = self.with_proxy(builder, is_loopback)?;
+        let (builder, proxy_uses_tls) = self.with_proxy(builder, endpoint)?;
         #[cfg(feature = "rustls")]
-        let builder = self.with_tls(builder, endpoint.is_some_and(Endpoint::is_plaintext))?;
+        let builder = {
+            let endpoint_uses_tls = !endpoint.is_some_and(Endpoint::is_plaintext);
+            self.with_tls(builder, endpoint_uses_tls || proxy_uses_tls)?
+        };
+        #[cfg(not(feature = "rustls"))]
+        if proxy_uses_tls {
+            return Err(Error::invalid_input(NO_TLS));
+        }
         builder
             .build()
             .map_err(|error| unusable("the HTTP client cannot be built", error))
+    }
+
+    pub(crate) fn connect_timeout(&self) -> Duration {
+        self.connect_timeout.unwrap_or(CONNECT_TIMEOUT)
     }
 
     #[cfg(feature = "providers")]
@@ -109,29 +146,43 @@ impl Transport {
         matches!(self.proxy, Proxy::FromEnvironment)
     }
 
+    /// Also returns whether the connection to the proxy uses TLS.
     fn with_proxy(
         &self,
         builder: reqwest::ClientBuilder,
-        is_loopback: bool,
-    ) -> Result<reqwest::ClientBuilder, Error> {
-        match &self.proxy {
-            Proxy::FromEnvironment if !is_loopback => Ok(builder),
-            Proxy::FromEnvironment | Proxy::None => Ok(builder.no_proxy()),
-            // The message does not quote the URL, which may contain a password.
-            Proxy::Url(url) => match reqwest::Proxy::all(url) {
-                Ok(proxy) => Ok(builder.no_proxy().proxy(proxy)),
-                Err(_) => Err(Error::invalid_input(
-                    "the proxy is not a URL: write it like http://proxy.example.com:3128",
-                )),
-            },
-        }
+        endpoint: Option<&Endpoint>,
+    ) -> Result<(reqwest::ClientBuilder, bool), Error> {
+        let (url, exceptions) = match &self.proxy {
+            Proxy::Url(url) => {
+                let url: Result<ProxyUrl, _> = url.parse();
+                let url = url.map_err(|error| Error::invalid_input(error.to_string()));
+                (url?, String::new())
+            }
+            Proxy::FromEnvironment if !endpoint.is_some_and(Endpoint::is_loopback) => {
+                let is_plaintext = endpoint.is_some_and(Endpoint::is_plaintext);
+                let scheme = if is_plaintext { "http" } else { "https" };
+                let found = EnvironmentProxy::read(&Environment::from_process(), scheme)
+                    .map_err(|error| Error::invalid_input(error.to_string()))?;
+                match found {
+                    Some(found) => (found.url().clone(), found.exceptions().to_owned()),
+                    // On some platforms, reqwest then reads the proxy of the system.
+                    None => return Ok((builder, false)),
+                }
+            }
+            Proxy::FromEnvironment | Proxy::None => return Ok((builder.no_proxy(), false)),
+        };
+        // The cause may quote the URL, which may contain a password.
+        let proxy = reqwest::Proxy::all(url.as_str())
+            .map_err(|_| Error::invalid_input("the URL of the proxy cannot be used"))?
+            .no_proxy(reqwest::NoProxy::from_string(&exceptions));
+        Ok((builder.proxy(proxy), url.is_encrypted()))
     }
 
     #[cfg(feature = "rustls")]
     fn with_tls(
         &self,
         mut builder: reqwest::ClientBuilder,
-        is_plaintext: bool,
+        uses_tls: bool,
     ) -> Result<reqwest::ClientBuilder, Error> {
         let mut roots = Vec::new();
         for pem in &self.root_certificates {
@@ -153,8 +204,8 @@ impl Transport {
             })?;
             builder = builder.identity(identity);
         }
-        if is_plaintext {
-            // This client does not use TLS, so the platform's root certificates are not loaded.
+        if !uses_tls {
+            // The platform's root certificates are not loaded.
             return Ok(builder.tls_certs_only([]));
         }
         Ok(builder.tls_certs_merge(roots))

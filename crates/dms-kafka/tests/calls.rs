@@ -6,7 +6,10 @@ mod support;
 use std::collections::HashSet;
 use std::time::Duration;
 
-use dms_kafka::{Client, Deletion, DeletionTarget, Error, ErrorKind, Outcome};
+use dms_kafka::{
+    Client, Deletion, DeletionTarget, Error, ErrorKind, Outcome, PurgeTarget, RetryPolicy,
+};
+use futures_util::FutureExt;
 use serde_json::json;
 use support::{
     DELETED, NoCredentials, builder, chain, client_without_retries, delete, deleted, header, ok,
@@ -72,6 +75,7 @@ async fn only_the_necessary_headers_are_sent() {
     let names: HashSet<&str> = sent.headers.keys().map(http::HeaderName::as_str).collect();
     let expected = [
         "accept",
+        "accept-encoding",
         "authorization",
         "content-length",
         "content-type",
@@ -83,6 +87,9 @@ async fn only_the_necessary_headers_are_sent() {
     assert_eq!(names, HashSet::from(expected));
     let product = concat!("dms-kafka/", env!("CARGO_PKG_VERSION"));
     assert_eq!(header(sent, "user-agent"), product);
+    assert_eq!(header(sent, "accept-encoding"), "identity");
+    // A proxy may change it.
+    assert!(!header(sent, "authorization").contains("accept-encoding"));
 }
 
 #[tokio::test]
@@ -104,6 +111,88 @@ async fn each_attempt_has_its_own_signature_and_waits_for_retry_after() {
         header(&sent[0], "authorization"),
         header(&sent[1], "authorization")
     );
+}
+
+/// A date has a resolution of one second, and a gateway refuses a signature that it has seen.
+#[tokio::test]
+async fn equal_deletions_of_everything_never_have_the_same_signature() {
+    let busy = ResponseTemplate::new(429);
+    let server = server(vec![busy, deleted(&[0])]).await;
+    let client = builder(&server.uri())
+        .with_retry(RetryPolicy::default().with_base(Duration::ZERO))
+        .build()
+        .unwrap();
+    let delete = async || {
+        let request = client.delete_messages("instance", "orders").everything(0);
+        request.send().await.unwrap().attempts()
+    };
+    let (one, other) = tokio::join!(delete(), delete());
+    assert_eq!(one + other, 3, "one of them was retried");
+    let sent = requests(&server).await;
+    for name in ["x-sdk-date", "authorization"] {
+        let values: HashSet<&str> = sent.iter().map(|request| header(request, name)).collect();
+        assert_eq!(values.len(), 3, "{name}: {values:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_equal_deletion_of_everything_is_not_sent_if_the_call_ends_in_this_second() {
+    let server = server(vec![deleted(&[0])]).await;
+    let client = builder(&server.uri())
+        .with_call_timeout(Duration::from_millis(1))
+        .build()
+        .unwrap();
+    let request = client.delete_messages("instance", "orders").everything(0);
+    // The next second may begin between two of them.
+    let mut results = Vec::new();
+    for _ in 0..20 {
+        results.push(request.clone().send().await);
+    }
+    let waited =
+        |error: &&Error| chain(error).contains("the same deletion was sent in this second");
+    let error = results
+        .iter()
+        .filter_map(|result| result.as_ref().err())
+        .find(waited);
+    let error = error.unwrap();
+    assert_eq!(
+        (error.kind(), error.outcome(), error.attempts()),
+        (ErrorKind::Timeout, Outcome::NotApplied, 0)
+    );
+}
+
+#[test]
+fn a_call_outside_a_tokio_runtime_is_an_error() {
+    let client = builder("http://127.0.0.1:1").build().unwrap();
+    let delete = || client.delete_messages("instance", "orders").before(0, 1);
+    let mut purge =
+        client
+            .purge("instance")
+            .run([PurgeTarget::new("orders", 0, DeletionTarget::Everything).unwrap()]);
+    let errors = [
+        delete().send().now_or_never().unwrap().unwrap_err(),
+        client
+            .list_partitions("instance", "orders")
+            .now_or_never()
+            .unwrap()
+            .unwrap_err(),
+        client.credentials().now_or_never().unwrap().unwrap_err(),
+        client.project_id().now_or_never().unwrap().unwrap_err(),
+        purge
+            .next()
+            .now_or_never()
+            .unwrap()
+            .unwrap()
+            .into_deletion()
+            .unwrap_err(),
+    ];
+    for error in errors {
+        assert_eq!(
+            (error.kind(), error.attempts()),
+            (ErrorKind::InvalidInput, 0)
+        );
+        assert!(error.to_string().contains("tokio runtime"), "{error}");
+    }
 }
 
 #[tokio::test]
@@ -209,8 +298,29 @@ fn build_errors_name_the_setting_and_repeat_no_secret() {
         ),
         (
             good().with_proxy("http://user:canary@["),
-            "the proxy is not a URL",
+            "the URL of the proxy has an invalid host or port",
         ),
+        (
+            good().with_proxy("socks5://user:canary@proxy:1080"),
+            "the URL of the proxy is not an http or https URL",
+        ),
+        (good().with_proxy("ftp://canary"), "http or https"),
+        (good().with_proxy("http://canary proxy:1"), "blank"),
+        (good().with_proxy("http://canary:1\r\n"), "line break"),
+        (good().with_proxy("\"http://canary:1\""), "quotation mark"),
+        (
+            good().with_proxy("http://user:canary#x@proxy:1"),
+            "percent-encode",
+        ),
+        (
+            good().with_proxy("http://user:canary/x@proxy:1"),
+            "percent-encode",
+        ),
+        (
+            good().with_proxy("http://user:canary@x@proxy:1"),
+            "percent-encode",
+        ),
+        (good().with_proxy(""), "host or port"),
         (good().with_root_certificates("canary"), "root certificates"),
         (
             good().with_client_certificate("canary"),

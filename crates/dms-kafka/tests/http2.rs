@@ -164,6 +164,29 @@ async fn no_secret_is_logged() {
     assert!(!log.contains("Signature="), "{log}");
 }
 
+fn long_header(_: &Request<Bytes>, mut respond: SendResponse<Bytes>) {
+    let response = Response::builder().header("x-long", "a".repeat(100_000));
+    respond
+        .send_response(response.body(()).unwrap(), true)
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_response_that_cannot_be_read_is_one_attempt() {
+    let server = Server::start(long_header).await;
+    let client = builder(&server.endpoint)
+        .with_root_certificates(&*server.pem)
+        .build()
+        .unwrap();
+    let error = delete(&client).await.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.outcome(), error.attempts()),
+        (ErrorKind::InvalidAnswer, Outcome::Unknown, 1),
+        "{error:?}"
+    );
+    assert!(error.to_string().contains("16 KiB"), "{error}");
+}
+
 /// By default, reqwest sends the request again, and that would not count as an attempt.
 #[tokio::test]
 async fn a_refused_stream_is_one_failed_attempt() {

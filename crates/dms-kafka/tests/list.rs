@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use dms_kafka::{ErrorKind, Outcome};
 use serde_json::{Value, json};
-use support::{builder, client_without_retries, requests, server};
+use support::{builder, chain, client_without_retries, requests, server};
 use tokio::time::timeout;
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
@@ -24,6 +24,55 @@ async fn the_outcome_of_a_failed_list_is_not_applied() {
         (error.kind(), error.outcome()),
         (ErrorKind::Server, Outcome::NotApplied)
     );
+}
+
+#[tokio::test]
+async fn the_error_of_a_read_says_nothing_of_deletions() {
+    let refusal = |status: u16, code: &str| {
+        ResponseTemplate::new(status).set_body_json(json!({"error_code": code, "error_msg": "no"}))
+    };
+    for response in [
+        ResponseTemplate::new(500),
+        ResponseTemplate::new(307).insert_header("Location", "http://127.0.0.1:1/"),
+        refusal(403, "DMS.00403003"),
+        refusal(403, "DMS.10240310"),
+        refusal(403, "APIGW.0302"),
+        refusal(401, "APIGW.0301"),
+        refusal(404, "DMS.00404022"),
+        refusal(200, "DMS.00400026"),
+        ResponseTemplate::new(200).set_body_json(json!({"partitions": [{"partition": -1}]})),
+        ResponseTemplate::new(200).set_body_string("<html>"),
+    ] {
+        let server = server(vec![response]).await;
+        let client = client_without_retries(&server.uri());
+        let error = client
+            .list_partitions("instance", "orders")
+            .await
+            .unwrap_err();
+        let shown = format!("{} {:?}", chain(&error), error.hint());
+        assert!(!shown.contains("delet"), "{shown}");
+        assert_eq!(error.outcome(), Outcome::NotApplied);
+    }
+}
+
+/// It was an empty list.
+#[tokio::test]
+async fn an_error_inside_a_success_is_an_error_of_the_list() {
+    for body in [
+        json!({"error_code": "DMS.00400026", "error_msg": "wait"}),
+        json!({"total": 0, "partitions": [], "error": {"code": "DMS.00400026", "message": "wait"}}),
+        json!({"total": 1, "partitions": [row(0)], "error_code": "DMS.00400026", "error_msg": "wait"}),
+    ] {
+        let server = server(vec![ResponseTemplate::new(200).set_body_json(body)]).await;
+        let client = client_without_retries(&server.uri());
+        let error = client
+            .list_partitions("instance", "orders")
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidAnswer);
+        assert_eq!(error.code(), Some("DMS.00400026"));
+        assert!(error.to_string().contains("wait"), "{error}");
+    }
 }
 
 fn row(partition: i32) -> Value {

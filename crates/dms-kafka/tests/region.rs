@@ -310,6 +310,123 @@ async fn an_access_key_without_a_secret_key_is_an_error() {
     assert!(received(&cloud.service).await.is_empty());
 }
 
+/// A service that is reached by its endpoint, without a region.
+#[tokio::test]
+async fn without_a_region_the_project_of_the_credentials_is_used() {
+    let service = MockServer::start().await;
+    Mock::given(method("POST"))
+        .respond_with(deleted(&[0]))
+        .mount(&service)
+        .await;
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join(".huaweicloud");
+    fs::create_dir(&folder).unwrap();
+    let profile = "[basic]\nak = profile-key\nsk = secret-key\nproject_id = of-profile\n";
+    fs::write(folder.join("credentials"), profile).unwrap();
+    let home = home.path().to_str().unwrap();
+    let keys = [
+        ("HUAWEICLOUD_SDK_AK", "key"),
+        ("HUAWEICLOUD_SDK_SK", "secret-key"),
+    ];
+    let builder = || Client::builder().endpoint(service.uri());
+    let with = |variables: &[(&str, &str)]| {
+        builder().with_environment(variables.iter().copied().collect())
+    };
+    let project = ("HUAWEICLOUD_SDK_PROJECT_ID", "of-environment");
+    let key = Credentials::new("access-key", "secret-key").unwrap();
+    for (builder, expected) in [
+        (with(&[keys[0], keys[1], project]), "of-environment"),
+        (with(&[("HOME", home), ("USERPROFILE", home)]), "of-profile"),
+        (
+            builder().credentials(key.clone().with_project_id("of-key")),
+            "of-key",
+        ),
+    ] {
+        let client = builder.build().unwrap();
+        let request = client.delete_messages("instance", "orders").before(0, 1);
+        assert!(
+            request
+                .to_request()
+                .unwrap()
+                .url()
+                .contains("/v2/{project_id}/")
+        );
+        delete(&client).await.unwrap();
+        let sent = received(&service).await;
+        assert_eq!(sent.last().unwrap().headers["x-project-id"], expected);
+    }
+    let sent = received(&service).await.len();
+    for builder in [
+        builder().credentials(key),
+        // The profile has a project, and the keys of the environment have none.
+        with(&[keys[0], keys[1], ("HOME", home), ("USERPROFILE", home)]),
+    ] {
+        let error = delete(&builder.build().unwrap()).await.unwrap_err();
+        assert_eq!(
+            (error.kind(), error.attempts()),
+            (ErrorKind::InvalidInput, 0)
+        );
+        assert!(error.is_project_id_missing());
+    }
+    let error = with(&[keys[0], keys[1]]).build().unwrap_err();
+    assert!(error.is_project_id_missing());
+    assert_eq!(received(&service).await.len(), sent);
+}
+
+#[tokio::test]
+async fn the_metadata_service_is_not_asked_for_a_loopback_endpoint_or_if_it_is_disabled() {
+    let keyless = |endpoint: &str| {
+        Client::builder()
+            .endpoint(endpoint)
+            .project_id("project")
+            .with_environment(Environment::from_iter::<[(&str, &str); 0]>([]))
+    };
+    let off = [("HUAWEICLOUD_SDK_METADATA", "off")].into_iter().collect();
+    for (builder, reason) in [
+        (
+            keyless("http://127.0.0.1:1"),
+            "the endpoint is a loopback address",
+        ),
+        (
+            keyless("http://localhost:1"),
+            "the endpoint is a loopback address",
+        ),
+        (
+            keyless("http://[::1]:1"),
+            "the endpoint is a loopback address",
+        ),
+        #[cfg(feature = "rustls")]
+        (
+            keyless("https://127.0.0.1:1"),
+            "the endpoint is a loopback address",
+        ),
+        (
+            keyless("http://dms.example.invalid")
+                .allow_plaintext_http()
+                .without_metadata(),
+            "the program disabled it",
+        ),
+        (
+            keyless("http://dms.example.invalid")
+                .allow_plaintext_http()
+                .with_environment(off),
+            "HUAWEICLOUD_SDK_METADATA is off",
+        ),
+    ] {
+        let client = builder.build().unwrap();
+        let error = client.credentials().await.unwrap_err();
+        let shown = chain(&error);
+        assert!(
+            shown.contains(&format!("metadata: not asked, because {reason}")),
+            "{shown}"
+        );
+        assert!(
+            shown.contains("environment: neither HUAWEICLOUD_SDK_AK nor"),
+            "{shown}"
+        );
+    }
+}
+
 #[test]
 fn build_refuses_missing_and_unknown_settings() {
     let empty =

@@ -79,6 +79,21 @@ async fn a_second_rejection_ends_the_call_and_the_same_token_is_not_sent_again()
 }
 
 #[tokio::test]
+async fn a_token_is_not_sent_without_encryption() {
+    let client = builder("http://dms.example.invalid")
+        .allow_plaintext_http()
+        .credentials(Credentials::token("canary").unwrap())
+        .build()
+        .unwrap();
+    let error = support::delete(&client).await.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.outcome(), error.attempts()),
+        (ErrorKind::InvalidInput, Outcome::NotApplied, 0)
+    );
+    assert!(error.to_string().contains("without encryption"), "{error}");
+}
+
+#[tokio::test]
 async fn without_retries_a_rejected_token_is_invalidated_and_not_renewed() {
     let server = server(vec![ResponseTemplate::new(401)]).await;
     let tokens = Arc::new(Tokens::default());

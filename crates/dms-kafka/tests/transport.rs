@@ -132,3 +132,18 @@ async fn an_explicit_proxy_is_also_used_for_loopback() {
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Connect);
 }
+
+#[tokio::test]
+async fn a_proxy_with_tls_is_trusted_by_the_same_certificates_for_an_endpoint_without() {
+    let (own, other) = (self_signed(), self_signed());
+    let proxy = tls_server(&own, &[], DELETED).await;
+    let through = |roots: &SelfSigned| {
+        builder("http://dms.example.invalid")
+            .allow_plaintext_http()
+            .with_proxy(&*proxy)
+            .with_root_certificates(roots.cert.pem())
+    };
+    delete(through(&own)).await.unwrap();
+    let error = delete(through(&other)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Connect);
+}

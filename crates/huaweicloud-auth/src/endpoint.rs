@@ -95,6 +95,11 @@ impl Endpoint {
         is_loopback(&self.0)
     }
 
+    /// Whether the host is this machine, or has a link-local address.
+    pub fn is_local(&self) -> bool {
+        is_local(&self.0)
+    }
+
     /// Returns the endpoint as a URL without a trailing `/`, to which a path can be appended.
     pub fn base(&self) -> &str {
         self.0.as_str().trim_end_matches('/')
@@ -123,6 +128,16 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
         Some(Host::Ipv6(address)) => address.is_loopback(),
         None => false,
     }
+}
+
+/// Whether the host is this machine or on the same link, like the metadata service.
+pub(crate) fn is_local(url: &Url) -> bool {
+    let is_link_local = match url.host() {
+        Some(Host::Ipv4(address)) => address.is_link_local(),
+        Some(Host::Ipv6(address)) => address.is_unicast_link_local(),
+        Some(Host::Domain(_)) | None => false,
+    };
+    is_link_local || is_loopback(url)
 }
 
 impl fmt::Display for Endpoint {

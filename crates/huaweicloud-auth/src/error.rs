@@ -114,6 +114,12 @@ impl ProviderError {
         self
     }
 
+    /// Replaces the message, and keeps the kind and the cause.
+    pub(crate) fn with_message(mut self, message: String) -> Self {
+        self.message = message;
+        self
+    }
+
     /// Sets the cause of the error that this one replaces.
     pub(crate) fn caused_by(mut self, source: Option<Arc<dyn Error + Send + Sync>>) -> Self {
         self.source = source;

@@ -30,7 +30,7 @@
     doc = "
 # Credentials providers
 
-[`ChainProvider::standard`] asks the providers of the official SDKs in their order. [`CachedProvider`] caches the credentials and
+[`ChainProvider::standard`] asks the providers of the official SDKs, the metadata service last. [`CachedProvider`] caches the credentials and
 replaces them before they expire.
 
 ```no_run
@@ -52,7 +52,7 @@ let credentials = provider.provide_credentials().await?;
 //!
 //! | feature | adds |
 //! |---|---|
-//! | `endpoint` | the parser of service endpoints |
+//! | `endpoint` | the parsers of service endpoints and of proxies |
 //! | `providers` | the other providers, the chain, the cache, project ids and regions; the caller provides an HTTP client |
 //! | `reqwest` | an HTTP client for them, with TLS when reqwest has it |
 //! | `rustls` | TLS for it, with the root certificates of the platform |
@@ -64,6 +64,8 @@ mod environment;
 mod error;
 #[cfg(feature = "providers")]
 mod providers;
+#[cfg(feature = "endpoint")]
+mod proxy;
 pub mod signing;
 pub mod text;
 pub mod verification;
@@ -75,6 +77,8 @@ pub use environment::{Environment, EnvironmentProvider};
 pub use error::{ProviderError, ProviderErrorKind};
 #[cfg(feature = "providers")]
 pub use providers::*;
+#[cfg(feature = "endpoint")]
+pub use proxy::{EnvironmentProxy, ProxyUrl, ProxyUrlError};
 
 /// Compiles and runs the examples of the README.
 #[cfg(all(doctest, feature = "reqwest"))]

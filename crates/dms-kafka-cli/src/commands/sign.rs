@@ -72,7 +72,7 @@ pub(crate) async fn sign(arguments: Sign) -> Result<Exit, Failure> {
             "--compare needs the X-Sdk-Date of the request: add it with --date",
         ));
     }
-    let provider = credentials::provider();
+    let provider = credentials::provider(&request.endpoint);
     let found = stderr::show_wait("waiting for credentials", provider.provide_credentials())
         .await
         .map_err(|error| Failure::credentials(&error))?;

@@ -281,3 +281,16 @@ fn missing_credentials_are_reported() {
         (&json!("credentials"), &json!("not_applied"))
     );
 }
+
+#[test]
+fn the_metadata_service_is_not_asked_for_a_loopback_url() {
+    let output = command()
+        .args(["sign", "http://127.0.0.1:8080/v2"])
+        .env_remove("HUAWEICLOUD_SDK_CREDENTIALS_FILE")
+        .env("HOME", "no/such/folder")
+        .ends_with(2);
+    assert_stderr(
+        &output,
+        "metadata: not asked, because the URL has a loopback address",
+    );
+}

@@ -13,7 +13,8 @@ use crate::{
 /// Asks credentials providers in order and returns the first credentials.
 ///
 /// After [`NotFound`](crate::ProviderErrorKind::NotFound), it asks the next provider. Any other error stops it, so that a
-/// mistake does not lead to unexpected credentials. When no provider has credentials, the error lists the reason of each.
+/// mistake does not lead to unexpected credentials. The error lists the reason of each provider that was asked, and has the
+/// kind of the last one.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -41,9 +42,11 @@ impl ChainProvider {
         }
     }
 
-    /// Creates a chain in the order of the official SDKs: environment ([OIDC](OidcProvider),
-    /// [federation](FederationProvider), [keys](EnvironmentProvider)), [profile](ProfileProvider), [ECS
-    /// metadata](MetadataProvider), [container](ContainerProvider).
+    /// Creates a chain of the providers of the official SDKs: environment ([OIDC](OidcProvider),
+    /// [federation](FederationProvider), [keys](EnvironmentProvider)), [profile](ProfileProvider),
+    /// [container](ContainerProvider), [ECS metadata](MetadataProvider).
+    ///
+    /// The official SDKs ask the container last. Here, what is configured comes before what every machine may have.
     ///
     /// Wrap it in a [`CachedProvider`](crate::CachedProvider), or every call asks the providers again.
     pub fn standard(context: &ProviderContext) -> Self {
@@ -52,20 +55,22 @@ impl ChainProvider {
             Arc::new(FederationProvider::new(context)),
             Arc::new(EnvironmentProvider::new(context.environment().clone())),
             Arc::new(ProfileProvider::new(context)),
-            Arc::new(MetadataProvider::new(context)),
             Arc::new(ContainerProvider::new(context)),
+            Arc::new(MetadataProvider::new(context)),
         ])
     }
 
     async fn first(&self) -> Result<Credentials, ProviderError> {
         let mut message = "no credentials found:".to_owned();
         for provider in &self.providers {
-            match provider.provide_credentials().await {
-                Err(error) if error.is_not_found() => {
-                    message.push_str("\n  ");
-                    message.push_str(&error.to_string());
-                }
-                result => return result,
+            let error = match provider.provide_credentials().await {
+                Ok(credentials) => return Ok(credentials),
+                Err(error) => error,
+            };
+            message.push_str("\n  ");
+            message.push_str(&error.to_string());
+            if !error.is_not_found() {
+                return Err(error.with_message(message));
             }
         }
         Err(ProviderError::not_found(message))

@@ -46,6 +46,8 @@ pub struct ProviderContext {
     pub(super) clock: Clock,
     pub(super) transport: Arc<dyn HttpTransport>,
     region: Option<Region>,
+    /// Why the metadata service must not be asked.
+    pub(super) without_metadata: Option<&'static str>,
 }
 
 impl ProviderContext {
@@ -59,6 +61,7 @@ impl ProviderContext {
             clock: Clock::system(),
             transport,
             region: None,
+            without_metadata: None,
         }
     }
 
@@ -87,6 +90,13 @@ impl ProviderContext {
     #[must_use]
     pub fn with_region(mut self, region: Region) -> Self {
         self.region = Some(region);
+        self
+    }
+
+    /// Disables the [metadata service](crate::MetadataProvider). The reason completes the sentence "not asked, because …".
+    #[must_use]
+    pub fn without_metadata(mut self, reason: &'static str) -> Self {
+        self.without_metadata = Some(reason);
         self
     }
 

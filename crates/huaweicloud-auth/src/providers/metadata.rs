@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{Credentials, ProvideCredentials, ProvideCredentialsFuture, ProviderError};
 
+const VARIABLE: &str = "HUAWEICLOUD_SDK_METADATA";
 const TOKEN_URL: &str = "http://169.254.169.254/meta-data/latest/api/token";
 const KEY_URL: &str = "http://169.254.169.254/openstack/latest/securitykey";
 const X_METADATA_TOKEN: HeaderName = HeaderName::from_static("x-metadata-token");
@@ -34,7 +35,10 @@ const NO_AGENCY: &[u8] = b"Please configure Cloud Service Agency first";
 ///
 /// Wrap it in a [`CachedProvider`](crate::CachedProvider), or every call sends a request.
 ///
-/// The error is [`NotFound`](crate::ProviderErrorKind::NotFound) when there is no metadata service or no agency.
+/// The variable `HUAWEICLOUD_SDK_METADATA=off` and [`ProviderContext::without_metadata`] disable it: then it sends nothing.
+///
+/// The error is [`NotFound`](crate::ProviderErrorKind::NotFound) when it is disabled, or there is no metadata service or no
+/// agency.
 #[derive(Debug)]
 pub struct MetadataProvider {
     context: ProviderContext,
@@ -58,7 +62,22 @@ impl MetadataProvider {
         }
     }
 
+    fn require_enabled(&self) -> Result<(), ProviderError> {
+        let not_asked =
+            |reason: &str| ProviderError::not_found(format!("not asked, because {reason}"));
+        if let Some(reason) = self.context.without_metadata {
+            return Err(not_asked(reason));
+        }
+        let switch = self.context.environment().get(VARIABLE)?;
+        match switch.map(|switch| switch.to_ascii_lowercase()).as_deref() {
+            None | Some("on") => Ok(()),
+            Some("off") => Err(not_asked("HUAWEICLOUD_SDK_METADATA is off")),
+            Some(_) => Err(ProviderError::invalid("is neither on nor off").at(VARIABLE)),
+        }
+    }
+
     async fn fetch(&self) -> Result<Credentials, ProviderError> {
+        self.require_enabled()?;
         let mut session = self.session().await?;
         let mut response = self.get_key(&session).await?;
         if response.status() == StatusCode::UNAUTHORIZED && !is_without_agency(&response) {

@@ -1,6 +1,6 @@
 //! The credentials provider for `~/.huaweicloud/credentials`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use configparser::ini::{Ini, IniDefault};
 
@@ -51,15 +51,30 @@ impl ProfileProvider {
         self
     }
 
-    async fn fetch(&self) -> Result<Credentials, ProviderError> {
+    /// Returns the `project_id` of the section. Nothing is sent.
+    ///
+    /// # Errors
+    ///
+    /// Those of the credentials that depend only on the file.
+    pub fn project_id(&self) -> Result<Option<String>, ProviderError> {
+        let (_, profile) = self.read()?;
+        Ok(profile.get("project_id"))
+    }
+
+    fn read(&self) -> Result<(PathBuf, Profile), ProviderError> {
         let settings = &self.context.settings;
         let (path, text) = settings.read(CREDENTIALS_FILE, "credentials")?;
-        let place = path.display();
-        let profile = Profile::parse(&text, self.section).map_err(|error| error.at(&place))?;
+        let profile = Profile::parse(&text, self.section);
+        let profile = profile.map_err(|error| error.at(path.display()))?;
+        Ok((path, profile))
+    }
+
+    async fn fetch(&self) -> Result<Credentials, ProviderError> {
+        let (path, profile) = self.read()?;
         profile
             .credentials(&self.context)
             .await
-            .map_err(|error| error.at(place))
+            .map_err(|error| error.at(path.display()))
     }
 }
 

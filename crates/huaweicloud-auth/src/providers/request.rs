@@ -7,7 +7,10 @@ use jiff::{Timestamp, civil, tz::TimeZone};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
-use super::{context::ProviderContext, transport::TransportError};
+use super::{
+    context::ProviderContext,
+    transport::{TransportError, TransportErrorKind},
+};
 use crate::{Credentials, ProviderError, text};
 
 /// For IAM and STS.
@@ -68,7 +71,12 @@ pub(super) async fn fetch_key(
 }
 
 pub(super) fn no_response(address: &str, error: TransportError) -> ProviderError {
-    ProviderError::unavailable(format!("{address} {error}")).caused_by(error.into_source())
+    let message = format!("{address} {error}");
+    let no_response = match error.kind() {
+        TransportErrorKind::Misconfigured => ProviderError::invalid(message),
+        _ => ProviderError::unavailable(message),
+    };
+    no_response.caused_by(error.into_source())
 }
 
 /// After some statuses, a retry may succeed.

@@ -1,12 +1,13 @@
 //! The HTTP client of credentials providers that uses reqwest.
 
-use std::{fmt, sync::OnceLock, time::Duration};
+use std::{error::Error, fmt, sync::OnceLock, time::Duration};
 
-use reqwest::{Client, Response, Url, redirect};
-use url::Host;
+use http::{HeaderValue, header::ACCEPT_ENCODING};
+use reqwest::{Client, ClientBuilder, NoProxy, Proxy, Response, Url, redirect};
+use tokio::runtime::Handle;
 
 use super::transport::{HttpFuture, HttpTransport, TransportError, TransportErrorKind};
-use crate::endpoint;
+use crate::{Environment, EnvironmentProxy, endpoint};
 
 const MAX_RESPONSE: usize = 256 * 1024;
 /// For services in the cloud.
@@ -14,9 +15,19 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// For the metadata service, as in the official SDKs. A machine outside the cloud waits this long.
 const DIRECT_CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Sends requests with `reqwest`. It uses the proxies of the environment, except for loopback and link-local addresses.
+/// For a service on this machine that uses TLS.
+const LOCAL: &str = "localhost,127.0.0.0/8,::1,169.254.0.0/16,fe80::/10";
+
+/// Sends requests with `reqwest`. It uses the proxies of the environment (see [`EnvironmentProxy`]), except for loopback and
+/// link-local addresses.
 ///
 /// Clients are created on first use. Plain HTTP to this machine or the metadata service does not load root certificates.
+///
+/// Outside a tokio runtime, requests fail.
+///
+/// # Panics
+///
+/// Requests panic in a tokio runtime without time or I/O enabled.
 #[derive(Default)]
 pub struct ReqwestTransport {
     cloud: OnceLock<Client>,
@@ -37,7 +48,8 @@ impl ReqwestTransport {
     }
 
     /// Creates a transport that uses the given client, with its proxies, certificates and timeouts, for services in the
-    /// cloud. The client should not follow redirects.
+    /// cloud. The client must not follow redirects: a redirect to another address is an error, but the request, which may
+    /// contain a token, was then sent to it.
     pub fn with_client(client: Client) -> Self {
         Self {
             cloud: client.into(),
@@ -60,7 +72,7 @@ impl ReqwestTransport {
             let builder = builder.tls_certs_only([]);
             builder
         } else {
-            builder.connect_timeout(CONNECT_TIMEOUT)
+            with_proxies(builder.connect_timeout(CONNECT_TIMEOUT))?
         };
         let client = builder.build().map_err(transport_error)?;
         Ok(slot.get_or_init(|| client).clone())
@@ -71,10 +83,23 @@ impl ReqwestTransport {
         request: http::Request<Vec<u8>>,
         timeout: Duration,
     ) -> Result<http::Response<Vec<u8>>, TransportError> {
+        Handle::try_current().map_err(misconfigured)?;
         let mut request = reqwest::Request::try_from(request).map_err(transport_error)?;
         let client = self.client(request.url())?;
         *request.timeout_mut() = Some(timeout);
-        read(client.execute(request).await.map_err(transport_error)?).await
+        // No content coding is decoded.
+        let identity = HeaderValue::from_static("identity");
+        request
+            .headers_mut()
+            .entry(ACCEPT_ENCODING)
+            .or_insert(identity);
+        let url = request.url().clone();
+        let response = client.execute(request).await.map_err(transport_error)?;
+        if *response.url() != url {
+            return Err(TransportError::new(TransportErrorKind::Other)
+                .with_source("the HTTP client followed a redirect to another address"));
+        }
+        read(response).await
     }
 }
 
@@ -86,12 +111,25 @@ impl HttpTransport for ReqwestTransport {
 
 /// Whether the URL is plain HTTP to a loopback or link-local address.
 fn is_direct(url: &Url) -> bool {
-    let is_link_local = match url.host() {
-        Some(Host::Ipv4(address)) => address.is_link_local(),
-        Some(Host::Ipv6(address)) => address.is_unicast_link_local(),
-        Some(Host::Domain(_)) | None => false,
-    };
-    url.scheme() == "http" && (is_link_local || endpoint::is_loopback(url))
+    url.scheme() == "http" && endpoint::is_local(url)
+}
+
+fn with_proxies(mut builder: ClientBuilder) -> Result<ClientBuilder, TransportError> {
+    let environment = Environment::from_process();
+    for scheme in ["http", "https"] {
+        let proxy = EnvironmentProxy::read(&environment, scheme).map_err(misconfigured)?;
+        if let Some(proxy) = proxy {
+            let exceptions = NoProxy::from_string(&format!("{LOCAL},{}", proxy.exceptions()));
+            let url = proxy.url().as_str();
+            let proxy = match scheme {
+                "http" => Proxy::http(url),
+                _ => Proxy::https(url),
+            };
+            let proxy = proxy.map_err(transport_error)?;
+            builder = builder.proxy(proxy.no_proxy(exceptions));
+        }
+    }
+    Ok(builder)
 }
 
 async fn read(mut response: Response) -> Result<http::Response<Vec<u8>>, TransportError> {
@@ -107,6 +145,10 @@ async fn read(mut response: Response) -> Result<http::Response<Vec<u8>>, Transpo
     *collected.status_mut() = response.status();
     *collected.headers_mut() = std::mem::take(response.headers_mut());
     Ok(collected)
+}
+
+fn misconfigured(error: impl Into<Box<dyn Error + Send + Sync>>) -> TransportError {
+    TransportError::new(TransportErrorKind::Misconfigured).with_source(error)
 }
 
 fn transport_error(error: reqwest::Error) -> TransportError {

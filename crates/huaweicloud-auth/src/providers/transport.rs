@@ -53,6 +53,8 @@ pub enum TransportErrorKind {
     Unreachable,
     /// There was a connection, but no complete response before the timeout.
     TimedOut,
+    /// A setting is invalid, such as a proxy, or there is no runtime. Nothing was sent.
+    Misconfigured,
     /// Any other failure, such as a broken connection or a response that is too large.
     Other,
 }
@@ -62,6 +64,7 @@ impl TransportErrorKind {
         match self {
             Self::Unreachable => "cannot be reached",
             Self::TimedOut => "timed out",
+            Self::Misconfigured => "cannot be requested",
             Self::Other => "returned no valid response",
         }
     }

@@ -18,11 +18,12 @@ use crate::{Credentials, credentials::Identity, text::REDACTED};
 /// * For a key pair, it inserts `X-Sdk-Date` unless present, `X-Security-Token` when there is a security token, and
 ///   `Authorization`. The signature covers [`SignedHeaders::standard`], so insert `Content-Type` and `X-Project-Id` before.
 /// * For a token, it inserts `X-Auth-Token` and signs nothing.
-/// * It does not change a request that has an `Authorization` header.
+///
+/// It refuses a request that has an `Authorization` header: the old signature would be sent, which the service refuses after
+/// 15 minutes. [`Signer::replacing_authorization`] signs such a request anew.
 ///
 /// `now` is the time of the client, which may differ from that of the service by 15 minutes. Secret headers are marked
-/// [sensitive](HeaderValue::is_sensitive). Sign each attempt anew, from headers without `Authorization` and `X-Sdk-Date`.
-/// A [`Signer`] can sign other headers.
+/// [sensitive](HeaderValue::is_sensitive). Sign each attempt anew. A [`Signer`] can sign other headers.
 ///
 /// # Errors
 ///
@@ -75,6 +76,7 @@ pub struct Signer<'a> {
     credentials: &'a Credentials,
     now: SystemTime,
     signed_headers: Option<SignedHeaders<'a>>,
+    replaces_authorization: bool,
 }
 
 struct Stages {
@@ -90,6 +92,7 @@ impl<'a> Signer<'a> {
             credentials,
             now,
             signed_headers: None,
+            replaces_authorization: false,
         }
     }
 
@@ -98,6 +101,14 @@ impl<'a> Signer<'a> {
     #[must_use]
     pub fn with_signed_headers(mut self, signed_headers: SignedHeaders<'a>) -> Self {
         self.signed_headers = Some(signed_headers);
+        self
+    }
+
+    /// Removes the headers of an earlier signature, `Authorization`, `X-Sdk-Date`, `X-Security-Token` and `X-Auth-Token`,
+    /// before it signs.
+    #[must_use]
+    pub fn replacing_authorization(mut self) -> Self {
+        self.replaces_authorization = true;
         self
     }
 
@@ -112,7 +123,7 @@ impl<'a> Signer<'a> {
         headers: &mut HeaderMap,
         payload: Payload<'_>,
     ) -> Result<(), SigningError> {
-        self.sign(target, headers, payload).map(drop)
+        self.sign_anew(target, headers, payload).map(drop)
     }
 
     /// Does the same with a copy of the headers, and returns every stage.
@@ -127,8 +138,31 @@ impl<'a> Signer<'a> {
         payload: Payload<'_>,
     ) -> Result<Explanation, SigningError> {
         let mut headers = headers.clone();
-        let stages = self.sign(target, &mut headers, payload)?;
+        let stages = self.sign_anew(target, &mut headers, payload)?;
         Ok(Explanation { stages, headers })
+    }
+
+    fn sign_anew(
+        &self,
+        target: RequestTarget<'_>,
+        headers: &mut HeaderMap,
+        payload: Payload<'_>,
+    ) -> Result<Option<Stages>, SigningError> {
+        if !self.replaces_authorization {
+            return self.sign(target, headers, payload);
+        }
+        let mut bare = headers.clone();
+        for name in [
+            header::AUTHORIZATION,
+            X_SDK_DATE,
+            X_SECURITY_TOKEN,
+            X_AUTH_TOKEN,
+        ] {
+            bare.remove(name);
+        }
+        let stages = self.sign(target, &mut bare, payload)?;
+        *headers = bare;
+        Ok(stages)
     }
 
     fn sign(
@@ -138,7 +172,10 @@ impl<'a> Signer<'a> {
         payload: Payload<'_>,
     ) -> Result<Option<Stages>, SigningError> {
         if headers.contains_key(header::AUTHORIZATION) {
-            return Ok(None);
+            return Err(SigningError::new(
+                SigningErrorKind::AlreadyAuthorized,
+                "the request has an Authorization header: remove it, or use Signer::replacing_authorization",
+            ));
         }
         let pair = match self.credentials.identity() {
             Identity::KeyPair(pair) => pair,
@@ -147,7 +184,7 @@ impl<'a> Signer<'a> {
                 return Ok(None);
             }
         };
-        require_host(target.host)?;
+        require_valid(target)?;
         let date = date_to_use(headers, self.now)?;
         if let Some(token) = &pair.security_token {
             headers.insert(X_SECURITY_TOKEN, sensitive(token));
@@ -204,8 +241,7 @@ pub struct Explanation {
 }
 
 impl Explanation {
-    /// Returns the canonical request; `None` when nothing was signed, because the credentials are a token or the request
-    /// had an `Authorization` header.
+    /// Returns the canonical request; `None` when nothing was signed, because the credentials are a token.
     pub fn canonical_request(&self) -> Option<&CanonicalRequest> {
         self.stages.as_ref().map(|stages| &stages.canonical_request)
     }
@@ -247,10 +283,7 @@ impl fmt::Display for Explanation {
                 writeln!(f, "String to sign\n{}\n", stages.string_to_sign)?;
                 writeln!(f, "Signature\n{}\n", stages.signature)?;
             }
-            None => writeln!(
-                f,
-                "Nothing is signed: the request has a token or its own Authorization header.\n"
-            )?,
+            None => writeln!(f, "Nothing is signed: the request has a token.\n")?,
         }
         writeln!(f, "Headers")?;
         self.headers()
@@ -280,8 +313,14 @@ pub struct SigningError {
 pub enum SigningErrorKind {
     /// The request has an invalid `X-Sdk-Date`, or several.
     InvalidDate,
-    /// The host is empty or contains a character that the `Host` header does not allow.
+    /// The host is empty, is a URL, or contains another character that the `Host` header does not allow.
     InvalidHost,
+    /// The path does not start with `/`, or it contains a query or a fragment.
+    InvalidPath,
+    /// The query starts with `?`, or it contains a fragment.
+    InvalidQuery,
+    /// The request has an `Authorization` header, and the signer does not replace it.
+    AlreadyAuthorized,
     /// The time is outside the years 0 to 9999, which `X-Sdk-Date` can represent.
     ClockOutOfRange,
 }
@@ -317,14 +356,36 @@ fn authorization(
     .concat()
 }
 
-fn require_host(host: &str) -> Result<(), SigningError> {
-    if !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Ok(());
+/// Refuses a target that cannot be sent as it is: the service would compute another signature. Messages do not quote a path
+/// or query, which may contain anything.
+fn require_valid(target: RequestTarget<'_>) -> Result<(), SigningError> {
+    let RequestTarget {
+        host, path, query, ..
+    } = target;
+    let is_in_host =
+        |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'/' | b'\\' | b'?' | b'#' | b'@');
+    if host.is_empty() || !host.bytes().all(is_in_host) {
+        return Err(SigningError::new(
+            SigningErrorKind::InvalidHost,
+            format!(
+                "the host {host:?} is invalid: it must be a host and perhaps a port, as in the Host header, without scheme or path"
+            ),
+        ));
     }
-    Err(SigningError::new(
-        SigningErrorKind::InvalidHost,
-        format!("the host {host:?} is invalid: it must be visible ASCII, as in the Host header"),
-    ))
+    let is_absolute = path.is_empty() || path.starts_with('/');
+    if !is_absolute || path.bytes().any(|byte| matches!(byte, b'?' | b'#')) {
+        return Err(SigningError::new(
+            SigningErrorKind::InvalidPath,
+            "the path is invalid: it must be empty or start with /, without a query or fragment",
+        ));
+    }
+    if query.starts_with('?') || query.contains('#') {
+        return Err(SigningError::new(
+            SigningErrorKind::InvalidQuery,
+            "the query is invalid: write it without the ? before it and without a fragment",
+        ));
+    }
+    Ok(())
 }
 
 fn date_to_use(headers: &HeaderMap, now: SystemTime) -> Result<String, SigningError> {

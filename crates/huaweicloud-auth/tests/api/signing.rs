@@ -229,13 +229,102 @@ fn a_token_is_sent_and_nothing_signed() {
     assert!(headers[signing::X_AUTH_TOKEN].is_sensitive());
 }
 
+/// Otherwise the old signature would be sent until it is too old, and then lock the key.
 #[test]
-fn a_present_authorization_is_kept() {
+fn a_signed_request_is_refused_or_signed_anew_by_choice() {
+    let method = Method::POST;
+    let later = now() + Duration::from_secs(3600);
+    let old_key = key_pair().with_security_token("OLD").unwrap();
     for credentials in [key_pair(), Credentials::token("TOKEN").unwrap()] {
-        let mut headers = headers(&[("authorization", "Bearer mine")]);
-        let before = headers.clone();
-        sign(&credentials, &mut headers, Payload::Unsigned).unwrap();
-        assert_eq!(headers, before);
+        let mut sent = headers(&[("x-project-id", "p")]);
+        sign(&old_key, &mut sent, Payload::Bytes(b"")).unwrap();
+        let before = sent.clone();
+        let error = sign(&credentials, &mut sent, Payload::Bytes(b"")).unwrap_err();
+        assert_eq!(error.kind(), SigningErrorKind::AlreadyAuthorized);
+        let signer = Signer::new(&credentials, later);
+        let explained = signer.explain(target(&method), &sent, Payload::Bytes(b""));
+        assert!(explained.is_err());
+        assert_eq!(sent, before);
+
+        let signer = signer.replacing_authorization();
+        let invalid = RequestTarget {
+            host: "",
+            ..target(&method)
+        };
+        let payload = Payload::Bytes(b"");
+        if credentials.auth_token().is_none() {
+            signer.authorize(invalid, &mut sent, payload).unwrap_err();
+            assert_eq!(sent, before);
+        }
+        signer
+            .authorize(target(&method), &mut sent, payload)
+            .unwrap();
+        let mut fresh = headers(&[("x-project-id", "p")]);
+        authorize(&credentials, target(&method), &mut fresh, payload, later).unwrap();
+        assert_eq!(sent, fresh);
+    }
+}
+
+#[test]
+fn a_target_that_is_not_sent_as_it_is_signed_is_refused() {
+    use SigningErrorKind::{InvalidHost, InvalidPath, InvalidQuery};
+    let method = Method::GET;
+    for (host, path, query, kind) in [
+        ("http://x/", "/", "", InvalidHost),
+        ("https://x", "/", "", InvalidHost),
+        ("x/", "/", "", InvalidHost),
+        ("x?a=1", "/", "", InvalidHost),
+        ("x#a", "/", "", InvalidHost),
+        ("user@x", "/", "", InvalidHost),
+        ("x y", "/", "", InvalidHost),
+        ("x\\y", "/", "", InvalidHost),
+        ("h\u{e4}st", "/", "", InvalidHost),
+        ("x", "v1", "", InvalidPath),
+        ("x", "https://x/v1", "", InvalidPath),
+        ("x", "/v1?limit=2", "", InvalidPath),
+        ("x", "/v1#top", "", InvalidPath),
+        ("x", "?limit=2", "", InvalidPath),
+        ("x", "/v1", "?limit=2", InvalidQuery),
+        ("x", "/v1", "?", InvalidQuery),
+        ("x", "/v1", "limit=2#top", InvalidQuery),
+    ] {
+        let target = RequestTarget {
+            method: &method,
+            host,
+            path,
+            query,
+        };
+        let mut headers = HeaderMap::new();
+        let error = authorize(
+            &key_pair(),
+            target,
+            &mut headers,
+            Payload::Bytes(b""),
+            now(),
+        );
+        let error = error.unwrap_err();
+        assert_eq!(error.kind(), kind, "{host} {path} {query}: {error}");
+        assert!(headers.is_empty());
+    }
+    for (host, path, query) in [
+        ("x:8080", "", ""),
+        ("[::1]:8080", "/", "a=?b"),
+        ("x_y.example", "//a/%3F%23/\u{e9}", "a=b/c"),
+    ] {
+        let target = RequestTarget {
+            method: &method,
+            host,
+            path,
+            query,
+        };
+        authorize(
+            &key_pair(),
+            target,
+            &mut HeaderMap::new(),
+            Payload::Bytes(b""),
+            now(),
+        )
+        .unwrap();
     }
 }
 

@@ -1,6 +1,11 @@
 //! The reqwest transport against a server on this machine.
 
-use std::{error::Error as _, sync::Arc, time::Duration};
+use std::{
+    error::Error as _,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
 
 use crate::support::layers;
 use http::{Request, StatusCode};
@@ -90,7 +95,9 @@ async fn a_response_is_returned_completely() {
     let request = server.await.unwrap();
     assert!(request.starts_with("PUT /key HTTP/1.1\r\n"), "{request}");
     assert!(
-        request.contains("x-two: 2\r\n") && request.ends_with("\r\n\r\nsent"),
+        request.contains("x-two: 2\r\n")
+            && request.contains("accept-encoding: identity\r\n")
+            && request.ends_with("\r\n\r\nsent"),
         "{request}"
     );
 }
@@ -149,6 +156,42 @@ async fn provided_by(url: &str) -> Result<Credentials, ProviderError> {
     let context =
         ProviderContext::new(Arc::new(ReqwestTransport::new())).with_environment(environment);
     ContainerProvider::new(&context).provide_credentials().await
+}
+
+#[test]
+fn outside_a_runtime_a_request_fails() {
+    let transport = ReqwestTransport::new();
+    let mut request = transport.send(get("http://127.0.0.1:1"), TIMEOUT);
+    let mut context = Context::from_waker(Waker::noop());
+    let Poll::Ready(Err(error)) = request.as_mut().poll(&mut context) else {
+        panic!("no error");
+    };
+    assert_eq!(error.kind(), Kind::Misconfigured);
+}
+
+/// The request may contain a token.
+#[tokio::test]
+async fn a_redirect_that_the_client_followed_is_an_error() {
+    let (target, _server) = serve(response("200 OK", "", "{}")).await;
+    let (url, _server) = serve(response(
+        "307 Temporary Redirect",
+        &format!("Location: {target}\r\n"),
+        "",
+    ))
+    .await;
+    // Only services in the cloud use the given client.
+    let proxy = reqwest::Proxy::all(url).unwrap();
+    let client = reqwest::Client::builder()
+        .proxy(proxy.no_proxy(reqwest::NoProxy::from_string("127.0.0.1")));
+    let transport = ReqwestTransport::with_client(client.build().unwrap());
+    let error = transport
+        .send(get("http://iam.example.invalid/"), TIMEOUT)
+        .await
+        .unwrap_err();
+    assert!(
+        error.source().unwrap().to_string().contains("redirect"),
+        "{error:?}"
+    );
 }
 
 #[tokio::test]
