@@ -1,17 +1,14 @@
 //! Purges: grouping, limits and results.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod support;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use crate::support::{builder, client_of, client_without_retries, listen, ok, read_request, until};
 use dms_kafka::{Client, DeletionTarget, ErrorKind, PurgeTarget};
 use dms_kafka_gateway::Gateway;
 use futures_util::{StreamExt, stream};
-use support::{builder, client_of, client_without_retries, listen, ok, read_request, until};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;

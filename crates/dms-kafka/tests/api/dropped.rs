@@ -1,15 +1,12 @@
 //! Dropped calls leave no connections or tasks.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod support;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use crate::support::{builder, listen, read_request, until};
 use dms_kafka::auth::Credentials;
 use dms_kafka::{Client, DeletionTarget, PurgeTarget};
-use support::{builder, listen, read_request, until};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;

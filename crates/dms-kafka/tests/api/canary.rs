@@ -1,11 +1,8 @@
 //! Logs at level TRACE, errors and `Debug` show no secret, and spans have their attributes.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod support;
-
+use crate::support::log::Log;
+use crate::support::{assert_no_secret, builder, canary_credentials, repeat_headers};
 use dms_kafka::RetryPolicy;
-use support::log::Log;
-use support::{assert_no_secret, builder, canary_credentials, repeat_headers};
 use tracing_subscriber::fmt::format::FmtSpan;
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request};

@@ -1,16 +1,13 @@
 //! TLS with custom certificates, and proxies.
 #![cfg(feature = "rustls")]
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod support;
 
 use std::sync::Arc;
 
+use crate::support::{self, DELETED, builder, chain, deleted, listen, ok, read_request, server};
 #[cfg(feature = "providers")]
 use dms_kafka::{Client, Region, auth::Credentials};
 use dms_kafka::{ClientBuilder, ErrorKind, Outcome, RetryPolicy};
 use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
-use support::{DELETED, builder, chain, deleted, listen, ok, read_request, server};
 use tokio::io::AsyncWriteExt;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;

@@ -1,13 +1,10 @@
 //! An HTTP client of the caller.
 #![cfg(feature = "reqwest")]
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod support;
 
 use std::time::Duration;
 
+use crate::support::{builder, chain, delete, deleted, requests, server};
 use dms_kafka::{ErrorKind, Outcome};
-use support::{builder, chain, delete, deleted, requests, server};
 use wiremock::{MockServer, ResponseTemplate};
 
 /// Redirects every request.

@@ -1,5 +1,4 @@
 //! Clients and servers for the tests.
-#![allow(dead_code, reason = "each test file uses a part")]
 
 pub(crate) mod log;
 

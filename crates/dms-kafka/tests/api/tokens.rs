@@ -1,14 +1,11 @@
 //! Tokens that the service rejects.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod support;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::support::{self, builder, deleted, header, requests, server};
 use dms_kafka::auth::{Credentials, ProvideCredentials, ProvideCredentialsFuture};
 use dms_kafka::{Deletion, Error, ErrorKind, Outcome, RetryPolicy};
-use support::{builder, deleted, header, requests, server};
 use wiremock::{MockServer, ResponseTemplate};
 
 /// Provides a new token after each rejection, unless it is `stubborn`.

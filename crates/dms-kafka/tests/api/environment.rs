@@ -1,14 +1,11 @@
 //! Settings of the process: proxies of the environment, which loopback endpoints do not use, and `Client::from_env`.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod support;
 
 use std::env;
 use std::net::TcpListener;
 use std::process::Command;
 
+use crate::support::{self, assert_no_secret, builder, deleted, requests, server, server_on};
 use dms_kafka::{Client, Error, ErrorKind, RetryPolicy};
-use support::{assert_no_secret, builder, deleted, requests, server, server_on};
 
 /// The endpoint for a child process.
 const ENDPOINT: &str = "DMS_KAFKA_TEST_ENDPOINT";
@@ -61,7 +58,7 @@ async fn child() {
 /// Runs `child` with these variables and no other proxy. Returns whether its deletion succeeded, and what it showed.
 async fn run_child(variables: &[(&str, &str)]) -> (bool, String) {
     let mut child = Command::new(env::current_exe().unwrap());
-    child.args(["child", "--exact", "--ignored", "--nocapture"]);
+    child.args(["environment::child", "--exact", "--ignored", "--nocapture"]);
     for name in PROXIES
         .iter()
         .chain(&["REQUEST_METHOD", "NO_PROXY", "no_proxy"])

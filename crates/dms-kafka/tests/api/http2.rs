@@ -1,13 +1,12 @@
 //! HTTP/2, if the server offers it.
 #![cfg(feature = "rustls")]
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod support;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
 
+use crate::support::log::Log;
+use crate::support::{DELETED, builder, canary_credentials, delete, listen};
 use bytes::Bytes;
 use dms_kafka::auth::signing::{Payload, RequestTarget, SigningRequest};
 use dms_kafka::auth::verification::{Authorization, Verifier};
@@ -17,8 +16,6 @@ use h2::{Reason, RecvStream};
 use http::header::HOST;
 use http::{HeaderValue, Request, Response, Version};
 use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
-use support::log::Log;
-use support::{DELETED, builder, canary_credentials, delete, listen};
 use tokio::net::TcpStream;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;

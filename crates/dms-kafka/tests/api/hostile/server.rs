@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::case::Action;
+use super::case::Action;
 use crate::support::{listen, read_request};
 
 const DELETED: &str = r#"{"partitions":[{"partition":0,"result":"success","error_code":"0"},{"partition":1,"result":"success","error_code":"0"}]}"#;

@@ -1,20 +1,17 @@
 //! The requests that a call sends, and its result.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod support;
 
 use std::collections::HashSet;
 use std::time::Duration;
 
+use crate::support::{
+    DELETED, NoCredentials, builder, chain, client_without_retries, delete, deleted, header, ok,
+    read_request, requests, server,
+};
 use dms_kafka::{
     Client, Deletion, DeletionTarget, Error, ErrorKind, Outcome, PurgeTarget, RetryPolicy,
 };
 use futures_util::FutureExt;
 use serde_json::json;
-use support::{
-    DELETED, NoCredentials, builder, chain, client_without_retries, delete, deleted, header, ok,
-    read_request, requests, server,
-};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 use wiremock::ResponseTemplate;

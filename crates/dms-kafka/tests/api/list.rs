@@ -1,13 +1,10 @@
 //! Listing the partitions of a topic.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod support;
 
 use std::time::Duration;
 
+use crate::support::{builder, chain, client_without_retries, requests, server};
 use dms_kafka::{ErrorKind, Outcome};
 use serde_json::{Value, json};
-use support::{builder, chain, client_without_retries, requests, server};
 use tokio::time::timeout;
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};

@@ -1,25 +1,18 @@
 //! The client against a misbehaving server. The cases are in `cases.toml`.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
 
 mod case;
 mod server;
-#[path = "../support/mod.rs"]
-mod support;
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::support::{NoCredentials, chain};
 use case::{Case, Expected, Lacking};
 use dms_kafka::auth::{Credentials, ProvideCredentials};
 use dms_kafka::{Client, Deletion, Error, Outcome, RetryPolicy};
 use futures_util::{StreamExt, stream};
 use server::Server;
-use support::{NoCredentials, chain};
 
 const SECURITY_TOKEN: &str = "canary-security-token/with=signs";
 
@@ -50,7 +43,7 @@ fn there_are_at_least_60_cases_without_duplicates() {
 
 /// The rows of `src/outcome.md` with their outcomes.
 fn documented() -> BTreeMap<u32, String> {
-    include_str!("../../src/outcome.md")
+    include_str!("../../../src/outcome.md")
         .lines()
         .filter_map(|line| {
             let mut cells = line.trim_matches('|').split('|').map(str::trim);

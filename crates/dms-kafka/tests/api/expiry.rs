@@ -1,17 +1,14 @@
 //! Credentials that expire between calls.
 #![cfg(feature = "providers")]
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod support;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
+use crate::support::{builder, deleted, requests, server};
 use dms_kafka::auth::{
     CachedProvider, Clock, Credentials, ProvideCredentials, ProvideCredentialsFuture, ProviderError,
 };
-use support::{builder, deleted, requests, server};
 use wiremock::Request;
 
 /// Provides keys that expire after an hour, and counts them.

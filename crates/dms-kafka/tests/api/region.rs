@@ -1,19 +1,16 @@
 //! Endpoint, project and credentials of a region.
 #![cfg(feature = "providers")]
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod support;
 
 use std::fs;
 use std::time::Duration;
 
-use dms_kafka::auth::{Credentials, Environment};
-use dms_kafka::{Client, ClientBuilder, ErrorKind, Outcome, Region};
-use serde_json::{Value, json};
-use support::{
+use crate::support::{
     assert_no_secret, canary_credentials, chain, delete, deleted, header, repeat_headers,
     requests as received,
 };
+use dms_kafka::auth::{Credentials, Environment};
+use dms_kafka::{Client, ClientBuilder, ErrorKind, Outcome, Region};
+use serde_json::{Value, json};
 use wiremock::matchers::{any, method, path, query_param};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 

@@ -2,7 +2,7 @@
 
 #[test]
 fn the_public_api_has_no_generated_type_and_one_of_reqwest() {
-    let listing = include_str!("../public-api.txt");
+    let listing = include_str!("../../public-api.txt");
     let with =
         |word: &str| -> Vec<&str> { listing.lines().filter(|line| line.contains(word)).collect() };
     assert!(with("dms_kafka::Client").len() > 5);

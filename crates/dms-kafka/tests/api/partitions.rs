@@ -1,13 +1,10 @@
 //! Status and outcome of failed partitions.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod support;
 
 use std::time::Duration;
 
+use crate::support::{builder, server};
 use dms_kafka::{Deletion, ErrorKind, Outcome, PartitionStatus, RetryPolicy};
 use serde_json::{Value, json};
-use support::{builder, server};
 use wiremock::ResponseTemplate;
 
 /// Deletes from partitions 0 and 1. The server sends the responses in order.

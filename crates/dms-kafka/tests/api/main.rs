@@ -1,0 +1,24 @@
+//! Tests of the public API, in one program: linking takes longer than most tests.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod calls;
+mod canary;
+mod dropped;
+mod environment;
+mod expiry;
+mod hostile;
+mod http2;
+mod http_client;
+mod list;
+mod partitions;
+mod properties;
+mod public_api;
+mod purge;
+mod region;
+mod support;
+mod tokens;
+mod transport;
