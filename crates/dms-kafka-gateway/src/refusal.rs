@@ -3,7 +3,7 @@
 use std::{borrow::Cow, fmt::Display, time::Duration};
 
 use axum::{
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 
@@ -20,6 +20,15 @@ pub(crate) struct Refusal {
     /// Seconds.
     retry_after: Option<u64>,
     connection: Connection,
+    applied: Applied,
+}
+
+/// Whether records may have been deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Applied {
+    /// Nothing reached the backend.
+    No,
+    Unknown,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -35,8 +44,13 @@ enum Connection {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reset;
 
+/// Says `not-applied` in every refusal that was made before anything reached the backend. A client may repeat such a
+/// request, whatever it deletes.
+const X_DMS_KAFKA_OUTCOME: HeaderName = HeaderName::from_static("x-dms-kafka-outcome");
+const NOT_APPLIED: HeaderValue = HeaderValue::from_static("not-applied");
+
 macro_rules! table {
-    ($($name:ident, $status:literal, $code:literal, $retry_after:expr, $message:literal;)*) => {
+    ($applied:ident; $($name:ident, $status:literal, $code:literal, $retry_after:expr, $message:literal;)*) => {
         impl Refusal {
             $(pub(crate) const $name: Self = Self {
                 status: $status,
@@ -45,13 +59,15 @@ macro_rules! table {
                 message: Cow::Borrowed($message),
                 retry_after: $retry_after,
                 connection: Connection::Keep,
+                applied: Applied::$applied,
             };)*
         }
     };
 }
 
-// Name, status, code, seconds in Retry-After, message; `Refusal::with` replaces `{}`.
+// Whether it was applied, then: name, status, code, seconds in Retry-After, message; `Refusal::with` replaces `{}`.
 table! {
+    No;
     UNKNOWN_PATH, 404, "APIGW.0101", None, "The API does not exist: no operation has this path.";
     METHOD_NOT_ALLOWED, 405, "DMS.00405001", None, "This method is not allowed; the Allow header lists the allowed methods.";
     URI_TOO_LONG, 414, "APIGW.0201", None, "The request URI is longer than 32 KB.";
@@ -79,6 +95,10 @@ table! {
     CLUSTER_UNAVAILABLE, 503, "DMS.111501025", Some(5), "The Kafka cluster of this instance is not available; nothing was deleted. Try again later.";
     NOT_READY, 503, "DMS.111501025", Some(5), "The gateway cannot serve requests now; its log says why.";
     AUDIT_FAILED, 503, "DMS.111501025", Some(5), "The audit log cannot be written, so nothing was deleted. Try again later.";
+}
+
+table! {
+    Unknown;
     INTERNAL, 500, "DMS.00500000", None, "An internal error occurred in the gateway.";
 }
 
@@ -113,6 +133,7 @@ impl Refusal {
         }
     }
 
+    /// Imitates a service that does not say whether it deleted anything.
     pub(crate) fn fault(status: u16) -> Self {
         let code = match status {
             429 => Self::THROTTLED.code,
@@ -154,6 +175,9 @@ impl IntoResponse for Refusal {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = status.into_response();
         let headers = response.headers_mut();
+        if self.applied == Applied::No {
+            headers.insert(X_DMS_KAFKA_OUTCOME, NOT_APPLIED);
+        }
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
