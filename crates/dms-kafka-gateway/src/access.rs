@@ -2,11 +2,12 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
+    net::IpAddr,
     sync::Arc,
     time::{Instant, SystemTime},
 };
 
-use axum::http::{HeaderMap, header, request::Parts};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts, uri::Authority};
 use huaweicloud_auth::{
     Credentials,
     signing::{Payload, RequestTarget, SigningRequest, X_AUTH_TOKEN, X_PROJECT_ID},
@@ -20,6 +21,8 @@ use crate::{
     refusal::Refusal,
 };
 
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
 /// Which senders the gateway serves.
 #[derive(Debug)]
 pub(crate) enum Access {
@@ -27,6 +30,7 @@ pub(crate) enum Access {
     Known {
         keys: HashMap<String, Key>,
         tokens: Vec<Token>,
+        verifier: Verifier,
     },
 }
 
@@ -48,17 +52,44 @@ pub(crate) enum Claim<'a> {
     Signed {
         authorization: Authorization<'a>,
         key: &'a Key,
+        verifier: &'a Verifier,
     },
     Proven(Arc<Caller>),
 }
 
 impl Access {
-    /// Fails with a 401 for a request whose head alone shows an unknown sender or a locked key.
-    pub(crate) fn claim<'a>(&'a self, headers: &'a HeaderMap) -> Result<Claim<'a>, Refusal> {
-        let (keys, tokens) = match self {
+    /// Without authentication, refuses what a browser may send for a page of another host. A page can send requests to this
+    /// machine, and its host name can resolve to a loopback address.
+    pub(crate) fn check_source(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        if !self.is_anonymous() {
+            return Ok(());
+        }
+        let host = headers.get(header::HOST);
+        let own_site = |site: &HeaderValue| site == "none" || site == "same-origin";
+        if host.is_none_or(is_loopback)
+            && !headers.contains_key(header::ORIGIN)
+            && headers.get_all(SEC_FETCH_SITE).iter().all(own_site)
+        {
+            return Ok(());
+        }
+        Err(Refusal::FOREIGN_SOURCE)
+    }
+
+    pub(crate) fn is_anonymous(&self) -> bool {
+        matches!(self, Self::Anonymous(_))
+    }
+
+    /// Fails with a 401 for a request whose head alone shows an unknown sender, a locked key or an invalid signature.
+    pub(crate) fn claim<'a>(&'a self, head: &'a Parts) -> Result<Claim<'a>, Refusal> {
+        let (keys, tokens, verifier) = match self {
             Self::Anonymous(caller) => return Ok(Claim::Proven(caller.clone())),
-            Self::Known { keys, tokens } => (keys, tokens),
+            Self::Known {
+                keys,
+                tokens,
+                verifier,
+            } => (keys, tokens, verifier),
         };
+        let headers = &head.headers;
         if let Some(value) = headers.get(X_AUTH_TOKEN)
             && !headers.contains_key(header::AUTHORIZATION)
         {
@@ -73,30 +104,56 @@ impl Access {
         if let Some(lock) = &key.lock {
             lock.check(Instant::now())?;
         }
-        Ok(Claim::Signed { authorization, key })
+        let request = signing_request(head, Payload::Unsigned);
+        verifier
+            .check_head(&authorization, &request, SystemTime::now())
+            .map_err(|error| Refusal::NOT_AUTHENTICATED.with(error))?;
+        Ok(Claim::Signed {
+            authorization,
+            key,
+            verifier,
+        })
+    }
+}
+
+/// Whether a `Host` header names this machine.
+fn is_loopback(host: &HeaderValue) -> bool {
+    let Ok(authority) = Authority::try_from(host.as_bytes()) else {
+        return false;
+    };
+    let host = authority.host();
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost")
+        || address
+            .parse()
+            .is_ok_and(|address: IpAddr| address.to_canonical().is_loopback())
+}
+
+fn signing_request<'a>(head: &'a Parts, payload: Payload<'a>) -> SigningRequest<'a> {
+    let host = head.headers.get(header::HOST);
+    SigningRequest {
+        target: RequestTarget {
+            method: &head.method,
+            host: host.and_then(|host| host.to_str().ok()).unwrap_or_default(),
+            path: head.uri.path(),
+            query: head.uri.query().unwrap_or_default(),
+        },
+        headers: &head.headers,
+        payload,
     }
 }
 
 impl Key {
     fn verify(
         &self,
+        verifier: &Verifier,
         authorization: &Authorization<'_>,
         head: &Parts,
         body: &[u8],
     ) -> Result<(), Refusal> {
-        let host = head.headers.get(header::HOST);
-        let request = SigningRequest {
-            target: RequestTarget {
-                method: &head.method,
-                host: host.and_then(|host| host.to_str().ok()).unwrap_or_default(),
-                path: head.uri.path(),
-                query: head.uri.query().unwrap_or_default(),
-            },
-            headers: &head.headers,
-            payload: Payload::Bytes(body),
-        };
+        let request = signing_request(head, Payload::Bytes(body));
         let secret_key = self.credentials.secret_key().unwrap_or_default();
-        Verifier::default()
+        verifier
             .verify(authorization, &request, secret_key, SystemTime::now())
             .map_err(|error| match error.canonical_request() {
                 // The client can compare it with its own.
@@ -119,12 +176,23 @@ impl Token {
 }
 
 impl Claim<'_> {
+    pub(crate) fn caller(&self) -> &Caller {
+        match self {
+            Self::Proven(caller) => caller,
+            Self::Signed { key, .. } => &key.caller,
+        }
+    }
+
     /// Fails with a 401 for a request that the claimed key did not sign, or not within the last 15 minutes.
     pub(crate) fn confirm(self, head: &Parts, body: &[u8]) -> Result<Arc<Caller>, Refusal> {
         match self {
             Self::Proven(caller) => Ok(caller),
-            Self::Signed { authorization, key } => {
-                let verified = key.verify(&authorization, head, body);
+            Self::Signed {
+                authorization,
+                key,
+                verifier,
+            } => {
+                let verified = key.verify(verifier, &authorization, head, body);
                 if let Some(lock) = &key.lock {
                     lock.note(verified.is_ok(), Instant::now());
                 }
@@ -148,11 +216,8 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
-    /// Counts the request, and checks that its project and instance are granted to the caller, whether they exist or not.
+    /// Checks that project and instance are granted to the caller, whether they exist or not.
     pub(crate) fn check(&self, path: &TopicPath, headers: &HeaderMap) -> Result<(), Refusal> {
-        if let Some(rate_limiter) = &self.rate_limiter {
-            rate_limiter.check()?;
-        }
         let header = headers.get(X_PROJECT_ID);
         if header.is_some_and(|header| *header != path.project_id) {
             return Err(Refusal::PROJECT_MISMATCH);
@@ -168,5 +233,11 @@ impl Caller {
             (true, true) => Ok(()),
             _ => Err(Refusal::NOT_PERMITTED),
         }
+    }
+
+    /// Counts the request.
+    pub(crate) fn check_rate(&self) -> Result<(), Refusal> {
+        let limiter = self.rate_limiter.as_ref();
+        limiter.map_or(Ok(()), RateLimiter::check)
     }
 }

@@ -64,9 +64,14 @@ pub struct Config {
     /// vendor's page.
     #[serde(default)]
     pub error_code: ErrorCodeStyle,
-    /// Serves requests without a signature, on a loopback address only.
+    /// Serves requests without a signature: on a loopback address, to programs on this machine, and with topics in memory
+    /// only.
     #[serde(default)]
     pub anonymous: bool,
+    /// Accepts signatures that do not cover `Host`, such as those of the vendor's Go SDK. With the same key, such a request
+    /// can be sent to another gateway too.
+    #[serde(default)]
+    pub accept_unsigned_host: bool,
     /// Serves HTTPS instead of HTTP.
     pub tls: Option<TlsFiles>,
     /// Limits for requests and connections.
@@ -203,6 +208,7 @@ impl Config {
             control_listen: None,
             error_code: ErrorCodeStyle::default(),
             anonymous: false,
+            accept_unsigned_host: false,
             tls: None,
             limits: Limits::default(),
             rate_limit: None,

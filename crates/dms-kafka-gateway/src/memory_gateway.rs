@@ -191,6 +191,12 @@ impl MemoryGatewayBuilder {
         self
     }
 
+    /// Accepts signatures that do not cover `Host`, such as those of the vendor's Go SDK.
+    pub fn accept_unsigned_host(mut self) -> Self {
+        self.config.accept_unsigned_host = true;
+        self
+    }
+
     /// Also accepts requests that carry this token in `X-Auth-Token`.
     pub fn token(mut self, token: impl Into<String>) -> Self {
         self.config.tokens = vec![TokenConfig {
@@ -228,7 +234,7 @@ impl MemoryGatewayBuilder {
         self
     }
 
-    /// Accepts every request, signed or not. Only for a loopback address.
+    /// Accepts requests of programs on this machine, signed or not. Only for a loopback address.
     pub fn anonymous(mut self) -> Self {
         self.config.anonymous = true;
         self
@@ -276,9 +282,7 @@ impl MemoryGatewayBuilder {
             generated,
         } = self;
         let no_environment = |_: &str| None;
-        let secret_key = key.secret_key.read("secret_key", &no_environment)?;
-        let credentials = Credentials::new(&key.access_key, secret_key.as_str())
-            .map_err(|error| Error::credentials(&key.access_key, error))?;
+        let credentials = key.credentials("[[access_key]]", &no_environment)?;
         let backend = Arc::new(MemoryBackend::with_topics(&topics)?);
         let (project_id, instance_id) = (instance.project_id.clone(), instance.id.clone());
         config.instances.push(InstanceConfig {

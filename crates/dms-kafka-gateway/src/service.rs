@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use huaweicloud_auth::Credentials;
+use huaweicloud_auth::{Credentials, verification::Verifier};
 use tokio::{
     net::TcpListener,
     sync::watch,
@@ -20,7 +20,7 @@ use crate::{
     audit::AuditLog,
     backend::{Backend, memory::MemoryBackend},
     config::{
-        AccessKeyConfig, AuditFile, Config, Environment, InstanceConfig, Property, TokenConfig,
+        AccessKeyConfig, AuditFile, Config, Environment, InstanceConfig, Property, SecretSource,
     },
     error::Error,
     http,
@@ -56,7 +56,6 @@ impl CheckedConfig {
             mut app,
         } = self;
         app.audit = audit.map(AuditLog::open).transpose()?;
-        let app = Arc::new(app);
         let scheme = if tls.is_some() { "https" } else { "http" };
         let (listener, address) = bind(listen).await?;
         if tls.is_none() && !address.ip().is_loopback() {
@@ -64,6 +63,7 @@ impl CheckedConfig {
                 "{address} accepts plain HTTP from other machines, and the network can read it: configure tls, or use a proxy that adds it"
             );
         }
+        let app = Arc::new(app);
         let (stop, stopping) = watch::channel(());
         let control_endpoint = match control_listen {
             Some(address) => Some(serve_control(address, &app, stopping.clone()).await?),
@@ -264,71 +264,50 @@ impl Config {
             }
             (false, false) => {}
         }
-        let (mut keys, mut tokens) = (HashMap::new(), Vec::new());
-        for (index, config) in self.access_keys.iter().enumerate() {
-            let AccessKeyConfig {
-                access_key,
-                secret_key,
-                projects,
-                instances,
-                ..
-            } = config;
-            let setting = format!("secret_key in [[access_key]] number {}", index + 1);
-            let secret = secret_key.read(&setting, environment)?;
-            let key = Key {
-                credentials: Credentials::new(access_key, secret.as_str())
-                    .map_err(|error| Error::credentials(access_key, error))?,
-                caller: self.caller(
-                    access_key,
-                    false,
-                    projects.as_deref(),
-                    instances.as_deref(),
-                )?,
+        let mut keys = HashMap::new();
+        for (index, key) in self.access_keys.iter().enumerate() {
+            let access_key = &key.access_key;
+            let table = format!("[[access_key]] number {}", index + 1);
+            let checked = Key {
+                credentials: key.credentials(&table, environment)?,
+                caller: self.caller(access_key, false, &key.projects, &key.instances)?,
                 lock: self.lock_out.map(Lock::new),
             };
-            if keys.insert(access_key.clone(), key).is_some() {
+            if keys.insert(access_key.clone(), checked).is_some() {
                 let rule = "it is listed twice";
                 return Err(Error::invalid_setting("access_key", access_key, rule));
             }
         }
-        for (index, config) in self.tokens.iter().enumerate() {
-            let TokenConfig {
-                name,
-                token,
-                projects,
-                instances,
-                ..
-            } = config;
+        let tokens = self.tokens.iter().enumerate().map(|(index, token)| {
             let setting = format!("token in [[token]] number {}", index + 1);
-            let secret = token.read(&setting, environment)?;
-            tokens.push(Token {
+            let (name, secret) = (&token.name, token.token.read(&setting, environment)?);
+            Ok(Token {
                 credentials: Credentials::token(secret.as_str())
                     .map_err(|error| Error::credentials(name, error))?,
-                caller: self.caller(name, true, projects.as_deref(), instances.as_deref())?,
-            });
-        }
-        Ok(Access::Known { keys, tokens })
+                caller: self.caller(name, true, &token.projects, &token.instances)?,
+            })
+        });
+        Ok(Access::Known {
+            keys,
+            tokens: tokens.collect::<Result<_, Error>>()?,
+            verifier: Verifier::default().with_unsigned_host(self.accept_unsigned_host),
+        })
     }
-
     fn caller(
         &self,
         name: &str,
         by_token: bool,
-        projects: Option<&[String]>,
-        instances: Option<&[String]>,
+        projects: &Option<Vec<String>>,
+        instances: &Option<Vec<String>>,
     ) -> Result<Arc<Caller>, Error> {
-        let granted = |what, ids: Option<&[String]>, of: fn(&InstanceConfig) -> &String| {
+        let granted = |what, ids: &Option<Vec<String>>, of: fn(&InstanceConfig) -> &String| {
             let known: HashSet<&String> = self.instances.iter().map(of).collect();
-            let unknown = ids.into_iter().flatten().find(|id| !known.contains(id));
-            if let Some(id) = unknown {
+            if let Some(id) = ids.iter().flatten().find(|id| !known.contains(id)) {
                 let setting = format!("{what} of {name:?}");
-                return Err(Error::invalid_setting(
-                    &setting,
-                    id,
-                    "no instance has this id",
-                ));
+                let rule = "no instance has this id";
+                return Err(Error::invalid_setting(&setting, id, rule));
             }
-            Ok(ids.map(|ids| ids.iter().cloned().collect()))
+            Ok(ids.as_ref().map(|ids| ids.iter().cloned().collect()))
         };
         Ok(Arc::new(Caller {
             name: name.to_owned(),
@@ -352,6 +331,11 @@ impl Config {
                 let rule = "it is listed twice";
                 return Err(Error::invalid_setting("instance", &instance.id, rule));
             }
+            if self.anonymous && instance.kafka.is_some() {
+                let rule =
+                    "without authentication, every instance must be in memory; remove anonymous";
+                return Err(Error::invalid_setting("instance", &instance.id, rule));
+            }
             for (setting, present) in [
                 ("the table [faults]", self.faults.is_some()),
                 ("the setting control_listen", self.control_listen.is_some()),
@@ -363,6 +347,21 @@ impl Config {
             }
         }
         Ok(())
+    }
+}
+
+impl AccessKeyConfig {
+    /// The key pair. Errors name the `table` of the configuration.
+    pub(crate) fn credentials(
+        &self,
+        table: &str,
+        environment: Environment<'_>,
+    ) -> Result<Credentials, Error> {
+        let refuse = |error| Error::credentials(&self.access_key, error);
+        let read =
+            |source: &SecretSource, name| source.read(&format!("{name} in {table}"), environment);
+        let secret_key = read(&self.secret_key, "secret_key")?;
+        Credentials::new(&self.access_key, secret_key.as_str()).map_err(refuse)
     }
 }
 

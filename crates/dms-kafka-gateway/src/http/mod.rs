@@ -60,8 +60,10 @@ async fn delete_messages(
     State(app): State<Arc<App>>,
     request: Request,
 ) -> Result<Json<DeleteResponse>, Refusal> {
+    let uri = request.uri().clone();
     let mut call = admit(&app, Operation::Delete, request).await?;
     let rows = read_rows(&call.body)?;
+    check_no_query(&uri)?;
     call.fault.before().await?;
     let style = if call.fault.integer_error_codes {
         ErrorCodeStyle::Integer
@@ -70,12 +72,12 @@ async fn delete_messages(
     };
     let deletion = Deletion {
         context: call.context,
-        backend: call.backend,
+        backend: call.instance.backend.clone(),
         rows,
         failing: std::mem::take(&mut call.fault.fail),
         permit: call.permit,
     };
-    let deleted = deletion.run(app).await?;
+    let deleted = deletion.run(app.clone()).await?;
     call.fault.after()?;
     Ok(Json(DeleteResponse::new(&deleted, style)))
 }
@@ -90,10 +92,21 @@ async fn list_partitions(
     let (offset, limit) = page(&uri)?;
     call.fault.before().await?;
     let deadline = Instant::now() + app.limits.backend_timeout;
-    let partitions = call.backend.partitions(&call.context.path.topic, deadline);
+    let partitions = call
+        .instance
+        .backend
+        .partitions(&call.context.path.topic, deadline);
     let partitions = partitions.await?;
     call.fault.after()?;
     Ok(Json(ListResponse::page(&partitions, offset, limit)))
+}
+
+/// A client that sends a deletion with a query expects another operation.
+fn check_no_query(uri: &Uri) -> Result<(), Refusal> {
+    match uri.query() {
+        None | Some("") => Ok(()),
+        Some(_) => Err(Refusal::invalid_parameter("query", "a deletion has none")),
+    }
 }
 
 /// The query parameters `offset` and `limit`. Others are ignored, as by the vendor.
