@@ -194,7 +194,7 @@ impl Claim<'_> {
             } => {
                 let verified = key.verify(verifier, &authorization, head, body);
                 if let Some(lock) = &key.lock {
-                    lock.note(verified.is_ok(), Instant::now());
+                    lock.judge(verified.is_ok(), Instant::now())?;
                 }
                 verified?;
                 Ok(key.caller.clone())
