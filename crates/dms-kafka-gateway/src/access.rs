@@ -1,7 +1,7 @@
 //! Who may send requests: access keys that sign, and tokens.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::HashMap,
     net::IpAddr,
     sync::Arc,
     time::{Instant, SystemTime},
@@ -16,6 +16,7 @@ use huaweicloud_auth::{
 use subtle::ConstantTimeEq as _;
 
 use crate::{
+    grants::{GrantedOperation, Grants},
     names::TopicPath,
     protection::{Lock, RateLimiter},
     refusal::Refusal,
@@ -209,30 +210,28 @@ pub(crate) struct Caller {
     /// The access key, or the name of a token: what logs may show.
     pub(crate) name: String,
     pub(crate) by_token: bool,
-    /// Every project and instance when absent.
-    pub(crate) projects: Option<BTreeSet<String>>,
-    pub(crate) instances: Option<BTreeSet<String>>,
+    pub(crate) grants: Grants,
     pub(crate) rate_limiter: Option<RateLimiter>,
 }
 
 impl Caller {
-    /// Checks that project and instance are granted to the caller, whether they exist or not.
-    pub(crate) fn check(&self, path: &TopicPath, headers: &HeaderMap) -> Result<(), Refusal> {
+    /// Checks that project, instance, topic and one of the operations are granted, whether they exist or not.
+    pub(crate) fn check(
+        &self,
+        path: &TopicPath,
+        headers: &HeaderMap,
+        operations: &[GrantedOperation],
+    ) -> Result<(), Refusal> {
         let header = headers.get(X_PROJECT_ID);
         if header.is_some_and(|header| *header != path.project_id) {
             return Err(Refusal::PROJECT_MISMATCH);
         }
-        let is_granted = |ids: &Option<BTreeSet<String>>, id: &str| {
-            ids.as_ref().is_none_or(|ids| ids.contains(id))
-        };
-        match (
-            is_granted(&self.projects, &path.project_id),
-            is_granted(&self.instances, &path.instance_id),
-        ) {
-            (false, _) if self.by_token => Err(Refusal::PROJECT_MISMATCH),
-            (true, true) => Ok(()),
-            _ => Err(Refusal::NOT_PERMITTED),
+        match self.grants.has_project(path) {
+            false if self.by_token => return Err(Refusal::PROJECT_MISMATCH),
+            false => return Err(Refusal::NOT_PERMITTED),
+            true => self.grants.check_topic(path)?,
         }
+        self.grants.check_any(operations)
     }
 
     /// Counts the request.

@@ -14,6 +14,7 @@ use crate::{
     backend::memory::TopicSettings,
     error::Error,
     faults::Faults,
+    grants::GrantedOperation,
     limits::Limits,
     protection::{LockOut, RateLimit},
     wire::ErrorCodeStyle,
@@ -170,6 +171,10 @@ pub struct AccessKeyConfig {
     pub projects: Option<Vec<String>>,
     /// Instances that the key may use; without it, all instances of its projects.
     pub instances: Option<Vec<String>>,
+    /// Patterns of topics that the key may use, in which `*` is any number of characters; without it, all topics.
+    pub topics: Option<Vec<String>>,
+    /// What the key may do; without it, everything.
+    pub operations: Option<Vec<GrantedOperation>>,
     #[serde(default, rename = "secret_key_env", alias = "secret_key_file")]
     pub(crate) _former: RemovedSetting,
 }
@@ -187,6 +192,10 @@ pub struct TokenConfig {
     pub projects: Option<Vec<String>>,
     /// Instances that the token may use; without it, all instances of its projects.
     pub instances: Option<Vec<String>>,
+    /// Patterns of topics that the token may use, in which `*` is any number of characters; without it, all topics.
+    pub topics: Option<Vec<String>>,
+    /// What the token may do; without it, everything.
+    pub operations: Option<Vec<GrantedOperation>>,
     #[serde(default, rename = "token_env", alias = "token_file")]
     pub(crate) _former: RemovedSetting,
 }

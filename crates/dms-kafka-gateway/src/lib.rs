@@ -40,6 +40,7 @@ mod deletion;
 mod deletion_target;
 mod error;
 mod faults;
+mod grants;
 mod http;
 mod limits;
 mod memory_gateway;
@@ -65,6 +66,7 @@ pub use config::{
 };
 pub use error::{Error, ErrorKind};
 pub use faults::Faults;
+pub use grants::GrantedOperation;
 pub use limits::Limits;
 pub use memory_gateway::{Gateway, MemoryGatewayBuilder};
 pub use protection::{LockOut, RateLimit};

@@ -153,6 +153,8 @@ impl Default for MemoryGatewayBuilder {
                 secret_key: SecretSource::given(random() + &random()),
                 projects: None,
                 instances: None,
+                topics: None,
+                operations: None,
                 _former: RemovedSetting,
             },
             generated: true,
@@ -204,6 +206,8 @@ impl MemoryGatewayBuilder {
             token: SecretSource::given(token),
             projects: None,
             instances: None,
+            topics: None,
+            operations: None,
             _former: RemovedSetting,
         }];
         self

@@ -23,9 +23,10 @@ use crate::{
         AccessKeyConfig, AuditFile, Config, Environment, InstanceConfig, Property, SecretSource,
     },
     error::Error,
+    grants::{GrantedOperation, Grants},
     http,
     limits::check_time,
-    names,
+    names::{self, TopicPattern},
     protection::{Lock, RateLimiter},
     ready_line::ReadyLine,
     server,
@@ -270,7 +271,15 @@ impl Config {
             let table = format!("[[access_key]] number {}", index + 1);
             let checked = Key {
                 credentials: key.credentials(&table, environment)?,
-                caller: self.caller(access_key, false, &key.projects, &key.instances)?,
+                caller: self.caller(
+                    access_key,
+                    false,
+                    self.grants(
+                        access_key,
+                        [&key.projects, &key.instances, &key.topics],
+                        key.operations.as_deref(),
+                    )?,
+                ),
                 lock: self.lock_out.map(Lock::new),
             };
             if keys.insert(access_key.clone(), checked).is_some() {
@@ -284,7 +293,15 @@ impl Config {
             Ok(Token {
                 credentials: Credentials::token(secret.as_str())
                     .map_err(|error| Error::credentials(name, error))?,
-                caller: self.caller(name, true, &token.projects, &token.instances)?,
+                caller: self.caller(
+                    name,
+                    true,
+                    self.grants(
+                        name,
+                        [&token.projects, &token.instances, &token.topics],
+                        token.operations.as_deref(),
+                    )?,
+                ),
             })
         });
         Ok(Access::Known {
@@ -293,29 +310,41 @@ impl Config {
             verifier: Verifier::default().with_unsigned_host(self.accept_unsigned_host),
         })
     }
-    fn caller(
+    fn caller(&self, name: &str, by_token: bool, grants: Grants) -> Arc<Caller> {
+        Arc::new(Caller {
+            name: name.to_owned(),
+            by_token,
+            grants,
+            rate_limiter: self.rate_limit.map(RateLimiter::new),
+        })
+    }
+
+    /// Checks the grants of a key or token; its projects and instances must exist.
+    fn grants(
         &self,
-        name: &str,
-        by_token: bool,
-        projects: &Option<Vec<String>>,
-        instances: &Option<Vec<String>>,
-    ) -> Result<Arc<Caller>, Error> {
-        let granted = |what, ids: &Option<Vec<String>>, of: fn(&InstanceConfig) -> &String| {
-            let known: HashSet<&String> = self.instances.iter().map(of).collect();
+        of: &str,
+        [projects, instances, topics]: [&Option<Vec<String>>; 3],
+        operations: Option<&[GrantedOperation]>,
+    ) -> Result<Grants, Error> {
+        let granted = |what, ids: &Option<Vec<String>>, id: fn(&InstanceConfig) -> &String| {
+            let known: HashSet<&String> = self.instances.iter().map(id).collect();
             if let Some(id) = ids.iter().flatten().find(|id| !known.contains(id)) {
-                let setting = format!("{what} of {name:?}");
+                let setting = format!("{what} of {of:?}");
                 let rule = "no instance has this id";
                 return Err(Error::invalid_setting(&setting, id, rule));
             }
             Ok(ids.as_ref().map(|ids| ids.iter().cloned().collect()))
         };
-        Ok(Arc::new(Caller {
-            name: name.to_owned(),
-            by_token,
+        let setting = format!("topics of {of:?}");
+        let patterns = topics
+            .as_ref()
+            .map(|topics| TopicPattern::all(&setting, topics));
+        Ok(Grants {
             projects: granted("projects", projects, |instance| &instance.project_id)?,
             instances: granted("instances", instances, |instance| &instance.id)?,
-            rate_limiter: self.rate_limit.map(RateLimiter::new),
-        }))
+            topics: patterns.transpose()?,
+            operations: operations.map(<[_]>::to_vec),
+        })
     }
 
     fn check_instances(&self) -> Result<(), Error> {

@@ -1,5 +1,7 @@
 //! The checks of a request before its operation runs.
 
+use std::sync::Arc;
+
 use axum::{
     body::{Body, HttpBody as _},
     extract::{FromRequestParts as _, Path, Request},
@@ -11,9 +13,11 @@ use tracing::Span;
 
 use super::envelope::{RequestId, peer};
 use crate::{
+    access::Caller,
     app::{App, Instance},
     audit::AuditContext,
     faults::{Fault, Operation},
+    grants::GrantedOperation,
     names::{self, TopicPath},
     refusal::Refusal,
     wire::check_content,
@@ -22,6 +26,7 @@ use crate::{
 /// An authenticated request for an existing instance that its caller may use.
 pub(super) struct Call<'a> {
     pub(super) context: AuditContext,
+    pub(super) caller: Arc<Caller>,
     pub(super) instance: &'a Instance,
     pub(super) body: Vec<u8>,
     pub(super) fault: Fault,
@@ -48,7 +53,9 @@ pub(super) async fn admit(
         .map_err(|_| Refusal::invalid_parameter("path", "it is not valid percent-encoded UTF-8"))?;
     let not_authenticated = |refusal: &Refusal| note_not_authenticated(app, &parts, refusal);
     let claim = app.access.claim(&parts).inspect_err(not_authenticated)?;
-    claim.caller().check(&path, &parts.headers)?;
+    claim
+        .caller()
+        .check(&path, &parts.headers, granted(operation))?;
     let body = timeout(app.limits.body_timeout, read(app, body, limit)).await;
     let (body, memory) = body.unwrap_or_else(|_| Err(Refusal::BODY_TOO_SLOW.closing()))?;
     let confirmed = claim.confirm(&parts, &body);
@@ -75,6 +82,7 @@ pub(super) async fn admit(
     };
     Ok(Call {
         context,
+        caller,
         instance,
         body,
         fault,
@@ -100,6 +108,14 @@ fn note_not_authenticated(app: &App, head: &Parts, refusal: &Refusal) {
 fn claimed_access_key(authorization: &str) -> Option<&str> {
     let (_, access_key) = authorization.split_once("Access=")?;
     access_key.split([',', ' ']).next()
+}
+
+/// What permits an operation; the rows of a deletion are checked later.
+fn granted(operation: Operation) -> &'static [GrantedOperation] {
+    match operation {
+        Operation::Delete => &[GrantedOperation::Delete, GrantedOperation::Everything],
+        Operation::List => &[GrantedOperation::List],
+    }
 }
 
 /// The body, and its share of the memory for bodies.

@@ -64,6 +64,7 @@ async fn delete_messages(
     let mut call = admit(&app, Operation::Delete, request).await?;
     let rows = read_rows(&call.body)?;
     check_no_query(&uri)?;
+    call.caller.grants.check_rows(&rows)?;
     call.fault.before().await?;
     let style = if call.fault.integer_error_codes {
         ErrorCodeStyle::Integer

@@ -363,7 +363,8 @@ async fn heads_are_judged_before_the_body_arrives() {
     const CONFIG: &str = r#"
         listen = "127.0.0.1:0"
         access_key = [
-            { access_key = "AK", secret_key = { env = "SK" }, projects = ["p"] },
+            { access_key = "AK", secret_key = { env = "SK" }, projects = ["p"], topics = ["t"] },
+            { access_key = "LIST", secret_key = { env = "SK" }, operations = ["list"] },
         ]
         instance = [
             { id = "i", project_id = "p", memory.topics = [{ name = "t", partitions = 1, records = 10 }] },
@@ -378,6 +379,8 @@ async fn heads_are_judged_before_the_body_arrives() {
         ("AK", ["p", "i", "t"], now - 16 * minute, "401"),
         ("AK", ["p", "i", "t"], now + 16 * minute, "401"),
         ("AK", ["q", "j", "t"], now, "403"),
+        ("AK", ["p", "i", "u"], now, "403"),
+        ("LIST", ["p", "i", "t"], now, "403"),
     ] {
         let url = url_at(service.endpoint(), ids, "messages/delete");
         let unsigned = request(Method::POST, &url, BODY);

@@ -19,6 +19,7 @@ mod delete_records;
 mod delete_requests;
 mod deletion_table;
 mod faults;
+mod grants;
 mod heads;
 mod list_partitions;
 mod load;

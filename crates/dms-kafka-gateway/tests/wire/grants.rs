@@ -1,0 +1,125 @@
+//! What keys and tokens are granted.
+
+use std::path::Path;
+
+use crate::support::{Response, credentials, execute, request, serve, sign, url_at};
+use dms_kafka_gateway::Service;
+use huaweicloud_auth::Credentials;
+use reqwest::Method;
+use serde_json::json;
+
+const LIST: &[(i32, i64)] = &[];
+
+/// Sends a deletion of these rows, or a listing without rows.
+async fn send(
+    service: &Service,
+    instance: &str,
+    topic: &str,
+    rows: &[(i32, i64)],
+    credentials: &Credentials,
+) -> Response {
+    let at = |operation| url_at(service.endpoint(), ["p", instance, topic], operation);
+    let unsigned = match rows {
+        [] => request(Method::GET, &at("partitions"), ""),
+        rows => {
+            let rows: Vec<_> = rows
+                .iter()
+                .map(|(partition, offset)| json!({"partition": partition, "offset": offset}))
+                .collect();
+            let body = json!({"partitions": rows}).to_string();
+            request(Method::POST, &at("messages/delete"), body)
+        }
+    };
+    execute(sign(unsigned, credentials)).await
+}
+
+#[tokio::test]
+async fn keys_and_tokens_are_limited_to_topics_and_operations() {
+    const CONFIG: &str = r#"
+        listen = "127.0.0.1:0"
+        access_key = [
+            { access_key = "ALL", secret_key = { env = "SK" } },
+            { access_key = "ORDERS", secret_key = { env = "SK" }, topics = ["orders-*", "customers"] },
+            { access_key = "LIST", secret_key = { env = "SK" }, operations = ["list"] },
+            { access_key = "DELETE", secret_key = { env = "SK" }, operations = ["delete"] },
+            { access_key = "EVERYTHING", secret_key = { env = "SK" }, operations = ["everything"] },
+            { access_key = "TRIM", secret_key = { env = "SK" }, topics = ["orders-*"], operations = ["list", "delete"] },
+            { access_key = "NONE", secret_key = { env = "SK" }, topics = [] },
+        ]
+        token = [{ name = "reader", token = { env = "TOKEN" }, topics = ["orders-*"], operations = ["list"] }]
+        instance = [{ id = "i", project_id = "p", memory.topics = [
+            { name = "orders-eu", partitions = 2, records = 10 },
+            { name = "orders", partitions = 2, records = 10 },
+            { name = "customers", partitions = 2, records = 10 },
+        ] }]
+    "#;
+    const BEFORE: &[(i32, i64)] = &[(0, 1)];
+    const EVERYTHING: &[(i32, i64)] = &[(0, -1)];
+    const BOTH: &[(i32, i64)] = &[(0, 1), (1, -1)];
+    let service = serve(CONFIG, Path::new("")).await;
+    let missing = |operation: &'static str| Some(operation);
+    let topic = Some("project, instance or topic");
+    for (who, on, rows, refused) in [
+        ("ALL", "orders", BOTH, None),
+        ("ORDERS", "orders-eu", BOTH, None),
+        ("ORDERS", "customers", BOTH, None),
+        ("ORDERS", "orders-eu", LIST, None),
+        ("ORDERS", "orders", LIST, topic),
+        ("ORDERS", "orders", BEFORE, topic),
+        ("ORDERS", "orders", EVERYTHING, topic),
+        // Whether a topic exists, or has a valid name, is not shown.
+        ("ORDERS", "no-such-topic", LIST, topic),
+        ("ORDERS", "no-such-topic", BEFORE, topic),
+        ("ORDERS", "%2A", LIST, topic),
+        ("ORDERS", "orders%20eu", BEFORE, topic),
+        ("LIST", "orders", LIST, None),
+        ("LIST", "orders", BEFORE, missing("operation delete")),
+        ("LIST", "orders", EVERYTHING, missing("operation delete")),
+        ("LIST", "no-such-topic", BEFORE, missing("operation delete")),
+        ("DELETE", "orders", BEFORE, None),
+        ("DELETE", "orders", LIST, missing("operation list")),
+        (
+            "DELETE",
+            "orders",
+            EVERYTHING,
+            missing("operation everything"),
+        ),
+        ("DELETE", "orders", BOTH, missing("operation everything")),
+        (
+            "DELETE",
+            "no-such-topic",
+            EVERYTHING,
+            missing("operation everything"),
+        ),
+        ("EVERYTHING", "orders", EVERYTHING, None),
+        ("EVERYTHING", "orders", BEFORE, missing("operation delete")),
+        ("EVERYTHING", "orders", BOTH, missing("operation delete")),
+        ("TRIM", "orders-eu", LIST, None),
+        ("TRIM", "orders-eu", BEFORE, None),
+        (
+            "TRIM",
+            "orders-eu",
+            EVERYTHING,
+            missing("operation everything"),
+        ),
+        ("TRIM", "customers", LIST, topic),
+        ("NONE", "orders", LIST, topic),
+        ("reader", "orders-eu", LIST, None),
+        ("reader", "orders-eu", BEFORE, missing("operation delete")),
+        ("reader", "orders", LIST, topic),
+    ] {
+        let credentials = match who {
+            "reader" => Credentials::token("token").expect("a token"),
+            access_key => credentials(access_key, "sk"),
+        };
+        let response = send(&service, "i", on, rows, &credentials).await;
+        match refused {
+            None => assert_eq!(response.status, 200, "{who} {on} {rows:?}: {response:?}"),
+            Some(says) => {
+                response.assert_refused(403, "DMS.00403003");
+                let said = response.error_msg().contains(says);
+                assert!(said, "{who} {on} {rows:?}: {says:?} is not in {response:?}");
+            }
+        }
+    }
+}
