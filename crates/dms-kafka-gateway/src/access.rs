@@ -10,7 +10,9 @@ use std::{
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts, uri::Authority};
 use huaweicloud_auth::{
     Credentials,
-    signing::{Payload, RequestTarget, SigningRequest, X_AUTH_TOKEN, X_PROJECT_ID},
+    signing::{
+        Payload, RequestTarget, SigningRequest, X_AUTH_TOKEN, X_PROJECT_ID, X_SECURITY_TOKEN,
+    },
     verification::{Authorization, Verifier},
 };
 use subtle::ConstantTimeEq as _;
@@ -109,6 +111,7 @@ impl Access {
         verifier
             .check_head(&authorization, &request, SystemTime::now())
             .map_err(|error| Refusal::NOT_AUTHENTICATED.with(error))?;
+        key.check_security_token(headers, &authorization)?;
         Ok(Claim::Signed {
             authorization,
             key,
@@ -145,6 +148,34 @@ fn signing_request<'a>(head: &'a Parts, payload: Payload<'a>) -> SigningRequest<
 }
 
 impl Key {
+    /// A temporary key needs its own security token, and it must be signed; a permanent key has none. Compares in constant
+    /// time.
+    fn check_security_token(
+        &self,
+        headers: &HeaderMap,
+        authorization: &Authorization<'_>,
+    ) -> Result<(), Refusal> {
+        let mut values = headers.get_all(X_SECURITY_TOKEN).iter();
+        let signed = authorization
+            .signed_headers()
+            .contains(X_SECURITY_TOKEN.as_str());
+        let refuse = |reason| Err(Refusal::NOT_AUTHENTICATED.with(reason));
+        match (
+            self.credentials.security_token(),
+            values.next(),
+            values.next(),
+        ) {
+            (None, None, _) => Ok(()),
+            (None, Some(_), _) => refuse("this access key has no X-Security-Token"),
+            (Some(token), Some(value), None)
+                if signed && token.as_bytes().ct_eq(value.as_bytes()).into() =>
+            {
+                Ok(())
+            }
+            _ => refuse("X-Security-Token is missing, not signed, or not that of this access key"),
+        }
+    }
+
     fn verify(
         &self,
         verifier: &Verifier,

@@ -167,6 +167,9 @@ pub struct AccessKeyConfig {
     pub access_key: String,
     /// Where the secret key (SK) is.
     pub secret_key: SecretSource,
+    /// For a temporary key, where its security token is: requests must carry it in `X-Security-Token`, and sign it. Requests
+    /// with a permanent key must not carry one.
+    pub security_token: Option<SecretSource>,
     /// Projects that the key may use; without it, all projects.
     pub projects: Option<Vec<String>>,
     /// Instances that the key may use; without it, all instances of its projects.

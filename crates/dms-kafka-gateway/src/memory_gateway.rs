@@ -89,7 +89,7 @@ impl Gateway {
         self.credentials.secret_key().unwrap_or_default()
     }
 
-    /// Returns access key and secret key.
+    /// Returns access key and secret key, and the security token of a temporary key.
     pub fn credentials(&self) -> Credentials {
         self.credentials.clone()
     }
@@ -151,6 +151,7 @@ impl Default for MemoryGatewayBuilder {
             key: AccessKeyConfig {
                 access_key,
                 secret_key: SecretSource::given(random() + &random()),
+                security_token: None,
                 projects: None,
                 instances: None,
                 topics: None,
@@ -190,6 +191,12 @@ impl MemoryGatewayBuilder {
         self.key.access_key = access_key.into();
         self.key.secret_key = SecretSource::given(secret_key);
         self.generated = false;
+        self
+    }
+
+    /// Makes the key a temporary one: requests must carry this token in `X-Security-Token`, and sign it.
+    pub fn security_token(mut self, token: impl Into<String>) -> Self {
+        self.key.security_token = Some(SecretSource::given(token));
         self
     }
 

@@ -380,7 +380,7 @@ impl Config {
 }
 
 impl AccessKeyConfig {
-    /// The key pair. Errors name the `table` of the configuration.
+    /// The key pair, and the security token of a temporary key. Errors name the `table` of the configuration.
     pub(crate) fn credentials(
         &self,
         table: &str,
@@ -390,7 +390,17 @@ impl AccessKeyConfig {
         let read =
             |source: &SecretSource, name| source.read(&format!("{name} in {table}"), environment);
         let secret_key = read(&self.secret_key, "secret_key")?;
-        Credentials::new(&self.access_key, secret_key.as_str()).map_err(refuse)
+        let credentials =
+            Credentials::new(&self.access_key, secret_key.as_str()).map_err(refuse)?;
+        match &self.security_token {
+            None => Ok(credentials),
+            Some(token) => {
+                let token = read(token, "security_token")?;
+                credentials
+                    .with_security_token(token.as_str())
+                    .map_err(refuse)
+            }
+        }
     }
 }
 

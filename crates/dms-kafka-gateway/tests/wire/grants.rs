@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
-use crate::support::{Response, credentials, execute, request, serve, sign, url_at};
-use dms_kafka_gateway::Service;
+use crate::support::{
+    Response, credentials, execute, log_start, request, serve, sign, start, url_at,
+};
+use dms_kafka_gateway::{Gateway, Service};
 use huaweicloud_auth::Credentials;
 use reqwest::Method;
 use serde_json::json;
@@ -121,5 +123,74 @@ async fn keys_and_tokens_are_limited_to_topics_and_operations() {
                 assert!(said, "{who} {on} {rows:?}: {says:?} is not in {response:?}");
             }
         }
+    }
+}
+
+#[tokio::test]
+async fn a_temporary_key_needs_its_own_signed_security_token() {
+    let gateway = Gateway::memory().topic("orders", 1, 1000);
+    let gateway = start(gateway.access_key("AK", "SK").security_token("its-token")).await;
+    let send = |token: &str, more: Option<&'static str>, hides: bool| {
+        let credentials = match token {
+            "" => credentials("AK", "SK"),
+            token => credentials("AK", "SK")
+                .with_security_token(token)
+                .expect("a token"),
+        };
+        let ids = [gateway.project_id(), gateway.instance_id(), "orders"];
+        let url = url_at(gateway.endpoint(), ids, "messages/delete");
+        let body = r#"{"partitions":[{"partition":0,"offset":1}]}"#;
+        let mut signed = sign(request(Method::POST, &url, body), &credentials);
+        let headers = signed.headers_mut();
+        if let Some(more) = more {
+            headers.append("x-security-token", more.parse().expect("a header"));
+        }
+        if hides {
+            headers.remove("x-security-token");
+        }
+        execute(signed)
+    };
+    for (token, more, hides) in [
+        ("", None, false),
+        ("another-token", None, false),
+        ("its-toke", None, false),
+        ("its-token1", None, false),
+        // Added after signing.
+        ("", Some("its-token"), false),
+        ("its-token", Some("its-token"), false),
+        ("another-token", Some("its-token"), false),
+        ("its-token", None, true),
+    ] {
+        let response = send(token, more, hides).await;
+        response.assert_refused(401, "APIGW.0301");
+        assert_eq!(log_start(&gateway, "orders", 0), 0, "{token:?} {more:?}");
+        assert!(
+            !format!("{response:?}").contains("its-token"),
+            "{response:?}"
+        );
+    }
+    assert_eq!(send("its-token", None, false).await.status, 200);
+    let own = gateway.credentials();
+    assert_eq!(own.security_token(), Some("its-token"));
+    assert!(!format!("{gateway:?}").contains("its-token"));
+}
+
+#[tokio::test]
+async fn a_permanent_key_has_no_security_token() {
+    let gateway = start(Gateway::memory().topic("orders", 1, 1000)).await;
+    let ids = [gateway.project_id(), gateway.instance_id(), "orders"];
+    let url = url_at(gateway.endpoint(), ids, "messages/delete");
+    let body = r#"{"partitions":[{"partition":0,"offset":1}]}"#;
+    let with_token = gateway
+        .credentials()
+        .with_security_token("any")
+        .expect("a token");
+    let signed = sign(request(Method::POST, &url, body), &with_token);
+    let mut unsigned = sign(request(Method::POST, &url, body), &gateway.credentials());
+    let any = "any".parse().expect("a header");
+    unsigned.headers_mut().insert("x-security-token", any);
+    for request in [signed, unsigned] {
+        execute(request).await.assert_refused(401, "APIGW.0301");
+        assert_eq!(log_start(&gateway, "orders", 0), 0);
     }
 }
