@@ -18,6 +18,7 @@ use crate::{
     authentication_log::AuthenticationLog,
     backend::Backend,
     faults::{ActiveFaults, Faults},
+    holds::InstanceHolds,
     limits::Limits,
     metrics::Metrics,
     names::TopicPath,
@@ -57,6 +58,8 @@ pub(crate) struct Instance {
     pub(crate) project_id: String,
     #[serde(rename = "instance_id")]
     pub(crate) id: String,
+    #[serde(skip)]
+    pub(crate) holds: InstanceHolds,
     #[serde(skip)]
     pub(crate) backend: Arc<dyn Backend>,
 }

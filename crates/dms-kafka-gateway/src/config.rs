@@ -15,6 +15,7 @@ use crate::{
     error::Error,
     faults::Faults,
     grants::GrantedOperation,
+    holds::Holds,
     limits::Limits,
     protection::{LockOut, RateLimit},
     wire::ErrorCodeStyle,
@@ -82,6 +83,9 @@ pub struct Config {
     pub rate_limit: Option<RateLimit>,
     /// The lockout of keys; without it, no key is locked.
     pub lock_out: Option<LockOut>,
+    /// Records of any instance that nobody may delete.
+    #[serde(default)]
+    pub holds: Holds,
     /// The audit log; without it, there is none.
     pub audit: Option<AuditFile>,
     /// Injected faults: for developers' tests, and only when every instance is in memory.
@@ -147,6 +151,9 @@ pub struct InstanceConfig {
     pub kafka: Option<KafkaConfig>,
     /// Topics in memory instead of a Kafka cluster.
     pub memory: Option<MemoryConfig>,
+    /// Records of this instance that nobody may delete.
+    #[serde(default)]
+    pub holds: Holds,
 }
 
 /// The table `memory` of an instance.
@@ -225,6 +232,7 @@ impl Config {
             limits: Limits::default(),
             rate_limit: None,
             lock_out: None,
+            holds: Holds::default(),
             audit: None,
             faults: None,
             instances: Vec::new(),

@@ -41,6 +41,7 @@ mod deletion_target;
 mod error;
 mod faults;
 mod grants;
+mod holds;
 mod http;
 mod limits;
 mod memory_gateway;
@@ -67,6 +68,7 @@ pub use config::{
 pub use error::{Error, ErrorKind};
 pub use faults::Faults;
 pub use grants::GrantedOperation;
+pub use holds::Holds;
 pub use limits::Limits;
 pub use memory_gateway::{Gateway, MemoryGatewayBuilder};
 pub use protection::{LockOut, RateLimit};

@@ -19,6 +19,7 @@ use crate::{
     },
     error::Error,
     faults::Faults,
+    holds::Holds,
     ready_line::ReadyLine,
     service::Service,
     wire::ErrorCodeStyle,
@@ -146,6 +147,7 @@ impl Default for MemoryGatewayBuilder {
                 project_id: random(),
                 kafka: None,
                 memory: None,
+                holds: Holds::default(),
             },
             topics: Vec::new(),
             key: AccessKeyConfig {

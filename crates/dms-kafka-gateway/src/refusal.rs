@@ -92,6 +92,7 @@ table! {
     PROJECT_MISMATCH, 401, "DMS.10240104", None, "The project ID in the path is not the one that the token or the X-Project-Id header is for.";
     NOT_PERMITTED, 403, "DMS.00403003", None, "This access key may not use this project, instance or topic; ask the operator of the gateway to allow it.";
     OPERATION_NOT_PERMITTED, 403, "DMS.00403003", None, "This access key may not use the operation {}; ask the operator of the gateway to allow it.";
+    HELD, 403, "DMS.00403900", None, "The operator of the gateway does not permit this deletion, whoever asks for it. Nothing was deleted. {}.";
     THROTTLED, 429, "APIGW.0308", None, "The throttling threshold of this access key has been reached; wait as long as Retry-After says.";
     BUSY, 503, "DMS.111501025", Some(1), "The service is busy; try again later.";
     SHUTTING_DOWN, 503, "DMS.111501025", Some(1), "The service is shutting down; nothing was deleted. Try again.";

@@ -24,6 +24,7 @@ use crate::{
     },
     error::Error,
     grants::{GrantedOperation, Grants},
+    holds::InstanceHolds,
     http,
     limits::check_time,
     names::{self, TopicPattern},
@@ -221,16 +222,19 @@ impl Config {
         }
         let tls = self.tls.as_ref().map(TlsAcceptor::new).transpose()?;
         let instances = self.instances.into_iter().zip(backends);
-        let instances = instances.map(|(config, backend)| Instance {
-            project_id: config.project_id,
-            id: config.id,
-            backend,
+        let instances = instances.map(|(config, backend)| {
+            Ok(Instance {
+                holds: InstanceHolds::new([&self.holds, &config.holds])?,
+                project_id: config.project_id,
+                id: config.id,
+                backend,
+            })
         });
         let app = App::new(
             self.limits,
             self.error_code,
             access,
-            instances.collect(),
+            instances.collect::<Result<_, Error>>()?,
             self.faults.unwrap_or_default(),
         );
         Ok(CheckedConfig {

@@ -70,6 +70,7 @@ pub(super) async fn admit(
     }
     if operation == Operation::Delete {
         check_content(&parts.headers, app.access.is_anonymous())?;
+        instance.holds.check_topic(&path)?;
     }
     let fault = app.faults.pick(operation, &path.topic, &parts.headers)?;
     let request_id = parts.extensions.get::<RequestId>();

@@ -15,7 +15,7 @@ use tracing::Instrument as _;
 
 use self::{admission::admit, envelope::envelope};
 use crate::{
-    app::App,
+    app::{App, Instance},
     deletion::Deletion,
     faults::Operation,
     refusal::Refusal,
@@ -65,6 +65,10 @@ async fn delete_messages(
     let rows = read_rows(&call.body)?;
     check_no_query(&uri)?;
     call.caller.grants.check_rows(&rows)?;
+    let Instance { holds, backend, .. } = call.instance;
+    let deadline = Instant::now() + app.limits.backend_timeout;
+    let topic = &call.context.path.topic;
+    let rows = holds.check_rows(&**backend, topic, rows, deadline).await?;
     call.fault.before().await?;
     let style = if call.fault.integer_error_codes {
         ErrorCodeStyle::Integer
@@ -73,7 +77,7 @@ async fn delete_messages(
     };
     let deletion = Deletion {
         context: call.context,
-        backend: call.instance.backend.clone(),
+        backend: backend.clone(),
         rows,
         failing: std::mem::take(&mut call.fault.fail),
         permit: call.permit,

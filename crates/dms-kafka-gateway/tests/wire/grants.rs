@@ -1,4 +1,4 @@
-//! What keys and tokens are granted.
+//! What keys and tokens are granted, and what nobody may delete.
 
 use std::path::Path;
 
@@ -33,6 +33,12 @@ async fn send(
         }
     };
     execute(sign(unsigned, credentials)).await
+}
+
+async fn start_of(service: &Service, instance: &str, topic: &str) -> i64 {
+    let listed = send(service, instance, topic, LIST, &credentials("ALL", "sk")).await;
+    let start = listed.body["partitions"][0]["start_offset"].as_i64();
+    start.unwrap_or_else(|| panic!("no start offset: {listed:?}"))
 }
 
 #[tokio::test]
@@ -124,6 +130,111 @@ async fn keys_and_tokens_are_limited_to_topics_and_operations() {
             }
         }
     }
+}
+
+/// Each row: topic, rows of the request, and the hold that refuses it. Every partition has 100 records from offset 0 on.
+#[tokio::test]
+async fn no_key_deletes_what_is_held() {
+    const CONFIG: &str = r#"
+        listen = "127.0.0.1:0"
+        holds = { protected = ["audit-*"], keep_at_least = 10 }
+        access_key = [{ access_key = "ALL", secret_key = { env = "SK" } }]
+        [[instance]]
+        id = "i"
+        project_id = "p"
+        holds = { protected = ["ledger"], keep_at_least = 5, max_records_per_request = 95 }
+        memory.topics = [
+            { name = "orders", partitions = 3, records = 100 },
+            { name = "empty", partitions = 1 },
+            { name = "audit-eu", partitions = 1, records = 100 },
+            { name = "ledger", partitions = 1, records = 100 },
+        ]
+        [[instance]]
+        id = "other"
+        project_id = "p"
+        memory.topics = [
+            { name = "ledger", partitions = 1, records = 100 },
+            { name = "audit", partitions = 1, records = 100 },
+        ]
+    "#;
+    let key = credentials("ALL", "sk");
+    let (protected, keep, most) = (
+        Some("holds.protected"),
+        Some("holds.keep_at_least"),
+        Some("holds.max_records_per_request"),
+    );
+    for (instance, topic, rows, refused) in [
+        ("i", "audit-eu", &[(0, 1)][..], protected),
+        ("i", "audit-eu", &[(0, -1)], protected),
+        ("i", "audit-none", &[(0, 1)], protected),
+        ("i", "ledger", &[(0, 1)], protected),
+        ("other", "audit-eu", &[(0, 1)], protected),
+        ("other", "ledger", &[(0, 90)], None),
+        ("other", "audit", &[(0, 90)], None),
+        ("other", "audit", &[(0, 91)], keep),
+        // The stricter of two holds applies.
+        ("i", "orders", &[(0, 90)], None),
+        ("i", "orders", &[(0, 91)], keep),
+        ("i", "orders", &[(0, 100)], keep),
+        ("i", "orders", &[(0, 101)], keep),
+        ("i", "orders", &[(0, i64::MAX)], keep),
+        ("i", "orders", &[(0, -1)], keep),
+        ("i", "orders", &[(1, 1), (0, -1)], keep),
+        ("i", "orders", &[(0, 50), (1, 45)], None),
+        ("i", "orders", &[(0, 50), (1, 46)], most),
+        ("i", "orders", &[(0, 90), (1, 90), (2, 90)], most),
+        // What deletes nothing is not held, and a partition that does not exist has its own code.
+        ("i", "orders", &[(0, 0)], None),
+        ("i", "orders", &[(7, -1)], None),
+        ("i", "empty", &[(0, -1)], None),
+    ] {
+        let service = serve(CONFIG, Path::new("")).await;
+        let response = send(&service, instance, topic, rows, &key).await;
+        let Some(says) = refused else {
+            assert_eq!(
+                response.status, 200,
+                "{instance} {topic} {rows:?}: {response:?}"
+            );
+            continue;
+        };
+        response.assert_refused(403, "DMS.00403900");
+        let said = response.error_msg().contains(says);
+        assert!(
+            said,
+            "{instance} {topic} {rows:?}: {says:?} is not in {response:?}"
+        );
+        if topic != "audit-none" && instance == "i" {
+            assert_eq!(
+                start_of(&service, instance, topic).await,
+                0,
+                "{topic} {rows:?}"
+            );
+        }
+    }
+    let service = serve(CONFIG, Path::new("")).await;
+    let unknown = send(&service, "i", "no-such-topic", &[(0, 1)], &key).await;
+    unknown.assert_refused(400, "DMS.00400062");
+}
+
+/// Deletions in parts do not add up to more than is held.
+#[tokio::test]
+async fn records_to_keep_are_kept_under_concurrency() {
+    const CONFIG: &str = r#"
+        listen = "127.0.0.1:0"
+        holds = { keep_at_least = 10 }
+        access_key = [{ access_key = "ALL", secret_key = { env = "SK" } }]
+        instance = [{ id = "i", project_id = "p", memory.topics = [{ name = "orders", partitions = 1, records = 100 }] }]
+    "#;
+    let service = serve(CONFIG, Path::new("")).await;
+    let key = credentials("ALL", "sk");
+    let offsets: Vec<i64> = (1..=100).rev().chain([-1]).collect();
+    let deletions = offsets.into_iter().map(async |offset| {
+        let response = send(&service, "i", "orders", &[(0, offset)], &key).await;
+        let expected = if (1..=90).contains(&offset) { 200 } else { 403 };
+        assert_eq!(response.status, expected, "{offset}: {response:?}");
+    });
+    futures_util::future::join_all(deletions).await;
+    assert_eq!(start_of(&service, "i", "orders").await, 90);
 }
 
 #[tokio::test]
