@@ -22,6 +22,7 @@ use crate::{
     names::TopicPath,
     protection::{Lock, RateLimiter},
     refusal::Refusal,
+    replay::{OnceSignature, UsedSignatures},
 };
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -42,6 +43,7 @@ pub(crate) struct Key {
     pub(crate) credentials: Credentials,
     pub(crate) caller: Arc<Caller>,
     pub(crate) lock: Option<Lock>,
+    pub(crate) used: Arc<UsedSignatures>,
 }
 
 #[derive(Debug)]
@@ -54,11 +56,15 @@ pub(crate) struct Token {
 pub(crate) enum Claim<'a> {
     Signed {
         authorization: Authorization<'a>,
+        date: SystemTime,
         key: &'a Key,
         verifier: &'a Verifier,
     },
     Proven(Arc<Caller>),
 }
+
+/// The sender of a request, and its signature if it has one.
+pub(crate) type Sender = (Arc<Caller>, Option<OnceSignature>);
 
 impl Access {
     /// Without authentication, refuses what a browser may send for a page of another host. A page can send requests to this
@@ -108,12 +114,12 @@ impl Access {
             lock.check(Instant::now())?;
         }
         let request = signing_request(head, Payload::Unsigned);
-        verifier
-            .check_head(&authorization, &request, SystemTime::now())
-            .map_err(|error| Refusal::NOT_AUTHENTICATED.with(error))?;
+        let date = verifier.check_head(&authorization, &request, SystemTime::now());
+        let date = date.map_err(|error| Refusal::NOT_AUTHENTICATED.with(error))?;
         key.check_security_token(headers, &authorization)?;
         Ok(Claim::Signed {
             authorization,
+            date,
             key,
             verifier,
         })
@@ -216,11 +222,12 @@ impl Claim<'_> {
     }
 
     /// Fails with a 401 for a request that the claimed key did not sign, or not within the last 15 minutes.
-    pub(crate) fn confirm(self, head: &Parts, body: &[u8]) -> Result<Arc<Caller>, Refusal> {
+    pub(crate) fn confirm(self, head: &Parts, body: &[u8]) -> Result<Sender, Refusal> {
         match self {
-            Self::Proven(caller) => Ok(caller),
+            Self::Proven(caller) => Ok((caller, None)),
             Self::Signed {
                 authorization,
+                date,
                 key,
                 verifier,
             } => {
@@ -229,7 +236,14 @@ impl Claim<'_> {
                     lock.judge(verified.is_ok(), Instant::now())?;
                 }
                 verified?;
-                Ok(key.caller.clone())
+                let hex = authorization.signature().as_bytes().first_chunk();
+                let signature = OnceSignature {
+                    date,
+                    // Others are malformed.
+                    hex: *hex.ok_or(Refusal::INTERNAL)?,
+                    used: key.used.clone(),
+                };
+                Ok((key.caller.clone(), Some(signature)))
             }
         }
     }

@@ -5,7 +5,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use futures_util::future::join_all;
@@ -42,6 +42,8 @@ pub(crate) struct App {
     pub(crate) metrics: Metrics,
     /// In the order of the configuration.
     pub(crate) instances: Vec<Instance>,
+    /// When this process began to listen.
+    pub(crate) started: SystemTime,
     /// Responses sent since the gateway was asked to stop.
     pub(crate) late_responses: AtomicU64,
     /// One permit for each byte that request bodies may still take.
@@ -80,6 +82,7 @@ impl App {
             faults: ActiveFaults::new(faults),
             metrics: Metrics::new(),
             instances,
+            started: SystemTime::now(),
             late_responses: AtomicU64::new(0),
             buffers: Arc::new(Semaphore::new(limits.buffered_bytes)),
             permits: Arc::new(Semaphore::new(limits.concurrent_requests)),

@@ -93,6 +93,8 @@ table! {
     NOT_PERMITTED, 403, "DMS.00403003", None, "This access key may not use this project, instance or topic; ask the operator of the gateway to allow it.";
     OPERATION_NOT_PERMITTED, 403, "DMS.00403003", None, "This access key may not use the operation {}; ask the operator of the gateway to allow it.";
     HELD, 403, "DMS.00403900", None, "The operator of the gateway does not permit this deletion, whoever asks for it. Nothing was deleted. {}.";
+    NOT_ONCE, 401, "APIGW.0301", None, "Incorrect IAM authentication information: X-Sdk-Date of a request that deletes every record: {}; sign the request when it is sent";
+    TOO_MANY_SIGNATURES, 503, "DMS.111501025", Some(60), "Too many requests that delete every record were sent with this access key in the last 15 minutes; nothing was deleted.";
     THROTTLED, 429, "APIGW.0308", None, "The throttling threshold of this access key has been reached; wait as long as Retry-After says.";
     BUSY, 503, "DMS.111501025", Some(1), "The service is busy; try again later.";
     SHUTTING_DOWN, 503, "DMS.111501025", Some(1), "The service is shutting down; nothing was deleted. Try again.";
@@ -103,6 +105,7 @@ table! {
 
 table! {
     Unknown;
+    REPLAYED, 409, "DMS.00409900", None, "A request with this signature was executed before. A request that deletes every record is executed once; sign it again to delete what was written since.";
     INTERNAL, 500, "DMS.00500000", None, "An internal error occurred in the gateway.";
 }
 
@@ -135,6 +138,10 @@ impl Refusal {
             connection: Connection::Close,
             ..self
         }
+    }
+
+    pub(crate) fn is_not_applied(&self) -> bool {
+        self.applied == Applied::No
     }
 
     /// Imitates a service that does not say whether it deleted anything.
@@ -179,7 +186,7 @@ impl IntoResponse for Refusal {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = status.into_response();
         let headers = response.headers_mut();
-        if self.applied == Applied::No {
+        if self.is_not_applied() {
             headers.insert(X_DMS_KAFKA_OUTCOME, NOT_APPLIED);
         }
         if let Some(seconds) = self.retry_after {

@@ -4,6 +4,7 @@ use std::{
     collections::{HashMap, HashSet},
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::Arc,
+    time::SystemTime,
 };
 
 use huaweicloud_auth::{Credentials, verification::Verifier};
@@ -65,6 +66,7 @@ impl CheckedConfig {
                 "{address} accepts plain HTTP from other machines, and the network can read it: configure tls, or use a proxy that adds it"
             );
         }
+        app.started = SystemTime::now();
         let app = Arc::new(app);
         let (stop, stopping) = watch::channel(());
         let control_endpoint = match control_listen {
@@ -285,6 +287,7 @@ impl Config {
                     )?,
                 ),
                 lock: self.lock_out.map(Lock::new),
+                used: Arc::default(),
             };
             if keys.insert(access_key.clone(), checked).is_some() {
                 let rule = "it is listed twice";

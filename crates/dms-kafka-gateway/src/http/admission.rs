@@ -20,6 +20,7 @@ use crate::{
     grants::GrantedOperation,
     names::{self, TopicPath},
     refusal::Refusal,
+    replay::OnceSignature,
     wire::check_content,
 };
 
@@ -27,6 +28,8 @@ use crate::{
 pub(super) struct Call<'a> {
     pub(super) context: AuditContext,
     pub(super) caller: Arc<Caller>,
+    /// None for a token, and without authentication.
+    pub(super) signature: Option<OnceSignature>,
     pub(super) instance: &'a Instance,
     pub(super) body: Vec<u8>,
     pub(super) fault: Fault,
@@ -59,7 +62,7 @@ pub(super) async fn admit(
     let body = timeout(app.limits.body_timeout, read(app, body, limit)).await;
     let (body, memory) = body.unwrap_or_else(|_| Err(Refusal::BODY_TOO_SLOW.closing()))?;
     let confirmed = claim.confirm(&parts, &body);
-    let caller = confirmed.inspect_err(not_authenticated)?;
+    let (caller, signature) = confirmed.inspect_err(not_authenticated)?;
     // After reading the body: a client that sends it slowly does not use up the concurrency limit.
     let permit = app.permit()?;
     Span::current().record("caller", &*caller.name);
@@ -84,6 +87,7 @@ pub(super) async fn admit(
     Ok(Call {
         context,
         caller,
+        signature,
         instance,
         body,
         fault,

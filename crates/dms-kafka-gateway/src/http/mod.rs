@@ -1,6 +1,10 @@
 //! The operations of the API, and the endpoints for the gateway's operator.
 
-use std::{ops::RangeInclusive, sync::Arc, time::Instant};
+use std::{
+    ops::RangeInclusive,
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
 
 use axum::{
     Json, Router,
@@ -17,6 +21,7 @@ use self::{admission::admit, envelope::envelope};
 use crate::{
     app::{App, Instance},
     deletion::Deletion,
+    deletion_target::RecordsToDelete,
     faults::Operation,
     refusal::Refusal,
     wire::{
@@ -65,11 +70,17 @@ async fn delete_messages(
     let rows = read_rows(&call.body)?;
     check_no_query(&uri)?;
     call.caller.grants.check_rows(&rows)?;
+    let deletes_everything = rows.iter().any(RecordsToDelete::is_everything);
     let Instance { holds, backend, .. } = call.instance;
     let deadline = Instant::now() + app.limits.backend_timeout;
     let topic = &call.context.path.topic;
     let rows = holds.check_rows(&**backend, topic, rows, deadline).await?;
     call.fault.before().await?;
+    let signature = call.signature.filter(|_| deletes_everything);
+    if let Some(signature) = &signature {
+        let most = app.limits.replay_entries;
+        signature.use_once(app.started, most, SystemTime::now())?;
+    }
     let style = if call.fault.integer_error_codes {
         ErrorCodeStyle::Integer
     } else {
@@ -82,7 +93,11 @@ async fn delete_messages(
         failing: std::mem::take(&mut call.fault.fail),
         permit: call.permit,
     };
-    let deleted = deletion.run(app.clone()).await?;
+    let deleted = deletion.run(app.clone()).await.inspect_err(|refusal| {
+        if let Some(signature) = signature.filter(|_| refusal.is_not_applied()) {
+            signature.forget();
+        }
+    })?;
     call.fault.after()?;
     Ok(Json(DeleteResponse::new(&deleted, style)))
 }

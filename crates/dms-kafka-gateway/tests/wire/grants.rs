@@ -45,6 +45,7 @@ async fn start_of(service: &Service, instance: &str, topic: &str) -> i64 {
 async fn keys_and_tokens_are_limited_to_topics_and_operations() {
     const CONFIG: &str = r#"
         listen = "127.0.0.1:0"
+        limits.replay_entries = 0
         access_key = [
             { access_key = "ALL", secret_key = { env = "SK" } },
             { access_key = "ORDERS", secret_key = { env = "SK" }, topics = ["orders-*", "customers"] },
@@ -137,6 +138,7 @@ async fn keys_and_tokens_are_limited_to_topics_and_operations() {
 async fn no_key_deletes_what_is_held() {
     const CONFIG: &str = r#"
         listen = "127.0.0.1:0"
+        limits.replay_entries = 0
         holds = { protected = ["audit-*"], keep_at_least = 10 }
         access_key = [{ access_key = "ALL", secret_key = { env = "SK" } }]
         [[instance]]
@@ -221,6 +223,7 @@ async fn no_key_deletes_what_is_held() {
 async fn records_to_keep_are_kept_under_concurrency() {
     const CONFIG: &str = r#"
         listen = "127.0.0.1:0"
+        limits.replay_entries = 0
         holds = { keep_at_least = 10 }
         access_key = [{ access_key = "ALL", secret_key = { env = "SK" } }]
         instance = [{ id = "i", project_id = "p", memory.topics = [{ name = "orders", partitions = 1, records = 100 }] }]

@@ -26,6 +26,7 @@ mod load;
 mod logs;
 mod operations;
 mod protection;
+mod replay;
 mod shutdown;
 mod support;
 #[cfg(feature = "tls")]
