@@ -2,7 +2,7 @@
 //
 // contract:        openapi/dms-kafka.yaml
 // generator:       progenitor 0.15.1
-// contract sha256: 1e7291b1e04078d5ce56f6a7c7b3b214654740f1ac9d43d89a6c0c0d1c50a223
+// contract sha256: 6caaf6302da09e1a1647d644336d2f5634f79d0f3d8819c29274c972580df9cf
 // code sha256:     57d1746a59cc761eb2e1cd4871141f13fc16a13e07db80ab113dfd8b6087c03b
 
 #![allow(
