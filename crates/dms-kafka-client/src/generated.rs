@@ -2,7 +2,7 @@
 //
 // contract:        openapi/dms-kafka.yaml
 // generator:       progenitor 0.15.1
-// contract sha256: 6caaf6302da09e1a1647d644336d2f5634f79d0f3d8819c29274c972580df9cf
+// contract sha256: 5aa76d547dc6da6f9de26e925a31835109ad0e1e141adbbd5ac60470cca368e6
 // code sha256:     57d1746a59cc761eb2e1cd4871141f13fc16a13e07db80ab113dfd8b6087c03b
 
 #![allow(

@@ -170,6 +170,10 @@ fn an_anonymous_gateway_in_front_of_kafka_is_refused() {
     let error = config.check(&environment).map(drop).expect_err("refused");
     assert_eq!(error.kind(), ErrorKind::InvalidSetting);
     let with_kafka = cfg!(feature = "kafka");
-    let says = if with_kafka { "without authentication" } else { "feature kafka" };
+    let says = if with_kafka {
+        "without authentication"
+    } else {
+        "feature kafka"
+    };
     assert!(error.to_string().contains(says), "{error}");
 }
