@@ -214,7 +214,8 @@ impl Token {
 }
 
 impl Claim<'_> {
-    pub(crate) fn caller(&self) -> &Caller {
+    /// The sender that the request claims to be from.
+    pub(crate) fn caller(&self) -> &Arc<Caller> {
         match self {
             Self::Proven(caller) => caller,
             Self::Signed { key, .. } => &key.caller,
@@ -280,7 +281,7 @@ impl Caller {
     }
 
     /// Counts the request.
-    pub(crate) fn check_rate(&self) -> Result<(), Refusal> {
+    pub(crate) fn count(&self) -> Result<(), Refusal> {
         let limiter = self.rate_limiter.as_ref();
         limiter.map_or(Ok(()), RateLimiter::check)
     }

@@ -43,6 +43,7 @@ mod deletion;
 mod deletion_target;
 mod error;
 mod faults;
+mod framing;
 mod grants;
 mod holds;
 mod http;

@@ -66,7 +66,7 @@ pub(super) async fn admit(
     // After reading the body: a client that sends it slowly does not use up the concurrency limit.
     let permit = app.permit()?;
     Span::current().record("caller", &*caller.name);
-    caller.check_rate()?;
+    caller.count()?;
     let instance = app.instance(&path)?;
     if !names::is_topic(&path.topic) {
         return Err(Refusal::INVALID_TOPIC);

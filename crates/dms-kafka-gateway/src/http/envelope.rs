@@ -19,6 +19,7 @@ use uuid::Uuid;
 
 use crate::{
     app::App,
+    framing::ContentLengthWatch,
     limits::Limits,
     refusal::Refusal,
     wire::{DELETE_MESSAGES, DELETE_MESSAGES_BEFORE, ErrorResponse, LIST_PARTITIONS},
@@ -119,6 +120,11 @@ fn check_head(app: &App, request: &Request) -> Result<(), Refusal> {
         .any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked"))
     {
         return Err(Refusal::UNKNOWN_TRANSFER_CODING.closing());
+    }
+    let watch = request.extensions().get::<ContentLengthWatch>();
+    let chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
+    if chunked && watch.is_some_and(ContentLengthWatch::has_length) {
+        return Err(Refusal::TWO_LENGTHS.closing());
     }
     check_host(request)?;
     app.access.check_source(request.headers())

@@ -9,9 +9,10 @@ use crate::support::{
 use dms_kafka_gateway::Gateway;
 use huaweicloud_auth::signing::{Payload, RequestTarget, SignedHeaders, Signer};
 use reqwest::{Method, Request};
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 const JSON: &str = "content-type: application/json\r\n";
+const CHUNKED: &str = "transfer-encoding: chunked";
 const BODY: &str = r#"{"partitions":[{"partition":0,"offset":400}]}"#;
 
 async fn gateway() -> Gateway {
@@ -277,6 +278,39 @@ async fn transfer_codings_other_than_chunked_are_refused() {
         let lines = format!("host: localhost\r\ntransfer-encoding: {coding}\r\n");
         let response = send(&gateway, "POST / HTTP/1.1", &lines, "0\r\n\r\n").await;
         assert_eq!(status(&response), expected, "{coding:?}: {response}");
+    }
+}
+
+/// A server in front that uses the other length sees other requests in the same bytes.
+#[tokio::test]
+async fn a_length_and_chunks_together_are_refused() {
+    let gateway = gateway().await;
+    let url = url(&gateway, "orders", "messages/delete");
+    let signed = sign(request(Method::POST, &url, BODY), &gateway.credentials());
+    let chunks = format!("{:x}\r\n{BODY}\r\n0\r\n\r\n", BODY.len());
+    let length = format!("Content-Length: {}", chunks.len());
+    for (lines, expected) in [
+        (format!("{length}\r\n{CHUNKED}"), "400"),
+        (format!("{CHUNKED}\r\n{length}"), "400"),
+        (format!("{CHUNKED}\r\ncontent-length:0"), "400"),
+        (CHUNKED.to_owned(), "200"),
+    ] {
+        let address = gateway.endpoint().trim_start_matches("http://");
+        let mut stream = support::connect(address.parse().expect("an address")).await;
+        // The request before it on the connection has a length, which must not count.
+        let first =
+            format!("GET /healthz HTTP/1.1\r\nhost: {address}\r\ncontent-length: 2\r\n\r\n{{}}");
+        stream.write_all(first.as_bytes()).await.expect("a write");
+        let mut healthy = Vec::new();
+        while !healthy.ends_with(b"ok\n") {
+            stream.read_buf(&mut healthy).await.expect("a response");
+        }
+        let second = head(&signed, &format!("{lines}\r\nconnection: close")) + &chunks;
+        stream.write_all(second.as_bytes()).await.expect("a write");
+        let response = read_to_end(&mut stream).await;
+        assert_eq!(status(&response), expected, "{lines:?}: {response}");
+        let deleted = log_start(&gateway, "orders", 0);
+        assert_eq!(deleted, if expected == "200" { 400 } else { 0 }, "{lines}");
     }
 }
 
