@@ -2,12 +2,11 @@
 
 use std::{
     collections::HashMap,
-    net::IpAddr,
     sync::Arc,
     time::{Instant, SystemTime},
 };
 
-use axum::http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts, uri::Authority};
+use axum::http::{HeaderMap, header, request::Parts};
 use huaweicloud_auth::{
     Credentials,
     signing::{
@@ -24,8 +23,6 @@ use crate::{
     refusal::Refusal,
     replay::{OnceSignature, UsedSignatures},
 };
-
-const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Which senders the gateway serves.
 #[derive(Debug)]
@@ -67,23 +64,6 @@ pub(crate) enum Claim<'a> {
 pub(crate) type Sender = (Arc<Caller>, Option<OnceSignature>);
 
 impl Access {
-    /// Without authentication, refuses what a browser may send for a page of another host. A page can send requests to this
-    /// machine, and its host name can resolve to a loopback address.
-    pub(crate) fn check_source(&self, headers: &HeaderMap) -> Result<(), Refusal> {
-        if !self.is_anonymous() {
-            return Ok(());
-        }
-        let host = headers.get(header::HOST);
-        let own_site = |site: &HeaderValue| site == "none" || site == "same-origin";
-        if host.is_none_or(is_loopback)
-            && !headers.contains_key(header::ORIGIN)
-            && headers.get_all(SEC_FETCH_SITE).iter().all(own_site)
-        {
-            return Ok(());
-        }
-        Err(Refusal::FOREIGN_SOURCE)
-    }
-
     pub(crate) fn is_anonymous(&self) -> bool {
         matches!(self, Self::Anonymous(_))
     }
@@ -124,19 +104,6 @@ impl Access {
             verifier,
         })
     }
-}
-
-/// Whether a `Host` header names this machine.
-fn is_loopback(host: &HeaderValue) -> bool {
-    let Ok(authority) = Authority::try_from(host.as_bytes()) else {
-        return false;
-    };
-    let host = authority.host();
-    let address = host.trim_start_matches('[').trim_end_matches(']');
-    host.eq_ignore_ascii_case("localhost")
-        || address
-            .parse()
-            .is_ok_and(|address: IpAddr| address.to_canonical().is_loopback())
 }
 
 fn signing_request<'a>(head: &'a Parts, payload: Payload<'a>) -> SigningRequest<'a> {

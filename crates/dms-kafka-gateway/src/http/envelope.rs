@@ -17,6 +17,7 @@ use huaweicloud_auth::{signing::X_REQUEST_ID, text};
 use tracing::{Instrument as _, Span, field};
 use uuid::Uuid;
 
+use super::source::check_source;
 use crate::{
     app::App,
     framing::ContentLengthWatch,
@@ -127,7 +128,10 @@ fn check_head(app: &App, request: &Request) -> Result<(), Refusal> {
         return Err(Refusal::TWO_LENGTHS.closing());
     }
     check_host(request)?;
-    app.access.check_source(request.headers())
+    if app.access.is_anonymous() {
+        check_source(request.headers())?;
+    }
+    Ok(())
 }
 
 /// Requires one valid `Host`, as RFC 9112 does of HTTP/1.1, and the same host in an absolute request target.

@@ -33,6 +33,7 @@ use crate::{
 mod admission;
 pub(crate) mod control;
 mod envelope;
+mod source;
 
 /// The limits of a listing's query parameters are the vendor's, where it states them.
 const OFFSETS: RangeInclusive<usize> = 0..=10_000;
