@@ -68,6 +68,15 @@ impl Access {
         matches!(self, Self::Anonymous(_))
     }
 
+    /// Permits the signatures of deletions of everything again, because the topics were reset.
+    pub(crate) fn forget_signatures(&self) {
+        if let Self::Known { keys, .. } = self {
+            for key in keys.values() {
+                key.used.clear();
+            }
+        }
+    }
+
     /// Fails with a 401 for a request whose head alone shows an unknown sender, a locked key or an invalid signature.
     pub(crate) fn claim<'a>(&'a self, head: &'a Parts) -> Result<Claim<'a>, Refusal> {
         let (keys, tokens, verifier) = match self {

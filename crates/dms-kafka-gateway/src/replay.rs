@@ -34,6 +34,18 @@ impl fmt::Debug for UsedSignatures {
     }
 }
 
+impl UsedSignatures {
+    /// Permits every signature again, because the topics were reset.
+    pub(crate) fn clear(&self) {
+        self.lock().signatures.clear();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Used> {
+        // Every change is one call, so a panic cannot leave the set half changed.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// The hexadecimal digits of a signature.
 type SignatureHex = [u8; 64];
 
@@ -64,7 +76,7 @@ impl OnceSignature {
         if self.date < whole_second(started) {
             return refuse("it is before the start of the gateway");
         }
-        let mut used = self.used();
+        let mut used = self.used.lock();
         let latest = used.latest.map_or(now, |latest| latest.max(now));
         used.latest = Some(latest);
         let oldest = latest - VALIDITY;
@@ -91,12 +103,7 @@ impl OnceSignature {
 
     /// Permits another request with this signature, because nothing was deleted.
     pub(crate) fn forget(&self) {
-        self.used().signatures.remove(&(self.date, self.hex));
-    }
-
-    fn used(&self) -> MutexGuard<'_, Used> {
-        // Every change is one call, so a panic cannot leave the set half changed.
-        self.used.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.used.lock().signatures.remove(&(self.date, self.hex));
     }
 }
 

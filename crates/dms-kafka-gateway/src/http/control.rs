@@ -84,6 +84,7 @@ async fn reset(State(app): State<Arc<App>>, _: JsonBody<Empty>) -> Result<Status
         memory(instance)?.reset();
     }
     app.faults.reset();
+    app.access.forget_signatures();
     Ok(StatusCode::NO_CONTENT)
 }
 

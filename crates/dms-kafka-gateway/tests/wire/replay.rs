@@ -131,6 +131,25 @@ async fn a_deletion_of_everything_that_could_not_be_audited_may_be_repeated() {
     }
 }
 
+/// A test may delete everything, reset the gateway and do the same again, within a second.
+#[tokio::test]
+async fn a_reset_permits_signatures_again() {
+    let gateway = start(Gateway::memory().topic("orders", 2, 1000).control()).await;
+    let captured = signed(&gateway, EVERYTHING, SystemTime::now());
+    let reset = format!(
+        "{}/control/reset",
+        gateway.control_endpoint().expect("a URL")
+    );
+    for _ in 0..2 {
+        assert_eq!(execute(copy(&captured)).await.status, 200);
+        assert_eq!(log_start(&gateway, "orders", 0), 1000);
+        assert_eq!(
+            execute(request(Method::POST, &reset, "{}")).await.status,
+            204
+        );
+    }
+}
+
 #[tokio::test]
 async fn the_date_of_a_deletion_of_everything_must_be_recent() {
     let gateway = gateway().await;
