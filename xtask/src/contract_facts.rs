@@ -70,11 +70,16 @@ fn request(facts: &mut Facts, request: &Node<'_>) {
     body(facts, "request", request, true);
 }
 
-/// Adds the rows of each status that the page lists, and only the type of the body of any other status.
+/// Adds the headers of each status, the rows of those that the page lists, and only the type of the body of any other status.
 fn responses(facts: &mut Facts, responses: &Node<'_>, page: &Reference) {
     for status in responses.keys() {
         let response = responses.get(status);
         let (place, of_response) = (format!("status.{status}"), format!("response.{status}"));
+        let headers = response.get("headers");
+        for name in headers.keys() {
+            let place = format!("{of_response}.header.{name}");
+            add_kind(facts, place, &headers.get(name).get("schema"));
+        }
         if !status
             .parse()
             .is_ok_and(|code| page.statuses.contains(&code))
@@ -87,11 +92,6 @@ fn responses(facts: &mut Facts, responses: &Node<'_>, page: &Reference) {
             continue;
         }
         facts.add(place, "listed", &response.pointer);
-        let headers = response.get("headers");
-        for name in headers.keys() {
-            let place = format!("{of_response}.header.{name}");
-            add_kind(facts, place, &headers.get(name).get("schema"));
-        }
         body(facts, &of_response, &response, false);
     }
 }

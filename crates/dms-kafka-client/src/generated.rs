@@ -2,7 +2,7 @@
 //
 // contract:        openapi/dms-kafka.yaml
 // generator:       progenitor 0.15.1
-// contract sha256: 1e7291b1e04078d5ce56f6a7c7b3b214654740f1ac9d43d89a6c0c0d1c50a223
+// contract sha256: 5aa76d547dc6da6f9de26e925a31835109ad0e1e141adbbd5ac60470cca368e6
 // code sha256:     57d1746a59cc761eb2e1cd4871141f13fc16a13e07db80ab113dfd8b6087c03b
 
 #![allow(

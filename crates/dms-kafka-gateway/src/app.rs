@@ -5,7 +5,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use futures_util::future::join_all;
@@ -18,6 +18,7 @@ use crate::{
     authentication_log::AuthenticationLog,
     backend::Backend,
     faults::{ActiveFaults, Faults},
+    holds::InstanceHolds,
     limits::Limits,
     metrics::Metrics,
     names::TopicPath,
@@ -41,6 +42,8 @@ pub(crate) struct App {
     pub(crate) metrics: Metrics,
     /// In the order of the configuration.
     pub(crate) instances: Vec<Instance>,
+    /// When this process began to listen.
+    pub(crate) started: SystemTime,
     /// Responses sent since the gateway was asked to stop.
     pub(crate) late_responses: AtomicU64,
     /// One permit for each byte that request bodies may still take.
@@ -57,6 +60,8 @@ pub(crate) struct Instance {
     pub(crate) project_id: String,
     #[serde(rename = "instance_id")]
     pub(crate) id: String,
+    #[serde(skip)]
+    pub(crate) holds: InstanceHolds,
     #[serde(skip)]
     pub(crate) backend: Arc<dyn Backend>,
 }
@@ -77,6 +82,7 @@ impl App {
             faults: ActiveFaults::new(faults),
             metrics: Metrics::new(),
             instances,
+            started: SystemTime::now(),
             late_responses: AtomicU64::new(0),
             buffers: Arc::new(Semaphore::new(limits.buffered_bytes)),
             permits: Arc::new(Semaphore::new(limits.concurrent_requests)),

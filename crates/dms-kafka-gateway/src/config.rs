@@ -14,6 +14,8 @@ use crate::{
     backend::memory::TopicSettings,
     error::Error,
     faults::Faults,
+    grants::GrantedOperation,
+    holds::Holds,
     limits::Limits,
     protection::{LockOut, RateLimit},
     wire::ErrorCodeStyle,
@@ -64,9 +66,14 @@ pub struct Config {
     /// vendor's page.
     #[serde(default)]
     pub error_code: ErrorCodeStyle,
-    /// Serves requests without a signature, on a loopback address only.
+    /// Serves requests without a signature: on a loopback address, to programs on this machine, and with topics in memory
+    /// only.
     #[serde(default)]
     pub anonymous: bool,
+    /// Accepts signatures that do not cover `Host`, such as those of the vendor's Go SDK. With the same key, such a request
+    /// can be sent to another gateway too.
+    #[serde(default)]
+    pub accept_unsigned_host: bool,
     /// Serves HTTPS instead of HTTP.
     pub tls: Option<TlsFiles>,
     /// Limits for requests and connections.
@@ -76,6 +83,9 @@ pub struct Config {
     pub rate_limit: Option<RateLimit>,
     /// The lockout of keys; without it, no key is locked.
     pub lock_out: Option<LockOut>,
+    /// Records of any instance that nobody may delete.
+    #[serde(default)]
+    pub holds: Holds,
     /// The audit log; without it, there is none.
     pub audit: Option<AuditFile>,
     /// Injected faults: for developers' tests, and only when every instance is in memory.
@@ -141,6 +151,9 @@ pub struct InstanceConfig {
     pub kafka: Option<KafkaConfig>,
     /// Topics in memory instead of a Kafka cluster.
     pub memory: Option<MemoryConfig>,
+    /// Records of this instance that nobody may delete.
+    #[serde(default)]
+    pub holds: Holds,
 }
 
 /// The table `memory` of an instance.
@@ -161,10 +174,17 @@ pub struct AccessKeyConfig {
     pub access_key: String,
     /// Where the secret key (SK) is.
     pub secret_key: SecretSource,
+    /// For a temporary key, where its security token is: requests must carry it in `X-Security-Token`, and sign it. Requests
+    /// with a permanent key must not carry one.
+    pub security_token: Option<SecretSource>,
     /// Projects that the key may use; without it, all projects.
     pub projects: Option<Vec<String>>,
     /// Instances that the key may use; without it, all instances of its projects.
     pub instances: Option<Vec<String>>,
+    /// Patterns of topics that the key may use, in which `*` is any number of characters; without it, all topics.
+    pub topics: Option<Vec<String>>,
+    /// What the key may do; without it, everything.
+    pub operations: Option<Vec<GrantedOperation>>,
     #[serde(default, rename = "secret_key_env", alias = "secret_key_file")]
     pub(crate) _former: RemovedSetting,
 }
@@ -182,6 +202,10 @@ pub struct TokenConfig {
     pub projects: Option<Vec<String>>,
     /// Instances that the token may use; without it, all instances of its projects.
     pub instances: Option<Vec<String>>,
+    /// Patterns of topics that the token may use, in which `*` is any number of characters; without it, all topics.
+    pub topics: Option<Vec<String>>,
+    /// What the token may do; without it, everything.
+    pub operations: Option<Vec<GrantedOperation>>,
     #[serde(default, rename = "token_env", alias = "token_file")]
     pub(crate) _former: RemovedSetting,
 }
@@ -203,10 +227,12 @@ impl Config {
             control_listen: None,
             error_code: ErrorCodeStyle::default(),
             anonymous: false,
+            accept_unsigned_host: false,
             tls: None,
             limits: Limits::default(),
             rate_limit: None,
             lock_out: None,
+            holds: Holds::default(),
             audit: None,
             faults: None,
             instances: Vec::new(),

@@ -61,3 +61,9 @@ pub(crate) struct RecordsToDelete {
     #[serde(rename = "offset")]
     pub(crate) target: DeletionTarget,
 }
+
+impl RecordsToDelete {
+    pub(crate) fn is_everything(&self) -> bool {
+        self.target == DeletionTarget::Everything
+    }
+}

@@ -23,12 +23,15 @@
 //! # Several processes
 //!
 //! A gateway keeps no state about topics, so any number of them may serve one address. Limits, rate limits, lockouts,
-//! metrics and the audit log are per process.
+//! used signatures, metrics and the audit log are per process.
 //!
 //! # Replayed requests
 //!
 //! Anyone who reads a signed request can send it again until its date is 15 minutes old, as with the vendor. Repeating an
-//! offset deletes nothing more; repeating `-1` deletes what was written since. Serve HTTPS.
+//! offset deletes nothing more, but repeating `-1` would delete what was written since. So a gateway executes a request
+//! with `-1` once: the same signature gets 409 `DMS.00409900`. The date of such a request must not be before the start of
+//! the process, nor more than 60 seconds ahead. Dates are whole seconds, so a client that deletes everything twice must wait
+//! for the next second. A token is not a signature: who reads one can send any request. Serve HTTPS.
 
 mod access;
 mod app;
@@ -40,6 +43,9 @@ mod deletion;
 mod deletion_target;
 mod error;
 mod faults;
+mod framing;
+mod grants;
+mod holds;
 mod http;
 mod limits;
 mod memory_gateway;
@@ -48,6 +54,7 @@ mod names;
 mod protection;
 mod ready_line;
 mod refusal;
+mod replay;
 mod server;
 mod service;
 #[cfg(test)]
@@ -65,6 +72,8 @@ pub use config::{
 };
 pub use error::{Error, ErrorKind};
 pub use faults::Faults;
+pub use grants::GrantedOperation;
+pub use holds::Holds;
 pub use limits::Limits;
 pub use memory_gateway::{Gateway, MemoryGatewayBuilder};
 pub use protection::{LockOut, RateLimit};

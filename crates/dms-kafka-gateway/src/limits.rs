@@ -27,6 +27,10 @@ pub struct Limits {
     pub concurrent_requests: usize,
     /// Open connections; 4096. Further ones wait.
     pub connections: usize,
+    /// Signatures of requests with offset -1 that are remembered for each access key, so that no such request is executed
+    /// twice; 100,000. Each is kept until its date is 15 minutes old; when there are more, new requests with -1 get 503.
+    /// With 0 none is remembered, and a request may be sent again until then.
+    pub replay_entries: usize,
     /// `header_seconds`: timeout for a TLS handshake, for the head of a request, and for an idle connection; 30 seconds.
     #[serde(rename = "header_seconds", deserialize_with = "seconds")]
     pub header_timeout: Duration,
@@ -99,6 +103,7 @@ impl Default for Limits {
             buffered_bytes: 256 * MIB,
             concurrent_requests: 512,
             connections: 4096,
+            replay_entries: 100_000,
             header_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(30),

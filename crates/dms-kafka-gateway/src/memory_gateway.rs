@@ -19,6 +19,7 @@ use crate::{
     },
     error::Error,
     faults::Faults,
+    holds::Holds,
     ready_line::ReadyLine,
     service::Service,
     wire::ErrorCodeStyle,
@@ -89,7 +90,7 @@ impl Gateway {
         self.credentials.secret_key().unwrap_or_default()
     }
 
-    /// Returns access key and secret key.
+    /// Returns access key and secret key, and the security token of a temporary key.
     pub fn credentials(&self) -> Credentials {
         self.credentials.clone()
     }
@@ -146,13 +147,17 @@ impl Default for MemoryGatewayBuilder {
                 project_id: random(),
                 kafka: None,
                 memory: None,
+                holds: Holds::default(),
             },
             topics: Vec::new(),
             key: AccessKeyConfig {
                 access_key,
                 secret_key: SecretSource::given(random() + &random()),
+                security_token: None,
                 projects: None,
                 instances: None,
+                topics: None,
+                operations: None,
                 _former: RemovedSetting,
             },
             generated: true,
@@ -191,6 +196,18 @@ impl MemoryGatewayBuilder {
         self
     }
 
+    /// Makes the key a temporary one: requests must carry this token in `X-Security-Token`, and sign it.
+    pub fn security_token(mut self, token: impl Into<String>) -> Self {
+        self.key.security_token = Some(SecretSource::given(token));
+        self
+    }
+
+    /// Accepts signatures that do not cover `Host`, such as those of the vendor's Go SDK.
+    pub fn accept_unsigned_host(mut self) -> Self {
+        self.config.accept_unsigned_host = true;
+        self
+    }
+
     /// Also accepts requests that carry this token in `X-Auth-Token`.
     pub fn token(mut self, token: impl Into<String>) -> Self {
         self.config.tokens = vec![TokenConfig {
@@ -198,6 +215,8 @@ impl MemoryGatewayBuilder {
             token: SecretSource::given(token),
             projects: None,
             instances: None,
+            topics: None,
+            operations: None,
             _former: RemovedSetting,
         }];
         self
@@ -228,7 +247,7 @@ impl MemoryGatewayBuilder {
         self
     }
 
-    /// Accepts every request, signed or not. Only for a loopback address.
+    /// Accepts requests of programs on this machine, signed or not. Only for a loopback address.
     pub fn anonymous(mut self) -> Self {
         self.config.anonymous = true;
         self
@@ -276,9 +295,7 @@ impl MemoryGatewayBuilder {
             generated,
         } = self;
         let no_environment = |_: &str| None;
-        let secret_key = key.secret_key.read("secret_key", &no_environment)?;
-        let credentials = Credentials::new(&key.access_key, secret_key.as_str())
-            .map_err(|error| Error::credentials(&key.access_key, error))?;
+        let credentials = key.credentials("[[access_key]]", &no_environment)?;
         let backend = Arc::new(MemoryBackend::with_topics(&topics)?);
         let (project_id, instance_id) = (instance.project_id.clone(), instance.id.clone());
         config.instances.push(InstanceConfig {

@@ -33,7 +33,7 @@ pub struct RateLimit {
 /// The lockout of keys: the table `[lock_out]` of a configuration.
 ///
 /// The vendor locks a key for five minutes after more than five wrong signatures in a row. Access keys are not secret, so
-/// with a lockout any client that knows one can lock out its owner: it is off unless configured.
+/// with a lockout any client that knows one can lock out its owner, as often as it likes: it is off unless configured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
@@ -91,6 +91,22 @@ impl Lock {
 
     pub(crate) fn check(&self, now: Instant) -> Result<(), Refusal> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        Self::check_state(&mut state, now)
+    }
+
+    /// Counts a wrong signature, or resets the count. Fails if the key was locked while the signature was verified: guesses
+    /// that were sent together are judged one after the other.
+    pub(crate) fn judge(&self, valid: bool, now: Instant) -> Result<(), Refusal> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        Self::check_state(&mut state, now)?;
+        state.failures = if valid { 0 } else { state.failures + 1 };
+        if state.failures > self.rule.failures {
+            state.locked_until = Some(now + self.rule.duration);
+        }
+        Ok(())
+    }
+
+    fn check_state(state: &mut LockState, now: Instant) -> Result<(), Refusal> {
         match state.locked_until {
             Some(until) if now < until => Err(Refusal::LOCKED_OUT),
             Some(_) => {
@@ -98,19 +114,6 @@ impl Lock {
                 Ok(())
             }
             None => Ok(()),
-        }
-    }
-
-    /// Counts a wrong signature, or resets the count.
-    pub(crate) fn note(&self, valid: bool, now: Instant) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if valid {
-            state.failures = 0;
-            return;
-        }
-        state.failures += 1;
-        if state.failures > self.rule.failures && state.locked_until.is_none() {
-            state.locked_until = Some(now + self.rule.duration);
         }
     }
 }
@@ -128,23 +131,35 @@ mod tests {
     fn a_key_is_locked_for_a_while_after_too_many_wrong_signatures() {
         let (lock, start) = (Lock::new(RULE), Instant::now());
         let after = |seconds| start + Duration::from_secs(seconds);
-        for _ in 0..2 {
-            lock.note(false, start);
+        for _ in 0..3 {
             assert!(lock.check(start).is_ok());
+            assert!(lock.judge(false, start).is_ok());
         }
-        lock.note(false, start);
         assert!(lock.check(after(299)).is_err());
         assert!(lock.check(after(300)).is_ok());
         // The count starts again.
-        lock.note(false, after(300));
+        assert!(lock.judge(false, after(300)).is_ok());
         assert!(lock.check(after(301)).is_ok());
+    }
+
+    /// Their heads were checked before the key was locked.
+    #[test]
+    fn guesses_that_are_judged_after_the_lockout_learn_nothing() {
+        let (lock, start) = (Lock::new(RULE), Instant::now());
+        for valid in [false, false, false] {
+            assert!(lock.judge(valid, start).is_ok());
+        }
+        for valid in [false, true] {
+            assert!(lock.judge(valid, start).is_err(), "{valid}");
+        }
+        assert!(lock.judge(true, start + RULE.duration).is_ok());
     }
 
     #[test]
     fn a_valid_signature_resets_the_count() {
         let (lock, start) = (Lock::new(RULE), Instant::now());
         for valid in [false, false, true, false, false] {
-            lock.note(valid, start);
+            assert!(lock.judge(valid, start).is_ok());
         }
         assert!(lock.check(start).is_ok());
     }

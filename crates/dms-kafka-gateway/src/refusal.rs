@@ -3,7 +3,7 @@
 use std::{borrow::Cow, fmt::Display, time::Duration};
 
 use axum::{
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 
@@ -20,6 +20,15 @@ pub(crate) struct Refusal {
     /// Seconds.
     retry_after: Option<u64>,
     connection: Connection,
+    applied: Applied,
+}
+
+/// Whether records may have been deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Applied {
+    /// Nothing reached the backend.
+    No,
+    Unknown,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -35,8 +44,13 @@ enum Connection {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reset;
 
+/// Says `not-applied` in every refusal that was made before anything reached the backend. A client may repeat such a
+/// request, whatever it deletes.
+const X_DMS_KAFKA_OUTCOME: HeaderName = HeaderName::from_static("x-dms-kafka-outcome");
+const NOT_APPLIED: HeaderValue = HeaderValue::from_static("not-applied");
+
 macro_rules! table {
-    ($($name:ident, $status:literal, $code:literal, $retry_after:expr, $message:literal;)*) => {
+    ($applied:ident; $($name:ident, $status:literal, $code:literal, $retry_after:expr, $message:literal;)*) => {
         impl Refusal {
             $(pub(crate) const $name: Self = Self {
                 status: $status,
@@ -45,19 +59,24 @@ macro_rules! table {
                 message: Cow::Borrowed($message),
                 retry_after: $retry_after,
                 connection: Connection::Keep,
+                applied: Applied::$applied,
             };)*
         }
     };
 }
 
-// Name, status, code, seconds in Retry-After, message; `Refusal::with` replaces `{}`.
+// Whether it was applied, then: name, status, code, seconds in Retry-After, message; `Refusal::with` replaces `{}`.
 table! {
+    No;
     UNKNOWN_PATH, 404, "APIGW.0101", None, "The API does not exist: no operation has this path.";
     METHOD_NOT_ALLOWED, 405, "DMS.00405001", None, "This method is not allowed; the Allow header lists the allowed methods.";
     URI_TOO_LONG, 414, "APIGW.0201", None, "The request URI is longer than 32 KB.";
     HEADERS_TOO_LARGE, 494, "APIGW.0201", None, "A header is larger than 32 KB, or all together are larger than 128 KB.";
+    INVALID_HOST, 400, "APIGW.0201", None, "The request must have one Host header, with the host and port of its URL.";
     FOREIGN_SOURCE, 403, "APIGW.0201", None, "Without authentication, only programs on this machine are served: Host must be localhost or a loopback address, and the request must not come from a web page.";
-    UNSUPPORTED_MEDIA_TYPE, 415, "APIGW.0201", None, "Content-Type must be application/json.";
+    TWO_LENGTHS, 400, "APIGW.0201", None, "The request has both Content-Length and Transfer-Encoding.";
+    UNKNOWN_TRANSFER_CODING, 501, "APIGW.0201", None, "The only Transfer-Encoding that is supported is chunked.";
+    UNSUPPORTED_MEDIA_TYPE, 415, "APIGW.0201", None, "Content-Type must be application/json, in UTF-8, and the body must not be encoded: {}.";
     BODY_TOO_LARGE, 413, "APIGW.0201", None, "The request body is larger than {} bytes; send fewer partitions per request.";
     BODY_TOO_SLOW, 408, "APIGW.0201", None, "The request body did not arrive in time.";
     BODY_UNREADABLE, 400, "APIGW.0201", None, "The request body could not be read to its end.";
@@ -72,13 +91,22 @@ table! {
     WRONG_SIGNATURE, 401, "APIGW.0301", None, "Incorrect IAM authentication information: verify aksk signature fail: {}";
     LOCKED_OUT, 401, "APIGW.0301", None, "Incorrect IAM authentication information: AK access failed to reach the limit,forbidden";
     PROJECT_MISMATCH, 401, "DMS.10240104", None, "The project ID in the path is not the one that the token or the X-Project-Id header is for.";
-    NOT_PERMITTED, 403, "DMS.00403003", None, "This access key may not use this project or instance; ask the operator of the gateway to allow it.";
+    NOT_PERMITTED, 403, "DMS.00403003", None, "This access key may not use this project, instance or topic; ask the operator of the gateway to allow it.";
+    OPERATION_NOT_PERMITTED, 403, "DMS.00403003", None, "This access key may not use the operation {}; ask the operator of the gateway to allow it.";
+    HELD, 403, "DMS.00403900", None, "The operator of the gateway does not permit this deletion, whoever asks for it. Nothing was deleted. {}.";
+    NOT_ONCE, 401, "APIGW.0301", None, "Incorrect IAM authentication information: X-Sdk-Date of a request that deletes every record: {}; sign the request when it is sent";
+    TOO_MANY_SIGNATURES, 503, "DMS.111501025", Some(60), "Too many requests that delete every record were sent with this access key in the last 15 minutes; nothing was deleted.";
     THROTTLED, 429, "APIGW.0308", None, "The throttling threshold of this access key has been reached; wait as long as Retry-After says.";
     BUSY, 503, "DMS.111501025", Some(1), "The service is busy; try again later.";
     SHUTTING_DOWN, 503, "DMS.111501025", Some(1), "The service is shutting down; nothing was deleted. Try again.";
     CLUSTER_UNAVAILABLE, 503, "DMS.111501025", Some(5), "The Kafka cluster of this instance is not available; nothing was deleted. Try again later.";
     NOT_READY, 503, "DMS.111501025", Some(5), "The gateway cannot serve requests now; its log says why.";
     AUDIT_FAILED, 503, "DMS.111501025", Some(5), "The audit log cannot be written, so nothing was deleted. Try again later.";
+}
+
+table! {
+    Unknown;
+    REPLAYED, 409, "DMS.00409900", None, "A request with this signature was executed before. A request that deletes every record is executed once; sign it again to delete what was written since.";
     INTERNAL, 500, "DMS.00500000", None, "An internal error occurred in the gateway.";
 }
 
@@ -113,6 +141,11 @@ impl Refusal {
         }
     }
 
+    pub(crate) fn is_not_applied(&self) -> bool {
+        self.applied == Applied::No
+    }
+
+    /// Imitates a service that does not say whether it deleted anything.
     pub(crate) fn fault(status: u16) -> Self {
         let code = match status {
             429 => Self::THROTTLED.code,
@@ -154,6 +187,9 @@ impl IntoResponse for Refusal {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = status.into_response();
         let headers = response.headers_mut();
+        if self.is_not_applied() {
+            headers.insert(X_DMS_KAFKA_OUTCOME, NOT_APPLIED);
+        }
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }

@@ -25,7 +25,9 @@ use tokio::{
 use tokio_io_timeout::TimeoutStream;
 use tower::{Layer as _, util::MapResult};
 
-use crate::{app::App, limits::Limits, refusal::Reset, tls::TlsAcceptor};
+use crate::{
+    app::App, framing::ContentLengthWatch, limits::Limits, refusal::Reset, tls::TlsAcceptor,
+};
 
 /// The pause before the next accept when the process has run out of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -196,10 +198,10 @@ impl Connector {
     ) where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let service = MapResult::new(
-            Extension(ConnectInfo(peer)).layer(self.router.clone()),
-            reset_if_marked,
-        );
+        let watch = ContentLengthWatch::default();
+        let stream = watch.wrap(stream);
+        let router = Extension(ConnectInfo(peer)).layer(self.router.clone());
+        let service = MapResult::new(Extension(watch).layer(router), reset_if_marked);
         let mut connection = self
             .http
             .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
@@ -213,6 +215,7 @@ impl Connector {
             }
         };
         let stream = connection.into_parts().io.into_inner();
+        let stream = stream.into_inner().into_inner();
         match ended {
             Err(error) if error.is_user() => return reset(socket(&stream).get_ref()),
             Err(error) => tracing::debug!(%error, "a connection ended early"),

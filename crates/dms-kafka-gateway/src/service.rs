@@ -4,9 +4,10 @@ use std::{
     collections::{HashMap, HashSet},
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::Arc,
+    time::SystemTime,
 };
 
-use huaweicloud_auth::Credentials;
+use huaweicloud_auth::{Credentials, verification::Verifier};
 use tokio::{
     net::TcpListener,
     sync::watch,
@@ -20,12 +21,14 @@ use crate::{
     audit::AuditLog,
     backend::{Backend, memory::MemoryBackend},
     config::{
-        AccessKeyConfig, AuditFile, Config, Environment, InstanceConfig, Property, TokenConfig,
+        AccessKeyConfig, AuditFile, Config, Environment, InstanceConfig, Property, SecretSource,
     },
     error::Error,
+    grants::{GrantedOperation, Grants},
+    holds::InstanceHolds,
     http,
     limits::check_time,
-    names,
+    names::{self, TopicPattern},
     protection::{Lock, RateLimiter},
     ready_line::ReadyLine,
     server,
@@ -56,7 +59,6 @@ impl CheckedConfig {
             mut app,
         } = self;
         app.audit = audit.map(AuditLog::open).transpose()?;
-        let app = Arc::new(app);
         let scheme = if tls.is_some() { "https" } else { "http" };
         let (listener, address) = bind(listen).await?;
         if tls.is_none() && !address.ip().is_loopback() {
@@ -64,6 +66,8 @@ impl CheckedConfig {
                 "{address} accepts plain HTTP from other machines, and the network can read it: configure tls, or use a proxy that adds it"
             );
         }
+        app.started = SystemTime::now();
+        let app = Arc::new(app);
         let (stop, stopping) = watch::channel(());
         let control_endpoint = match control_listen {
             Some(address) => Some(serve_control(address, &app, stopping.clone()).await?),
@@ -220,16 +224,19 @@ impl Config {
         }
         let tls = self.tls.as_ref().map(TlsAcceptor::new).transpose()?;
         let instances = self.instances.into_iter().zip(backends);
-        let instances = instances.map(|(config, backend)| Instance {
-            project_id: config.project_id,
-            id: config.id,
-            backend,
+        let instances = instances.map(|(config, backend)| {
+            Ok(Instance {
+                holds: InstanceHolds::new([&self.holds, &config.holds])?,
+                project_id: config.project_id,
+                id: config.id,
+                backend,
+            })
         });
         let app = App::new(
             self.limits,
             self.error_code,
             access,
-            instances.collect(),
+            instances.collect::<Result<_, Error>>()?,
             self.faults.unwrap_or_default(),
         );
         Ok(CheckedConfig {
@@ -264,79 +271,87 @@ impl Config {
             }
             (false, false) => {}
         }
-        let (mut keys, mut tokens) = (HashMap::new(), Vec::new());
-        for (index, config) in self.access_keys.iter().enumerate() {
-            let AccessKeyConfig {
-                access_key,
-                secret_key,
-                projects,
-                instances,
-                ..
-            } = config;
-            let setting = format!("secret_key in [[access_key]] number {}", index + 1);
-            let secret = secret_key.read(&setting, environment)?;
-            let key = Key {
-                credentials: Credentials::new(access_key, secret.as_str())
-                    .map_err(|error| Error::credentials(access_key, error))?,
+        let mut keys = HashMap::new();
+        for (index, key) in self.access_keys.iter().enumerate() {
+            let access_key = &key.access_key;
+            let table = format!("[[access_key]] number {}", index + 1);
+            let checked = Key {
+                credentials: key.credentials(&table, environment)?,
                 caller: self.caller(
                     access_key,
                     false,
-                    projects.as_deref(),
-                    instances.as_deref(),
-                )?,
+                    self.grants(
+                        access_key,
+                        [&key.projects, &key.instances, &key.topics],
+                        key.operations.as_deref(),
+                    )?,
+                ),
                 lock: self.lock_out.map(Lock::new),
+                used: Arc::default(),
             };
-            if keys.insert(access_key.clone(), key).is_some() {
+            if keys.insert(access_key.clone(), checked).is_some() {
                 let rule = "it is listed twice";
                 return Err(Error::invalid_setting("access_key", access_key, rule));
             }
         }
-        for (index, config) in self.tokens.iter().enumerate() {
-            let TokenConfig {
-                name,
-                token,
-                projects,
-                instances,
-                ..
-            } = config;
+        let tokens = self.tokens.iter().enumerate().map(|(index, token)| {
             let setting = format!("token in [[token]] number {}", index + 1);
-            let secret = token.read(&setting, environment)?;
-            tokens.push(Token {
+            let (name, secret) = (&token.name, token.token.read(&setting, environment)?);
+            Ok(Token {
                 credentials: Credentials::token(secret.as_str())
                     .map_err(|error| Error::credentials(name, error))?,
-                caller: self.caller(name, true, projects.as_deref(), instances.as_deref())?,
-            });
-        }
-        Ok(Access::Known { keys, tokens })
+                caller: self.caller(
+                    name,
+                    true,
+                    self.grants(
+                        name,
+                        [&token.projects, &token.instances, &token.topics],
+                        token.operations.as_deref(),
+                    )?,
+                ),
+            })
+        });
+        Ok(Access::Known {
+            keys,
+            tokens: tokens.collect::<Result<_, Error>>()?,
+            verifier: Verifier::default().with_unsigned_host(self.accept_unsigned_host),
+        })
     }
-
-    fn caller(
-        &self,
-        name: &str,
-        by_token: bool,
-        projects: Option<&[String]>,
-        instances: Option<&[String]>,
-    ) -> Result<Arc<Caller>, Error> {
-        let granted = |what, ids: Option<&[String]>, of: fn(&InstanceConfig) -> &String| {
-            let known: HashSet<&String> = self.instances.iter().map(of).collect();
-            let unknown = ids.into_iter().flatten().find(|id| !known.contains(id));
-            if let Some(id) = unknown {
-                let setting = format!("{what} of {name:?}");
-                return Err(Error::invalid_setting(
-                    &setting,
-                    id,
-                    "no instance has this id",
-                ));
-            }
-            Ok(ids.map(|ids| ids.iter().cloned().collect()))
-        };
-        Ok(Arc::new(Caller {
+    fn caller(&self, name: &str, by_token: bool, grants: Grants) -> Arc<Caller> {
+        Arc::new(Caller {
             name: name.to_owned(),
             by_token,
+            grants,
+            rate_limiter: self.rate_limit.map(RateLimiter::new),
+        })
+    }
+
+    /// Checks the grants of a key or token; its projects and instances must exist.
+    fn grants(
+        &self,
+        of: &str,
+        [projects, instances, topics]: [&Option<Vec<String>>; 3],
+        operations: Option<&[GrantedOperation]>,
+    ) -> Result<Grants, Error> {
+        let granted = |what, ids: &Option<Vec<String>>, id: fn(&InstanceConfig) -> &String| {
+            let known: HashSet<&String> = self.instances.iter().map(id).collect();
+            if let Some(id) = ids.iter().flatten().find(|id| !known.contains(id)) {
+                let setting = format!("{what} of {of:?}");
+                let rule = "no instance has this id";
+                return Err(Error::invalid_setting(&setting, id, rule));
+            }
+            Ok(ids.as_ref().map(|ids| ids.iter().cloned().collect()))
+        };
+        let setting = format!("topics of {of:?}");
+        let patterns = topics
+            .as_ref()
+            .map(|topics| TopicPattern::all(&setting, topics));
+        Ok(Grants {
             projects: granted("projects", projects, |instance| &instance.project_id)?,
             instances: granted("instances", instances, |instance| &instance.id)?,
-            rate_limiter: self.rate_limit.map(RateLimiter::new),
-        }))
+            topics: patterns.transpose()?,
+            operations: operations.map(<[_]>::to_vec),
+        })
     }
 
     fn check_instances(&self) -> Result<(), Error> {
@@ -352,6 +367,11 @@ impl Config {
                 let rule = "it is listed twice";
                 return Err(Error::invalid_setting("instance", &instance.id, rule));
             }
+            if self.anonymous && instance.kafka.is_some() {
+                let rule =
+                    "without authentication, every instance must be in memory; remove anonymous";
+                return Err(Error::invalid_setting("instance", &instance.id, rule));
+            }
             for (setting, present) in [
                 ("the table [faults]", self.faults.is_some()),
                 ("the setting control_listen", self.control_listen.is_some()),
@@ -363,6 +383,31 @@ impl Config {
             }
         }
         Ok(())
+    }
+}
+
+impl AccessKeyConfig {
+    /// The key pair, and the security token of a temporary key. Errors name the `table` of the configuration.
+    pub(crate) fn credentials(
+        &self,
+        table: &str,
+        environment: Environment<'_>,
+    ) -> Result<Credentials, Error> {
+        let refuse = |error| Error::credentials(&self.access_key, error);
+        let read =
+            |source: &SecretSource, name| source.read(&format!("{name} in {table}"), environment);
+        let secret_key = read(&self.secret_key, "secret_key")?;
+        let credentials =
+            Credentials::new(&self.access_key, secret_key.as_str()).map_err(refuse)?;
+        match &self.security_token {
+            None => Ok(credentials),
+            Some(token) => {
+                let token = read(token, "security_token")?;
+                credentials
+                    .with_security_token(token.as_str())
+                    .map_err(refuse)
+            }
+        }
     }
 }
 

@@ -96,6 +96,8 @@ async fn an_unavailable_cluster() {
         let response = http.get(url).send().await.expect("a response");
         assert_eq!(response.status(), 503, "{path}");
         assert_eq!(response.headers()["retry-after"], "5", "{path}");
+        let outcome = &response.headers()["x-dms-kafka-outcome"];
+        assert_eq!(outcome, "not-applied", "{path}");
         let body = response.text().await.expect("a body");
         assert!(
             body.contains("DMS.111501025") && !body.contains("it is down"),

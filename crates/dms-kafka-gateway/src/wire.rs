@@ -2,6 +2,7 @@
 
 use std::{collections::HashSet, fmt, marker::PhantomData};
 
+use axum::http::{HeaderMap, HeaderValue, header};
 use huaweicloud_auth::text;
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
@@ -65,6 +66,39 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
         T::deserialize(MapAccessDeserializer::new(map)).map(Object)
     }
+}
+
+/// Checks that the head of a deletion announces JSON in UTF-8. Without `required`, `Content-Type` may be absent.
+pub(crate) fn check_content(headers: &HeaderMap, required: bool) -> Result<(), Refusal> {
+    let refuse = |name| Err(Refusal::UNSUPPORTED_MEDIA_TYPE.with(name));
+    let mut types = headers.get_all(header::CONTENT_TYPE).iter();
+    match (types.next(), types.next()) {
+        (None, _) if required => return refuse("Content-Type is missing"),
+        (None, _) => {}
+        (Some(one), None) if one.to_str().is_ok_and(is_utf8_json) => {}
+        _ => return refuse("Content-Type is another one"),
+    }
+    let mut codings = headers.get_all(header::CONTENT_ENCODING).iter();
+    let identity = |coding: &HeaderValue| coding.as_bytes().eq_ignore_ascii_case(b"identity");
+    if !codings.all(identity) {
+        return refuse("Content-Encoding is another one than identity");
+    }
+    Ok(())
+}
+
+/// The vendor's SDKs and pages write `application/json`, also with `;charset=utf-8` or `;charset=utf8`.
+fn is_utf8_json(media_type: &str) -> bool {
+    let mut parts = media_type.split(';').map(str::trim_ascii);
+    let is_utf8 = |parameter: &str| {
+        let (name, value) = parameter.split_once('=').unwrap_or_default();
+        let value = value.trim_ascii().trim_matches('"');
+        !name.trim_ascii().eq_ignore_ascii_case("charset")
+            || ["utf-8", "utf8"]
+                .iter()
+                .any(|utf8| value.eq_ignore_ascii_case(utf8))
+    };
+    let essence = parts.next().unwrap_or_default();
+    essence.eq_ignore_ascii_case("application/json") && parts.all(is_utf8)
 }
 
 /// Parses the rows of a deletion. The parser is strict, because deleted records cannot be restored.

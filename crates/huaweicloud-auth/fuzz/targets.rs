@@ -50,7 +50,9 @@ pub(crate) fn authorization(input: &str) {
         payload: Payload::Bytes(value),
     };
     let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_767_323_045);
-    let verifier = Verifier::default().with_unsigned_payload(true);
+    let verifier = Verifier::default()
+        .with_unsigned_payload(true)
+        .with_unsigned_host(true);
     let error = verifier
         .verify(&authorization, &request, "another key", now)
         .unwrap_err();

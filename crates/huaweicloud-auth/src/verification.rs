@@ -49,13 +49,14 @@ use VerificationErrorKind as Kind;
 
 const EMPTY_SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
-/// Verifies signatures. By default, as in the cloud, a date may differ by 15 minutes and bodies must be signed.
+/// Verifies signatures. By default a date may differ by 15 minutes, as in the cloud, and the signature must cover body and host.
 ///
 /// See the [module](crate::verification) for an example.
 #[derive(Clone, Debug)]
 pub struct Verifier {
     max_skew: Duration,
     accepts_unsigned_payload: bool,
+    accepts_unsigned_host: bool,
 }
 
 impl Default for Verifier {
@@ -63,6 +64,7 @@ impl Default for Verifier {
         Self {
             max_skew: Duration::from_secs(15 * 60),
             accepts_unsigned_payload: false,
+            accepts_unsigned_host: false,
         }
     }
 }
@@ -81,6 +83,32 @@ impl Verifier {
     pub fn with_unsigned_payload(mut self, accept: bool) -> Self {
         self.accepts_unsigned_payload = accept;
         self
+    }
+
+    /// Sets whether to accept signatures that do not cover `Host`. A request with one can be sent to any service that knows
+    /// the key. The official Go SDK does not sign `Host`. The default is `false`.
+    #[must_use]
+    pub fn with_unsigned_host(mut self, accept: bool) -> Self {
+        self.accepts_unsigned_host = accept;
+        self
+    }
+
+    /// Checks what needs neither the secret key nor the body: the date, and which headers the signature covers. Returns the
+    /// date. A server that calls it first need not read the body of a request that it refuses anyway.
+    ///
+    /// The payload of `request` is not used.
+    ///
+    /// # Errors
+    ///
+    /// The first [kind](VerificationErrorKind) that applies.
+    pub fn check_head(
+        &self,
+        authorization: &Authorization<'_>,
+        request: &SigningRequest<'_>,
+        now: SystemTime,
+    ) -> Result<SystemTime, VerificationError> {
+        let (_, date) = self.checked_date(authorization, request, now)?;
+        Ok(date)
     }
 
     /// Checks that the request was signed with the secret key, and not too long before or after `now`.
@@ -102,8 +130,7 @@ impl Verifier {
         secret_key: &str,
         now: SystemTime,
     ) -> Result<(), VerificationError> {
-        let date = self.check_date(authorization, request, now)?;
-        require_listed_headers(authorization, request)?;
+        let (date, _) = self.checked_date(authorization, request, now)?;
         let mut canonical_request = None;
         for payload_hash in self.payload_hashes(request)? {
             let candidate = canonical_request_with(
@@ -127,12 +154,13 @@ impl Verifier {
         })
     }
 
-    fn check_date<'a>(
+    /// The date, as text and as a time, of a head that can be valid.
+    fn checked_date<'a>(
         &self,
         authorization: &Authorization<'_>,
         request: &SigningRequest<'a>,
         now: SystemTime,
-    ) -> Result<&'a str, VerificationError> {
+    ) -> Result<(&'a str, SystemTime), VerificationError> {
         if !authorization.signed_headers().contains(X_SDK_DATE.as_str()) {
             return Err(VerificationError::new(
                 Kind::DateNotSigned,
@@ -153,7 +181,14 @@ impl Verifier {
             );
             return Err(VerificationError::new(Kind::Skewed, message));
         }
-        Ok(text)
+        if !self.accepts_unsigned_host && !authorization.signed_headers().contains("host") {
+            return Err(VerificationError::new(
+                Kind::HostNotSigned,
+                "the signature does not cover Host",
+            ));
+        }
+        require_listed_headers(authorization, request)?;
+        Ok((text, date))
     }
 
     /// The payload hashes that a valid canonical request may contain for this body.
@@ -347,6 +382,8 @@ pub enum VerificationErrorKind {
     UnsupportedAlgorithm,
     /// The signature does not cover `X-Sdk-Date`.
     DateNotSigned,
+    /// The signature does not cover `Host`, and the verifier requires it.
+    HostNotSigned,
     /// A header that the signature should cover is missing.
     HeaderMissing,
     /// `X-Sdk-Date` is repeated or is not a date.

@@ -85,7 +85,9 @@ impl Request {
             payload: Payload::Bytes(&self.body),
         };
         let secret_key = credentials.secret_key().unwrap_or_default();
+        // The official Go SDK does not sign Host.
         Verifier::default()
+            .with_unsigned_host(true)
             .verify(&authorization, &signed, secret_key, SystemTime::now())
             .map_err(Some)?;
         Ok(authorization)

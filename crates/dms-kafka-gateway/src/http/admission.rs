@@ -13,18 +13,24 @@ use tracing::Span;
 
 use super::envelope::{RequestId, peer};
 use crate::{
-    app::App,
+    access::Caller,
+    app::{App, Instance},
     audit::AuditContext,
-    backend::Backend,
     faults::{Fault, Operation},
+    grants::GrantedOperation,
     names::{self, TopicPath},
     refusal::Refusal,
+    replay::OnceSignature,
+    wire::check_content,
 };
 
 /// An authenticated request for an existing instance that its caller may use.
-pub(super) struct Call {
+pub(super) struct Call<'a> {
     pub(super) context: AuditContext,
-    pub(super) backend: Arc<dyn Backend>,
+    pub(super) caller: Arc<Caller>,
+    /// None for a token, and without authentication.
+    pub(super) signature: Option<OnceSignature>,
+    pub(super) instance: &'a Instance,
     pub(super) body: Vec<u8>,
     pub(super) fault: Fault,
     /// The request's share of the concurrency limit.
@@ -33,12 +39,12 @@ pub(super) struct Call {
     _memory: OwnedSemaphorePermit,
 }
 
-/// Checks a request in order of cost: its head, then its body's bytes against the signature, then what it may use.
+/// Checks a request in order of cost: its head, then its body's bytes against the signature, then what it is for.
 pub(super) async fn admit(
     app: &App,
     operation: Operation,
     request: Request,
-) -> Result<Call, Refusal> {
+) -> Result<Call<'_>, Refusal> {
     let (mut parts, body) = request.into_parts();
     app.check_open()?;
     let limit = app.limits.body_bytes;
@@ -49,20 +55,25 @@ pub(super) async fn admit(
     let Path(path) = path
         .map_err(|_| Refusal::invalid_parameter("path", "it is not valid percent-encoded UTF-8"))?;
     let not_authenticated = |refusal: &Refusal| note_not_authenticated(app, &parts, refusal);
-    let claim = app.access.claim(&parts.headers);
-    let claim = claim.inspect_err(not_authenticated)?;
+    let claim = app.access.claim(&parts).inspect_err(not_authenticated)?;
+    claim
+        .caller()
+        .check(&path, &parts.headers, granted(operation))?;
     let body = timeout(app.limits.body_timeout, read(app, body, limit)).await;
     let (body, memory) = body.unwrap_or_else(|_| Err(Refusal::BODY_TOO_SLOW.closing()))?;
-    let caller = claim
-        .confirm(&parts, &body)
-        .inspect_err(not_authenticated)?;
+    let confirmed = claim.confirm(&parts, &body);
+    let (caller, signature) = confirmed.inspect_err(not_authenticated)?;
     // After reading the body: a client that sends it slowly does not use up the concurrency limit.
     let permit = app.permit()?;
     Span::current().record("caller", &*caller.name);
-    caller.check(&path, &parts.headers)?;
+    caller.count()?;
     let instance = app.instance(&path)?;
     if !names::is_topic(&path.topic) {
         return Err(Refusal::INVALID_TOPIC);
+    }
+    if operation == Operation::Delete {
+        check_content(&parts.headers, app.access.is_anonymous())?;
+        instance.holds.check_topic(&path)?;
     }
     let fault = app.faults.pick(operation, &path.topic, &parts.headers)?;
     let request_id = parts.extensions.get::<RequestId>();
@@ -75,7 +86,9 @@ pub(super) async fn admit(
     };
     Ok(Call {
         context,
-        backend: instance.backend.clone(),
+        caller,
+        signature,
+        instance,
         body,
         fault,
         permit,
@@ -100,6 +113,14 @@ fn note_not_authenticated(app: &App, head: &Parts, refusal: &Refusal) {
 fn claimed_access_key(authorization: &str) -> Option<&str> {
     let (_, access_key) = authorization.split_once("Access=")?;
     access_key.split([',', ' ']).next()
+}
+
+/// What permits an operation; the rows of a deletion are checked later.
+fn granted(operation: Operation) -> &'static [GrantedOperation] {
+    match operation {
+        Operation::Delete => &[GrantedOperation::Delete, GrantedOperation::Everything],
+        Operation::List => &[GrantedOperation::List],
+    }
 }
 
 /// The body, and its share of the memory for bodies.

@@ -2,15 +2,13 @@
 //!
 //! It has its own listener on a loopback address. Its requests need no signature.
 
-use std::{any::Any, net::IpAddr, sync::Arc};
+use std::{any::Any, sync::Arc};
 
 use axum::{
     Json, Router,
     body::to_bytes,
     extract::{FromRequest, FromRequestParts, Path, Query, Request, State},
-    http::{
-        HeaderMap, HeaderName, HeaderValue, StatusCode, header, request::Parts, uri::Authority,
-    },
+    http::{StatusCode, request::Parts},
     middleware::{self, Next},
     response::Response,
     routing::{get, post, put},
@@ -18,21 +16,19 @@ use axum::{
 use huaweicloud_auth::text;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::envelope::envelope;
+use super::{envelope::envelope, source::check_source};
 use crate::{
     app::{App, Instance},
     backend::memory::{CleanupPolicy, MemoryBackend, PartitionState, TopicSettings, TopicState},
     faults::FaultRule,
     refusal::Refusal,
-    wire::Object,
+    wire::{Object, check_content},
 };
 
 /// The most bytes of a request body.
 const MAX_BODY: usize = 64 * 1024;
 /// The most characters of a message of the JSON reader, which may quote the body.
 const MAX_EXPLANATION: usize = 300;
-
-const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 pub(crate) fn router(app: Arc<App>) -> Router {
     Router::new()
@@ -49,7 +45,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/control/faults", post(add_fault).delete(clear_faults))
         .fallback(async || Refusal::UNKNOWN_PATH)
         .method_not_allowed_fallback(async || Refusal::METHOD_NOT_ALLOWED)
-        .layer(middleware::from_fn(check_source))
+        .layer(middleware::from_fn(from_this_machine))
         .layer(middleware::from_fn_with_state(app.clone(), envelope))
         .with_state(app)
 }
@@ -88,6 +84,7 @@ async fn reset(State(app): State<Arc<App>>, _: JsonBody<Empty>) -> Result<Status
         memory(instance)?.reset();
     }
     app.faults.reset();
+    app.access.forget_signatures();
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -234,9 +231,7 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Refusal> {
         // Without asking the gateway first, a web page can send only other types.
-        if !is_json(request.headers()) {
-            return Err(Refusal::UNSUPPORTED_MEDIA_TYPE);
-        }
+        check_content(request.headers(), true)?;
         let body = to_bytes(request.into_body(), MAX_BODY).await;
         let body = body.map_err(|_| Refusal::BODY_TOO_LARGE.with(MAX_BODY).closing())?;
         let body: &[u8] = if body.is_empty() { b"{}" } else { &body };
@@ -249,38 +244,8 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
     }
 }
 
-/// Refuses what a browser may send for a web page. A page can send requests to this machine, and its host name can resolve to
-/// a loopback address.
-async fn check_source(request: Request, next: Next) -> Result<Response, Refusal> {
-    let headers = request.headers();
-    let own_site = |site: &HeaderValue| site == "none" || site == "same-origin";
-    if headers.get(header::HOST).is_some_and(is_loopback)
-        && !headers.contains_key(header::ORIGIN)
-        && headers.get_all(SEC_FETCH_SITE).iter().all(own_site)
-    {
-        return Ok(next.run(request).await);
-    }
-    Err(Refusal::FOREIGN_SOURCE)
-}
-
-/// Whether a `Host` header names this machine.
-fn is_loopback(host: &HeaderValue) -> bool {
-    let Ok(authority) = Authority::try_from(host.as_bytes()) else {
-        return false;
-    };
-    let host = authority.host();
-    let address = host.trim_start_matches('[').trim_end_matches(']');
-    host.eq_ignore_ascii_case("localhost")
-        || address
-            .parse()
-            .is_ok_and(|address: IpAddr| address.to_canonical().is_loopback())
-}
-
-fn is_json(headers: &HeaderMap) -> bool {
-    let media_type = headers.get(header::CONTENT_TYPE);
-    let media_type = media_type
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    let essence = media_type.split(';').next().unwrap_or_default();
-    essence.trim().eq_ignore_ascii_case("application/json")
+/// Its requests need no signature.
+async fn from_this_machine(request: Request, next: Next) -> Result<Response, Refusal> {
+    check_source(request.headers())?;
+    Ok(next.run(request).await)
 }

@@ -1,4 +1,4 @@
-//! What all operations share: a request id, limits for the head, metrics and a log line.
+//! What all operations share: a request id, checks of the head, metrics and a log line.
 
 use std::{
     net::SocketAddr,
@@ -9,7 +9,7 @@ use std::{
 use axum::{
     body::Body,
     extract::{ConnectInfo, MatchedPath, Request, State},
-    http::{Extensions, HeaderValue, header},
+    http::{Extensions, HeaderValue, Version, header, uri::Authority},
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
@@ -17,8 +17,10 @@ use huaweicloud_auth::{signing::X_REQUEST_ID, text};
 use tracing::{Instrument as _, Span, field};
 use uuid::Uuid;
 
+use super::source::check_source;
 use crate::{
     app::App,
+    framing::ContentLengthWatch,
     limits::Limits,
     refusal::Refusal,
     wire::{DELETE_MESSAGES, DELETE_MESSAGES_BEFORE, ErrorResponse, LIST_PARTITIONS},
@@ -34,7 +36,7 @@ const MAX_PATH: usize = 1000;
 #[derive(Clone, Debug)]
 pub(super) struct RequestId(pub(super) String);
 
-/// Gives the request its id, checks the size of its head, runs the operation and completes the response.
+/// Gives the request its id, checks its head, runs the operation and completes the response.
 pub(super) async fn envelope(
     State(app): State<Arc<App>>,
     mut request: Request,
@@ -63,7 +65,7 @@ pub(super) async fn envelope(
         .extensions_mut()
         .insert(RequestId(request_id.clone()));
 
-    let response = match head_within_limits(&request) {
+    let response = match check_head(&app, &request) {
         Ok(()) => next.run(request).instrument(span).await,
         Err(refusal) => refusal.into_response(),
     };
@@ -95,7 +97,7 @@ fn operation(path: Option<&MatchedPath>) -> &'static str {
     }
 }
 
-fn head_within_limits(request: &Request) -> Result<(), Refusal> {
+fn check_head(app: &App, request: &Request) -> Result<(), Refusal> {
     // The rest of an absolute request target repeats the Host header, which has a separate limit.
     let target = request
         .uri()
@@ -112,7 +114,53 @@ fn head_within_limits(request: &Request) -> Result<(), Refusal> {
             return Err(Refusal::HEADERS_TOO_LARGE);
         }
     }
+    // hyper checks only that the last coding is `chunked`.
+    let codings = request.headers().get_all(header::TRANSFER_ENCODING);
+    if codings
+        .iter()
+        .any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked"))
+    {
+        return Err(Refusal::UNKNOWN_TRANSFER_CODING.closing());
+    }
+    let watch = request.extensions().get::<ContentLengthWatch>();
+    let chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
+    if chunked && watch.is_some_and(ContentLengthWatch::has_length) {
+        return Err(Refusal::TWO_LENGTHS.closing());
+    }
+    check_host(request)?;
+    if app.access.is_anonymous() {
+        check_source(request.headers())?;
+    }
     Ok(())
+}
+
+/// Requires one valid `Host`, as RFC 9112 does of HTTP/1.1, and the same host in an absolute request target.
+fn check_host(request: &Request) -> Result<(), Refusal> {
+    let mut values = request.headers().get_all(header::HOST).iter();
+    let valid = match (values.next(), values.next()) {
+        (None, _) => request.version() < Version::HTTP_11,
+        (Some(host), None) => Authority::try_from(host.as_bytes()).is_ok_and(|host| {
+            let target = request.uri().authority();
+            is_host_and_port(&host) && target.is_none_or(|target| *target == host)
+        }),
+        _ => false,
+    };
+    if valid {
+        Ok(())
+    } else {
+        Err(Refusal::INVALID_HOST)
+    }
+}
+
+/// Whether there is no user name, and a number as the port if there is one.
+fn is_host_and_port(authority: &Authority) -> bool {
+    let host = authority.host();
+    !host.is_empty()
+        && match authority.as_str().strip_prefix(host) {
+            Some("" | ":") => true,
+            Some(_) => authority.port_u16().is_some(),
+            None => false,
+        }
 }
 
 /// Adds the request id, and the body of a refusal.

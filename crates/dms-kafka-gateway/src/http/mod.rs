@@ -1,6 +1,10 @@
 //! The operations of the API, and the endpoints for the gateway's operator.
 
-use std::{ops::RangeInclusive, sync::Arc, time::Instant};
+use std::{
+    ops::RangeInclusive,
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
 
 use axum::{
     Json, Router,
@@ -15,8 +19,9 @@ use tracing::Instrument as _;
 
 use self::{admission::admit, envelope::envelope};
 use crate::{
-    app::App,
+    app::{App, Instance},
     deletion::Deletion,
+    deletion_target::RecordsToDelete,
     faults::Operation,
     refusal::Refusal,
     wire::{
@@ -28,6 +33,7 @@ use crate::{
 mod admission;
 pub(crate) mod control;
 mod envelope;
+mod source;
 
 /// The limits of a listing's query parameters are the vendor's, where it states them.
 const OFFSETS: RangeInclusive<usize> = 0..=10_000;
@@ -60,9 +66,22 @@ async fn delete_messages(
     State(app): State<Arc<App>>,
     request: Request,
 ) -> Result<Json<DeleteResponse>, Refusal> {
+    let uri = request.uri().clone();
     let mut call = admit(&app, Operation::Delete, request).await?;
     let rows = read_rows(&call.body)?;
+    check_no_query(&uri)?;
+    call.caller.grants.check_rows(&rows)?;
+    let deletes_everything = rows.iter().any(RecordsToDelete::is_everything);
+    let Instance { holds, backend, .. } = call.instance;
+    let deadline = Instant::now() + app.limits.backend_timeout;
+    let topic = &call.context.path.topic;
+    let rows = holds.check_rows(&**backend, topic, rows, deadline).await?;
     call.fault.before().await?;
+    let signature = call.signature.filter(|_| deletes_everything);
+    if let Some(signature) = &signature {
+        let most = app.limits.replay_entries;
+        signature.use_once(app.started, most, SystemTime::now())?;
+    }
     let style = if call.fault.integer_error_codes {
         ErrorCodeStyle::Integer
     } else {
@@ -70,12 +89,16 @@ async fn delete_messages(
     };
     let deletion = Deletion {
         context: call.context,
-        backend: call.backend,
+        backend: backend.clone(),
         rows,
         failing: std::mem::take(&mut call.fault.fail),
         permit: call.permit,
     };
-    let deleted = deletion.run(app).await?;
+    let deleted = deletion.run(app.clone()).await.inspect_err(|refusal| {
+        if let Some(signature) = signature.filter(|_| refusal.is_not_applied()) {
+            signature.forget();
+        }
+    })?;
     call.fault.after()?;
     Ok(Json(DeleteResponse::new(&deleted, style)))
 }
@@ -90,10 +113,21 @@ async fn list_partitions(
     let (offset, limit) = page(&uri)?;
     call.fault.before().await?;
     let deadline = Instant::now() + app.limits.backend_timeout;
-    let partitions = call.backend.partitions(&call.context.path.topic, deadline);
+    let partitions = call
+        .instance
+        .backend
+        .partitions(&call.context.path.topic, deadline);
     let partitions = partitions.await?;
     call.fault.after()?;
     Ok(Json(ListResponse::page(&partitions, offset, limit)))
+}
+
+/// A client that sends a deletion with a query expects another operation.
+fn check_no_query(uri: &Uri) -> Result<(), Refusal> {
+    match uri.query() {
+        None | Some("") => Ok(()),
+        Some(_) => Err(Refusal::invalid_parameter("query", "a deletion has none")),
+    }
 }
 
 /// The query parameters `offset` and `limit`. Others are ignored, as by the vendor.

@@ -157,3 +157,23 @@ fn properties_that_librdkafka_refuses() {
         assert!(!error.contains("hidden"), "{error}");
     }
 }
+
+/// Without the feature `kafka`, every table `kafka` is refused.
+#[test]
+fn an_anonymous_gateway_in_front_of_kafka_is_refused() {
+    const CONFIG: &str = r#"
+        listen = "127.0.0.1:0"
+        anonymous = true
+        instance = [{ id = "i", project_id = "p", kafka = { "bootstrap.servers" = "127.0.0.1:9" } }]
+    "#;
+    let config = Config::from_toml(CONFIG).expect("a configuration");
+    let error = config.check(&environment).map(drop).expect_err("refused");
+    assert_eq!(error.kind(), ErrorKind::InvalidSetting);
+    let with_kafka = cfg!(feature = "kafka");
+    let says = if with_kafka {
+        "without authentication"
+    } else {
+        "feature kafka"
+    };
+    assert!(error.to_string().contains(says), "{error}");
+}

@@ -12,7 +12,7 @@ use tokio::{
 use crate::support::{self, read_to_end, start};
 
 const MIB: usize = 1024 * 1024;
-const GET: &str = "GET / HTTP/1.1\r\nhost: x\r\n\r\n";
+const GET: &str = "GET / HTTP/1.1\r\nhost: localhost\r\n\r\n";
 
 async fn gateway() -> Gateway {
     start(Gateway::memory().topic("orders", 1, 1000).anonymous()).await
@@ -34,7 +34,7 @@ async fn exchange(stream: &mut TcpStream, request: &str) -> String {
 /// Sends `head` and the blank line after it, and reads until the gateway closes.
 async fn send_head(gateway: &Gateway, head: &str) -> String {
     let mut stream = connect(gateway).await;
-    let request = format!("{head}\r\nhost: x\r\nconnection: close\r\n\r\n");
+    let request = format!("{head}\r\nhost: localhost\r\nconnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.expect("a write");
     read_to_end(&mut stream).await
 }
@@ -82,7 +82,7 @@ async fn a_body_with_a_content_length_above_the_limit_is_not_read() {
     let mut stream = connect(&gateway).await;
     let path = delete_path(&gateway, "orders");
     let head = format!(
-        "POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n",
+        "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n\r\n",
         13 * MIB
     );
     stream.write_all(head.as_bytes()).await.expect("a write");
@@ -97,7 +97,7 @@ async fn a_client_that_is_still_writing_gets_the_response() {
     let mut stream = connect(&gateway).await;
     let body = "x".repeat(MIB / 2);
     let head = format!(
-        "POST /nowhere HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n",
+        "POST /nowhere HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n\r\n",
         body.len()
     );
     stream.write_all(head.as_bytes()).await.expect("a write");
@@ -111,7 +111,8 @@ async fn a_client_that_does_not_stop_writing_is_cut_off() {
     let gateway = gateway().await;
     for (piece, pause) in [(1, Duration::from_millis(20)), (64 * 1024, Duration::ZERO)] {
         let mut stream = connect(&gateway).await;
-        let head = "POST /nowhere HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000000\r\n\r\n";
+        let head =
+            "POST /nowhere HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1000000000\r\n\r\n";
         assert_refused(&exchange(&mut stream, head).await, 404, "APIGW.0101");
         let (rest, mut sent) = (vec![b'x'; piece], 0);
         let writing = async {
@@ -183,7 +184,7 @@ async fn a_request_during_a_shutdown_gets_a_refusal() {
     let path = delete_path(&gateway, "orders");
     let shutdown = tokio::spawn(gateway.shutdown());
     let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
-    let request = format!("POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n");
+    let request = format!("POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n\r\n");
     // The first request may still be served; the connection stays open for another one.
     let mut responses = String::new();
     while !responses.contains("HTTP/1.1 503 ") {

@@ -71,18 +71,20 @@ impl Case {
     }
 
     pub(crate) async fn run(&self, topic: &str, gateway: &impl TestedGateway) {
-        for step in &self.step {
-            step.run(topic, &self.name, gateway).await;
+        for (index, step) in self.step.iter().enumerate() {
+            step.run(index, topic, &self.name, gateway).await;
         }
     }
 }
 
 impl Step {
-    async fn run(&self, topic: &str, case: &str, gateway: &impl TestedGateway) {
+    async fn run(&self, index: usize, topic: &str, case: &str, gateway: &impl TestedGateway) {
         if let Some((partition, records)) = self.append {
             gateway.append(topic, partition, records).await;
         }
-        let response = gateway.delete(topic, deletion_of(&self.rows)).await;
+        // Requests of the same second need different bodies: a signature with -1 is used once.
+        let body = deletion_of(&self.rows) + &" ".repeat(index);
+        let response = gateway.delete(topic, body).await;
         if let Some(code) = &self.refused {
             response.assert_refused(400, code);
         } else {

@@ -19,11 +19,14 @@ mod delete_records;
 mod delete_requests;
 mod deletion_table;
 mod faults;
+mod grants;
+mod heads;
 mod list_partitions;
 mod load;
 mod logs;
 mod operations;
 mod protection;
+mod replay;
 mod shutdown;
 mod support;
 #[cfg(feature = "tls")]

@@ -245,7 +245,7 @@ async fn a_client_that_does_not_read_its_response() {
     let mut stalled = connect(&service).await;
     let path = support::path(IDS, "messages/delete");
     let head = format!(
-        "POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n",
+        "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
         body.len()
     );
     let request = head + &body;

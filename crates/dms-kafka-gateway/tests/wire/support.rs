@@ -53,9 +53,24 @@ impl Response {
         self.body["error_msg"].as_str().unwrap_or_default()
     }
 
-    /// The response is a refusal with this status and code, and the same request id in body and header.
+    /// The response is a refusal of a request of which nothing reached the backend.
     #[track_caller]
     pub(crate) fn assert_refused(&self, status: u16, error_code: &str) {
+        self.assert_error(status, error_code);
+        let outcome = self.header("x-dms-kafka-outcome");
+        assert_eq!(outcome, Some("not-applied"), "{self:?}");
+    }
+
+    /// The response is an error that does not say whether records were deleted.
+    #[track_caller]
+    pub(crate) fn assert_outcome_unknown(&self, status: u16, error_code: &str) {
+        self.assert_error(status, error_code);
+        assert_eq!(self.header("x-dms-kafka-outcome"), None, "{self:?}");
+    }
+
+    /// The response is an error with this status and code, and the same request id in body and header.
+    #[track_caller]
+    fn assert_error(&self, status: u16, error_code: &str) {
         let found = (self.status, self.error_code());
         assert_eq!(found, (status, error_code), "{self:?}");
         assert!(!self.error_msg().is_empty(), "{self:?}");

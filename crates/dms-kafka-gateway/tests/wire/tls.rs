@@ -57,7 +57,7 @@ async fn the_api_over_https() {
     let body = r#"{"partitions":[{"partition":0,"offset":4}]}"#;
     let path = crate::support::path(["p", "i", "t"], "messages/delete");
     let request = format!(
-        "POST {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+        "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
     );
     stream.write_all(request.as_bytes()).await.expect("a write");

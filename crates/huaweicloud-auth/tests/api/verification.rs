@@ -172,11 +172,13 @@ fn listed_headers_are_required() {
 }
 
 #[test]
-fn any_list_of_headers_with_the_date_is_valid() {
-    for names in [
-        "x-sdk-date",
-        "user-agent;x-sdk-date",
-        "accept;host;test_name;x-sdk-date",
+fn any_list_of_headers_with_host_and_date_is_valid() {
+    let without_host = Verifier::default().with_unsigned_host(true);
+    for (names, expected) in [
+        ("x-sdk-date", Err(Kind::HostNotSigned)),
+        ("user-agent;x-sdk-date", Err(Kind::HostNotSigned)),
+        ("host;x-sdk-date", Ok(())),
+        ("accept;host;test_name;x-sdk-date", Ok(())),
     ] {
         let headers = [
             ("accept", "*/*"),
@@ -184,12 +186,34 @@ fn any_list_of_headers_with_the_date_is_valid() {
             ("test_name", "t"),
             ("x-sdk-date", DATE),
         ];
-        assert_eq!(
-            signed_listed(names, &headers, b"{}").verify(),
-            Ok(()),
-            "{names}"
-        );
+        let signed = signed_listed(names, &headers, b"{}");
+        assert_eq!(signed.verify(), expected, "{names}");
+        let lenient = signed.verify_with(&without_host, now());
+        assert_eq!(lenient, Ok(()), "{names}");
     }
+}
+
+#[test]
+fn a_head_is_checked_without_key_and_body() {
+    let check = |signed: &TestRequest, now| {
+        let authorization = Authorization::from_headers(&signed.headers).unwrap();
+        let request = SigningRequest {
+            payload: Payload::Unsigned,
+            ..signed.request()
+        };
+        Verifier::default()
+            .check_head(&authorization, &request, now)
+            .map_err(|error| error.kind())
+    };
+    let signed = signed_request();
+    let later = now() + 14 * MINUTE;
+    assert_eq!(check(&signed, later), Ok(now()));
+    assert_eq!(check(&signed, later + 2 * MINUTE), Err(Kind::Skewed));
+    let unsigned_host = signed_listed("x-sdk-date", &[("x-sdk-date", DATE)], b"");
+    assert_eq!(check(&unsigned_host, now()), Err(Kind::HostNotSigned));
+    let mut changed = signed_request();
+    changed.headers.remove(header::CONTENT_TYPE);
+    assert_eq!(check(&changed, now()), Err(Kind::HeaderMissing));
 }
 
 #[test]
@@ -197,7 +221,7 @@ fn a_declared_hash_must_match_the_body() {
     let right = "44136FA355B3678A1146AD16F7E8649E94FB4FC21FE77E8310C060F61CAAFF8A";
     let state = |hash| {
         signed_listed(
-            "x-sdk-date",
+            "host;x-sdk-date",
             &[("x-sdk-date", DATE), ("x-sdk-content-sha256", hash)],
             b"{}",
         )
@@ -257,7 +281,7 @@ fn an_unread_body_is_valid_only_as_an_unsigned_one() {
 /// The Python SDK declares the payload of a form as unsigned, but signs the hash of an empty body.
 #[test]
 fn an_empty_body_declared_unsigned_is_valid_with_its_hash() {
-    let mut signed = signed_listed("x-sdk-date", &[("x-sdk-date", DATE)], b"");
+    let mut signed = signed_listed("host;x-sdk-date", &[("x-sdk-date", DATE)], b"");
     signed.set("x-sdk-content-sha256", "UNSIGNED-PAYLOAD");
     assert_eq!(signed.verify(), Ok(()));
     signed.body.push(b'x');

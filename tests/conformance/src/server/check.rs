@@ -30,6 +30,14 @@ pub(super) fn contract_faults(
             media.unwrap_or("absent")
         ));
     }
+    if let Some(outcome) = response.headers.get("x-dms-kafka-outcome")
+        && (outcome != "not-applied" || response.status.as_u16() < 400)
+    {
+        faults.push(format!(
+            "x-dms-kafka-outcome is {outcome:?} with status {}",
+            response.status
+        ));
+    }
     let shows = |secret: &str| {
         holds(&response.body, secret)
             || response

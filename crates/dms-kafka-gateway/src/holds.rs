@@ -1,0 +1,131 @@
+//! Records that nobody may delete through the gateway.
+
+use std::{collections::HashMap, time::Instant};
+
+use serde::Deserialize;
+
+use crate::{
+    backend::{Backend, PartitionOffsets},
+    deletion_target::{DeletionTarget, RecordsToDelete},
+    error::Error,
+    names::{TopicPath, TopicPattern},
+    refusal::Refusal,
+};
+
+/// Holds that no grant overrides: the table `[holds]` of a configuration or of one instance. Where both have a hold, the
+/// stricter one applies.
+///
+/// Records are counted by offsets: in a compacted or transactional topic there may be fewer. A request that violates a hold
+/// is refused as a whole, with 403 `DMS.00403900`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Holds {
+    /// Patterns of topics from which nothing is deleted. `*` is any number of characters.
+    pub protected: Vec<String>,
+    /// Records that a deletion must keep in each partition that it deletes from.
+    pub keep_at_least: u64,
+    /// Records that one request may delete; without it, any number.
+    pub max_records_per_request: Option<u64>,
+}
+
+/// The holds on one instance.
+#[derive(Debug, Default)]
+pub(crate) struct InstanceHolds {
+    protected: Vec<TopicPattern>,
+    keep_at_least: u64,
+    max_records: Option<u64>,
+}
+
+impl InstanceHolds {
+    pub(crate) fn new<const N: usize>(holds: [&Holds; N]) -> Result<Self, Error> {
+        let protected = holds.iter().flat_map(|holds| &holds.protected);
+        Ok(Self {
+            protected: TopicPattern::all("holds.protected", protected)?,
+            keep_at_least: holds
+                .map(|holds| holds.keep_at_least)
+                .into_iter()
+                .max()
+                .unwrap_or(0),
+            max_records: holds
+                .iter()
+                .filter_map(|holds| holds.max_records_per_request)
+                .min(),
+        })
+    }
+
+    pub(crate) fn check_topic(&self, path: &TopicPath) -> Result<(), Refusal> {
+        if self
+            .protected
+            .iter()
+            .any(|pattern| pattern.matches(&path.topic))
+        {
+            return Err(Refusal::HELD.with("holds.protected: this topic is protected"));
+        }
+        Ok(())
+    }
+
+    /// Checks the rows against the current offsets, and replaces -1 by the end offset that was checked.
+    ///
+    /// An absolute offset that was checked stays within the holds whatever happens meanwhile: start and end of a partition
+    /// only grow.
+    pub(crate) async fn check_rows(
+        &self,
+        backend: &dyn Backend,
+        topic: &str,
+        rows: Vec<RecordsToDelete>,
+        deadline: Instant,
+    ) -> Result<Vec<RecordsToDelete>, Refusal> {
+        if self.keep_at_least == 0 && self.max_records.is_none() {
+            return Ok(rows);
+        }
+        let offsets = backend.partitions(topic, deadline).await?;
+        self.checked(&offsets, rows)
+    }
+
+    fn checked(
+        &self,
+        offsets: &[PartitionOffsets],
+        rows: Vec<RecordsToDelete>,
+    ) -> Result<Vec<RecordsToDelete>, Refusal> {
+        let offsets: HashMap<i32, &PartitionOffsets> = offsets
+            .iter()
+            .map(|offsets| (offsets.partition, offsets))
+            .collect();
+        let mut records = 0_u64;
+        let checked = rows.into_iter().map(|row| {
+            let number = row.partition.number();
+            let Some(offsets) = offsets.get(&number) else {
+                return Ok(row);
+            };
+            let before = match row.target {
+                DeletionTarget::Before(offset) => offset,
+                DeletionTarget::Everything => offsets.high_watermark,
+            };
+            let deleted = distance(offsets.log_start_offset, before);
+            if deleted > 0 && distance(before, offsets.high_watermark) < self.keep_at_least {
+                return Err(Refusal::HELD.with(format_args!(
+                    "holds.keep_at_least: {} records of partition {number} must be kept, which ends at offset {}",
+                    self.keep_at_least, offsets.high_watermark
+                )));
+            }
+            records = records.saturating_add(deleted);
+            Ok(RecordsToDelete {
+                target: DeletionTarget::Before(before),
+                ..row
+            })
+        });
+        let checked = checked.collect::<Result<_, _>>()?;
+        match self.max_records {
+            Some(most) if records > most => Err(Refusal::HELD.with(format_args!(
+                "holds.max_records_per_request: the request would delete {records} records, and {most} are allowed"
+            ))),
+            _ => Ok(checked),
+        }
+    }
+}
+
+/// From one offset to another one; 0 when that is lower.
+fn distance(from: i64, to: i64) -> u64 {
+    u64::try_from(to.saturating_sub(from)).unwrap_or(0)
+}
