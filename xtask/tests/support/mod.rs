@@ -4,6 +4,8 @@
 #![allow(dead_code, reason = "each test file uses a part")]
 #![allow(unreachable_pub, reason = "each test file is a crate of its own")]
 
+pub mod documents;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
