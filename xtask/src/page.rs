@@ -69,10 +69,8 @@ fn page(page: &Reference) -> String {
     let (last, first) = referring
         .split_last()
         .map_or(("", &[][..]), |(last, first)| (last, first));
-    let first: String = first
-        .iter()
-        .map(|heading| format!("{SKIP}{heading}\n"))
-        .collect();
+    let first = first.iter().flat_map(|heading| [SKIP, heading, "\n"]);
+    let first: String = first.collect();
     let tables = sections(tables, statuses);
     let url = example
         .url
@@ -97,33 +95,38 @@ fn page(page: &Reference) -> String {
 
 /// The tables, with the headings of the sections between them.
 fn sections(tables: &[Table], statuses: &[u16]) -> String {
-    const REQUEST: &str = "Request Parameters\n";
-    const RESPONSE: &str = "Response Parameters\n";
-    let mut text = String::new();
-    let end_request = |text: &mut String| {
-        if !text.contains(REQUEST) {
-            *text += &format!("{REQUEST}{NONE}\n");
+    const REQUEST: &str = "Request Parameters";
+    const RESPONSE: &str = "Response Parameters";
+    let mut lines: Vec<String> = Vec::new();
+    let has = |lines: &[String], heading: &str| lines.iter().any(|line| line == heading);
+    let add = |lines: &mut Vec<String>, heading: &str| {
+        if !has(lines, heading) {
+            lines.push(heading.to_owned());
+        }
+    };
+    let end_request = |lines: &mut Vec<String>| {
+        if !has(lines, REQUEST) {
+            lines.extend([REQUEST, NONE].map(str::to_owned));
         }
     };
     for table in tables {
         match (table.place.as_str(), table.place.strip_prefix("response.")) {
-            ("header" | "request", _) if !text.contains(REQUEST) => text += REQUEST,
+            ("header" | "request", _) => add(&mut lines, REQUEST),
             (_, Some(status)) => {
-                end_request(&mut text);
-                if !text.contains(RESPONSE) {
-                    text += RESPONSE;
-                }
-                text += &format!("Status code: {status}\n");
+                end_request(&mut lines);
+                add(&mut lines, RESPONSE);
+                lines.push(format!("Status code: {status}"));
             }
             _ => {}
         }
-        text += &self::table(table);
+        lines.push(self::table(table));
     }
-    end_request(&mut text);
-    if let (false, Some(status)) = (text.contains(RESPONSE), statuses.first()) {
-        text += &format!("{RESPONSE}Status code: {status}\n{SENTENCE}\n{NONE}\n");
+    end_request(&mut lines);
+    if let (false, Some(status)) = (has(&lines, RESPONSE), statuses.first()) {
+        let status = format!("Status code: {status}");
+        lines.extend([RESPONSE, &status, SENTENCE, NONE].map(str::to_owned));
     }
-    text
+    lines.join("\n") + "\n"
 }
 
 fn table(
@@ -151,5 +154,5 @@ fn table(
         lines.extend(row.mandatory.as_deref());
         lines.extend([row.kind.as_str(), SENTENCE]);
     }
-    lines.join("\n") + "\n"
+    lines.join("\n")
 }

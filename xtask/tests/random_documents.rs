@@ -31,7 +31,7 @@ fn a_random_schema_is_decoded_without_loss_or_refused_with_a_place() {
             name: format!("SEED={} {schema}", seed + number as u64),
             schema: Some(schema.to_string()),
             calls: vec![Call {
-                call: "{method}()".to_owned(),
+                rust: "{method}()".to_owned(),
                 sends: "GET {path}".to_owned(),
                 status: 200,
                 answer: value.to_string(),

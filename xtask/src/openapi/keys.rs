@@ -362,11 +362,12 @@ impl Check<'_> {
                 .iter()
                 .filter(|(key, _)| !(key.starts_with("x-") && has_extensions(kind)))
                 .try_for_each(|(key, value)| self.value(value, &child(pointer, key), kind)),
-            (Kind::Object(name), Value::Object(_)) => self.object(value, pointer, name),
             (Part(name), Value::Object(fields)) if fields.contains_key("$ref") => {
                 self.reference(value, pointer, name)
             }
-            (Part(name), Value::Object(_)) => self.object(value, pointer, name),
+            (Kind::Object(name) | Part(name), Value::Object(_)) => {
+                self.object(value, pointer, name)
+            }
             (FlagOrSchema, _) => self.value(value, pointer, &Part("schema")),
             _ => {
                 let cause = format!("expected {}, found {}", wanted(kind), found(value));

@@ -72,7 +72,7 @@ fn change(method: &mut syn::ImplItemFn, arguments: &Arguments) -> Vec<Item> {
     Uses(arguments).visit_block_mut(&mut method.block);
     let texts = |it: &Argument| (it.name.clone(), it.description.clone());
     let required: BTreeMap<String, Option<String>> = arguments.required.iter().map(texts).collect();
-    let mut lines = String::new();
+    let mut lines = Vec::new();
     for input in &method.sig.inputs {
         let name = name_of(input);
         let own = documented.iter().find(|(known, _)| *known == name);
@@ -83,10 +83,10 @@ fn change(method: &mut syn::ImplItemFn, arguments: &Arguments) -> Vec<Item> {
             continue;
         };
         let text = text.map(|text| format!(": {}", text.trim_end().replace('\n', "\n  ")));
-        lines += &format!("- `{name}`{}\n", text.unwrap_or_default());
+        lines.push(format!("- `{name}`{}", text.unwrap_or_default()));
     }
     if !lines.is_empty() {
-        let lines = format!("\nArguments:\n{}", lines.trim_end());
+        let lines = format!("\nArguments:\n{}", lines.join("\n"));
         method.attrs.push(syn::parse_quote!(#[doc = #lines]));
     }
     structs

@@ -41,7 +41,7 @@ pub struct Case {
 #[serde(deny_unknown_fields)]
 pub struct Call {
     /// The call in Rust, without the client. `{method}` is the method of the operation.
-    pub call: String,
+    pub rust: String,
     /// Method and target of the request, and its body.
     pub sends: String,
     #[serde(default)]
@@ -149,7 +149,7 @@ pub fn test(number: usize, case: &Case) -> String {
             .collect();
         let method = format!("case{number}");
         let expression = call
-            .call
+            .rust
             .replace("{method}", &method)
             .replace("CaseN", &format!("Case{number}"));
         let decoded = call.decoded.as_ref().unwrap_or(answer);
