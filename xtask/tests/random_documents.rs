@@ -158,7 +158,7 @@ fn object(random: &mut Rng, depth: usize) -> (Value, Value) {
         0 => schema["additionalProperties"] = false.into(),
         1 => schema["additionalProperties"] = json!({"type": "string"}),
         2 => {
-            schema = json!({"allOf": [schema, {"type": "object", "properties": {"last": {"type": "string"}}}]})
+            schema = json!({"allOf": [schema, {"type": "object", "properties": {"last": {"type": "string"}}}]});
         }
         3 => schema = json!({"allOf": [schema], "description": "One part."}),
         _ => {}
