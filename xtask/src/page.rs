@@ -87,7 +87,7 @@ fn page(page: &Reference) -> String {
     let statuses: String = statuses.iter().map(status).collect();
     format!(
         "Updated on {updated}\n{title}\n{first}{SKIP}URI\n{method} {path}\n{tables}\
-         Example Requests\n{SENTENCE}\n{method} {url}\n{request}\
+         Example Requests\n{SKIP}{method} {url}\n{request}\
          Example Responses\n{response}\n\
          Status Codes\nStatus Code\nDescription\n{statuses}{last}\n",
     )
