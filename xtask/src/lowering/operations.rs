@@ -56,9 +56,7 @@ pub(crate) fn lower(contract: &Contract) -> Result<Client, Fault> {
         if ["options", "trace"].contains(&method) {
             return Err(operation.fault(format_args!("method `{method}` is not supported")));
         }
-        if let Some(servers) = operation.find("servers") {
-            return Err(servers.fault(SERVERS));
-        }
+        check_servers(&operation)?;
         let body = operation.find("requestBody");
         let (translated, arguments) =
             parameters::translate(&mut schemas, &parameters, body.as_ref())?;
@@ -89,7 +87,8 @@ pub(crate) fn lower(contract: &Contract) -> Result<Client, Fault> {
         "info": {
             "title": info.text("title"),
             "description": info.text("description"),
-            "version": info.text("version"),
+            // It becomes the value of a header, which the client does not send.
+            "version": info.text("version").replace(|c: char| !c.is_ascii_graphic(), "-"),
         },
         "paths": paths,
         "components": {"schemas": schemas.into_components()},
@@ -118,11 +117,17 @@ fn check_paths(paths: &Node<'_>) -> Result<(), Fault> {
                 "`$ref` in place of a path is not supported",
             ));
         }
-        if let Some(servers) = item.find("servers") {
-            return Err(servers.fault(SERVERS));
-        }
+        check_servers(&item)?;
     }
     Ok(())
+}
+
+fn check_servers(owner: &Node<'_>) -> Result<(), Fault> {
+    let servers = owner.get("servers");
+    if servers.items().is_empty() {
+        return Ok(());
+    }
+    Err(servers.fault(SERVERS))
 }
 
 /// The parameters in braces must be the declared ones.
@@ -141,13 +146,11 @@ fn check_path(path: &str, operation: &Node<'_>, parameters: &[Node<'_>]) -> Resu
         }
         rest = after;
     }
-    if rest.contains('}')
-        || !path.starts_with('/')
-        || path.contains("//")
-        || path.contains(['?', '#'])
-    {
+    let is_plain = |c: char| c.is_ascii_graphic() && !['?', '#', '}'].contains(&c);
+    let text = path.replace(['{', '}'], "");
+    if !(path.starts_with('/') && text.chars().all(is_plain)) || path.contains("//") {
         let cause = format!(
-            "path `{path}` must begin with a slash, and have no empty segment, query or fragment"
+            "path `{path}` must begin with a slash, consist of ASCII characters, and have no empty segment, query or fragment"
         );
         return Err(operation.fault(cause));
     }

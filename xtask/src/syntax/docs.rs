@@ -93,6 +93,7 @@ fn split_doc(attribute: syn::Attribute) -> Vec<syn::Attribute> {
 fn lines(text: &str) -> impl Iterator<Item = String> {
     let mut is_fenced = false;
     text.trim_end().split('\n').map(move |line| {
+        let line: String = line.chars().filter(|c| is_visible(*c)).collect();
         let line = line.trim_end();
         let content = line.trim_start();
         if content.starts_with("```") || content.starts_with("~~~") {
@@ -109,6 +110,12 @@ fn lines(text: &str) -> impl Iterator<Item = String> {
         let indent = (line.len() - content.len()).min(if is_fenced { usize::MAX } else { 2 });
         " ".repeat(indent) + content
     })
+}
+
+/// Whether a comment of Rust may contain a character: no control characters, also none that change the direction of the
+/// text.
+fn is_visible(c: char) -> bool {
+    !c.is_control() && !matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 fn doc_text(attribute: &syn::Attribute) -> Option<String> {
@@ -149,6 +156,7 @@ mod tests {
             ),
             ("```json\n{}\n```", "```json\n{}\n```"),
             ("a\n\n    let x = 1;", "a\n\n  let x = 1;"),
+            ("a\rb\u{202e}c\u{0}", "abc"),
         ] {
             let lines: Vec<String> = super::lines(description).collect();
             assert_eq!(lines.join("\n"), expected, "{description}");
