@@ -27,6 +27,7 @@ const ALLOW: &str = "\
     unreachable_pub,
     unused_qualifications,
     rustdoc::all,
+    clippy::all,
     clippy::pedantic,
     reason = \"the generator's style\"
 )]

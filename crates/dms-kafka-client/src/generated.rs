@@ -3,12 +3,13 @@
 // contract:        openapi/dms-kafka.yaml
 // generator:       progenitor 0.15.1
 // contract sha256: 5aa76d547dc6da6f9de26e925a31835109ad0e1e141adbbd5ac60470cca368e6
-// code sha256:     fff1b21c86a2d368c9074e2d04b99c574c8e243aff1689dee33f9e6721c4355d
+// code sha256:     981d70bf67426a2f60584fcab27ce9abf45bd5f0dca70b548cbe503c106062f1
 
 #![allow(
     unreachable_pub,
     unused_qualifications,
     rustdoc::all,
+    clippy::all,
     clippy::pedantic,
     reason = "the generator's style"
 )]

@@ -184,19 +184,20 @@ impl Schemas {
             object["additionalProperties"] =
                 self.translate(&additional, &format!("{text}-extra"))?;
         }
-        for required in &properties.required {
-            let key = required.value.as_str().unwrap_or_default();
-            if !properties.all.iter().any(|(known, _)| *known == key) {
-                return Err(required.fault(format_args!(
-                    "required property `{key}` is not in `properties`"
-                )));
+        let mut required = Vec::new();
+        for entry in &properties.required {
+            let key = entry.value.as_str().unwrap_or_default();
+            let Some((_, property)) = properties.all.iter().find(|(known, _)| *known == key) else {
+                let cause = format!("required property `{key}` is not in `properties`");
+                return Err(entry.fault(cause));
+            };
+            // Required in one direction only, and the type is for both.
+            let has_direction = |key: &str| property.value[key] == true;
+            if !has_direction("readOnly") && !has_direction("writeOnly") {
+                required.push(key);
             }
         }
-        object["required"] = properties
-            .required
-            .iter()
-            .map(|it| it.value.clone())
-            .collect();
+        object["required"] = required.into();
         if let Some(description) = description(schema) {
             object["description"] = description.into();
         }
@@ -258,7 +259,8 @@ fn shape<'a>(schema: &Node<'a>) -> Result<Shape<'a>, Fault> {
         "array" => Shape::List,
         "string" => Shape::Scalar("string", &[]),
         "integer" => Shape::Scalar("integer", &["int32", "int64"]),
-        "number" => Shape::Scalar("number", &["float", "double"]),
+        // A float of 32 bits would not keep all numbers.
+        "number" => Shape::Scalar("number", &[]),
         "boolean" => Shape::Scalar("boolean", &[]),
         "" if !is_empty("additionalProperties") => Shape::Map,
         "" if !is_empty("enum") => of_values(schema.value["enum"].as_array()),

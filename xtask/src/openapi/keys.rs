@@ -27,10 +27,10 @@ enum Kind {
 }
 
 /// An object: its name, the keys that it must have, and the keys that it may have.
-type Object = (&'static str, &'static [&'static str], &'static [Key]);
+type Keys = (&'static str, &'static [&'static str], &'static [Key]);
 type Key = (&'static str, Kind);
 
-use Kind::{Any, Flag, FlagOrSchema, List, Map, Number, Part, Text};
+use Kind::{Any, Flag, FlagOrSchema, List, Map, Number, Object, Part, Text};
 
 /// The methods of HTTP that a path item may have.
 pub(crate) const METHODS: [&str; 8] = [
@@ -40,307 +40,122 @@ pub(crate) const METHODS: [&str; 8] = [
 const DOCUMENT: &str = "document";
 const COMPONENTS: &str = "components object";
 
-const OBJECTS: &[Object] = &[
-    (
-        DOCUMENT,
-        &["openapi", "info", "paths"],
-        &[
-            ("openapi", Text),
-            ("info", Kind::Object("info object")),
-            ("servers", List(&Kind::Object("server"))),
-            ("paths", Map(&Kind::Object("path item"))),
-            ("components", Kind::Object(COMPONENTS)),
-            ("security", SECURITY),
-            ("tags", List(&Kind::Object("tag"))),
-            EXTERNAL_DOCS,
-        ],
-    ),
-    (
-        "info object",
-        &["title", "version"],
-        &[
-            ("title", Text),
-            ("version", Text),
-            ("description", Text),
-            ("termsOfService", Text),
-            ("contact", Kind::Object("contact")),
-            ("license", Kind::Object("license")),
-        ],
-    ),
-    (
-        "contact",
-        &[],
-        &[("name", Text), ("url", Text), ("email", Text)],
-    ),
-    ("license", &["name"], &[("name", Text), ("url", Text)]),
-    (
-        "server",
-        &["url"],
-        &[
-            ("url", Text),
-            ("description", Text),
-            ("variables", Map(&Kind::Object("server variable"))),
-        ],
-    ),
-    (
-        "server variable",
-        &["default"],
-        &[
-            ("default", Text),
-            ("description", Text),
-            ("enum", List(&Text)),
-        ],
-    ),
-    (
-        COMPONENTS,
-        &[],
-        &[
-            ("schemas", Map(&Part("schema"))),
-            ("responses", Map(&Part("response"))),
-            ("parameters", Map(&Part("parameter"))),
-            ("examples", Map(&Part("example"))),
-            ("requestBodies", Map(&Part("request body"))),
-            ("headers", Map(&Part("header"))),
-            ("securitySchemes", Map(&Part("security scheme"))),
-            ("links", Map(&Part("link"))),
-            ("callbacks", Map(&Part("callback"))),
-        ],
-    ),
-    (
-        "path item",
-        &[],
-        &[
-            ("$ref", Text),
-            ("summary", Text),
-            ("description", Text),
-            ("get", Kind::Object("operation")),
-            ("put", Kind::Object("operation")),
-            ("post", Kind::Object("operation")),
-            ("delete", Kind::Object("operation")),
-            ("options", Kind::Object("operation")),
-            ("head", Kind::Object("operation")),
-            ("patch", Kind::Object("operation")),
-            ("trace", Kind::Object("operation")),
-            ("servers", List(&Kind::Object("server"))),
-            ("parameters", List(&Part("parameter"))),
-        ],
-    ),
-    (
-        "operation",
-        &["responses"],
-        &[
-            ("tags", List(&Text)),
-            ("summary", Text),
-            ("description", Text),
-            EXTERNAL_DOCS,
-            ("operationId", Text),
-            ("parameters", List(&Part("parameter"))),
-            ("requestBody", Part("request body")),
-            ("responses", Map(&Part("response"))),
-            ("callbacks", Map(&Part("callback"))),
-            ("deprecated", Flag),
-            ("security", SECURITY),
-            ("servers", List(&Kind::Object("server"))),
-        ],
-    ),
-    (
-        "external documentation",
-        &["url"],
-        &[("description", Text), ("url", Text)],
-    ),
-    (
-        "parameter",
-        &["name", "in"],
-        &[
-            ("name", Text),
-            ("in", Text),
-            ("description", Text),
-            ("required", Flag),
-            ("deprecated", Flag),
-            ("allowEmptyValue", Flag),
-            ("style", Text),
-            ("explode", Flag),
-            ("allowReserved", Flag),
-            ("schema", Part("schema")),
-            ("example", Any),
-            ("examples", Map(&Part("example"))),
-            ("content", Map(&Kind::Object("media type"))),
-        ],
-    ),
-    (
-        "header",
-        &[],
-        &[
-            ("description", Text),
-            ("required", Flag),
-            ("deprecated", Flag),
-            ("allowEmptyValue", Flag),
-            ("style", Text),
-            ("explode", Flag),
-            ("allowReserved", Flag),
-            ("schema", Part("schema")),
-            ("example", Any),
-            ("examples", Map(&Part("example"))),
-            ("content", Map(&Kind::Object("media type"))),
-        ],
-    ),
-    (
-        "request body",
-        &["content"],
-        &[
-            ("description", Text),
-            ("content", Map(&Kind::Object("media type"))),
-            ("required", Flag),
-        ],
-    ),
-    (
-        "media type",
-        &[],
-        &[
-            ("schema", Part("schema")),
-            ("example", Any),
-            ("examples", Map(&Part("example"))),
-            ("encoding", Map(&Kind::Object("encoding"))),
-        ],
-    ),
-    (
-        "encoding",
-        &[],
-        &[
-            ("contentType", Text),
-            ("headers", Map(&Part("header"))),
-            ("style", Text),
-            ("explode", Flag),
-            ("allowReserved", Flag),
-        ],
-    ),
-    (
-        "response",
-        &["description"],
-        &[
-            ("description", Text),
-            ("headers", Map(&Part("header"))),
-            ("content", Map(&Kind::Object("media type"))),
-            ("links", Map(&Part("link"))),
-        ],
-    ),
+#[rustfmt::skip]
+const OBJECTS: &[Keys] = &[
+    (DOCUMENT, &["openapi", "info", "paths"], &[
+        ("openapi", Text), ("info", Object("info object")), ("servers", List(&Object("server"))),
+        ("paths", Map(&Object("path item"))), ("components", Object(COMPONENTS)), ("security", SECURITY),
+        ("tags", List(&Object("tag"))), EXTERNAL_DOCS,
+    ]),
+    ("info object", &["title", "version"], &[
+        ("title", Text), ("version", Text), ("description", Text), ("termsOfService", Text),
+        ("contact", Object("contact")), ("license", Object("license")),
+    ]),
+    ("contact", &[], &[
+        ("name", Text), ("url", Text), ("email", Text),
+    ]),
+    ("license", &["name"], &[
+        ("name", Text), ("url", Text),
+    ]),
+    ("server", &["url"], &[
+        ("url", Text), ("description", Text), ("variables", Map(&Object("server variable"))),
+    ]),
+    ("server variable", &["default"], &[
+        ("default", Text), ("description", Text), ("enum", List(&Text)),
+    ]),
+    (COMPONENTS, &[], &[
+        ("schemas", Map(&Part("schema"))), ("responses", Map(&Part("response"))),
+        ("parameters", Map(&Part("parameter"))), ("examples", Map(&Part("example"))),
+        ("requestBodies", Map(&Part("request body"))), ("headers", Map(&Part("header"))),
+        ("securitySchemes", Map(&Part("security scheme"))), ("links", Map(&Part("link"))),
+        ("callbacks", Map(&Part("callback"))),
+    ]),
+    ("path item", &[], &[
+        ("$ref", Text), ("summary", Text), ("description", Text), ("get", Object("operation")),
+        ("put", Object("operation")), ("post", Object("operation")), ("delete", Object("operation")),
+        ("options", Object("operation")), ("head", Object("operation")), ("patch", Object("operation")),
+        ("trace", Object("operation")), ("servers", List(&Object("server"))),
+        ("parameters", List(&Part("parameter"))),
+    ]),
+    ("operation", &["responses"], &[
+        ("tags", List(&Text)), ("summary", Text), ("description", Text), EXTERNAL_DOCS, ("operationId", Text),
+        ("parameters", List(&Part("parameter"))), ("requestBody", Part("request body")),
+        ("responses", Map(&Part("response"))), ("callbacks", Map(&Part("callback"))), ("deprecated", Flag),
+        ("security", SECURITY), ("servers", List(&Object("server"))),
+    ]),
+    ("external documentation", &["url"], &[
+        ("description", Text), ("url", Text),
+    ]),
+    ("parameter", &["name", "in"], &[
+        ("name", Text), ("in", Text), ("description", Text), ("required", Flag), ("deprecated", Flag),
+        ("allowEmptyValue", Flag), ("style", Text), ("explode", Flag), ("allowReserved", Flag),
+        ("schema", Part("schema")), ("example", Any), ("examples", Map(&Part("example"))),
+        ("content", Map(&Object("media type"))),
+    ]),
+    ("header", &[], &[
+        ("description", Text), ("required", Flag), ("deprecated", Flag), ("allowEmptyValue", Flag), ("style", Text),
+        ("explode", Flag), ("allowReserved", Flag), ("schema", Part("schema")), ("example", Any),
+        ("examples", Map(&Part("example"))), ("content", Map(&Object("media type"))),
+    ]),
+    ("request body", &["content"], &[
+        ("description", Text), ("content", Map(&Object("media type"))), ("required", Flag),
+    ]),
+    ("media type", &[], &[
+        ("schema", Part("schema")), ("example", Any), ("examples", Map(&Part("example"))),
+        ("encoding", Map(&Object("encoding"))),
+    ]),
+    ("encoding", &[], &[
+        ("contentType", Text), ("headers", Map(&Part("header"))), ("style", Text), ("explode", Flag),
+        ("allowReserved", Flag),
+    ]),
+    ("response", &["description"], &[
+        ("description", Text), ("headers", Map(&Part("header"))), ("content", Map(&Object("media type"))),
+        ("links", Map(&Part("link"))),
+    ]),
     ("callback", &[], &[]),
-    (
-        "example",
-        &[],
-        &[
-            ("summary", Text),
-            ("description", Text),
-            ("value", Any),
-            ("externalValue", Text),
-        ],
-    ),
-    (
-        "link",
-        &[],
-        &[
-            ("operationRef", Text),
-            ("operationId", Text),
-            ("parameters", Map(&Any)),
-            ("requestBody", Any),
-            ("description", Text),
-            ("server", Kind::Object("server")),
-        ],
-    ),
-    (
-        "tag",
-        &["name"],
-        &[("name", Text), ("description", Text), EXTERNAL_DOCS],
-    ),
-    (
-        "schema",
-        &[],
-        &[
-            ("title", Text),
-            ("multipleOf", Number),
-            ("maximum", Number),
-            ("exclusiveMaximum", Flag),
-            ("minimum", Number),
-            ("exclusiveMinimum", Flag),
-            ("maxLength", Number),
-            ("minLength", Number),
-            ("pattern", Text),
-            ("maxItems", Number),
-            ("minItems", Number),
-            ("uniqueItems", Flag),
-            ("maxProperties", Number),
-            ("minProperties", Number),
-            ("required", List(&Text)),
-            ("enum", List(&Any)),
-            ("type", Text),
-            ("allOf", List(&Part("schema"))),
-            ("oneOf", List(&Part("schema"))),
-            ("anyOf", List(&Part("schema"))),
-            ("not", Part("schema")),
-            ("items", Part("schema")),
-            ("properties", Map(&Part("schema"))),
-            ("additionalProperties", FlagOrSchema),
-            ("description", Text),
-            ("format", Text),
-            ("default", Any),
-            ("nullable", Flag),
-            ("discriminator", Kind::Object("discriminator")),
-            ("readOnly", Flag),
-            ("writeOnly", Flag),
-            ("xml", Kind::Object("XML object")),
-            EXTERNAL_DOCS,
-            ("example", Any),
-            ("deprecated", Flag),
-        ],
-    ),
-    (
-        "discriminator",
-        &["propertyName"],
-        &[("propertyName", Text), ("mapping", Map(&Text))],
-    ),
-    (
-        "XML object",
-        &[],
-        &[
-            ("name", Text),
-            ("namespace", Text),
-            ("prefix", Text),
-            ("attribute", Flag),
-            ("wrapped", Flag),
-        ],
-    ),
-    (
-        "security scheme",
-        &["type"],
-        &[
-            ("type", Text),
-            ("description", Text),
-            ("name", Text),
-            ("in", Text),
-            ("scheme", Text),
-            ("bearerFormat", Text),
-            ("flows", Map(&Kind::Object("OAuth flow"))),
-            ("openIdConnectUrl", Text),
-        ],
-    ),
-    (
-        "OAuth flow",
-        &["scopes"],
-        &[
-            ("authorizationUrl", Text),
-            ("tokenUrl", Text),
-            ("refreshUrl", Text),
-            ("scopes", Map(&Text)),
-        ],
-    ),
+    ("example", &[], &[
+        ("summary", Text), ("description", Text), ("value", Any), ("externalValue", Text),
+    ]),
+    ("link", &[], &[
+        ("operationRef", Text), ("operationId", Text), ("parameters", Map(&Any)), ("requestBody", Any),
+        ("description", Text), ("server", Object("server")),
+    ]),
+    ("tag", &["name"], &[
+        ("name", Text), ("description", Text), EXTERNAL_DOCS,
+    ]),
+    ("schema", &[], &[
+        ("title", Text), ("multipleOf", Number), ("maximum", Number), ("exclusiveMaximum", Flag),
+        ("minimum", Number), ("exclusiveMinimum", Flag), ("maxLength", Number), ("minLength", Number),
+        ("pattern", Text), ("maxItems", Number), ("minItems", Number), ("uniqueItems", Flag),
+        ("maxProperties", Number), ("minProperties", Number), ("required", List(&Text)), ("enum", List(&Any)),
+        ("type", Text), ("allOf", List(&Part("schema"))), ("oneOf", List(&Part("schema"))),
+        ("anyOf", List(&Part("schema"))), ("not", Part("schema")), ("items", Part("schema")),
+        ("properties", Map(&Part("schema"))), ("additionalProperties", FlagOrSchema), ("description", Text),
+        ("format", Text), ("default", Any), ("nullable", Flag), ("discriminator", Object("discriminator")),
+        ("readOnly", Flag), ("writeOnly", Flag), ("xml", Object("XML object")), EXTERNAL_DOCS, ("example", Any),
+        ("deprecated", Flag),
+    ]),
+    ("discriminator", &["propertyName"], &[
+        ("propertyName", Text), ("mapping", Map(&Text)),
+    ]),
+    ("XML object", &[], &[
+        ("name", Text), ("namespace", Text), ("prefix", Text), ("attribute", Flag), ("wrapped", Flag),
+    ]),
+    ("security scheme", &["type"], &[
+        ("type", Text), ("description", Text), ("name", Text), ("in", Text), ("scheme", Text),
+        ("bearerFormat", Text), ("flows", Map(&Object("OAuth flow"))), ("openIdConnectUrl", Text),
+    ]),
+    ("OAuth flow", &["scopes"], &[
+        ("authorizationUrl", Text), ("tokenUrl", Text), ("refreshUrl", Text), ("scopes", Map(&Text)),
+    ]),
 ];
 
 const SECURITY: Kind = List(&Map(&List(&Text)));
-const EXTERNAL_DOCS: Key = ("externalDocs", Kind::Object("external documentation"));
+const EXTERNAL_DOCS: Key = ("externalDocs", Object("external documentation"));
 
 /// Checks the keys, the kinds of their values and the references of a document.
 pub(crate) fn check(document: &Value) -> Result<(), Fault> {
-    Check(document).value(document, "", &Kind::Object(DOCUMENT))
+    Check(document).value(document, "", &Object(DOCUMENT))
 }
 
 struct Check<'a>(&'a Value);
@@ -365,12 +180,14 @@ impl Check<'_> {
             (Part(name), Value::Object(fields)) if fields.contains_key("$ref") => {
                 self.reference(value, pointer, name)
             }
-            (Kind::Object(name) | Part(name), Value::Object(_)) => {
-                self.object(value, pointer, name)
-            }
+            (Object(name) | Part(name), Value::Object(_)) => self.object(value, pointer, name),
             (FlagOrSchema, _) => self.value(value, pointer, &Part("schema")),
             _ => {
-                let cause = format!("expected {}, found {}", wanted(kind), found(value));
+                let hint = match (kind, value) {
+                    (Text, Value::Number(_) | Value::Bool(_)) => "; write it in quotes",
+                    _ => "",
+                };
+                let cause = format!("expected {}, found {}{hint}", wanted(kind), found(value));
                 Err(Fault::new(pointer, cause))
             }
         }
@@ -389,7 +206,7 @@ impl Check<'_> {
         for (key, value) in fields.filter(|(key, _)| !key.starts_with("x-")) {
             let pointer = child(pointer, key);
             if name == "callback" {
-                self.value(value, &pointer, &Kind::Object("path item"))?;
+                self.value(value, &pointer, &Object("path item"))?;
                 continue;
             }
             let Some((_, kind)) = keys.iter().find(|(known, _)| known == key) else {
@@ -454,7 +271,7 @@ fn section(name: &str) -> &'static str {
 
 /// Whether a map of such values may have extensions: the paths and the responses of an operation.
 fn has_extensions(kind: &Kind) -> bool {
-    matches!(kind, Kind::Object("path item") | Part("response"))
+    matches!(kind, Object("path item") | Part("response"))
 }
 
 fn child(pointer: &str, key: &str) -> String {
@@ -473,7 +290,7 @@ fn wanted(kind: &Kind) -> String {
         Number => "a number".to_owned(),
         List(_) => "a list".to_owned(),
         Map(_) => "a map".to_owned(),
-        Kind::Object(name) | Part(name) => article(name),
+        Object(name) | Part(name) => article(name),
         FlagOrSchema => "true, false or a schema".to_owned(),
     }
 }

@@ -188,6 +188,7 @@ pub fn call(documents: &[(usize, &Case)]) {
         .collect();
     let tests = include_str!("../cases/wire.rs").to_owned() + &tests;
     checkout.write("crates/dms-kafka-client/tests/wire.rs", &tests);
+    checkout.cargo(&["clippy", "--package=dms-kafka-client", "--", "-Dwarnings"]);
     checkout.cargo(&[
         "test",
         "--quiet",
