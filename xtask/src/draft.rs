@@ -20,6 +20,7 @@ pub(crate) fn check(sh: &Shell, file: &str, code: &str) -> Result<()> {
         eprintln!("skipped: compiling {file}: there is no {} here", CRATES[0]);
         return Ok(());
     }
+    eprintln!("compiling the new client");
     // The same place each time, so that the crates it depends on are compiled once.
     let target = target(sh);
     let draft = target.join("draft");

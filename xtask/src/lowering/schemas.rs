@@ -157,7 +157,7 @@ impl Schemas {
         Ok(plain)
     }
 
-    /// Translates an object with properties, once.
+    /// Translates an object with properties, once. Equal objects with one name are one type.
     fn named_type(&mut self, schema: &Node<'_>, text: &str) -> Result<Value, Fault> {
         let name = pascal(text);
         let here = schema.target();
@@ -169,7 +169,23 @@ impl Schemas {
         if properties.all.is_empty() {
             return Ok(json!({"type": "object"}));
         }
+        if let Some(other) = self.named.get(&name).cloned()
+            && other == self.object(schema, text, &properties)?
+        {
+            return Ok(reference(&name));
+        }
         self.names.add(&name, text, &here)?;
+        let object = self.object(schema, text, &properties)?;
+        self.named.insert(name.clone(), object);
+        Ok(reference(&name))
+    }
+
+    fn object(
+        &mut self,
+        schema: &Node<'_>,
+        text: &str,
+        properties: &Properties<'_>,
+    ) -> Result<Value, Fault> {
         let mut fields = Names::new("field");
         let mut translated = Map::new();
         for (key, property) in &properties.all {
@@ -178,11 +194,11 @@ impl Schemas {
             translated.insert((*key).to_owned(), property);
         }
         let mut object = json!({"type": "object", "properties": translated});
-        if let Some(additional) = properties.additional {
+        if let Some(additional) = &properties.additional {
             // The name of the generated field.
-            fields.add("extra", "additionalProperties", &additional)?;
+            fields.add("extra", "additionalProperties", additional)?;
             object["additionalProperties"] =
-                self.translate(&additional, &format!("{text}-extra"))?;
+                self.translate(additional, &format!("{text}-extra"))?;
         }
         let mut required = Vec::new();
         for entry in &properties.required {
@@ -201,8 +217,7 @@ impl Schemas {
         if let Some(description) = description(schema) {
             object["description"] = description.into();
         }
-        self.named.insert(name.clone(), object);
-        Ok(reference(&name))
+        Ok(object)
     }
 }
 
