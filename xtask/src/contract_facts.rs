@@ -1,11 +1,14 @@
 //! The facts of the contract, in the vocabulary of the vendor's page.
 
-use crate::contract::{Contract, Node};
+use serde_json::Value;
+
+use crate::contract::Contract;
 use crate::facts::Facts;
+use crate::openapi::Node;
 use crate::reference::Reference;
 
 /// Keys of a schema that do not limit its values, or that `kind` handles itself.
-const NOT_A_LIMIT: [&str; 8] = [
+const NOT_A_LIMIT: [&str; 9] = [
     "type",
     "title",
     "description",
@@ -14,6 +17,7 @@ const NOT_A_LIMIT: [&str; 8] = [
     "required",
     "items",
     "oneOf",
+    "xml",
 ];
 
 /// The facts about the page's operation; none if the contract does not have it.
@@ -29,7 +33,7 @@ pub(crate) fn page_operation(contract: &Contract, page: &Reference) -> Facts {
         facts.add(place, "listed", &server.pointer);
     }
     security(&mut facts, contract);
-    for parameter in contract.parameters(&operation.pointer) {
+    for parameter in contract.parameters(&operation) {
         let place = format!("{}.{}", parameter.text("in"), parameter.text("name"));
         let mandatory = yes_or_no(parameter.value["required"] == true);
         facts.add(format!("{place}.mandatory"), mandatory, &parameter.pointer);
@@ -44,11 +48,11 @@ pub(crate) fn page_operation(contract: &Contract, page: &Reference) -> Facts {
 /// Id, method and path of every operation that the page does not have.
 pub(crate) fn other_operations(contract: &Contract, page: &Reference) -> Facts {
     let mut facts = Facts::default();
-    for (pointer, path, method) in contract.operations() {
-        if pointer != page.pointer() {
-            let id = contract.node(&pointer).text("operationId");
+    for (path, method, operation) in contract.operations() {
+        if operation.pointer != page.pointer() {
+            let id = operation.text("operationId");
             let call = format!("{} {path}", method.to_uppercase());
-            facts.add(format!("operation.{id}"), call, &pointer);
+            facts.add(format!("operation.{id}"), call, &operation.pointer);
         }
     }
     facts
@@ -127,8 +131,8 @@ fn rows(facts: &mut Facts, place: &str, object: &Node<'_>, has_mandatory: bool) 
             facts.add(place, yes_or_no(is_required), &property.pointer);
         }
         let held = [property.get("items"), property];
-        if let Some((held, name)) = held.iter().find_map(|it| Some((it, it.name?))) {
-            rows(facts, name, held, has_mandatory);
+        if let Some((held, name)) = held.iter().find_map(|it| Some((it, it.component()?))) {
+            rows(facts, &name, held, has_mandatory);
         }
     }
 }
@@ -139,7 +143,7 @@ fn add_kind(facts: &mut Facts, place: String, schema: &Node<'_>) -> bool {
 
 /// A type as the page writes it, followed by the limits of the schema in parentheses.
 fn kind(schema: &Node<'_>) -> String {
-    let name = match (schema.name, schema.text("type")) {
+    let name = match (schema.component(), schema.text("type")) {
         (Some(name), "object") => return format!("{name} object"),
         (_, "array") => format!("Array of {}s", kind(&schema.get("items"))),
         (_, "") => {
@@ -149,8 +153,9 @@ fn kind(schema: &Node<'_>) -> String {
         (_, kind) => kind[..1].to_uppercase() + &kind[1..],
     };
     let limits = schema.keys().filter(|key| !NOT_A_LIMIT.contains(key));
+    let limits = limits.filter(|key| !is_default(key, &schema.value[key]));
     let limit = |key| match &schema.value[key] {
-        serde_json::Value::String(text) => format!("{key} {text}"),
+        Value::String(text) => format!("{key} {text}"),
         value => format!("{key} {value}"),
     };
     let limits: Vec<String> = limits.map(limit).collect();
@@ -158,6 +163,16 @@ fn kind(schema: &Node<'_>) -> String {
         return name;
     }
     format!("{name} ({})", limits.join(", "))
+}
+
+/// Whether a schema has the same meaning without this key.
+fn is_default(key: &str, value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Bool(value) => *value == (key == "additionalProperties"),
+        Value::Array(items) => items.is_empty(),
+        _ => false,
+    }
 }
 
 fn yes_or_no(yes: bool) -> &'static str {

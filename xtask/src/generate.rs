@@ -4,20 +4,19 @@ use std::fs;
 use std::panic;
 use std::path::Path;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use clap::Args;
 use openapiv3::OpenAPI;
 use proc_macro2::TokenStream;
 use progenitor::{GenerationSettings, Generator, HooksMode};
 use quote::quote;
-use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use xshell::Shell;
 
 use crate::contract::{CONTRACT, Contract};
 use crate::failure;
-use crate::yaml::escape;
-use crate::{diff, format, process, spec};
+use crate::lowering::{HAND_WRITTEN, lower};
+use crate::{diff, draft, process, spec, syntax};
 
 /// The generated file, relative to the root of the checkout.
 pub(crate) const OUTPUT: &str = "crates/dms-kafka-client/src/generated.rs";
@@ -27,6 +26,8 @@ const ALLOW: &str = "\
 #![allow(
     unreachable_pub,
     unused_qualifications,
+    rustdoc::all,
+    clippy::all,
     clippy::pedantic,
     reason = \"the generator's style\"
 )]
@@ -51,6 +52,7 @@ impl Generate {
 /// Writes the generated file if it is out of date. The old file stays if anything fails.
 fn write(sh: &Shell) -> Result<()> {
     if let Some((_, wanted)) = changes(sh)? {
+        draft::check(sh, OUTPUT, &wanted)?;
         replace(&sh.current_dir().join(OUTPUT), &wanted).context(OUTPUT)?;
         eprintln!("wrote {OUTPUT}");
     }
@@ -101,12 +103,14 @@ fn header(contract: &str, body: &str) -> String {
 }
 
 fn client_source(contract: &Contract) -> Result<String> {
-    let tokens = client_tokens(&contract.api).map_err(|cause| {
-        let cause = format_args!("progenitor cannot generate from it: {cause}");
-        contract.error_at(&unsupported_path(contract).unwrap_or_default(), cause)
-    })?;
+    let client = lower(contract).map_err(|fault| contract.error(fault))?;
+    let tokens = client_tokens(&client.api)
+        .map_err(|cause| anyhow!("{CONTRACT}: progenitor cannot generate from it: {cause}"))?;
     let file = syn::parse2(tokens).context(CONTRACT)?;
-    Ok(format!("{ALLOW}\n{}", format::format(file)))
+    Ok(format!(
+        "{ALLOW}\n{}",
+        syntax::finish(file, &client.methods)
+    ))
 }
 
 /// The generator's output, or the first line of its error.
@@ -114,56 +118,16 @@ fn client_tokens(api: &OpenAPI) -> Result<TokenStream, String> {
     let mut settings = GenerationSettings::new();
     settings
         .with_inner_type(quote!(crate::Attempt))
-        .with_hooks(HooksMode::Expected)
-        // The generated type would try each alternative on a copy of the value.
-        .with_replacement("ErrorCode", "crate::ErrorCode", std::iter::empty())
-        // Nearly always `success`: a String would be an allocation for each partition.
-        .with_replacement(
-            "PartitionResult",
-            "crate::PartitionResult",
-            std::iter::empty(),
-        );
-    let api = with_plain_strings(api);
-    catch_panic(|| Generator::new(&settings).generate_tokens(&api))
+        .with_hooks(HooksMode::Expected);
+    for name in HAND_WRITTEN {
+        settings.with_replacement(name, format!("crate::{name}"), std::iter::empty());
+    }
+    catch_panic(|| Generator::new(&settings).generate_tokens(api))
         .and_then(|tokens| tokens.map_err(|error| error.to_string()))
         .map_err(|cause| {
             let line = cause.lines().next().unwrap_or_default();
             line.trim_end_matches(" {").to_owned()
         })
-}
-
-/// Removes patterns and formats of strings. The generator would make each a type that rejects other values and needs
-/// crates for regular expressions, dates and UUIDs. The client accepts what the service sends; the service validates
-/// requests.
-fn with_plain_strings(api: &OpenAPI) -> OpenAPI {
-    let mut tree = serde_json::to_value(api).expect("the document was read from such a tree");
-    strip_string_rules(&mut tree);
-    serde_json::from_value(tree).expect("rules of strings are optional")
-}
-
-fn strip_string_rules(value: &mut Value) {
-    match value {
-        Value::Object(fields) => {
-            if fields.get("type").is_some_and(|name| name == "string") {
-                fields.remove("pattern");
-                fields.remove("format");
-            }
-            fields.values_mut().for_each(strip_string_rules);
-        }
-        Value::Array(items) => items.iter_mut().for_each(strip_string_rules),
-        _ => {}
-    }
-}
-
-/// The path that the generator does not support. Its errors do not name the path, so each path is tried alone.
-fn unsupported_path(contract: &Contract) -> Option<String> {
-    let paths = contract.api.paths.paths.keys();
-    let path = paths.into_iter().find(|path| {
-        let mut alone = contract.api.clone();
-        alone.paths.paths.retain(|other, _| other == *path);
-        client_tokens(&alone).is_err()
-    })?;
-    Some(format!("/paths/{}", escape(path)))
 }
 
 /// Runs the generator, which panics on unsupported input, without a backtrace on the terminal.

@@ -6,7 +6,7 @@ use xshell::{Cmd, Shell};
 
 use crate::failure::{skip, unless_empty};
 use crate::mutants::Mutants;
-use crate::process::{run_cargo, succeeds};
+use crate::process::{cargo, run_cargo, succeeds};
 use crate::reports;
 use crate::steps::{self, Step};
 
@@ -25,6 +25,12 @@ const STEPS: &[Step<Nightly>] = &[
     ("ten kills", |sh, _| {
         let million = "test --release -p dms-kafka-cli --test command -- --ignored --nocapture a_million_rows";
         run_cargo(sh, million)
+    }),
+    ("random documents", |sh, _| {
+        (1..=20).try_for_each(|run| {
+            let test = cargo(sh, "test -p xtask --test random_documents");
+            Ok(test.env("SEED", (run * 1000).to_string()).run()?)
+        })
     }),
     ("long run", |sh, _| {
         run_cargo(sh, "run --release -p dms-kafka-bench -- long-run")

@@ -10,6 +10,8 @@ use crate::reference::{REFERENCE, Reference, Table};
 
 /// A line of the vendor's text, which the reference does not repeat.
 const SENTENCE: &str = "~";
+/// What the page has in place of a table or example that does not exist.
+const NONE: &str = "None";
 /// Before a heading: any number of lines up to it.
 const SKIP: &str = "~ ";
 
@@ -63,17 +65,68 @@ fn page(page: &Reference) -> String {
         referring,
         example,
     } = page;
-    let tables: String = tables.iter().map(table).collect();
     let status = |status| format!("{status}\n{SENTENCE}\n");
+    let (last, first) = referring
+        .split_last()
+        .map_or(("", &[][..]), |(last, first)| (last, first));
+    let first = first.iter().flat_map(|heading| [SKIP, heading, "\n"]);
+    let first: String = first.collect();
+    let tables = sections(tables, statuses);
+    let url = example
+        .url
+        .clone()
+        .unwrap_or_else(|| format!("{server}{path}"));
+    let request = example
+        .request
+        .as_ref()
+        .map_or(String::new(), |body| format!("{body}\n"));
+    let response = match (example.status, &example.response) {
+        (Some(status), Some(body)) => format!("Status code: {status}\n{SENTENCE}\n{body}"),
+        _ => NONE.to_owned(),
+    };
     let statuses: String = statuses.iter().map(status).collect();
-    let [calling, authorization, errors] = referring;
     format!(
-        "Updated on {updated}\n{title}\n{SKIP}{calling}\n{SKIP}{authorization}\n{SKIP}URI\n{method} {path}\n{tables}\
-         Example Requests\n{SENTENCE}\n{method} {server}{path}\n{}\n\
-         Example Responses\nStatus code: {}\n{SENTENCE}\n{}\n\
-         Status Codes\nStatus Code\nDescription\n{statuses}{errors}\n",
-        example.request, example.status, example.response,
+        "Updated on {updated}\n{title}\n{first}{SKIP}URI\n{method} {path}\n{tables}\
+         Example Requests\n{SKIP}{method} {url}\n{request}\
+         Example Responses\n{response}\n\
+         Status Codes\nStatus Code\nDescription\n{statuses}{last}\n",
     )
+}
+
+/// The tables, with the headings of the sections between them.
+fn sections(tables: &[Table], statuses: &[u16]) -> String {
+    const REQUEST: &str = "Request Parameters";
+    const RESPONSE: &str = "Response Parameters";
+    let mut lines: Vec<String> = Vec::new();
+    let has = |lines: &[String], heading: &str| lines.iter().any(|line| line == heading);
+    let add = |lines: &mut Vec<String>, heading: &str| {
+        if !has(lines, heading) {
+            lines.push(heading.to_owned());
+        }
+    };
+    let end_request = |lines: &mut Vec<String>| {
+        if !has(lines, REQUEST) {
+            lines.extend([REQUEST, NONE].map(str::to_owned));
+        }
+    };
+    for table in tables {
+        match (table.place.as_str(), table.place.strip_prefix("response.")) {
+            ("header" | "request", _) => add(&mut lines, REQUEST),
+            (_, Some(status)) => {
+                end_request(&mut lines);
+                add(&mut lines, RESPONSE);
+                lines.push(format!("Status code: {status}"));
+            }
+            _ => {}
+        }
+        lines.push(self::table(table));
+    }
+    end_request(&mut lines);
+    if let (false, Some(status)) = (has(&lines, RESPONSE), statuses.first()) {
+        let status = format!("Status code: {status}");
+        lines.extend([RESPONSE, &status, SENTENCE, NONE].map(str::to_owned));
+    }
+    lines.join("\n") + "\n"
 }
 
 fn table(
@@ -83,15 +136,15 @@ fn table(
         rows,
     }: &Table,
 ) -> String {
-    let title = match (place.as_str(), place.strip_prefix("response.")) {
-        ("path", _) => format!("Table {number} Path Parameters"),
-        ("query", _) => format!("Table {number} Query Parameters"),
-        ("request", _) => format!("Request Parameters\nTable {number} Request body parameters"),
-        (_, Some(status)) => format!(
-            "Response Parameters\nStatus code: {status}\nTable {number} Response body parameters"
-        ),
-        (object, _) => format!("Table {number} {object}"),
+    let title = match (place.as_str(), place.starts_with("response.")) {
+        ("path", _) => "Path Parameters",
+        ("query", _) => "Query Parameters",
+        ("header", _) => "Request header parameters",
+        ("request", _) => "Request body parameters",
+        (_, true) => "Response body parameters",
+        (object, _) => object,
     };
+    let title = format!("Table {number} {title}");
     let mut lines = vec![title.as_str(), "Parameter"];
     let has_mandatory = rows.iter().any(|row| row.mandatory.is_some());
     lines.extend(has_mandatory.then_some("Mandatory"));
@@ -101,5 +154,5 @@ fn table(
         lines.extend(row.mandatory.as_deref());
         lines.extend([row.kind.as_str(), SENTENCE]);
     }
-    lines.join("\n") + "\n"
+    lines.join("\n")
 }

@@ -28,8 +28,9 @@ pub(crate) struct Reference {
     #[serde(rename = "table")]
     pub(crate) tables: Vec<Table>,
     pub(crate) statuses: Vec<u16>,
-    /// Headings of the sections that refer to a common page.
-    pub(crate) referring: [String; 3],
+    /// Headings of the sections that refer to a common page. The last is at the end of the page.
+    pub(crate) referring: Vec<String>,
+    #[serde(default)]
     pub(crate) example: Examples,
 }
 
@@ -37,7 +38,7 @@ pub(crate) struct Reference {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Table {
     pub(crate) number: u16,
-    /// `path`, `request`, `response.STATUS`, or the name of an object.
+    /// `path`, `query`, `header`, `request`, `response.STATUS`, or the name of an object.
     #[serde(rename = "where")]
     pub(crate) place: String,
     pub(crate) rows: Vec<Row>,
@@ -53,13 +54,15 @@ pub(crate) struct Row {
     pub(crate) kind: String,
 }
 
-/// The example request body and the example response, with its status.
-#[derive(Debug, Deserialize)]
+/// The example request and response. The bodies are absent if there are none.
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Examples {
-    pub(crate) request: Value,
-    pub(crate) status: u16,
-    pub(crate) response: Value,
+    /// The URL of the request, unless it is that of the operation.
+    pub(crate) url: Option<String>,
+    pub(crate) request: Option<Value>,
+    pub(crate) status: Option<u16>,
+    pub(crate) response: Option<Value>,
 }
 
 impl Reference {
@@ -95,10 +98,12 @@ impl Reference {
                 }
             }
         }
-        let example = &self.example;
-        add("example.request".to_owned(), &example.request.to_string());
-        let place = format!("example.response.{}", example.status);
-        add(place, &example.response.to_string());
+        if let Some(request) = &self.example.request {
+            add("example.request".to_owned(), &request.to_string());
+        }
+        if let (Some(status), Some(response)) = (self.example.status, &self.example.response) {
+            add(format!("example.response.{status}"), &response.to_string());
+        }
         facts
     }
 }

@@ -111,10 +111,11 @@ fn unnamed(contract: &Contract, differences: &[Difference], named: &[Deviation])
     let message = |found: &Difference| {
         let cause = format!(
             "{}: the page says {}, the contract {}; \
-             correct the contract, or name the difference in {DEVIATIONS}",
+             correct the contract, or name the difference in {DEVIATIONS}:\n\n{}",
             found.place,
             quoted(found.page.as_ref()),
-            quoted(found.contract.as_ref())
+            quoted(found.contract.as_ref()),
+            entry(found),
         );
         match &found.pointer {
             Some(pointer) => contract.error_at(pointer, cause),
@@ -122,6 +123,20 @@ fn unnamed(contract: &Contract, differences: &[Difference], named: &[Deviation])
         }
     };
     differences.iter().filter(is_unnamed).map(message).collect()
+}
+
+/// The entry that names a difference. A value that does not exist has no line.
+fn entry(found: &Difference) -> String {
+    let fields = [
+        ("place", Some(&found.place)),
+        ("page", found.page.as_ref()),
+        ("contract", found.contract.as_ref()),
+    ];
+    let line = |(key, value): (&str, Option<&String>)| {
+        value.map(|value| format!("{key} = {}\n", toml::Value::from(value.as_str())))
+    };
+    let lines: String = fields.into_iter().filter_map(line).collect();
+    format!("[[deviation]]\n{lines}reason = \"\"")
 }
 
 fn quoted(value: Option<&String>) -> String {

@@ -11,8 +11,7 @@ use crate::failure;
 
 /// Reads a document. Errors contain line and column.
 pub(crate) fn parse<T: DeserializeOwned>(file: &str, text: &str) -> anyhow::Result<T> {
-    let options = serde_saphyr::options! { with_snippet: false };
-    serde_saphyr::from_str_with_options(text, options).map_err(|error| {
+    serde_saphyr::from_str_with_options(text, options()).map_err(|error| {
         let cause = error.render_with_formatter(&serde_saphyr::UserMessageFormatter);
         let Some(at) = error.location() else {
             return anyhow!("{file}: {cause}");
@@ -23,12 +22,18 @@ pub(crate) fn parse<T: DeserializeOwned>(file: &str, text: &str) -> anyhow::Resu
     })
 }
 
+/// YAML 1.2, in which `y`, `on` and `no` are strings.
+fn options() -> serde_saphyr::Options {
+    serde_saphyr::options! { with_snippet: false, strict_booleans: true }
+}
+
 /// Line and column, both counted from 1, of the value at a JSON pointer.
 pub(crate) fn locate(text: &str, pointer: &str) -> Option<(u64, u64)> {
     let path: Vec<String> = pointer.split('/').skip(1).map(unescape).collect();
-    let location = serde_saphyr::with_deserializer_from_str(text, |document| {
-        Seek(&path).deserialize(document)
-    });
+    let location =
+        serde_saphyr::with_deserializer_from_str_with_options(text, options(), |document| {
+            Seek(&path).deserialize(document)
+        });
     location.ok().flatten().map(|at| (at.line(), at.column()))
 }
 
@@ -37,7 +42,8 @@ pub(crate) fn escape(key: &str) -> String {
     key.replace('~', "~0").replace('/', "~1")
 }
 
-fn unescape(token: &str) -> String {
+/// The key that a token of a JSON pointer stands for.
+pub(crate) fn unescape(token: &str) -> String {
     token.replace("~1", "/").replace("~0", "~")
 }
 

@@ -118,3 +118,20 @@ fn a_missing_contract_is_named() {
         run.stderr
     );
 }
+
+#[test]
+fn a_client_that_does_not_compile_is_not_written() {
+    let checkout = Checkout::with_crates();
+    checkout.edit(
+        "crates/dms-kafka-client/src/partition_result.rs",
+        "pub enum ErrorCode {",
+        "enum ErrorCode {",
+    );
+    checkout.edit(CONTRACT, "Topic name.", "Name of the topic.");
+    let before = checkout.read(GENERATED);
+    let run = checkout.xtask(&["generate"]);
+    assert!(!run.success);
+    let message = "error: openapi/dms-kafka.yaml: the client that it describes does not compile without warnings: ";
+    assert!(run.stderr.contains(message), "{}", run.stderr);
+    assert_eq!(checkout.read(GENERATED), before);
+}

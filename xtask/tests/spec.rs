@@ -7,6 +7,7 @@ mod support;
 use serde::Deserialize;
 use support::{CONTRACT, Checkout};
 
+const DEVIATIONS: &str = "openapi/deviations.toml";
 const PAGE: &str = "page.txt";
 
 /// One edit of one file, and the expected errors.
@@ -89,6 +90,44 @@ fn every_disagreement_is_reported() {
             .collect();
         assert_eq!(found, expected, "{}", case.name);
     }
+}
+
+#[test]
+fn the_entry_in_a_message_names_the_difference() {
+    let cases = support::cases::<Case>(include_str!("cases/spec.toml"));
+    let is_one = |case: &&Case| case.file == CONTRACT && case.messages.len() == 1;
+    for case in cases.iter().filter(is_one) {
+        let checkout = Checkout::new();
+        checkout.edit(&case.file, &case.find, &case.replace);
+        let run = checkout.xtask(&["spec"]);
+        let entry = entry(&run.stderr);
+        let listed = checkout.read(DEVIATIONS);
+        checkout.write(DEVIATIONS, &format!("{listed}\n{entry}"));
+        let run = checkout.xtask(&["spec"]);
+        assert!(run.stderr.contains("no reason given"), "{}", run.stderr);
+        let entry = entry.replace("reason = \"\"", "reason = \"A test.\"");
+        checkout.write(DEVIATIONS, &format!("{listed}\n{entry}"));
+        let run = checkout.xtask(&["spec"]);
+        assert!(run.success, "{}: {}", case.name, run.stderr);
+    }
+}
+
+/// The entry that a message shows.
+fn entry(message: &str) -> String {
+    message.split_once("\n\n").unwrap().1.to_owned()
+}
+
+#[test]
+fn an_operation_that_the_contract_does_not_have_can_be_named() {
+    let checkout = Checkout::new();
+    checkout.edit(CONTRACT, "/messages/delete:", "/messages/deletion:");
+    let run = checkout.xtask(&["generate"]);
+    let entry = entry(&run.stderr).replace("reason = \"\"", "reason = \"A test.\"");
+    assert!(!entry.contains("contract ="), "{entry}");
+    let listed = checkout.read(DEVIATIONS);
+    checkout.write(DEVIATIONS, &format!("{listed}\n{entry}"));
+    let run = checkout.xtask(&["generate"]);
+    assert!(run.success, "{}", run.stderr);
 }
 
 /// Removes line and column of a message about the contract, unless the contract was edited.

@@ -3,11 +3,13 @@
 // contract:        openapi/dms-kafka.yaml
 // generator:       progenitor 0.15.1
 // contract sha256: 5aa76d547dc6da6f9de26e925a31835109ad0e1e141adbbd5ac60470cca368e6
-// code sha256:     57d1746a59cc761eb2e1cd4871141f13fc16a13e07db80ab113dfd8b6087c03b
+// code sha256:     981d70bf67426a2f60584fcab27ce9abf45bd5f0dca70b548cbe503c106062f1
 
 #![allow(
     unreachable_pub,
     unused_qualifications,
+    rustdoc::all,
+    clippy::all,
     clippy::pedantic,
     reason = "the generator's style"
 )]
@@ -156,6 +158,15 @@ pub mod types {
 
     crate::objects_only!(TopicPartition);
 
+    /// Optional query parameters of [`Client::list_topic_partitions`](super::Client::list_topic_partitions).
+    #[derive(Clone, Debug, Default)]
+    pub struct ListTopicPartitionsQuery {
+        /// Number of partitions to skip before the page. This is not a Kafka offset.
+        pub offset: ::std::option::Option<i32>,
+        /// Maximum number of partitions in a page.
+        pub limit: ::std::option::Option<i32>,
+    }
+
     /// Error types.
     pub mod error {
         /// Error from a `TryFrom` or `FromStr` implementation.
@@ -203,7 +214,6 @@ pub mod types {
 pub struct Client {
     pub(crate) baseurl: String,
     pub(crate) client: reqwest::Client,
-    /// See [`crate::Attempt`].
     pub(crate) inner: crate::Attempt,
 }
 
@@ -332,15 +342,13 @@ impl Client {
     /// - `project_id`: Project that owns the instance.
     /// - `instance_id`: Kafka instance of the topic.
     /// - `topic`: Topic name.
-    /// - `limit`: Maximum number of partitions in a page.
-    /// - `offset`: Number of partitions to skip before the page. This is not a Kafka offset.
+    /// - `query`: Optional query parameters.
     pub async fn list_topic_partitions<'a>(
         &'a self,
         project_id: &'a str,
         instance_id: &'a str,
         topic: &'a str,
-        limit: Option<i32>,
-        offset: Option<i32>,
+        query: &'a types::ListTopicPartitionsQuery,
     ) -> Result<
         ResponseValue<types::ListTopicPartitionsResponse>,
         Error<types::ErrorResponse>,
@@ -364,8 +372,8 @@ impl Client {
                 ::reqwest::header::ACCEPT,
                 ::reqwest::header::HeaderValue::from_static("application/json"),
             )
-            .query(&progenitor_client::QueryParam::new("limit", &limit))
-            .query(&progenitor_client::QueryParam::new("offset", &offset))
+            .query(&progenitor_client::QueryParam::new("limit", &query.limit))
+            .query(&progenitor_client::QueryParam::new("offset", &query.offset))
             .headers(header_map)
             .build()?;
         let info = OperationInfo {

@@ -77,8 +77,12 @@ pub(crate) async fn all_pages(
         let (instance_id, topic) = (instance_id.as_str(), topic.as_str());
         let send = async |client: raw::Client, project_id: ProjectId| {
             let project_id = project_id.as_str();
+            let query = types::ListTopicPartitionsQuery {
+                limit: Some(PAGE),
+                offset: Some(skip),
+            };
             client
-                .list_topic_partitions(project_id, instance_id, topic, Some(PAGE), Some(skip))
+                .list_topic_partitions(project_id, instance_id, topic, &query)
                 .await
         };
         let page = call::run(config, deadline, OPERATION, Effect::Reads, send).await?;

@@ -4,6 +4,8 @@
 #![allow(dead_code, reason = "each test file uses a part")]
 #![allow(unreachable_pub, reason = "each test file is a crate of its own")]
 
+pub mod documents;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -28,9 +30,15 @@ pub fn cases<T: DeserializeOwned>(text: &str) -> Vec<T> {
     toml::from_str::<Cases<T>>(text).unwrap().case
 }
 
+/// Kept between runs, so that the dependencies of the client are compiled only once.
+fn target() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("client")
+}
+
 #[derive(Debug)]
 pub struct Run {
     pub success: bool,
+    pub stdout: String,
     pub stderr: String,
 }
 
@@ -49,6 +57,51 @@ impl Checkout {
             copy.take(file);
         }
         copy
+    }
+
+    /// With the crates that `generate` compiles.
+    pub fn with_crates() -> Self {
+        let copy = Self::new();
+        for file in ["Cargo.toml", "Cargo.lock"] {
+            copy.take(file);
+        }
+        for name in ["dms-kafka-client", "huaweicloud-auth"] {
+            let folder = format!("crates/{name}");
+            copy.take(&format!("{folder}/Cargo.toml"));
+            for part in ["src", "benches", "tests"].map(|part| format!("{folder}/{part}")) {
+                copy.take_folder(&part);
+            }
+        }
+        let text = copy.read("Cargo.toml");
+        let mut manifest: toml::Table = text.parse().unwrap();
+        let members = vec!["crates/dms-kafka-client", "crates/huaweicloud-auth"];
+        manifest["workspace"]["members"] = members.clone().into();
+        manifest["workspace"]["default-members"] = members.into();
+        copy.write("Cargo.toml", &manifest.to_string());
+        copy
+    }
+
+    fn take_folder(&self, folder: &str) {
+        let Ok(entries) = fs::read_dir(workspace().join(folder)) else {
+            return;
+        };
+        for entry in entries {
+            let entry = entry.unwrap();
+            let file = format!("{folder}/{}", entry.file_name().to_str().unwrap());
+            if entry.file_type().unwrap().is_dir() {
+                self.take_folder(&file);
+            } else {
+                self.take(&file);
+            }
+        }
+    }
+
+    /// Runs cargo, which must succeed.
+    pub fn cargo(&self, arguments: &[&str]) {
+        let mut command = Command::new(env!("CARGO"));
+        command.args(arguments).current_dir(self.path());
+        let run = run(command.env("CARGO_TARGET_DIR", target()));
+        assert!(run.success, "{}\n{}", run.stdout, run.stderr);
     }
 
     pub fn take(&self, file: &str) {
@@ -83,6 +136,7 @@ impl Checkout {
         let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
         command.arg("--root").arg(self.path()).args(arguments);
         command.env_remove("DMS_KAFKA_PAGE");
+        command.env("CARGO_TARGET_DIR", target());
         command
     }
 
@@ -95,6 +149,7 @@ pub fn run(command: &mut Command) -> Run {
     let output = command.output().unwrap();
     Run {
         success: output.status.success(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
         stderr: String::from_utf8(output.stderr).unwrap(),
     }
 }

@@ -1,0 +1,19 @@
+//! Passes over the generator's output.
+
+mod docs;
+mod format;
+mod objects_only;
+mod optional_parameters;
+
+use std::collections::BTreeMap;
+
+use crate::lowering::Arguments;
+
+/// Applies all passes and formats the file.
+pub(crate) fn finish(mut file: syn::File, methods: &BTreeMap<String, Arguments>) -> String {
+    format::remove_panicking_constructor(&mut file);
+    optional_parameters::apply(&mut file, methods);
+    docs::apply(&mut file);
+    objects_only::apply(&mut file);
+    format::format(&file)
+}
