@@ -22,7 +22,7 @@ const CONFIG: &str = ".cargo/mutants.toml";
 /// of building, take 2 to 7 hours on a machine with 2 cores. Cargo uses both cores for one mutant, so there are no more jobs.
 const TOTAL_SECONDS: &str = "28800";
 /// The timeout for one mutant. The default depends on the duration of a run without mutants, which varies on a busy machine.
-const TEST_SECONDS: &str = "600";
+const TEST_SECONDS: &str = "120";
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
