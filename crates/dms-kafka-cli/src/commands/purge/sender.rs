@@ -209,7 +209,7 @@ struct Results<'a> {
     kept: Vec<(PurgeResult, Vec<RowState>)>,
     /// To be sent again, before any other request.
     again: VecDeque<PurgeRequest>,
-    /// The failure of the last request that is to be sent again.
+    /// The failure of the last request that failed.
     last_failure: Option<Failure>,
     /// Whether a request has ended.
     has_ended: bool,
@@ -296,10 +296,14 @@ impl Results<'_> {
         }
         let counts = sender.states.counts();
         let mut reasons = sender.reasons.borrow_mut();
-        if let Err(error) = result.into_deletion()
-            && (is_fatal(&error) || !self.has_reached_service)
-        {
-            reasons.fatal.get_or_insert(Failure::call(error));
+        if let Err(error) = result.into_deletion() {
+            let is_fatal = is_fatal(&error) || !self.has_reached_service;
+            let failure = Failure::call(error);
+            if is_fatal {
+                reasons.fatal.get_or_insert(failure);
+            } else {
+                self.last_failure = Some(failure);
+            }
         }
         let failed = counts.not_deleted() - sender.before.not_deleted();
         reasons.too_many_failures |= sender.max_failures.is_some_and(|most| failed >= most);
