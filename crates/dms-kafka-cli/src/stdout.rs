@@ -51,12 +51,12 @@ pub(crate) async fn closed() {
     {
         return;
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 #[cfg(not(unix))]
 pub(crate) async fn closed() {
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 fn write_bytes(bytes: &[u8]) -> io::Result<()> {

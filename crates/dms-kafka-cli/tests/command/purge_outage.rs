@@ -98,7 +98,7 @@ fn a_purge_pauses_while_the_service_is_down_and_deletes_every_row_when_it_respon
 fn a_deletion_of_everything_whose_outcome_is_unknown_is_not_repeated_after_an_outage() {
     for journal in [false, true] {
         let (service, repaired) = down_after(5, Reply::Status(503));
-        let folder = topics(40, |number| if number % 2 == 0 { -1 } else { 7 });
+        let folder = topics(40, |number| if number.is_multiple_of(2) { -1 } else { 7 });
         let mut line = "--allow-everything --pause 0.05 --output json".to_owned();
         if journal {
             write!(line, " --journal {}", folder.path("journal")).unwrap();
@@ -168,12 +168,10 @@ fn a_purge_gives_up_when_the_outage_is_too_long() {
 
 #[test]
 fn failures_between_responses_do_not_pause_a_purge() {
-    let count = AtomicUsize::new(0);
-    let service = Scripted::start(move |deletion| {
+    let service = Scripted::start(|deletion| {
         // Every attempt of each second topic fails.
-        count.fetch_add(1, Ordering::SeqCst);
         let number: usize = deletion.topic[1..].parse().unwrap();
-        if number % 2 == 0 {
+        if number.is_multiple_of(2) {
             Reply::Status(503)
         } else {
             Reply::Code(0)

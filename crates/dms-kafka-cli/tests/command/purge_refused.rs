@@ -246,7 +246,7 @@ fn links_and_standard_streams_are_not_replaced_by_the_failures_file() {
     let folder = Folder::new(&rows(&[("orders", 0, 5000)]));
     let (link, results) = (folder.path("link"), folder.path("results"));
     std::os::unix::fs::symlink(folder.path("nothing"), &link).unwrap();
-    for (left, code, redirected) in [
+    for (left, code, redirection) in [
         (link.as_str(), 2, ""),
         ("/dev/stdout", 2, "> \"$RESULTS\""),
         ("/dev/stdout", 2, "| cat > \"$RESULTS\""),
@@ -259,15 +259,15 @@ fn links_and_standard_streams_are_not_replaced_by_the_failures_file() {
             "purge --embedded --yes{overwrite} --failures-file {left} --offsets-file"
         ));
         inner.arg(&folder.offsets);
-        let line = format!("exec 4>&1; {{ \"$0\" \"$@\"; echo $? >&4; }} {redirected}");
-        let output = through_shell(&line, &inner)
+        let shell = format!("exec 4>&1; {{ \"$0\" \"$@\"; echo $? >&4; }} {redirection}");
+        let output = through_shell(&shell, &inner)
             .env("RESULTS", &results)
             .output()
             .unwrap();
         let printed = stdout(&output);
         assert!(
             printed.trim_end().ends_with(&code.to_string()),
-            "{left} {redirected}: {printed}{}",
+            "{left} {redirection}: {printed}{}",
             stderr(&output)
         );
     }

@@ -40,6 +40,7 @@ use rows::{RowCounts, RowState, RowStates, Rows};
 use sender::{RequestSender, StopReasons};
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub(crate) struct Purge {
     #[command(flatten)]
     pub(crate) service: Resolved<ServiceSettings>,
