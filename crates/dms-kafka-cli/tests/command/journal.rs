@@ -260,9 +260,11 @@ fn an_outcome_that_is_unknown_stays_so_until_the_row_is_deleted() {
             ],
         ),
         (
-            "flow control is not final",
+            "a failure that does not depend on the row is not final",
             &[
                 (Reply::Status(429), 3, NOT_APPLIED, true),
+                (Reply::Status(404), 3, NOT_APPLIED, true),
+                (Reply::Status(401), 3, NOT_APPLIED, true),
                 (Reply::Code(0), 0, None, true),
             ],
         ),

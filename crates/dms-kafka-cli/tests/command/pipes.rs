@@ -82,6 +82,23 @@ fn a_reader_of_the_results_that_is_gone_stops_the_purge() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn nothing_is_sent_if_the_reader_of_the_results_is_gone_before() {
+    for form in ["ndjson", "json", "table"] {
+        let folder = Folder::with_partitions(20);
+        let mut gateway = Audited::start(&folder.path(""), 1, 20, "");
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut purge = gateway.purge(&folder.offsets, &format!("--output {form}"));
+        purge.stdout(writer);
+        let printed = purge.stderr(Stdio::piped()).spawn().unwrap();
+        let output = ended_with(printed, 5);
+        assert_stderr(&output, "standard output was closed by its reader");
+        assert!(gateway.requested().is_empty(), "{form}");
+    }
+}
+
+#[test]
 fn a_reader_that_wants_one_result_stops_the_purge() {
     let folder = Folder::with_partitions(2000);
     let mut gateway = Audited::start(&folder.path(""), 1, 2000, SLOW);

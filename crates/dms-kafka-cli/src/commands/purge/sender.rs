@@ -11,7 +11,7 @@ use dms_kafka::{
 };
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, Stream, StreamExt as _};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::journal::{Journal, JournalEntry, Recorded};
 use super::progress::Progress;
@@ -20,6 +20,9 @@ use super::rows::{RowCounts, RowState, RowStates};
 use crate::exit::{self, Failure};
 use crate::interrupt::Interrupts;
 use crate::stdout;
+
+/// The operating system reports a pipe without a reader at once.
+const READER_CHECK: Duration = Duration::from_millis(1);
 
 pub(super) struct RequestSender<'a> {
     pub(super) states: &'a RowStates,
@@ -91,6 +94,10 @@ impl RequestSender<'_> {
         let mut next_try: Option<(Instant, PurgeRequest)> = None;
         let mut ticks = tokio::time::interval_at(Instant::now() + self.tick, self.tick);
         let mut output_closed = pin!(stdout::closed().fuse());
+        // Nothing is sent if the reader is gone already.
+        if timeout(READER_CHECK, &mut output_closed).await.is_ok() {
+            self.output_closed();
+        }
         loop {
             if self.is_stopping() {
                 next_try = None;
@@ -126,11 +133,7 @@ impl RequestSender<'_> {
                 () = tokio::time::sleep_until(wake), if next_try.is_some() => {
                     in_flight.extend(next_try.take().map(|(_, request)| self.send(request)));
                 }
-                () = &mut output_closed => {
-                    self.output_failed(Failure::output(
-                        "standard output was closed by its reader".to_owned(),
-                    ));
-                }
+                () = &mut output_closed => self.output_closed(),
                 _ = ticks.tick() => self.progress.tick(&self.states.counts()),
                 () = interrupts.next() => {
                     self.reasons.borrow_mut().interrupts += 1;
@@ -150,6 +153,11 @@ impl RequestSender<'_> {
 
     fn is_stopping(&self) -> bool {
         self.reasons.borrow().any()
+    }
+
+    fn output_closed(&self) {
+        let message = "standard output was closed by its reader".to_owned();
+        self.output_failed(Failure::output(message));
     }
 
     fn output_failed(&self, failure: Failure) {
@@ -339,10 +347,11 @@ fn is_passing(partition: &PartitionDeletion) -> bool {
 fn state_of_error(error: &Error) -> RowState {
     match (error.outcome(), error.kind()) {
         (Outcome::NotApplied, _) if is_fatal(error) => RowState::Retryable,
-        (
-            Outcome::NotApplied,
-            ErrorKind::BadRequest | ErrorKind::InvalidInput | ErrorKind::NotFound,
-        ) => RowState::Refused,
+        (Outcome::NotApplied, ErrorKind::BadRequest | ErrorKind::InvalidInput)
+            if error.code() != Some(codes::INSTANCE_STATE) =>
+        {
+            RowState::Refused
+        }
         (Outcome::NotApplied, _) => RowState::Retryable,
         _ => RowState::Unknown,
     }
