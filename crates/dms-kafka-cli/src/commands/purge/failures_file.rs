@@ -94,7 +94,12 @@ impl FailuresFile {
     }
 }
 
-fn write_rows(file: impl Write, layout: Layout, rows: &Rows, states: &RowStates) -> io::Result<()> {
+pub(super) fn write_rows(
+    file: impl Write,
+    layout: Layout,
+    rows: &Rows,
+    states: &RowStates,
+) -> io::Result<()> {
     let mut file = BufWriter::new(file);
     let (before, between, after) = match layout {
         Layout::Document => ("{\"partitions\":[\n", ",\n", "],\"version\":1}\n"),

@@ -10,7 +10,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::io::{self, BufRead as _, BufReader, Read, Write as _};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -122,13 +122,13 @@ fn open_with(path: &Path, options: &OpenOptions) -> Result<File, Failure> {
 }
 
 /// Applies all complete lines, decides about rows with unknown outcome, and returns the length of the lines in bytes.
-fn replay(
+pub(super) fn replay(
     path: &Path,
-    file: &File,
+    input: impl Read,
     expected: &Expected<'_>,
     states: &RowStates,
 ) -> Result<u64, Failure> {
-    let mut reader = BufReader::new(file);
+    let mut reader = BufReader::new(input);
     let mut line = Vec::new();
     let mut length = 0;
     for number in 1_u64.. {

@@ -2,6 +2,9 @@
 
 mod durable_file;
 mod failures_file;
+#[cfg(test)]
+#[path = "../../../fuzz/targets.rs"]
+mod fuzz_targets;
 mod journal;
 mod offsets_file;
 mod paths;

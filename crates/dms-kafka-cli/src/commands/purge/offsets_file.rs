@@ -171,7 +171,7 @@ impl<R: Read> Read for Hashing<R> {
 }
 
 #[derive(Debug)]
-enum ReadError {
+pub(super) enum ReadError {
     Io(io::Error),
     /// With line and column.
     Invalid(String),
@@ -205,7 +205,7 @@ impl ReadError {
     }
 }
 
-fn read_rows(input: impl Read) -> Result<(Layout, Rows), ReadError> {
+pub(super) fn read_rows(input: impl Read) -> Result<(Layout, Rows), ReadError> {
     let mut input = BufReader::with_capacity(BUFFER, input);
     let mut mark = Vec::new();
     let length = BYTE_ORDER_MARK.len() as u64;
