@@ -66,6 +66,24 @@ const REFUSED: &[(i32, &str, &str, &[&str])] = &[
         ],
     ),
     (2, ROW, "--failures f", &["--failures-file"]),
+    (2, ROW, "--overwrite", &["--failures-file"]),
+    (2, ROW, "--allow-other-endpoint", &["--journal"]),
+    (2, ROW, "--pause 0", &["'0'", "--pause", "more than 0"]),
+    (2, ROW, "--pause -1", &["'-1'", "--pause", "more than 0"]),
+    (
+        2,
+        ROW,
+        "--pause x",
+        &["'x'", "--pause", "seconds, such as 0.5"],
+    ),
+    (
+        2,
+        ROW,
+        "--give-up-after inf",
+        &["'inf'", "--give-up-after", "at most 86400"],
+    ),
+    (2, ROW, "--give-up-after NaN", &["'NaN'", "--give-up-after"]),
+    (2, ROW, "--pause-after 0", &["'0'", "--pause-after"]),
     (
         2,
         ROW,
@@ -170,9 +188,10 @@ fn a_folder_is_not_an_offsets_file() {
 #[test]
 fn the_failures_file_is_written_when_the_purge_ends_early() {
     let served = Served::start();
-    for form in ["table", "json", "ndjson"] {
+    for form in ["table", "json", "ndjson", "json --journal JOURNAL"] {
         let folder = Folder::new(&rows(&[("orders", 0, 10), ("orders", 1, 10)]));
         let left = folder.path("left");
+        let form = form.replace("JOURNAL", &folder.path("journal"));
         let line = format!("--yes --output {form} --overwrite --failures-file {left}");
         let mut wrong_key = served.purge(&folder.offsets, &line);
         wrong_key.env("HUAWEICLOUD_SDK_SK", "wrong");
@@ -195,6 +214,7 @@ fn the_failures_file_is_written_when_the_purge_ends_early() {
             (wrong_instance, 3),
         ] {
             let _ = std::fs::remove_file(&left);
+            let _ = std::fs::remove_file(folder.path("journal"));
             let output = purge.output().unwrap();
             assert_eq!(
                 output.status.code(),

@@ -136,7 +136,12 @@ fn seconds(text: &str) -> Result<Duration, String> {
     seconds
         .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
         .filter(|length| !length.is_zero() && *length <= LONGEST)
-        .ok_or_else(|| format!("expected seconds up to {}, such as 0.5", LONGEST.as_secs()))
+        .ok_or_else(|| {
+            format!(
+                "expected more than 0 and at most {} seconds, such as 0.5",
+                LONGEST.as_secs()
+            )
+        })
 }
 
 pub(crate) async fn purge(arguments: Box<Purge>) -> Result<Exit, Failure> {
@@ -211,23 +216,21 @@ impl PurgeJob<'_> {
             None => None,
         };
         let journal = match &arguments.journal {
-            Some(path) => {
-                let project_id = self.service.client.project_id().await;
-                let project_id = project_id.map_err(Failure::call)?;
-                let expected = self.expected(Some(project_id.as_str()));
-                Some(Journal::open(path, &expected, &self.states)?)
-            }
+            Some(path) => match self.service.client.project_id().await {
+                Ok(project_id) => {
+                    let expected = self.expected(Some(project_id.as_str()));
+                    Some(Journal::open(path, &expected, &self.states)?)
+                }
+                Err(error) => {
+                    Journal::read_states(path, &self.expected(None), &self.states)?;
+                    return self.end_early(None, failures_file, Failure::call(error));
+                }
+            },
             None => None,
         };
         let mut interrupts = match self.begin().await {
             Ok(interrupts) => interrupts,
-            Err(failure) => {
-                let json = arguments.output.is_json();
-                for failure in self.close(journal, failures_file) {
-                    failure.report("error", json);
-                }
-                return Err(failure);
-            }
+            Err(failure) => return self.end_early(journal, failures_file, failure),
         };
         let mut report = PurgeReport::new(arguments.output);
         let reasons = StopReasons {
@@ -266,6 +269,19 @@ impl PurgeJob<'_> {
         reasons.output = reasons.output.or(reported.err());
         let file_failures = self.close(journal, failures_file);
         Ok(self.conclude(reasons, file_failures, &report))
+    }
+
+    /// Completes the files although nothing was sent.
+    fn end_early(
+        &self,
+        journal: Option<Journal>,
+        failures_file: Option<FailuresFile>,
+        failure: Failure,
+    ) -> Result<Exit, Failure> {
+        for failure in self.close(journal, failures_file) {
+            failure.report("error", self.arguments.output.is_json());
+        }
+        Err(failure)
     }
 
     /// What happens before the first request.
