@@ -21,7 +21,7 @@ pub(crate) fn print_coloured(text: &str) -> Result<(), Failure> {
     ignore_closed_pipe(write_coloured(text))
 }
 
-/// Like [`print`], for results that somebody must get: a closed pipe is a failure.
+/// Like [`print()`], for results that somebody must get: a closed pipe is a failure.
 pub(crate) fn deliver(text: &str) -> Result<(), Failure> {
     write_bytes(text.as_bytes()).map_err(|error| failed(&error))
 }
