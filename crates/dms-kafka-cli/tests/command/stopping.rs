@@ -157,23 +157,25 @@ fn the_second_signal_does_not_wait() {
 
 #[test]
 fn delete_waits_for_the_response_too() {
-    let (listener, endpoint) = listener();
-    let delete = "delete --topic t0 --partition 0:7 --yes --output json";
-    let mut process = at(&endpoint, delete).start();
-    let (connection, _) = listener.accept().unwrap();
-    assert_eq!(
-        next_is_deletion(&mut BufReader::new(&connection)),
-        Some(true)
-    );
-    signal(&process, "-INT");
-    let mut printed = BufReader::new(process.stderr.take().unwrap());
-    let mut said = String::new();
-    printed.read_line(&mut said).unwrap();
-    assert!(said.contains("waiting for the response"), "{said}");
-    respond_to_deletion_only(&connection, true).unwrap();
-    let output = ended_with(process, 130);
-    let shown: Value = serde_json::from_str(&stdout(&output)).unwrap();
-    assert_eq!(shown["partitions"][0]["status"], "deleted");
+    for name in ["-INT", "-HUP"] {
+        let (listener, endpoint) = listener();
+        let delete = "delete --topic t0 --partition 0:7 --yes --output json";
+        let mut process = at(&endpoint, delete).start();
+        let (connection, _) = listener.accept().unwrap();
+        assert_eq!(
+            next_is_deletion(&mut BufReader::new(&connection)),
+            Some(true)
+        );
+        signal(&process, name);
+        let mut printed = BufReader::new(process.stderr.take().unwrap());
+        let mut said = String::new();
+        printed.read_line(&mut said).unwrap();
+        assert!(said.contains("waiting for the response"), "{said}");
+        respond_to_deletion_only(&connection, true).unwrap();
+        let output = ended_with(process, 130);
+        let shown: Value = serde_json::from_str(&stdout(&output)).unwrap();
+        assert_eq!(shown["partitions"][0]["status"], "deleted");
+    }
 }
 
 #[test]
