@@ -57,42 +57,48 @@ fn until_paused(process: &mut Child) -> (String, BufReader<ChildStderr>) {
 
 #[test]
 fn a_purge_pauses_while_the_service_is_down_and_deletes_every_row_when_it_responds_again() {
-    for (down, cause, concurrency) in [
-        (Reply::Status(503), "503", 4),
-        (Reply::Status(500), "500", 4),
-        (Reply::Close, "connection", 4),
-        (Reply::Silence, "no response was received", 12),
-    ] {
-        let (service, repaired) = down_after(5, down);
-        let folder = topics(40, |_| 7);
-        let line = format!(
-            "--pause 0.05 --timeout 1 --concurrency {concurrency} --output ndjson --journal {}",
-            folder.path("journal")
-        );
-        let mut process = service.purge(&folder.offsets, &line).start();
-        let (printed, mut errors) = until_paused(&mut process);
-        assert!(
-            printed.contains(cause),
-            "the first error was not shown: {printed}"
-        );
-        // Ten requests opened the circuit breaker, and the others were in flight; each has three attempts.
-        let sent = service.topics().len();
-        assert!(sent <= 5 + (9 + concurrency) * 3, "{sent} attempts");
-        repaired.store(true, Ordering::SeqCst);
-        let mut rest = String::new();
-        errors.read_to_string(&mut rest).unwrap();
-        let output = ended_with(process, 0);
-        let results = json_lines(&stdout(&output));
-        assert_eq!(results.len(), 40, "one line for each row: {results:?}");
-        assert!(
-            results.iter().all(|row| row["status"] == "deleted"),
-            "{results:?}"
-        );
-        // Nothing is left for another run.
-        service.received();
-        let again = service.purge(&folder.offsets, &line).ends_with(0);
-        assert_eq!(service.topics(), [""; 0], "{}", stderr(&again));
-    }
+    std::thread::scope(|scope| {
+        for (down, cause, concurrency) in [
+            (Reply::Status(503), "503", 4),
+            (Reply::Status(500), "500", 4),
+            (Reply::Close, "connection", 4),
+            (Reply::Silence, "no response was received", 12),
+        ] {
+            scope.spawn(move || pauses_and_continues(down, cause, concurrency));
+        }
+    });
+}
+
+fn pauses_and_continues(down: Reply, cause: &str, concurrency: usize) {
+    let (service, repaired) = down_after(5, down);
+    let folder = topics(40, |_| 7);
+    let line = format!(
+        "--pause 0.05 --timeout 1 --concurrency {concurrency} --output ndjson --journal {}",
+        folder.path("journal")
+    );
+    let mut process = service.purge(&folder.offsets, &line).start();
+    let (printed, mut errors) = until_paused(&mut process);
+    assert!(
+        printed.contains(cause),
+        "the first error was not shown: {printed}"
+    );
+    // Ten requests opened the circuit breaker, and the others were in flight; each has three attempts.
+    let sent = service.topics().len();
+    assert!(sent <= 5 + (9 + concurrency) * 3, "{sent} attempts");
+    repaired.store(true, Ordering::SeqCst);
+    let mut rest = String::new();
+    errors.read_to_string(&mut rest).unwrap();
+    let output = ended_with(process, 0);
+    let results = json_lines(&stdout(&output));
+    assert_eq!(results.len(), 40, "one line for each row: {results:?}");
+    assert!(
+        results.iter().all(|row| row["status"] == "deleted"),
+        "{results:?}"
+    );
+    // Nothing is left for another run.
+    service.received();
+    let again = service.purge(&folder.offsets, &line).ends_with(0);
+    assert_eq!(service.topics(), [""; 0], "{}", stderr(&again));
 }
 
 #[test]
