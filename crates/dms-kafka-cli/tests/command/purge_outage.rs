@@ -135,6 +135,22 @@ fn a_deletion_of_everything_whose_outcome_is_unknown_is_not_repeated_after_an_ou
 }
 
 #[test]
+fn a_deletion_of_everything_that_was_refused_during_an_outage_is_sent_again() {
+    let (service, repaired) = down_after(5, Reply::Refusal);
+    let folder = topics(20, |_| -1);
+    let line = format!(
+        "--allow-everything --concurrency 12 --pause 0.05 --output json --journal {}",
+        folder.path("journal")
+    );
+    let mut process = service.purge(&folder.offsets, &line).start();
+    let (_, mut errors) = until_paused(&mut process);
+    repaired.store(true, Ordering::SeqCst);
+    errors.read_to_string(&mut String::new()).unwrap();
+    let output = ended_with(process, 0);
+    assert_counts(&output, &[("deleted", 20)]);
+}
+
+#[test]
 fn a_purge_gives_up_when_the_outage_is_too_long() {
     // The service is gone after five responses: no connection.
     let (listener, endpoint) = crate::support::listener();

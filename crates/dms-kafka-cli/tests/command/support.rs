@@ -349,6 +349,8 @@ pub(crate) enum Reply {
     /// 200, with this code for each partition; 0 is a success.
     Code(i32),
     Status(u16),
+    /// 503, with the header that says that nothing was deleted.
+    Refusal,
     /// No response, and the connection stays open.
     Silence,
     /// The connection is closed without a response.
@@ -404,6 +406,7 @@ fn respond(
             .strip_prefix("POST ")
             .and_then(|path| path.split('/').nth(7))
             .map(str::to_owned);
+        let mut header = "";
         let (status, body) = match topic {
             None => (405, String::new()),
             Some(topic) => {
@@ -426,13 +429,18 @@ fn respond(
                         (200, json!({"partitions": partitions}).to_string())
                     }
                     Reply::Status(status) => (status, String::new()),
+                    Reply::Refusal => {
+                        header = "X-Dms-Kafka-Outcome: not-applied\r\n";
+                        (503, String::new())
+                    }
                     Reply::Silence => continue,
                     Reply::Close => return None,
                 }
             }
         };
         let length = body.len();
-        let response = format!("HTTP/1.1 {status} \r\nContent-Length: {length}\r\n\r\n{body}");
+        let response =
+            format!("HTTP/1.1 {status} \r\n{header}Content-Length: {length}\r\n\r\n{body}");
         connection.write_all(response.as_bytes()).ok()?;
     }
 }
