@@ -312,7 +312,7 @@ struct Guarded {
     requests: Peekable<BoxStream<'static, PurgeRequest>>,
     concurrency: usize,
     breaker: CircuitBreaker,
-    /// Failures whose requests are sent again, before any other request.
+    /// Failures whose requests are sent again, after all other requests.
     again: VecDeque<PurgeResult>,
     in_flight: FuturesUnordered<BoxFuture<'static, PurgeResult>>,
     /// Failures in a row, which are results unless the circuit breaker opens.
@@ -354,9 +354,9 @@ impl Guarded {
     }
 
     async fn next_request(&mut self) -> Option<PurgeRequest> {
-        match self.again.pop_front() {
-            Some(result) => Some(result.request),
-            None => self.requests.next().await,
+        match self.requests.next().await {
+            Some(request) => Some(request),
+            None => self.again.pop_front().map(|result| result.request),
         }
     }
 

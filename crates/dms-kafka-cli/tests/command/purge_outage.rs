@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::support::{
     Folder, Reply, Run as _, Scripted, assert_counts, assert_stderr, ended_with, interrupt,
-    json_lines, stderr, stdout,
+    json_lines, rows, stderr, stdout,
 };
 
 const PAUSED: &str = "the next request is sent in";
@@ -205,6 +205,27 @@ fn failures_between_responses_do_not_pause_a_purge() {
     let output = service.purge(&folder.offsets, line).ends_with(4);
     assert_counts(&output, &[("deleted", 6), ("unknown", 6)]);
     assert!(!stderr(&output).contains(PAUSED), "{}", stderr(&output));
+}
+
+/// Requests in a row fail, although the service is not down: the others are sent nevertheless.
+#[test]
+fn a_topic_out_of_reach_does_not_keep_back_the_others() {
+    let service = Scripted::start(|deletion| {
+        if deletion.topic == "t0" {
+            Reply::Status(504)
+        } else {
+            Reply::Code(0)
+        }
+    });
+    let all = (0..3).map(|partition| ("t0", partition, 7));
+    let all: Vec<_> = all
+        .chain((0..30).map(|partition| ("t1", partition, 7)))
+        .collect();
+    let folder = Folder::new(&rows(&all));
+    let line = "--concurrency 1 --partitions-per-request 1 --pause-after 3 --pause 0.05 --give-up-after 1 --output json";
+    let output = service.purge(&folder.offsets, line).ends_with(4);
+    assert_counts(&output, &[("deleted", 30), ("unknown", 3)]);
+    assert_stderr(&output, "the service responds again");
 }
 
 #[test]

@@ -319,7 +319,7 @@ async fn a_circuit_breaker_sends_again_what_failed_while_the_service_was_down() 
             vec![down(), down(), down(), down(), up(), up(), up(), up()],
             vec![before(0), before(1), before(2), before(3)],
             long,
-            vec![(1, true), (2, true), (0, true), (3, true)],
+            vec![(0, true), (1, true), (2, true), (3, true)],
             8,
         ),
         (
@@ -327,7 +327,7 @@ async fn a_circuit_breaker_sends_again_what_failed_while_the_service_was_down() 
             vec![down(), down(), down(), up(), up()],
             vec![everything(0), before(1), everything(2), before(3)],
             long,
-            vec![(0, false), (2, false), (1, true), (3, true)],
+            vec![(0, false), (2, false), (3, true), (1, true)],
             5,
         ),
         (

@@ -89,7 +89,7 @@ impl RequestSender<'_> {
             has_reached_service: false,
             shown: HashSet::new(),
         };
-        let mut requests = Box::pin(purge.requests(rows));
+        let mut requests = Box::pin(purge.requests(rows).fuse());
         let mut in_flight = FuturesUnordered::new();
         let mut next_try: Option<(Instant, PurgeRequest)> = None;
         let mut ticks = tokio::time::interval_at(Instant::now() + self.tick, self.tick);
@@ -215,7 +215,7 @@ struct Results<'a> {
     breaker: CircuitBreaker,
     /// Failures in a row with the states of their rows. They are reported unless the circuit breaker opens.
     kept: Vec<(PurgeResult, Vec<RowState>)>,
-    /// To be sent again, before any other request.
+    /// To be sent again, after all other requests: a topic that cannot be reached must not keep back the others.
     again: VecDeque<PurgeRequest>,
     /// The failure of the last request that failed.
     last_failure: Option<Failure>,
@@ -231,9 +231,9 @@ impl Results<'_> {
         &mut self,
         requests: &mut (impl Stream<Item = PurgeRequest> + Unpin),
     ) -> Option<PurgeRequest> {
-        match self.again.pop_front() {
+        match requests.next().await {
             Some(request) => Some(request),
-            None => requests.next().await,
+            None => self.again.pop_front(),
         }
     }
 
