@@ -58,8 +58,8 @@ fn json_lines_go_through_jq() {
 #[cfg(target_os = "linux")]
 fn a_reader_of_the_results_that_is_gone_stops_the_purge() {
     for form in ["ndjson", "json", "table"] {
-        let folder = Folder::with_partitions(2000);
-        let mut gateway = Audited::start(&folder.path(""), 1, 2000, SLOW);
+        let folder = Folder::with_partitions(400);
+        let mut gateway = Audited::start(&folder.path(""), 1, 400, SLOW);
         let (journal, left) = (folder.path("journal"), folder.path("left"));
         let arguments = format!("--output {form} --journal {journal} --failures-file {left}");
         let mut process = gateway.purge(&folder.offsets, &arguments).start();
@@ -67,17 +67,17 @@ fn a_reader_of_the_results_that_is_gone_stops_the_purge() {
         let output = ended_with(process, 5);
         assert_stderr(&output, "standard output");
         let sent = gateway.requested().len();
-        assert!(sent < 1000, "{form}: {sent} rows were sent");
+        assert!(sent < 200, "{form}: {sent} rows were sent");
         // Each request was awaited, and its result recorded.
         assert_eq!(recorded(&journal).len(), sent, "{form}");
-        assert_eq!(folder.read("left").lines().count(), 2000 - sent, "{form}");
+        assert_eq!(folder.read("left").lines().count(), 400 - sent, "{form}");
         gateway
             .purge(
                 &folder.offsets,
                 &format!("--journal {journal} --concurrency 64"),
             )
             .ends_with(0);
-        assert_eq!(gateway.requested().len(), 2000 - sent, "{form}");
+        assert_eq!(gateway.requested().len(), 400 - sent, "{form}");
     }
 }
 
@@ -100,15 +100,15 @@ fn nothing_is_sent_if_the_reader_of_the_results_is_gone_before() {
 
 #[test]
 fn a_reader_that_wants_one_result_stops_the_purge() {
-    let folder = Folder::with_partitions(2000);
-    let mut gateway = Audited::start(&folder.path(""), 1, 2000, SLOW);
+    let folder = Folder::with_partitions(400);
+    let mut gateway = Audited::start(&folder.path(""), 1, 400, SLOW);
     let purge = gateway.purge(&folder.offsets, "--output ndjson");
     let line = "{ \"$0\" \"$@\"; echo $? >&2; } | head -n 1";
     let output = through_shell(line, &purge).ends_with(0);
     assert_eq!(stdout(&output).lines().count(), 1);
     assert_eq!(stderr(&output).lines().last(), Some("5"));
     let sent = gateway.requested().len();
-    assert!(sent < 1000, "{sent} rows were sent");
+    assert!(sent < 200, "{sent} rows were sent");
 }
 
 /// Progress, notes, log and preview cannot be written.

@@ -136,8 +136,8 @@ fn a_deletion_of_everything_whose_outcome_is_unknown_is_not_repeated_after_an_ou
 
 #[test]
 fn a_deletion_of_everything_that_was_refused_during_an_outage_is_sent_again() {
-    let (service, repaired) = down_after(5, Reply::Refusal);
-    let folder = topics(20, |_| -1);
+    let (service, repaired) = down_after(1, Reply::Refusal);
+    let folder = topics(12, |_| -1);
     let line = format!(
         "--allow-everything --concurrency 12 --pause 0.05 --output json --journal {}",
         folder.path("journal")
@@ -147,7 +147,7 @@ fn a_deletion_of_everything_that_was_refused_during_an_outage_is_sent_again() {
     repaired.store(true, Ordering::SeqCst);
     errors.read_to_string(&mut String::new()).unwrap();
     let output = ended_with(process, 0);
-    assert_counts(&output, &[("deleted", 20)]);
+    assert_counts(&output, &[("deleted", 12)]);
 }
 
 #[test]
@@ -166,7 +166,7 @@ fn a_purge_gives_up_when_the_outage_is_too_long() {
     let folder = topics(100, |number| if number < 20 { 7 } else { -1 });
     let (journal, left) = (folder.path("journal"), folder.path("left"));
     let line = format!(
-        "--concurrency 1 --allow-everything --pause 0.05 --give-up-after 0.2 --output json --journal {journal} \
+        "--concurrency 1 --allow-everything --pause-after 3 --pause 0.05 --give-up-after 0.2 --output json --journal {journal} \
          --failures-file {left}"
     );
     let mut purge = crate::support::at(&endpoint, "purge --yes --offsets-file");
