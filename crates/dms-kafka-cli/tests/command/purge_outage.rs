@@ -228,6 +228,31 @@ fn a_topic_out_of_reach_does_not_keep_back_the_others() {
     assert_stderr(&output, "the service responds again");
 }
 
+/// The service is repaired while a request of the outage is still in flight, for longer than the purge would wait.
+#[test]
+fn a_hung_request_does_not_keep_back_the_next_try() {
+    let hangs = Arc::new(AtomicBool::new(true));
+    let is_down = Arc::clone(&hangs);
+    let service = Scripted::start(move |deletion| {
+        if !is_down.load(Ordering::SeqCst) || deletion.topic == "t0" {
+            Reply::Code(0)
+        } else if deletion.topic == "t1" {
+            Reply::Silence
+        } else {
+            Reply::Status(503)
+        }
+    });
+    let folder = topics(40, |_| 7);
+    let line =
+        "--concurrency 4 --timeout 3 --pause 0.05 --give-up-after 2 --pause-after 3 --output json";
+    let mut process = service.purge(&folder.offsets, line).start();
+    let (_, mut errors) = until_paused(&mut process);
+    hangs.store(false, Ordering::SeqCst);
+    errors.read_to_string(&mut String::new()).unwrap();
+    let output = ended_with(process, 0);
+    assert_counts(&output, &[("deleted", 40)]);
+}
+
 #[test]
 fn an_interrupt_ends_a_pause() {
     let (service, _) = down_after(1, Reply::Status(503));

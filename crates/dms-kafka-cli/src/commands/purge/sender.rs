@@ -85,6 +85,7 @@ impl RequestSender<'_> {
             kept: Vec::new(),
             again: VecDeque::new(),
             last_failure: None,
+            outages: 0,
             has_ended: false,
             has_reached_service: false,
             shown: HashSet::new(),
@@ -92,6 +93,8 @@ impl RequestSender<'_> {
         let mut requests = Box::pin(purge.requests(rows).fuse());
         let mut in_flight = FuturesUnordered::new();
         let mut next_try: Option<(Instant, PurgeRequest)> = None;
+        // The first row of the request in flight that was sent after a pause.
+        let mut tried: Option<u64> = None;
         let mut ticks = tokio::time::interval_at(Instant::now() + self.tick, self.tick);
         let mut output_closed = pin!(stdout::closed().fuse());
         // Nothing is sent if the reader is gone already.
@@ -110,10 +113,10 @@ impl RequestSender<'_> {
                 while in_flight.len() < most
                     && let Some(request) = results.next_request(&mut requests).await
                 {
-                    in_flight.push(self.send(request));
+                    in_flight.push(self.send(request, results.outages));
                 }
-            } else if in_flight.is_empty()
-                && next_try.is_none()
+            } else if next_try.is_none()
+                && tried.is_none()
                 && let Some(request) = results.next_request(&mut requests).await
             {
                 let pause = results.pause();
@@ -126,12 +129,16 @@ impl RequestSender<'_> {
             tokio::select! {
                 Some(result) = in_flight.next(), if !in_flight.is_empty() => {
                     results.has_ended = true;
-                    if let Some(result) = result {
-                        results.judge(result);
+                    if let Some((result, outages)) = result {
+                        tried.take_if(|row| result.rows().first() == Some(row));
+                        results.judge(result, outages);
                     }
                 }
                 () = tokio::time::sleep_until(wake), if next_try.is_some() => {
-                    in_flight.extend(next_try.take().map(|(_, request)| self.send(request)));
+                    if let Some((_, request)) = next_try.take() {
+                        tried = request.rows().first().copied();
+                        in_flight.push(self.send(request, results.outages));
+                    }
                 }
                 () = &mut output_closed => self.output_closed(),
                 _ = ticks.tick() => self.progress.tick(&self.states.counts()),
@@ -164,8 +171,8 @@ impl RequestSender<'_> {
         self.reasons.borrow_mut().output.get_or_insert(failure);
     }
 
-    /// Sends a request after its intent is recorded.
-    async fn send(&self, request: PurgeRequest) -> Option<PurgeResult> {
+    /// Sends a request after its intent is recorded. Returns the result with the number of outages before.
+    async fn send(&self, request: PurgeRequest, outages: u32) -> Option<(PurgeResult, u32)> {
         self.states.set_all(request.rows(), RowState::InFlight);
         if let Some(journal) = self.journal {
             let intended = journal
@@ -183,7 +190,7 @@ impl RequestSender<'_> {
                 return None;
             }
         }
-        Some(request.send().await)
+        Some((request.send().await, outages))
     }
 
     /// Sets the states of the rows, records and returns them.
@@ -219,6 +226,8 @@ struct Results<'a> {
     again: VecDeque<PurgeRequest>,
     /// The failure of the last request that failed.
     last_failure: Option<Failure>,
+    /// How many times the circuit breaker has opened.
+    outages: u32,
     /// Whether a request has ended.
     has_ended: bool,
     has_reached_service: bool,
@@ -250,7 +259,8 @@ impl Results<'_> {
         pause
     }
 
-    fn judge(&mut self, result: PurgeResult) {
+    /// `outages` are those before the request was sent.
+    fn judge(&mut self, result: PurgeResult, outages: u32) {
         let states = self.sender.record(&result);
         let was_open = self.breaker.is_open();
         let is_down = self.breaker.record(&result);
@@ -263,20 +273,23 @@ impl Results<'_> {
             return;
         }
         self.show_first(&result);
-        self.kept.push((result, states));
         if self.breaker.is_open() {
+            self.outages += u32::from(!was_open);
             for (result, states) in std::mem::take(&mut self.kept) {
-                if result.is_repeatable() {
-                    self.send_again(result);
-                } else {
-                    self.finish(result, &states);
-                }
+                self.repeat(result, &states);
             }
-        } else if !is_down {
-            self.end();
-            if was_open {
-                self.sender.progress.note("the service responds again");
+            self.repeat(result, &states);
+        } else if is_down && outages < self.outages {
+            // It was in flight during an outage that is over.
+            self.repeat(result, &states);
+        } else {
+            self.kept.push((result, states));
+            if !is_down {
+                self.end();
             }
+        }
+        if was_open && !self.breaker.is_open() {
+            self.sender.progress.note("the service responds again");
         }
     }
 
@@ -287,7 +300,12 @@ impl Results<'_> {
         }
     }
 
-    fn send_again(&mut self, result: PurgeResult) {
+    /// Sends the request again later, if that is harmless.
+    fn repeat(&mut self, result: PurgeResult, states: &[RowState]) {
+        if !result.is_repeatable() {
+            self.finish(result, states);
+            return;
+        }
         let (request, sent) = result.into_parts();
         self.sender
             .states
