@@ -49,12 +49,13 @@ Examples:
 
 pub(crate) const PURGE_EXAMPLES: &str = "\
 The whole file is validated before anything is sent. After the first Ctrl-C no new request is
-sent, and the command waits for those in flight; after the second it does not wait.
+sent, and the command waits for those in flight; after the second it does not wait. It also stops
+when the reader of its results is gone, and pauses while the service is down.
 
 Examples:
   Delete the records that a file lists, with a journal to resume after an interruption:
     dms-kafka purge --region ap-southeast-1 --instance-id I --offsets-file offsets.json \\
-        --journal offsets.journal --failures-file left.json
+        --journal offsets.journal --failures-file left.json --overwrite
 
   In a script, with one line of JSON for each row:
     generate-rows | dms-kafka purge --offsets-file - --yes --output ndjson | jq -c .status";

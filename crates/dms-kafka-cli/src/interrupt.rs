@@ -30,6 +30,9 @@ pub(crate) struct Interrupts {
     interrupt: Signal,
     #[cfg(unix)]
     terminate: Signal,
+    /// `None` unless wanted, and under `nohup`.
+    #[cfg(unix)]
+    hangup: Option<Signal>,
 }
 
 #[cfg(unix)]
@@ -38,21 +41,53 @@ impl Interrupts {
         Ok(Self {
             interrupt: listen(SignalKind::interrupt())?,
             terminate: listen(SignalKind::terminate())?,
+            hangup: None,
         })
     }
 
+    /// Listens for SIGHUP too, unless it is ignored.
+    pub(crate) fn with_hangup(mut self) -> Result<Self, Failure> {
+        if hangup_is_ignored() == Some(false) {
+            self.hangup = Some(listen(SignalKind::hangup())?);
+        }
+        Ok(self)
+    }
+
     pub(crate) async fn next(&mut self) {
+        let hangup = async {
+            match &mut self.hangup {
+                Some(signal) => signal.recv().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
+            _ = hangup => {}
         }
     }
+}
+
+/// Whether SIGHUP is ignored, as under `nohup`. Listening would change that. `None` without the files of Linux: there the
+/// signal has its usual effect.
+#[cfg(unix)]
+fn hangup_is_ignored() -> Option<bool> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let mask = status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigIgn:"))?;
+    let mask = u64::from_str_radix(mask.trim(), 16).ok()?;
+    Some(mask & (1 << (libc::SIGHUP - 1)) != 0)
 }
 
 #[cfg(not(unix))]
 impl Interrupts {
     pub(crate) fn listen() -> Result<Self, Failure> {
         Ok(Self {})
+    }
+
+    pub(crate) fn with_hangup(self) -> Result<Self, Failure> {
+        Ok(self)
     }
 
     pub(crate) async fn next(&mut self) {

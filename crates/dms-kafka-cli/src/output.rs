@@ -89,7 +89,7 @@ pub(crate) fn preview_cells(
 
 pub(crate) fn records_below(held: &PartitionInfo, target: DeletionTarget) -> i64 {
     match target {
-        DeletionTarget::Before(offset) if offset > held.end_offset() => 0,
+        _ if is_beyond_end(held, target) => 0,
         DeletionTarget::Before(offset) => (offset.get() - held.start_offset().get()).max(0),
         _ => held.records(),
     }
@@ -103,6 +103,11 @@ pub(crate) fn empties(held: Option<&PartitionInfo>, target: DeletionTarget) -> b
         }
         _ => true,
     }
+}
+
+/// Whether the service will refuse the offset.
+pub(crate) fn is_beyond_end(held: &PartitionInfo, target: DeletionTarget) -> bool {
+    matches!(target, DeletionTarget::Before(offset) if offset > held.end_offset())
 }
 
 /// Red for a partition that is emptied.

@@ -13,6 +13,53 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
 }
 
 pub(crate) fn write(bytes: &[u8]) -> Result<(), Failure> {
+    ignore_closed_pipe(write_bytes(bytes))
+}
+
+/// Removes the colours unless standard output is a terminal and `NO_COLOR` is not set.
+pub(crate) fn print_coloured(text: &str) -> Result<(), Failure> {
+    ignore_closed_pipe(write_coloured(text))
+}
+
+/// Like [`print()`], for results that somebody must get: a closed pipe is a failure.
+pub(crate) fn deliver(text: &str) -> Result<(), Failure> {
+    write_bytes(text.as_bytes()).map_err(|error| failed(&error))
+}
+
+/// Like [`print_coloured`], for results that somebody must get: a closed pipe is a failure.
+pub(crate) fn deliver_coloured(text: &str) -> Result<(), Failure> {
+    write_coloured(text).map_err(|error| failed(&error))
+}
+
+/// The columns of the terminal.
+pub(crate) fn width() -> Option<usize> {
+    terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| width.0.into())
+}
+
+/// Returns when standard output is a pipe or socket and its reader is gone, also before anything is written.
+#[cfg(unix)]
+pub(crate) async fn closed() {
+    use std::os::fd::AsFd as _;
+    use tokio::io::Interest;
+    use tokio::net::unix::pipe::Sender;
+
+    let output = io::stdout().as_fd().try_clone_to_owned();
+    // Files cannot be watched, and no reader closes them. The mode of the descriptor, which other processes share, is not
+    // changed: nothing is written here.
+    if let Ok(watched) = output.and_then(|output| Sender::from_file_unchecked(output.into()))
+        && watched.ready(Interest::ERROR).await.is_ok()
+    {
+        return;
+    }
+    std::future::pending::<()>().await;
+}
+
+#[cfg(not(unix))]
+pub(crate) async fn closed() {
+    std::future::pending::<()>().await;
+}
+
+fn write_bytes(bytes: &[u8]) -> io::Result<()> {
     let write = || write_to(io::stdout().lock(), bytes);
     // The progress bar may be on the same terminal.
     if io::stdout().is_terminal() {
@@ -22,21 +69,22 @@ pub(crate) fn write(bytes: &[u8]) -> Result<(), Failure> {
     }
 }
 
-/// Removes the colours unless standard output is a terminal and `NO_COLOR` is not set.
-pub(crate) fn print_coloured(text: &str) -> Result<(), Failure> {
+fn write_coloured(text: &str) -> io::Result<()> {
     write_to(AutoStream::auto(io::stdout()).lock(), text.as_bytes())
 }
 
-/// The columns of the terminal.
-pub(crate) fn width() -> Option<usize> {
-    terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| width.0.into())
+fn write_to(mut stream: impl Write, bytes: &[u8]) -> io::Result<()> {
+    stream.write_all(bytes)?;
+    stream.flush()
 }
 
-fn write_to(mut stream: impl Write, bytes: &[u8]) -> Result<(), Failure> {
-    match stream.write_all(bytes).and_then(|()| stream.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::output(format!(
-            "standard output cannot be written: {error}"
-        ))),
+fn ignore_closed_pipe(written: io::Result<()>) -> Result<(), Failure> {
+    match written {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(failed(&error)),
         _ => Ok(()),
     }
+}
+
+fn failed(error: &io::Error) -> Failure {
+    Failure::output(format!("standard output cannot be written: {error}"))
 }

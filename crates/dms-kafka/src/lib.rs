@@ -2,6 +2,7 @@
 
 mod builder;
 mod call;
+mod circuit_breaker;
 mod client;
 pub mod codes;
 mod config;
@@ -24,6 +25,7 @@ mod signing_date;
 mod transport;
 
 pub use builder::ClientBuilder;
+pub use circuit_breaker::CircuitBreaker;
 pub use client::Client;
 pub use delete::{DeleteMessages, PreparedRequest};
 pub use deletion::{Deletion, UnexpectedItem};

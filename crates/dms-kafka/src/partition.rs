@@ -231,6 +231,14 @@ impl PartitionDeletion {
         }
     }
 
+    /// Returns what Kafka's `error_code` means, such as `offset out of range`; `None` for an unknown code.
+    pub fn error_meaning(&self) -> Option<&'static str> {
+        let known = KAFKA_CODES
+            .iter()
+            .find(|known| self.error_code() == Some(known.0));
+        known.map(|known| known.1)
+    }
+
     /// Returns the outcome of a failure, over all attempts of the call. `None` if the partition was deleted.
     pub fn outcome(&self) -> Option<Outcome> {
         match &self.report {
@@ -260,8 +268,8 @@ impl PartitionDeletion {
             }
             _ => {}
         }
-        let explained = |code| match KAFKA_CODES.iter().find(|known| known.0 == code) {
-            Some((_, meaning, _)) => format!("code {code} ({meaning})"),
+        let explained = |code| match self.error_meaning() {
+            Some(meaning) => format!("code {code} ({meaning})"),
             None => format!("code {code}"),
         };
         match (self.result(), self.error_code()) {

@@ -1,20 +1,24 @@
 //! Deletes from many partitions and topics: groups rows into requests, and returns a result for each request.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures_core::Stream;
+use futures_core::future::BoxFuture;
 use futures_core::stream::BoxStream;
-use futures_util::{StreamExt, stream};
+use futures_util::stream::{FuturesUnordered, Peekable};
+use futures_util::{FutureExt, StreamExt, stream};
 
+use crate::circuit_breaker::CircuitBreaker;
 use crate::config::Config;
 use crate::delete::{DeleteMessages, PreparedRequest};
 use crate::deletion::Deletion;
 use crate::error::Error;
 use crate::ids::{InstanceId, InvalidId, PartitionId, TopicName, validated};
+use crate::outcome::Outcome;
 use crate::partition::DeletionTarget;
 
 /// The limit of the vendor's console.
@@ -94,6 +98,7 @@ pub struct Purge {
     partitions_per_request: usize,
     concurrency: usize,
     window: usize,
+    breaker: Option<CircuitBreaker>,
 }
 
 impl Purge {
@@ -104,6 +109,7 @@ impl Purge {
             partitions_per_request: PARTITIONS_PER_REQUEST,
             concurrency: CONCURRENCY,
             window: WINDOW,
+            breaker: None,
         }
     }
 
@@ -125,6 +131,34 @@ impl Purge {
         self
     }
 
+    /// Stops sending while the service is down. Default: every request is sent, whatever happened to the others.
+    ///
+    /// When the circuit breaker opens, the requests whose failures opened it are sent again later, unless they delete
+    /// [`Everything`](DeletionTarget::Everything) and their outcome is unknown. Their failures are not among the results:
+    /// up to that moment, failures in a row are kept back. If the circuit breaker gives up, the last results are those of the
+    /// requests that it would have sent again, and rows without a result were not sent.
+    ///
+    /// ```
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// use std::time::Duration;
+    /// use dms_kafka::{CircuitBreaker, DeletionTarget, PurgeTarget};
+    /// # let gateway = dms_kafka_gateway::Gateway::memory().topic("orders", 3, 1000).start().await.unwrap();
+    /// # let client = dms_kafka::Client::builder().endpoint(gateway.endpoint()).project_id(gateway.project_id())
+    /// #     .credentials(gateway.credentials()).build().unwrap();
+    ///
+    /// let patient = CircuitBreaker::new().with_limit(Duration::from_secs(600));
+    /// let rows = [PurgeTarget::new("orders", 0, DeletionTarget::before(400)?)?];
+    /// let mut results = client.purge(gateway.instance_id()).with_circuit_breaker(patient).run(rows);
+    /// while let Some(result) = results.next().await {
+    ///     result.into_deletion()?.into_result()?;
+    /// }
+    /// # Ok::<(), dms_kafka::Error>(()) }).unwrap();
+    /// ```
+    pub fn with_circuit_breaker(mut self, breaker: CircuitBreaker) -> Self {
+        self.breaker = Some(breaker);
+        self
+    }
+
     /// Sends the rows. Nothing is sent until the results are awaited.
     pub fn run<I>(self, rows: I) -> PurgeResults
     where
@@ -140,11 +174,30 @@ impl Purge {
         rows: impl Stream<Item = PurgeTarget> + Send + 'static,
     ) -> PurgeResults {
         let concurrency = self.concurrency;
-        let results = self
-            .requests(rows)
-            .map(PurgeRequest::send)
-            .buffer_unordered(concurrency)
-            .boxed();
+        let breaker = self.breaker.clone();
+        let requests = self.requests(rows);
+        let results = match breaker {
+            None => requests
+                .map(PurgeRequest::send)
+                .buffer_unordered(concurrency)
+                .boxed(),
+            Some(breaker) => {
+                let guarded = Guarded {
+                    requests: requests.boxed().peekable(),
+                    concurrency,
+                    breaker,
+                    again: VecDeque::new(),
+                    in_flight: FuturesUnordered::new(),
+                    kept: Vec::new(),
+                    decided: VecDeque::new(),
+                };
+                stream::unfold(guarded, |mut guarded| async {
+                    let result = guarded.next().await?;
+                    Some((result, guarded))
+                })
+                .boxed()
+            }
+        };
         PurgeResults { results }
     }
 
@@ -154,7 +207,7 @@ impl Purge {
     /// ```
     /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
     /// use dms_kafka::{DeletionTarget, PurgeTarget};
-    /// use futures_util::{StreamExt, stream};
+    /// use futures_util::{FutureExt, StreamExt, stream};
     /// # let gateway = dms_kafka_gateway::Gateway::memory().topic("orders", 3, 1000).start().await.unwrap();
     /// # let client = dms_kafka::Client::builder().endpoint(gateway.endpoint()).project_id(gateway.project_id())
     /// #     .credentials(gateway.credentials()).build().unwrap();
@@ -251,6 +304,76 @@ impl NamedPartitions {
             None => {}
         }
         self.others.insert((at, partition))
+    }
+}
+
+/// Requests that are sent under a circuit breaker.
+struct Guarded {
+    requests: Peekable<BoxStream<'static, PurgeRequest>>,
+    concurrency: usize,
+    breaker: CircuitBreaker,
+    /// Failures whose requests are sent again, after all other requests.
+    again: VecDeque<PurgeResult>,
+    in_flight: FuturesUnordered<BoxFuture<'static, PurgeResult>>,
+    /// Failures in a row, which are results unless the circuit breaker opens.
+    kept: Vec<PurgeResult>,
+    decided: VecDeque<PurgeResult>,
+}
+
+impl Guarded {
+    async fn next(&mut self) -> Option<PurgeResult> {
+        loop {
+            if let Some(result) = self.decided.pop_front() {
+                return Some(result);
+            }
+            if !self.breaker.is_open() {
+                while self.in_flight.len() < self.concurrency
+                    && let Some(request) = self.next_request().await
+                {
+                    self.in_flight.push(request.send().boxed());
+                }
+            } else if self.in_flight.is_empty() {
+                if self.again.is_empty() && Pin::new(&mut self.requests).peek().await.is_none() {
+                    return None;
+                }
+                let Some(pause) = self.breaker.next_pause() else {
+                    self.decided.extend(self.again.drain(..));
+                    self.requests = stream::empty().boxed().peekable();
+                    continue;
+                };
+                tokio::time::sleep(pause).await;
+                let request = self.next_request().await?;
+                self.in_flight.push(request.send().boxed());
+            }
+            match self.in_flight.next().await {
+                Some(result) => self.judge(result),
+                None if self.kept.is_empty() => return None,
+                None => self.decided.extend(self.kept.drain(..)),
+            }
+        }
+    }
+
+    async fn next_request(&mut self) -> Option<PurgeRequest> {
+        match self.requests.next().await {
+            Some(request) => Some(request),
+            None => self.again.pop_front().map(|result| result.request),
+        }
+    }
+
+    fn judge(&mut self, result: PurgeResult) {
+        let is_down = self.breaker.record(&result);
+        self.kept.push(result);
+        if self.breaker.is_open() {
+            for result in self.kept.drain(..) {
+                if result.is_repeatable() {
+                    self.again.push_back(result);
+                } else {
+                    self.decided.push_back(result);
+                }
+            }
+        } else if !is_down {
+            self.decided.extend(self.kept.drain(..));
+        }
     }
 }
 
@@ -384,6 +507,19 @@ impl PurgeResult {
     /// The error of the call. As with [`DeleteMessages::send`], failed partitions are part of the [`Deletion`].
     pub fn deletion(&self) -> Result<&Deletion, &Error> {
         self.result.as_ref()
+    }
+
+    /// Whether sending the whole request again deletes no other records: it failed, and either it certainly had no effect, or
+    /// all its targets are offsets.
+    pub fn is_repeatable(&self) -> bool {
+        self.result.as_ref().is_err_and(|error| {
+            error.outcome() == Outcome::NotApplied || !self.request.deletes_everything()
+        })
+    }
+
+    /// Returns the request, to send it again, and the results of the partitions.
+    pub fn into_parts(self) -> (PurgeRequest, Result<Deletion, Error>) {
+        (self.request, self.result)
     }
 
     /// Returns the results of the partitions by value.

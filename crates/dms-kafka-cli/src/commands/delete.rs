@@ -114,7 +114,7 @@ pub(crate) async fn delete(arguments: Box<Delete>) -> Result<Exit, Failure> {
         confirm(&arguments, &targets, before.as_ref())?;
         before
     };
-    let mut interrupts = Interrupts::listen()?;
+    let mut interrupts = Interrupts::listen()?.with_hangup()?;
     let what = format!("waiting for {} to delete", service.client.endpoint());
     let sending = send(request, &mut interrupts, json);
     let (sent, mut was_interrupted) = stderr::show_wait(&what, sending).await?;

@@ -15,6 +15,7 @@ mod messages;
 mod pipes;
 mod preview;
 mod purge;
+mod purge_outage;
 mod purge_refused;
 mod purge_stopped;
 mod resume;

@@ -6,9 +6,10 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
+use crate::resume::recorded;
 use crate::support::{
-    Audited, Folder, Run as _, Served, assert_stderr, command, dms_kafka, ended_with, rows, stderr,
-    stdout, through_shell,
+    Audited, Folder, Run as _, SLOW, Served, assert_stderr, command, dms_kafka, ended_with, rows,
+    stderr, stdout, through_shell,
 };
 
 /// A shell command line in which `$DMS` is the command.
@@ -52,14 +53,62 @@ fn json_lines_go_through_jq() {
     assert_eq!(printed(line, &folder), "1\n2\n");
 }
 
+/// Whatever the format: the reader is gone before the first result.
 #[test]
-fn a_closed_pipe_on_standard_output_does_not_stop_the_purge() {
-    let folder = Folder::with_partitions(2000);
-    let mut gateway = Audited::start(&folder.path(""), 1, 2000, "");
-    let mut process = gateway.purge(&folder.offsets, "--output ndjson").start();
-    drop(process.stdout.take());
-    ended_with(process, 0);
-    assert_eq!(gateway.requested().len(), 2000);
+#[cfg(target_os = "linux")]
+fn a_reader_of_the_results_that_is_gone_stops_the_purge() {
+    for form in ["ndjson", "json", "table"] {
+        let folder = Folder::with_partitions(400);
+        let mut gateway = Audited::start(&folder.path(""), 1, 400, SLOW);
+        let (journal, left) = (folder.path("journal"), folder.path("left"));
+        let arguments = format!("--output {form} --journal {journal} --failures-file {left}");
+        let mut process = gateway.purge(&folder.offsets, &arguments).start();
+        drop(process.stdout.take());
+        let output = ended_with(process, 5);
+        assert_stderr(&output, "standard output");
+        let sent = gateway.requested().len();
+        assert!(sent < 200, "{form}: {sent} rows were sent");
+        // Each request was awaited, and its result recorded.
+        assert_eq!(recorded(&journal).len(), sent, "{form}");
+        assert_eq!(folder.read("left").lines().count(), 400 - sent, "{form}");
+        gateway
+            .purge(
+                &folder.offsets,
+                &format!("--journal {journal} --concurrency 64"),
+            )
+            .ends_with(0);
+        assert_eq!(gateway.requested().len(), 400 - sent, "{form}");
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn nothing_is_sent_if_the_reader_of_the_results_is_gone_before() {
+    for form in ["ndjson", "json", "table"] {
+        let folder = Folder::with_partitions(20);
+        let mut gateway = Audited::start(&folder.path(""), 1, 20, "");
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut purge = gateway.purge(&folder.offsets, &format!("--output {form}"));
+        purge.stdout(writer);
+        let printed = purge.stderr(Stdio::piped()).spawn().unwrap();
+        let output = ended_with(printed, 5);
+        assert_stderr(&output, "standard output was closed by its reader");
+        assert!(gateway.requested().is_empty(), "{form}");
+    }
+}
+
+#[test]
+fn a_reader_that_wants_one_result_stops_the_purge() {
+    let folder = Folder::with_partitions(400);
+    let mut gateway = Audited::start(&folder.path(""), 1, 400, SLOW);
+    let purge = gateway.purge(&folder.offsets, "--output ndjson");
+    let line = "{ \"$0\" \"$@\"; echo $? >&2; } | head -n 1";
+    let output = through_shell(line, &purge).ends_with(0);
+    assert_eq!(stdout(&output).lines().count(), 1);
+    assert_eq!(stderr(&output).lines().last(), Some("5"));
+    let sent = gateway.requested().len();
+    assert!(sent < 200, "{sent} rows were sent");
 }
 
 /// Progress, notes, log and preview cannot be written.
@@ -209,7 +258,7 @@ fn a_deletion_whose_result_cannot_be_written_says_what_was_deleted() {
 #[test]
 fn offsets_file_and_failures_file_can_be_pipes() {
     let folder = three_rows();
-    let line = r#"cat "$OFFSETS" | "$DMS" purge --embedded --yes --failures-file /dev/stdout --output ndjson --offsets-file - 2>/dev/null | tail -n 2"#;
+    let line = r#"cat "$OFFSETS" | { "$DMS" purge --embedded --yes --failures-file /dev/fd/3 --offsets-file - 3>&1 >/dev/null 2>&1; } | cat"#;
     let left = printed(line, &folder);
     let partitions: Vec<Value> = left
         .lines()

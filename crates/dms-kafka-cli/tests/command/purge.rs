@@ -163,7 +163,7 @@ fn a_link_to_the_failures_file_stays_a_link() {
     std::fs::write(&left, "of the run before").unwrap();
     std::os::unix::fs::symlink(&left, &link).unwrap();
     dms_kafka(&format!(
-        "purge --embedded --yes --failures-file {link} --offsets-file"
+        "purge --embedded --yes --overwrite --failures-file {link} --offsets-file"
     ))
     .arg(&folder.offsets)
     .ends_with(1);

@@ -3,8 +3,8 @@
 use std::process::Stdio;
 
 use crate::support::{
-    Folder, Run as _, Served, assert_stderr, at, dms_kafka, ended_with, listener, rows, stdout,
-    words,
+    Folder, Run as _, Served, assert_stderr, at, dms_kafka, ended_with, endpoint_of_nothing,
+    json_lines, listener, rows, stderr, stdout, through_shell, words,
 };
 
 const ROW: &str = r#"{"topic":"a","partition":0,"offset":1}"#;
@@ -66,6 +66,24 @@ const REFUSED: &[(i32, &str, &str, &[&str])] = &[
         ],
     ),
     (2, ROW, "--failures f", &["--failures-file"]),
+    (2, ROW, "--overwrite", &["--failures-file"]),
+    (2, ROW, "--allow-other-endpoint", &["--journal"]),
+    (2, ROW, "--pause 0", &["'0'", "--pause", "more than 0"]),
+    (2, ROW, "--pause -1", &["'-1'", "--pause", "more than 0"]),
+    (
+        2,
+        ROW,
+        "--pause x",
+        &["'x'", "--pause", "seconds, such as 0.5"],
+    ),
+    (
+        2,
+        ROW,
+        "--give-up-after inf",
+        &["'inf'", "--give-up-after", "at most 86400"],
+    ),
+    (2, ROW, "--give-up-after NaN", &["'NaN'", "--give-up-after"]),
+    (2, ROW, "--pause-after 0", &["'0'", "--pause-after"]),
     (
         2,
         ROW,
@@ -163,4 +181,155 @@ fn a_folder_is_not_an_offsets_file() {
         .arg(folder.path(""))
         .ends_with(5);
     assert_stderr(&output, "cannot be read: Is a directory");
+}
+
+/// The rows that were not deleted are written however the purge ends: without a preview, credentials or connection, and
+/// before or after the first request.
+#[test]
+fn the_failures_file_is_written_when_the_purge_ends_early() {
+    let served = Served::start();
+    for form in ["table", "json", "ndjson", "json --journal JOURNAL"] {
+        let folder = Folder::new(&rows(&[("orders", 0, 10), ("orders", 1, 10)]));
+        let left = folder.path("left");
+        let form = form.replace("JOURNAL", &folder.path("journal"));
+        let line = format!("--yes --output {form} --overwrite --failures-file {left}");
+        let mut wrong_key = served.purge(&folder.offsets, &line);
+        wrong_key.env("HUAWEICLOUD_SDK_SK", "wrong");
+        let mut no_key = served.purge(&folder.offsets, &line);
+        no_key.env_remove("HUAWEICLOUD_SDK_SK");
+        let mut no_connection = at(&endpoint_of_nothing(), "purge --offsets-file");
+        no_connection.arg(&folder.offsets).args(words(&line));
+        let mut wrong_instance = dms_kafka("purge --instance-id nowhere --offsets-file");
+        wrong_instance
+            .arg(&folder.offsets)
+            .args(words(&line))
+            .args(["--endpoint", served.text("endpoint")])
+            .args(["--project-id", served.text("project_id")])
+            .env("HUAWEICLOUD_SDK_AK", served.text("access_key"))
+            .env("HUAWEICLOUD_SDK_SK", served.text("secret_key"));
+        for (mut purge, code) in [
+            (wrong_key, 3),
+            (no_key, 2),
+            (no_connection, 3),
+            (wrong_instance, 3),
+        ] {
+            let _ = std::fs::remove_file(&left);
+            let _ = std::fs::remove_file(folder.path("journal"));
+            let output = purge.output().unwrap();
+            assert_eq!(
+                output.status.code(),
+                Some(code),
+                "{form}: {}",
+                stderr(&output)
+            );
+            let left = json_lines(&folder.read("left"));
+            assert_eq!(left, json_lines(&folder.read("offsets")), "{form}");
+        }
+    }
+}
+
+#[test]
+fn an_existing_failures_file_is_replaced_only_with_overwrite() {
+    let folder = Folder::new(&rows(&[("orders", 0, 5000)]));
+    let left = folder.path("left");
+    std::fs::write(&left, "precious").unwrap();
+    let purge = format!("purge --embedded --yes --failures-file {left} --offsets-file");
+    let refused = dms_kafka(&purge).arg(&folder.offsets).ends_with(2);
+    assert_stderr(&refused, "add --overwrite");
+    assert_eq!(folder.read("left"), "precious");
+    let mut replacing = dms_kafka(&purge);
+    replacing
+        .arg(&folder.offsets)
+        .arg("--overwrite")
+        .ends_with(1);
+    assert_eq!(
+        json_lines(&folder.read("left")),
+        json_lines(&folder.read("offsets"))
+    );
+    std::fs::write(folder.path("empty"), "").unwrap();
+    for (path, cause) in [
+        (folder.path("empty"), "add --overwrite"),
+        (folder.path(""), "is a folder"),
+        ("-".to_owned(), "are written there"),
+    ] {
+        let purge = format!("purge --embedded --yes --failures-file {path} --offsets-file");
+        let refused = dms_kafka(&purge).arg(&folder.offsets).ends_with(2);
+        assert_stderr(&refused, cause);
+    }
+    assert!(!std::fs::exists("-").unwrap());
+}
+
+/// A link to nothing would be replaced too.
+#[test]
+#[cfg(unix)]
+fn links_and_standard_streams_are_not_replaced_by_the_failures_file() {
+    let folder = Folder::new(&rows(&[("orders", 0, 5000)]));
+    let (link, results) = (folder.path("link"), folder.path("results"));
+    std::os::unix::fs::symlink(folder.path("nothing"), &link).unwrap();
+    for (left, code, redirection) in [
+        (link.as_str(), 2, ""),
+        ("/dev/stdout", 2, "> \"$RESULTS\""),
+        ("/dev/stdout", 2, "| cat > \"$RESULTS\""),
+        ("/dev/stderr", 2, "2> \"$RESULTS\""),
+        (&results, 2, "> \"$RESULTS\""),
+        ("/dev/null", 1, ""),
+    ] {
+        let overwrite = if left == link { "" } else { " --overwrite" };
+        let mut inner = dms_kafka(&format!(
+            "purge --embedded --yes{overwrite} --failures-file {left} --offsets-file"
+        ));
+        inner.arg(&folder.offsets);
+        let shell = format!("exec 4>&1; {{ \"$0\" \"$@\"; echo $? >&4; }} {redirection}");
+        let output = through_shell(&shell, &inner)
+            .env("RESULTS", &results)
+            .output()
+            .unwrap();
+        let printed = stdout(&output);
+        assert!(
+            printed.trim_end().ends_with(&code.to_string()),
+            "{left} {redirection}: {printed}{}",
+            stderr(&output)
+        );
+    }
+    assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
+}
+
+/// Rows of other tools: the message says what is expected instead.
+#[test]
+fn an_offsets_file_of_another_tool_is_refused_with_the_two_forms() {
+    for content in [
+        "orders 0 120\n",
+        "orders,0,120\n",
+        "topic,partition,offset\norders,0,120\n",
+        "TOPIC   PARTITION  OFFSET\norders  0  120\n",
+        "[{\"topic\":\"orders\",\"partition\":0,\"offset\":120}]",
+        "[\n{\"topic\":\"orders\",\"partition\":0,\"offset\":120}\n]\n",
+        "{\n  \"topic\": \"orders\",\n  \"partition\": 0,\n  \"offset\": 120\n}\n",
+        "{\"topic\":\"orders\",\"partition\":0,\n\"offset\":120}\n",
+        "\"orders\",0,120\n",
+        "\"orders\"\n",
+        "120\n",
+        "null\n",
+        "- topic: orders\n  partition: 0\n",
+        "partitions:\n- topic: orders\n",
+        "orders:0:120\n",
+        "\u{1f}\u{8b}",
+        "{\"topic\":\"orders\",\"partition\":0,\"offset\":1}{\"topic\":\"orders\",\"partition\":1,\"offset\":1}\n",
+        "{\"topic\":\"orders\",\"partition\":0,\"offset\":1},\n",
+    ] {
+        let folder = Folder::new(content);
+        let output = dms_kafka("purge --embedded --yes --offsets-file")
+            .arg(&folder.offsets)
+            .ends_with(2);
+        let printed = stderr(&output);
+        for form in [
+            "{\"partitions\":[...],\"version\":1}",
+            "{\"topic\":\"orders\",\"partition\":0,\"offset\":400} on each line",
+        ] {
+            assert!(printed.contains(form), "{content:?}: {printed}");
+        }
+        for jargon in ["expected ident", "expected value", "EOF", "invalid type"] {
+            assert!(!printed.contains(jargon), "{content:?}: {printed}");
+        }
+    }
 }

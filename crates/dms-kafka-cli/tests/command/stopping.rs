@@ -11,14 +11,12 @@ use std::sync::{Arc, mpsc};
 use serde_json::Value;
 
 use crate::support::{
-    Audited, Folder, Run as _, assert_counts, assert_stderr, at, ended_with, listener,
-    next_is_deletion, respond_to_deletion_only, signal, stderr, stdout,
+    Audited, Folder, Run as _, SLOW, assert_counts, assert_stderr, at, ended_with, listener,
+    next_is_deletion, respond_to_deletion_only, signal, stderr, stdout, through_shell,
 };
 
 const TOPICS: u32 = 1;
 const PARTITIONS: u32 = 300;
-/// Delays each request, so that some are in flight when the signal arrives.
-const SLOW: &str = "[[faults.rule]]\nfault = { delay_seconds = 0.05 }\n";
 
 /// Starts a purge and waits for its first result.
 fn begun(gateway: &Audited, folder: &Folder, line: &str) -> (Child, BufReader<ChildStdout>) {
@@ -33,7 +31,7 @@ fn begun(gateway: &Audited, folder: &Folder, line: &str) -> (Child, BufReader<Ch
 
 #[test]
 fn a_signal_stops_sending_waits_for_requests_in_flight_and_prints_the_next_step() {
-    for name in ["-INT", "-TERM"] {
+    for name in ["-INT", "-TERM", "-HUP"] {
         let folder = Folder::with_partitions(PARTITIONS);
         let mut gateway = Audited::start(&folder.path(""), TOPICS, PARTITIONS, SLOW);
         let journal = folder.path("journal");
@@ -72,6 +70,45 @@ fn a_signal_stops_sending_waits_for_requests_in_flight_and_prints_the_next_step(
         );
         assert_counts(&again, &[("deleted", PARTITIONS.into())]);
     }
+}
+
+/// As under `nohup`.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_hang_up_that_is_ignored_does_not_stop_the_purge() {
+    let folder = Folder::with_partitions(PARTITIONS);
+    let mut gateway = Audited::start(&folder.path(""), TOPICS, PARTITIONS, SLOW);
+    let purge = gateway.purge(&folder.offsets, "--output ndjson --concurrency 16");
+    let mut process = through_shell("trap '' HUP; exec \"$0\" \"$@\"", &purge).start();
+    let mut results = BufReader::new(process.stdout.take().unwrap());
+    results.read_line(&mut String::new()).unwrap();
+    signal(&process, "-HUP");
+    results.read_to_string(&mut String::new()).unwrap();
+    ended_with(process, 0);
+    assert_eq!(gateway.requested().len(), PARTITIONS as usize);
+}
+
+/// The codes have an order: that of the interrupt comes first.
+#[test]
+#[cfg(target_os = "linux")]
+fn an_interrupted_purge_ends_with_130_although_its_results_cannot_be_written() {
+    let (listener, endpoint) = listener();
+    let folder = Folder::with_partitions(PARTITIONS);
+    let mut purge = at(&endpoint, "purge --yes --output json --offsets-file");
+    purge.arg(&folder.offsets);
+    let full = "exec \"$0\" \"$@\" > /dev/full";
+    let mut process = through_shell(full, &purge).start();
+    // A request was sent that gets no response.
+    let (mut connection, _) = listener.accept().unwrap();
+    connection.read_exact(&mut [0]).unwrap();
+    let mut printed = BufReader::new(process.stderr.take().unwrap());
+    let mut said = String::new();
+    signal(&process, "-INT");
+    printed.read_line(&mut said).unwrap();
+    signal(&process, "-INT");
+    printed.read_to_string(&mut said).unwrap();
+    assert_eq!(process.wait().unwrap().code(), Some(130), "{said}");
+    assert!(said.contains("standard output cannot be written"), "{said}");
 }
 
 #[test]
@@ -120,23 +157,25 @@ fn the_second_signal_does_not_wait() {
 
 #[test]
 fn delete_waits_for_the_response_too() {
-    let (listener, endpoint) = listener();
-    let delete = "delete --topic t0 --partition 0:7 --yes --output json";
-    let mut process = at(&endpoint, delete).start();
-    let (connection, _) = listener.accept().unwrap();
-    assert_eq!(
-        next_is_deletion(&mut BufReader::new(&connection)),
-        Some(true)
-    );
-    signal(&process, "-INT");
-    let mut printed = BufReader::new(process.stderr.take().unwrap());
-    let mut said = String::new();
-    printed.read_line(&mut said).unwrap();
-    assert!(said.contains("waiting for the response"), "{said}");
-    respond_to_deletion_only(&connection, true).unwrap();
-    let output = ended_with(process, 130);
-    let shown: Value = serde_json::from_str(&stdout(&output)).unwrap();
-    assert_eq!(shown["partitions"][0]["status"], "deleted");
+    for name in ["-INT", "-HUP"] {
+        let (listener, endpoint) = listener();
+        let delete = "delete --topic t0 --partition 0:7 --yes --output json";
+        let mut process = at(&endpoint, delete).start();
+        let (connection, _) = listener.accept().unwrap();
+        assert_eq!(
+            next_is_deletion(&mut BufReader::new(&connection)),
+            Some(true)
+        );
+        signal(&process, name);
+        let mut printed = BufReader::new(process.stderr.take().unwrap());
+        let mut said = String::new();
+        printed.read_line(&mut said).unwrap();
+        assert!(said.contains("waiting for the response"), "{said}");
+        respond_to_deletion_only(&connection, true).unwrap();
+        let output = ended_with(process, 130);
+        let shown: Value = serde_json::from_str(&stdout(&output)).unwrap();
+        assert_eq!(shown["partitions"][0]["status"], "deleted");
+    }
 }
 
 #[test]

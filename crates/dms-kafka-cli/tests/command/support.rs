@@ -7,6 +7,7 @@ use std::io::{BufRead, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
 
 use dms_kafka::Client;
 use dms_kafka::auth::Credentials;
@@ -40,6 +41,16 @@ pub(crate) fn words(line: &str) -> impl Iterator<Item = &str> {
 /// The command with a line of arguments, and any project, instance and keys.
 pub(crate) fn at(endpoint: &str, line: &str) -> Command {
     with_service([endpoint, "p", "i", "AK", "SK"], line)
+}
+
+/// `dms-kafka purge --yes` with a line of arguments, and any project, instance and keys.
+fn purge_at(endpoint: &str, offsets_file: impl AsRef<OsStr>, line: &str) -> Command {
+    let mut purge = at(endpoint, "purge --yes");
+    purge
+        .arg("--offsets-file")
+        .arg(offsets_file)
+        .args(words(line));
+    purge
 }
 
 /// The command with a line of arguments, and endpoint, project, instance and keys after the subcommand.
@@ -286,6 +297,12 @@ pub(crate) fn signal(process: &Child, signal: &str) {
 
 /// Reads the next request and returns whether it is a deletion; `None` if the client has disconnected.
 pub(crate) fn next_is_deletion(lines: &mut BufReader<&TcpStream>) -> Option<bool> {
+    let (head, _) = next_request(lines)?;
+    Some(head.starts_with("POST"))
+}
+
+/// Reads head and body of the next request; `None` if the client has disconnected.
+fn next_request(lines: &mut BufReader<&TcpStream>) -> Option<(String, Vec<u8>)> {
     let (mut head, mut length) = (String::new(), 0);
     while !head.ends_with("\r\n\r\n") {
         let start = head.len();
@@ -295,8 +312,9 @@ pub(crate) fn next_is_deletion(lines: &mut BufReader<&TcpStream>) -> Option<bool
             .strip_prefix("content-length:")
             .map_or(length, |text| text.trim().parse().unwrap());
     }
-    lines.read_exact(&mut vec![0; length]).ok()?;
-    Some(head.starts_with("POST"))
+    let mut body = vec![0; length];
+    lines.read_exact(&mut body).ok()?;
+    Some((head, body))
 }
 
 /// Responds to a deletion from partition 0, and with 405 to any other request.
@@ -317,8 +335,121 @@ pub(crate) fn respond_to_deletion_only(
     connection.write_all(answer.as_bytes()).ok()
 }
 
+/// A deletion that a [`Scripted`] service received.
+#[derive(Clone, Debug)]
+pub(crate) struct Received {
+    pub(crate) topic: String,
+    /// Partition and offset.
+    pub(crate) rows: Vec<(i64, i64)>,
+}
+
+/// How a [`Scripted`] service responds to a deletion.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Reply {
+    /// 200, with this code for each partition; 0 is a success.
+    Code(i32),
+    Status(u16),
+    /// 503, with the header that says that nothing was deleted.
+    Refusal,
+    /// No response, and the connection stays open.
+    Silence,
+    /// The connection is closed without a response.
+    Close,
+}
+
+/// A service that responds to deletions as scripted, and with 405 to any other request.
+pub(crate) struct Scripted {
+    pub(crate) endpoint: String,
+    received: Arc<Mutex<Vec<Received>>>,
+}
+
+impl Scripted {
+    pub(crate) fn start(reply: impl Fn(&Received) -> Reply + Send + Sync + 'static) -> Self {
+        let (listener, endpoint) = listener();
+        let received = Arc::<Mutex<Vec<Received>>>::default();
+        let (reply, log) = (Arc::new(reply), Arc::clone(&received));
+        std::thread::spawn(move || {
+            while let Ok((connection, _)) = listener.accept() {
+                let (reply, log) = (Arc::clone(&reply), Arc::clone(&log));
+                std::thread::spawn(move || respond(&connection, &*reply, &log));
+            }
+        });
+        Self { endpoint, received }
+    }
+
+    /// `dms-kafka purge` of the rows in a file, with `--yes`.
+    pub(crate) fn purge(&self, offsets_file: impl AsRef<OsStr>, line: &str) -> Command {
+        purge_at(&self.endpoint, offsets_file, line)
+    }
+
+    /// The deletions that were received since the last call.
+    pub(crate) fn received(&self) -> Vec<Received> {
+        std::mem::take(&mut self.received.lock().unwrap())
+    }
+
+    /// The topics of the deletions that were received since the last call.
+    pub(crate) fn topics(&self) -> Vec<String> {
+        let received = self.received().into_iter();
+        received.map(|deletion| deletion.topic).collect()
+    }
+}
+
+fn respond(
+    mut connection: &TcpStream,
+    reply: &dyn Fn(&Received) -> Reply,
+    log: &Mutex<Vec<Received>>,
+) -> Option<()> {
+    let mut lines = BufReader::new(connection);
+    loop {
+        let (head, body) = next_request(&mut lines)?;
+        let topic = head
+            .strip_prefix("POST ")
+            .and_then(|path| path.split('/').nth(7))
+            .map(str::to_owned);
+        let mut header = "";
+        let (status, body) = match topic {
+            None => (405, String::new()),
+            Some(topic) => {
+                let body: Value = serde_json::from_slice(&body).unwrap();
+                let rows = body["partitions"].as_array().unwrap().iter();
+                let number = |row: &Value, name: &str| row[name].as_i64().unwrap();
+                let rows = rows.map(|row| (number(row, "partition"), number(row, "offset")));
+                let deletion = Received {
+                    topic,
+                    rows: rows.collect(),
+                };
+                log.lock().unwrap().push(deletion.clone());
+                match reply(&deletion) {
+                    Reply::Code(code) => {
+                        let result = if code == 0 { "success" } else { "fail" };
+                        let partitions = deletion.rows.iter().map(|(partition, _)| {
+                            json!({"partition": partition, "error_code": code, "result": result})
+                        });
+                        let partitions: Vec<Value> = partitions.collect();
+                        (200, json!({"partitions": partitions}).to_string())
+                    }
+                    Reply::Status(status) => (status, String::new()),
+                    Reply::Refusal => {
+                        header = "X-Dms-Kafka-Outcome: not-applied\r\n";
+                        (503, String::new())
+                    }
+                    Reply::Silence => continue,
+                    Reply::Close => return None,
+                }
+            }
+        };
+        let length = body.len();
+        let response =
+            format!("HTTP/1.1 {status} \r\n{header}Content-Length: {length}\r\n\r\n{body}");
+        connection.write_all(response.as_bytes()).ok()?;
+    }
+}
+
 /// The records in each partition at the start.
 pub(crate) const RECORDS: i64 = 1000;
+
+/// Delays each request, so that some are in flight when something happens.
+pub(crate) const SLOW: &str = "[[faults.rule]]\nfault = { delay_seconds = 0.05 }\n";
 
 /// A gateway with topics `t0`, `t1`, … and an audit log.
 pub(crate) struct Audited {
@@ -368,12 +499,7 @@ impl Audited {
 
     /// `dms-kafka purge` of the rows in a file, with `--yes`.
     pub(crate) fn purge(&self, offsets_file: impl AsRef<OsStr>, line: &str) -> Command {
-        let mut purge = at(self.endpoint(), "purge --yes");
-        purge
-            .arg("--offsets-file")
-            .arg(offsets_file)
-            .args(words(line));
-        purge
+        purge_at(self.endpoint(), offsets_file, line)
     }
 
     /// The deletions that were requested since the last call: topic, partition and offset.

@@ -7,11 +7,11 @@ use std::process::{Command, Stdio};
 use rexpect::process::WaitStatus;
 use rexpect::session::{PtySession, spawn_command};
 
-use crate::support::{Audited, Folder, Run as _, Served, at, dms_kafka, through_shell, words};
+use crate::support::{
+    Audited, Folder, Run as _, SLOW, Served, at, dms_kafka, through_shell, words,
+};
 
 const TIMEOUT: Option<u64> = Some(20_000);
-/// Delays each request, so that the progress is visible.
-const SLOW: &str = "[[faults.rule]]\nfault = { delay_seconds = 0.05 }\n";
 
 pub(crate) fn at_a_terminal(mut command: Command) -> PtySession {
     command
@@ -116,7 +116,7 @@ fn the_bar_shows_rate_failures_and_time_left() {
     let gateway = Audited::start(&folder.path(""), 1, 300, SLOW);
     let mut session = purging(&gateway, &folder, "");
     session
-        .exp_regex(r"[1-9][0-9]*/s, [0-9]+[a-z]+ left")
+        .exp_regex(r"[1-9][0-9]*/s, [0-9]+ [a-z]+ left")
         .unwrap();
     session.exp_regex("300 +300 +0").unwrap();
     ends_with(&mut session, 0);
@@ -244,4 +244,106 @@ fn a_file_that_changes_during_the_question_is_refused() {
         .unwrap();
     ends_with(&mut session, 2);
     assert_eq!(gateway.requested(), []);
+}
+
+/// Rows, the word that confirms, and what the preview says. Topics `t0` and `t1` have 1,000 records in each partition.
+#[test]
+fn a_purge_asks_for_what_will_be_lost() {
+    let row = |topic: u32, partition: u32, offset: i64| {
+        format!("{{\"topic\":\"t{topic}\",\"partition\":{partition},\"offset\":{offset}}}\n")
+    };
+    let many: String = (0..40).map(|partition| row(0, partition, 7)).collect();
+    for (rows, word, says) in [
+        (
+            row(0, 0, 999),
+            "yes",
+            "Total: 999 records; partitions: 1; topics: 1; emptied partitions: 0",
+        ),
+        (
+            row(0, 0, 1000),
+            "t0",
+            "Total: 1000 records; partitions: 1; topics: 1; emptied partitions: 1",
+        ),
+        (row(0, 0, -1), "t0", "emptied partitions: 1"),
+        (
+            row(0, 0, 1000) + &row(1, 0, 1),
+            "t0",
+            "Total: 1001 records; partitions: 2; topics: 2",
+        ),
+        (
+            row(0, 0, 1000) + &row(1, 0, 1000),
+            "everything",
+            "emptied partitions: 2",
+        ),
+        (
+            row(0, 0, 1001),
+            "yes",
+            "warning: offsets beyond the end: 1; the service will refuse them",
+        ),
+        (
+            row(0, 77, 1),
+            "yes",
+            "warning: partitions that do not exist: 1; the service will refuse them",
+        ),
+        (
+            many.clone(),
+            "yes",
+            "Total: 280 records; partitions: 40; topics: 1; emptied partitions: 0",
+        ),
+        (
+            many.clone() + &row(0, 40, 1000),
+            "t0",
+            "emptied partitions: 1",
+        ),
+    ] {
+        let folder = Folder::new(&rows);
+        let mut gateway = Audited::start(&folder.path(""), 2, 50, "");
+        let mut purge = at(
+            gateway.endpoint(),
+            "purge --allow-everything --offsets-file",
+        );
+        purge.arg(&folder.offsets).env("COLUMNS", "120");
+        let mut session = at_a_terminal(purge);
+        let shown = session.exp_string("Type ").unwrap().replace(',', "");
+        assert!(shown.contains(says), "{says}: {shown}");
+        assert!(
+            shown.lines().count() < 23,
+            "the head is not on the screen: {shown}"
+        );
+        session.exp_string(&format!("{word} to delete: ")).unwrap();
+        session.send_line("no").unwrap();
+        ends_with(&mut session, 2);
+        assert!(gateway.requested().is_empty());
+    }
+}
+
+#[test]
+fn a_resumed_purge_shows_and_asks_for_the_rest() {
+    let folder = Folder::with_partitions(300);
+    let mut gateway = Audited::start(&folder.path(""), 1, 300, SLOW);
+    let journal = format!("--journal {} --max-failures 1", folder.path("journal"));
+    let mut first = purging(&gateway, &folder, "");
+    first.exp_string("100 of 300 rows").unwrap();
+    first.send_control('c').unwrap();
+    ends_with(&mut first, 130);
+    let sent = gateway.requested().len();
+    let resumed = |gateway: &Audited| {
+        let mut purge = at(gateway.endpoint(), "purge --concurrency 16 --offsets-file");
+        purge.arg(&folder.offsets).args(words(&journal));
+        at_a_terminal(purge)
+    };
+    let mut session = resumed(&gateway);
+    let rest = format!("partitions: {}", 300 - sent);
+    session.exp_string(&rest).unwrap();
+    session.exp_string("Type yes to delete: ").unwrap();
+    session.send_line("yes").unwrap();
+    session.exp_string("ROWS").unwrap();
+    ends_with(&mut session, 0);
+    assert_eq!(gateway.requested().len(), 300 - sent);
+    // Nothing is left: no question, and no request.
+    let mut session = resumed(&gateway);
+    let shown = session.exp_eof().unwrap();
+    assert!(!shown.contains("permanently"), "{shown}");
+    assert_eq!(exit_code(&session), 0);
+    assert!(gateway.requested().is_empty());
 }

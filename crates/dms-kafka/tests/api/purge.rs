@@ -5,13 +5,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use crate::support::{builder, client_of, client_without_retries, listen, ok, read_request, until};
-use dms_kafka::{Client, DeletionTarget, ErrorKind, PurgeTarget};
+use crate::support::{
+    builder, client_of, client_without_retries, deleted, listen, ok, read_request, requests,
+    server, until,
+};
+use dms_kafka::{CircuitBreaker, Client, DeletionTarget, ErrorKind, PurgeTarget};
 use dms_kafka_gateway::Gateway;
 use futures_util::{StreamExt, stream};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
+use wiremock::ResponseTemplate;
 
 fn row(topic: &str, partition: i32, offset: i64) -> PurgeTarget {
     let target = DeletionTarget::before(offset).unwrap();
@@ -258,4 +262,87 @@ async fn requests_and_results_have_the_numbers_of_their_rows() {
         .collect();
     assert_eq!(failed, [9]);
     assert_eq!(gateway.partition("orders", 3).unwrap().log_start_offset, 0);
+}
+
+/// The result of each row, in order of completion: whether it was deleted.
+async fn guarded(
+    responses: Vec<ResponseTemplate>,
+    rows: Vec<PurgeTarget>,
+    limit: Duration,
+) -> (Vec<(u64, bool)>, usize) {
+    let server = server(responses).await;
+    let breaker = CircuitBreaker::new()
+        .with_failures(3)
+        .with_first_pause(Duration::from_millis(10))
+        .with_limit(limit);
+    let results = client_without_retries(&server.uri())
+        .purge("instance")
+        .with_concurrency(1)
+        .with_partitions_per_request(1)
+        .with_circuit_breaker(breaker)
+        .run(rows);
+    let results = results.map(|result| (result.rows()[0], result.deletion().is_ok()));
+    let results = results.collect().await;
+    (results, requests(&server).await.len())
+}
+
+#[tokio::test]
+async fn a_circuit_breaker_sends_again_what_failed_while_the_service_was_down() {
+    let down = || ResponseTemplate::new(503);
+    let up = || deleted(&[0]);
+    let before = |number| row(&format!("t{number}"), 0, 5).with_row(number);
+    let everything = |number: u64| {
+        PurgeTarget::new(format!("t{number}"), 0, DeletionTarget::Everything)
+            .unwrap()
+            .with_row(number)
+    };
+    let long = Duration::from_secs(3600);
+    for (name, responses, rows, limit, expected, sent) in [
+        (
+            "two failures are results when the next request succeeds",
+            vec![down(), down(), up()],
+            vec![before(0), before(1), before(2)],
+            long,
+            vec![(0, false), (1, false), (2, true)],
+            3,
+        ),
+        (
+            "failures at the end are results",
+            vec![up(), down()],
+            vec![before(0), before(1)],
+            long,
+            vec![(0, true), (1, false)],
+            2,
+        ),
+        (
+            "three failures open it, and their requests are sent again",
+            vec![down(), down(), down(), down(), up(), up(), up(), up()],
+            vec![before(0), before(1), before(2), before(3)],
+            long,
+            vec![(0, true), (1, true), (2, true), (3, true)],
+            8,
+        ),
+        (
+            "a deletion of everything with unknown outcome is not sent again",
+            vec![down(), down(), down(), up(), up()],
+            vec![everything(0), before(1), everything(2), before(3)],
+            long,
+            vec![(0, false), (2, false), (3, true), (1, true)],
+            5,
+        ),
+        (
+            "it gives up without sending the rest",
+            vec![down(), down(), down(), up()],
+            vec![before(0), before(1), before(2), before(3)],
+            Duration::ZERO,
+            vec![(0, false), (1, false), (2, false)],
+            3,
+        ),
+    ] {
+        assert_eq!(
+            guarded(responses, rows, limit).await,
+            (expected, sent),
+            "{name}"
+        );
+    }
 }

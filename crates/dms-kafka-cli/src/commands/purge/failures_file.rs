@@ -8,27 +8,56 @@ use tempfile::NamedTempFile;
 
 use super::offsets_file::Layout;
 use super::paths;
-use super::rows::{self, RowState, RowStates, Rows};
+use super::rows::{self, RowStates, Rows};
 use crate::exit::Failure;
 
 /// Opened before anything is sent.
 pub(super) enum FailuresFile {
     /// A temporary file that is renamed when it is complete.
-    Replaced { path: PathBuf, file: NamedTempFile },
+    Regular {
+        path: PathBuf,
+        file: NamedTempFile,
+        overwrite: bool,
+    },
     /// A pipe or a device.
     Stream(File),
 }
 
 impl FailuresFile {
-    pub(super) fn create(given: &Path) -> Result<Self, Failure> {
-        // The target of a link is replaced, not the link, which may be /dev/stdout.
-        let path = &given.canonicalize().unwrap_or_else(|_| given.to_owned());
-        let created = if path.exists() && !path.is_file() {
-            OpenOptions::new().write(true).open(path).map(Self::Stream)
+    /// # Errors
+    /// Usage: the file exists and `overwrite` is not set, or it is standard output. Output: it cannot be created.
+    pub(super) fn create(given: &Path, overwrite: bool) -> Result<Self, Failure> {
+        // Also a link to nothing exists.
+        let exists = given.symlink_metadata().is_ok();
+        let refused = |cause: &str| {
+            let given = given.display();
+            Failure::usage(format!(
+                "--failures-file {given}: {cause}; nothing was sent"
+            ))
+        };
+        if given == Path::new("-") || paths::is_standard_stream(given) {
+            return Err(refused(
+                "results and messages are written there: use another file",
+            ));
+        }
+        if given.is_dir() {
+            return Err(refused("this is a folder"));
+        }
+        let is_stream = given.exists() && !given.is_file();
+        if exists && !is_stream && !overwrite {
+            return Err(refused(
+                "the file exists: use another file, or add --overwrite",
+            ));
+        }
+        // The target of a link is replaced, not the link.
+        let path = given.canonicalize().unwrap_or_else(|_| given.to_owned());
+        let created = if is_stream {
+            OpenOptions::new().write(true).open(given).map(Self::Stream)
         } else {
-            NamedTempFile::new_in(paths::folder(path)).map(|file| Self::Replaced {
-                path: path.to_owned(),
+            NamedTempFile::new_in(paths::folder(&path)).map(|file| Self::Regular {
+                path,
                 file,
+                overwrite,
             })
         };
         created.map_err(|error| {
@@ -47,17 +76,30 @@ impl FailuresFile {
     pub(super) fn write(self, layout: Layout, rows: &Rows, states: &RowStates) -> io::Result<()> {
         match self {
             Self::Stream(file) => write_rows(file, layout, rows, states),
-            Self::Replaced { path, file } => {
+            Self::Regular {
+                path,
+                file,
+                overwrite,
+            } => {
                 write_rows(file.as_file(), layout, rows, states)?;
                 file.as_file().sync_all()?;
-                file.persist(path)?;
+                if overwrite {
+                    file.persist(path)?;
+                } else {
+                    file.persist_noclobber(path)?;
+                }
                 Ok(())
             }
         }
     }
 }
 
-fn write_rows(file: impl Write, layout: Layout, rows: &Rows, states: &RowStates) -> io::Result<()> {
+pub(super) fn write_rows(
+    file: impl Write,
+    layout: Layout,
+    rows: &Rows,
+    states: &RowStates,
+) -> io::Result<()> {
     let mut file = BufWriter::new(file);
     let (before, between, after) = match layout {
         Layout::Document => ("{\"partitions\":[\n", ",\n", "],\"version\":1}\n"),
@@ -66,12 +108,7 @@ fn write_rows(file: impl Write, layout: Layout, rows: &Rows, states: &RowStates)
     file.write_all(before.as_bytes())?;
     let mut separator = "";
     for (row, state) in rows.iter().zip(states.all().iter()) {
-        let is_left = match state {
-            RowState::Deleted => false,
-            RowState::Unknown | RowState::InFlight => !row.is_everything(),
-            _ => true,
-        };
-        if is_left {
+        if state.is_left(&row) {
             // Topic names contain no character that JSON escapes.
             write!(
                 file,

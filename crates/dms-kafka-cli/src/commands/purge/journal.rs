@@ -1,24 +1,28 @@
 //! The journal records the finished rows of an offsets file, so that a purge can be resumed.
 //!
-//! It has JSON lines: a header that identifies the purge, then one line for each request. A line is written to
-//! the file at once, so that it survives a crash of the process. It is synced to the disk together with other lines. A
-//! request that deletes all records waits until its intent is on the disk. An incomplete last line is removed.
+//! It has JSON lines: a header that identifies the purge, then two lines for each request, its intent and its result. A line
+//! is written to the file at once, so that it survives a crash of the process. It is synced to the disk together with other
+//! lines. A request that deletes all records waits until its intent is on the disk. An incomplete last line is removed.
+//!
+//! Version 1 has no project in its header, and intents only of requests that delete all records. Such a journal is continued
+//! as it is.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::io::{self, BufRead as _, BufReader, Read, Write as _};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use super::durable_file::DurableFile;
 use super::paths;
-use super::rows::{RowState, RowStates};
+use super::rows::{RowState, RowStates, Rows};
 use crate::exit::Failure;
 
 const NAME: &str = "dms-kafka purge";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
+const VERSION_WITHOUT_PROJECT: u32 = 1;
 const NO_JOURNAL: &str = "is not a journal of dms-kafka: use another file";
 
 /// An open journal, locked until it is closed.
@@ -27,24 +31,20 @@ pub(super) struct Journal {
 }
 
 impl Journal {
-    /// Opens or creates the journal, and sets the states of the rows that it records. Rows of an intent without a result
-    /// are [`InFlight`](RowState::InFlight).
+    /// Opens or creates the journal, and sets the states of the rows that it records.
     ///
     /// # Errors
     /// Usage: the file is not the journal of this purge, or is locked. Output: it cannot be opened or written.
     pub(super) fn open(
         path: &Path,
-        header: &JournalHeader,
+        expected: &Expected<'_>,
         states: &RowStates,
     ) -> Result<Self, Failure> {
-        let file = open_with(
-            path,
-            OpenOptions::new()
-                .read(true)
-                .write(true)
-                .create(true)
-                .truncate(false),
-        )?;
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = open_with(path, &options)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -52,8 +52,9 @@ impl Journal {
             }
             Err(TryLockError::Error(error)) => return Err(failed(path, "locked", &error)),
         }
-        let length = match replay(path, &file, header, states)? {
-            0 => begin(path, &file, header).map_err(|error| failed(path, "created", &error))?,
+        let length = match replay(path, &file, expected, states)? {
+            0 => begin(path, &file, &expected.header)
+                .map_err(|error| failed(path, "created", &error))?,
             length => length,
         };
         // Removes an incomplete last line.
@@ -66,30 +67,24 @@ impl Journal {
     /// Sets the states of the rows like [`open`](Self::open), without changing or creating the journal.
     pub(super) fn read_states(
         path: &Path,
-        header: &JournalHeader,
+        expected: &Expected<'_>,
         states: &RowStates,
     ) -> Result<(), Failure> {
         if !path.exists() {
             return Ok(());
         }
         let file = open_with(path, OpenOptions::new().read(true))?;
-        replay(path, &file, header, states).map(drop)
+        replay(path, &file, expected, states).map(drop)
     }
 
-    /// Records that these rows are about to be sent; returns when that is on the disk.
-    pub(super) async fn intend(&self, rows: &[u64]) -> io::Result<()> {
-        let entry = JournalEntry::from([(Recorded::Intent, rows.to_vec())]);
-        self.file.append_durably(&line(&entry)?).await
-    }
-
-    /// Rows of an intent without a result become [`Unknown`](RowState::Unknown), also if that cannot be recorded.
-    pub(super) fn mark_intents_unknown(&self, states: &RowStates) -> io::Result<()> {
-        let rows = states.rows_in(RowState::InFlight);
-        states.set_all(&rows, RowState::Unknown);
-        if rows.is_empty() {
-            return Ok(());
+    /// Records that these rows are about to be sent. If they delete all records, returns when that is on the disk.
+    pub(super) async fn intend(&self, rows: &[u64], everything: bool) -> io::Result<()> {
+        let line = line(&JournalEntry::from([(Recorded::Intent, rows.to_vec())]))?;
+        if everything {
+            self.file.append_durably(&line).await
+        } else {
+            self.file.append(&line)
         }
-        self.record(&JournalEntry::from([(Recorded::Unknown, rows)]))
     }
 
     pub(super) fn record(&self, entry: &JournalEntry) -> io::Result<()> {
@@ -126,14 +121,14 @@ fn open_with(path: &Path, options: &OpenOptions) -> Result<File, Failure> {
         .map_err(|error| failed(path, "opened", &error))
 }
 
-/// Applies all complete lines and returns their length in bytes.
-fn replay(
+/// Applies all complete lines, decides about rows with unknown outcome, and returns the length of the lines in bytes.
+pub(super) fn replay(
     path: &Path,
-    file: &File,
-    header: &JournalHeader,
+    input: impl Read,
+    expected: &Expected<'_>,
     states: &RowStates,
 ) -> Result<u64, Failure> {
-    let mut reader = BufReader::new(file);
+    let mut reader = BufReader::new(input);
     let mut line = Vec::new();
     let mut length = 0;
     for number in 1_u64.. {
@@ -142,18 +137,21 @@ fn replay(
             .read_until(b'\n', &mut line)
             .map_err(|error| failed(path, "read", &error))?;
         if line.pop_if(|byte| *byte == b'\n').is_none() {
-            if length == 0 && !header.begins_with(&line) {
+            if length == 0 && !expected.header.begins_with(&line) {
                 return Err(refused(path, NO_JOURNAL));
             }
             break;
         }
         if number == 1 {
-            header.check(&line).map_err(|cause| refused(path, cause))?;
+            expected
+                .check(&line)
+                .map_err(|cause| refused(path, cause))?;
         } else if !apply(&line, states) {
             return Err(refused(path, format!("line {number} is not valid")));
         }
         length += read as u64;
     }
+    states.resolve(expected.rows);
     Ok(length)
 }
 
@@ -169,6 +167,14 @@ fn begin(path: &Path, mut file: &File, header: &JournalHeader) -> io::Result<u64
     Ok(line.len() as u64)
 }
 
+/// The purge that a journal must belong to.
+pub(super) struct Expected<'a> {
+    pub(super) header: JournalHeader,
+    pub(super) rows: &'a Rows,
+    /// Whether the endpoint may be another one.
+    pub(super) allow_other_endpoint: bool,
+}
+
 /// The first line, which identifies the purge.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -180,17 +186,27 @@ pub(super) struct JournalHeader {
     offsets_sha256: String,
     rows: u64,
     endpoint: String,
+    /// `None` in version 1, and in a dry run, which does not look it up.
+    #[serde(default)]
+    project_id: Option<String>,
     instance_id: String,
 }
 
 impl JournalHeader {
-    pub(super) fn new(offsets_sha256: &str, rows: u64, endpoint: &str, instance_id: &str) -> Self {
+    pub(super) fn new(
+        offsets_sha256: &str,
+        rows: u64,
+        endpoint: &str,
+        project_id: Option<&str>,
+        instance_id: &str,
+    ) -> Self {
         Self {
             journal: NAME.to_owned(),
             version: VERSION,
             offsets_sha256: offsets_sha256.to_owned(),
             rows,
             endpoint: endpoint.to_owned(),
+            project_id: project_id.map(str::to_owned),
             instance_id: instance_id.to_owned(),
         }
     }
@@ -199,20 +215,37 @@ impl JournalHeader {
     fn begins_with(&self, incomplete: &[u8]) -> bool {
         line(self).is_ok_and(|line| line.starts_with(incomplete))
     }
+}
 
-    /// Checks that the first line of a journal is this header.
+impl Expected<'_> {
+    /// Checks the first line of a journal.
     fn check(&self, line: &[u8]) -> Result<(), String> {
-        let Ok(found) = serde_json::from_slice::<Self>(line) else {
+        let Ok(found) = serde_json::from_slice::<JournalHeader>(line) else {
             return Err(NO_JOURNAL.to_owned());
         };
-        let what = if (&found.journal, found.version) != (&self.journal, self.version) {
+        let header = &self.header;
+        if found.journal != header.journal {
+            return Err(NO_JOURNAL.to_owned());
+        }
+        if !matches!(
+            (found.version, &found.project_id),
+            (VERSION, Some(_)) | (VERSION_WITHOUT_PROJECT, None)
+        ) {
             return Err("has the format of another version of dms-kafka".to_owned());
-        } else if (&found.offsets_sha256, found.rows) != (&self.offsets_sha256, self.rows) {
+        }
+        let what = if (&found.offsets_sha256, found.rows) != (&header.offsets_sha256, header.rows) {
             "another offsets file, or another version of this file".to_owned()
-        } else if found.endpoint != self.endpoint {
-            format!("the endpoint {}", found.endpoint)
-        } else if found.instance_id != self.instance_id {
+        } else if let (Some(found), Some(expected)) = (&found.project_id, &header.project_id)
+            && found != expected
+        {
+            format!("the project {found}")
+        } else if found.instance_id != header.instance_id {
             format!("the instance {}", found.instance_id)
+        } else if found.endpoint != header.endpoint && !self.allow_other_endpoint {
+            return Err(format!(
+                "was written for the endpoint {}: if {} leads to the same instance, add --allow-other-endpoint",
+                found.endpoint, header.endpoint
+            ));
         } else {
             return Ok(());
         };
@@ -227,13 +260,13 @@ pub(super) type JournalEntry = BTreeMap<Recorded, Vec<u64>>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Recorded {
-    /// A request that deletes all records is about to be sent.
+    /// A request is about to be sent.
     Intent,
     Deleted,
     Failed,
     Refused,
     Unknown,
-    /// The request of an intent had no effect.
+    /// The request had no effect, for a reason that passes.
     Undone,
 }
 

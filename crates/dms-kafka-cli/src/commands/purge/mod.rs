@@ -2,6 +2,9 @@
 
 mod durable_file;
 mod failures_file;
+#[cfg(test)]
+#[path = "../../../fuzz/targets.rs"]
+mod fuzz_targets;
 mod journal;
 mod offsets_file;
 mod paths;
@@ -20,6 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use dms_kafka::CircuitBreaker;
 use futures_util::StreamExt as _;
 
 use crate::confirm;
@@ -30,7 +34,7 @@ use crate::settings::{Resolved, up_to};
 use crate::stderr;
 use crate::stdout;
 use failures_file::FailuresFile;
-use journal::{Journal, JournalHeader};
+use journal::{Expected, Journal, JournalHeader};
 use offsets_file::OffsetsFile;
 use paths::real_path;
 use progress::Progress;
@@ -39,6 +43,7 @@ use rows::{RowCounts, RowState, RowStates, Rows};
 use sender::{RequestSender, StopReasons};
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub(crate) struct Purge {
     #[command(flatten)]
     pub(crate) service: Resolved<ServiceSettings>,
@@ -64,6 +69,18 @@ pub(crate) struct Purge {
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = up_to::<{ u64::MAX }, NonZeroU64>, help_heading = "Limits")]
     pub(crate) max_failures: Option<NonZeroU64>,
 
+    /// Pause sending when N requests in a row fail because the service is down or out of reach
+    #[arg(long, value_name = "N", default_value = "10", allow_negative_numbers = true, value_parser = up_to::<1_000_000, NonZeroU32>, help_heading = "Limits")]
+    pub(crate) pause_after: NonZeroU32,
+
+    /// Length of the first pause; each further one is twice as long, up to 30 seconds
+    #[arg(long, value_name = "SECONDS", default_value = "1", allow_negative_numbers = true, value_parser = seconds, help_heading = "Limits")]
+    pub(crate) pause: Duration,
+
+    /// Stop when sending was paused for this long in total
+    #[arg(long, value_name = "SECONDS", default_value = "60", allow_negative_numbers = true, value_parser = seconds, help_heading = "Limits")]
+    pub(crate) give_up_after: Duration,
+
     /// Record each finished row in this file, and skip the rows that it records
     #[arg(
         long,
@@ -73,9 +90,18 @@ pub(crate) struct Purge {
     )]
     pub(crate) journal: Option<PathBuf>,
 
-    /// At the end, write the rows that were not deleted to this file, in the format of the offsets file
+    /// Continue a journal that was written for another endpoint of the same instance
+    #[arg(long, requires = "journal", help_heading = "Recovery")]
+    pub(crate) allow_other_endpoint: bool,
+
+    /// At the end, however the purge ends, write the rows that were not deleted to this new file, in the format of the
+    /// offsets file
     #[arg(long, value_name = "FILE", help_heading = "Recovery")]
     pub(crate) failures_file: Option<PathBuf>,
+
+    /// Replace the failures file if it exists
+    #[arg(long, requires = "failures_file", help_heading = "Recovery")]
+    pub(crate) overwrite: bool,
 
     /// Seconds between progress lines if standard error is not a terminal
     #[arg(
@@ -102,6 +128,21 @@ pub(crate) struct Purge {
 
 /// A request gets its rows from this many consecutive rows of the file.
 const WINDOW: usize = 10_000;
+
+/// A length of time with fractions, more than zero.
+fn seconds(text: &str) -> Result<Duration, String> {
+    const LONGEST: Duration = Duration::from_secs(86_400);
+    let seconds = text.parse().ok();
+    seconds
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+        .filter(|length| !length.is_zero() && *length <= LONGEST)
+        .ok_or_else(|| {
+            format!(
+                "expected more than 0 and at most {} seconds, such as 0.5",
+                LONGEST.as_secs()
+            )
+        })
+}
 
 pub(crate) async fn purge(arguments: Box<Purge>) -> Result<Exit, Failure> {
     if !arguments.dry_run {
@@ -155,7 +196,7 @@ impl PurgeJob<'_> {
     async fn dry_run(&self) -> Result<Exit, Failure> {
         let json = self.arguments.output.is_json();
         if let Some(journal) = &self.arguments.journal {
-            Journal::read_states(journal, &self.header(), &self.states)?;
+            Journal::read_states(journal, &self.expected(None), &self.states)?;
         }
         let rows = rows::waiting(&self.rows, &self.states);
         let mut requests = pin!(self.settings().requests(rows));
@@ -170,20 +211,34 @@ impl PurgeJob<'_> {
     async fn run(&self) -> Result<Exit, Failure> {
         let arguments = self.arguments;
         self.check_failures_file()?;
-        let journal = match &arguments.journal {
-            Some(path) => Some(Journal::open(path, &self.header(), &self.states)?),
-            None => None,
-        };
         let failures_file = match &arguments.failures_file {
-            Some(path) => Some(FailuresFile::create(path)?),
+            Some(path) => Some(FailuresFile::create(path, arguments.overwrite)?),
             None => None,
         };
-        self.service.log_identity().await;
-        self.confirm().await?;
-        self.file.check_unchanged()?;
-        let mut interrupts = Interrupts::listen()?;
+        let journal = match &arguments.journal {
+            Some(path) => match self.service.client.project_id().await {
+                Ok(project_id) => {
+                    let expected = self.expected(Some(project_id.as_str()));
+                    Some(Journal::open(path, &expected, &self.states)?)
+                }
+                Err(error) => {
+                    Journal::read_states(path, &self.expected(None), &self.states)?;
+                    return self.end_early(None, failures_file, Failure::call(error));
+                }
+            },
+            None => None,
+        };
+        let mut interrupts = match self.begin().await {
+            Ok(interrupts) => interrupts,
+            Err(failure) => return self.end_early(journal, failures_file, failure),
+        };
         let mut report = PurgeReport::new(arguments.output);
-        let reasons = self.mark_intents_unknown(journal.as_ref(), &mut report);
+        let reasons = StopReasons {
+            output: self
+                .report_unknown(&mut report, |state| state == RowState::Unknown)
+                .err(),
+            ..StopReasons::default()
+        };
         let before = self.states.counts();
         let progress = Progress::new(
             self.rows.len() as u64,
@@ -200,13 +255,41 @@ impl PurgeJob<'_> {
             tick: Duration::from_secs(arguments.progress_every.get().into()),
             reasons: RefCell::new(reasons),
         };
+        let breaker = CircuitBreaker::new()
+            .with_failures(arguments.pause_after.get())
+            .with_first_pause(arguments.pause)
+            .with_limit(arguments.give_up_after);
         let rows = rows::waiting(&self.rows, &self.states);
-        let reasons = sender
-            .send_all(self.settings(), rows, &mut report, &mut interrupts)
+        let mut reasons = sender
+            .send_all(self.settings(), rows, breaker, &mut report, &mut interrupts)
             .await;
         progress.end();
+        let has_no_result = |state| state != RowState::Unknown;
+        let reported = self.report_unknown(&mut report, has_no_result);
+        reasons.output = reasons.output.or(reported.err());
         let file_failures = self.close(journal, failures_file);
-        self.conclude(reasons, file_failures, &report)
+        Ok(self.conclude(reasons, file_failures, &report))
+    }
+
+    /// Completes the files although nothing was sent.
+    fn end_early(
+        &self,
+        journal: Option<Journal>,
+        failures_file: Option<FailuresFile>,
+        failure: Failure,
+    ) -> Result<Exit, Failure> {
+        for failure in self.close(journal, failures_file) {
+            failure.report("error", self.arguments.output.is_json());
+        }
+        Err(failure)
+    }
+
+    /// What happens before the first request.
+    async fn begin(&self) -> Result<Interrupts, Failure> {
+        self.service.log_identity().await;
+        self.confirm().await?;
+        self.file.check_unchanged()?;
+        Interrupts::listen()?.with_hangup()
     }
 
     fn settings(&self) -> dms_kafka::Purge {
@@ -217,14 +300,19 @@ impl PurgeJob<'_> {
             .with_window(WINDOW)
     }
 
-    /// Identifies the purge in its journal.
-    fn header(&self) -> JournalHeader {
-        JournalHeader::new(
-            self.file.sha256.as_deref().unwrap_or_default(),
-            self.rows.len() as u64,
-            self.service.client.endpoint(),
-            self.service.instance_id.as_str(),
-        )
+    /// What the journal must belong to.
+    fn expected(&self, project_id: Option<&str>) -> Expected<'_> {
+        Expected {
+            header: JournalHeader::new(
+                self.file.sha256.as_deref().unwrap_or_default(),
+                self.rows.len() as u64,
+                self.service.client.endpoint(),
+                project_id,
+                self.service.instance_id.as_str(),
+            ),
+            rows: &self.rows,
+            allow_other_endpoint: self.arguments.allow_other_endpoint,
+        }
     }
 
     /// Refuses a failures file that would replace the offsets file or the journal.
@@ -244,51 +332,44 @@ impl PurgeJob<'_> {
         }
     }
 
-    /// Shows the preview and asks for confirmation.
+    /// Shows what will be deleted and asks for confirmation, unless no row is to be sent.
     async fn confirm(&self) -> Result<(), Failure> {
         if self.arguments.yes && self.arguments.output.is_json() {
             return Ok(());
         }
-        let mut preview = "Records that will be deleted permanently:\n".to_owned();
-        preview.push_str(&preview::table(self.service, &self.rows, self.arguments.yes).await?);
+        let (rows, yes) = (&self.rows, self.arguments.yes);
+        let Some(preview) = preview::preview(self.service, rows, &self.states, yes).await? else {
+            return Ok(());
+        };
+        let mut text = format!(
+            "Records that will be deleted permanently:\n{}",
+            preview.text
+        );
         let already = self.states.counts().finished();
         if already > 0 {
             // Writing to a string does not fail.
             let _ = writeln!(
-                preview,
+                text,
                 "{already} of the rows are recorded in the journal and will not be sent"
             );
         }
-        if self.arguments.yes {
-            stderr::text(&preview);
+        if yes {
+            stderr::text(&text);
             return Ok(());
         }
-        confirm::ask(&preview, preview::word(&self.rows))
+        confirm::ask(&text, preview.word)
     }
 
-    /// Reports the deletions of all records that an earlier run started and did not finish. They are not repeated, and no
-    /// failures file contains them. Returns what failed: their outcome is unknown also then.
-    fn mark_intents_unknown(
+    /// Reports rows whose outcome is unknown after earlier runs or an interruption: they have no result in this run.
+    fn report_unknown(
         &self,
-        journal: Option<&Journal>,
         report: &mut PurgeReport,
-    ) -> StopReasons {
-        let mut reasons = StopReasons::default();
-        let Some(journal) = journal else {
-            return reasons;
-        };
-        if let Err(error) = journal.mark_intents_unknown(&self.states) {
-            reasons.journal_failed(&error);
-        }
+        wanted: impl Fn(RowState) -> bool,
+    ) -> Result<(), Failure> {
         let states = self.states.all();
-        let mut unknown = self
-            .rows
-            .iter()
-            .zip(states.iter())
-            .filter(|(row, state)| **state == RowState::Unknown && row.is_everything());
-        let reported = unknown.try_for_each(|(row, _)| report.add_unknown(&row));
-        reasons.output = reported.err();
-        reasons
+        let rows = self.rows.iter().zip(states.iter());
+        let unknown = rows.filter(|(_, state)| state.is_unknown() && wanted(**state));
+        report.add_unknown(unknown.map(|(row, _)| row))
     }
 
     /// Completes journal and failures file; returns what failed.
@@ -312,7 +393,7 @@ impl PurgeJob<'_> {
         reasons: StopReasons,
         file_failures: Vec<Failure>,
         report: &PurgeReport,
-    ) -> Result<Exit, Failure> {
+    ) -> Exit {
         let json = self.arguments.output.is_json();
         let counts = self.states.counts();
         let shown = report.finish(self.rows.len() as u64, &counts);
@@ -330,9 +411,12 @@ impl PurgeJob<'_> {
         if let Some(fatal) = &reasons.fatal {
             fatal.report("stopped", json);
         }
-        let has_no_failures_file = !file_failures.is_empty();
+        let failures_file = self.arguments.failures_file.as_deref();
+        let failures_file = failures_file.filter(|_| file_failures.is_empty());
         let outcome = counts.outcome();
-        let stopped = [reasons.journal, reasons.output].into_iter().flatten();
+        // If the results could not be written, their end cannot be written either.
+        let output = reasons.output.or(shown.err());
+        let stopped = [reasons.journal, output].into_iter().flatten();
         let mut output_failed = false;
         for (failure, word) in stopped
             .map(|failure| (failure, "stopped"))
@@ -341,43 +425,53 @@ impl PurgeJob<'_> {
             failure.with_outcome(outcome).report(word, json);
             output_failed = true;
         }
-        if counts.waiting + counts.in_flight + counts.retryable > 0 {
-            stderr::note(&self.next_step(&counts, !has_no_failures_file), json);
+        if let Some(next) = self.next_step(&counts, failures_file) {
+            stderr::note(&next, json);
         }
-        shown.map_err(|failure| failure.with_outcome(outcome))?;
         let nothing_was_sent = counts.finished() == counts.retryable;
         let fatal = reasons.fatal.map(|failure| failure.exit());
-        Ok(if reasons.interrupts > 0 {
+        if reasons.interrupts > 0 {
             Exit::Interrupted
-        } else if counts.unknown + counts.in_flight > 0 {
+        } else if counts.all_unknown() > 0 {
             Exit::Unknown
         } else if output_failed {
             Exit::InputOutput
         } else if fatal == Some(Exit::Usage) && nothing_was_sent {
             Exit::Usage
-        } else if counts.refused + counts.retryable > 0 {
+        } else if counts.requests_failed() > 0 || fatal.is_some() {
             Exit::NotApplied
-        } else if counts.failed + report.unexpected() > 0 {
+        } else if counts.partitions_failed() + report.unexpected() > 0 {
             Exit::SomeFailed
         } else {
             Exit::Done
-        })
+        }
     }
 
-    fn next_step(&self, counts: &RowCounts, has_failures_file: bool) -> String {
+    /// How to continue; `None` if no row is left to send.
+    fn next_step(&self, counts: &RowCounts, failures_file: Option<&Path>) -> Option<String> {
+        let states = self.states.all();
+        let mut rows = self.rows.iter().zip(states.iter());
+        rows.find(|(row, state)| {
+            let is_final = matches!(state, RowState::Failed | RowState::Refused);
+            !is_final && state.is_left(row)
+        })?;
         let done = format!(
             "{} of {} rows were deleted, {} were not sent or had no effect",
             counts.deleted,
             self.rows.len(),
-            counts.waiting + counts.retryable
+            counts.waiting + counts.retryable + counts.unavailable
         );
-        let failures = self.arguments.failures_file.as_ref();
-        let failures = failures.filter(|_| has_failures_file);
-        let next = match (&self.arguments.journal, failures) {
-            (Some(journal), _) => format!(
-                "to continue, run the same command again: rows that {} records are not sent again",
-                journal.display()
-            ),
+        let next = match (&self.arguments.journal, failures_file) {
+            (Some(journal), failures_file) => {
+                let overwrite = match failures_file {
+                    Some(_) if !self.arguments.overwrite => " with --overwrite",
+                    _ => "",
+                };
+                format!(
+                    "to continue, run the same command again{overwrite}: rows that {} records as finished are not sent again",
+                    journal.display()
+                )
+            }
             (None, Some(failures)) => format!("to continue, use --offsets-file {}", failures.display()),
             (None, None) if self.rows.everything() > 0 => {
                 "to continue, remove the finished rows from the file: deleting all records again would delete newer \
@@ -387,6 +481,6 @@ impl PurgeJob<'_> {
             (None, None) => "to continue, run the same command again: deleting before the same offset again has no effect"
                 .to_owned(),
         };
-        format!("{done}; {next}")
+        Some(format!("{done}; {next}"))
     }
 }

@@ -171,7 +171,7 @@ impl<R: Read> Read for Hashing<R> {
 }
 
 #[derive(Debug)]
-enum ReadError {
+pub(super) enum ReadError {
     Io(io::Error),
     /// With line and column.
     Invalid(String),
@@ -196,14 +196,16 @@ impl ReadError {
         let mut message = error.to_string();
         let place = format!(" at line {} column {}", error.line(), error.column());
         message.truncate(message.strip_suffix(&place).unwrap_or(&message).len());
-        if !error.is_data() {
+        if error.is_eof() {
+            message = format!("the JSON is not complete: {BOTH_LAYOUTS}");
+        } else if error.is_syntax() {
             message = format!("not valid JSON ({message}): {BOTH_LAYOUTS}");
         }
         Self::at(line + error.line(), error.column().max(1), &message)
     }
 }
 
-fn read_rows(input: impl Read) -> Result<(Layout, Rows), ReadError> {
+pub(super) fn read_rows(input: impl Read) -> Result<(Layout, Rows), ReadError> {
     let mut input = BufReader::with_capacity(BUFFER, input);
     let mut mark = Vec::new();
     let length = BYTE_ORDER_MARK.len() as u64;
@@ -268,6 +270,10 @@ fn read_lines(mut input: impl BufRead) -> Result<Rows, ReadError> {
         let row = bytes.trim_ascii_end();
         if row.is_empty() {
             continue;
+        }
+        let is_object = row.trim_ascii_start().starts_with(b"{");
+        if !is_object {
+            return Err(invalid(1, &format!("this is not a row: {BOTH_LAYOUTS}")));
         }
         // One check of the line is faster than one of each string in it.
         let text = std::str::from_utf8(row)

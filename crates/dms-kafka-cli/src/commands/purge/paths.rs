@@ -14,3 +14,24 @@ pub(super) fn folder(path: &Path) -> &Path {
         .filter(|folder| !folder.as_os_str().is_empty())
         .unwrap_or(Path::new("."))
 }
+
+/// Whether this is the file or pipe of standard output or standard error.
+#[cfg(unix)]
+pub(super) fn is_standard_stream(path: &Path) -> bool {
+    use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+
+    let id = |path: &Path| {
+        let metadata = path.metadata().ok()?;
+        let kind = metadata.file_type();
+        // Every process may use the same device.
+        let is_own = kind.is_file() || kind.is_fifo() || kind.is_socket();
+        is_own.then(|| (metadata.dev(), metadata.ino()))
+    };
+    let streams = ["/dev/stdout", "/dev/stderr"].map(|stream| id(Path::new(stream)));
+    id(path).is_some_and(|id| streams.contains(&Some(id)))
+}
+
+#[cfg(not(unix))]
+pub(super) fn is_standard_stream(_: &Path) -> bool {
+    false
+}

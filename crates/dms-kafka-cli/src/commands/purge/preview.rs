@@ -1,101 +1,205 @@
 //! The preview of a purge.
 
-use std::collections::HashMap;
+use std::cmp::Reverse;
 use std::fmt::Write as _;
 use std::iter;
 
-use dms_kafka::{PartitionInfo, TopicName};
+use dms_kafka::PartitionInfo;
 
-use super::rows::{Row, Rows, TopicRows};
+use super::rows::{Row, RowStates, Rows};
 use crate::exit::Failure;
 use crate::output;
 use crate::service::{Partitions, Service};
 
 /// Partitions are listed for at most this many topics.
-const LISTED_TOPICS: usize = 20;
-const SHOWN_TOPICS: usize = 50;
-/// A file with more rows is shown by topic.
-const SHOWN_ROWS: usize = 50;
+const LISTED_TOPICS: usize = 100;
+/// A file with more rows is shown by topic. The question stays on the screen with its head.
+const SHOWN_LINES: usize = 15;
 
-/// The partitions of each topic.
-type Held = HashMap<TopicName, Partitions>;
-
-fn partition<'a>(held: Option<&'a Held>, row: &Row<'_>) -> Option<&'a PartitionInfo> {
-    held?.get(row.topic)?.get(&row.partition)
+/// What will be deleted.
+pub(super) struct Preview<'a> {
+    pub(super) text: String,
+    /// The word that confirms: if partitions are emptied, or that is not known, the name of their topic, or `everything`
+    /// for several topics.
+    pub(super) word: &'a str,
 }
 
-/// One line for each row of a small file, or for each topic of a large file.
-pub(super) async fn table(service: &Service, rows: &Rows, yes: bool) -> Result<String, Failure> {
-    let held = held(service, rows, yes).await?;
-    Ok(if rows.len() <= SHOWN_ROWS {
-        of_rows(rows, held.as_ref())
-    } else {
-        of_topics(rows, held.as_ref())
-    })
+/// What one topic loses.
+struct Loss<'a> {
+    topic: &'a str,
+    rows: u64,
+    everything: u64,
+    /// Partitions without a record left. `None`: not known, like the records.
+    emptied: Option<u64>,
+    records: Option<i64>,
+    /// Partitions that do not exist.
+    missing: u64,
+    /// Offsets beyond the end.
+    beyond: u64,
 }
 
-/// The word that confirms: the name of the topic if all records of a partition are deleted.
-pub(super) fn word(rows: &Rows) -> &str {
-    let mut topics = rows.topics().filter(|topic| topic.everything > 0);
-    match (topics.next(), topics.next()) {
-        (None, _) => "yes",
-        (Some(topic), None) => topic.name.as_str(),
-        _ => "everything",
-    }
-}
-
-/// `None` if the partitions cannot be listed, or there are too many topics.
-async fn held(service: &Service, rows: &Rows, yes: bool) -> Result<Option<Held>, Failure> {
-    if rows.topics().len() > LISTED_TOPICS {
-        return Ok(None);
-    }
-    let mut held = Held::new();
-    for topic in rows.topics() {
-        let listed = service
-            .preview(&topic.name, yes, rows.everything() > 0)
-            .await?;
-        let Some(partitions) = listed else {
-            return Ok(None);
+impl<'a> Loss<'a> {
+    fn of<'r>(
+        topic: &'a str,
+        rows: impl Iterator<Item = Row<'r>>,
+        partitions: Option<&Partitions>,
+    ) -> Self {
+        let mut loss = Self {
+            topic,
+            rows: 0,
+            everything: 0,
+            emptied: partitions.map(|_| 0),
+            records: partitions.map(|_| 0),
+            missing: 0,
+            beyond: 0,
         };
-        held.insert(topic.name.clone(), partitions);
+        for row in rows {
+            loss.rows += 1;
+            loss.everything += u64::from(row.is_everything());
+            let Some(partitions) = partitions else {
+                continue;
+            };
+            let Some(held) = partitions.get(&row.partition) else {
+                loss.missing += 1;
+                continue;
+            };
+            if output::is_beyond_end(held, row.target) {
+                loss.beyond += 1;
+                continue;
+            }
+            let records = output::records_below(held, row.target);
+            loss.records = loss.records.map(|sum| sum.saturating_add(records));
+            let is_emptied = output::empties(Some(held), row.target);
+            loss.emptied = loss.emptied.map(|sum| sum + u64::from(is_emptied));
+        }
+        loss
     }
-    Ok(Some(held))
 }
 
-fn of_rows(rows: &Rows, held: Option<&Held>) -> String {
-    let mut table = output::table(&[&["topic"][..], &output::PREVIEW_COLUMNS].concat());
-    for row in rows.iter() {
-        let cells = output::preview_cells(row.partition, row.target, partition(held, &row));
-        table.add_row(iter::once(row.topic.to_string()).chain(cells));
-    }
-    output::lines(&table)
-}
-
-fn of_topics(rows: &Rows, held: Option<&Held>) -> String {
-    let mut records = HashMap::<&TopicName, i64>::new();
-    if held.is_some() {
-        for row in rows.iter() {
-            let below =
-                partition(held, &row).map_or(0, |held| output::records_below(held, row.target));
-            let sum = records.entry(row.topic).or_default();
-            *sum = sum.saturating_add(below);
+/// Lists the partitions of the rows that will be sent. `None` if there are no such rows.
+pub(super) async fn preview<'a>(
+    service: &Service,
+    rows: &'a Rows,
+    states: &RowStates,
+    yes: bool,
+) -> Result<Option<Preview<'a>>, Failure> {
+    let numbers = rows.to_be_sent_by_topic(states);
+    let row = |number: &u32| rows.get(*number as usize);
+    let of_topics: Vec<&[u32]> = numbers
+        .chunk_by(|one, next| row(one).topic == row(next).topic)
+        .collect();
+    let everything = numbers.iter().any(|number| row(number).is_everything());
+    let mut is_listed = of_topics.len() <= LISTED_TOPICS;
+    let mut losses = Vec::with_capacity(of_topics.len());
+    let mut shown = Vec::new();
+    for of_topic in &of_topics {
+        let Some(first) = of_topic.first() else {
+            continue;
+        };
+        let topic = row(first).topic;
+        let partitions = if is_listed {
+            service.preview(topic, yes, everything).await?
+        } else {
+            None
+        };
+        is_listed &= partitions.is_some();
+        losses.push(Loss::of(
+            topic.as_str(),
+            of_topic.iter().map(row),
+            partitions.as_ref(),
+        ));
+        if numbers.len() <= SHOWN_LINES {
+            let held = |row: &Row<'_>| partitions.as_ref()?.get(&row.partition).copied();
+            shown.extend(of_topic.iter().map(row).map(|row| (held(&row), row)));
         }
     }
-    let mut topics: Vec<&TopicRows> = rows.topics().collect();
-    topics.sort_unstable_by_key(|topic| &topic.name);
-    let mut table = output::table(&["topic", "partitions", "everything", "records to delete"]);
-    for topic in topics.iter().take(SHOWN_TOPICS) {
+    let mut is_emptied = losses.iter().filter(|loss| loss.emptied != Some(0));
+    let word = match (is_emptied.next(), is_emptied.next()) {
+        (None, _) => "yes",
+        (Some(loss), None) => loss.topic,
+        _ => "everything",
+    };
+    let table = if shown.is_empty() {
+        of_topics_table(&mut losses)
+    } else {
+        of_rows_table(&shown)
+    };
+    let text = table + &summary(&losses);
+    Ok((!numbers.is_empty()).then_some(Preview { text, word }))
+}
+
+fn of_rows_table(rows: &[(Option<PartitionInfo>, Row<'_>)]) -> String {
+    let mut table = output::table(&[&["topic"][..], &output::PREVIEW_COLUMNS].concat());
+    for (held, row) in rows {
+        let cells = output::preview_cells(row.partition, row.target, held.as_ref());
+        table.add_row(iter::once(row.topic.to_string()).chain(cells));
+    }
+    let styles = rows
+        .iter()
+        .map(|(held, row)| output::preview_style(held.as_ref(), row.target));
+    output::preview_lines(&table, styles)
+}
+
+/// One line for each topic, the largest losses first.
+fn of_topics_table(losses: &mut [Loss<'_>]) -> String {
+    losses.sort_by_key(|loss| (Reverse((loss.emptied, loss.records)), loss.topic.to_owned()));
+    let mut table = output::table(&[
+        "topic",
+        "partitions",
+        "everything",
+        "emptied",
+        "records to delete",
+    ]);
+    for loss in losses.iter().take(SHOWN_LINES) {
         table.add_row([
-            topic.name.to_string(),
-            topic.rows.to_string(),
-            topic.everything.to_string(),
-            output::number(records.get(&topic.name).copied()),
+            loss.topic.to_owned(),
+            count(Some(loss.rows)),
+            count(Some(loss.everything)),
+            count(loss.emptied),
+            output::number(loss.records),
         ]);
     }
     let mut text = output::lines(&table);
-    if topics.len() > SHOWN_TOPICS {
+    if losses.len() > SHOWN_LINES {
         // Writing to a string does not fail.
-        let _ = writeln!(text, "and {} more topics", topics.len() - SHOWN_TOPICS);
+        let _ = writeln!(text, "and {} more topics", losses.len() - SHOWN_LINES);
     }
     text
+}
+
+/// The totals, and what is unknown or will fail.
+fn summary(losses: &[Loss<'_>]) -> String {
+    let sum = |of: fn(&Loss<'_>) -> u64| losses.iter().map(of).sum::<u64>();
+    let emptied: Option<u64> = losses.iter().map(|loss| loss.emptied).sum();
+    let records = losses
+        .iter()
+        .map(|loss| loss.records)
+        .try_fold(0, |sum: i64, records| Some(sum.saturating_add(records?)));
+    let mut text = format!(
+        "Total: {} records; partitions: {}; topics: {}; emptied partitions: {}\n",
+        output::number(records),
+        count(Some(sum(|loss| loss.rows))),
+        losses.len(),
+        count(emptied),
+    );
+    if emptied.is_none() {
+        text.push_str("Which partitions are emptied is not known.\n");
+    }
+    for (count, what) in [
+        (sum(|loss| loss.missing), "partitions that do not exist"),
+        (sum(|loss| loss.beyond), "offsets beyond the end"),
+    ] {
+        if count > 0 {
+            // Writing to a string does not fail.
+            let _ = writeln!(
+                text,
+                "warning: {what}: {count}; the service will refuse them"
+            );
+        }
+    }
+    text
+}
+
+fn count(count: Option<u64>) -> String {
+    output::number(count.and_then(|count| i64::try_from(count).ok()))
 }

@@ -54,6 +54,9 @@ pub(super) struct RowReport {
     outcome: Option<&'static str>,
     result: Option<String>,
     error_code: Option<String>,
+    /// What the code means.
+    #[serde(skip)]
+    meaning: Option<&'static str>,
     request_id: Option<String>,
     /// The error of the request.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -75,6 +78,7 @@ impl PurgeReport {
         self.unexpected
     }
 
+    /// `states` cover the earlier requests of the rows, and with them the outcomes.
     pub(super) fn add(&mut self, result: &PurgeResult, states: &[RowState]) -> Result<(), Failure> {
         match result.deletion() {
             Ok(deletion) => {
@@ -82,8 +86,8 @@ impl PurgeReport {
                 let all = self.format == PurgeFormat::Ndjson;
                 let wanted = rows.filter(|(_, state)| all || **state != RowState::Deleted);
                 let request_id = deletion.request_id();
-                let wanted = wanted.map(|(partition, _)| {
-                    RowReport::of_partition(result.topic(), partition, request_id)
+                let wanted = wanted.map(|(partition, state)| {
+                    RowReport::of_partition(result.topic(), partition, *state, request_id)
                 });
                 let unexpected = deletion
                     .unexpected()
@@ -94,10 +98,10 @@ impl PurgeReport {
             }
             Err(error) => {
                 let json = exit::error_json(error);
-                let targets = result.targets().iter();
-                self.show(targets.map(|(partition, target)| RowReport {
+                let rows = result.targets().iter().zip(states);
+                self.show(rows.map(|((partition, target), state)| RowReport {
                     status: "request_failed",
-                    outcome: Some(exit::outcome_word(error.outcome())),
+                    outcome: outcome(*state),
                     request_id: error.request_id().map(str::to_owned),
                     error: Some(json.clone()),
                     ..RowReport::new(result.topic(), TargetFields::new(*partition, *target))
@@ -106,9 +110,12 @@ impl PurgeReport {
         }
     }
 
-    /// Adds a row that an earlier run started and did not finish.
-    pub(super) fn add_unknown(&mut self, row: &Row<'_>) -> Result<(), Failure> {
-        self.show(std::iter::once(RowReport {
+    /// Adds rows whose outcome is unknown and that have no result in this run.
+    pub(super) fn add_unknown<'a>(
+        &mut self,
+        rows: impl Iterator<Item = Row<'a>>,
+    ) -> Result<(), Failure> {
+        self.show(rows.map(|row| RowReport {
             status: "interrupted",
             outcome: Some(exit::outcome_word(Outcome::Unknown)),
             ..RowReport::new(
@@ -138,8 +145,8 @@ impl PurgeReport {
                 stderr::line(&json!({"summary": summary(total, counts)}).to_string());
                 Ok(())
             }
-            PurgeFormat::Table => stdout::print_coloured(&self.table(total, counts)),
-            PurgeFormat::Json => stdout::print(&format!("{}\n", self.json(total, counts))),
+            PurgeFormat::Table => stdout::deliver_coloured(&self.table(total, counts)),
+            PurgeFormat::Json => stdout::deliver(&format!("{}\n", self.json(total, counts))),
         }
     }
 
@@ -163,9 +170,9 @@ impl PurgeReport {
             [
                 total,
                 counts.deleted,
-                counts.failed,
-                counts.refused + counts.retryable,
-                counts.unknown + counts.in_flight,
+                counts.partitions_failed(),
+                counts.requests_failed(),
+                counts.all_unknown(),
                 counts.waiting,
             ]
             .map(|count| count.to_string()),
@@ -199,9 +206,9 @@ fn summary(total: u64, counts: &RowCounts) -> Value {
     json!({
         "rows": total,
         "deleted": counts.deleted,
-        "failed": counts.failed,
-        "request_failed": counts.refused + counts.retryable,
-        "unknown": counts.unknown + counts.in_flight,
+        "failed": counts.partitions_failed(),
+        "request_failed": counts.requests_failed(),
+        "unknown": counts.all_unknown(),
         "not_sent": counts.waiting,
     })
 }
@@ -211,11 +218,20 @@ fn print_lines(lines: impl Iterator<Item = RowReport>) -> Result<(), Failure> {
     for line in lines {
         text.push_str(&output::json_line(&line));
         if text.len() > PRINTED_AT_ONCE {
-            stdout::print(&text)?;
+            stdout::deliver(&text)?;
             text.clear();
         }
     }
-    stdout::print(&text)
+    stdout::deliver(&text)
+}
+
+/// The outcome of a row with a result.
+fn outcome(state: RowState) -> Option<&'static str> {
+    match state {
+        RowState::Deleted => None,
+        state if state.is_unknown() => Some(exit::outcome_word(Outcome::Unknown)),
+        _ => Some(exit::outcome_word(Outcome::NotApplied)),
+    }
 }
 
 impl RowReport {
@@ -227,17 +243,24 @@ impl RowReport {
             outcome: None,
             result: None,
             error_code: None,
+            meaning: None,
             request_id: None,
             error: None,
         }
     }
 
-    fn of_partition(topic: &str, partition: &PartitionDeletion, request_id: Option<&str>) -> Self {
+    fn of_partition(
+        topic: &str,
+        partition: &PartitionDeletion,
+        state: RowState,
+        request_id: Option<&str>,
+    ) -> Self {
         Self {
             status: partition.status().as_str(),
-            outcome: partition.outcome().map(exit::outcome_word),
+            outcome: outcome(state),
             result: partition.result().map(str::to_owned),
             error_code: partition.error_code().map(str::to_owned),
+            meaning: partition.error_meaning(),
             request_id: request_id.map(str::to_owned),
             ..Self::new(
                 topic,
@@ -264,7 +287,10 @@ impl RowReport {
             .iter()
             .find_map(|name| error?.get(name)?.as_str());
         match (&self.error_code, of_request) {
-            (Some(code), _) => format!("error code {}", output::printable(code)),
+            (Some(code), _) => match self.meaning {
+                Some(meaning) => format!("error code {code}: {meaning}"),
+                None => format!("error code {}", output::printable(code)),
+            },
             (None, Some(text)) => output::printable(text),
             (None, None) => "-".to_owned(),
         }

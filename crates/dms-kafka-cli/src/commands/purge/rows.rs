@@ -130,6 +130,16 @@ impl Rows {
         (0..self.len()).map(|number| self.get(number))
     }
 
+    /// The numbers of the rows to be sent, sorted by topic and then by number.
+    pub(super) fn to_be_sent_by_topic(&self, states: &RowStates) -> Vec<u32> {
+        let states = states.all();
+        let numbers = (0..).zip(states.iter());
+        let numbers = numbers.filter(|(_, state)| state.is_to_be_sent());
+        let mut numbers: Vec<u32> = numbers.map(|(number, _)| number).collect();
+        numbers.sort_by_key(|&number| self.rows[number as usize].topic);
+        numbers
+    }
+
     /// The first row with the partition of an earlier row, and that row.
     pub(super) fn first_duplicate(&self) -> Option<(usize, usize)> {
         let key = |row: &PackedRow| (row.topic, row.partition);
@@ -156,7 +166,7 @@ pub(super) fn waiting(
     let states = states.all().clone();
     let waiting = states.into_iter().enumerate();
     stream::iter(waiting.filter_map(move |(number, state)| {
-        let row = (state == RowState::Waiting).then(|| rows.get(number))?;
+        let row = state.is_to_be_sent().then(|| rows.get(number))?;
         Some(PurgeTarget {
             topic: row.topic.clone(),
             partition: row.partition,
@@ -170,11 +180,17 @@ pub(super) fn waiting(
 pub(super) enum RowState {
     /// Not sent.
     Waiting,
+    /// To be sent again: whether an earlier request deleted records is unknown.
+    WaitingAgain,
     /// Sent or about to be sent, without a result.
     InFlight,
+    /// In flight, and whether an earlier request deleted records is unknown.
+    InFlightAgain,
     Deleted,
     /// The partition failed: nothing was deleted.
     Failed,
+    /// The partition failed for a reason that passes, such as a change of leader: nothing was deleted.
+    Unavailable,
     /// The service rejected the content of the request: nothing was deleted.
     Refused,
     /// The request failed for a reason that does not depend on the row, such as a connection error: nothing was deleted.
@@ -183,13 +199,55 @@ pub(super) enum RowState {
     Unknown,
 }
 
+impl RowState {
+    pub(super) fn is_to_be_sent(self) -> bool {
+        matches!(self, Self::Waiting | Self::WaitingAgain)
+    }
+
+    /// Whether a row in this state may or may not be deleted.
+    pub(super) fn is_unknown(self) -> bool {
+        matches!(
+            self,
+            Self::WaitingAgain | Self::InFlight | Self::InFlightAgain | Self::Unknown
+        )
+    }
+
+    /// Whether the row is not known to be deleted and sending it again is harmless.
+    pub(super) fn is_left(self, row: &Row<'_>) -> bool {
+        match self {
+            Self::Deleted => false,
+            unknown if unknown.is_unknown() => !row.is_everything(),
+            _ => true,
+        }
+    }
+
+    /// The state after `next` happens. The outcome covers all requests of the row: once unknown, only a deletion ends it.
+    fn then(self, next: Self) -> Self {
+        let is_unknown = matches!(
+            self,
+            Self::WaitingAgain | Self::InFlightAgain | Self::Unknown
+        );
+        match next {
+            Self::Waiting if is_unknown => Self::WaitingAgain,
+            // An intent after an intent without a result.
+            Self::InFlight if is_unknown || self == Self::InFlight => Self::InFlightAgain,
+            Self::Failed | Self::Unavailable | Self::Refused | Self::Retryable if is_unknown => {
+                Self::Unknown
+            }
+            next => next,
+        }
+    }
+}
+
 /// The number of rows in each state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct RowCounts {
     pub(super) waiting: u64,
+    pub(super) waiting_again: u64,
     pub(super) in_flight: u64,
     pub(super) deleted: u64,
     pub(super) failed: u64,
+    pub(super) unavailable: u64,
     pub(super) refused: u64,
     pub(super) retryable: u64,
     pub(super) unknown: u64,
@@ -214,14 +272,39 @@ impl RowStates {
         }))
     }
 
+    /// Stops at a row number that does not exist, and returns `false`.
     pub(super) fn set_all(&self, rows: &[u64], state: RowState) -> bool {
-        self.set_each(rows.iter().map(|row| (*row, state)))
+        let mut inner = self.0.borrow_mut();
+        rows.iter().all(|row| inner.set(*row, state).is_some())
     }
 
-    /// Stops at a row number that does not exist, and returns `false`.
-    pub(super) fn set_each(&self, rows: impl IntoIterator<Item = (u64, RowState)>) -> bool {
+    /// Sets the result of each row and returns its state, which covers its earlier requests.
+    pub(super) fn finish(
+        &self,
+        rows: &[u64],
+        results: impl Iterator<Item = RowState>,
+    ) -> Vec<RowState> {
         let mut inner = self.0.borrow_mut();
-        rows.into_iter().all(|(row, state)| inner.set(row, state))
+        let finished = rows.iter().zip(results);
+        finished
+            .filter_map(|(row, state)| inner.set(*row, state))
+            .collect()
+    }
+
+    /// Decides about the rows whose outcome is unknown after earlier runs: repeating a deletion before an offset is
+    /// harmless, repeating a deletion of all records is not.
+    pub(super) fn resolve(&self, rows: &Rows) {
+        let mut inner = self.0.borrow_mut();
+        for (number, row) in (0..).zip(rows.iter()) {
+            if inner.rows[number].is_unknown() {
+                let next = if row.is_everything() {
+                    RowState::Unknown
+                } else {
+                    RowState::WaitingAgain
+                };
+                inner.set(number as u64, next);
+            }
+        }
     }
 
     pub(super) fn all(&self) -> Ref<'_, Vec<RowState>> {
@@ -231,28 +314,17 @@ impl RowStates {
     pub(super) fn counts(&self) -> RowCounts {
         self.0.borrow().counts
     }
-
-    pub(super) fn rows_in(&self, state: RowState) -> Vec<u64> {
-        (0..)
-            .zip(self.all().iter())
-            .filter(|(_, other)| **other == state)
-            .map(|(row, _)| row)
-            .collect()
-    }
 }
 
 impl StatesInner {
-    fn set(&mut self, row: u64, state: RowState) -> bool {
-        let slot = usize::try_from(row)
-            .ok()
-            .and_then(|row| self.rows.get_mut(row));
-        let Some(slot) = slot else {
-            return false;
-        };
+    /// Returns the new state, or `None` if there is no such row.
+    fn set(&mut self, row: u64, next: RowState) -> Option<RowState> {
+        let slot = self.rows.get_mut(usize::try_from(row).ok()?)?;
+        let state = slot.then(next);
         let before = std::mem::replace(slot, state);
         *self.counts.of(before) -= 1;
         *self.counts.of(state) += 1;
-        true
+        Some(state)
     }
 }
 
@@ -260,9 +332,11 @@ impl RowCounts {
     fn of(&mut self, state: RowState) -> &mut u64 {
         match state {
             RowState::Waiting => &mut self.waiting,
-            RowState::InFlight => &mut self.in_flight,
+            RowState::WaitingAgain => &mut self.waiting_again,
+            RowState::InFlight | RowState::InFlightAgain => &mut self.in_flight,
             RowState::Deleted => &mut self.deleted,
             RowState::Failed => &mut self.failed,
+            RowState::Unavailable => &mut self.unavailable,
             RowState::Refused => &mut self.refused,
             RowState::Retryable => &mut self.retryable,
             RowState::Unknown => &mut self.unknown,
@@ -276,12 +350,27 @@ impl RowCounts {
 
     /// Rows with a result other than deleted.
     pub(super) fn not_deleted(&self) -> u64 {
-        self.failed + self.refused + self.retryable + self.unknown
+        self.partitions_failed() + self.requests_failed() + self.unknown
+    }
+
+    /// Rows whose partition failed, without effect.
+    pub(super) fn partitions_failed(&self) -> u64 {
+        self.failed + self.unavailable
+    }
+
+    /// Rows whose request failed, without effect.
+    pub(super) fn requests_failed(&self) -> u64 {
+        self.refused + self.retryable
+    }
+
+    /// Rows that may or may not be deleted, over all runs.
+    pub(super) fn all_unknown(&self) -> u64 {
+        self.unknown + self.in_flight + self.waiting_again
     }
 
     /// The outcome of the purge; `None` if every row was deleted.
     pub(super) fn outcome(&self) -> Option<Outcome> {
-        if self.unknown + self.in_flight > 0 {
+        if self.all_unknown() > 0 {
             Some(Outcome::Unknown)
         } else if self.deleted == 0 {
             Some(Outcome::NotApplied)

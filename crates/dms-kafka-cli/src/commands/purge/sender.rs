@@ -1,20 +1,28 @@
 //! Sends the requests of a purge concurrently, and records and reports each result.
 
 use std::cell::RefCell;
+use std::collections::{HashSet, VecDeque};
+use std::pin::pin;
 use std::time::Duration;
 
 use dms_kafka::{
-    DeletionTarget, Error, ErrorKind, Outcome, PartitionDeletion, PurgeRequest, PurgeResult,
+    CircuitBreaker, Error, ErrorKind, Outcome, PartitionDeletion, PurgeRequest, PurgeResult,
     PurgeTarget, codes,
 };
-use futures_util::{Stream, StreamExt as _, future, stream};
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt as _, Stream, StreamExt as _};
+use tokio::time::{Instant, timeout};
 
 use super::journal::{Journal, JournalEntry, Recorded};
 use super::progress::Progress;
 use super::report::PurgeReport;
 use super::rows::{RowCounts, RowState, RowStates};
-use crate::exit::Failure;
+use crate::exit::{self, Failure};
 use crate::interrupt::Interrupts;
+use crate::stdout;
+
+/// The operating system reports a pipe without a reader at once.
+const READER_CHECK: Duration = Duration::from_millis(1);
 
 pub(super) struct RequestSender<'a> {
     pub(super) states: &'a RowStates,
@@ -34,7 +42,7 @@ pub(super) struct StopReasons {
     /// After the second interrupt, requests in flight are abandoned.
     pub(super) interrupts: u32,
     pub(super) too_many_failures: bool,
-    /// The same error is certain for every further request.
+    /// The same error is certain for every further request, or the circuit breaker gave up after this error.
     pub(super) fatal: Option<Failure>,
     pub(super) journal: Option<Failure>,
     pub(super) output: Option<Failure>,
@@ -61,50 +69,83 @@ impl StopReasons {
 
 impl RequestSender<'_> {
     /// Sends the first request alone: if its credentials are rejected, no other request brings the access key closer to
-    /// lockout.
+    /// lockout. While the circuit breaker is open, sends one request after each pause.
     pub(super) async fn send_all(
         self,
         purge: dms_kafka::Purge,
         rows: impl Stream<Item = PurgeTarget> + Send + 'static,
+        breaker: CircuitBreaker,
         report: &mut PurgeReport,
         interrupts: &mut Interrupts,
     ) -> StopReasons {
-        let mut requests = Box::pin(purge.requests(rows));
-        let first = requests.next().await;
-        self.send_some(stream::iter(first), 1, report, interrupts)
-            .await;
-        self.send_some(requests, self.concurrency, report, interrupts)
-            .await;
-        self.reasons.into_inner()
-    }
-
-    async fn send_some(
-        &self,
-        requests: impl Stream<Item = PurgeRequest>,
-        concurrency: usize,
-        report: &mut PurgeReport,
-        interrupts: &mut Interrupts,
-    ) {
-        let results = requests
-            .take_while(|_| future::ready(!self.is_stopping()))
-            .map(|request| self.send(request))
-            .buffer_unordered(concurrency);
-        let mut results = std::pin::pin!(results);
-        let mut ticks =
-            tokio::time::interval_at(tokio::time::Instant::now() + self.tick, self.tick);
+        let mut results = Results {
+            sender: &self,
+            report,
+            breaker,
+            kept: Vec::new(),
+            again: VecDeque::new(),
+            last_failure: None,
+            outages: 0,
+            has_ended: false,
+            has_reached_service: false,
+            shown: HashSet::new(),
+        };
+        let mut requests = Box::pin(purge.requests(rows).fuse());
+        let mut in_flight = FuturesUnordered::new();
+        let mut next_try: Option<(Instant, PurgeRequest)> = None;
+        // The first row of the request in flight that was sent after a pause.
+        let mut tried: Option<u64> = None;
+        let mut ticks = tokio::time::interval_at(Instant::now() + self.tick, self.tick);
+        let mut output_closed = pin!(stdout::closed().fuse());
+        // Nothing is sent if the reader is gone already.
+        if timeout(READER_CHECK, &mut output_closed).await.is_ok() {
+            self.output_closed();
+        }
         loop {
+            if self.is_stopping() {
+                next_try = None;
+            } else if !results.breaker.is_open() {
+                let most = if results.has_ended {
+                    self.concurrency
+                } else {
+                    1
+                };
+                while in_flight.len() < most
+                    && let Some(request) = results.next_request(&mut requests).await
+                {
+                    in_flight.push(self.send(request, results.outages));
+                }
+            } else if next_try.is_none()
+                && tried.is_none()
+                && let Some(request) = results.next_request(&mut requests).await
+            {
+                let pause = results.pause();
+                next_try = pause.map(|pause| (Instant::now() + pause, request));
+            }
+            if in_flight.is_empty() && next_try.is_none() {
+                break;
+            }
+            let wake = next_try.as_ref().map_or_else(Instant::now, |(at, _)| *at);
             tokio::select! {
-                result = results.next() => match result {
-                    Some(Some(result)) => self.finish(result, report),
-                    Some(None) => {}
-                    None => return,
-                },
+                Some(result) = in_flight.next(), if !in_flight.is_empty() => {
+                    results.has_ended = true;
+                    if let Some((result, outages)) = result {
+                        tried.take_if(|row| result.rows().first() == Some(row));
+                        results.judge(result, outages);
+                    }
+                }
+                () = tokio::time::sleep_until(wake), if next_try.is_some() => {
+                    if let Some((_, request)) = next_try.take() {
+                        tried = request.rows().first().copied();
+                        in_flight.push(self.send(request, results.outages));
+                    }
+                }
+                () = &mut output_closed => self.output_closed(),
                 _ = ticks.tick() => self.progress.tick(&self.states.counts()),
                 () = interrupts.next() => {
-                    let mut reasons = self.reasons.borrow_mut();
-                    reasons.interrupts += 1;
-                    if reasons.interrupts > 1 {
-                        return;
+                    self.reasons.borrow_mut().interrupts += 1;
+                    if self.reasons.borrow().interrupts > 1 {
+                        break;
                     }
                     self.progress.note(
                         "stopping: waiting for the requests in flight; interrupt again to exit without them",
@@ -112,19 +153,31 @@ impl RequestSender<'_> {
                 }
             }
         }
+        results.end();
+        drop(in_flight);
+        self.reasons.into_inner()
     }
 
     fn is_stopping(&self) -> bool {
         self.reasons.borrow().any()
     }
 
-    /// Sends a request. If it deletes all records, its intent is recorded first.
-    async fn send(&self, request: PurgeRequest) -> Option<PurgeResult> {
+    fn output_closed(&self) {
+        let message = "standard output was closed by its reader".to_owned();
+        self.output_failed(Failure::output(message));
+    }
+
+    fn output_failed(&self, failure: Failure) {
+        self.reasons.borrow_mut().output.get_or_insert(failure);
+    }
+
+    /// Sends a request after its intent is recorded. Returns the result with the number of outages before.
+    async fn send(&self, request: PurgeRequest, outages: u32) -> Option<(PurgeResult, u32)> {
         self.states.set_all(request.rows(), RowState::InFlight);
-        if request.deletes_everything()
-            && let Some(journal) = self.journal
-        {
-            let intended = journal.intend(request.rows()).await;
+        if let Some(journal) = self.journal {
+            let intended = journal
+                .intend(request.rows(), request.deletes_everything())
+                .await;
             if intended.is_err() || self.is_stopping() {
                 self.states.set_all(request.rows(), RowState::Waiting);
                 let cancelled = journal.record(&JournalEntry::from([(
@@ -137,71 +190,186 @@ impl RequestSender<'_> {
                 return None;
             }
         }
-        Some(request.send().await)
+        Some((request.send().await, outages))
     }
 
-    /// Records and reports a result.
-    fn finish(&self, result: PurgeResult, report: &mut PurgeReport) {
-        let states = row_states(&result);
-        let rows = result.rows().iter().copied();
-        self.states.set_each(rows.zip(states.iter().copied()));
-        if let Some(journal) = self.journal {
-            let entry = entry(&result, &states);
-            if !entry.is_empty()
-                && let Err(error) = journal.record(&entry)
-            {
-                self.reasons.borrow_mut().journal_failed(&error);
+    /// Sets the states of the rows, records and returns them.
+    fn record(&self, result: &PurgeResult) -> Vec<RowState> {
+        let states = match result.deletion() {
+            Ok(deletion) => {
+                let partitions = deletion.partitions().iter();
+                self.states
+                    .finish(result.rows(), partitions.map(state_of_partition))
             }
-        }
-        if let Err(failure) = report.add(&result, &states) {
-            self.reasons.borrow_mut().output.get_or_insert(failure);
-        }
-        let counts = self.states.counts();
-        let mut reasons = self.reasons.borrow_mut();
-        if let Err(error) = result.into_deletion()
-            && (is_fatal(&error) || self.is_unreachable(&error, &counts))
+            Err(error) => {
+                let all = std::iter::repeat(state_of_error(error));
+                self.states.finish(result.rows(), all)
+            }
+        };
+        if let Some(journal) = self.journal
+            && let Err(error) = journal.record(&entry(result.rows(), &states))
         {
-            reasons.fatal.get_or_insert(Failure::call(error));
+            self.reasons.borrow_mut().journal_failed(&error);
         }
-        let failed = counts.not_deleted() - self.before.not_deleted();
-        reasons.too_many_failures |= self.max_failures.is_some_and(|most| failed >= most);
-        self.progress.update(&counts);
-    }
-
-    /// Whether this run has never reached the service: the endpoint is wrong, or the service is down.
-    fn is_unreachable(&self, error: &Error, counts: &RowCounts) -> bool {
-        let finished = counts.finished() - self.before.finished();
-        error.kind() == ErrorKind::Connect && finished == counts.retryable
+        states
     }
 }
 
-fn row_states(result: &PurgeResult) -> Vec<RowState> {
-    match result.deletion() {
-        Ok(deletion) => deletion
-            .partitions()
-            .iter()
-            .map(state_of_partition)
-            .collect(),
-        Err(error) => vec![state_of_error(error); result.rows().len()],
+/// Decides what to do with results.
+struct Results<'a> {
+    sender: &'a RequestSender<'a>,
+    report: &'a mut PurgeReport,
+    breaker: CircuitBreaker,
+    /// Failures in a row with the states of their rows. They are reported unless the circuit breaker opens.
+    kept: Vec<(PurgeResult, Vec<RowState>)>,
+    /// To be sent again, after all other requests: a topic that cannot be reached must not keep back the others.
+    again: VecDeque<PurgeRequest>,
+    /// The failure of the last request that failed.
+    last_failure: Option<Failure>,
+    /// How many times the circuit breaker has opened.
+    outages: u32,
+    /// Whether a request has ended.
+    has_ended: bool,
+    has_reached_service: bool,
+    /// The kinds of errors that were shown.
+    shown: HashSet<ErrorKind>,
+}
+
+impl Results<'_> {
+    async fn next_request(
+        &mut self,
+        requests: &mut (impl Stream<Item = PurgeRequest> + Unpin),
+    ) -> Option<PurgeRequest> {
+        match requests.next().await {
+            Some(request) => Some(request),
+            None => self.again.pop_front(),
+        }
+    }
+
+    /// Returns the pause before the next request, or `None` to stop.
+    fn pause(&mut self) -> Option<Duration> {
+        let pause = self.breaker.next_pause();
+        match pause {
+            Some(pause) => self.sender.progress.note(&format!(
+                "the service is down or out of reach: the next request is sent in {:.1} s",
+                pause.as_secs_f64()
+            )),
+            None => self.sender.reasons.borrow_mut().fatal = self.last_failure.take(),
+        }
+        pause
+    }
+
+    /// `outages` are those before the request was sent.
+    fn judge(&mut self, result: PurgeResult, outages: u32) {
+        let states = self.sender.record(&result);
+        let was_open = self.breaker.is_open();
+        let is_down = self.breaker.record(&result);
+        let error = result.deletion().err();
+        self.has_reached_service |= error.is_none_or(|error| error.kind() != ErrorKind::Connect);
+        // The endpoint is wrong, or the service is down from the start.
+        let is_unreachable = !self.has_reached_service;
+        if is_unreachable || error.is_some_and(is_fatal) {
+            self.finish(result, &states);
+            return;
+        }
+        self.show_first(&result);
+        if self.breaker.is_open() {
+            self.outages += u32::from(!was_open);
+            for (result, states) in std::mem::take(&mut self.kept) {
+                self.repeat(result, &states);
+            }
+            self.repeat(result, &states);
+        } else if is_down && outages < self.outages {
+            // It was in flight during an outage that is over.
+            self.repeat(result, &states);
+        } else {
+            self.kept.push((result, states));
+            if !is_down {
+                self.end();
+            }
+        }
+        if was_open && !self.breaker.is_open() {
+            self.sender.progress.note("the service responds again");
+        }
+    }
+
+    /// Reports the failures that were kept.
+    fn end(&mut self) {
+        for (result, states) in std::mem::take(&mut self.kept) {
+            self.finish(result, &states);
+        }
+    }
+
+    /// Sends the request again later, if that is harmless.
+    fn repeat(&mut self, result: PurgeResult, states: &[RowState]) {
+        if !result.is_repeatable() {
+            self.finish(result, states);
+            return;
+        }
+        let (request, sent) = result.into_parts();
+        self.sender
+            .states
+            .set_all(request.rows(), RowState::Waiting);
+        self.last_failure = sent.err().map(Failure::call);
+        self.again.push_back(request);
+    }
+
+    /// Reports a result and decides whether to stop.
+    fn finish(&mut self, result: PurgeResult, states: &[RowState]) {
+        let sender = self.sender;
+        if let Err(failure) = self.report.add(&result, states) {
+            sender.output_failed(failure);
+        }
+        let counts = sender.states.counts();
+        let mut reasons = sender.reasons.borrow_mut();
+        if let Err(error) = result.into_deletion() {
+            let is_fatal = is_fatal(&error) || !self.has_reached_service;
+            let failure = Failure::call(error);
+            if is_fatal {
+                reasons.fatal.get_or_insert(failure);
+            } else {
+                self.last_failure = Some(failure);
+            }
+        }
+        let failed = counts.not_deleted() - sender.before.not_deleted();
+        reasons.too_many_failures |= sender.max_failures.is_some_and(|most| failed >= most);
+        sender.progress.update(&counts);
+    }
+
+    /// Shows the first error of each kind when it happens.
+    fn show_first(&mut self, result: &PurgeResult) {
+        if let Err(error) = result.deletion()
+            && self.shown.insert(error.kind())
+        {
+            let text = format!("topic {}: {}", result.topic(), exit::chain(error));
+            self.sender.progress.warn(&text);
+        }
     }
 }
 
 fn state_of_partition(partition: &PartitionDeletion) -> RowState {
     match partition.outcome() {
         None => RowState::Deleted,
+        Some(Outcome::NotApplied) if is_passing(partition) => RowState::Unavailable,
         Some(Outcome::NotApplied) => RowState::Failed,
         Some(_) => RowState::Unknown,
     }
+}
+
+/// Whether the partition failed because its leader changes or is not available.
+fn is_passing(partition: &PartitionDeletion) -> bool {
+    matches!(partition.error_code(), Some("5" | "6" | "7"))
 }
 
 /// Rows of a request without effect are finished only if the service would reject the same content again.
 fn state_of_error(error: &Error) -> RowState {
     match (error.outcome(), error.kind()) {
         (Outcome::NotApplied, _) if is_fatal(error) => RowState::Retryable,
-        (
-            Outcome::NotApplied,
-            ErrorKind::BadRequest | ErrorKind::InvalidInput | ErrorKind::NotFound,
-        ) => RowState::Refused,
+        (Outcome::NotApplied, ErrorKind::BadRequest | ErrorKind::InvalidInput)
+            if error.code() != Some(codes::INSTANCE_STATE) =>
+        {
+            RowState::Refused
+        }
         (Outcome::NotApplied, _) => RowState::Retryable,
         _ => RowState::Unknown,
     }
@@ -219,17 +387,17 @@ fn is_fatal(error: &Error) -> bool {
         )
 }
 
-/// The line of the journal. Retryable rows are recorded only to cancel an intent.
-fn entry(result: &PurgeResult, states: &[RowState]) -> JournalEntry {
+/// The line of the journal.
+fn entry(rows: &[u64], states: &[RowState]) -> JournalEntry {
     let mut entry = JournalEntry::new();
-    for ((row, state), (_, target)) in result.rows().iter().zip(states).zip(result.targets()) {
+    for (row, state) in rows.iter().zip(states) {
         let recorded = match state {
             RowState::Deleted => Recorded::Deleted,
             RowState::Failed => Recorded::Failed,
             RowState::Refused => Recorded::Refused,
             RowState::Unknown => Recorded::Unknown,
-            RowState::Retryable if *target == DeletionTarget::Everything => Recorded::Undone,
-            RowState::Retryable | RowState::Waiting | RowState::InFlight => continue,
+            // Results have no other state.
+            _ => Recorded::Undone,
         };
         entry.entry(recorded).or_default().push(*row);
     }

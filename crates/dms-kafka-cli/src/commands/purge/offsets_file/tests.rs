@@ -95,10 +95,10 @@ fn errors_name_line_column_and_rule() {
         line 1, column 30: duplicate field `partitions`
         line 1, column 16: invalid type: sequence, expected a row such as {"topic":"orders","partition":0,"offset":400}
         line 1, column 19: not valid JSON (trailing characters): BOTH LAYOUTS
-        line 2, column 1: not valid JSON (EOF while parsing a list): BOTH LAYOUTS
-        line 1, column 1: invalid type: sequence, expected a row such as {"topic":"orders","partition":0,"offset":400}
-        line 1, column 2: not valid JSON (expected ident): BOTH LAYOUTS
-        line 2, column 12: not valid JSON (EOF while parsing an object): BOTH LAYOUTS
+        line 2, column 1: the JSON is not complete: BOTH LAYOUTS
+        line 1, column 1: this is not a row: BOTH LAYOUTS
+        line 1, column 1: this is not a row: BOTH LAYOUTS
+        line 2, column 12: the JSON is not complete: BOTH LAYOUTS
         line 2, column 27: partition -1 is not a whole number from 0 to 2147483647
         line 1, column 35: partition 3000000000 is not a whole number from 0 to 2147483647
         line 1, column 39: offset -2 is not a whole number from 0 to 9223372036854775807, or -1 for all records

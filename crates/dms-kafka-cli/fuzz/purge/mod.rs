@@ -1,0 +1,16 @@
+//! The modules of the command that the targets use.
+
+#[path = "../../src/commands/purge/durable_file.rs"]
+mod durable_file;
+#[path = "../../src/commands/purge/failures_file.rs"]
+mod failures_file;
+#[path = "../../src/commands/purge/journal.rs"]
+mod journal;
+#[path = "../../src/commands/purge/offsets_file.rs"]
+mod offsets_file;
+#[path = "../../src/commands/purge/paths.rs"]
+mod paths;
+#[path = "../../src/commands/purge/rows.rs"]
+mod rows;
+#[path = "../targets.rs"]
+pub(crate) mod targets;
