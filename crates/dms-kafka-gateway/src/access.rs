@@ -17,6 +17,7 @@ use huaweicloud_auth::{
 use subtle::ConstantTimeEq as _;
 
 use crate::{
+    body_memory::MemoryBudget,
     grants::{GrantedOperation, Grants},
     names::TopicPath,
     protection::{Lock, RateLimiter},
@@ -234,16 +235,22 @@ pub(crate) struct Caller {
     pub(crate) by_token: bool,
     pub(crate) grants: Grants,
     pub(crate) rate_limiter: Option<RateLimiter>,
+    /// The memory of its requests.
+    pub(crate) memory: MemoryBudget,
 }
 
 impl Caller {
-    /// Checks that project, instance, topic and one of the operations are granted, whether they exist or not.
+    /// Checks that project, instance, topic and one of the operations are granted, whether they exist or not, and that the
+    /// caller is not throttled.
     pub(crate) fn check(
         &self,
         path: &TopicPath,
         headers: &HeaderMap,
         operations: &[GrantedOperation],
     ) -> Result<(), Refusal> {
+        if let Some(rate_limiter) = &self.rate_limiter {
+            rate_limiter.check_throttled()?;
+        }
         let header = headers.get(X_PROJECT_ID);
         if header.is_some_and(|header| *header != path.project_id) {
             return Err(Refusal::PROJECT_MISMATCH);

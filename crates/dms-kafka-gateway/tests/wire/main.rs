@@ -18,6 +18,7 @@ mod control;
 mod delete_records;
 mod delete_requests;
 mod deletion_table;
+mod exhaustion;
 mod faults;
 mod grants;
 mod heads;
