@@ -9,7 +9,14 @@ use crate::plot;
 use crate::process::Result;
 
 /// The parts whose results are read, in the order of the report.
-const PARTS: [&str; 5] = ["run", "kafka", "long-run", "build-cost", "instructions"];
+const PARTS: [&str; 6] = [
+    "run",
+    "kafka",
+    "long-run",
+    "exhaustion",
+    "build-cost",
+    "instructions",
+];
 /// The template of the report. Braces contain `notes`, `bounds`, a section of the results, or a workload whose instructions
 /// are inserted. Each heading of level three is the explanation of a bound that does not hold.
 const TEMPLATE: &str = include_str!("../benchmarks.md");
