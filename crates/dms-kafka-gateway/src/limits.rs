@@ -24,9 +24,9 @@ pub struct Limits {
     /// Total bytes of all requests that are being read or processed, and of results that their clients have not read yet;
     /// 256 MiB. The first 64 KiB of each request do not count, so small requests are served even if large ones have taken all.
     pub buffered_bytes: usize,
-    /// The part of `buffered_bytes` that requests with one key or token may take; by default half, but at least `body_bytes`.
+    /// The part of `buffered_bytes` that requests with one key or token may take; by default three quarters, but at least `body_bytes`.
     pub buffered_bytes_per_key: Option<usize>,
-    /// The part of `buffered_bytes` that requests from one peer may take; by default a quarter, but at least `body_bytes`.
+    /// The part of `buffered_bytes` that requests from one peer may take; by default half, but at least `body_bytes`.
     ///
     /// A peer is an IPv4 address or an IPv6 network of 64 bits, loopback included. Behind a proxy, all requests come from
     /// one peer: set the limits of a peer to the total.
@@ -74,13 +74,13 @@ impl Limits {
     pub(crate) const HEAD: usize = 64 * KIB;
 
     pub(crate) fn bytes_per_key(&self) -> usize {
-        let half = self.body_bytes.max(self.buffered_bytes / 2);
-        self.buffered_bytes_per_key.unwrap_or(half)
+        let share = self.body_bytes.max(self.buffered_bytes / 4 * 3);
+        self.buffered_bytes_per_key.unwrap_or(share)
     }
 
     pub(crate) fn bytes_per_peer(&self) -> usize {
-        let quarter = self.body_bytes.max(self.buffered_bytes / 4);
-        self.buffered_bytes_per_peer.unwrap_or(quarter)
+        let share = self.body_bytes.max(self.buffered_bytes / 2);
+        self.buffered_bytes_per_peer.unwrap_or(share)
     }
 
     /// When there may be `total` connections, which is less than configured if the limit of open files is.

@@ -8,7 +8,7 @@ use axum::{
     http::{header, request::Parts},
 };
 use http_body_util::BodyExt as _;
-use tokio::{sync::OwnedSemaphorePermit, time::timeout};
+use tokio::{sync::OwnedSemaphorePermit, task::yield_now, time::timeout};
 use tracing::Span;
 
 use super::envelope::{RequestId, peer};
@@ -147,9 +147,13 @@ async fn read(
     mut body: Body,
     limit: usize,
 ) -> Result<(Bytes, HeldMemory), Refusal> {
-    let declared = body.size_hint().exact();
-    let declared = declared.and_then(|bytes| usize::try_from(bytes).ok());
     let (mut bytes, mut memory) = (Vec::new(), HeldMemory::default());
+    if let Some(declared) = body.size_hint().exact() {
+        // A body for which there is no memory is not read.
+        let declared = usize::try_from(declared).map_err(|_| Refusal::BUSY)?;
+        memory.grow(declared, budgets)?;
+        bytes.reserve_exact(declared);
+    }
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| Refusal::BODY_UNREADABLE)?;
         let Some(data) = frame.data_ref() else {
@@ -160,13 +164,15 @@ async fn read(
             return Err(Refusal::BODY_TOO_LARGE.with(limit).closing());
         }
         if length > bytes.capacity() {
-            // Doubles, but not beyond what can come.
-            let capacity = (2 * bytes.capacity()).min(declared.unwrap_or(limit));
-            let capacity = capacity.max(length);
+            let capacity = (2 * bytes.capacity()).min(limit).max(length);
             memory.grow(capacity, budgets)?;
             bytes.reserve_exact(capacity - bytes.len());
         }
         bytes.extend_from_slice(data);
+        if length > Limits::SMALL_BODY {
+            // A client that sends fast would keep the thread until its whole body is read.
+            yield_now().await;
+        }
     }
     Ok((bytes.into(), memory))
 }

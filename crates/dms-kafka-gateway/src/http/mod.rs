@@ -17,8 +17,9 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{delete, get, post},
 };
-use futures_util::stream;
+use futures_util::{FutureExt as _, StreamExt as _, stream};
 use serde::Deserialize;
+use tokio::task::yield_now;
 use tracing::Instrument as _;
 
 use self::{admission::admit, envelope::envelope};
@@ -132,11 +133,12 @@ fn write(response: DeleteResponse, held: impl Send + 'static) -> Response {
     if parts.peek().is_none() {
         return (json, first).into_response();
     }
-    let parts = iter::once(first).chain(parts).map(move |part| {
+    let parts = stream::iter(iter::once(first).chain(parts)).then(move |part| {
         let _held = &held;
-        Ok::<_, Infallible>(part)
+        // A client that reads fast would keep the thread until its whole response is written.
+        yield_now().map(|()| Ok::<_, Infallible>(part))
     });
-    (json, Body::from_stream(stream::iter(parts))).into_response()
+    (json, Body::from_stream(parts)).into_response()
 }
 
 /// `ListTopicPartitions`.
