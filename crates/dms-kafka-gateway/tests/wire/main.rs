@@ -20,6 +20,7 @@ mod delete_requests;
 mod deletion_table;
 mod exhaustion;
 mod faults;
+mod fuzz_seeds;
 mod grants;
 mod heads;
 mod list_partitions;
