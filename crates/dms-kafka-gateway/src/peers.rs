@@ -26,12 +26,12 @@ pub(crate) struct Peers {
 #[derive(Debug)]
 struct Peer {
     memory: MemoryBudget,
-    connections: Vec<Arc<Connection>>,
+    connections: Vec<Arc<PeerConnection>>,
 }
 
 /// An open connection.
 #[derive(Debug)]
-pub(crate) struct Connection {
+pub(crate) struct PeerConnection {
     /// The memory for bodies of its peer.
     pub(crate) memory: MemoryBudget,
     /// `None` while a request is being processed.
@@ -42,7 +42,7 @@ pub(crate) struct Connection {
 /// An open connection and its slot. Dropping it makes room for another one.
 #[derive(Debug)]
 pub(crate) struct OpenConnection {
-    pub(crate) connection: Arc<Connection>,
+    pub(crate) connection: Arc<PeerConnection>,
     peers: Arc<Peers>,
     peer: IpAddr,
     _slot: OwnedSemaphorePermit,
@@ -50,7 +50,7 @@ pub(crate) struct OpenConnection {
 
 /// A request that has arrived completely, and whose response has not been written yet: its connection is not closed.
 #[derive(Debug)]
-pub(crate) struct RequestInProgress(pub(crate) Arc<Connection>);
+pub(crate) struct RequestInProgress(pub(crate) Arc<PeerConnection>);
 
 impl Peers {
     /// Limits the connections in total, and connections and bytes of bodies of one peer.
@@ -91,7 +91,7 @@ impl Peers {
         if peer.connections.len() >= self.connections && !peer.evict() {
             return None;
         }
-        let connection = Arc::new(Connection {
+        let connection = Arc::new(PeerConnection {
             memory: peer.memory.clone(),
             waiting_since: Mutex::new(Some(Instant::now())),
             evicted: Notify::new(),
@@ -132,7 +132,7 @@ impl Peer {
     }
 }
 
-impl Connection {
+impl PeerConnection {
     /// Ends when the connection is to be closed, at once or after the request in progress.
     pub(crate) async fn evicted(&self) {
         self.evicted.notified().await;
@@ -164,7 +164,7 @@ impl Drop for OpenConnection {
 }
 
 impl RequestInProgress {
-    pub(crate) fn new(connection: Arc<Connection>) -> Self {
+    pub(crate) fn new(connection: Arc<PeerConnection>) -> Self {
         *connection.lock() = None;
         Self(connection)
     }

@@ -30,7 +30,7 @@ use crate::{
     app::App,
     framing::ContentLengthWatch,
     limits::Limits,
-    peers::{Connection, OpenConnection, Peers, RequestInProgress},
+    peers::{OpenConnection, PeerConnection, Peers, RequestInProgress},
     refusal::Reset,
     tls::TlsAcceptor,
 };
@@ -222,7 +222,7 @@ impl Connector {
         &self,
         socket: Socket,
         peer: SocketAddr,
-        open: &Arc<Connection>,
+        open: &Arc<PeerConnection>,
         stopping: watch::Receiver<()>,
     ) {
         let Some(tls) = &self.tls else {
@@ -250,7 +250,7 @@ impl Connector {
         stream: S,
         socket: fn(&S) -> &Socket,
         peer: SocketAddr,
-        open: &Arc<Connection>,
+        open: &Arc<PeerConnection>,
         stopping: watch::Receiver<()>,
     ) where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
