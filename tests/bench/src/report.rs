@@ -92,6 +92,14 @@ pub(crate) fn write(scale: &Scale) -> Result<()> {
     unexplained.map_or(Ok(()), |what| Err(missing(what).into()))
 }
 
+/// The bounds that do not hold, of those that have been measured.
+pub(crate) fn broken_bounds(results: &Results) -> Result<Vec<String>> {
+    let Bounds { bound: bounds } = toml::from_str(BOUNDS)?;
+    let broken = bounds.into_iter();
+    let broken = broken.filter(|bound| bound.verdict(results) == DOES_NOT_HOLD);
+    Ok(broken.map(|bound| bound.what).collect())
+}
+
 fn text(results: &Results, bounds: &[Bound]) -> Result<String> {
     let fails = |bound: &&Bound| [DOES_NOT_HOLD, TOO_CLOSE].contains(&bound.verdict(results));
     let failed = bounds.iter().filter(fails);

@@ -52,7 +52,11 @@ pub(super) async fn admit(
 ) -> Result<Call<'_>, Refusal> {
     let (mut parts, body) = request.into_parts();
     app.check_open()?;
-    let limit = app.limits.body_bytes;
+    let limit = match operation {
+        Operation::Delete => app.limits.body_bytes,
+        // A listing needs no body.
+        Operation::List => app.limits.body_bytes.min(Limits::SMALL_BODY),
+    };
     if body.size_hint().lower() > limit as u64 {
         return Err(Refusal::BODY_TOO_LARGE.with(limit).closing());
     }

@@ -341,3 +341,14 @@ async fn a_refusal_does_not_repeat_a_long_head() {
     let length = response.error_msg().len();
     assert!(length < 10_000, "{length} bytes");
 }
+
+#[tokio::test]
+async fn a_listing_with_a_large_body_is_refused() {
+    let service = service("").await;
+    let url = url_at(service.endpoint(), IDS, "partitions");
+    for (size, status) in [(60_000, 200), (100_000, 413)] {
+        let unsigned = request(Method::GET, &url, padded(size));
+        let response = execute(sign(unsigned, &credentials("AK", "sk"))).await;
+        assert_eq!(response.status, status, "{response:?}");
+    }
+}
