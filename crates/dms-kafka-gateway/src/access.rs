@@ -248,9 +248,6 @@ impl Caller {
         headers: &HeaderMap,
         operations: &[GrantedOperation],
     ) -> Result<(), Refusal> {
-        if let Some(rate_limiter) = &self.rate_limiter {
-            rate_limiter.check_throttled()?;
-        }
         let header = headers.get(X_PROJECT_ID);
         if header.is_some_and(|header| *header != path.project_id) {
             return Err(Refusal::PROJECT_MISMATCH);
@@ -260,7 +257,9 @@ impl Caller {
             false => return Err(Refusal::NOT_PERMITTED),
             true => self.grants.check_topic(path)?,
         }
-        self.grants.check_any(operations)
+        self.grants.check_any(operations)?;
+        let limiter = self.rate_limiter.as_ref();
+        limiter.map_or(Ok(()), RateLimiter::check_throttled)
     }
 
     /// Counts the request.

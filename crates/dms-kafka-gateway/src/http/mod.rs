@@ -83,9 +83,9 @@ async fn delete_messages(
 ) -> Result<Response, Refusal> {
     let uri = request.uri().clone();
     let mut call = admit(&app, Operation::Delete, request).await?;
-    check_no_query(&uri)?;
     let body = std::mem::take(&mut call.body);
     let rows = app.work(body.len(), move || read_rows(&body)).await??;
+    check_no_query(&uri)?;
     call.caller.grants.check_rows(&rows)?;
     let deletes_everything = rows.iter().any(RecordsToDelete::is_everything);
     let Instance { holds, backend, .. } = call.instance;

@@ -151,11 +151,25 @@ async fn requests_that_the_head_alone_condemns_are_refused_before_the_body() {
     let url = url_at(service.endpoint(), IDS, "messages/delete");
     let unsigned = || request(Method::POST, &url, ONE);
     let signed = |key: &str, secret: &str, now| sign_at(unsigned(), &credentials(key, secret), now);
-    let now = SystemTime::now();
+    let (now, hour) = (SystemTime::now(), Duration::from_secs(3600));
+    let mut no_signature = signed("AK", "guess", now);
+    no_signature.headers_mut().remove("authorization");
+    let mut not_listed = signed("AK", "guess", now);
+    let headers = not_listed.headers_mut();
+    let authorization = headers["authorization"].to_str().expect("ASCII");
+    let authorization = authorization.replace("SignedHeaders=", "SignedHeaders=a-missing-one;");
+    headers.insert("authorization", authorization.parse().expect("a header"));
     while delete(&service, "AK2", ONE).await.status != 429 {}
     for (why, request, status) in [
         ("the key is throttled", signed("AK2", "guess", now), 429),
-        ("no signature", unsigned(), 401),
+        ("no signature", no_signature, 401),
+        ("an old date", signed("AK", "guess", now - hour), 401),
+        (
+            "a date in the future",
+            signed("AK", "guess", now + hour),
+            401,
+        ),
+        ("a listed header is missing", not_listed, 401),
         ("an unknown key", signed("NOBODY", "sk", now), 401),
         (
             "the key may not use the instance",
