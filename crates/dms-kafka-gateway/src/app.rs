@@ -70,7 +70,7 @@ pub(crate) struct Instance {
     #[serde(rename = "instance_id")]
     pub(crate) id: String,
     #[serde(skip)]
-    pub(crate) holds: InstanceHolds,
+    pub(crate) holds: Arc<InstanceHolds>,
     #[serde(skip)]
     pub(crate) backend: Arc<dyn Backend>,
 }

@@ -269,7 +269,7 @@ impl Config {
         let instances = self.instances.into_iter().zip(backends);
         let instances = instances.map(|(config, backend)| {
             Ok(Instance {
-                holds: InstanceHolds::new([&self.holds, &config.holds])?,
+                holds: Arc::new(InstanceHolds::new([&self.holds, &config.holds])?),
                 project_id: config.project_id,
                 id: config.id,
                 backend,

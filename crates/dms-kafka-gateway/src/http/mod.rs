@@ -84,14 +84,20 @@ async fn delete_messages(
     let uri = request.uri().clone();
     let mut call = admit(&app, Operation::Delete, request).await?;
     let body = std::mem::take(&mut call.body);
-    let rows = app.work(body.len(), move || read_rows(&body)).await??;
+    let size = body.len();
+    let mut rows = app.work(size, move || read_rows(&body)).await??;
     check_no_query(&uri)?;
     call.caller.grants.check_rows(&rows)?;
     let deletes_everything = rows.iter().any(RecordsToDelete::is_everything);
     let Instance { holds, backend, .. } = call.instance;
     let deadline = Instant::now() + app.limits.backend_timeout;
     let topic = &call.context.path.topic;
-    let rows = holds.check_rows(&**backend, topic, rows, deadline).await?;
+    if holds.need_offsets() {
+        let offsets = backend.partitions(topic, deadline).await?;
+        let holds = holds.clone();
+        let check = move || holds.check_rows(&offsets, rows);
+        rows = app.work(size, check).await??;
+    }
     call.fault.before().await?;
     let signature = call.signature.filter(|_| deletes_everything);
     if let Some(signature) = &signature {
