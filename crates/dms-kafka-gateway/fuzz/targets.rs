@@ -51,7 +51,7 @@ pub(crate) fn http(input: &[u8]) {
             let status = status.get(2..5).unwrap_or_default();
             let known = [
                 "100", "200", "400", "401", "403", "404", "405", "413", "414", "415", "431", "494",
-                "503",
+                "501", "503",
             ];
             assert!(known.contains(&status), "{response}");
         }
