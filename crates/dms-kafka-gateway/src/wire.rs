@@ -138,6 +138,7 @@ fn explain(body: &[u8]) -> Refusal {
 #[derive(Default)]
 struct Rows {
     valid: Vec<RecordsToDelete>,
+    /// Their partitions, if there are many.
     partitions: HashSet<PartitionId>,
     refusal: Option<Refusal>,
 }
@@ -150,13 +151,27 @@ impl Rows {
             Refusal::invalid_parameter(format_args!("partitions[{index}].{field}"), rule)
         };
         let row = check(row).map_err(refuse)?;
-        if !self.partitions.insert(row.partition) {
+        if self.is_repeated(row.partition) {
             let number = row.partition.number();
             let rule = format!("partition {number} is listed twice; list each partition once");
             return Err(refuse(("partition", &rule)));
         }
         self.valid.push(row);
         Ok(())
+    }
+
+    /// Whether the partition is listed already. If it is not, it is now.
+    fn is_repeated(&mut self, partition: PartitionId) -> bool {
+        /// A set costs more than comparing with each of a few rows.
+        const FEW: usize = 16;
+        let mut listed = self.valid.iter().map(|row| row.partition);
+        if self.valid.len() < FEW {
+            return listed.any(|listed| listed == partition);
+        }
+        if self.partitions.is_empty() {
+            self.partitions.extend(listed);
+        }
+        !self.partitions.insert(partition)
     }
 }
 
