@@ -258,9 +258,11 @@ async fn a_connection_with_a_request_is_not_closed_for_a_new_one() {
     let mut busy = connect(service.address()).await;
     let begun = head(&request, &framing) + &ONE[..1];
     busy.write_all(begun.as_bytes()).await.expect("a write");
+    let mut idle = Vec::new();
     for _ in 0..20 {
-        let mut idle = connect(service.address()).await;
-        let _ = idle.write_all(b"GET / HTTP/1.1\r\n").await;
+        let mut unfinished = connect(service.address()).await;
+        let _ = unfinished.write_all(b"GET / HTTP/1.1\r\n").await;
+        idle.push(unfinished);
         let response = probe(connect(service.address()).await).await;
         assert!(response.starts_with("HTTP/1.1 200 "), "{response}");
     }
