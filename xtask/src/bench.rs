@@ -14,7 +14,7 @@ use crate::{interop, kafka, python};
 /// Measure CPU time, memory and rates and write BENCHMARKS.md, or run one part of the benchmarks.
 #[derive(Debug, Args)]
 pub(crate) struct Bench {
-    /// `run`, `report`, `instructions`, `build-cost`, `kafka` or `long-run`, with its options; `--quick` only checks that everything works.
+    /// `run`, `report`, `instructions`, `build-cost`, `kafka`, `long-run` or `exhaustion`, with its options; `--quick` only checks that everything works.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<String>,
 }
@@ -52,6 +52,7 @@ fn everything(sh: &Shell, quick: &[&str]) -> Result<()> {
         kafka,
         part(&["instructions"]),
         part(&["long-run", "--seconds", "120"]),
+        part(&["exhaustion"]),
         part(&["build-cost"]),
     ];
     part(&["report"])?;

@@ -35,6 +35,9 @@ const STEPS: &[Step<Nightly>] = &[
     ("long run", |sh, _| {
         run_cargo(sh, "run --release -p dms-kafka-bench -- long-run")
     }),
+    ("exhaustion", |sh, _| {
+        run_cargo(sh, "run --release -p dms-kafka-bench -- exhaustion")
+    }),
 ];
 
 impl Nightly {

@@ -17,6 +17,7 @@ use huaweicloud_auth::{
 use subtle::ConstantTimeEq as _;
 
 use crate::{
+    body_memory::MemoryBudget,
     grants::{GrantedOperation, Grants},
     names::TopicPath,
     protection::{Lock, RateLimiter},
@@ -234,10 +235,13 @@ pub(crate) struct Caller {
     pub(crate) by_token: bool,
     pub(crate) grants: Grants,
     pub(crate) rate_limiter: Option<RateLimiter>,
+    /// The memory of its requests.
+    pub(crate) memory: MemoryBudget,
 }
 
 impl Caller {
-    /// Checks that project, instance, topic and one of the operations are granted, whether they exist or not.
+    /// Checks that project, instance, topic and one of the operations are granted, whether they exist or not, and that the
+    /// caller is not throttled.
     pub(crate) fn check(
         &self,
         path: &TopicPath,
@@ -253,7 +257,9 @@ impl Caller {
             false => return Err(Refusal::NOT_PERMITTED),
             true => self.grants.check_topic(path)?,
         }
-        self.grants.check_any(operations)
+        self.grants.check_any(operations)?;
+        let limiter = self.rate_limiter.as_ref();
+        limiter.map_or(Ok(()), RateLimiter::check_throttled)
     }
 
     /// Counts the request.

@@ -1,22 +1,29 @@
 //! The state that all requests share.
 
 use std::{
+    num::NonZero,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
+    thread::available_parallelism,
     time::{Duration, Instant, SystemTime},
 };
 
 use futures_util::future::join_all;
 use serde::Serialize;
-use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
+use tokio::{
+    sync::{Mutex, OwnedSemaphorePermit, Semaphore},
+    task::spawn_blocking,
+};
+use tracing::Span;
 
 use crate::{
     access::Access,
     audit::AuditLog,
     authentication_log::AuthenticationLog,
     backend::Backend,
+    body_memory::MemoryBudget,
     faults::{ActiveFaults, Faults},
     holds::InstanceHolds,
     limits::Limits,
@@ -46,9 +53,11 @@ pub(crate) struct App {
     pub(crate) started: SystemTime,
     /// Responses sent since the gateway was asked to stop.
     pub(crate) late_responses: AtomicU64,
-    /// One permit for each byte that request bodies may still take.
-    buffers: Arc<Semaphore>,
+    /// The memory of all requests.
+    pub(crate) memory: MemoryBudget,
     permits: Arc<Semaphore>,
+    /// One permit for each thread that may work on large bodies.
+    workers: Arc<Semaphore>,
     draining: AtomicBool,
     /// When the backends were asked, and whether all were ready.
     backends_ready: Mutex<Option<(Instant, bool)>>,
@@ -61,7 +70,7 @@ pub(crate) struct Instance {
     #[serde(rename = "instance_id")]
     pub(crate) id: String,
     #[serde(skip)]
-    pub(crate) holds: InstanceHolds,
+    pub(crate) holds: Arc<InstanceHolds>,
     #[serde(skip)]
     pub(crate) backend: Arc<dyn Backend>,
 }
@@ -84,8 +93,9 @@ impl App {
             instances,
             started: SystemTime::now(),
             late_responses: AtomicU64::new(0),
-            buffers: Arc::new(Semaphore::new(limits.buffered_bytes)),
+            memory: MemoryBudget::new(limits.buffered_bytes),
             permits: Arc::new(Semaphore::new(limits.concurrent_requests)),
+            workers: Arc::new(Semaphore::new(workers())),
             draining: AtomicBool::new(false),
             backends_ready: Mutex::new(None),
             limits,
@@ -119,11 +129,27 @@ impl App {
         permit.map_err(|_| Refusal::BUSY)
     }
 
-    /// Takes permits for the bytes of a part of a request body.
-    pub(crate) fn buffer(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Refusal> {
-        let bytes = u32::try_from(bytes).map_err(|_| Refusal::BUSY)?;
-        let buffer = self.buffers.clone().try_acquire_many_owned(bytes);
-        buffer.map_err(|_| Refusal::BUSY)
+    /// Works on a body of this many bytes: on a separate thread if it is large, because it would delay other requests.
+    pub(crate) async fn work<T: Send + 'static>(
+        &self,
+        bytes: usize,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Refusal> {
+        if bytes <= Limits::SMALL_BODY {
+            return Ok(work());
+        }
+        let worker = self.workers.clone().acquire_owned().await;
+        let worker = worker.map_err(|_| Refusal::INTERNAL)?;
+        let span = Span::current();
+        let done = spawn_blocking(move || {
+            // Until the work is done, even if the client closed the connection.
+            let _worker = worker;
+            span.in_scope(work)
+        });
+        done.await.map_err(|error| {
+            tracing::error!(%error, "work on a request body was aborted");
+            Refusal::INTERNAL
+        })
     }
 
     /// Waits until no request is being processed.
@@ -171,4 +197,10 @@ impl App {
         });
         join_all(asked).await.into_iter().all(|ready| ready)
     }
+}
+
+/// Half of the CPUs, so that large bodies leave some for small requests.
+fn workers() -> usize {
+    let cpus = available_parallelism().map_or(1, NonZero::get);
+    cpus.div_ceil(2)
 }

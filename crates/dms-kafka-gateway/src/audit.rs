@@ -181,15 +181,16 @@ impl AuditLog {
         detail: Option<Detail>,
         sync: bool,
     ) -> io::Result<()> {
-        let mut line = serde_json::to_vec(&Line {
-            time: Timestamp::now(),
-            event,
-            context,
-            detail,
-        })?;
-        line.push(b'\n');
-        let log = self.0.clone();
+        let (log, context) = (self.0.clone(), context.cloned());
         let written = tokio::task::spawn_blocking(move || {
+            // Here, because a line may have a hundred thousand rows.
+            let mut line = serde_json::to_vec(&Line {
+                time: Timestamp::now(),
+                event,
+                context: context.as_ref(),
+                detail,
+            })?;
+            line.push(b'\n');
             let written = log.append(&line, sync);
             log.failed.store(written.is_err(), Ordering::Relaxed);
             written

@@ -62,6 +62,9 @@ pub struct Config {
     /// every instance is in memory. Without it, there is no control API.
     #[serde(default, deserialize_with = "address")]
     pub control_listen: Option<SocketAddr>,
+    /// Address and port for `/healthz`, `/readyz` and `/metrics`, without TLS. They are then not served at `listen`, and
+    /// are answered even if all of its connections are taken.
+    pub operations_listen: Option<SocketAddr>,
     /// Whether `error_code` is `"text"`, which every official SDK decodes, or an `"integer"` as in the example of the
     /// vendor's page.
     #[serde(default)]
@@ -225,6 +228,7 @@ impl Config {
         Self {
             listen,
             control_listen: None,
+            operations_listen: None,
             error_code: ErrorCodeStyle::default(),
             anonymous: false,
             accept_unsigned_host: false,

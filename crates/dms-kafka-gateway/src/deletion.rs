@@ -10,6 +10,7 @@ use crate::{
     app::App,
     audit::AuditContext,
     backend::{Backend, BackendError, DeletedRecords},
+    body_memory::HeldMemory,
     deletion_target::RecordsToDelete,
     faults::{self, FailingPartition},
     refusal::Refusal,
@@ -24,11 +25,16 @@ pub(crate) struct Deletion {
     pub(crate) failing: Vec<FailingPartition>,
     /// Kept until the backend has responded, even if the client closed the connection.
     pub(crate) permit: OwnedSemaphorePermit,
+    /// The memory of the rows, kept as long.
+    pub(crate) memory: HeldMemory,
 }
+
+/// The results of a deletion, and the memory of its request.
+type Deleted = (Vec<DeletedRecords>, HeldMemory);
 
 impl Deletion {
     /// Deletes, and writes the result to the audit log even if the client closes the connection meanwhile.
-    pub(crate) async fn run(self, app: Arc<App>) -> Result<Vec<DeletedRecords>, Refusal> {
+    pub(crate) async fn run(self, app: Arc<App>) -> Result<Deleted, Refusal> {
         let mut running = Box::pin(self.run_here(app).instrument(Span::current()));
         if let Poll::Ready(deleted) = poll!(&mut running) {
             return deleted;
@@ -40,7 +46,7 @@ impl Deletion {
         })
     }
 
-    async fn run_here(self, app: Arc<App>) -> Result<Vec<DeletedRecords>, Refusal> {
+    async fn run_here(self, app: Arc<App>) -> Result<Deleted, Refusal> {
         self.intend(&app).await?;
         let deadline = Instant::now() + app.limits.backend_timeout;
         let (topic, rows) = (&*self.context.path.topic, &*self.rows);
@@ -52,7 +58,7 @@ impl Deletion {
             .count_rows(deleted.as_deref().unwrap_or_default());
         self.conclude(&app, &deleted).await;
         drop(self.permit);
-        Ok(deleted?)
+        Ok((deleted?, self.memory))
     }
 
     async fn intend(&self, app: &App) -> Result<(), Refusal> {

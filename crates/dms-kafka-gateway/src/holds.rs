@@ -1,11 +1,11 @@
 //! Records that nobody may delete through the gateway.
 
-use std::{collections::HashMap, time::Instant};
+use std::collections::HashMap;
 
 use serde::Deserialize;
 
 use crate::{
-    backend::{Backend, PartitionOffsets},
+    backend::PartitionOffsets,
     deletion_target::{DeletionTarget, RecordsToDelete},
     error::Error,
     names::{TopicPath, TopicPattern},
@@ -65,25 +65,16 @@ impl InstanceHolds {
         Ok(())
     }
 
+    /// Whether rows must be checked against the current offsets.
+    pub(crate) fn need_offsets(&self) -> bool {
+        self.keep_at_least > 0 || self.max_records.is_some()
+    }
+
     /// Checks the rows against the current offsets, and replaces -1 by the end offset that was checked.
     ///
     /// An absolute offset that was checked stays within the holds whatever happens meanwhile: start and end of a partition
     /// only grow.
-    pub(crate) async fn check_rows(
-        &self,
-        backend: &dyn Backend,
-        topic: &str,
-        rows: Vec<RecordsToDelete>,
-        deadline: Instant,
-    ) -> Result<Vec<RecordsToDelete>, Refusal> {
-        if self.keep_at_least == 0 && self.max_records.is_none() {
-            return Ok(rows);
-        }
-        let offsets = backend.partitions(topic, deadline).await?;
-        self.checked(&offsets, rows)
-    }
-
-    fn checked(
+    pub(crate) fn check_rows(
         &self,
         offsets: &[PartitionOffsets],
         rows: Vec<RecordsToDelete>,

@@ -13,20 +13,32 @@ const MAX_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The limits of one process: the table `[limits]` of a configuration.
 ///
-/// In addition, a request target may have 32 KiB, one header 32 KiB and all headers of a request together 128 KiB, as with
-/// the vendor.
+/// In addition, a request target may have 32 KiB and one header 32 KiB, as with the vendor, and all headers of a request
+/// together 48 KiB, less than the vendor's 128: anyone may send a head, and memory for it is needed before it is complete.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Limits {
     /// Bytes of one request body; 12 MiB, as with the vendor.
     pub body_bytes: usize,
-    /// Total bytes of all request bodies that are being read or processed; 256 MiB.
+    /// Total bytes of all requests that are being read or processed, and of results that their clients have not read yet;
+    /// 256 MiB. The first 64 KiB of each request do not count, so small requests are served even if large ones have taken all.
     pub buffered_bytes: usize,
+    /// The part of `buffered_bytes` that requests with one key or token may take; by default three quarters, but at least `body_bytes`.
+    pub buffered_bytes_per_key: Option<usize>,
+    /// The part of `buffered_bytes` that requests from one peer may take; by default half, but at least `body_bytes`.
+    ///
+    /// A peer is an IPv4 address or an IPv6 network of 64 bits, loopback included. Behind a proxy, all requests come from
+    /// one peer: set the limits of a peer to the total.
+    pub buffered_bytes_per_peer: Option<usize>,
     /// Concurrent requests; 512.
     pub concurrent_requests: usize,
-    /// Open connections; 4096. Further ones wait.
+    /// Open connections; 4096. When all are taken, the one that has waited longest for a request is closed for a new one;
+    /// if all have a request, new ones wait.
     pub connections: usize,
+    /// The part of `connections` that one peer may have; by default a quarter. Beyond it, the peer's connection that has
+    /// waited longest for a request is closed for a new one; if all have a request, new ones are closed.
+    pub connections_per_peer: Option<usize>,
     /// Signatures of requests with offset -1 that are remembered for each access key, so that no such request is executed
     /// twice; 100,000. Each is kept until its date is 15 minutes old; when there are more, new requests with -1 get 503.
     /// With 0 none is remembered, and a request may be sent again until then.
@@ -49,14 +61,32 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// Bytes of a body that is hashed and parsed at once, which takes a fraction of a millisecond, and whose memory does not
+    /// count.
+    pub(crate) const SMALL_BODY: usize = 64 * KIB;
     /// Bytes of a request target.
     pub(crate) const URI: usize = 32 * KIB;
     /// Bytes of one header, name and value.
     pub(crate) const HEADER: usize = 32 * KIB;
     /// Bytes of all headers of a request together.
-    pub(crate) const HEADERS: usize = 128 * KIB;
-    /// Bytes of the whole head: the connection is closed when a head is larger.
-    pub(crate) const HEAD: usize = 192 * KIB;
+    pub(crate) const HEADERS: usize = 48 * KIB;
+    /// Bytes of the whole head, and of each buffer of a connection: the connection is closed when a head is larger.
+    pub(crate) const HEAD: usize = 64 * KIB;
+
+    pub(crate) fn bytes_per_key(&self) -> usize {
+        let share = self.body_bytes.max(self.buffered_bytes / 4 * 3);
+        self.buffered_bytes_per_key.unwrap_or(share)
+    }
+
+    pub(crate) fn bytes_per_peer(&self) -> usize {
+        let share = self.body_bytes.max(self.buffered_bytes / 2);
+        self.buffered_bytes_per_peer.unwrap_or(share)
+    }
+
+    /// When there may be `total` connections, which is less than configured if the limit of open files is.
+    pub(crate) fn peer_connections(&self, total: usize) -> usize {
+        self.connections_per_peer.unwrap_or(total.div_ceil(4))
+    }
 
     pub(crate) fn check(&self) -> Result<(), Error> {
         let counts = [
@@ -74,6 +104,34 @@ impl Limits {
         if !(self.body_bytes..=u32::MAX as usize * KIB).contains(&bytes) {
             let rule = "it must be at least body_bytes, and less than 4 TiB";
             return Err(Error::invalid_setting("limits.buffered_bytes", bytes, rule));
+        }
+        let shares = [
+            (
+                "limits.buffered_bytes_per_key",
+                self.buffered_bytes_per_key,
+                self.body_bytes,
+                bytes,
+            ),
+            (
+                "limits.buffered_bytes_per_peer",
+                self.buffered_bytes_per_peer,
+                self.body_bytes,
+                bytes,
+            ),
+            (
+                "limits.connections_per_peer",
+                self.connections_per_peer,
+                1,
+                self.connections,
+            ),
+        ];
+        for (name, share, least, most) in shares {
+            if let Some(share) = share
+                && !(least..=most).contains(&share)
+            {
+                let rule = format!("it must be from {least} to {most}");
+                return Err(Error::invalid_setting(name, share, &rule));
+            }
         }
         let times = [
             ("limits.header_seconds", self.header_timeout),
@@ -101,8 +159,11 @@ impl Default for Limits {
         Self {
             body_bytes: 12 * MIB,
             buffered_bytes: 256 * MIB,
+            buffered_bytes_per_key: None,
+            buffered_bytes_per_peer: None,
             concurrent_requests: 512,
             connections: 4096,
+            connections_per_peer: None,
             replay_entries: 100_000,
             header_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(30),

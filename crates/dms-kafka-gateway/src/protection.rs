@@ -2,7 +2,7 @@
 
 use std::{
     num::NonZeroU32,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -47,24 +47,44 @@ pub struct LockOut {
 
 /// The rate limit of one key or token.
 #[derive(Debug)]
-pub(crate) struct RateLimiter(
-    governor::RateLimiter<NotKeyed, InMemoryState, MonotonicClock, NoOpMiddleware<Instant>>,
-);
+pub(crate) struct RateLimiter {
+    limiter:
+        governor::RateLimiter<NotKeyed, InMemoryState, MonotonicClock, NoOpMiddleware<Instant>>,
+    /// When the last request beyond the limit could have been sent.
+    throttled_until: Mutex<Option<Instant>>,
+}
 
 impl RateLimiter {
     pub(crate) fn new(limit: RateLimit) -> Self {
         let quota = Quota::per_second(limit.requests_per_second).allow_burst(limit.burst);
-        Self(governor::RateLimiter::direct_with_clock(
-            quota,
-            MonotonicClock,
-        ))
+        Self {
+            limiter: governor::RateLimiter::direct_with_clock(quota, MonotonicClock),
+            throttled_until: Mutex::default(),
+        }
     }
 
     /// Counts one request.
     pub(crate) fn check(&self) -> Result<(), Refusal> {
-        self.0.check().map_err(|not_until| {
+        self.limiter.check().map_err(|not_until| {
+            *self.lock() = Some(not_until.earliest_possible());
             Refusal::THROTTLED.after(not_until.wait_time_from(MonotonicClock.now()))
         })
+    }
+
+    /// Fails while no request could be served, and counts none.
+    pub(crate) fn check_throttled(&self) -> Result<(), Refusal> {
+        let until = *self.lock();
+        let wait = until.and_then(|until| until.checked_duration_since(Instant::now()));
+        match wait {
+            Some(wait) if !wait.is_zero() => Err(Refusal::THROTTLED.after(wait)),
+            _ => Ok(()),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.throttled_until
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 

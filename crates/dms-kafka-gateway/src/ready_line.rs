@@ -10,7 +10,8 @@ use crate::app::Instance;
 ///
 /// `instances` lists every instance; `project_id` and `instance_id` are those of the first one. A gateway in memory adds
 /// `access_key`, and `secret_key` if it was generated for this run and the address is a loopback address. `control_endpoint`
-/// is the URL of the control API, if there is one.
+/// and `operations_endpoint` are the URLs of the control API and of the operator's endpoints, if they have addresses of
+/// their own.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -26,6 +27,8 @@ pub struct ReadyLine<'a> {
     endpoint: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) control_endpoint: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) operations_endpoint: Option<&'a str>,
     #[serde(flatten)]
     first: Option<&'a Instance>,
     instances: &'a [Instance],
@@ -41,6 +44,7 @@ impl<'a> ReadyLine<'a> {
             ready: true,
             endpoint,
             control_endpoint: None,
+            operations_endpoint: None,
             first: instances.first(),
             instances,
             access_key: None,

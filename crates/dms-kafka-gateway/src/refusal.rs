@@ -7,7 +7,12 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
+use huaweicloud_auth::text;
+
 use crate::backend::BackendError;
+
+/// The most characters of a [`Refusal::with`] detail.
+const MAX_DETAIL: usize = 4096;
 
 /// An error response. [`crate::http`] writes its body, which contains the request id.
 #[derive(Clone, Debug)]
@@ -71,7 +76,7 @@ table! {
     UNKNOWN_PATH, 404, "APIGW.0101", None, "The API does not exist: no operation has this path.";
     METHOD_NOT_ALLOWED, 405, "DMS.00405001", None, "This method is not allowed; the Allow header lists the allowed methods.";
     URI_TOO_LONG, 414, "APIGW.0201", None, "The request URI is longer than 32 KB.";
-    HEADERS_TOO_LARGE, 494, "APIGW.0201", None, "A header is larger than 32 KB, or all together are larger than 128 KB.";
+    HEADERS_TOO_LARGE, 494, "APIGW.0201", None, "A header is larger than 32 KB, or all together are larger than 48 KB.";
     INVALID_HOST, 400, "APIGW.0201", None, "The request must have one Host header, with the host and port of its URL.";
     FOREIGN_SOURCE, 403, "APIGW.0201", None, "Without authentication, only programs on this machine are served: Host must be localhost or a loopback address, and the request must not come from a web page.";
     TWO_LENGTHS, 400, "APIGW.0201", None, "The request has both Content-Length and Transfer-Encoding.";
@@ -111,9 +116,11 @@ table! {
 }
 
 impl Refusal {
-    /// Inserts `detail` into the message.
+    /// Inserts `detail` into the message. A long detail is cut: it may quote the request, and a client may read it slowly.
     pub(crate) fn with(self, detail: impl Display) -> Self {
-        let message = self.message.replacen("{}", &detail.to_string(), 1);
+        let detail = detail.to_string();
+        let detail = text::sanitize(&detail, &[], MAX_DETAIL);
+        let message = self.message.replacen("{}", &detail, 1);
         Self {
             message: message.into(),
             ..self

@@ -1,4 +1,4 @@
-//! The listener: accepts connections, serves them, and completes their requests at a shutdown.
+//! The listeners: accept connections, serve them, and complete their requests at a shutdown.
 
 use std::{
     convert::Infallible,
@@ -9,8 +9,9 @@ use std::{
     time::Duration,
 };
 
-use axum::{Extension, Router, extract::ConnectInfo, response::Response};
-use hyper::server::conn::http1;
+use axum::{Router, extract::ConnectInfo, http::Request, response::Response};
+use futures_util::future::join_all;
+use hyper::{body::Incoming, server::conn::http1};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
@@ -18,15 +19,20 @@ use hyper_util::{
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite},
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    sync::{OwnedSemaphorePermit, watch},
     task::JoinSet,
     time::{Instant, sleep, timeout, timeout_at},
 };
 use tokio_io_timeout::TimeoutStream;
-use tower::{Layer as _, util::MapResult};
+use tower::util::{MapRequest, MapResult};
 
 use crate::{
-    app::App, framing::ContentLengthWatch, limits::Limits, refusal::Reset, tls::TlsAcceptor,
+    app::App,
+    framing::ContentLengthWatch,
+    limits::Limits,
+    peers::{OpenConnection, PeerConnection, Peers, RequestInProgress},
+    refusal::Reset,
+    tls::TlsAcceptor,
 };
 
 /// The pause before the next accept when the process has run out of file descriptors.
@@ -46,40 +52,76 @@ const LINGER_BYTES: u64 = 1024 * 1024;
 /// of a closed connection.
 const IDLE_PERIOD: Duration = Duration::from_secs(1);
 
-/// Serves `router` until the sender of `stopping` is dropped, then waits for the requests in flight, but no longer than the
-/// shutdown timeout.
-pub(crate) async fn serve(
-    listener: TcpListener,
-    tls: Option<TlsAcceptor>,
-    router: Router,
-    app: Arc<App>,
-    stopping: watch::Receiver<()>,
-) {
+/// File descriptors that are not for connections: files, the runtime, and connections to clusters.
+const OTHER_DESCRIPTORS: usize = 256;
+
+/// An address, and what is served there.
+pub(crate) struct Listener {
+    pub(crate) socket: TcpListener,
+    pub(crate) tls: Option<TlsAcceptor>,
+    pub(crate) router: Router,
+    pub(crate) peers: Arc<Peers>,
+}
+
+/// Serves until the sender of `stopping` is dropped, then waits for the requests in flight, but no longer than the shutdown
+/// timeout.
+pub(crate) async fn serve(listeners: Vec<Listener>, app: Arc<App>, stopping: watch::Receiver<()>) {
     // HTTP/1.1 only: every official SDK supports it, and its limits are simple.
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(app.limits.header_timeout)
-        .max_header_size(Limits::HEAD);
-    let acceptor = Acceptor {
-        slots: Arc::new(Semaphore::new(app.limits.connections)),
-        connector: Arc::new(Connector {
-            tls,
-            http,
-            router,
-            app,
-        }),
-        connections: JoinSet::new(),
-        stopping,
+        // Of a head, and of each buffer.
+        .max_buf_size(Limits::HEAD);
+    let serving = listeners.into_iter().map(|listener| {
+        let acceptor = Acceptor {
+            peers: listener.peers,
+            connector: Arc::new(Connector {
+                tls: listener.tls,
+                http: http.clone(),
+                router: listener.router,
+                app: app.clone(),
+            }),
+            connections: JoinSet::new(),
+            stopping: stopping.clone(),
+        };
+        acceptor.run(listener.socket)
+    });
+    join_all(serving).await;
+}
+
+/// Raises the limit of open files for this many connections if necessary and possible. Returns how many connections it
+/// allows.
+pub(crate) fn allowed_connections(connections: usize) -> usize {
+    let needed = connections.saturating_add(OTHER_DESCRIPTORS) as u64;
+    let limit = match rlimit::increase_nofile_limit(needed) {
+        Ok(limit) => limit,
+        Err(error) => {
+            tracing::warn!(%error, "cannot read or raise the limit of open files");
+            return connections;
+        }
     };
-    acceptor.run(listener).await;
+    if limit >= needed {
+        return connections;
+    }
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let allowed = limit
+        .saturating_sub(OTHER_DESCRIPTORS)
+        .max(limit / 2)
+        .max(1);
+    tracing::warn!(
+        configured = connections,
+        allowed,
+        limit,
+        "the limit of open files allows fewer connections than configured"
+    );
+    allowed
 }
 
 struct Acceptor {
     connector: Arc<Connector>,
     connections: JoinSet<()>,
     stopping: watch::Receiver<()>,
-    /// One permit for each connection that may be open.
-    slots: Arc<Semaphore>,
+    peers: Arc<Peers>,
 }
 
 impl Acceptor {
@@ -90,7 +132,7 @@ impl Acceptor {
                 biased;
                 _ = stopping.changed() => break,
                 Some(_) = self.connections.join_next() => {}
-                accepted = accept(&listener, &self.slots) => self.spawn(accepted).await,
+                accepted = accept(&listener, &self.peers) => self.spawn(accepted).await,
             }
         }
         let app = self.connector.app.clone();
@@ -108,7 +150,7 @@ impl Acceptor {
     async fn refuse_until_quiet(&mut self, listener: &TcpListener, end: Instant) {
         while Instant::now() < end {
             let quiet = end.min(Instant::now() + QUIET_PERIOD);
-            let Ok(accepted) = timeout_at(quiet, accept(listener, &self.slots)).await else {
+            let Ok(accepted) = timeout_at(quiet, accept(listener, &self.peers)).await else {
                 return;
             };
             self.spawn(accepted).await;
@@ -119,11 +161,13 @@ impl Acceptor {
         match accepted {
             Ok((slot, stream, peer)) => {
                 let connector = self.connector.clone();
-                let serving = connector.serve(stream, peer, self.stopping.clone());
-                self.connections.spawn(async move {
-                    serving.await;
-                    drop(slot);
-                });
+                let Some(open) = self.peers.open(slot, peer.ip()) else {
+                    connector.app.metrics.connections_refused.inc();
+                    return;
+                };
+                let stopping = self.stopping.clone();
+                self.connections
+                    .spawn(async move { connector.serve(stream, peer, &open, stopping).await });
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
@@ -137,9 +181,8 @@ impl Acceptor {
 type Accepted = (OwnedSemaphorePermit, TcpStream, SocketAddr);
 
 /// Accepts the next connection when the limit allows another one.
-async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> io::Result<Accepted> {
-    let slot = slots.clone().acquire_owned().await;
-    let slot = slot.map_err(io::Error::other)?;
+async fn accept(listener: &TcpListener, peers: &Peers) -> io::Result<Accepted> {
+    let slot = peers.slot().await;
     let (stream, peer) = listener.accept().await?;
     Ok((slot, stream, peer))
 }
@@ -160,6 +203,7 @@ impl Connector {
         self: Arc<Self>,
         stream: TcpStream,
         peer: SocketAddr,
+        open: &OpenConnection,
         stopping: watch::Receiver<()>,
     ) {
         self.app.metrics.connections.inc();
@@ -169,19 +213,31 @@ impl Connector {
         }
         let mut socket = TimeoutStream::new(stream);
         socket.set_write_timeout(Some(self.app.limits.write_timeout));
-        self.serve_socket(Box::pin(socket), peer, stopping).await;
+        self.serve_socket(Box::pin(socket), peer, &open.connection, stopping)
+            .await;
         self.app.metrics.connections.dec();
     }
 
-    async fn serve_socket(&self, socket: Socket, peer: SocketAddr, stopping: watch::Receiver<()>) {
+    async fn serve_socket(
+        &self,
+        socket: Socket,
+        peer: SocketAddr,
+        open: &Arc<PeerConnection>,
+        stopping: watch::Receiver<()>,
+    ) {
         let Some(tls) = &self.tls else {
             return self
-                .serve_http(socket, |socket| socket, peer, stopping)
+                .serve_http(socket, |socket| socket, peer, open, stopping)
                 .await;
         };
-        match timeout(self.app.limits.header_timeout, tls.accept(socket)).await {
+        let handshake = timeout(self.app.limits.header_timeout, tls.accept(socket));
+        let handshake = tokio::select! {
+            handshake = handshake => handshake,
+            () = open.evicted() => return,
+        };
+        match handshake {
             Ok(Ok(stream)) => {
-                self.serve_http(stream, TlsAcceptor::transport, peer, stopping)
+                self.serve_http(stream, TlsAcceptor::transport, peer, open, stopping)
                     .await;
             }
             Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
@@ -194,14 +250,25 @@ impl Connector {
         stream: S,
         socket: fn(&S) -> &Socket,
         peer: SocketAddr,
+        open: &Arc<PeerConnection>,
         stopping: watch::Receiver<()>,
     ) where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let watch = ContentLengthWatch::default();
         let stream = watch.wrap(stream);
-        let router = Extension(ConnectInfo(peer)).layer(self.router.clone());
-        let service = MapResult::new(Extension(watch).layer(router), reset_if_marked);
+        let opened = open.clone();
+        let with_connection = move |mut request: Request<Incoming>| {
+            let extensions = request.extensions_mut();
+            extensions.insert(ConnectInfo(peer));
+            extensions.insert(watch.clone());
+            extensions.insert(Arc::new(RequestInProgress::new(opened.clone())));
+            request
+        };
+        let service = MapResult::new(
+            MapRequest::new(self.router.clone(), with_connection),
+            reset_if_marked,
+        );
         let mut connection = self
             .http
             .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
@@ -210,6 +277,13 @@ impl Connector {
             biased;
             ended = &mut connection => ended,
             () = until_idle(stopping, &self.app) => {
+                Pin::new(&mut connection).graceful_shutdown();
+                (&mut connection).await
+            }
+            () = open.evicted() => {
+                if open.waiting().is_some() {
+                    return;
+                }
                 Pin::new(&mut connection).graceful_shutdown();
                 (&mut connection).await
             }

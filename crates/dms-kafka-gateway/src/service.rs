@@ -20,6 +20,7 @@ use crate::{
     app::{App, Instance},
     audit::AuditLog,
     backend::{Backend, memory::MemoryBackend},
+    body_memory::MemoryBudget,
     config::{
         AccessKeyConfig, AuditFile, Config, Environment, InstanceConfig, Property, SecretSource,
     },
@@ -29,17 +30,22 @@ use crate::{
     http,
     limits::check_time,
     names::{self, TopicPattern},
+    peers::Peers,
     protection::{Lock, RateLimiter},
     ready_line::ReadyLine,
-    server,
+    server::{self, Listener},
     tls::TlsAcceptor,
 };
+
+/// Connections to [`Config::operations_listen`].
+const OPERATIONS_CONNECTIONS: usize = 64;
 
 /// A valid configuration, with the content of its files and its secrets.
 #[derive(Debug)]
 pub struct CheckedConfig {
     listen: SocketAddr,
     control_listen: Option<SocketAddr>,
+    operations_listen: Option<SocketAddr>,
     tls: Option<TlsAcceptor>,
     audit: Option<AuditFile>,
     pub(crate) app: App,
@@ -54,6 +60,7 @@ impl CheckedConfig {
         let Self {
             listen,
             control_listen,
+            operations_listen,
             tls,
             audit,
             mut app,
@@ -68,17 +75,46 @@ impl CheckedConfig {
         }
         app.started = SystemTime::now();
         let app = Arc::new(app);
+        let operations = match operations_listen {
+            Some(address) => Some(bind(address).await?),
+            None => None,
+        };
+        let operations_endpoint = operations.as_ref();
+        let operations_endpoint =
+            operations_endpoint.map(|(_, address)| format!("http://{}", for_clients(*address)));
+        let limits = &app.limits;
+        let connections = server::allowed_connections(limits.connections);
+        let mut api = http::api();
+        if operations.is_none() {
+            api = api.merge(http::operations());
+        }
+        let mut listeners = vec![Listener {
+            socket: listener,
+            tls,
+            router: http::router(api, app.clone()),
+            peers: Peers::new(
+                connections,
+                limits.peer_connections(connections),
+                limits.bytes_per_peer(),
+            ),
+        }];
+        listeners.extend(operations.map(|(socket, _)| Listener {
+            socket,
+            tls: None,
+            router: http::router(http::operations(), app.clone()),
+            peers: Peers::new(OPERATIONS_CONNECTIONS, OPERATIONS_CONNECTIONS, 0),
+        }));
         let (stop, stopping) = watch::channel(());
         let control_endpoint = match control_listen {
             Some(address) => Some(serve_control(address, &app, stopping.clone()).await?),
             None => None,
         };
-        let router = http::router(app.clone());
-        let task = tokio::spawn(server::serve(listener, tls, router, app.clone(), stopping));
+        let task = tokio::spawn(server::serve(listeners, app.clone(), stopping));
         Ok(Service {
             endpoint: format!("{scheme}://{}", for_clients(address)),
             control_endpoint,
             address,
+            operations_endpoint,
             app,
             stop,
             task,
@@ -128,6 +164,7 @@ fn for_clients(mut address: SocketAddr) -> SocketAddr {
 pub struct Service {
     endpoint: String,
     control_endpoint: Option<String>,
+    operations_endpoint: Option<String>,
     address: SocketAddr,
     app: Arc<App>,
     /// Dropping it asks the task to stop.
@@ -152,10 +189,16 @@ impl Service {
         self.address
     }
 
+    /// Returns the URL of `/healthz`, `/readyz` and `/metrics`, or `None` if they have no address of their own.
+    pub fn operations_endpoint(&self) -> Option<&str> {
+        self.operations_endpoint.as_deref()
+    }
+
     /// Returns the line to print when this process is ready.
     pub fn ready_line(&self) -> ReadyLine<'_> {
         let mut line = ReadyLine::new(&self.endpoint, &self.app.instances);
         line.control_endpoint = self.control_endpoint();
+        line.operations_endpoint = self.operations_endpoint();
         line
     }
 
@@ -226,7 +269,7 @@ impl Config {
         let instances = self.instances.into_iter().zip(backends);
         let instances = instances.map(|(config, backend)| {
             Ok(Instance {
-                holds: InstanceHolds::new([&self.holds, &config.holds])?,
+                holds: Arc::new(InstanceHolds::new([&self.holds, &config.holds])?),
                 project_id: config.project_id,
                 id: config.id,
                 backend,
@@ -242,6 +285,7 @@ impl Config {
         Ok(CheckedConfig {
             listen: self.listen,
             control_listen: self.control_listen,
+            operations_listen: self.operations_listen,
             tls,
             audit: self.audit,
             app,
@@ -254,6 +298,7 @@ impl Config {
             (true, true) if self.listen.ip().is_loopback() => {
                 return Ok(Access::Anonymous(Arc::new(Caller {
                     name: "anonymous".to_owned(),
+                    memory: MemoryBudget::new(self.limits.bytes_per_key()),
                     ..Caller::default()
                 })));
             }
@@ -323,6 +368,7 @@ impl Config {
             by_token,
             grants,
             rate_limiter: self.rate_limit.map(RateLimiter::new),
+            memory: MemoryBudget::new(self.limits.bytes_per_key()),
         })
     }
 

@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 use crate::{
     audit::AuditContext,
     backend::{Backend, BackendError, BackendFuture, DeletedRecords, PartitionOffsets},
+    body_memory::HeldMemory,
     config::Config,
     deletion::Deletion,
     deletion_target::{DeletionTarget, PartitionId, RecordsToDelete},
@@ -133,6 +134,7 @@ async fn a_deletion_goes_on_when_its_client_closes_the_connection() {
         }],
         failing: Vec::new(),
         permit: app.permit().expect("a place"),
+        memory: HeldMemory::default(),
     };
     let mut closed = Box::pin(deletion.run(app.clone()));
     assert!(poll!(&mut closed).is_pending());

@@ -1,13 +1,16 @@
 //! The paths and bodies of the API. The gateway shares no type with the client.
 
-use std::{collections::HashSet, fmt, marker::PhantomData};
+use std::{borrow::Cow, collections::HashSet, fmt, iter, marker::PhantomData};
 
 use axum::http::{HeaderMap, HeaderValue, header};
 use huaweicloud_auth::text;
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
-    de::{MapAccess, Visitor, value::MapAccessDeserializer},
+    de::{
+        DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer,
+    },
 };
+use serde_path_to_error::Track;
 
 use crate::{
     backend::{DeletedRecords, PartitionOffsets},
@@ -27,13 +30,6 @@ pub(crate) const DELETE_MESSAGES_BEFORE: &str =
 /// The read-only operation.
 pub(crate) const LIST_PARTITIONS: &str =
     "/v2/{project_id}/kafka/instances/{instance_id}/topics/{topic}/partitions";
-
-/// The body of a deletion.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct DeleteBody {
-    partitions: Option<Vec<Object<PartitionBody>>>,
-}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -101,46 +97,146 @@ fn is_utf8_json(media_type: &str) -> bool {
     essence.eq_ignore_ascii_case("application/json") && parts.all(is_utf8)
 }
 
-/// Parses the rows of a deletion. The parser is strict, because deleted records cannot be restored.
+/// Parses the rows of a deletion. The parser is strict, because deleted records cannot be restored, and stops at the first
+/// invalid row.
 pub(crate) fn read_rows(body: &[u8]) -> Result<Vec<RecordsToDelete>, Refusal> {
     if body.is_empty() {
         return Err(Refusal::EMPTY_BODY);
     }
-    let Object(body) = parse(body)?;
-    let rows = body.partitions.unwrap_or_default();
-    if rows.is_empty() {
+    let mut reader = serde_json::Deserializer::from_slice(body);
+    let mut rows = Rows::default();
+    let parsed = reader.deserialize_map(BodyVisitor(&mut rows));
+    match (parsed, rows.refusal) {
+        (_, Some(refusal)) => return Err(refusal),
+        (Err(_), None) => return Err(explain(body)),
+        (Ok(()), None) => {}
+    }
+    let end = reader.end();
+    end.map_err(|error| Refusal::MALFORMED_BODY.with(error))?;
+    if rows.valid.is_empty() {
         let rule = "it must list at least one partition";
         return Err(Refusal::invalid_parameter("partitions", rule));
     }
-    let mut seen = HashSet::with_capacity(rows.len());
-    let checked = rows.into_iter().enumerate().map(|(index, Object(row))| {
+    Ok(rows.valid)
+}
+
+/// Parses an invalid body again, to find where it is invalid: keeping the path of each value takes longer than parsing.
+fn explain(body: &[u8]) -> Refusal {
+    let mut reader = serde_json::Deserializer::from_slice(body);
+    let (mut rows, mut track) = (Rows::default(), Track::new());
+    let tracked = serde_path_to_error::Deserializer::new(&mut reader, &mut track);
+    let parsed = tracked.deserialize_map(BodyVisitor(&mut rows));
+    let error = parsed.map_or_else(|error| error.to_string(), |()| String::new());
+    let explanation = match &*track.path().to_string() {
+        "." => error,
+        path => format!("{path}: {error}"),
+    };
+    Refusal::MALFORMED_BODY.with(text::sanitize(&explanation, &[], MAX_EXPLANATION))
+}
+
+/// The rows that have been read, and why the next one is refused.
+#[derive(Default)]
+struct Rows {
+    valid: Vec<RecordsToDelete>,
+    /// Their partitions, if there are many.
+    partitions: HashSet<PartitionId>,
+    refusal: Option<Refusal>,
+}
+
+impl Rows {
+    /// Fails at an invalid row.
+    fn push(&mut self, row: &PartitionBody) -> Result<(), Refusal> {
+        let index = self.valid.len();
         let refuse = |(field, rule)| {
             Refusal::invalid_parameter(format_args!("partitions[{index}].{field}"), rule)
         };
-        let row = check(&row).map_err(refuse)?;
-        if seen.insert(row.partition) {
-            return Ok(row);
+        let row = check(row).map_err(refuse)?;
+        if self.is_repeated(row.partition) {
+            let number = row.partition.number();
+            let rule = format!("partition {number} is listed twice; list each partition once");
+            return Err(refuse(("partition", &rule)));
         }
-        let number = row.partition.number();
-        let rule = format!("partition {number} is listed twice; list each partition once");
-        Err(refuse(("partition", &rule)))
-    });
-    checked.collect()
+        self.valid.push(row);
+        Ok(())
+    }
+
+    /// Whether the partition is listed already. If it is not, it is now.
+    fn is_repeated(&mut self, partition: PartitionId) -> bool {
+        /// A set costs more than comparing with each of a few rows.
+        const FEW: usize = 16;
+        let mut listed = self.valid.iter().map(|row| row.partition);
+        if self.valid.len() < FEW {
+            return listed.any(|listed| listed == partition);
+        }
+        if self.partitions.is_empty() {
+            self.partitions.extend(listed);
+        }
+        !self.partitions.insert(partition)
+    }
 }
 
-fn parse(body: &[u8]) -> Result<Object<DeleteBody>, Refusal> {
-    let mut reader = serde_json::Deserializer::from_slice(body);
-    let parsed = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-        let path = error.path().to_string();
-        let explanation = match &*path {
-            "." => error.inner().to_string(),
-            path => format!("{path}: {}", error.inner()),
-        };
-        Refusal::MALFORMED_BODY.with(text::sanitize(&explanation, &[], MAX_EXPLANATION))
-    })?;
-    let end = reader.end();
-    end.map_err(|error| Refusal::MALFORMED_BODY.with(error))?;
-    Ok(parsed)
+/// Reads the body of a deletion: an object with a list named `partitions`.
+struct BodyVisitor<'a>(&'a mut Rows);
+
+impl<'de> Visitor<'de> for BodyVisitor<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        const FIELD: &str = "partitions";
+        let mut found = false;
+        while let Some(name) = map.next_key::<Cow<'_, str>>()? {
+            if name != FIELD {
+                return Err(A::Error::unknown_field(&name, &[FIELD]));
+            }
+            if found {
+                return Err(A::Error::duplicate_field(FIELD));
+            }
+            map.next_value_seed(RowsVisitor(self.0))?;
+            found = true;
+        }
+        Ok(())
+    }
+}
+
+/// Reads the list `partitions`, which may be `null`.
+struct RowsVisitor<'a>(&'a mut Rows);
+
+impl<'de> DeserializeSeed<'de> for RowsVisitor<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_option(self)
+    }
+}
+
+impl<'de> Visitor<'de> for RowsVisitor<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a sequence")
+    }
+
+    fn visit_none<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        while let Some(Object(row)) = items.next_element()? {
+            if let Err(refusal) = self.0.push(&row) {
+                self.0.refusal = Some(refusal);
+                return Err(A::Error::custom("a row is invalid"));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Fails with the field and the rule that it violates.
@@ -166,10 +262,17 @@ pub enum ErrorCodeStyle {
     Integer,
 }
 
-/// The body of a 200 to a deletion (the page's Tables 4 and 5).
-#[derive(Serialize)]
+/// The body of a 200 to a deletion (the page's Tables 4 and 5). It is small until it is written.
 pub(crate) struct DeleteResponse {
-    partitions: Vec<DeletedPartition>,
+    rows: Vec<DeletedRow>,
+    style: ErrorCodeStyle,
+}
+
+#[derive(Clone, Copy)]
+struct DeletedRow {
+    partition: PartitionId,
+    is_deleted: bool,
+    error_code: i16,
 }
 
 #[derive(Serialize)]
@@ -185,21 +288,60 @@ struct ErrorCode {
 }
 
 impl DeleteResponse {
+    /// Rows in one part of the text, of about 60 bytes each.
+    const PART: usize = 500;
+
     pub(crate) fn new(deleted: &[DeletedRecords], style: ErrorCodeStyle) -> Self {
-        let partitions = deleted.iter().map(|row| DeletedPartition {
+        let rows = deleted.iter().map(|row| DeletedRow {
             partition: row.partition,
-            result: if row.outcome.is_ok() {
-                "success"
-            } else {
-                "fail"
-            },
-            error_code: ErrorCode {
-                value: row.error_code(),
-                style,
-            },
+            is_deleted: row.outcome.is_ok(),
+            error_code: row.error_code(),
         });
         Self {
-            partitions: partitions.collect(),
+            rows: rows.collect(),
+            style,
+        }
+    }
+
+    /// The bytes that it takes until it is written.
+    pub(crate) fn size(&self) -> usize {
+        size_of_val(&*self.rows)
+    }
+
+    /// The text, in parts.
+    pub(crate) fn into_parts(self) -> impl Iterator<Item = Vec<u8>> + Send {
+        let mut written = 0;
+        iter::from_fn(move || {
+            let rows = self.rows.get(written..)?;
+            let part = &rows[..rows.len().min(Self::PART)];
+            let mut text = Vec::with_capacity(64 * part.len());
+            if written == 0 {
+                text.extend_from_slice(b"{\"partitions\":[");
+            }
+            for row in part {
+                if written > 0 {
+                    text.push(b',');
+                }
+                // Strings and numbers always serialize.
+                let _ = serde_json::to_writer(&mut text, &self.item(*row));
+                written += 1;
+            }
+            if written == self.rows.len() {
+                text.extend_from_slice(b"]}");
+                written += 1;
+            }
+            Some(text)
+        })
+    }
+
+    fn item(&self, row: DeletedRow) -> DeletedPartition {
+        DeletedPartition {
+            partition: row.partition,
+            result: if row.is_deleted { "success" } else { "fail" },
+            error_code: ErrorCode {
+                value: row.error_code,
+                style: self.style,
+            },
         }
     }
 }

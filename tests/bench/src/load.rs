@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST};
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use huaweicloud_auth::Credentials;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -62,7 +62,8 @@ pub(crate) fn measure(rounds: usize, scale: &Scale, results: &mut Results) -> Re
 #[tokio::main(flavor = "current_thread")]
 pub(crate) async fn load(seconds: u64, endpoint: &str) -> Result<ResponseCounts> {
     let host = endpoint.trim_start_matches("http://").to_owned();
-    let request: Arc<[u8]> = request(endpoint, &host)?.into();
+    let credentials = Credentials::new(ACCESS_KEY, SECRET_KEY)?;
+    let request: Arc<[u8]> = request(endpoint, &credentials, &body(1)?, [])?.into();
     let end = Instant::now() + Duration::from_secs(seconds);
     let mut connections = JoinSet::new();
     for _ in 0..CONNECTIONS {
@@ -100,14 +101,19 @@ async fn connection(host: String, request: Arc<[u8]>, end: Instant) -> io::Resul
     Ok(counts)
 }
 
-/// The bytes of a request. The signature is valid for 15 minutes.
-fn request(endpoint: &str, host: &str) -> Result<Vec<u8>> {
-    let credentials = Credentials::new(ACCESS_KEY, SECRET_KEY)?;
+/// The bytes of a request, with more headers that are not signed. The signature is valid for 15 minutes.
+pub(crate) fn request<const N: usize>(
+    endpoint: &str,
+    credentials: &Credentials,
+    body: &[u8],
+    more: [(HeaderName, HeaderValue); N],
+) -> Result<Vec<u8>> {
     let path = path(PROJECT, &format!("{INSTANCE}1"));
-    let body = body(1)?;
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    sign_headers(&mut headers, &credentials, endpoint, &path, &body)?;
+    sign_headers(&mut headers, credentials, endpoint, &path, body)?;
+    headers.extend(more);
+    let host = endpoint.trim_start_matches("http://");
     headers.insert(HOST, HeaderValue::from_str(host)?);
     headers.insert(CONTENT_LENGTH, body.len().into());
     let mut request = format!("POST {path} HTTP/1.1\r\n").into_bytes();
@@ -115,6 +121,6 @@ fn request(endpoint: &str, host: &str) -> Result<Vec<u8>> {
         write!(request, "{name}: {}\r\n", value.to_str()?)?;
     }
     request.extend_from_slice(b"\r\n");
-    request.extend_from_slice(&body);
+    request.extend_from_slice(body);
     Ok(request)
 }

@@ -1,6 +1,5 @@
 //! Long runs, which detect memory that grows and calls that get slower.
 
-use std::fs;
 use std::thread;
 use std::time::Duration;
 
@@ -8,7 +7,7 @@ use clap::Args;
 
 use crate::load::ResponseCounts;
 use crate::metrics::{PEAK, Results, Scale};
-use crate::process::{Cost, Job, Peer, Result, Server, ServerKind, Work};
+use crate::process::{Cost, Job, Peer, Result, Server, ServerKind, Work, memory_kib};
 
 const SECTION: &str = "Long runs";
 /// The limit for the memory of the later part, as a multiple of the first part's.
@@ -58,10 +57,7 @@ fn calls(calls: usize, results: &mut Results) -> Result<()> {
 }
 
 /// Puts full load on the gateway and reads its memory every two seconds.
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "far below 2^52 responses or KiB"
-)]
+#[expect(clippy::cast_precision_loss, reason = "far below 2^52 responses")]
 fn load(seconds: usize, results: &mut Results) -> Result<()> {
     let server = Server::start(ServerKind::Gateway, Some(0))?;
     let job = Job::Load(seconds as u64, server.endpoint.clone());
@@ -72,7 +68,7 @@ fn load(seconds: usize, results: &mut Results) -> Result<()> {
     let mut samples = Vec::new();
     while !load.is_finished() {
         thread::sleep(Duration::from_secs(2));
-        samples.push(resident_kib(server.id())? as f64 / 1024.0);
+        samples.push(memory_kib(server.id(), "VmRSS")? / 1024.0);
     }
     let counts = load.join().map_err(|_| "the load panicked")??;
     let (first, second) = samples.split_at(samples.len() / 2);
@@ -87,11 +83,4 @@ fn load(seconds: usize, results: &mut Results) -> Result<()> {
         return Err("the gateway refused requests, or its memory grows".into());
     }
     Ok(())
-}
-
-fn resident_kib(id: u32) -> Result<u64> {
-    let status = fs::read_to_string(format!("/proc/{id}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let number = line.and_then(|line| line.split_whitespace().next());
-    Ok(number.ok_or("no VmRSS")?.parse()?)
 }

@@ -9,6 +9,7 @@
 )]
 
 mod build_cost;
+mod exhaustion;
 mod instructions;
 #[cfg(feature = "kafka")]
 mod kafka;
@@ -54,6 +55,8 @@ enum Command {
     Kafka(kafka::Kafka),
     /// Check that cost and memory do not grow over a million calls and under full load on the gateway.
     LongRun(long_run::LongRun),
+    /// Attack the gateway's memory, threads and connections, and check what other clients notice.
+    Exhaustion,
     /// Do one job in this process.
     #[command(hide = true)]
     Job { job: String },
@@ -78,10 +81,14 @@ fn run(Cli { command, scale }: &Cli) -> Result<()> {
         #[cfg(feature = "kafka")]
         Command::Kafka(options) => kafka::run(options, scale),
         Command::LongRun(options) => long_run::run(options, scale),
+        Command::Exhaustion => exhaustion::run(scale),
         Command::Job { job } => match serde_json::from_str(job)? {
             Job::Serve(kind) => print(&server::serve(kind)?),
             Job::Call(peer, work, endpoint) => print(&peers::call(peer, work, endpoint)?),
             Job::Load(seconds, endpoint) => print(&load::load(seconds, &endpoint)?),
+            Job::LargeBodies(seconds, endpoint) => {
+                print(&exhaustion::send_large_bodies(seconds, &endpoint)?)
+            }
             Job::Command(command) => print(&process::command(&command)?),
             Job::Sign { sign, bytes, times } => print(&peers::sign(sign, bytes, times)?),
         },

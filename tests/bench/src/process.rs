@@ -2,6 +2,7 @@
 
 use std::env;
 use std::ffi::OsStr;
+use std::fs;
 use std::io::{self, BufRead, BufReader};
 use std::ops::Sub;
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -26,6 +27,8 @@ pub(crate) enum Job {
     Call(Peer, Work, String),
     /// Put load on an endpoint for a number of seconds and print the `ResponseCounts`.
     Load(u64, String),
+    /// Send the largest deletions to an endpoint for a number of seconds and print how many were sent.
+    LargeBodies(u64, String),
     /// Run a command and print its `Cost`.
     Command(Vec<String>),
     /// Sign or only hash a body `times` times and print the `Cost`.
@@ -241,6 +244,15 @@ impl Drop for Server {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// A line of a process's status, such as `VmRSS` or `VmHWM`, in KiB.
+pub(crate) fn memory_kib(id: u32, name: &str) -> Result<f64> {
+    let status = fs::read_to_string(format!("/proc/{id}/status"))?;
+    let mut lines = status.lines();
+    let value = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    let number = value.and_then(|value| value.split_whitespace().next());
+    Ok(number.ok_or("no such line")?.parse()?)
 }
 
 pub(crate) fn print(result: &impl Serialize) -> Result<()> {

@@ -9,7 +9,14 @@ use crate::plot;
 use crate::process::Result;
 
 /// The parts whose results are read, in the order of the report.
-const PARTS: [&str; 5] = ["run", "kafka", "long-run", "build-cost", "instructions"];
+const PARTS: [&str; 6] = [
+    "run",
+    "kafka",
+    "long-run",
+    "exhaustion",
+    "build-cost",
+    "instructions",
+];
 /// The template of the report. Braces contain `notes`, `bounds`, a section of the results, or a workload whose instructions
 /// are inserted. Each heading of level three is the explanation of a bound that does not hold.
 const TEMPLATE: &str = include_str!("../benchmarks.md");
@@ -83,6 +90,14 @@ pub(crate) fn write(scale: &Scale) -> Result<()> {
     let missing =
         |what| format!("{what:?} does not hold: add an explanation to tests/bench/benchmarks.md");
     unexplained.map_or(Ok(()), |what| Err(missing(what).into()))
+}
+
+/// The bounds that do not hold, of those that have been measured.
+pub(crate) fn broken_bounds(results: &Results) -> Result<Vec<String>> {
+    let Bounds { bound: bounds } = toml::from_str(BOUNDS)?;
+    let broken = bounds.into_iter();
+    let broken = broken.filter(|bound| bound.verdict(results) == DOES_NOT_HOLD);
+    Ok(broken.map(|bound| bound.what).collect())
 }
 
 fn text(results: &Results, bounds: &[Bound]) -> Result<String> {

@@ -3,7 +3,7 @@
 use std::fs;
 #[cfg(unix)]
 use std::{
-    io::{BufRead as _, BufReader, Write as _},
+    io::{BufRead as _, BufReader, Read as _, Write as _},
     net::TcpStream,
     process::Command,
     time::{Duration, Instant},
@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::support::{Folder, Run as _, Served, assert_stderr, dms_kafka, stdout};
 #[cfg(unix)]
-use crate::support::{ended_with, signal, stderr};
+use crate::support::{ended_with, signal, stderr, through_shell};
 
 const CONFIG: &str = r#"
 listen = "192.0.2.1:1"
@@ -156,6 +156,39 @@ fn the_endpoint_of_a_gateway_on_all_addresses_can_be_used_and_plain_http_is_warn
     }
     let (_, log) = ready_and_log(&mut dms_kafka("serve --topic orders:1:1"));
     assert_eq!(log, "");
+}
+
+/// A process that has run out of file descriptors accepts no connection. A lower hard limit is reported.
+#[cfg(unix)]
+#[test]
+fn more_idle_connections_than_open_files_allow_do_not_delay_a_probe() {
+    let folder = Folder::new("");
+    let log = folder.path("log");
+    for (limit, warns) in [("ulimit -S -n 300", false), ("ulimit -n 300", true)] {
+        let line = format!("{limit} && exec \"$0\" \"$@\" 2>{log}");
+        let serve = dms_kafka("serve --topic orders:1:1");
+        let served = Served::ready(&mut through_shell(&line, &serve));
+        let address = served.text("endpoint").replace("http://", "");
+        let connect = || TcpStream::connect(&address).unwrap();
+        let idle: Vec<TcpStream> = (0..400).map(|_| connect()).collect();
+        let mut probe = connect();
+        probe
+            .write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+            .unwrap();
+        probe
+            .set_read_timeout(Some(Duration::from_secs(10)))
+            .unwrap();
+        let mut response = String::new();
+        let read = probe.read_to_string(&mut response);
+        assert!(response.ends_with("ok\n"), "{limit}: {read:?} {response}");
+        drop(idle);
+        let logged = fs::read_to_string(&log).unwrap();
+        assert_eq!(
+            logged.contains("fewer connections"),
+            warns,
+            "{limit}: {logged}"
+        );
+    }
 }
 
 /// The gateway waits for a client that does not finish its request.

@@ -9,6 +9,7 @@ use std::{
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use tokio::task::yield_now;
 
 use super::{
     Backend, BackendError, BackendFuture, DeletedRecords, KafkaErrorCode, PartitionOffsets,
@@ -91,6 +92,9 @@ pub(crate) struct PartitionState {
 }
 
 impl MemoryBackend {
+    /// Rows that are deleted before another request gets a turn.
+    const PART: usize = 10_000;
+
     pub(crate) fn with_topics(settings: &[TopicSettings]) -> Result<Self, Error> {
         let backend = Self {
             initial: settings.to_vec(),
@@ -178,8 +182,19 @@ impl Backend for MemoryBackend {
         rows: &'a [RecordsToDelete],
         _deadline: Instant,
     ) -> BackendFuture<'a, Vec<DeletedRecords>> {
-        let delete = |topic: &mut Topic| rows.iter().map(|row| topic.delete(row)).collect();
-        Box::pin(ready(self.with_topic(topic, delete)))
+        Box::pin(async move {
+            let mut deleted = Vec::with_capacity(rows.len());
+            for part in rows.chunks(Self::PART) {
+                if !deleted.is_empty() {
+                    yield_now().await;
+                }
+                let delete = |topic: &mut Topic| {
+                    deleted.extend(part.iter().map(|row| topic.delete(row)));
+                };
+                self.with_topic(topic, delete)?;
+            }
+            Ok(deleted)
+        })
     }
 
     fn partitions<'a>(

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use axum::{
-    body::{Body, HttpBody as _},
+    body::{Body, Bytes, HttpBody as _},
     extract::{FromRequestParts as _, Path, Request},
     http::{header, request::Parts},
 };
 use http_body_util::BodyExt as _;
-use tokio::{sync::OwnedSemaphorePermit, time::timeout};
+use tokio::{sync::OwnedSemaphorePermit, task::yield_now, time::timeout};
 use tracing::Span;
 
 use super::envelope::{RequestId, peer};
@@ -16,9 +16,12 @@ use crate::{
     access::Caller,
     app::{App, Instance},
     audit::AuditContext,
+    body_memory::{HeldMemory, MemoryBudgets},
     faults::{Fault, Operation},
     grants::GrantedOperation,
+    limits::Limits,
     names::{self, TopicPath},
+    peers::RequestInProgress,
     refusal::Refusal,
     replay::OnceSignature,
     wire::check_content,
@@ -31,23 +34,29 @@ pub(super) struct Call<'a> {
     /// None for a token, and without authentication.
     pub(super) signature: Option<OnceSignature>,
     pub(super) instance: &'a Instance,
-    pub(super) body: Vec<u8>,
+    pub(super) body: Bytes,
     pub(super) fault: Fault,
     /// The request's share of the concurrency limit.
     pub(super) permit: OwnedSemaphorePermit,
-    /// The body's share of the memory for bodies, kept as long as the body is.
-    _memory: OwnedSemaphorePermit,
+    /// The memory of the request, held until its response has been written.
+    pub(super) memory: HeldMemory,
+    pub(super) in_progress: Option<Arc<RequestInProgress>>,
 }
 
-/// Checks a request in order of cost: its head, then its body's bytes against the signature, then what it is for.
+/// Checks a request in order of cost: everything that its head shows, then its body's bytes against the signature, then what
+/// it is for.
 pub(super) async fn admit(
-    app: &App,
+    app: &Arc<App>,
     operation: Operation,
     request: Request,
 ) -> Result<Call<'_>, Refusal> {
     let (mut parts, body) = request.into_parts();
     app.check_open()?;
-    let limit = app.limits.body_bytes;
+    let limit = match operation {
+        Operation::Delete => app.limits.body_bytes,
+        // A listing needs no body.
+        Operation::List => app.limits.body_bytes.min(Limits::SMALL_BODY),
+    };
     if body.size_hint().lower() > limit as u64 {
         return Err(Refusal::BODY_TOO_LARGE.with(limit).closing());
     }
@@ -56,12 +65,24 @@ pub(super) async fn admit(
         .map_err(|_| Refusal::invalid_parameter("path", "it is not valid percent-encoded UTF-8"))?;
     let not_authenticated = |refusal: &Refusal| note_not_authenticated(app, &parts, refusal);
     let claim = app.access.claim(&parts).inspect_err(not_authenticated)?;
-    claim
-        .caller()
-        .check(&path, &parts.headers, granted(operation))?;
-    let body = timeout(app.limits.body_timeout, read(app, body, limit)).await;
+    let claimed = claim.caller();
+    claimed.check(&path, &parts.headers, granted(operation))?;
+    let in_progress = parts.extensions.get::<Arc<RequestInProgress>>();
+    let budgets = MemoryBudgets {
+        total: &app.memory,
+        key: &claimed.memory,
+        peer: in_progress.map_or(&claimed.memory, |request| &request.0.memory),
+    };
+    let body = timeout(app.limits.body_timeout, read(budgets, body, limit)).await;
     let (body, memory) = body.unwrap_or_else(|_| Err(Refusal::BODY_TOO_SLOW.closing()))?;
-    let confirmed = claim.confirm(&parts, &body);
+    let confirmed = match body.len() {
+        ..=Limits::SMALL_BODY => claim.confirm(&parts, &body),
+        large => {
+            let (shared, head, body) = (app.clone(), parts.clone(), body.clone());
+            let confirm = move || shared.access.claim(&head)?.confirm(&head, &body);
+            app.work(large, confirm).await?
+        }
+    };
     let (caller, signature) = confirmed.inspect_err(not_authenticated)?;
     // After reading the body: a client that sends it slowly does not use up the concurrency limit.
     let permit = app.permit()?;
@@ -92,7 +113,8 @@ pub(super) async fn admit(
         body,
         fault,
         permit,
-        _memory: memory,
+        memory,
+        in_progress: in_progress.cloned(),
     })
 }
 
@@ -123,23 +145,38 @@ fn granted(operation: Operation) -> &'static [GrantedOperation] {
     }
 }
 
-/// The body, and its share of the memory for bodies.
+/// The body, and its share of the memory.
 async fn read(
-    app: &App,
+    budgets: MemoryBudgets<'_>,
     mut body: Body,
     limit: usize,
-) -> Result<(Vec<u8>, OwnedSemaphorePermit), Refusal> {
-    let (mut bytes, mut memory) = (Vec::new(), app.buffer(0)?);
+) -> Result<(Bytes, HeldMemory), Refusal> {
+    let (mut bytes, mut memory) = (Vec::new(), HeldMemory::default());
+    if let Some(declared) = body.size_hint().exact() {
+        // A body for which there is no memory is not read.
+        let declared = usize::try_from(declared).map_err(|_| Refusal::BUSY)?;
+        memory.grow(declared, budgets)?;
+        bytes.reserve_exact(declared);
+    }
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| Refusal::BODY_UNREADABLE)?;
         let Some(data) = frame.data_ref() else {
             continue;
         };
-        if data.len() > limit - bytes.len() {
+        let length = bytes.len() + data.len();
+        if length > limit {
             return Err(Refusal::BODY_TOO_LARGE.with(limit).closing());
         }
-        memory.merge(app.buffer(data.len())?);
+        if length > bytes.capacity() {
+            let capacity = (2 * bytes.capacity()).min(limit).max(length);
+            memory.grow(capacity, budgets)?;
+            bytes.reserve_exact(capacity - bytes.len());
+        }
         bytes.extend_from_slice(data);
+        if length > Limits::SMALL_BODY {
+            // A client that sends fast would keep the thread until its whole body is read.
+            yield_now().await;
+        }
     }
-    Ok((bytes, memory))
+    Ok((bytes.into(), memory))
 }

@@ -22,6 +22,7 @@ use crate::{
     app::App,
     framing::ContentLengthWatch,
     limits::Limits,
+    peers::RequestInProgress,
     refusal::Refusal,
     wire::{DELETE_MESSAGES, DELETE_MESSAGES_BEFORE, ErrorResponse, LIST_PARTITIONS},
 };
@@ -60,6 +61,7 @@ pub(super) async fn envelope(
         span: span.clone(),
         status: CLIENT_CLOSED_REQUEST,
         error_code: None,
+        _in_progress: request.extensions().get().cloned(),
     };
     request
         .extensions_mut()
@@ -192,6 +194,7 @@ struct Observation {
     span: Span,
     status: u16,
     error_code: Option<&'static str>,
+    _in_progress: Option<Arc<RequestInProgress>>,
 }
 
 impl Drop for Observation {
@@ -203,6 +206,7 @@ impl Drop for Observation {
             span,
             status,
             error_code,
+            ..
         } = self;
         let seconds = started.elapsed().as_secs_f64();
         app.metrics.in_flight.dec();

@@ -1,6 +1,8 @@
 //! The operations of the API, and the endpoints for the gateway's operator.
 
 use std::{
+    convert::Infallible,
+    iter,
     ops::RangeInclusive,
     sync::Arc,
     time::{Instant, SystemTime},
@@ -8,13 +10,16 @@ use std::{
 
 use axum::{
     Json, Router,
+    body::Body,
     extract::{Query, Request, State},
     http::{Uri, header},
     middleware,
-    response::IntoResponse,
+    response::{IntoResponse, Response},
     routing::{delete, get, post},
 };
+use futures_util::{FutureExt as _, StreamExt as _, stream};
 use serde::Deserialize;
+use tokio::task::yield_now;
 use tracing::Instrument as _;
 
 use self::{admission::admit, envelope::envelope};
@@ -42,19 +47,29 @@ const DEFAULT_LIMIT: usize = 10;
 
 const OPENAPI: &str = include_str!("../openapi.yaml");
 
-pub(crate) fn router(app: Arc<App>) -> Router {
+/// The operations of the API, and its contract.
+pub(crate) fn api() -> Router<Arc<App>> {
     Router::new()
         .route(DELETE_MESSAGES, post(delete_messages))
         .route(DELETE_MESSAGES_BEFORE, delete(delete_messages))
         .route(LIST_PARTITIONS, get(list_partitions))
-        // The operator's endpoints need no signature.
-        .route("/healthz", get(async || "ok\n"))
-        .route("/readyz", get(readyz))
-        .route("/metrics", get(metrics))
         .route(
             "/openapi.yaml",
             get(async || ([(header::CONTENT_TYPE, "application/yaml")], OPENAPI)),
         )
+}
+
+/// The operator's endpoints. They need no signature.
+pub(crate) fn operations() -> Router<Arc<App>> {
+    Router::new()
+        .route("/healthz", get(async || "ok\n"))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
+}
+
+/// Adds what all routes share.
+pub(crate) fn router(routes: Router<Arc<App>>, app: Arc<App>) -> Router {
+    routes
         .fallback(async || Refusal::UNKNOWN_PATH)
         .method_not_allowed_fallback(async || Refusal::METHOD_NOT_ALLOWED)
         .layer(middleware::from_fn_with_state(app.clone(), envelope))
@@ -65,17 +80,24 @@ pub(crate) fn router(app: Arc<App>) -> Router {
 async fn delete_messages(
     State(app): State<Arc<App>>,
     request: Request,
-) -> Result<Json<DeleteResponse>, Refusal> {
+) -> Result<Response, Refusal> {
     let uri = request.uri().clone();
     let mut call = admit(&app, Operation::Delete, request).await?;
-    let rows = read_rows(&call.body)?;
+    let body = std::mem::take(&mut call.body);
+    let size = body.len();
+    let mut rows = app.work(size, move || read_rows(&body)).await??;
     check_no_query(&uri)?;
     call.caller.grants.check_rows(&rows)?;
     let deletes_everything = rows.iter().any(RecordsToDelete::is_everything);
     let Instance { holds, backend, .. } = call.instance;
     let deadline = Instant::now() + app.limits.backend_timeout;
     let topic = &call.context.path.topic;
-    let rows = holds.check_rows(&**backend, topic, rows, deadline).await?;
+    if holds.need_offsets() {
+        let offsets = backend.partitions(topic, deadline).await?;
+        let holds = holds.clone();
+        let check = move || holds.check_rows(&offsets, rows);
+        rows = app.work(size, check).await??;
+    }
     call.fault.before().await?;
     let signature = call.signature.filter(|_| deletes_everything);
     if let Some(signature) = &signature {
@@ -93,14 +115,36 @@ async fn delete_messages(
         rows,
         failing: std::mem::take(&mut call.fault.fail),
         permit: call.permit,
+        memory: call.memory,
     };
-    let deleted = deletion.run(app.clone()).await.inspect_err(|refusal| {
+    let deleted = deletion.run(app.clone()).await;
+    let (deleted, mut memory) = deleted.inspect_err(|refusal| {
         if let Some(signature) = signature.filter(|_| refusal.is_not_applied()) {
             signature.forget();
         }
     })?;
     call.fault.after()?;
-    Ok(Json(DeleteResponse::new(&deleted, style)))
+    let response = DeleteResponse::new(&deleted, style);
+    drop(deleted);
+    memory.shrink(response.size());
+    Ok(write(response, (memory, call.in_progress)))
+}
+
+/// Writes a response in parts, so that a client that reads slowly does not need memory for the whole text. `held` is
+/// dropped when the last part has been taken.
+fn write(response: DeleteResponse, held: impl Send + 'static) -> Response {
+    let json = [(header::CONTENT_TYPE, "application/json")];
+    let mut parts = response.into_parts().peekable();
+    let first = parts.next().unwrap_or_default();
+    if parts.peek().is_none() {
+        return (json, first).into_response();
+    }
+    let parts = stream::iter(iter::once(first).chain(parts)).then(move |part| {
+        let _held = &held;
+        // A client that reads fast would keep the thread until its whole response is written.
+        yield_now().map(|()| Ok::<_, Infallible>(part))
+    });
+    (json, Body::from_stream(parts)).into_response()
 }
 
 /// `ListTopicPartitions`.

@@ -53,11 +53,11 @@ fn delete_path(gateway: &Gateway, topic: &str) -> String {
 }
 
 #[tokio::test]
-async fn heads_larger_than_the_vendor_allows() {
+async fn heads_larger_than_allowed() {
     let gateway = gateway().await;
     let one = format!("POST / HTTP/1.1\r\nx-filler: {}", "x".repeat(33 * 1024));
     let lines =
-        ["a", "b", "c", "d", "e"].map(|name| format!("\r\n{name}: {}", "x".repeat(30 * 1024)));
+        ["a", "b", "c", "d", "e"].map(|name| format!("\r\n{name}: {}", "x".repeat(10 * 1024)));
     let many = "POST / HTTP/1.1".to_owned() + &lines.concat();
     let target = format!("POST /{} HTTP/1.1", "x".repeat(33 * 1024));
     for (head, status) in [(one, 494), (many, 494), (target, 414)] {

@@ -1,6 +1,6 @@
 //! HTTPS. The client is rustls too, so the tests need no other TLS library.
 
-use std::{fs, path::Path, sync::Arc};
+use std::{fs, path::Path, sync::Arc, time::Duration};
 
 use crate::support::{connect, read_to_end, serve};
 use dms_kafka_gateway::{Config, ErrorKind};
@@ -75,6 +75,23 @@ async fn a_handshake_that_does_not_come() {
     let service = serve(CONFIG, folder.path()).await;
     let mut stream = connect(service.address()).await;
     assert_eq!(read_to_end(&mut stream).await, "");
+}
+
+#[tokio::test]
+async fn connections_without_a_handshake_do_not_keep_others_waiting() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let root = certificate(folder.path());
+    let config = CONFIG.replace("limits.header_seconds = 0.5", "limits.connections = 8");
+    let service = serve(&config, folder.path()).await;
+    let mut idle = Vec::new();
+    for _ in 0..40 {
+        idle.push(connect(service.address()).await);
+    }
+    let stream = connect(service.address()).await;
+    let name = ServerName::try_from("localhost").expect("a name");
+    let handshake = connector(root).connect(name, stream);
+    let handshake = tokio::time::timeout(Duration::from_secs(10), handshake).await;
+    handshake.expect("in time").expect("a handshake");
 }
 
 #[test]
