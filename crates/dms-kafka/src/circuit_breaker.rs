@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::deletion::Deletion;
+use crate::error::Error;
 use crate::error_kind::ErrorKind;
-use crate::purge::PurgeResult;
 
 const FAILURES: u32 = 10;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -21,7 +22,8 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// When it has been open for 60 s in total, over all times that it opened, there is no further pause: give up.
 ///
 /// [`Purge::with_circuit_breaker`](crate::Purge::with_circuit_breaker) does this. If you send the requests of
-/// [`Purge::requests`](crate::Purge::requests) yourself, call [`record`](Self::record) with each result.
+/// [`Purge::requests`](crate::Purge::requests) yourself, call [`record`](Self::record) with
+/// [`PurgeResult::deletion`](crate::PurgeResult::deletion) of each result.
 #[derive(Clone, Debug)]
 pub struct CircuitBreaker {
     failures: u32,
@@ -76,8 +78,8 @@ impl CircuitBreaker {
     }
 
     /// Records a result. Returns whether it is a failure that counts: the service is down or out of reach.
-    pub fn record(&mut self, result: &PurgeResult) -> bool {
-        let kind = result.deletion().err().map(crate::Error::kind);
+    pub fn record(&mut self, result: Result<&Deletion, &Error>) -> bool {
+        let kind = result.err().map(Error::kind);
         let is_down = matches!(
             kind,
             Some(

@@ -361,7 +361,7 @@ impl Guarded {
     }
 
     fn judge(&mut self, result: PurgeResult) {
-        let is_down = self.breaker.record(&result);
+        let is_down = self.breaker.record(result.deletion());
         self.kept.push(result);
         if self.breaker.is_open() {
             for result in self.kept.drain(..) {

@@ -263,7 +263,7 @@ impl Results<'_> {
     fn judge(&mut self, result: PurgeResult, outages: u32) {
         let states = self.sender.record(&result);
         let was_open = self.breaker.is_open();
-        let is_down = self.breaker.record(&result);
+        let is_down = self.breaker.record(result.deletion());
         let error = result.deletion().err();
         self.has_reached_service |= error.is_none_or(|error| error.kind() != ErrorKind::Connect);
         // The endpoint is wrong, or the service is down from the start.
