@@ -161,7 +161,8 @@ impl Verifier {
         request: &SigningRequest<'a>,
         now: SystemTime,
     ) -> Result<(&'a str, SystemTime), VerificationError> {
-        if !authorization.signed_headers().contains(X_SDK_DATE.as_str()) {
+        let listed = ListedHeaders::of(authorization, request);
+        if !listed.date {
             return Err(VerificationError::new(
                 Kind::DateNotSigned,
                 "the signature does not cover X-Sdk-Date",
@@ -181,14 +182,16 @@ impl Verifier {
             );
             return Err(VerificationError::new(Kind::Skewed, message));
         }
-        if !self.accepts_unsigned_host && !authorization.signed_headers().contains("host") {
+        if !self.accepts_unsigned_host && !listed.host {
             return Err(VerificationError::new(
                 Kind::HostNotSigned,
                 "the signature does not cover Host",
             ));
         }
-        require_listed_headers(authorization, request)?;
-        Ok((text, date))
+        match listed.absent {
+            Some(absent) => Err(VerificationError::header_missing(absent)),
+            None => Ok((text, date)),
+        }
     }
 
     /// The payload hashes that a valid canonical request may contain for this body.
@@ -225,17 +228,31 @@ impl Verifier {
     }
 }
 
-fn require_listed_headers(
-    authorization: &Authorization<'_>,
-    request: &SigningRequest<'_>,
-) -> Result<(), VerificationError> {
-    let is_absent = |name: &&str| match *name {
-        "host" => request.target.host.is_empty(),
-        name => !request.headers.contains_key(name),
-    };
-    match authorization.signed_headers().iter().find(is_absent) {
-        Some(absent) => Err(VerificationError::header_missing(absent)),
-        None => Ok(()),
+/// What the list of signed headers contains, found in one pass.
+#[derive(Default)]
+struct ListedHeaders<'a> {
+    date: bool,
+    host: bool,
+    /// The first header that the request does not have.
+    absent: Option<&'a str>,
+}
+
+impl<'a> ListedHeaders<'a> {
+    fn of(authorization: &'a Authorization<'_>, request: &SigningRequest<'_>) -> Self {
+        let mut listed = Self::default();
+        for name in authorization.signed_headers().iter() {
+            let is_absent = if name == "host" {
+                listed.host = true;
+                request.target.host.is_empty()
+            } else {
+                listed.date |= name == X_SDK_DATE.as_str();
+                !request.headers.contains_key(name)
+            };
+            if is_absent && listed.absent.is_none() {
+                listed.absent = Some(name);
+            }
+        }
+        listed
     }
 }
 
