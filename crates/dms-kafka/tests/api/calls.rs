@@ -382,6 +382,14 @@ partition                      target  status        result    error code
         7                           -  unexpected    success   -
 ";
     assert_eq!(deletion.to_string(), expected);
+    let unexpected: Vec<_> = deletion.unexpected().iter().collect();
+    let [item] = unexpected[..] else {
+        panic!("{unexpected:?}");
+    };
+    assert_eq!(
+        (item.partition(), item.result(), item.error_code()),
+        (Some(7), Some("success"), None)
+    );
 }
 
 #[test]
