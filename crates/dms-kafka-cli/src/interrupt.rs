@@ -80,6 +80,19 @@ fn hangup_is_ignored() -> Option<bool> {
     Some(mask & (1 << (libc::SIGHUP - 1)) != 0)
 }
 
+impl Interrupts {
+    /// What happens before anything is deleted, unless it is interrupted.
+    pub(crate) async fn or<T>(
+        &mut self,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        tokio::select! {
+            done = work => done,
+            () = self.next() => Err(Failure::interrupted_before()),
+        }
+    }
+}
+
 #[cfg(not(unix))]
 impl Interrupts {
     pub(crate) fn listen() -> Result<Self, Failure> {

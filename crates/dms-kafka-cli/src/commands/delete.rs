@@ -105,16 +105,8 @@ pub(crate) async fn delete(arguments: Box<Delete>) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     confirm::check_possible(arguments.yes)?;
-    service.log_identity().await;
-    let before = if arguments.yes && json {
-        None
-    } else {
-        let everything = !arguments.everything.is_empty();
-        let before = service.preview(topic, arguments.yes, everything).await?;
-        confirm(&arguments, &targets, before.as_ref())?;
-        before
-    };
     let mut interrupts = Interrupts::listen()?.with_hangup()?;
+    let before = interrupts.or(begin(&arguments, &service, &targets)).await?;
     let what = format!("waiting for {} to delete", service.client.endpoint());
     let sending = send(request, &mut interrupts, json);
     let (sent, mut was_interrupted) = stderr::show_wait(&what, sending).await?;
@@ -139,26 +131,32 @@ pub(crate) async fn delete(arguments: Box<Delete>) -> Result<Exit, Failure> {
     }
 }
 
-/// Shows the preview and asks for confirmation.
-fn confirm(
+/// What happens before the request: lists the partitions, shows the preview and asks for confirmation.
+async fn begin(
     arguments: &Delete,
+    service: &Service,
     targets: &[(PartitionId, DeletionTarget)],
-    before: Option<&Partitions>,
-) -> Result<(), Failure> {
-    let preview = preview(&arguments.topic, targets, before);
-    if arguments.yes {
-        stderr::text(&preview);
-        return Ok(());
+) -> Result<Option<Partitions>, Failure> {
+    let (topic, yes) = (&arguments.topic, arguments.yes);
+    service.log_identity().await;
+    if yes && arguments.output.is_json() {
+        return Ok(None);
     }
+    let everything = !arguments.everything.is_empty();
+    let before = service.preview(topic, yes, everything).await?;
+    let preview = preview(topic, targets, before.as_ref());
     let empties = |&(partition, target): &(_, _)| {
-        let held = before.and_then(|before| before.get(&partition));
+        let held = before.as_ref().and_then(|before| before.get(&partition));
         output::empties(held, target)
     };
-    if targets.iter().any(empties) {
-        confirm::ask(&preview, arguments.topic.as_str())
+    if yes {
+        stderr::text(&preview);
+    } else if targets.iter().any(empties) {
+        confirm::ask(&preview, topic.as_str()).await?;
     } else {
-        confirm::ask(&preview, "yes")
+        confirm::ask(&preview, "yes").await?;
     }
+    Ok(before)
 }
 
 /// A table of the partitions, their total, and warnings about partitions that the service will refuse.

@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use dms_kafka::CircuitBreaker;
+use dms_kafka::{CircuitBreaker, ProjectId};
 use futures_util::StreamExt as _;
 
 use crate::confirm;
@@ -215,23 +215,23 @@ impl PurgeJob<'_> {
             Some(path) => Some(FailuresFile::create(path, arguments.overwrite)?),
             None => None,
         };
+        let mut interrupts = Interrupts::listen()?.with_hangup()?;
         let journal = match &arguments.journal {
-            Some(path) => match self.service.client.project_id().await {
+            Some(path) => match interrupts.or(self.project_id()).await {
                 Ok(project_id) => {
                     let expected = self.expected(Some(project_id.as_str()));
                     Some(Journal::open(path, &expected, &self.states)?)
                 }
-                Err(error) => {
+                Err(failure) => {
                     Journal::read_states(path, &self.expected(None), &self.states)?;
-                    return self.end_early(None, failures_file, Failure::call(error));
+                    return self.end_early(None, failures_file, failure);
                 }
             },
             None => None,
         };
-        let mut interrupts = match self.begin().await {
-            Ok(interrupts) => interrupts,
-            Err(failure) => return self.end_early(journal, failures_file, failure),
-        };
+        if let Err(failure) = interrupts.or(self.begin()).await {
+            return self.end_early(journal, failures_file, failure);
+        }
         let mut report = PurgeReport::new(arguments.output);
         let reasons = StopReasons {
             output: self
@@ -285,11 +285,15 @@ impl PurgeJob<'_> {
     }
 
     /// What happens before the first request.
-    async fn begin(&self) -> Result<Interrupts, Failure> {
+    async fn begin(&self) -> Result<(), Failure> {
         self.service.log_identity().await;
         self.confirm().await?;
-        self.file.check_unchanged()?;
-        Interrupts::listen()?.with_hangup()
+        self.file.check_unchanged()
+    }
+
+    async fn project_id(&self) -> Result<ProjectId, Failure> {
+        let project_id = self.service.client.project_id().await;
+        project_id.map_err(Failure::call)
     }
 
     fn settings(&self) -> dms_kafka::Purge {
@@ -357,7 +361,7 @@ impl PurgeJob<'_> {
             stderr::text(&text);
             return Ok(());
         }
-        confirm::ask(&text, preview.word)
+        confirm::ask(&text, preview.word).await
     }
 
     /// Reports rows whose outcome is unknown after earlier runs or an interruption: they have no result in this run.
