@@ -273,12 +273,12 @@ fn a_purge_asks_for_what_will_be_lost() {
         ),
         (
             row(0, 0, 1001),
-            "yes",
+            "t0",
             "warning: offsets beyond the end: 1; the service will refuse them",
         ),
         (
             row(0, 77, 1),
-            "yes",
+            "t0",
             "warning: partitions that do not exist: 1; the service will refuse them",
         ),
         (
