@@ -37,7 +37,7 @@ impl FailuresFile {
         };
         if given == Path::new("-") || paths::is_standard_stream(given) {
             return Err(refused(
-                "results and messages are written there: use another file",
+                "it is standard input, standard output or standard error: use another file",
             ));
         }
         if given.is_dir() {

@@ -116,6 +116,12 @@ fn open_with(path: &Path, options: &OpenOptions) -> Result<File, Failure> {
     if path.exists() && !path.is_file() {
         return Err(refused(path, "is not a regular file"));
     }
+    if paths::is_standard_stream(path) {
+        return Err(refused(
+            path,
+            "is standard input, standard output or standard error: use another file",
+        ));
+    }
     options
         .open(path)
         .map_err(|error| failed(path, "opened", &error))
