@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use clap::{ArgGroup, Args};
-use dms_kafka::{DeleteMessages, Deletion, DeletionTarget, Error, Offset, PartitionId, TopicName};
+use dms_kafka::{
+    DeleteMessages, Deletion, DeletionTarget, Error, Offset, Outcome, PartitionId, TopicName,
+};
 use serde::Serialize;
 use tokio::time::timeout;
 
@@ -107,6 +109,8 @@ pub(crate) async fn delete(arguments: Box<Delete>) -> Result<Exit, Failure> {
     confirm::check_possible(arguments.yes)?;
     let mut interrupts = Interrupts::listen()?.with_hangup()?;
     let before = interrupts.or(begin(&arguments, &service, &targets)).await?;
+    let reader = stdout::check_reader().await;
+    reader.map_err(|failure| failure.with_outcome(Some(Outcome::NotApplied)))?;
     let what = format!("waiting for {} to delete", service.client.endpoint());
     let sending = send(request, &mut interrupts, json);
     let (sent, mut was_interrupted) = stderr::show_wait(&what, sending).await?;
@@ -242,8 +246,8 @@ fn show(
 ) -> Result<(), Failure> {
     let report = DeletionReport::new(&deletion, before);
     let shown = match arguments.output {
-        Format::Json => stdout::print(&output::json_line(&report)),
-        Format::Table => stdout::print_coloured(&report.table(after)),
+        Format::Json => stdout::deliver(&output::json_line(&report)),
+        Format::Table => stdout::deliver_coloured(&report.table(after)),
     };
     let result = deletion.into_result();
     let outcome = result.as_ref().err().map(Error::outcome);

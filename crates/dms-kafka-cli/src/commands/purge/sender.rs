@@ -11,7 +11,7 @@ use dms_kafka::{
 };
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, Stream, StreamExt as _};
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use super::journal::{Journal, JournalEntry, Recorded};
 use super::progress::Progress;
@@ -20,9 +20,6 @@ use super::rows::{RowCounts, RowState, RowStates};
 use crate::exit::{self, Failure};
 use crate::interrupt::Interrupts;
 use crate::stdout;
-
-/// The operating system reports a pipe without a reader at once.
-const READER_CHECK: Duration = Duration::from_millis(1);
 
 pub(super) struct RequestSender<'a> {
     pub(super) states: &'a RowStates,
@@ -97,9 +94,8 @@ impl RequestSender<'_> {
         let mut tried: Option<u64> = None;
         let mut ticks = tokio::time::interval_at(Instant::now() + self.tick, self.tick);
         let mut output_closed = pin!(stdout::closed().fuse());
-        // Nothing is sent if the reader is gone already.
-        if timeout(READER_CHECK, &mut output_closed).await.is_ok() {
-            self.output_closed();
+        if let Err(failure) = stdout::check_reader().await {
+            self.output_failed(failure);
         }
         loop {
             if self.is_stopping() {
@@ -140,7 +136,7 @@ impl RequestSender<'_> {
                         in_flight.push(self.send(request, results.outages));
                     }
                 }
-                () = &mut output_closed => self.output_closed(),
+                failure = &mut output_closed => self.output_failed(failure),
                 _ = ticks.tick() => self.progress.tick(&self.states.counts()),
                 () = interrupts.next() => {
                     self.reasons.borrow_mut().interrupts += 1;
@@ -160,11 +156,6 @@ impl RequestSender<'_> {
 
     fn is_stopping(&self) -> bool {
         self.reasons.borrow().any()
-    }
-
-    fn output_closed(&self) {
-        let message = "standard output was closed by its reader".to_owned();
-        self.output_failed(Failure::output(message));
     }
 
     fn output_failed(&self, failure: Failure) {
