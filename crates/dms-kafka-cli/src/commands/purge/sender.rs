@@ -158,6 +158,12 @@ impl RequestSender<'_> {
         self.reasons.borrow().any()
     }
 
+    /// Rows of an outage that will be sent again do not count.
+    fn has_too_many_failures(&self) -> bool {
+        let failed = self.states.counts().not_deleted() - self.before.not_deleted();
+        self.max_failures.is_some_and(|most| failed >= most)
+    }
+
     fn output_failed(&self, failure: Failure) {
         self.reasons.borrow_mut().output.get_or_insert(failure);
     }
@@ -264,7 +270,10 @@ impl Results<'_> {
             return;
         }
         self.show_first(&result);
-        if self.breaker.is_open() {
+        if self.sender.has_too_many_failures() {
+            self.kept.push((result, states));
+            self.end();
+        } else if self.breaker.is_open() {
             self.outages += u32::from(!was_open);
             for (result, states) in std::mem::take(&mut self.kept) {
                 self.repeat(result, &states);
@@ -322,8 +331,7 @@ impl Results<'_> {
                 self.last_failure = Some(failure);
             }
         }
-        let failed = counts.not_deleted() - sender.before.not_deleted();
-        reasons.too_many_failures |= sender.max_failures.is_some_and(|most| failed >= most);
+        reasons.too_many_failures |= sender.has_too_many_failures();
         sender.progress.update(&counts);
     }
 
