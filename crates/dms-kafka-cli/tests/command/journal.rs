@@ -270,6 +270,7 @@ fn an_outcome_that_is_unknown_stays_so_until_the_row_is_deleted() {
         (
             "a code that passes is not final",
             &[
+                (Reply::Code(5), 4, UNKNOWN, true),
                 (Reply::Code(6), 4, UNKNOWN, true),
                 (Reply::Code(7), 4, UNKNOWN, true),
                 (Reply::Code(0), 0, None, true),

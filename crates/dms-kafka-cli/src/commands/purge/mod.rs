@@ -444,7 +444,7 @@ impl PurgeJob<'_> {
             Exit::Usage
         } else if counts.requests_failed() > 0 || fatal.is_some() {
             Exit::NotApplied
-        } else if counts.partitions_failed() + report.unexpected() > 0 {
+        } else if counts.failed + report.unexpected() > 0 {
             Exit::SomeFailed
         } else {
             Exit::Done
@@ -463,7 +463,7 @@ impl PurgeJob<'_> {
             "{} of {} rows were deleted, {} were not sent or had no effect",
             counts.deleted,
             self.rows.len(),
-            counts.waiting + counts.retryable + counts.unavailable
+            counts.waiting + counts.retryable
         );
         let next = match (&self.arguments.journal, failures_file) {
             (Some(journal), failures_file) => {

@@ -349,15 +349,9 @@ impl Results<'_> {
 fn state_of_partition(partition: &PartitionDeletion) -> RowState {
     match partition.outcome() {
         None => RowState::Deleted,
-        Some(Outcome::NotApplied) if is_passing(partition) => RowState::Unavailable,
         Some(Outcome::NotApplied) => RowState::Failed,
         Some(_) => RowState::Unknown,
     }
-}
-
-/// Whether the partition failed because its leader changes or is not available.
-fn is_passing(partition: &PartitionDeletion) -> bool {
-    matches!(partition.error_code(), Some("5" | "6" | "7"))
 }
 
 /// Rows of a request without effect are finished only if the service would reject the same content again.
