@@ -218,6 +218,12 @@ fn results_that_cannot_be_written_stop_the_purge() {
         r#""$DMS" purge --embedded --yes --failures-file /dev/full --offsets-file "$OFFSETS""#;
     let output = shell(line, &folder).ends_with(5);
     assert_stderr(&output, "the failures file cannot be written");
+    // The purge ends early: the topic is unknown.
+    let served = Served::with_topics(&["other:1:1"]);
+    let early = "--yes --failures-file /dev/full";
+    let output = served.purge(&folder.offsets, early).ends_with(5);
+    assert_stderr(&output, "the failures file cannot be written");
+    assert_stderr(&output, "no deletion was sent");
     let output = shell(&format!("{line} --output json"), &folder).ends_with(5);
     let printed = stderr(&output);
     let error: Value = serde_json::from_str(printed.lines().next().unwrap()).unwrap();

@@ -16,6 +16,7 @@ mod sender;
 
 use std::cell::RefCell;
 use std::fmt::Write as _;
+use std::mem;
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::pin::pin;
@@ -271,17 +272,22 @@ impl PurgeJob<'_> {
         Ok(self.conclude(reasons, file_failures, &report))
     }
 
-    /// Completes the files although nothing was sent.
+    /// Completes the files although nothing was sent. A file that cannot be written decides about the exit code, unless the
+    /// purge was interrupted.
     fn end_early(
         &self,
         journal: Option<Journal>,
         failures_file: Option<FailuresFile>,
         failure: Failure,
     ) -> Result<Exit, Failure> {
-        for failure in self.close(journal, failures_file) {
+        let mut last = failure;
+        for mut failure in self.close(journal, failures_file) {
+            if last.exit() != Exit::Interrupted {
+                mem::swap(&mut failure, &mut last);
+            }
             failure.report("error", self.arguments.output.is_json());
         }
-        Err(failure)
+        Err(last)
     }
 
     /// What happens before the first request.
