@@ -90,12 +90,12 @@ impl Failure {
         Self::not_applied(ErrorKind::Credentials.as_str(), Exit::Usage, chain(error))
     }
 
-    /// Input cannot be read; nothing was sent.
+    /// Input cannot be read; nothing was deleted.
     pub(crate) fn input(message: String) -> Self {
         Self::not_applied("input", Exit::InputOutput, message)
     }
 
-    /// Output cannot be written; nothing was sent.
+    /// Output cannot be written; nothing was deleted.
     pub(crate) fn output(message: String) -> Self {
         Self::not_applied("output", Exit::InputOutput, message)
     }

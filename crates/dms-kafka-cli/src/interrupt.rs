@@ -19,7 +19,7 @@ pub(crate) fn make_file_size_limit_an_error(
 fn listen(kind: SignalKind) -> Result<Signal, Failure> {
     signal(kind).map_err(|error| {
         Failure::input(format!(
-            "cannot listen for signals: {error}; nothing was sent"
+            "cannot listen for signals: {error}; nothing was deleted"
         ))
     })
 }

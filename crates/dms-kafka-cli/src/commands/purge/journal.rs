@@ -99,14 +99,14 @@ impl Journal {
 
 fn refused(path: &Path, cause: impl Display) -> Failure {
     Failure::usage(format!(
-        "the journal {}: {cause}; nothing was sent",
+        "the journal {}: {cause}; nothing was deleted",
         path.display()
     ))
 }
 
 fn failed(path: &Path, what: &str, error: &io::Error) -> Failure {
     Failure::output(format!(
-        "the journal {} cannot be {what}: {error}; nothing was sent",
+        "the journal {} cannot be {what}: {error}; nothing was deleted",
         path.display()
     ))
 }

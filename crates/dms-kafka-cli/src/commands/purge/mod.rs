@@ -335,7 +335,7 @@ impl PurgeJob<'_> {
         let is_same = |other: &&PathBuf| real_path(other).as_ref() == Some(&failures);
         match others.into_iter().flatten().find(is_same) {
             Some(other) => Err(Failure::usage(format!(
-                "--failures-file would replace {}: use another file; nothing was sent",
+                "--failures-file would replace {}: use another file; nothing was deleted",
                 other.display()
             ))),
             None => Ok(()),
