@@ -1,13 +1,15 @@
 //! Asks for confirmation before anything is deleted.
 
-use std::io::{BufRead, IsTerminal};
+use std::io::{self, IsTerminal};
+
+use tokio::task::spawn_blocking;
 
 use crate::exit::Failure;
 use crate::stderr;
 
 /// Checks that `--yes` is set, or that a terminal can ask for confirmation.
 pub(crate) fn check_possible(yes: bool) -> Result<(), Failure> {
-    if yes || (std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
+    if yes || (io::stdin().is_terminal() && io::stderr().is_terminal()) {
         return Ok(());
     }
     Err(Failure::usage(
@@ -15,18 +17,19 @@ pub(crate) fn check_possible(yes: bool) -> Result<(), Failure> {
     ))
 }
 
-/// Shows the preview, and fails unless `word` is typed.
-pub(crate) fn ask(preview: &str, word: &str) -> Result<(), Failure> {
+/// Shows the preview, and fails unless `word` is typed. A signal is noticed meanwhile.
+pub(crate) async fn ask(preview: &str, word: &str) -> Result<(), Failure> {
     stderr::text(&format!("{preview}\nType {word} to delete: "));
-    let mut typed = String::new();
-    std::io::stdin()
-        .lock()
-        .read_line(&mut typed)
-        .map_err(|error| {
-            Failure::input(format!(
-                "standard input cannot be read: {error}; nothing was deleted"
-            ))
-        })?;
+    let read = || {
+        let mut typed = String::new();
+        io::stdin().read_line(&mut typed).map(|_| typed)
+    };
+    let read = spawn_blocking(read).await.map_err(io::Error::from);
+    let typed = read.flatten().map_err(|error| {
+        Failure::input(format!(
+            "standard input cannot be read: {error}; nothing was deleted"
+        ))
+    })?;
     if typed.trim() == word {
         Ok(())
     } else {

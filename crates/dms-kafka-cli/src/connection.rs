@@ -54,8 +54,11 @@ fn advice_on_certificate(error: &CertificateError) -> &'static str {
         | CertificateError::NotValidYetContext { .. } => {
             "the certificate is not valid at this time: check the clock of this machine, or renew the certificate"
         }
-        _ => {
+        CertificateError::UnknownIssuer => {
             "the certificate is not signed by a trusted CA: add the certificate of the CA with --ca-cert FILE"
+        }
+        _ => {
+            "check the certificate of the server: it must be signed by a CA or by itself, and must not be that of a CA itself"
         }
     }
 }

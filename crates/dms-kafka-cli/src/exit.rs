@@ -59,7 +59,8 @@ impl From<Exit> for ExitCode {
 /// Why the command failed.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// Invalid flags or input, missing credentials, or a local file or standard stream that cannot be used.
+    /// Invalid flags or input, missing credentials, a local file or standard stream that cannot be used, or an interrupt
+    /// before anything was deleted.
     Local {
         kind: &'static str,
         exit: Exit,
@@ -89,14 +90,20 @@ impl Failure {
         Self::not_applied(ErrorKind::Credentials.as_str(), Exit::Usage, chain(error))
     }
 
-    /// Input cannot be read; nothing was sent.
+    /// Input cannot be read; nothing was deleted.
     pub(crate) fn input(message: String) -> Self {
         Self::not_applied("input", Exit::InputOutput, message)
     }
 
-    /// Output cannot be written; nothing was sent.
+    /// Output cannot be written; nothing was deleted.
     pub(crate) fn output(message: String) -> Self {
         Self::not_applied("output", Exit::InputOutput, message)
+    }
+
+    /// Interrupted before anything was deleted.
+    pub(crate) fn interrupted_before() -> Self {
+        let message = "interrupted; nothing was deleted".to_owned();
+        Self::not_applied("interrupted", Exit::Interrupted, message)
     }
 
     fn not_applied(kind: &'static str, exit: Exit, message: String) -> Self {

@@ -19,7 +19,7 @@ pub(crate) fn make_file_size_limit_an_error(
 fn listen(kind: SignalKind) -> Result<Signal, Failure> {
     signal(kind).map_err(|error| {
         Failure::input(format!(
-            "cannot listen for signals: {error}; nothing was sent"
+            "cannot listen for signals: {error}; nothing was deleted"
         ))
     })
 }
@@ -78,6 +78,19 @@ fn hangup_is_ignored() -> Option<bool> {
         .find_map(|line| line.strip_prefix("SigIgn:"))?;
     let mask = u64::from_str_radix(mask.trim(), 16).ok()?;
     Some(mask & (1 << (libc::SIGHUP - 1)) != 0)
+}
+
+impl Interrupts {
+    /// What happens before anything is deleted, unless it is interrupted.
+    pub(crate) async fn or<T>(
+        &mut self,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        tokio::select! {
+            done = work => done,
+            () = self.next() => Err(Failure::interrupted_before()),
+        }
+    }
 }
 
 #[cfg(not(unix))]

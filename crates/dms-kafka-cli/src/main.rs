@@ -106,7 +106,8 @@ fn in_one_line(text: &str) -> String {
     parts.collect::<Vec<_>>().join("; ")
 }
 
-/// Searches the words for the output format: clap does not return one together with an error.
+/// Searches the words for the output format. With `ignore_errors`, clap would return only those flags that it found before
+/// the first error.
 fn asks_for_json() -> bool {
     let words: Vec<OsString> = std::env::args_os().collect();
     let words: Vec<_> = words.iter().map(|word| word.to_string_lossy()).collect();

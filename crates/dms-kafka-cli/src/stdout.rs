@@ -1,11 +1,16 @@
 //! Writes results to standard output.
 
 use std::io::{self, ErrorKind, IsTerminal as _, Write};
+use std::time::Duration;
 
 use anstream::AutoStream;
+use tokio::time::timeout;
 
 use crate::exit::Failure;
 use crate::stderr;
+
+/// The operating system reports a pipe without a reader at once.
+const READER_CHECK: Duration = Duration::from_millis(1);
 
 /// A closed pipe (`| head`) is not a failure.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
@@ -36,9 +41,22 @@ pub(crate) fn width() -> Option<usize> {
     terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| width.0.into())
 }
 
+/// Nothing is to be sent if the reader of the results is gone already.
+pub(crate) async fn check_reader() -> Result<(), Failure> {
+    match timeout(READER_CHECK, closed()).await {
+        Ok(failure) => Err(failure),
+        Err(_) => Ok(()),
+    }
+}
+
 /// Returns when standard output is a pipe or socket and its reader is gone, also before anything is written.
+pub(crate) async fn closed() -> Failure {
+    wait_until_closed().await;
+    Failure::output("standard output was closed by its reader".to_owned())
+}
+
 #[cfg(unix)]
-pub(crate) async fn closed() {
+async fn wait_until_closed() {
     use std::os::fd::AsFd as _;
     use tokio::io::Interest;
     use tokio::net::unix::pipe::Sender;
@@ -55,7 +73,7 @@ pub(crate) async fn closed() {
 }
 
 #[cfg(not(unix))]
-pub(crate) async fn closed() {
+async fn wait_until_closed() {
     std::future::pending::<()>().await;
 }
 

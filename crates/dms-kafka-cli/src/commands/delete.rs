@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use clap::{ArgGroup, Args};
-use dms_kafka::{DeleteMessages, Deletion, DeletionTarget, Error, Offset, PartitionId, TopicName};
+use dms_kafka::{
+    DeleteMessages, Deletion, DeletionTarget, Error, Offset, Outcome, PartitionId, TopicName,
+};
 use serde::Serialize;
 use tokio::time::timeout;
 
@@ -105,16 +107,10 @@ pub(crate) async fn delete(arguments: Box<Delete>) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     confirm::check_possible(arguments.yes)?;
-    service.log_identity().await;
-    let before = if arguments.yes && json {
-        None
-    } else {
-        let everything = !arguments.everything.is_empty();
-        let before = service.preview(topic, arguments.yes, everything).await?;
-        confirm(&arguments, &targets, before.as_ref())?;
-        before
-    };
     let mut interrupts = Interrupts::listen()?.with_hangup()?;
+    let before = interrupts.or(begin(&arguments, &service, &targets)).await?;
+    let reader = stdout::check_reader().await;
+    reader.map_err(|failure| failure.with_outcome(Some(Outcome::NotApplied)))?;
     let what = format!("waiting for {} to delete", service.client.endpoint());
     let sending = send(request, &mut interrupts, json);
     let (sent, mut was_interrupted) = stderr::show_wait(&what, sending).await?;
@@ -139,26 +135,32 @@ pub(crate) async fn delete(arguments: Box<Delete>) -> Result<Exit, Failure> {
     }
 }
 
-/// Shows the preview and asks for confirmation.
-fn confirm(
+/// What happens before the request: lists the partitions, shows the preview and asks for confirmation.
+async fn begin(
     arguments: &Delete,
+    service: &Service,
     targets: &[(PartitionId, DeletionTarget)],
-    before: Option<&Partitions>,
-) -> Result<(), Failure> {
-    let preview = preview(&arguments.topic, targets, before);
-    if arguments.yes {
-        stderr::text(&preview);
-        return Ok(());
+) -> Result<Option<Partitions>, Failure> {
+    let (topic, yes) = (&arguments.topic, arguments.yes);
+    service.log_identity().await;
+    if yes && arguments.output.is_json() {
+        return Ok(None);
     }
+    let everything = !arguments.everything.is_empty();
+    let before = service.preview(topic, yes, everything).await?;
+    let preview = preview(topic, targets, before.as_ref());
     let empties = |&(partition, target): &(_, _)| {
-        let held = before.and_then(|before| before.get(&partition));
+        let held = before.as_ref().and_then(|before| before.get(&partition));
         output::empties(held, target)
     };
-    if targets.iter().any(empties) {
-        confirm::ask(&preview, arguments.topic.as_str())
+    if yes {
+        stderr::text(&preview);
+    } else if targets.iter().any(empties) {
+        confirm::ask(&preview, topic.as_str()).await?;
     } else {
-        confirm::ask(&preview, "yes")
+        confirm::ask(&preview, "yes").await?;
     }
+    Ok(before)
 }
 
 /// A table of the partitions, their total, and warnings about partitions that the service will refuse.
@@ -244,8 +246,8 @@ fn show(
 ) -> Result<(), Failure> {
     let report = DeletionReport::new(&deletion, before);
     let shown = match arguments.output {
-        Format::Json => stdout::print(&output::json_line(&report)),
-        Format::Table => stdout::print_coloured(&report.table(after)),
+        Format::Json => stdout::deliver(&output::json_line(&report)),
+        Format::Table => stdout::deliver_coloured(&report.table(after)),
     };
     let result = deletion.into_result();
     let outcome = result.as_ref().err().map(Error::outcome);

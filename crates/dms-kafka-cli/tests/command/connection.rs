@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::Read as _;
 
-use rcgen::{CertificateParams, KeyPair, date_time_ymd};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, date_time_ymd};
 
 use crate::support::{
     Folder, Run as _, Served, assert_stderr, at, dms_kafka, endpoint_of_nothing, listener, stderr,
@@ -11,7 +11,10 @@ use crate::support::{
 };
 
 /// A gateway with TLS and a certificate for `localhost`, and the path of the certificate.
-fn with_tls(folder: &Folder, change: impl FnOnce(&mut CertificateParams)) -> (Served, String) {
+pub(crate) fn with_tls(
+    folder: &Folder,
+    change: impl FnOnce(&mut CertificateParams),
+) -> (Served, String) {
     let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
     change(&mut params);
     let key = KeyPair::generate().unwrap();
@@ -70,6 +73,10 @@ fn a_failed_handshake_is_explained_in_one_line() {
     let (old, of_old) = with_tls(&old_folder, |params| {
         params.not_after = date_time_ymd(2020, 1, 1);
     });
+    let ca_folder = Folder::new("");
+    let (ca, of_ca) = with_tls(&ca_folder, |params| {
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    });
     let localhost = |served: &Served| served.text("endpoint").replace("127.0.0.1", "localhost");
     for (endpoint, more, code, advice) in [
         (
@@ -95,6 +102,12 @@ fn a_failed_handshake_is_explained_in_one_line() {
             &format!(" --ca-cert {of_old}"),
             3,
             "not valid at this time",
+        ),
+        (
+            localhost(&ca),
+            &format!(" --ca-cert {of_ca}"),
+            3,
+            "must not be that of a CA itself",
         ),
         // A request on a connection that breaks has an unknown outcome.
         (

@@ -1,28 +1,14 @@
 //! Self-signed certificates, and plain HTTP.
 
-use std::fs;
-
 use serde_json::Value;
 
-use crate::support::{Folder, Run as _, Served, assert_stderr, at, dms_kafka, stderr, words};
+use crate::connection::with_tls;
+use crate::support::{Folder, Run as _, assert_stderr, at, stderr, words};
 
 #[test]
 fn a_self_signed_certificate_is_trusted_with_ca_cert() {
     let folder = Folder::new("");
-    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    let certificate = folder.path("certificate.pem");
-    fs::write(&certificate, made.cert.pem()).unwrap();
-    fs::write(folder.path("key.pem"), made.signing_key.serialize_pem()).unwrap();
-    let config = format!(
-        "listen = '127.0.0.1:0'\ntls = {{ certificate_chain_file = '{certificate}', private_key_file = '{}' }}\n\
-         access_key = [{{ access_key = 'AK', secret_key = {{ env = 'GATEWAY_SK' }} }}]\n\
-         instance = [{{ id = 'i', project_id = 'p', \
-         memory.topics = [{{ name = 'orders', partitions = 1, records = 10 }}] }}]\n",
-        folder.path("key.pem")
-    );
-    fs::write(folder.path("gateway.toml"), config).unwrap();
-    let serve = format!("serve --config {}", folder.path("gateway.toml"));
-    let served = Served::ready(dms_kafka(&serve).env("GATEWAY_SK", "SK"));
+    let (served, certificate) = with_tls(&folder, |_| ());
     let endpoint = served.text("endpoint").replace("127.0.0.1", "localhost");
     assert!(endpoint.starts_with("https://"), "{endpoint}");
     let delete = |line: &str, code| {

@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use crate::resume::{Rows, none_sent_again, recorded};
 use crate::support::{
-    Audited, Folder, Reply, Run as _, Scripted, assert_counts, assert_stderr, at, json_lines,
-    listener, rows, stderr, stdout, through_shell,
+    Audited, Folder, Reply, Run as _, Scripted, assert_counts, assert_stderr, at,
+    endpoint_of_nothing, json_lines, listener, rows, stderr, stdout, through_shell,
 };
 
 const TWO_ROWS: Rows = Rows {
@@ -107,6 +107,29 @@ fn a_journal_of_another_purge_is_refused() {
         );
     }
     assert_eq!(gateway.requested(), []);
+}
+
+/// They would overwrite each other.
+#[test]
+#[cfg(unix)]
+fn a_journal_in_the_file_of_the_results_is_refused() {
+    let folder = Folder::new(&TWO_ROWS.document());
+    let (offsets, journal) = (folder.path("offsets"), folder.path("journal"));
+    let (service, purge) = (endpoint_of_nothing(), format!("--offsets-file {offsets}"));
+    for (name, stream) in [
+        ("/dev/stdout", "1"),
+        ("/dev/stderr", "2"),
+        (journal.as_str(), "1"),
+        (journal.as_str(), "2"),
+    ] {
+        let inner = at(&service, &format!("purge --yes {purge} --journal {name}"));
+        let line = format!("exec \"$0\" \"$@\" {stream}>'{journal}'");
+        through_shell(&line, &inner).ends_with(2);
+        let written = fs::read_to_string(&journal).unwrap();
+        // The message.
+        let expected = usize::from(stream == "2");
+        assert_eq!(written.lines().count(), expected, "{name}: {written}");
+    }
 }
 
 #[test]
@@ -247,6 +270,7 @@ fn an_outcome_that_is_unknown_stays_so_until_the_row_is_deleted() {
         (
             "a code that passes is not final",
             &[
+                (Reply::Code(5), 4, UNKNOWN, true),
                 (Reply::Code(6), 4, UNKNOWN, true),
                 (Reply::Code(7), 4, UNKNOWN, true),
                 (Reply::Code(0), 0, None, true),

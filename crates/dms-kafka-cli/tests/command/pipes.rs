@@ -2,14 +2,16 @@
 
 #![cfg(unix)]
 
+use std::io::{PipeReader, PipeWriter, Write as _};
 use std::process::{Command, Stdio};
+use std::sync::Mutex;
 
 use serde_json::Value;
 
 use crate::resume::recorded;
 use crate::support::{
-    Audited, Folder, Run as _, SLOW, Served, assert_stderr, command, dms_kafka, ended_with, rows,
-    stderr, stdout, through_shell,
+    Audited, Folder, Reply, Run as _, SLOW, Scripted, Served, assert_stderr, at, command,
+    dms_kafka, ended_with, rows, stderr, stdout, through_shell,
 };
 
 /// A shell command line in which `$DMS` is the command.
@@ -81,6 +83,14 @@ fn a_reader_of_the_results_that_is_gone_stops_the_purge() {
     }
 }
 
+/// Another test may have the reader too, for a moment: between fork and exec.
+fn close(reader: PipeReader, mut writer: &PipeWriter) {
+    drop(reader);
+    while writer.write(b"\n").is_ok() {
+        std::thread::yield_now();
+    }
+}
+
 #[test]
 #[cfg(target_os = "linux")]
 fn nothing_is_sent_if_the_reader_of_the_results_is_gone_before() {
@@ -88,13 +98,48 @@ fn nothing_is_sent_if_the_reader_of_the_results_is_gone_before() {
         let folder = Folder::with_partitions(20);
         let mut gateway = Audited::start(&folder.path(""), 1, 20, "");
         let (reader, writer) = std::io::pipe().unwrap();
-        drop(reader);
+        close(reader, &writer);
         let mut purge = gateway.purge(&folder.offsets, &format!("--output {form}"));
         purge.stdout(writer);
         let printed = purge.stderr(Stdio::piped()).spawn().unwrap();
         let output = ended_with(printed, 5);
         assert_stderr(&output, "standard output was closed by its reader");
         assert!(gateway.requested().is_empty(), "{form}");
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_deletion_without_a_reader_is_not_sent_or_says_what_was_deleted() {
+    for form in ["table", "json"] {
+        for is_gone_before in [true, false] {
+            let (reader, writer) = std::io::pipe().unwrap();
+            let end = (reader, writer.try_clone().unwrap());
+            let closing = Mutex::new(Some(end));
+            let close = move || {
+                if let Some((reader, writer)) = closing.lock().unwrap().take() {
+                    close(reader, &writer);
+                }
+            };
+            if is_gone_before {
+                close();
+            }
+            let service = Scripted::start(move |_| {
+                close();
+                Reply::Code(0)
+            });
+            let line = format!("delete --topic t --partition 0:1 --yes --output {form}");
+            let mut delete = at(&service.endpoint, &line);
+            delete.stdout(writer).stderr(Stdio::piped());
+            let output = ended_with(delete.spawn().unwrap(), 5);
+            let (sent, words) = if is_gone_before {
+                (0, "nothing was deleted, and standard output")
+            } else {
+                (1, "all requested records were deleted, but standard output")
+            };
+            assert_stderr(&output, words);
+            assert_eq!(service.received().len(), sent, "{form}");
+        }
     }
 }
 
@@ -173,6 +218,12 @@ fn results_that_cannot_be_written_stop_the_purge() {
         r#""$DMS" purge --embedded --yes --failures-file /dev/full --offsets-file "$OFFSETS""#;
     let output = shell(line, &folder).ends_with(5);
     assert_stderr(&output, "the failures file cannot be written");
+    // The purge ends early: the topic is unknown.
+    let served = Served::with_topics(&["other:1:1"]);
+    let early = "--yes --failures-file /dev/full";
+    let output = served.purge(&folder.offsets, early).ends_with(5);
+    assert_stderr(&output, "the failures file cannot be written");
+    assert_stderr(&output, "no deletion was sent");
     let output = shell(&format!("{line} --output json"), &folder).ends_with(5);
     let printed = stderr(&output);
     let error: Value = serde_json::from_str(printed.lines().next().unwrap()).unwrap();

@@ -250,7 +250,7 @@ fn an_existing_failures_file_is_replaced_only_with_overwrite() {
     for (path, cause) in [
         (folder.path("empty"), "add --overwrite"),
         (folder.path(""), "is a folder"),
-        ("-".to_owned(), "are written there"),
+        ("-".to_owned(), "standard output"),
     ] {
         let purge = format!("purge --embedded --yes --failures-file {path} --offsets-file");
         let refused = dms_kafka(&purge).arg(&folder.offsets).ends_with(2);
@@ -272,6 +272,7 @@ fn links_and_standard_streams_are_not_replaced_by_the_failures_file() {
         ("/dev/stdout", 2, "| cat > \"$RESULTS\""),
         ("/dev/stderr", 2, "2> \"$RESULTS\""),
         (&results, 2, "> \"$RESULTS\""),
+        (&results, 2, "< \"$RESULTS\""),
         ("/dev/null", 1, ""),
     ] {
         let overwrite = if left == link { "" } else { " --overwrite" };

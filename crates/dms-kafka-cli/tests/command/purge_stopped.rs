@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use crate::resume::recorded;
 use crate::support::{
-    Folder, Run as _, Served, assert_counts, assert_stderr, at, dms_kafka, ended_with,
-    endpoint_of_nothing, json_lines, listener, rows, stderr, stdout,
+    Folder, Reply, Run as _, Scripted, Served, assert_counts, assert_stderr, at, dms_kafka,
+    ended_with, endpoint_of_nothing, json_lines, listener, rows, stderr, stdout,
 };
 
 #[test]
@@ -57,6 +57,16 @@ fn max_failures_stops_the_purge() {
     let arguments = "--yes --output json --max-failures 15 --concurrency 1";
     let output = served.purge(&folder.offsets, arguments).ends_with(1);
     assert_counts(&output, &[("failed", 20), ("not_sent", 180)]);
+    assert_stderr(&output, "--max-failures was reached");
+}
+
+#[test]
+fn max_failures_stops_a_purge_before_it_pauses() {
+    let service = Scripted::start(|_| Reply::Status(500));
+    let folder = Folder::with_partitions(30);
+    let line = "--partitions-per-request 1 --concurrency 1 --max-failures 5 --pause-after 20 --output json";
+    let output = service.purge(&folder.offsets, line).ends_with(4);
+    assert_counts(&output, &[("unknown", 5), ("not_sent", 25)]);
     assert_stderr(&output, "--max-failures was reached");
 }
 

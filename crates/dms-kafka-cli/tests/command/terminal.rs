@@ -8,7 +8,7 @@ use rexpect::process::WaitStatus;
 use rexpect::session::{PtySession, spawn_command};
 
 use crate::support::{
-    Audited, Folder, Run as _, SLOW, Served, at, dms_kafka, through_shell, words,
+    Audited, Folder, Run as _, SLOW, Served, at, dms_kafka, rows, through_shell, words,
 };
 
 const TIMEOUT: Option<u64> = Some(20_000);
@@ -177,31 +177,27 @@ fn ctrl_c_stops_a_purge_and_prints_the_next_step() {
     assert_eq!(gateway.requested().len(), 300 - sent);
 }
 
-/// Whether SIGINT is ignored, as in a background job of a shell.
-fn interrupts_are_ignored() -> bool {
-    const SIGINT: u64 = 1 << 1;
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    ignored.is_some_and(|mask| {
-        u64::from_str_radix(mask.trim(), 16).is_ok_and(|mask| mask & SIGINT != 0)
-    })
-}
-
 #[test]
 fn ctrl_c_at_the_question_deletes_nothing() {
-    if interrupts_are_ignored() {
-        eprintln!("skipped: this process was started with SIGINT ignored");
-        return;
-    }
     let served = Served::start();
-    let mut session = at_a_terminal(served.delete("--everything 2"));
-    session.exp_string("Type orders to delete: ").unwrap();
-    session.send_control('c').unwrap();
-    session.exp_eof().unwrap();
-    // A shell reports that as 130.
-    let ended = session.process().wait().unwrap();
-    assert!(matches!(ended, WaitStatus::Signaled(..)), "{ended:?}");
+    let folder = Folder::new(&rows(&[("orders", 2, -1)]));
+    let left = folder.path("left");
+    let purge = format!("--allow-everything --failures-file {left}");
+    for command in [
+        served.delete("--everything 2"),
+        served.purge(&folder.offsets, &purge),
+    ] {
+        let mut session = at_a_terminal(command);
+        session.exp_string("Type orders to delete: ").unwrap();
+        session.send_control('c').unwrap();
+        session
+            .exp_string("interrupted; nothing was deleted")
+            .unwrap();
+        ends_with(&mut session, 130);
+    }
     assert_eq!(served.starts("orders", 3), [0, 0, 0]);
+    assert!(folder.read("left").contains(r#""partition":2,"offset":-1"#));
+    assert_eq!(folder.files(), ["left", "offsets"]);
 }
 
 #[test]
@@ -277,12 +273,12 @@ fn a_purge_asks_for_what_will_be_lost() {
         ),
         (
             row(0, 0, 1001),
-            "yes",
+            "t0",
             "warning: offsets beyond the end: 1; the service will refuse them",
         ),
         (
             row(0, 77, 1),
-            "yes",
+            "t0",
             "warning: partitions that do not exist: 1; the service will refuse them",
         ),
         (

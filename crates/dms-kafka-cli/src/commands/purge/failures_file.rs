@@ -32,12 +32,12 @@ impl FailuresFile {
         let refused = |cause: &str| {
             let given = given.display();
             Failure::usage(format!(
-                "--failures-file {given}: {cause}; nothing was sent"
+                "--failures-file {given}: {cause}; nothing was deleted"
             ))
         };
         if given == Path::new("-") || paths::is_standard_stream(given) {
             return Err(refused(
-                "results and messages are written there: use another file",
+                "it is standard input, standard output or standard error: use another file",
             ));
         }
         if given.is_dir() {
@@ -65,7 +65,7 @@ impl FailuresFile {
             // The path of the temporary file follows.
             let cause = error.split(" at path ").next().unwrap_or(&error);
             Failure::output(format!(
-                "the failures file {} cannot be written: {cause}; nothing was sent",
+                "the failures file {} cannot be written: {cause}; nothing was deleted",
                 given.display()
             ))
         })

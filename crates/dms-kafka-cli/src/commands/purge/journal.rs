@@ -99,14 +99,14 @@ impl Journal {
 
 fn refused(path: &Path, cause: impl Display) -> Failure {
     Failure::usage(format!(
-        "the journal {}: {cause}; nothing was sent",
+        "the journal {}: {cause}; nothing was deleted",
         path.display()
     ))
 }
 
 fn failed(path: &Path, what: &str, error: &io::Error) -> Failure {
     Failure::output(format!(
-        "the journal {} cannot be {what}: {error}; nothing was sent",
+        "the journal {} cannot be {what}: {error}; nothing was deleted",
         path.display()
     ))
 }
@@ -115,6 +115,12 @@ fn open_with(path: &Path, options: &OpenOptions) -> Result<File, Failure> {
     // Opening a named pipe would block.
     if path.exists() && !path.is_file() {
         return Err(refused(path, "is not a regular file"));
+    }
+    if paths::is_standard_stream(path) {
+        return Err(refused(
+            path,
+            "is standard input, standard output or standard error: use another file",
+        ));
     }
     options
         .open(path)

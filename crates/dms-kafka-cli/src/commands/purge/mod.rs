@@ -16,6 +16,7 @@ mod sender;
 
 use std::cell::RefCell;
 use std::fmt::Write as _;
+use std::mem;
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::pin::pin;
@@ -23,7 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use dms_kafka::CircuitBreaker;
+use dms_kafka::{CircuitBreaker, ProjectId};
 use futures_util::StreamExt as _;
 
 use crate::confirm;
@@ -215,23 +216,23 @@ impl PurgeJob<'_> {
             Some(path) => Some(FailuresFile::create(path, arguments.overwrite)?),
             None => None,
         };
+        let mut interrupts = Interrupts::listen()?.with_hangup()?;
         let journal = match &arguments.journal {
-            Some(path) => match self.service.client.project_id().await {
+            Some(path) => match interrupts.or(self.project_id()).await {
                 Ok(project_id) => {
                     let expected = self.expected(Some(project_id.as_str()));
                     Some(Journal::open(path, &expected, &self.states)?)
                 }
-                Err(error) => {
+                Err(failure) => {
                     Journal::read_states(path, &self.expected(None), &self.states)?;
-                    return self.end_early(None, failures_file, Failure::call(error));
+                    return self.end_early(None, failures_file, failure);
                 }
             },
             None => None,
         };
-        let mut interrupts = match self.begin().await {
-            Ok(interrupts) => interrupts,
-            Err(failure) => return self.end_early(journal, failures_file, failure),
-        };
+        if let Err(failure) = interrupts.or(self.begin()).await {
+            return self.end_early(journal, failures_file, failure);
+        }
         let mut report = PurgeReport::new(arguments.output);
         let reasons = StopReasons {
             output: self
@@ -271,25 +272,34 @@ impl PurgeJob<'_> {
         Ok(self.conclude(reasons, file_failures, &report))
     }
 
-    /// Completes the files although nothing was sent.
+    /// Completes the files although nothing was sent. A file that cannot be written decides about the exit code, unless the
+    /// purge was interrupted.
     fn end_early(
         &self,
         journal: Option<Journal>,
         failures_file: Option<FailuresFile>,
         failure: Failure,
     ) -> Result<Exit, Failure> {
-        for failure in self.close(journal, failures_file) {
+        let mut last = failure;
+        for mut failure in self.close(journal, failures_file) {
+            if last.exit() != Exit::Interrupted {
+                mem::swap(&mut failure, &mut last);
+            }
             failure.report("error", self.arguments.output.is_json());
         }
-        Err(failure)
+        Err(last)
     }
 
     /// What happens before the first request.
-    async fn begin(&self) -> Result<Interrupts, Failure> {
+    async fn begin(&self) -> Result<(), Failure> {
         self.service.log_identity().await;
         self.confirm().await?;
-        self.file.check_unchanged()?;
-        Interrupts::listen()?.with_hangup()
+        self.file.check_unchanged()
+    }
+
+    async fn project_id(&self) -> Result<ProjectId, Failure> {
+        let project_id = self.service.client.project_id().await;
+        project_id.map_err(Failure::call)
     }
 
     fn settings(&self) -> dms_kafka::Purge {
@@ -325,7 +335,7 @@ impl PurgeJob<'_> {
         let is_same = |other: &&PathBuf| real_path(other).as_ref() == Some(&failures);
         match others.into_iter().flatten().find(is_same) {
             Some(other) => Err(Failure::usage(format!(
-                "--failures-file would replace {}: use another file; nothing was sent",
+                "--failures-file would replace {}: use another file; nothing was deleted",
                 other.display()
             ))),
             None => Ok(()),
@@ -357,7 +367,7 @@ impl PurgeJob<'_> {
             stderr::text(&text);
             return Ok(());
         }
-        confirm::ask(&text, preview.word)
+        confirm::ask(&text, preview.word).await
     }
 
     /// Reports rows whose outcome is unknown after earlier runs or an interruption: they have no result in this run.
@@ -440,7 +450,7 @@ impl PurgeJob<'_> {
             Exit::Usage
         } else if counts.requests_failed() > 0 || fatal.is_some() {
             Exit::NotApplied
-        } else if counts.partitions_failed() + report.unexpected() > 0 {
+        } else if counts.failed + report.unexpected() > 0 {
             Exit::SomeFailed
         } else {
             Exit::Done
@@ -459,7 +469,7 @@ impl PurgeJob<'_> {
             "{} of {} rows were deleted, {} were not sent or had no effect",
             counts.deleted,
             self.rows.len(),
-            counts.waiting + counts.retryable + counts.unavailable
+            counts.waiting + counts.retryable
         );
         let next = match (&self.arguments.journal, failures_file) {
             (Some(journal), failures_file) => {

@@ -89,7 +89,7 @@ impl OffsetsFile {
         let (layout, rows) = read_rows(&mut input).map_err(|error| match error {
             ReadError::Io(error) => unreadable(&name, &error),
             ReadError::Invalid(message) => {
-                Failure::usage(format!("{name}, {message}; nothing was sent"))
+                Failure::usage(format!("{name}, {message}; nothing was deleted"))
             }
         })?;
         if rows.len() == 0 {
@@ -102,7 +102,7 @@ impl OffsetsFile {
             let row = rows.get(number);
             return Err(Failure::usage(format!(
                 "{name}, row {}: offset -1 deletes all records of topic {}, partition {}: to allow that, add \
-                 --allow-everything; nothing was sent",
+                 --allow-everything; nothing was deleted",
                 number + 1,
                 row.topic,
                 row.partition
@@ -112,7 +112,7 @@ impl OffsetsFile {
             let row = rows.get(second);
             return Err(Failure::usage(format!(
                 "{name}, row {}: topic {}, partition {} is already in row {}: list each partition once; nothing was \
-                 sent",
+                 deleted",
                 second + 1,
                 row.topic,
                 row.partition,
@@ -144,14 +144,16 @@ impl OffsetsFile {
             return Ok(());
         }
         Err(Failure::usage(format!(
-            "{} was changed after it was opened; nothing was sent",
+            "{} was changed after it was opened; nothing was deleted",
             self.name
         )))
     }
 }
 
 fn unreadable(name: &str, error: &io::Error) -> Failure {
-    Failure::input(format!("{name} cannot be read: {error}; nothing was sent"))
+    Failure::input(format!(
+        "{name} cannot be read: {error}; nothing was deleted"
+    ))
 }
 
 /// Hashes the bytes that are read.

@@ -15,7 +15,7 @@ pub(super) fn folder(path: &Path) -> &Path {
         .unwrap_or(Path::new("."))
 }
 
-/// Whether this is the file or pipe of standard output or standard error.
+/// Whether this is the file or pipe of standard input, standard output or standard error.
 #[cfg(unix)]
 pub(super) fn is_standard_stream(path: &Path) -> bool {
     use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
@@ -27,7 +27,7 @@ pub(super) fn is_standard_stream(path: &Path) -> bool {
         let is_own = kind.is_file() || kind.is_fifo() || kind.is_socket();
         is_own.then(|| (metadata.dev(), metadata.ino()))
     };
-    let streams = ["/dev/stdout", "/dev/stderr"].map(|stream| id(Path::new(stream)));
+    let streams = ["/dev/stdin", "/dev/stdout", "/dev/stderr"].map(|stream| id(Path::new(stream)));
     id(path).is_some_and(|id| streams.contains(&Some(id)))
 }
 

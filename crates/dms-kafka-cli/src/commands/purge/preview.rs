@@ -59,18 +59,16 @@ impl<'a> Loss<'a> {
             let Some(partitions) = partitions else {
                 continue;
             };
-            let Some(held) = partitions.get(&row.partition) else {
+            let held = partitions.get(&row.partition);
+            let is_emptied = output::empties(held, row.target);
+            loss.emptied = loss.emptied.map(|sum| sum + u64::from(is_emptied));
+            let Some(held) = held else {
                 loss.missing += 1;
                 continue;
             };
-            if output::is_beyond_end(held, row.target) {
-                loss.beyond += 1;
-                continue;
-            }
+            loss.beyond += u64::from(output::is_beyond_end(held, row.target));
             let records = output::records_below(held, row.target);
             loss.records = loss.records.map(|sum| sum.saturating_add(records));
-            let is_emptied = output::empties(Some(held), row.target);
-            loss.emptied = loss.emptied.map(|sum| sum + u64::from(is_emptied));
         }
         loss
     }

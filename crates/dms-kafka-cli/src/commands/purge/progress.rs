@@ -79,7 +79,7 @@ impl Progress {
             "rows": self.total,
             "finished": counts.finished(),
             "deleted": counts.deleted,
-            "failed": counts.partitions_failed(),
+            "failed": counts.failed,
             "request_failed": counts.requests_failed(),
             "unknown": counts.unknown + counts.waiting_again,
             "rows_per_second": pace.rate.round(),
@@ -112,7 +112,7 @@ struct Pace {
 impl Pace {
     /// With the words of the results' table.
     fn text(&self, counts: &RowCounts) -> String {
-        let mut text = format!("{} failed", HumanCount(counts.partitions_failed()));
+        let mut text = format!("{} failed", HumanCount(counts.failed));
         for (count, word) in [
             (counts.requests_failed(), "request failed"),
             (counts.unknown + counts.waiting_again, "unknown"),

@@ -170,7 +170,7 @@ impl PurgeReport {
             [
                 total,
                 counts.deleted,
-                counts.partitions_failed(),
+                counts.failed,
                 counts.requests_failed(),
                 counts.all_unknown(),
                 counts.waiting,
@@ -206,7 +206,7 @@ fn summary(total: u64, counts: &RowCounts) -> Value {
     json!({
         "rows": total,
         "deleted": counts.deleted,
-        "failed": counts.partitions_failed(),
+        "failed": counts.failed,
         "request_failed": counts.requests_failed(),
         "unknown": counts.all_unknown(),
         "not_sent": counts.waiting,

@@ -189,8 +189,6 @@ pub(super) enum RowState {
     Deleted,
     /// The partition failed: nothing was deleted.
     Failed,
-    /// The partition failed for a reason that passes, such as a change of leader: nothing was deleted.
-    Unavailable,
     /// The service rejected the content of the request: nothing was deleted.
     Refused,
     /// The request failed for a reason that does not depend on the row, such as a connection error: nothing was deleted.
@@ -231,9 +229,7 @@ impl RowState {
             Self::Waiting if is_unknown => Self::WaitingAgain,
             // An intent after an intent without a result.
             Self::InFlight if is_unknown || self == Self::InFlight => Self::InFlightAgain,
-            Self::Failed | Self::Unavailable | Self::Refused | Self::Retryable if is_unknown => {
-                Self::Unknown
-            }
+            Self::Failed | Self::Refused | Self::Retryable if is_unknown => Self::Unknown,
             next => next,
         }
     }
@@ -247,7 +243,6 @@ pub(super) struct RowCounts {
     pub(super) in_flight: u64,
     pub(super) deleted: u64,
     pub(super) failed: u64,
-    pub(super) unavailable: u64,
     pub(super) refused: u64,
     pub(super) retryable: u64,
     pub(super) unknown: u64,
@@ -336,7 +331,6 @@ impl RowCounts {
             RowState::InFlight | RowState::InFlightAgain => &mut self.in_flight,
             RowState::Deleted => &mut self.deleted,
             RowState::Failed => &mut self.failed,
-            RowState::Unavailable => &mut self.unavailable,
             RowState::Refused => &mut self.refused,
             RowState::Retryable => &mut self.retryable,
             RowState::Unknown => &mut self.unknown,
@@ -350,12 +344,7 @@ impl RowCounts {
 
     /// Rows with a result other than deleted.
     pub(super) fn not_deleted(&self) -> u64 {
-        self.partitions_failed() + self.requests_failed() + self.unknown
-    }
-
-    /// Rows whose partition failed, without effect.
-    pub(super) fn partitions_failed(&self) -> u64 {
-        self.failed + self.unavailable
+        self.failed + self.requests_failed() + self.unknown
     }
 
     /// Rows whose request failed, without effect.

@@ -11,7 +11,7 @@ use dms_kafka::{
 };
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, Stream, StreamExt as _};
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use super::journal::{Journal, JournalEntry, Recorded};
 use super::progress::Progress;
@@ -20,9 +20,6 @@ use super::rows::{RowCounts, RowState, RowStates};
 use crate::exit::{self, Failure};
 use crate::interrupt::Interrupts;
 use crate::stdout;
-
-/// The operating system reports a pipe without a reader at once.
-const READER_CHECK: Duration = Duration::from_millis(1);
 
 pub(super) struct RequestSender<'a> {
     pub(super) states: &'a RowStates,
@@ -97,9 +94,8 @@ impl RequestSender<'_> {
         let mut tried: Option<u64> = None;
         let mut ticks = tokio::time::interval_at(Instant::now() + self.tick, self.tick);
         let mut output_closed = pin!(stdout::closed().fuse());
-        // Nothing is sent if the reader is gone already.
-        if timeout(READER_CHECK, &mut output_closed).await.is_ok() {
-            self.output_closed();
+        if let Err(failure) = stdout::check_reader().await {
+            self.output_failed(failure);
         }
         loop {
             if self.is_stopping() {
@@ -140,7 +136,7 @@ impl RequestSender<'_> {
                         in_flight.push(self.send(request, results.outages));
                     }
                 }
-                () = &mut output_closed => self.output_closed(),
+                failure = &mut output_closed => self.output_failed(failure),
                 _ = ticks.tick() => self.progress.tick(&self.states.counts()),
                 () = interrupts.next() => {
                     self.reasons.borrow_mut().interrupts += 1;
@@ -162,9 +158,10 @@ impl RequestSender<'_> {
         self.reasons.borrow().any()
     }
 
-    fn output_closed(&self) {
-        let message = "standard output was closed by its reader".to_owned();
-        self.output_failed(Failure::output(message));
+    /// Rows of an outage that will be sent again do not count.
+    fn has_too_many_failures(&self) -> bool {
+        let failed = self.states.counts().not_deleted() - self.before.not_deleted();
+        self.max_failures.is_some_and(|most| failed >= most)
     }
 
     fn output_failed(&self, failure: Failure) {
@@ -273,7 +270,10 @@ impl Results<'_> {
             return;
         }
         self.show_first(&result);
-        if self.breaker.is_open() {
+        if self.sender.has_too_many_failures() {
+            self.kept.push((result, states));
+            self.end();
+        } else if self.breaker.is_open() {
             self.outages += u32::from(!was_open);
             for (result, states) in std::mem::take(&mut self.kept) {
                 self.repeat(result, &states);
@@ -331,8 +331,7 @@ impl Results<'_> {
                 self.last_failure = Some(failure);
             }
         }
-        let failed = counts.not_deleted() - sender.before.not_deleted();
-        reasons.too_many_failures |= sender.max_failures.is_some_and(|most| failed >= most);
+        reasons.too_many_failures |= sender.has_too_many_failures();
         sender.progress.update(&counts);
     }
 
@@ -350,15 +349,9 @@ impl Results<'_> {
 fn state_of_partition(partition: &PartitionDeletion) -> RowState {
     match partition.outcome() {
         None => RowState::Deleted,
-        Some(Outcome::NotApplied) if is_passing(partition) => RowState::Unavailable,
         Some(Outcome::NotApplied) => RowState::Failed,
         Some(_) => RowState::Unknown,
     }
-}
-
-/// Whether the partition failed because its leader changes or is not available.
-fn is_passing(partition: &PartitionDeletion) -> bool {
-    matches!(partition.error_code(), Some("5" | "6" | "7"))
 }
 
 /// Rows of a request without effect are finished only if the service would reject the same content again.
