@@ -362,7 +362,7 @@ async fn a_deletion_is_displayed_as_a_table() {
     let body = json!({"partitions": [
         {"partition": 0, "result": "success", "error_code": 0},
         {"partition": 1, "result": "fail", "error_code": "1"},
-        {"partition": 7, "result": "success"},
+        {"partition": 7, "result": "success", "error_code": "0"},
     ]});
     let server = server(vec![ResponseTemplate::new(200).set_body_json(body)]).await;
     let client = builder(&server.uri()).build().unwrap();
@@ -379,7 +379,7 @@ partition                      target  status        result    error code
         0                  before 400  deleted       success   0
         1                  before 500  failed        fail      1
         2                  everything  not_reported  -         -
-        7                           -  unexpected    success   -
+        7                           -  unexpected    success   0
 ";
     assert_eq!(deletion.to_string(), expected);
     let unexpected: Vec<_> = deletion.unexpected().iter().collect();
@@ -388,8 +388,30 @@ partition                      target  status        result    error code
     };
     assert_eq!(
         (item.partition(), item.result(), item.error_code()),
-        (Some(7), Some("success"), None)
+        (Some(7), Some("success"), Some("0"))
     );
+}
+
+#[tokio::test]
+async fn an_error_lists_at_most_20_partitions() {
+    for (failed, unexpected, more) in [(20, 0, None), (21, 0, Some(1)), (19, 3, Some(2))] {
+        let item = |partition| json!({"partition": partition, "result": "fail", "error_code": "1"});
+        let items: Vec<_> = (0..failed + unexpected).map(item).collect();
+        let body = json!({ "partitions": items });
+        let server = server(vec![ResponseTemplate::new(200).set_body_json(body)]).await;
+        let client = builder(&server.uri()).build().unwrap();
+        let mut request = client.delete_messages("instance", "orders");
+        for partition in 0..failed {
+            request = request.before(partition, 400);
+        }
+        let error = request.send().await.unwrap().into_result().unwrap_err();
+        let text = chain(&error);
+        let head = format!("{failed} of {failed} partitions failed: ");
+        assert!(text.contains(&head), "{text}");
+        let shown = more.map(|more| format!("; and {more} more"));
+        assert_eq!(text.contains(" more"), shown.is_some(), "{text}");
+        assert!(text.contains(&shown.unwrap_or_default()), "{text}");
+    }
 }
 
 #[test]
