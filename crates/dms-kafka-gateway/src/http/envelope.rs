@@ -17,7 +17,7 @@ use huaweicloud_auth::{signing::X_REQUEST_ID, text};
 use tracing::{Instrument as _, Span, field};
 use uuid::Uuid;
 
-use super::source::check_source;
+use super::{Source, source::check_source};
 use crate::{
     app::App,
     framing::ContentLengthWatch,
@@ -39,7 +39,7 @@ pub(super) struct RequestId(pub(super) String);
 
 /// Gives the request its id, checks its head, runs the operation and completes the response.
 pub(super) async fn envelope(
-    State(app): State<Arc<App>>,
+    State((app, source)): State<(Arc<App>, Source)>,
     mut request: Request,
     next: Next,
 ) -> Response {
@@ -67,7 +67,7 @@ pub(super) async fn envelope(
         .extensions_mut()
         .insert(RequestId(request_id.clone()));
 
-    let response = match check_head(&app, &request) {
+    let response = match check_head(source, &request) {
         Ok(()) => next.run(request).instrument(span).await,
         Err(refusal) => refusal.into_response(),
     };
@@ -99,7 +99,7 @@ fn operation(path: Option<&MatchedPath>) -> &'static str {
     }
 }
 
-fn check_head(app: &App, request: &Request) -> Result<(), Refusal> {
+fn check_head(source: Source, request: &Request) -> Result<(), Refusal> {
     // The rest of an absolute request target repeats the Host header, which has a separate limit.
     let target = request
         .uri()
@@ -130,7 +130,7 @@ fn check_head(app: &App, request: &Request) -> Result<(), Refusal> {
         return Err(Refusal::TWO_LENGTHS.closing());
     }
     check_host(request)?;
-    if app.access.is_anonymous() {
+    if source == Source::ThisMachine {
         check_source(request.headers())?;
     }
     Ok(())
