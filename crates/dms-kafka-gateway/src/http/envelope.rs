@@ -126,7 +126,7 @@ fn check_head(source: Source, request: &Request) -> Result<(), Refusal> {
     }
     let watch = request.extensions().get::<ContentLengthWatch>();
     let chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
-    if chunked && watch.is_some_and(ContentLengthWatch::has_length) {
+    if chunked && watch.is_some_and(ContentLengthWatch::may_have_length) {
         return Err(Refusal::TWO_LENGTHS.closing());
     }
     check_host(request)?;
