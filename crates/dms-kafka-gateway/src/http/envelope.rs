@@ -9,7 +9,7 @@ use std::{
 use axum::{
     body::Body,
     extract::{ConnectInfo, MatchedPath, Request, State},
-    http::{Extensions, HeaderValue, Version, header, uri::Authority},
+    http::{Extensions, HeaderValue, StatusCode, Version, header, uri::Authority},
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
@@ -53,6 +53,8 @@ pub(super) async fn envelope(
         caller = field::Empty,
     );
     let operation = operation(request.extensions().get::<MatchedPath>());
+    let peer = peer(request.extensions());
+    let authorization = request.headers().get(header::AUTHORIZATION).cloned();
     app.metrics.in_flight.inc();
     let mut observation = Observation {
         app: app.clone(),
@@ -71,6 +73,14 @@ pub(super) async fn envelope(
         Ok(()) => next.run(request).instrument(span).await,
         Err(refusal) => refusal.into_response(),
     };
+    if let Some(refusal) = response.extensions().get::<Refusal>()
+        && response.status() == StatusCode::UNAUTHORIZED
+    {
+        app.metrics.authentication_failures.inc();
+        let authorization = authorization.as_ref();
+        app.authentication_log
+            .warn(&request_id, peer, authorization, refusal);
+    }
     let mut response = complete(response, &request_id);
     if app.is_draining() {
         app.late_responses.fetch_add(1, Ordering::Relaxed);
