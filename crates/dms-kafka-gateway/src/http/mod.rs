@@ -122,6 +122,7 @@ async fn delete_messages(
         context: call.context,
         backend: backend.clone(),
         rows,
+        deletes_everything,
         failing: std::mem::take(&mut call.fault.fail),
         permit: call.permit,
         memory: call.memory,
