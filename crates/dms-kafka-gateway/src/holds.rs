@@ -1,7 +1,5 @@
 //! Records that nobody may delete through the gateway.
 
-use std::collections::HashMap;
-
 use serde::Deserialize;
 
 use crate::{
@@ -70,7 +68,7 @@ impl InstanceHolds {
         self.keep_at_least > 0 || self.max_records.is_some()
     }
 
-    /// Checks the rows against the current offsets, and replaces -1 by the end offset that was checked.
+    /// Checks the rows against the current offsets, ordered by partition, and replaces -1 by the end offset that was checked.
     ///
     /// An absolute offset that was checked stays within the holds whatever happens meanwhile: start and end of a partition
     /// only grow.
@@ -79,14 +77,11 @@ impl InstanceHolds {
         offsets: &[PartitionOffsets],
         rows: Vec<RecordsToDelete>,
     ) -> Result<Vec<RecordsToDelete>, Refusal> {
-        let offsets: HashMap<i32, &PartitionOffsets> = offsets
-            .iter()
-            .map(|offsets| (offsets.partition, offsets))
-            .collect();
         let mut records = 0_u64;
         let checked = rows.into_iter().map(|row| {
             let number = row.partition.number();
-            let Some(offsets) = offsets.get(&number) else {
+            let found = offsets.binary_search_by_key(&number, |offsets| offsets.partition);
+            let Some(offsets) = found.ok().and_then(|at| offsets.get(at)) else {
                 // If it is created meanwhile, it keeps its records.
                 let target = DeletionTarget::Before(0);
                 return Ok(RecordsToDelete { target, ..row });

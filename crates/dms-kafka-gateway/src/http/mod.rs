@@ -103,9 +103,7 @@ async fn delete_messages(
     let topic = &call.context.path.topic;
     if holds.need_offsets() {
         let offsets = backend.partitions(topic, deadline).await?;
-        let holds = holds.clone();
-        let check = move || holds.check_rows(&offsets, rows);
-        rows = app.work(size, check).await??;
+        rows = holds.check_rows(&offsets, rows)?;
     }
     call.fault.before().await?;
     let signature = call.signature.filter(|_| deletes_everything);
