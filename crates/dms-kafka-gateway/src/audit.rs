@@ -17,7 +17,7 @@ use serde::Serialize;
 use crate::{
     backend::{BackendError, DeletedRecords},
     config::{AuditFile, AuditSync},
-    deletion_target::{DeletionTarget, RecordsToDelete},
+    deletion_target::RecordsToDelete,
     error::Error,
     names::TopicPath,
 };
@@ -119,16 +119,17 @@ impl AuditLog {
         checked.map_err(|source| Error::file(path, source))
     }
 
-    /// Writes that these rows are about to be deleted; when that fails, nothing may be deleted.
+    /// Writes that these rows are about to be deleted; when that fails, nothing may be deleted. `deletes_everything` says
+    /// whether the request had -1, which holds replace.
     pub(crate) async fn intend(
         &self,
         context: &AuditContext,
         rows: &[RecordsToDelete],
+        deletes_everything: bool,
     ) -> io::Result<()> {
-        let everything = |row: &RecordsToDelete| row.target == DeletionTarget::Everything;
         let sync = match self.0.sync {
             AuditSync::Never => false,
-            AuditSync::Everything => rows.iter().any(everything),
+            AuditSync::Everything => deletes_everything,
             AuditSync::Always => true,
         };
         let rows = rows.iter().map(|asked| AuditRow {

@@ -6,6 +6,7 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
+use axum::http::HeaderValue;
 use huaweicloud_auth::text;
 
 use crate::{
@@ -43,7 +44,7 @@ impl AuthenticationLog {
         &self,
         request_id: &str,
         peer: Option<SocketAddr>,
-        access_key: Option<&str>,
+        authorization: Option<&HeaderValue>,
         refusal: &Refusal,
     ) {
         if self.limiter.check().is_err() {
@@ -53,6 +54,8 @@ impl AuthenticationLog {
         // This one quotes the request.
         let quotes = refusal.kind == Refusal::WRONG_SIGNATURE.kind;
         let reason = (!quotes).then(|| text::sanitize(&refusal.message, &[], MAX_REASON));
+        let authorization = authorization.map(|value| String::from_utf8_lossy(value.as_bytes()));
+        let access_key = authorization.as_deref().and_then(claimed_access_key);
         let access_key = access_key.map(|key| text::sanitize(key, &[], MAX_ACCESS_KEY));
         tracing::warn!(
             request_id,
@@ -64,4 +67,10 @@ impl AuthenticationLog {
             "authentication failed"
         );
     }
+}
+
+/// The access key in an `Authorization` header, which may be invalid.
+fn claimed_access_key(authorization: &str) -> Option<&str> {
+    let (_, access_key) = authorization.split_once("Access=")?;
+    access_key.split([',', ' ']).next()
 }

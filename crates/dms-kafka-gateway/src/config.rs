@@ -64,6 +64,7 @@ pub struct Config {
     pub control_listen: Option<SocketAddr>,
     /// Address and port for `/healthz`, `/readyz` and `/metrics`, without TLS. They are then not served at `listen`, and
     /// are answered even if all of its connections are taken.
+    #[serde(default, deserialize_with = "address")]
     pub operations_listen: Option<SocketAddr>,
     /// Whether `error_code` is `"text"`, which every official SDK decodes, or an `"integer"` as in the example of the
     /// vendor's page.

@@ -21,6 +21,8 @@ pub(crate) struct Deletion {
     pub(crate) context: AuditContext,
     pub(crate) backend: Arc<dyn Backend>,
     pub(crate) rows: Vec<RecordsToDelete>,
+    /// Whether the request contains the offset -1.
+    pub(crate) deletes_everything: bool,
     /// Partitions with an injected failure.
     pub(crate) failing: Vec<FailingPartition>,
     /// Kept until the backend has responded, even if the client closed the connection.
@@ -65,8 +67,8 @@ impl Deletion {
         let Some(audit) = &app.audit else {
             return Ok(());
         };
-        let written = audit.intend(&self.context, &self.rows).await;
-        written.map_err(|error| {
+        let written = audit.intend(&self.context, &self.rows, self.deletes_everything);
+        written.await.map_err(|error| {
             app.metrics.audit_failures.inc();
             tracing::error!(%error, "the audit log cannot be written: nothing was deleted");
             Refusal::AUDIT_FAILED

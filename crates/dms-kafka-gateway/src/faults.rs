@@ -14,6 +14,7 @@ use crate::{
     error::Error,
     limits::seconds,
     refusal::Refusal,
+    wire::Object,
 };
 
 const X_FAULT: &str = "x-dms-kafka-fault";
@@ -69,6 +70,7 @@ pub(crate) struct FaultRule {
     #[serde(default)]
     skip: u32,
     times: Option<u32>,
+    #[serde(deserialize_with = "effective")]
     fault: Fault,
 }
 
@@ -122,6 +124,29 @@ fn status<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u16>, D::
         _ => Err(D::Error::custom(
             "the status of a fault must be 429, 500, 502, 503 or 504",
         )),
+    }
+}
+
+/// Refuses settings that would have no effect.
+fn effective<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Fault, D::Error> {
+    let Object(fault) = Object::<Fault>::deserialize(deserializer)?;
+    let rules = [
+        (
+            fault.retry_after.is_some() && fault.status.is_none(),
+            "retry_after_seconds requires status",
+        ),
+        (
+            fault.after_deleting && fault.status.is_none() && !fault.reset,
+            "after_deleting requires status or reset",
+        ),
+        (
+            fault.reset && fault.status.is_some(),
+            "reset and status exclude each other",
+        ),
+    ];
+    match rules.into_iter().find(|(broken, _)| *broken) {
+        Some((_, rule)) => Err(D::Error::custom(rule)),
+        None => Ok(fault),
     }
 }
 
@@ -204,6 +229,7 @@ impl ActiveFaults {
 fn from_header(value: &str) -> Option<Fault> {
     #[derive(Deserialize)]
     struct Header {
+        #[serde(deserialize_with = "effective")]
         fault: Fault,
     }
     let header: Header = toml::from_str(&format!("fault = {value}")).ok()?;

@@ -11,8 +11,8 @@ const NAME: &[u8] = b"content-length:";
 /// Whether the head that was read last from a connection has a `Content-Length`. hyper removes it if there is a
 /// `Transfer-Encoding` too, and another server in front may have used it.
 ///
-/// A head begins when a response has been written. Requests that a client sends before that are not checked: hyper uses their
-/// `Transfer-Encoding` and closes the connection after them, as RFC 9112 permits.
+/// A head begins when a response has been written. What a client sends before that may be the body of its last request or the
+/// next head, so it is not known whether a request that was sent that early has a length.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ContentLengthWatch(Arc<Mutex<Head>>);
 
@@ -36,8 +36,9 @@ impl ContentLengthWatch {
         InspectWriter::new(InspectReader::new(stream, read), written)
     }
 
-    pub(crate) fn has_length(&self) -> bool {
-        self.head().has_length
+    pub(crate) fn may_have_length(&self) -> bool {
+        let head = self.head();
+        head.has_length || !head.ended
     }
 
     fn head(&self) -> MutexGuard<'_, Head> {

@@ -1,7 +1,5 @@
 //! Records that nobody may delete through the gateway.
 
-use std::collections::HashMap;
-
 use serde::Deserialize;
 
 use crate::{
@@ -70,7 +68,7 @@ impl InstanceHolds {
         self.keep_at_least > 0 || self.max_records.is_some()
     }
 
-    /// Checks the rows against the current offsets, and replaces -1 by the end offset that was checked.
+    /// Checks the rows against the current offsets, ordered by partition, and replaces -1 by the end offset that was checked.
     ///
     /// An absolute offset that was checked stays within the holds whatever happens meanwhile: start and end of a partition
     /// only grow.
@@ -79,15 +77,14 @@ impl InstanceHolds {
         offsets: &[PartitionOffsets],
         rows: Vec<RecordsToDelete>,
     ) -> Result<Vec<RecordsToDelete>, Refusal> {
-        let offsets: HashMap<i32, &PartitionOffsets> = offsets
-            .iter()
-            .map(|offsets| (offsets.partition, offsets))
-            .collect();
         let mut records = 0_u64;
         let checked = rows.into_iter().map(|row| {
             let number = row.partition.number();
-            let Some(offsets) = offsets.get(&number) else {
-                return Ok(row);
+            let found = offsets.binary_search_by_key(&number, |offsets| offsets.partition);
+            let Some(offsets) = found.ok().and_then(|at| offsets.get(at)) else {
+                // If it is created meanwhile, it keeps its records.
+                let target = DeletionTarget::Before(0);
+                return Ok(RecordsToDelete { target, ..row });
             };
             let before = match row.target {
                 DeletionTarget::Before(offset) => offset,
@@ -119,4 +116,28 @@ impl InstanceHolds {
 /// From one offset to another one; 0 when that is lower.
 fn distance(from: i64, to: i64) -> u64 {
     u64::try_from(to.saturating_sub(from)).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::deletion_target::PartitionId;
+
+    /// It may be created before the deletion reaches the cluster.
+    #[test]
+    fn a_partition_that_did_not_exist_when_it_was_checked_keeps_its_records() {
+        let holds = Holds {
+            keep_at_least: 1,
+            ..Holds::default()
+        };
+        let holds = InstanceHolds::new([&holds]).expect("valid holds");
+        for offset in [-1, 7] {
+            let row = RecordsToDelete {
+                partition: PartitionId::new(3).expect("a partition"),
+                target: DeletionTarget::from_offset(offset).expect("an offset"),
+            };
+            let checked = holds.check_rows(&[], vec![row]).expect("no violation");
+            assert_eq!(checked[0].target, DeletionTarget::Before(0), "{offset}");
+        }
+    }
 }

@@ -101,9 +101,10 @@ impl Gateway {
     }
 
     /// Appends records to a partition like a producer. Returns the new high watermark, or `None` when the partition does
-    /// not exist.
+    /// not exist or its end would not be less than 2<sup>63</sup>.
     pub fn append(&self, topic: &str, partition: i32, records: u64) -> Option<i64> {
-        self.backend.append(topic, partition, records)
+        let offsets = self.backend.append(topic, partition, records)?;
+        Some(offsets.high_watermark)
     }
 
     /// Returns the line to print when this gateway is a separate process.

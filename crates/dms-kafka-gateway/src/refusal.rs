@@ -79,7 +79,7 @@ table! {
     HEADERS_TOO_LARGE, 494, "APIGW.0201", None, "A header is larger than 32 KB, or all together are larger than 48 KB.";
     INVALID_HOST, 400, "APIGW.0201", None, "The request must have one Host header, with the host and port of its URL.";
     FOREIGN_SOURCE, 403, "APIGW.0201", None, "Without authentication, only programs on this machine are served: Host must be localhost or a loopback address, and the request must not come from a web page.";
-    TWO_LENGTHS, 400, "APIGW.0201", None, "The request has both Content-Length and Transfer-Encoding.";
+    TWO_LENGTHS, 400, "APIGW.0201", None, "The request has both Content-Length and Transfer-Encoding, or it has Transfer-Encoding and was sent before the response to the previous one.";
     UNKNOWN_TRANSFER_CODING, 501, "APIGW.0201", None, "The only Transfer-Encoding that is supported is chunked.";
     UNSUPPORTED_MEDIA_TYPE, 415, "APIGW.0201", None, "Content-Type must be application/json, in UTF-8, and the body must not be encoded: {}.";
     BODY_TOO_LARGE, 413, "APIGW.0201", None, "The request body is larger than {} bytes; send fewer partitions per request.";

@@ -2,11 +2,13 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    iter,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::Arc,
     time::SystemTime,
 };
 
+use axum::Router;
 use huaweicloud_auth::{Credentials, verification::Verifier};
 use tokio::{
     net::TcpListener,
@@ -27,7 +29,7 @@ use crate::{
     error::Error,
     grants::{GrantedOperation, Grants},
     holds::InstanceHolds,
-    http,
+    http::{self, Source},
     limits::check_time,
     names::{self, TopicPattern},
     peers::Peers,
@@ -37,8 +39,8 @@ use crate::{
     tls::TlsAcceptor,
 };
 
-/// Connections to [`Config::operations_listen`].
-const OPERATIONS_CONNECTIONS: usize = 64;
+/// Connections to [`Config::operations_listen`], and to [`Config::control_listen`].
+const SEPARATE_CONNECTIONS: usize = 64;
 
 /// A valid configuration, with the content of its files and its secrets.
 #[derive(Debug)]
@@ -66,49 +68,42 @@ impl CheckedConfig {
             mut app,
         } = self;
         app.audit = audit.map(AuditLog::open).transpose()?;
+        app.started = SystemTime::now();
+        let app = Arc::new(app);
+        let (socket, address) = bind(listen).await?;
         let scheme = if tls.is_some() { "https" } else { "http" };
-        let (listener, address) = bind(listen).await?;
         if tls.is_none() && !address.ip().is_loopback() {
             tracing::warn!(
                 "{address} accepts plain HTTP from other machines, and the network can read it: configure tls, or use a proxy that adds it"
             );
         }
-        app.started = SystemTime::now();
-        let app = Arc::new(app);
-        let operations = match operations_listen {
-            Some(address) => Some(bind(address).await?),
-            None => None,
+        let source = match app.access.is_anonymous() {
+            true => Source::ThisMachine,
+            false => Source::Anywhere,
         };
-        let operations_endpoint = operations.as_ref();
-        let operations_endpoint =
-            operations_endpoint.map(|(_, address)| format!("http://{}", for_clients(*address)));
-        let limits = &app.limits;
-        let connections = server::allowed_connections(limits.connections);
+        let operations = separate(operations_listen, http::operations(), source, &app).await?;
+        let (operations, operations_endpoint) = operations.unzip();
+        let control = http::control::routes();
+        let control = separate(control_listen, control, Source::ThisMachine, &app).await?;
+        let (control, control_endpoint) = control.unzip();
         let mut api = http::api();
         if operations.is_none() {
             api = api.merge(http::operations());
         }
-        let mut listeners = vec![Listener {
-            socket: listener,
+        let limits = &app.limits;
+        let connections = server::allowed_connections(limits.connections);
+        let api = Listener {
+            socket,
             tls,
-            router: http::router(api, app.clone()),
+            router: http::router(api, source, app.clone()),
             peers: Peers::new(
                 connections,
                 limits.peer_connections(connections),
                 limits.bytes_per_peer(),
             ),
-        }];
-        listeners.extend(operations.map(|(socket, _)| Listener {
-            socket,
-            tls: None,
-            router: http::router(http::operations(), app.clone()),
-            peers: Peers::new(OPERATIONS_CONNECTIONS, OPERATIONS_CONNECTIONS, 0),
-        }));
-        let (stop, stopping) = watch::channel(());
-        let control_endpoint = match control_listen {
-            Some(address) => Some(serve_control(address, &app, stopping.clone()).await?),
-            None => None,
         };
+        let listeners = iter::once(api).chain(operations).chain(control).collect();
+        let (stop, stopping) = watch::channel(());
         let task = tokio::spawn(server::serve(listeners, app.clone(), stopping));
         Ok(Service {
             endpoint: format!("{scheme}://{}", for_clients(address)),
@@ -129,22 +124,24 @@ async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {
     Ok((listener, address))
 }
 
-/// Serves the control API until the gateway stops, and returns its URL.
-async fn serve_control(
-    address: SocketAddr,
+/// A listener apart from that of the API, if it is configured, and its URL.
+async fn separate(
+    address: Option<SocketAddr>,
+    routes: Router<Arc<App>>,
+    source: Source,
     app: &Arc<App>,
-    mut stopping: watch::Receiver<()>,
-) -> Result<String, Error> {
-    let (listener, address) = bind(address).await?;
-    let router = http::control::router(app.clone());
-    let router = router.into_make_service_with_connect_info::<SocketAddr>();
-    let stopped = async move {
-        // Closing the channel is the signal.
-        let _ = stopping.changed().await;
+) -> Result<Option<(Listener, String)>, Error> {
+    let Some(address) = address else {
+        return Ok(None);
     };
-    let serving = axum::serve(listener, router).with_graceful_shutdown(stopped);
-    tokio::spawn(serving.into_future());
-    Ok(format!("http://{address}"))
+    let (socket, address) = bind(address).await?;
+    let listener = Listener {
+        socket,
+        tls: None,
+        router: http::router(routes, source, app.clone()),
+        peers: Peers::new(SEPARATE_CONNECTIONS, SEPARATE_CONNECTIONS, 0),
+    };
+    Ok(Some((listener, format!("http://{}", for_clients(address)))))
 }
 
 /// The address for clients on this machine. No client can connect to `0.0.0.0` everywhere.

@@ -132,6 +132,7 @@ async fn a_deletion_goes_on_when_its_client_closes_the_connection() {
             partition: PartitionId::new(0).expect("a partition"),
             target: DeletionTarget::Everything,
         }],
+        deletes_everything: false,
         failing: Vec::new(),
         permit: app.permit().expect("a place"),
         memory: HeldMemory::default(),

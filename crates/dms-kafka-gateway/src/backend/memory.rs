@@ -142,15 +142,20 @@ impl MemoryBackend {
         states
     }
 
-    pub(crate) fn append(&self, topic: &str, partition: i32, records: u64) -> Option<i64> {
+    /// Returns `None` if there is no such partition, or its end would not be less than 2<sup>63</sup>.
+    pub(crate) fn append(
+        &self,
+        topic: &str,
+        partition: i32,
+        records: u64,
+    ) -> Option<PartitionOffsets> {
         let mut topics = self.topics();
         let partition = topics
             .get_mut(topic)?
             .partition(PartitionId::new(partition)?)?;
-        let records = i64::try_from(records).unwrap_or(i64::MAX);
-        partition.high_watermark = partition.high_watermark.saturating_add(records);
+        partition.high_watermark = partition.high_watermark.checked_add_unsigned(records)?;
         partition.last_update_time = Timestamp::now().as_millisecond();
-        Some(partition.high_watermark)
+        Some(*partition)
     }
 
     pub(crate) fn partition(&self, topic: &str, partition: i32) -> Option<PartitionOffsets> {
@@ -191,7 +196,16 @@ impl Backend for MemoryBackend {
                 let delete = |topic: &mut Topic| {
                     deleted.extend(part.iter().map(|row| topic.delete(row)));
                 };
-                self.with_topic(topic, delete)?;
+                match self.with_topic(topic, delete) {
+                    Err(error) if deleted.is_empty() => return Err(error),
+                    // The control API removed it: the earlier rows were deleted.
+                    Err(_) => deleted.extend(part.iter().map(|row| DeletedRecords {
+                        partition: row.partition,
+                        outcome: Err(KafkaErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
+                        records: Some(0),
+                    })),
+                    Ok(()) => {}
+                }
             }
             Ok(deleted)
         })
@@ -297,5 +311,37 @@ impl Topic {
             return Err(KafkaErrorCode::POLICY_VIOLATION);
         }
         Ok(partition)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::poll;
+
+    use super::*;
+
+    /// A call that fails as a whole has deleted nothing.
+    #[tokio::test]
+    async fn a_topic_that_is_removed_during_a_deletion_has_results() {
+        let topic = TopicSettings {
+            name: "t".to_owned(),
+            partitions: 15_000,
+            records: 10,
+            cleanup_policy: CleanupPolicy::Delete,
+        };
+        let backend = MemoryBackend::with_topics(&[topic]).expect("a topic");
+        let rows = (0..15_000).filter_map(PartitionId::new);
+        let target = DeletionTarget::Before(4);
+        let rows: Vec<_> = rows
+            .map(|partition| RecordsToDelete { partition, target })
+            .collect();
+        let mut deletion = backend.delete("t", &rows, Instant::now());
+        assert!(poll!(&mut deletion).is_pending());
+        assert!(backend.remove("t"));
+        let deleted = deletion.await.expect("results");
+        let codes: Vec<_> = deleted.iter().map(DeletedRecords::error_code).collect();
+        let mut expected = vec![0; MemoryBackend::PART];
+        expected.resize(15_000, 3);
+        assert_eq!(codes, expected);
     }
 }

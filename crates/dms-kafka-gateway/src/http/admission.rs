@@ -5,7 +5,6 @@ use std::sync::Arc;
 use axum::{
     body::{Body, Bytes, HttpBody as _},
     extract::{FromRequestParts as _, Path, Request},
-    http::{header, request::Parts},
 };
 use http_body_util::BodyExt as _;
 use tokio::{sync::OwnedSemaphorePermit, task::yield_now, time::timeout};
@@ -63,8 +62,7 @@ pub(super) async fn admit(
     let path = Path::<TopicPath>::from_request_parts(&mut parts, &()).await;
     let Path(path) = path
         .map_err(|_| Refusal::invalid_parameter("path", "it is not valid percent-encoded UTF-8"))?;
-    let not_authenticated = |refusal: &Refusal| note_not_authenticated(app, &parts, refusal);
-    let claim = app.access.claim(&parts).inspect_err(not_authenticated)?;
+    let claim = app.access.claim(&parts)?;
     let claimed = claim.caller();
     claimed.check(&path, &parts.headers, granted(operation))?;
     let in_progress = parts.extensions.get::<Arc<RequestInProgress>>();
@@ -75,15 +73,14 @@ pub(super) async fn admit(
     };
     let body = timeout(app.limits.body_timeout, read(budgets, body, limit)).await;
     let (body, memory) = body.unwrap_or_else(|_| Err(Refusal::BODY_TOO_SLOW.closing()))?;
-    let confirmed = match body.len() {
+    let (caller, signature) = match body.len() {
         ..=Limits::SMALL_BODY => claim.confirm(&parts, &body),
         large => {
             let (shared, head, body) = (app.clone(), parts.clone(), body.clone());
             let confirm = move || shared.access.claim(&head)?.confirm(&head, &body);
             app.work(large, confirm).await?
         }
-    };
-    let (caller, signature) = confirmed.inspect_err(not_authenticated)?;
+    }?;
     // After reading the body: a client that sends it slowly does not use up the concurrency limit.
     let permit = app.permit()?;
     Span::current().record("caller", &*caller.name);
@@ -116,25 +113,6 @@ pub(super) async fn admit(
         memory,
         in_progress: in_progress.cloned(),
     })
-}
-
-/// Counts and logs a request whose sender is not authenticated.
-fn note_not_authenticated(app: &App, head: &Parts, refusal: &Refusal) {
-    app.metrics.authentication_failures.inc();
-    let request_id = head.extensions.get::<RequestId>();
-    let request_id = request_id.map_or("", |RequestId(id)| id);
-    let authorization = head.headers.get(header::AUTHORIZATION);
-    let authorization = authorization.map(|value| String::from_utf8_lossy(value.as_bytes()));
-    let access_key = authorization.as_deref().and_then(claimed_access_key);
-    let peer = peer(&head.extensions);
-    app.authentication_log
-        .warn(request_id, peer, access_key, refusal);
-}
-
-/// The access key in an `Authorization` header, which may be invalid.
-fn claimed_access_key(authorization: &str) -> Option<&str> {
-    let (_, access_key) = authorization.split_once("Access=")?;
-    access_key.split([',', ' ']).next()
 }
 
 /// What permits an operation; the rows of a deletion are checked later.

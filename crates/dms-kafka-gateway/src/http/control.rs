@@ -9,14 +9,13 @@ use axum::{
     body::to_bytes,
     extract::{FromRequest, FromRequestParts, Path, Query, Request, State},
     http::{StatusCode, request::Parts},
-    middleware::{self, Next},
-    response::Response,
     routing::{get, post, put},
 };
 use huaweicloud_auth::text;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use tokio::time::timeout;
 
-use super::{envelope::envelope, source::check_source};
+use super::check_no_query;
 use crate::{
     app::{App, Instance},
     backend::memory::{CleanupPolicy, MemoryBackend, PartitionState, TopicSettings, TopicState},
@@ -30,7 +29,7 @@ const MAX_BODY: usize = 64 * 1024;
 /// The most characters of a message of the JSON reader, which may quote the body.
 const MAX_EXPLANATION: usize = 300;
 
-pub(crate) fn router(app: Arc<App>) -> Router {
+pub(crate) fn routes() -> Router<Arc<App>> {
     Router::new()
         .route("/control/state", get(state))
         .route("/control/reset", post(reset))
@@ -43,15 +42,10 @@ pub(crate) fn router(app: Arc<App>) -> Router {
             post(append_records),
         )
         .route("/control/faults", post(add_fault).delete(clear_faults))
-        .fallback(async || Refusal::UNKNOWN_PATH)
-        .method_not_allowed_fallback(async || Refusal::METHOD_NOT_ALLOWED)
-        .layer(middleware::from_fn(from_this_machine))
-        .layer(middleware::from_fn_with_state(app.clone(), envelope))
-        .with_state(app)
 }
 
 /// Every instance with its topics, and the number of rules for faults.
-async fn state(State(app): State<Arc<App>>) -> Result<Json<ControlState>, Refusal> {
+async fn state(_: NoQuery, State(app): State<Arc<App>>) -> Result<Json<ControlState>, Refusal> {
     let instances = app.instances.iter().map(|instance| {
         Ok(InstanceState {
             project_id: instance.project_id.clone(),
@@ -79,7 +73,11 @@ struct InstanceState {
 }
 
 /// Returns to the topics, records and faults of the start.
-async fn reset(State(app): State<Arc<App>>, _: JsonBody<Empty>) -> Result<StatusCode, Refusal> {
+async fn reset(
+    _: NoQuery,
+    State(app): State<Arc<App>>,
+    _: JsonBody<Empty>,
+) -> Result<StatusCode, Refusal> {
     for instance in &app.instances {
         memory(instance)?.reset();
     }
@@ -144,9 +142,8 @@ async fn append_records(
     JsonBody(body): JsonBody<NewRecords>,
 ) -> Result<Json<PartitionState>, Refusal> {
     let backend = of.backend(&app)?;
-    let appended = backend.append(&topic, partition, body.records);
-    let offsets = appended.and_then(|_| backend.partition(&topic, partition));
-    let rule = "the instance has no such topic or partition";
+    let offsets = backend.append(&topic, partition, body.records);
+    let rule = "it must exist, and have less than 2^63 records";
     let offsets = offsets.ok_or_else(|| Refusal::invalid_parameter("partition", rule))?;
     Ok(Json(PartitionState::from(&offsets)))
 }
@@ -159,6 +156,7 @@ struct NewRecords {
 
 /// Adds a rule for faults, in the notation of a configuration, after those that exist.
 async fn add_fault(
+    _: NoQuery,
     State(app): State<Arc<App>>,
     JsonBody(rule): JsonBody<FaultRule>,
 ) -> (StatusCode, Json<FaultRules>) {
@@ -171,7 +169,7 @@ struct FaultRules {
     fault_rules: usize,
 }
 
-async fn clear_faults(State(app): State<Arc<App>>) -> StatusCode {
+async fn clear_faults(_: NoQuery, State(app): State<Arc<App>>) -> StatusCode {
     app.faults.clear();
     StatusCode::NO_CONTENT
 }
@@ -209,6 +207,18 @@ impl<S: Sync> FromRequestParts<S> for InstanceId {
     }
 }
 
+/// No query parameters.
+struct NoQuery;
+
+impl<S: Sync> FromRequestParts<S> for NoQuery {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(head: &mut Parts, _: &S) -> Result<Self, Refusal> {
+        check_no_query(&head.uri)?;
+        Ok(Self)
+    }
+}
+
 /// The parameters of a path.
 struct InPath<T>(T);
 
@@ -226,13 +236,15 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for InPath<
 /// A JSON object that was sent as `application/json`.
 struct JsonBody<T>(T);
 
-impl<S: Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
+impl<T: DeserializeOwned> FromRequest<Arc<App>> for JsonBody<T> {
     type Rejection = Refusal;
 
-    async fn from_request(request: Request, _: &S) -> Result<Self, Refusal> {
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Refusal> {
         // Without asking the gateway first, a web page can send only other types.
         check_content(request.headers(), true)?;
-        let body = to_bytes(request.into_body(), MAX_BODY).await;
+        let body = to_bytes(request.into_body(), MAX_BODY);
+        let body = timeout(app.limits.body_timeout, body).await;
+        let body = body.map_err(|_| Refusal::BODY_TOO_SLOW.closing())?;
         let body = body.map_err(|_| Refusal::BODY_TOO_LARGE.with(MAX_BODY).closing())?;
         let body: &[u8] = if body.is_empty() { b"{}" } else { &body };
         let parsed = serde_json::from_slice(body).map_err(|error| {
@@ -242,10 +254,4 @@ impl<S: Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
         let Object(body) = parsed?;
         Ok(Self(body))
     }
-}
-
-/// Its requests need no signature.
-async fn from_this_machine(request: Request, next: Next) -> Result<Response, Refusal> {
-    check_source(request.headers())?;
-    Ok(next.run(request).await)
 }

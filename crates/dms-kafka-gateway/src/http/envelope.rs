@@ -9,7 +9,7 @@ use std::{
 use axum::{
     body::Body,
     extract::{ConnectInfo, MatchedPath, Request, State},
-    http::{Extensions, HeaderValue, Version, header, uri::Authority},
+    http::{Extensions, HeaderValue, StatusCode, Version, header, uri::Authority},
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
@@ -17,7 +17,7 @@ use huaweicloud_auth::{signing::X_REQUEST_ID, text};
 use tracing::{Instrument as _, Span, field};
 use uuid::Uuid;
 
-use super::source::check_source;
+use super::{Source, source::check_source};
 use crate::{
     app::App,
     framing::ContentLengthWatch,
@@ -39,7 +39,7 @@ pub(super) struct RequestId(pub(super) String);
 
 /// Gives the request its id, checks its head, runs the operation and completes the response.
 pub(super) async fn envelope(
-    State(app): State<Arc<App>>,
+    State((app, source)): State<(Arc<App>, Source)>,
     mut request: Request,
     next: Next,
 ) -> Response {
@@ -53,6 +53,8 @@ pub(super) async fn envelope(
         caller = field::Empty,
     );
     let operation = operation(request.extensions().get::<MatchedPath>());
+    let peer = peer(request.extensions());
+    let authorization = request.headers().get(header::AUTHORIZATION).cloned();
     app.metrics.in_flight.inc();
     let mut observation = Observation {
         app: app.clone(),
@@ -67,10 +69,18 @@ pub(super) async fn envelope(
         .extensions_mut()
         .insert(RequestId(request_id.clone()));
 
-    let response = match check_head(&app, &request) {
+    let response = match check_head(source, &request) {
         Ok(()) => next.run(request).instrument(span).await,
         Err(refusal) => refusal.into_response(),
     };
+    if let Some(refusal) = response.extensions().get::<Refusal>()
+        && response.status() == StatusCode::UNAUTHORIZED
+    {
+        app.metrics.authentication_failures.inc();
+        let authorization = authorization.as_ref();
+        app.authentication_log
+            .warn(&request_id, peer, authorization, refusal);
+    }
     let mut response = complete(response, &request_id);
     if app.is_draining() {
         app.late_responses.fetch_add(1, Ordering::Relaxed);
@@ -99,7 +109,7 @@ fn operation(path: Option<&MatchedPath>) -> &'static str {
     }
 }
 
-fn check_head(app: &App, request: &Request) -> Result<(), Refusal> {
+fn check_head(source: Source, request: &Request) -> Result<(), Refusal> {
     // The rest of an absolute request target repeats the Host header, which has a separate limit.
     let target = request
         .uri()
@@ -126,11 +136,11 @@ fn check_head(app: &App, request: &Request) -> Result<(), Refusal> {
     }
     let watch = request.extensions().get::<ContentLengthWatch>();
     let chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
-    if chunked && watch.is_some_and(ContentLengthWatch::has_length) {
+    if chunked && watch.is_some_and(ContentLengthWatch::may_have_length) {
         return Err(Refusal::TWO_LENGTHS.closing());
     }
     check_host(request)?;
-    if app.access.is_anonymous() {
+    if source == Source::ThisMachine {
         check_source(request.headers())?;
     }
     Ok(())

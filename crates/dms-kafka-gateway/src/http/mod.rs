@@ -67,12 +67,21 @@ pub(crate) fn operations() -> Router<Arc<App>> {
         .route("/metrics", get(metrics))
 }
 
+/// Who may send requests to a listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    Anywhere,
+    /// Programs on this machine, and no web pages.
+    ThisMachine,
+}
+
 /// Adds what all routes share.
-pub(crate) fn router(routes: Router<Arc<App>>, app: Arc<App>) -> Router {
+pub(crate) fn router(routes: Router<Arc<App>>, source: Source, app: Arc<App>) -> Router {
+    let state = (app.clone(), source);
     routes
         .fallback(async || Refusal::UNKNOWN_PATH)
         .method_not_allowed_fallback(async || Refusal::METHOD_NOT_ALLOWED)
-        .layer(middleware::from_fn_with_state(app.clone(), envelope))
+        .layer(middleware::from_fn_with_state(state, envelope))
         .with_state(app)
 }
 
@@ -94,9 +103,7 @@ async fn delete_messages(
     let topic = &call.context.path.topic;
     if holds.need_offsets() {
         let offsets = backend.partitions(topic, deadline).await?;
-        let holds = holds.clone();
-        let check = move || holds.check_rows(&offsets, rows);
-        rows = app.work(size, check).await??;
+        rows = holds.check_rows(&offsets, rows)?;
     }
     call.fault.before().await?;
     let signature = call.signature.filter(|_| deletes_everything);
@@ -113,6 +120,7 @@ async fn delete_messages(
         context: call.context,
         backend: backend.clone(),
         rows,
+        deletes_everything,
         failing: std::mem::take(&mut call.fault.fail),
         permit: call.permit,
         memory: call.memory,
@@ -166,11 +174,14 @@ async fn list_partitions(
     Ok(Json(ListResponse::page(&partitions, offset, limit)))
 }
 
-/// A client that sends a deletion with a query expects another operation.
+/// Ignoring a query would change more than a client expects that sends one.
 fn check_no_query(uri: &Uri) -> Result<(), Refusal> {
     match uri.query() {
         None | Some("") => Ok(()),
-        Some(_) => Err(Refusal::invalid_parameter("query", "a deletion has none")),
+        Some(_) => {
+            let rule = "this operation has none";
+            Err(Refusal::invalid_parameter("query", rule))
+        }
     }
 }
 

@@ -251,13 +251,16 @@ async fn a_line_that_a_crash_cut_off_does_not_spoil_the_next_one() {
 #[tokio::test]
 async fn the_configured_lines_are_synced_before_a_deletion() {
     let folder = tempfile::tempdir().expect("a folder");
-    for (sync, before, everything) in [
-        ("never", 200, 200),
-        ("everything", 200, 503),
-        ("always", 503, 503),
+    // With holds, -1 is replaced by an offset before the line is written.
+    let holds = "holds.max_records_per_request = 100";
+    for (sync, more, before, everything) in [
+        ("never", "", 200, 200),
+        ("everything", "", 200, 503),
+        ("everything", holds, 200, 503),
+        ("always", "", 503, 503),
     ] {
         let file = CONFIG.replace("$FOLDER/audit.jsonl", "/dev/null");
-        let config = format!("audit.sync = '{sync}'\n{file}");
+        let config = format!("audit.sync = '{sync}'\n{more}\n{file}");
         let service = serve(&config, folder.path()).await;
         for (offset, status) in [(1, before), (-1, everything)] {
             let response = delete_before(&service, offset).await;
@@ -270,7 +273,7 @@ async fn the_configured_lines_are_synced_before_a_deletion() {
         }
     }
     let offsets = intents(&folder.path().join("audit.jsonl"));
-    assert_eq!(offsets, [1, -1, 1, -1, 1, -1]);
+    assert_eq!(offsets, [1, -1, 1, -1, 1, -1, 1, -1]);
 }
 
 #[cfg(unix)]

@@ -1,13 +1,20 @@
 //! The control API: tests in any language change topics and faults with it.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use dms_kafka_gateway::Gateway;
 use reqwest::{Method, Request};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::support::{cases, delete, execute, list, log_start, request, serve, start};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    time::timeout,
+};
+
+use crate::support::{
+    cases, connect, delete, execute, list, log_start, read_to_end, request, serve, start,
+};
 
 async fn gateway() -> Gateway {
     start(Gateway::memory().topic("orders", 2, 1000).control()).await
@@ -275,4 +282,52 @@ async fn invalid_requests_change_nothing_and_say_why() {
     assert_eq!(topics(&gateway).await, before);
     let state = call(&gateway, &Method::GET, "/state", "", 200).await;
     assert_eq!(state["fault_rules"], 0);
+}
+
+#[tokio::test]
+async fn the_control_api_has_the_limits_of_the_other_listeners() {
+    let gateway = gateway().await;
+    let address = gateway.control_endpoint().expect("a control API");
+    let address = address.trim_start_matches("http://").parse();
+    let address = address.expect("an address");
+    let mut idle = Vec::new();
+    for _ in 0..100 {
+        idle.push(connect(address).await);
+    }
+    call(&gateway, &Method::GET, "/state", "", 200).await;
+    // The first one was closed for a later one.
+    let mut byte = [0];
+    let read = timeout(Duration::from_secs(20), idle[0].read(&mut byte)).await;
+    assert!(matches!(read, Ok(Ok(0) | Err(_))), "{read:?}");
+
+    let before = topics(&gateway).await;
+    let mut stream = connect(address).await;
+    let path = "/control/topics/orders/partitions/0/records";
+    let text = format!(
+        "POST {path} HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\nconnection: close\r\n\
+         content-length: 2\r\ntransfer-encoding: chunked\r\n\r\nd\r\n{{\"records\":1}}\r\n0\r\n\r\n"
+    );
+    stream.write_all(text.as_bytes()).await.expect("a write");
+    let response = read_to_end(&mut stream).await;
+    assert!(response.starts_with("HTTP/1.1 400 "), "{response}");
+    assert_eq!(topics(&gateway).await, before);
+}
+
+#[tokio::test]
+async fn a_slow_request_to_the_control_api_ends() {
+    let config = r#"
+        listen = "127.0.0.1:0"
+        control_listen = "127.0.0.1:0"
+        anonymous = true
+        limits.body_seconds = 0.1
+        instance = [{ id = "i", project_id = "p", memory = {} }]
+    "#;
+    let service = serve(config, Path::new("")).await;
+    let address = service.control_endpoint().expect("a control API");
+    let address = address.trim_start_matches("http://").parse();
+    let mut stream = connect(address.expect("an address")).await;
+    let head = "POST /control/reset HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{";
+    stream.write_all(head.as_bytes()).await.expect("a write");
+    let response = read_to_end(&mut stream).await;
+    assert!(response.starts_with("HTTP/1.1 408 "), "{response}");
 }

@@ -105,7 +105,13 @@ async fn a_header_asks_for_a_fault_if_the_rules_accept_it() {
     let allowed = gateway("accept_header = true").await;
     let response = with_header(&allowed, "{ status = 503 }").await;
     response.assert_outcome_unknown(503, "DMS.111501025");
-    for wrong in ["503", "{ status = 200 }", "{ status = 503 ", "{ fail = 1 }"] {
+    for wrong in [
+        "503",
+        "{ status = 200 }",
+        "{ status = 503 ",
+        "{ fail = 1 }",
+        "{ after_deleting = true }",
+    ] {
         let response = with_header(&allowed, wrong).await;
         response.assert_refused(400, "DMS.00400062");
     }
@@ -123,6 +129,19 @@ fn invalid_rules() {
         ("\n\nrule = [{ operation = 'read', fault = {} }]", "line 3"),
         ("rule = [{ topic = 'orders' }]", "missing field `fault`"),
         ("rule = [{ fault = { delay_seconds = -1 } }]", "negative"),
+        // Settings without an effect.
+        (
+            "rule = [{ fault = { retry_after_seconds = 1 } }]",
+            "requires status",
+        ),
+        (
+            "rule = [{ fault = { after_deleting = true, delay_seconds = 1 } }]",
+            "requires status or reset",
+        ),
+        (
+            "rule = [{ fault = { reset = true, status = 503 } }]",
+            "exclude each other",
+        ),
     ] {
         let error = Faults::from_toml(rules).expect_err(rules);
         assert_eq!(error.kind(), ErrorKind::Configuration);

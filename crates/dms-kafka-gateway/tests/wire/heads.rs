@@ -314,6 +314,29 @@ async fn a_length_and_chunks_together_are_refused() {
     }
 }
 
+/// What the request before it has sent is not known to be a body or this head.
+#[tokio::test]
+async fn chunks_are_refused_before_the_previous_response() {
+    let gateway = gateway().await;
+    let url = url(&gateway, "orders", "messages/delete");
+    let signed = sign(request(Method::POST, &url, BODY), &gateway.credentials());
+    let chunks = format!("{:x}\r\n{BODY}\r\n0\r\n\r\n", BODY.len());
+    let length = format!("content-length: {}", chunks.len());
+    let first = "GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n";
+    for lines in [format!("{length}\r\n{CHUNKED}"), CHUNKED.to_owned()] {
+        let address = gateway.endpoint().trim_start_matches("http://");
+        let mut stream = support::connect(address.parse().expect("an address")).await;
+        let second = head(&signed, &format!("{lines}\r\nconnection: close")) + &chunks;
+        let both = first.to_owned() + &second;
+        stream.write_all(both.as_bytes()).await.expect("a write");
+        let responses = read_to_end(&mut stream).await;
+        assert_eq!(status(&responses), "200", "{responses}");
+        let (_, second) = responses.split_once("ok\n").expect("the first response");
+        assert_eq!(status(second), "400", "{lines:?}: {responses}");
+        assert_eq!(log_start(&gateway, "orders", 0), 0, "{lines:?}");
+    }
+}
+
 #[tokio::test]
 async fn only_json_in_utf8_is_served() {
     let gateway = gateway().await;

@@ -118,6 +118,11 @@ async fn failed_authentication_is_logged_with_peer_claimed_key_and_kind() {
     let listing = || request(Method::GET, &url(&gateway, "orders", "partitions"), "");
     let key = gateway.access_key();
     let old = SystemTime::now() - Duration::from_secs(3600);
+    // Before the gateway started.
+    let before = SystemTime::now() - Duration::from_secs(60);
+    let body = r#"{"partitions":[{"partition":0,"offset":-1}]}"#;
+    let everything = url(&gateway, "orders", "messages/delete");
+    let everything = request(Method::POST, &everything, body);
     let with = |name: &'static str, value: &str| {
         let mut request = listing();
         let value = HeaderValue::from_bytes(value.as_bytes()).expect("a header");
@@ -153,9 +158,20 @@ async fn failed_authentication_is_logged_with_peer_claimed_key_and_kind() {
             "NOT_AUTHENTICATED",
         ),
         (with("x-auth-token", "wrong-token"), None, "UNKNOWN_TOKEN"),
+        (
+            sign(with("x-project-id", "other"), &gateway.credentials()),
+            Some(key),
+            "PROJECT_MISMATCH",
+        ),
+        (
+            sign_at(everything, &gateway.credentials(), before),
+            Some(key),
+            "NOT_ONCE",
+        ),
     ] {
         let response = execute(request).await;
-        response.assert_refused(401, "APIGW.0301");
+        assert_eq!(response.status, 401, "{response:?}");
+        response.assert_refused(401, response.error_code());
         let lines = log.lines("authentication failed", &response);
         let [line] = &*lines else {
             panic!("not one line for {kind} {claimed:?}: {lines:?}");
