@@ -74,7 +74,7 @@ impl Caller {
     fn call(&mut self) -> Result<(), Failure> {
         self.stream.write_all(&self.request)?;
         let mut length = 0;
-        while !self.response[..length].ends_with(b"]}") {
+        while !is_complete(&self.response[..length]) {
             let read = self.stream.read(&mut self.response[length..])?;
             if read == 0 {
                 return Err("the gateway closed the connection".into());
@@ -85,6 +85,17 @@ impl Caller {
             return Ok(());
         }
         Err(String::from_utf8_lossy(&self.response[..length]).into())
+    }
+}
+
+/// Whether a response to a deletion has ended: a large one is sent in chunks.
+fn is_complete(response: &[u8]) -> bool {
+    const CHUNKED: &[u8] = b"transfer-encoding: chunked\r\n";
+    let head = &response[..response.len().min(500)];
+    if head.windows(CHUNKED.len()).any(|line| line == CHUNKED) {
+        response.ends_with(b"\r\n0\r\n\r\n")
+    } else {
+        response.ends_with(b"]}")
     }
 }
 

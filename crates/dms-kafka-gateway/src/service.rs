@@ -29,7 +29,7 @@ use crate::{
     error::Error,
     grants::{GrantedOperation, Grants},
     holds::InstanceHolds,
-    http::{self, Source},
+    http::{self, AllowedSource},
     limits::check_time,
     names::{self, TopicPattern},
     peers::Peers,
@@ -77,14 +77,15 @@ impl CheckedConfig {
                 "{address} accepts plain HTTP from other machines, and the network can read it: configure tls, or use a proxy that adds it"
             );
         }
-        let source = match app.access.is_anonymous() {
-            true => Source::ThisMachine,
-            false => Source::Anywhere,
+        let source = if app.access.is_anonymous() {
+            AllowedSource::ThisMachine
+        } else {
+            AllowedSource::Any
         };
         let operations = separate(operations_listen, http::operations(), source, &app).await?;
         let (operations, operations_endpoint) = operations.unzip();
         let control = http::control::routes();
-        let control = separate(control_listen, control, Source::ThisMachine, &app).await?;
+        let control = separate(control_listen, control, AllowedSource::ThisMachine, &app).await?;
         let (control, control_endpoint) = control.unzip();
         let mut api = http::api();
         if operations.is_none() {
@@ -128,7 +129,7 @@ async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Error> {
 async fn separate(
     address: Option<SocketAddr>,
     routes: Router<Arc<App>>,
-    source: Source,
+    source: AllowedSource,
     app: &Arc<App>,
 ) -> Result<Option<(Listener, String)>, Error> {
     let Some(address) = address else {

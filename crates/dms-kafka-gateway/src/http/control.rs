@@ -143,7 +143,7 @@ async fn append_records(
 ) -> Result<Json<PartitionState>, Refusal> {
     let backend = of.backend(&app)?;
     let offsets = backend.append(&topic, partition, body.records);
-    let rule = "it must exist, and have less than 2^63 records";
+    let rule = "it must exist, and its end offset must be less than 2^63";
     let offsets = offsets.ok_or_else(|| Refusal::invalid_parameter("partition", rule))?;
     Ok(Json(PartitionState::from(&offsets)))
 }

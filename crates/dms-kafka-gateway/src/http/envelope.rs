@@ -17,7 +17,7 @@ use huaweicloud_auth::{signing::X_REQUEST_ID, text};
 use tracing::{Instrument as _, Span, field};
 use uuid::Uuid;
 
-use super::{Source, source::check_source};
+use super::source::AllowedSource;
 use crate::{
     app::App,
     framing::ContentLengthWatch,
@@ -39,7 +39,7 @@ pub(super) struct RequestId(pub(super) String);
 
 /// Gives the request its id, checks its head, runs the operation and completes the response.
 pub(super) async fn envelope(
-    State((app, source)): State<(Arc<App>, Source)>,
+    State((app, source)): State<(Arc<App>, AllowedSource)>,
     mut request: Request,
     next: Next,
 ) -> Response {
@@ -109,7 +109,7 @@ fn operation(path: Option<&MatchedPath>) -> &'static str {
     }
 }
 
-fn check_head(source: Source, request: &Request) -> Result<(), Refusal> {
+fn check_head(source: AllowedSource, request: &Request) -> Result<(), Refusal> {
     // The rest of an absolute request target repeats the Host header, which has a separate limit.
     let target = request
         .uri()
@@ -140,10 +140,7 @@ fn check_head(source: Source, request: &Request) -> Result<(), Refusal> {
         return Err(Refusal::TWO_LENGTHS.closing());
     }
     check_host(request)?;
-    if source == Source::ThisMachine {
-        check_source(request.headers())?;
-    }
-    Ok(())
+    source.check(request.headers())
 }
 
 /// Requires one valid `Host`, as RFC 9112 does of HTTP/1.1, and the same host in an absolute request target.

@@ -40,6 +40,8 @@ pub(crate) mod control;
 mod envelope;
 mod source;
 
+pub(crate) use self::source::AllowedSource;
+
 /// The limits of a listing's query parameters are the vendor's, where it states them.
 const OFFSETS: RangeInclusive<usize> = 0..=10_000;
 const LIMITS: RangeInclusive<usize> = 1..=50;
@@ -67,16 +69,8 @@ pub(crate) fn operations() -> Router<Arc<App>> {
         .route("/metrics", get(metrics))
 }
 
-/// Who may send requests to a listener.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Source {
-    Anywhere,
-    /// Programs on this machine, and no web pages.
-    ThisMachine,
-}
-
 /// Adds what all routes share.
-pub(crate) fn router(routes: Router<Arc<App>>, source: Source, app: Arc<App>) -> Router {
+pub(crate) fn router(routes: Router<Arc<App>>, source: AllowedSource, app: Arc<App>) -> Router {
     let state = (app.clone(), source);
     routes
         .fallback(async || Refusal::UNKNOWN_PATH)
