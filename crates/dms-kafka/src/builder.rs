@@ -314,8 +314,7 @@ impl ClientBuilder {
         if let Some(region) = &self.region {
             let resolver = EndpointResolver::new(self.environment.clone());
             let endpoints = resolver.endpoints(SERVICE, region).map_err(|error| {
-                let message = format!("no endpoint for region {:?}", region.id());
-                Error::invalid_input(message).with_source(error)
+                Error::invalid_input("the region cannot be used").with_source(error)
             })?;
             return Ok(endpoints.into_iter().next().unwrap_or_default());
         }

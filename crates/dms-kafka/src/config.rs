@@ -75,10 +75,10 @@ impl Config {
             ProjectSource::OfRegion { lookup, region } => {
                 let found = timeout_at(deadline, lookup.project_id(&credentials, region))
                     .await
-                    .map_err(|elapsed| late(ErrorKind::ProjectId, "project id", elapsed))?
-                    .map_err(|error| missing(ErrorKind::ProjectId, "project id", error))?;
+                    .map_err(|elapsed| late(ErrorKind::ProjectId, "the project id", elapsed))?
+                    .map_err(|error| missing(ErrorKind::ProjectId, "the project id", error))?;
                 ProjectId::new(found)
-                    .map_err(|error| missing(ErrorKind::ProjectId, "project id", error))?
+                    .map_err(|error| missing(ErrorKind::ProjectId, "the project id", error))?
             }
         };
         Ok(Identity {
@@ -100,7 +100,7 @@ fn late(kind: ErrorKind, what: &str, elapsed: impl Into<Source>) -> Error {
 }
 
 fn missing(kind: ErrorKind, what: &str, cause: impl Into<Source>) -> Error {
-    Error::new(kind, Outcome::NotApplied, format!("no {what}")).with_source(cause)
+    Error::new(kind, Outcome::NotApplied, format!("cannot get {what}")).with_source(cause)
 }
 
 impl fmt::Debug for Config {
