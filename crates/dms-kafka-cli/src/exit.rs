@@ -195,7 +195,9 @@ impl Failure {
         let (kind, outcome) = match self {
             Self::Call { error, advice } => return call_json(error, *advice),
             Self::AfterInterrupt(failure) => return failure.json(),
-            Self::Local { kind, outcome, .. } => (*kind, outcome.map_or("applied", outcome_word)),
+            Self::Local { kind, outcome, .. } => {
+                (*kind, outcome.map_or("applied", Outcome::as_str))
+            }
             Self::Interrupted => ("interrupted", "unknown"),
         };
         json!({
@@ -270,16 +272,8 @@ fn call_json(error: &Error, advice: Option<&str>) -> Value {
         "message": explained(error, error.message().to_owned(), advice),
         "status": error.status(),
         "request_id": error.request_id(),
-        "outcome": outcome_word(error.outcome()),
+        "outcome": error.outcome().as_str(),
         "attempts": error.attempts(),
         "encoded_authorization_message": error.encoded_authorization_message(),
     })
-}
-
-pub(crate) fn outcome_word(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::NotApplied => "not_applied",
-        Outcome::Partial => "partial",
-        _ => "unknown",
-    }
 }
