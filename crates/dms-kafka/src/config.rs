@@ -19,6 +19,8 @@ use crate::signing_date::SigningDates;
 
 pub(crate) struct Config {
     pub(crate) http: reqwest::Client,
+    /// Whether the HTTP client is the caller's, which may follow redirects.
+    pub(crate) may_follow_redirects: bool,
     pub(crate) endpoint: Endpoint,
     pub(crate) project: ProjectSource,
     pub(crate) credentials: Arc<dyn ProvideCredentials>,

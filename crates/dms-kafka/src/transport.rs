@@ -87,6 +87,13 @@ impl Transport {
         self.new_client(Some(endpoint))
     }
 
+    pub(crate) fn may_follow_redirects(&self) -> bool {
+        #[cfg(feature = "reqwest")]
+        return self.http_client.is_some();
+        #[cfg(not(feature = "reqwest"))]
+        false
+    }
+
     /// The caller's client already has its own.
     #[cfg(feature = "reqwest")]
     fn require_no_setting_of_the_client(&self) -> Result<(), Error> {
