@@ -85,7 +85,10 @@ impl Client {
             )));
         }
         if let Some(endpoint) = endpoint {
-            builder = builder.endpoint(endpoint);
+            let endpoint: Endpoint = endpoint
+                .parse()
+                .map_err(|error| Error::invalid_input(format!("{ENDPOINT}: {error}")))?;
+            builder = builder.endpoint(endpoint.base());
         }
         builder.build()
     }
