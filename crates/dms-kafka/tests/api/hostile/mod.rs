@@ -103,8 +103,9 @@ async fn run(case: &Case) -> Vec<String> {
 
 async fn delete(case: &Case, server: &Server) -> Result<Deletion, Error> {
     let scheme = if case.https { "https" } else { "http" };
+    let (_closed, closed_port) = server::closed_port();
     let port = if case.lacks == Some(Lacking::Server) {
-        server::free_port().await
+        closed_port
     } else {
         server.port()
     };
