@@ -156,5 +156,5 @@ fn transport_error(error: reqwest::Error) -> TransportError {
     } else {
         TransportErrorKind::Other
     };
-    TransportError::new(kind).with_source(error)
+    TransportError::new(kind).with_source(error.without_url())
 }
