@@ -263,7 +263,8 @@ impl ClientBuilder {
     ///
     /// The client must not follow redirects (`redirect::Policy::none()`) or retry (`retry::never()`): it may then repeat a
     /// deletion, also at another address. A redirect that led to another URL is an error with an unknown outcome, and so is a
-    /// failed connection, because a redirect may have led to it; other repetitions cannot be detected. Your code then depends on the version of reqwest that this crate uses.
+    /// failed connection, because a redirect may have led to it; other repetitions cannot be detected. Your code then
+    /// depends on the version of reqwest that this crate uses.
     #[cfg(feature = "reqwest")]
     pub fn with_http_client(mut self, client: reqwest::Client) -> Self {
         self.transport.http_client = Some(client);
