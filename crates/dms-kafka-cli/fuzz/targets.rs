@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::failures_file::write_rows;
 use super::journal::{Expected, JournalHeader, replay};
 use super::offsets_file::read_rows;
-use super::rows::{self, RowState, RowStates, Rows};
+use super::rows::{RowState, RowStates, Rows};
 
 /// Any bytes as an offsets file: if it is valid, its rows survive being written as a failures file.
 pub(crate) fn offsets(input: &[u8]) {
@@ -26,7 +26,7 @@ pub(crate) fn offsets(input: &[u8]) {
 fn values(rows: &Rows) -> impl Iterator<Item = (&str, i32, i64)> {
     rows.iter().map(|row| {
         let partition = row.partition.get();
-        (row.topic.as_str(), partition, rows::offset(row.target))
+        (row.topic.as_str(), partition, row.target.to_api_offset())
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use dms_kafka::auth::text;
+use dms_kafka::auth::{ProviderError, text};
 use dms_kafka::{Error, ErrorKind, Outcome};
 use serde_json::{Value, json};
 
@@ -44,8 +44,8 @@ pub(crate) const CODES: [(Exit, &str); 7] = [
     ),
     (
         Exit::InputOutput,
-        "a file that a flag, a configuration file or HUAWEICLOUD_SDK_REGIONS_FILE names, standard\n\
-         input or standard output failed; the message says what was deleted",
+        "a local file, standard input or standard output cannot be read or written; the message\n\
+         says what was deleted",
     ),
     (Exit::Interrupted, "interrupted"),
 ];
@@ -86,8 +86,13 @@ impl Failure {
         Self::not_applied(ErrorKind::InvalidInput.as_str(), Exit::Usage, message)
     }
 
-    pub(crate) fn credentials(error: &dyn std::error::Error) -> Self {
-        Self::not_applied(ErrorKind::Credentials.as_str(), Exit::Usage, chain(error))
+    pub(crate) fn credentials(error: &ProviderError) -> Self {
+        let exit = if error.is_unreadable() {
+            Exit::InputOutput
+        } else {
+            Exit::Usage
+        };
+        Self::not_applied(ErrorKind::Credentials.as_str(), exit, chain(error))
     }
 
     /// Input cannot be read; nothing was deleted.
@@ -190,7 +195,9 @@ impl Failure {
         let (kind, outcome) = match self {
             Self::Call { error, advice } => return call_json(error, *advice),
             Self::AfterInterrupt(failure) => return failure.json(),
-            Self::Local { kind, outcome, .. } => (*kind, outcome.map_or("applied", outcome_word)),
+            Self::Local { kind, outcome, .. } => {
+                (*kind, outcome.map_or("applied", Outcome::as_str))
+            }
             Self::Interrupted => ("interrupted", "unknown"),
         };
         json!({
@@ -212,11 +219,17 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
 }
 
 fn with_causes(mut message: String, error: &dyn std::error::Error) -> String {
-    for cause in std::iter::successors(error.source(), |error| error.source()) {
+    for cause in causes(error) {
         message.push_str(": ");
         message.push_str(&cause.to_string());
     }
     message
+}
+
+fn causes(
+    error: &dyn std::error::Error,
+) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
+    std::iter::successors(error.source(), |error| error.source())
 }
 
 /// The text of a failed call with its causes and what to do about them.
@@ -236,7 +249,12 @@ fn exit_of_error(error: &Error) -> Exit {
         (ErrorKind::InvalidInput | ErrorKind::Credentials | ErrorKind::ProjectId, _)
             if error.attempts() == 0 =>
         {
-            Exit::Usage
+            let mut providers = causes(error).filter_map(|cause| cause.downcast_ref());
+            if providers.any(ProviderError::is_unreadable) {
+                Exit::InputOutput
+            } else {
+                Exit::Usage
+            }
         }
         _ => Exit::NotApplied,
     }
@@ -254,16 +272,8 @@ fn call_json(error: &Error, advice: Option<&str>) -> Value {
         "message": explained(error, error.message().to_owned(), advice),
         "status": error.status(),
         "request_id": error.request_id(),
-        "outcome": outcome_word(error.outcome()),
+        "outcome": error.outcome().as_str(),
         "attempts": error.attempts(),
         "encoded_authorization_message": error.encoded_authorization_message(),
     })
-}
-
-pub(crate) fn outcome_word(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::NotApplied => "not_applied",
-        Outcome::Partial => "partial",
-        _ => "unknown",
-    }
 }

@@ -1,8 +1,6 @@
 //! The service that a command talks to: its flags, client and partition listing.
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::Read as _;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -26,7 +24,6 @@ use crate::stderr;
 const SERVICE: &str = "kafka";
 const ENDPOINT: &str = "DMS_KAFKA_ENDPOINT";
 const REGION: &str = "DMS_KAFKA_REGION";
-const REGIONS_FILE: &str = "HUAWEICLOUD_SDK_REGIONS_FILE";
 const PROJECT_ID: &str = "HUAWEICLOUD_SDK_PROJECT_ID";
 const INSTANCE_ID: &str = "DMS_KAFKA_INSTANCE_ID";
 /// Longer timeouts of a connection and of one attempt do not help.
@@ -187,8 +184,10 @@ pub(crate) fn endpoints(
     source: &str,
 ) -> Result<Vec<String>, Failure> {
     resolver.endpoints(SERVICE, region).map_err(|error| {
-        unreadable_regions_file()
-            .unwrap_or_else(|| Failure::usage(format!("{source}: {}", exit::chain(&error))))
+        if error.is_unreadable() {
+            return Failure::input(exit::chain(&error));
+        }
+        Failure::usage(format!("{source}: {}", exit::chain(&error)))
     })
 }
 
@@ -394,19 +393,6 @@ fn certificates(path: &Path) -> Result<Vec<u8>, Failure> {
         )));
     }
     Ok(pem)
-}
-
-/// The failure of the regions file that the environment names, if it cannot be read. The error of the library does not
-/// distinguish that from invalid content.
-fn unreadable_regions_file() -> Option<Failure> {
-    let path = PathBuf::from(std::env::var_os(REGIONS_FILE).filter(|path| !path.is_empty())?);
-    // Opening a named pipe would block.
-    if path.exists() && !path.is_file() && !path.is_dir() {
-        return None;
-    }
-    let read = File::open(&path).and_then(|mut file| file.read(&mut [0]));
-    let message = |error| format!("{REGIONS_FILE}: {} cannot be read: {error}", path.display());
-    read.err().map(|error| Failure::input(message(error)))
 }
 
 /// A request without its signature: one line of JSON, or two lines of text.

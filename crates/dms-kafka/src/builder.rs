@@ -22,6 +22,8 @@ use crate::transport::{Proxy, Transport};
 /// The name of the service in environment variables and in `regions.yaml`.
 #[cfg(feature = "providers")]
 const SERVICE: &str = "kafka";
+const ENDPOINT: &str = "DMS_KAFKA_ENDPOINT";
+const REGION: &str = "DMS_KAFKA_REGION";
 const PROJECT_ID: &str = "HUAWEICLOUD_SDK_PROJECT_ID";
 
 /// Builds a [`Client`].
@@ -69,29 +71,24 @@ impl Client {
     /// Those of [`ClientBuilder::build`], or a variable is not valid Unicode.
     pub fn from_env() -> Result<Self, Error> {
         let mut builder = Self::builder();
-        let read = |name| {
-            let value = builder.environment.get(name);
-            value.map_err(|error| Error::invalid_input(error.to_string()))
-        };
-        let (endpoint, region) = (read("DMS_KAFKA_ENDPOINT")?, read("DMS_KAFKA_REGION")?);
-        let project_id = read(PROJECT_ID)?;
+        let (endpoint, region) = (builder.variable(ENDPOINT)?, builder.variable(REGION)?);
         #[cfg(feature = "providers")]
         if let Some(region) = region {
             let region = Region::new(region)
-                .map_err(|error| Error::invalid_input(format!("DMS_KAFKA_REGION: {error}")))?;
+                .map_err(|error| Error::invalid_input(format!("{REGION}: {error}")))?;
             builder = builder.region(region);
         }
         #[cfg(not(feature = "providers"))]
         if region.is_some() {
-            return Err(Error::invalid_input(
-                "DMS_KAFKA_REGION needs the feature providers of dms-kafka",
-            ));
+            return Err(Error::invalid_input(format!(
+                "{REGION} needs the feature providers of dms-kafka"
+            )));
         }
         if let Some(endpoint) = endpoint {
-            builder = builder.endpoint(endpoint);
-        }
-        if let Some(project_id) = project_id {
-            builder = builder.project_id(project_id);
+            let endpoint: Endpoint = endpoint
+                .parse()
+                .map_err(|error| Error::invalid_input(format!("{ENDPOINT}: {error}")))?;
+            builder = builder.endpoint(endpoint.base());
         }
         builder.build()
     }
@@ -152,9 +149,9 @@ impl ClientBuilder {
 
     /// Sets the project of the instances.
     ///
-    /// The default is the project of the credentials (`HUAWEICLOUD_SDK_PROJECT_ID` beside keys in the environment, or
-    /// `project_id` in the profile), or else the project of the region, which the first call looks up in IAM.
-    /// `HUAWEICLOUD_SDK_IAM_ENDPOINT` overrides the endpoint of IAM.
+    /// The default is the variable `HUAWEICLOUD_SDK_PROJECT_ID`, unless [`credentials`](Self::credentials) are set; else the
+    /// project of the credentials (such as `project_id` in the profile); else the project of the region, which the first
+    /// call looks up in IAM. `HUAWEICLOUD_SDK_IAM_ENDPOINT` overrides the endpoint of IAM.
     pub fn project_id(
         mut self,
         project_id: impl TryInto<ProjectId, Error: Into<InvalidId>>,
@@ -265,8 +262,9 @@ impl ClientBuilder {
     /// settings together with it.
     ///
     /// The client must not follow redirects (`redirect::Policy::none()`) or retry (`retry::never()`): it may then repeat a
-    /// deletion, also at another address. A redirect that led to another URL is an error with an unknown outcome; other
-    /// repetitions cannot be detected. Your code then depends on the version of reqwest that this crate uses.
+    /// deletion, also at another address. A redirect that led to another URL is an error with an unknown outcome, and so is a
+    /// failed connection, because a redirect may have led to it; other repetitions cannot be detected. Your code then
+    /// depends on the version of reqwest that this crate uses.
     #[cfg(feature = "reqwest")]
     pub fn with_http_client(mut self, client: reqwest::Client) -> Self {
         self.transport.http_client = Some(client);
@@ -282,9 +280,11 @@ impl ClientBuilder {
         self.check_timeouts()?;
         let endpoint = self.checked_endpoint()?;
         let http = self.transport.http_client(&endpoint)?;
+        let may_follow_redirects = self.transport.may_follow_redirects();
         let (project, credentials) = self.project_and_credentials(&endpoint, &http)?;
         Ok(Client::new(Config {
             http,
+            may_follow_redirects,
             endpoint,
             project,
             credentials,
@@ -314,8 +314,7 @@ impl ClientBuilder {
         if let Some(region) = &self.region {
             let resolver = EndpointResolver::new(self.environment.clone());
             let endpoints = resolver.endpoints(SERVICE, region).map_err(|error| {
-                let message = format!("no endpoint for region {:?}", region.id());
-                Error::invalid_input(message).with_source(error)
+                Error::invalid_input("the region cannot be used").with_source(error)
             })?;
             return Ok(endpoints.into_iter().next().unwrap_or_default());
         }
@@ -332,8 +331,7 @@ impl ClientBuilder {
         endpoint: &Endpoint,
         http: &reqwest::Client,
     ) -> Result<(ProjectSource, Arc<dyn ProvideCredentials>), Error> {
-        let project = self.project_id.clone().transpose()?;
-        let (project, credentials) = match (project, self.credentials.clone()) {
+        let (project, credentials) = match (self.named_project()?, self.credentials.clone()) {
             (Some(id), Some(given)) => return Ok((ProjectSource::Given(id), given)),
             given => given,
         };
@@ -355,7 +353,7 @@ impl ClientBuilder {
                 region: region.clone(),
             },
             (None, None) if credentials.is_some() => ProjectSource::OfCredentials,
-            (None, None) => self.project_of_credentials(&ProfileProvider::new(&context))?,
+            (None, None) => project_of_profile(&ProfileProvider::new(&context))?,
         };
         let chain = || Arc::new(CachedProvider::new(ChainProvider::standard(&context))) as Arc<_>;
         Ok((project, credentials.unwrap_or_else(chain)))
@@ -367,10 +365,10 @@ impl ClientBuilder {
         _endpoint: &Endpoint,
         _http: &reqwest::Client,
     ) -> Result<(ProjectSource, Arc<dyn ProvideCredentials>), Error> {
-        let project = match self.project_id.clone().transpose()? {
+        let project = match self.named_project()? {
             Some(id) => ProjectSource::Given(id),
             None if self.credentials.is_some() => ProjectSource::OfCredentials,
-            None => self.project_of_credentials()?,
+            None => return Err(no_project_id()),
         };
         let environment = || Arc::new(EnvironmentProvider::new(self.environment.clone())) as Arc<_>;
         Ok((
@@ -379,23 +377,19 @@ impl ClientBuilder {
         ))
     }
 
-    /// The default credentials have a project if the environment or the profile has one. Otherwise the client could do
-    /// nothing.
-    fn project_of_credentials(
-        &self,
-        #[cfg(feature = "providers")] profile: &ProfileProvider,
-    ) -> Result<ProjectSource, Error> {
-        let named = self.environment.get(PROJECT_ID);
-        #[cfg(feature = "providers")]
-        let named = match named {
-            Ok(None) => profile.project_id(),
-            named => named,
-        };
-        match named {
-            Ok(Some(_)) => Ok(ProjectSource::OfCredentials),
-            Err(error) if !error.is_not_found() => Err(no_project_id().with_source(error)),
-            Ok(None) | Err(_) => Err(no_project_id()),
+    /// Returns the project that is set. The variable applies to credentials from any of the default sources.
+    fn named_project(&self) -> Result<Option<ProjectId>, Error> {
+        if self.project_id.is_some() || self.credentials.is_some() {
+            return Ok(self.project_id.clone().transpose()?);
         }
+        let id = self.variable(PROJECT_ID)?.map(ProjectId::new);
+        id.transpose()
+            .map_err(|error| Error::invalid_id(format!("{PROJECT_ID}: {error}")))
+    }
+
+    fn variable(&self, name: &str) -> Result<Option<String>, Error> {
+        let value = self.environment.get(name);
+        value.map_err(|error| Error::invalid_input(error.to_string()))
     }
 
     fn check_timeouts(&self) -> Result<(), Error> {
@@ -411,6 +405,16 @@ impl ClientBuilder {
             }
         }
         Ok(())
+    }
+}
+
+/// Without a project in the profile, the client could do nothing.
+#[cfg(feature = "providers")]
+fn project_of_profile(profile: &ProfileProvider) -> Result<ProjectSource, Error> {
+    match profile.project_id() {
+        Ok(Some(_)) => Ok(ProjectSource::OfCredentials),
+        Err(error) if !error.is_not_found() => Err(no_project_id().with_source(error)),
+        Ok(None) | Err(_) => Err(no_project_id()),
     }
 }
 

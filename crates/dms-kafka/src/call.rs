@@ -218,6 +218,14 @@ async fn attempt<T, F: Future<Output = RawResult<T>>>(
             secret,
         )),
     };
+    let result = result.map_err(|error| {
+        // The service may have received the request and redirected it to an address that cannot be used.
+        if config.may_follow_redirects && error.status().is_none() {
+            error.with_outcome(Outcome::Unknown)
+        } else {
+            error
+        }
+    });
     record(begin, &result);
     result.map_err(|error| error.with_address(&config.endpoint))
 }

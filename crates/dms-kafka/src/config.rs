@@ -19,6 +19,8 @@ use crate::signing_date::SigningDates;
 
 pub(crate) struct Config {
     pub(crate) http: reqwest::Client,
+    /// Whether the HTTP client is the caller's, which may follow redirects.
+    pub(crate) may_follow_redirects: bool,
     pub(crate) endpoint: Endpoint,
     pub(crate) project: ProjectSource,
     pub(crate) credentials: Arc<dyn ProvideCredentials>,
@@ -75,10 +77,10 @@ impl Config {
             ProjectSource::OfRegion { lookup, region } => {
                 let found = timeout_at(deadline, lookup.project_id(&credentials, region))
                     .await
-                    .map_err(|elapsed| late(ErrorKind::ProjectId, "project id", elapsed))?
-                    .map_err(|error| missing(ErrorKind::ProjectId, "project id", error))?;
+                    .map_err(|elapsed| late(ErrorKind::ProjectId, "the project id", elapsed))?
+                    .map_err(|error| missing(ErrorKind::ProjectId, "the project id", error))?;
                 ProjectId::new(found)
-                    .map_err(|error| missing(ErrorKind::ProjectId, "project id", error))?
+                    .map_err(|error| missing(ErrorKind::ProjectId, "the project id", error))?
             }
         };
         Ok(Identity {
@@ -100,7 +102,7 @@ fn late(kind: ErrorKind, what: &str, elapsed: impl Into<Source>) -> Error {
 }
 
 fn missing(kind: ErrorKind, what: &str, cause: impl Into<Source>) -> Error {
-    Error::new(kind, Outcome::NotApplied, format!("no {what}")).with_source(cause)
+    Error::new(kind, Outcome::NotApplied, format!("cannot get {what}")).with_source(cause)
 }
 
 impl fmt::Debug for Config {

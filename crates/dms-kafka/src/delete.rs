@@ -15,8 +15,6 @@ use crate::signing_date;
 
 /// The service's limit for a request body, in bytes.
 const MAX_BODY: usize = 12_000_000;
-/// The offset that deletes all records of a partition.
-const EVERYTHING: i64 = -1;
 /// The placeholder for a project that has not been looked up yet.
 const UNKNOWN_PROJECT: &str = "{project_id}";
 const OPERATION: Operation = Operation {
@@ -237,16 +235,11 @@ impl Request {
             ));
         }
         self.check_unique()?;
-        let item = |&(partition, target): &(PartitionId, DeletionTarget)| {
-            let offset = match target {
-                DeletionTarget::Before(offset) => offset.get(),
-                DeletionTarget::Everything => EVERYTHING,
-            };
-            types::PartitionOffsetEntity {
+        let item =
+            |&(partition, target): &(PartitionId, DeletionTarget)| types::PartitionOffsetEntity {
                 partition: Some(partition.get()),
-                offset: Some(offset),
-            }
-        };
+                offset: Some(target.to_api_offset()),
+            };
         let partitions = self.targets.iter().map(item).collect();
         let body = types::DeleteKafkaMessageRequestBody { partitions };
         check_size(&body)?;

@@ -103,6 +103,10 @@ impl Error {
         error
     }
 
+    pub(crate) fn invalid_id(message: impl Into<String>) -> Self {
+        Self::broken_rule(InputRule::ValidId, message)
+    }
+
     pub(crate) fn invalid_endpoint(error: &EndpointError) -> Self {
         if error.is_plaintext_refused() {
             let message = format!("{error}, or call allow_plaintext_http");
@@ -148,6 +152,11 @@ impl Error {
 
     pub(crate) fn with_source(mut self, source: impl Into<Source>) -> Self {
         self.0.source = Some(source.into());
+        self
+    }
+
+    pub(crate) fn with_outcome(mut self, outcome: Outcome) -> Self {
+        self.0.outcome = outcome;
         self
     }
 
@@ -372,6 +381,6 @@ impl Deletion {
 
 impl From<crate::ids::InvalidId> for Error {
     fn from(error: crate::ids::InvalidId) -> Self {
-        Self::broken_rule(InputRule::ValidId, error.to_string())
+        Self::invalid_id(error.to_string())
     }
 }

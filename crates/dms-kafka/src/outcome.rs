@@ -34,6 +34,15 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// Returns the stable name for logs and scripts, such as `not_applied`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NotApplied => "not_applied",
+            Self::Partial => "partial",
+            Self::Unknown => "unknown",
+        }
+    }
+
     /// `Unknown` if `earlier` is, otherwise `self`.
     pub(crate) fn after(self, earlier: Self) -> Self {
         if earlier == Self::Unknown {

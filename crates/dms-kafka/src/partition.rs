@@ -12,6 +12,9 @@ use crate::outcome::Outcome;
 /// The service's `result` for a partition whose records were deleted.
 const SUCCESS: &str = "success";
 
+/// The API's offset for all records of a partition.
+const EVERYTHING: i64 = -1;
+
 /// The longest result or code that is kept. Real ones are words and numbers.
 const SHOWN_WORD: usize = 128;
 
@@ -49,6 +52,34 @@ impl DeletionTarget {
     /// [`InvalidId`] if the offset is negative.
     pub fn before(offset: i64) -> Result<Self, InvalidId> {
         Offset::new(offset).map(Self::Before)
+    }
+
+    /// Creates the target from an offset as in the API, where -1 is [`Everything`](Self::Everything).
+    ///
+    /// ```
+    /// use dms_kafka::DeletionTarget;
+    ///
+    /// assert_eq!(DeletionTarget::from_api_offset(400)?, DeletionTarget::before(400)?);
+    /// assert_eq!(DeletionTarget::from_api_offset(-1)?, DeletionTarget::Everything);
+    /// assert!(DeletionTarget::from_api_offset(-2).is_err());
+    /// # Ok::<(), dms_kafka::InvalidId>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`InvalidId`] if the offset is less than -1.
+    pub fn from_api_offset(offset: i64) -> Result<Self, InvalidId> {
+        match offset {
+            EVERYTHING => Ok(Self::Everything),
+            offset => Self::before(offset),
+        }
+    }
+
+    /// Returns the offset as in the API: -1 for [`Everything`](Self::Everything).
+    pub fn to_api_offset(self) -> i64 {
+        match self {
+            Self::Before(offset) => offset.get(),
+            Self::Everything => EVERYTHING,
+        }
     }
 
     /// Whether the target is [`Everything`](Self::Everything).

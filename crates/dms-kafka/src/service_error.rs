@@ -38,10 +38,7 @@ impl ServiceError {
 
     /// Finds the error in the body of a success. Its partitions have codes of their own, which do not count.
     pub(crate) fn within_success(body: &[u8]) -> Option<Self> {
-        // The body of nearly every success, which is not parsed twice.
-        if body.len() > MAX_BODY
-            || body.starts_with(br#"{"partitions":[{"#) && body.ends_with(b"}]}")
-        {
+        if body.len() > MAX_BODY || has_only_partitions(body) {
             return None;
         }
         let Ok(Value::Object(mut object)) = serde_json::from_slice(body) else {
@@ -81,6 +78,14 @@ impl ServiceError {
                 .find_map(|object| text(object, "encoded_authorization_message")),
         }
     }
+}
+
+/// Whether the body is that of nearly every success, which is not parsed twice: the list is all that it contains.
+fn has_only_partitions(body: &[u8]) -> bool {
+    let items = body
+        .strip_prefix(br#"{"partitions":[{"#)
+        .and_then(|body| body.strip_suffix(b"}]}"));
+    items.is_some_and(|items| !items.contains(&b']'))
 }
 
 /// Some services add such a code to every success.

@@ -27,7 +27,7 @@ pub(crate) struct Transport {
     /// PEM: certificate chain and private key.
     #[cfg(feature = "rustls")]
     pub(crate) client_certificate: Option<Vec<u8>>,
-    #[cfg(feature = "reqwest")]
+    /// The caller's.
     pub(crate) http_client: Option<reqwest::Client>,
 }
 
@@ -47,7 +47,6 @@ impl Transport {
             root_certificates: Vec::new(),
             #[cfg(feature = "rustls")]
             client_certificate: None,
-            #[cfg(feature = "reqwest")]
             http_client: None,
         }
     }
@@ -61,9 +60,7 @@ impl Transport {
         http: &reqwest::Client,
     ) -> Result<ReqwestTransport, Error> {
         let reaches_all = !endpoint.is_loopback() && !endpoint.is_plaintext();
-        #[cfg(feature = "reqwest")]
-        let reaches_all = reaches_all || self.http_client.is_some();
-        if reaches_all {
+        if reaches_all || self.http_client.is_some() {
             return Ok(ReqwestTransport::with_client(http.clone()));
         }
         // Its client is created at the first request, so a call to loopback loads no root certificates.
@@ -75,7 +72,6 @@ impl Transport {
 
     /// Returns an HTTP client that sends each request at most once and follows no redirects.
     pub(crate) fn http_client(&self, endpoint: &Endpoint) -> Result<reqwest::Client, Error> {
-        #[cfg(feature = "reqwest")]
         if let Some(client) = &self.http_client {
             self.require_no_setting_of_the_client()?;
             return Ok(client.clone());
@@ -87,8 +83,11 @@ impl Transport {
         self.new_client(Some(endpoint))
     }
 
+    pub(crate) fn may_follow_redirects(&self) -> bool {
+        self.http_client.is_some()
+    }
+
     /// The caller's client already has its own.
-    #[cfg(feature = "reqwest")]
     fn require_no_setting_of_the_client(&self) -> Result<(), Error> {
         let settings = [
             (

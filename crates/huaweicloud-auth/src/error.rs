@@ -32,6 +32,8 @@ pub enum ProviderErrorKind {
     NotFound,
     /// The configuration or a response is invalid, such as an access key without a secret key. A chain stops.
     Invalid,
+    /// A local file cannot be read: the credentials file, the regions file or a token file. A chain stops.
+    Unreadable,
     /// There is more than one result. Choose one of [`ProviderError::candidates`].
     Ambiguous,
     /// A service could not be reached, failed or timed out. A chain stops, and a retry may succeed.
@@ -47,6 +49,11 @@ impl ProviderError {
     /// Creates an error of the kind [`Invalid`](ProviderErrorKind::Invalid).
     pub fn invalid(message: impl Into<String>) -> Self {
         Self::new(ProviderErrorKind::Invalid, message.into())
+    }
+
+    /// Creates an error of the kind [`Unreadable`](ProviderErrorKind::Unreadable).
+    pub fn unreadable(message: impl Into<String>) -> Self {
+        Self::new(ProviderErrorKind::Unreadable, message.into())
     }
 
     /// Creates an error of the kind [`Unavailable`](ProviderErrorKind::Unavailable).
@@ -86,6 +93,11 @@ impl ProviderError {
     /// Whether the kind is [`Invalid`](ProviderErrorKind::Invalid).
     pub fn is_invalid(&self) -> bool {
         self.kind == ProviderErrorKind::Invalid
+    }
+
+    /// Whether the kind is [`Unreadable`](ProviderErrorKind::Unreadable).
+    pub fn is_unreadable(&self) -> bool {
+        self.kind == ProviderErrorKind::Unreadable
     }
 
     /// Whether the kind is [`Unavailable`](ProviderErrorKind::Unavailable).

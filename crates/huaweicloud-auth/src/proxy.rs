@@ -7,6 +7,9 @@ use url::Url;
 
 use crate::{Environment, ProviderError};
 
+/// Loopback and link-local addresses, which a proxy cannot reach or would reach on another machine.
+const LOCAL: &str = "localhost,127.0.0.0/8,::1,169.254.0.0/16,fe80::/10";
+
 const ENCODE: &str = "percent-encode the characters # / ? @ % and quotation marks of a user name or password, such as %23 for #";
 
 /// The URL of an HTTP proxy: `http` or `https`, a host and perhaps a port, user name and password.
@@ -142,11 +145,9 @@ impl EnvironmentProxy {
                 "HTTP_PROXY: in a CGI program (REQUEST_METHOD is set), a client can set it: use http_proxy",
             ));
         }
-        let exceptions = variable(environment, "NO_PROXY", exceptions)?;
-        Ok(Some(Self {
-            url,
-            exceptions: exceptions.unwrap_or_default(),
-        }))
+        let listed = variable(environment, "NO_PROXY", exceptions)?;
+        let exceptions = format!("{LOCAL},{}", listed.unwrap_or_default());
+        Ok(Some(Self { url, exceptions }))
     }
 
     /// Returns the URL of the proxy.
@@ -154,7 +155,8 @@ impl EnvironmentProxy {
         &self.url
     }
 
-    /// Returns the hosts that are reached without the proxy: names, addresses and networks, separated by commas.
+    /// Returns the hosts that are reached without the proxy: names, addresses and networks, separated by commas. They include
+    /// loopback and link-local addresses.
     pub fn exceptions(&self) -> &str {
         &self.exceptions
     }
@@ -225,7 +227,9 @@ mod tests {
             Ok(proxy) => Ok(proxy.map(|proxy| {
                 let shown = format!("{proxy:?}");
                 assert!(!shown.contains("canary"), "{shown}");
-                format!("{} {}", proxy.url().as_str(), proxy.exceptions())
+                let listed = proxy.exceptions().strip_prefix(LOCAL).unwrap();
+                let listed = listed.strip_prefix(',').unwrap();
+                format!("{} {listed}", proxy.url().as_str())
             })),
             Err(error) => {
                 assert!(error.is_invalid());

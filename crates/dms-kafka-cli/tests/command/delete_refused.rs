@@ -51,7 +51,7 @@ const REFUSED: &[(&str, &[&str])] = &[
     ),
     (
         "--endpoint http://127.0.0.1:9 --project-id p --instance-id i --topic orders --partition 0:1 --yes",
-        &["HUAWEICLOUD_SDK_CREDENTIALS_FILE"],
+        &["HUAWEICLOUD_SDK_AK"],
     ),
 ];
 

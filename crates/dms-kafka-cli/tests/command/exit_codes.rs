@@ -78,6 +78,15 @@ fn each_exit_code_of_the_help_is_produced() {
         ))
         .arg("https://example.com/v1")
         .envs([("HUAWEICLOUD_SDK_AK", "AK"), ("HUAWEICLOUD_SDK_SK", "SK")]);
+    let mut remote_purge = at("https://192.0.2.1", "purge --yes --offsets-file");
+    remote_purge.arg(&folder.offsets);
+    let with_folder = |mut command: Command| {
+        command.env("HUAWEICLOUD_SDK_CREDENTIALS_FILE", folder.path(""));
+        command
+            .env_remove("HUAWEICLOUD_SDK_AK")
+            .env_remove("HUAWEICLOUD_SDK_SK");
+        command
+    };
     let no_credentials = dms_kafka("sign https://example.com/v1");
     let (broken, breaking) = listener();
     closes(broken);
@@ -101,6 +110,9 @@ fn each_exit_code_of_the_help_is_produced() {
         ),
         (5, dms_kafka("man --dir no/such/folder")),
         (5, dms_kafka("serve --config no/such/file")),
+        (5, with_folder(dms_kafka("sign https://example.com/v1"))),
+        (5, with_folder(delete("https://192.0.2.1"))),
+        (5, with_folder(remote_purge)),
     ]
     .into_iter()
     .map(|(code, mut command): (i32, Command)| {

@@ -21,8 +21,8 @@ pub(crate) fn command() -> Command {
     for (name, _) in std::env::vars().filter(|(name, _)| ours(name)) {
         command.env_remove(name);
     }
-    // An error here keeps the provider chain from asking the metadata service of the machine.
-    command.env("HUAWEICLOUD_SDK_CREDENTIALS_FILE", "no/such/file");
+    command.env("HOME", "no/such/folder");
+    command.env("HUAWEICLOUD_SDK_METADATA", "off");
     command.stdin(Stdio::null());
     command
 }

@@ -150,7 +150,7 @@ async fn a_proxy_variable_that_cannot_be_read_is_refused_when_it_is_needed_for_i
     let (succeeded, shown) = run_child(&variables).await;
     assert!(!succeeded && shown.contains("HTTPS_PROXY: "), "{shown}");
     assert!(
-        shown.contains("/v3/projects?name=ap-southeast-1 cannot be requested"),
+        shown.contains("/v3/projects cannot be requested"),
         "{shown}"
     );
     assert_no_secret(&shown);
@@ -216,4 +216,25 @@ async fn a_client_is_built_from_the_variables_of_the_command() {
     );
     let (succeeded, shown) = run_child(&variables[1..]).await;
     assert!(!succeeded && shown.contains("no endpoint"), "{shown}");
+    for (name, value) in [
+        ("DMS_KAFKA_ENDPOINT", "ftp://dms.example.invalid"),
+        (
+            "DMS_KAFKA_ENDPOINT",
+            "https://user:canary@dms.example.invalid",
+        ),
+        ("DMS_KAFKA_REGION", "not a region"),
+        ("HUAWEICLOUD_SDK_PROJECT_ID", "not a project"),
+    ] {
+        let variables = variables.map(|variable| {
+            if variable.0 == name {
+                (name, value)
+            } else {
+                variable
+            }
+        });
+        let (succeeded, shown) = run_child(&variables).await;
+        let expected = format!("{name}: ");
+        assert!(!succeeded && shown.contains(&expected), "{shown}");
+        assert_no_secret(&shown);
+    }
 }

@@ -50,6 +50,30 @@ async fn a_followed_redirect_is_an_error_with_an_unknown_outcome() {
     }
 }
 
+/// The first address received the request.
+#[tokio::test]
+async fn a_redirect_to_an_address_without_a_service_has_an_unknown_outcome() {
+    for (location, kind, attempts) in [
+        ("http://127.0.0.1:1/", ErrorKind::Connect, 3),
+        ("http://no.such.host.invalid/", ErrorKind::Connect, 3),
+        ("https://127.0.0.1:1/", ErrorKind::Connect, 3),
+        ("ftp://127.0.0.1/", ErrorKind::InvalidInput, 1),
+    ] {
+        let service = redirecting(307, location).await;
+        let builder = builder(&service.uri()).with_http_client(reqwest::Client::new());
+        let client = builder.build().unwrap();
+        let error = delete(&client).await.unwrap_err();
+        assert_eq!(
+            (error.kind(), error.outcome(), error.attempts()),
+            (kind, Outcome::Unknown, attempts),
+            "{error}"
+        );
+        let everything = client.delete_messages("instance", "orders").everything(0);
+        let error = everything.send().await.unwrap_err();
+        assert_eq!((error.outcome(), error.attempts()), (Outcome::Unknown, 1));
+    }
+}
+
 #[tokio::test]
 async fn a_redirect_without_end_is_one_attempt() {
     let service = redirecting(307, "/again").await;

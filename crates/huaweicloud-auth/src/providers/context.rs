@@ -3,7 +3,7 @@
 use std::{
     fmt,
     fs::File,
-    io::{self, Read},
+    io::{self, ErrorKind, Read},
     path::{Path, PathBuf},
     sync::Arc,
     time::SystemTime,
@@ -35,7 +35,7 @@ const MAX_LENGTH: u64 = 1024 * 1024;
 ///     .with_environment(Environment::from_iter([("HUAWEICLOUD_SDK_CREDENTIALS_FILE", "/no/such/file")]))
 ///     .with_home("/nowhere");
 /// let error = ProfileProvider::new(&context).provide_credentials().await.unwrap_err();
-/// assert!(error.is_invalid(), "a file that is set must exist");
+/// assert!(error.is_unreadable(), "a file that is set must exist");
 /// # }
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(run());
 /// # }
@@ -158,24 +158,22 @@ impl Settings {
         name: &str,
     ) -> Result<(PathBuf, Zeroizing<String>), ProviderError> {
         let named = self.environment.get(variable)?.map(PathBuf::from);
-        let is_named = named.is_some();
-        let path = match named {
-            Some(path) => path,
-            None => self.home()?.join(".huaweicloud").join(name),
-        };
-        let text = read(&path).map_err(|error| {
-            let path = path.display();
-            match error.kind() {
-                io::ErrorKind::NotFound if is_named => ProviderError::invalid(format!(
-                    "{path} does not exist, but {variable} names it"
-                )),
-                io::ErrorKind::NotFound => {
-                    ProviderError::not_found(format!("{path} does not exist"))
-                }
-                _ => ProviderError::invalid(format!("{path} cannot be read")).with_source(error),
+        if let Some(path) = named {
+            let text = read(&path).map_err(|error| unreadable(&path, error).at(variable))?;
+            return Ok((path, text));
+        }
+        let path = self.home()?.join(".huaweicloud").join(name);
+        match read(&path) {
+            Ok(text) => Ok((path, text)),
+            // The home directory of a service account may be a file, such as /dev/null.
+            Err(error)
+                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
+            {
+                let message = format!("{} does not exist", path.display());
+                Err(ProviderError::not_found(message))
             }
-        })?;
-        Ok((path, text))
+            Err(error) => Err(unreadable(&path, error)),
+        }
     }
 
     fn home(&self) -> Result<PathBuf, ProviderError> {
@@ -192,16 +190,23 @@ impl Settings {
 
 /// Reads the token in a file. The file is read each time, because tokens are replaced.
 pub(super) fn read_token(path: &Path) -> Result<Zeroizing<String>, ProviderError> {
-    let place = format!("token file {}", path.display());
-    let text = read(path).map_err(|error| {
-        ProviderError::invalid("cannot be read")
-            .with_source(error)
-            .at(&place)
-    })?;
+    let text = read(path).map_err(|error| unreadable(path, error).at("token file"))?;
     match text.trim() {
-        "" => Err(ProviderError::invalid("is empty").at(&place)),
+        "" => Err(ProviderError::invalid("is empty")
+            .at(path.display())
+            .at("token file")),
         token => Ok(Zeroizing::new(token.to_owned())),
     }
+}
+
+fn unreadable(path: &Path, error: io::Error) -> ProviderError {
+    let message = format!("{} cannot be read", path.display());
+    let failure = match error.kind() {
+        // Not a text, or too long.
+        ErrorKind::InvalidData | ErrorKind::FileTooLarge => ProviderError::invalid(message),
+        _ => ProviderError::unreadable(message),
+    };
+    failure.with_source(error)
 }
 
 fn read(path: &Path) -> io::Result<Zeroizing<String>> {
@@ -211,7 +216,7 @@ fn read(path: &Path) -> io::Result<Zeroizing<String>> {
         .read_to_string(&mut text)?;
     if text.len() as u64 > MAX_LENGTH {
         return Err(io::Error::new(
-            io::ErrorKind::FileTooLarge,
+            ErrorKind::FileTooLarge,
             "it is larger than 1 MiB",
         ));
     }

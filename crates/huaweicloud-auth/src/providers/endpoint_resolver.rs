@@ -61,7 +61,8 @@ impl EndpointResolver {
     /// # Errors
     ///
     /// [`NotFound`](crate::ProviderErrorKind::NotFound), with the most similar known regions as candidates, when no
-    /// endpoint is known, [`Invalid`](crate::ProviderErrorKind::Invalid) when the variable or the file is invalid.
+    /// endpoint is known, [`Invalid`](crate::ProviderErrorKind::Invalid) when the variable or the file is invalid, and
+    /// [`Unreadable`](crate::ProviderErrorKind::Unreadable) when the file cannot be read.
     pub fn endpoints(&self, service: &str, region: &Region) -> Result<Vec<String>, ProviderError> {
         let variable = variable(service, region);
         if let Some(list) = self.settings.environment.get(&variable)? {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use http::{Request, Response, StatusCode, header};
+use http::{Request, Response, StatusCode, Uri, header};
 use jiff::{Timestamp, civil, tz::TimeZone};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
@@ -45,7 +45,7 @@ pub(super) async fn fetch(
     timeout: Duration,
     secrets: &[&str],
 ) -> Result<HttpResponse, ProviderError> {
-    let address = request.uri().to_string();
+    let address = address(request.uri());
     let response = send(context, request, timeout)
         .await
         .map_err(|error| no_response(&address, error))?;
@@ -63,11 +63,18 @@ pub(super) async fn fetch_key(
     secret: &str,
     fix: &str,
 ) -> Result<Credentials, ProviderError> {
-    let address = request.uri().to_string();
+    let address = address(request.uri());
     let response = fetch(context, request, timeout, &[secret])
         .await
         .map_err(|error| error.with_fix(fix))?;
     parse_key(response.body()).map_err(|error| error.at(address))
+}
+
+/// The URL without its query, which may contain a secret.
+fn address(uri: &Uri) -> String {
+    let mut url = uri.to_string();
+    url.truncate(url.find('?').unwrap_or(url.len()));
+    url
 }
 
 pub(super) fn no_response(address: &str, error: TransportError) -> ProviderError {

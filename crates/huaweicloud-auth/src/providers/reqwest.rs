@@ -15,9 +15,6 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// For the metadata service, as in the official SDKs. A machine outside the cloud waits this long.
 const DIRECT_CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// For a service on this machine that uses TLS.
-const LOCAL: &str = "localhost,127.0.0.0/8,::1,169.254.0.0/16,fe80::/10";
-
 /// Sends requests with `reqwest`. It uses the proxies of the environment (see [`EnvironmentProxy`]), except for loopback and
 /// link-local addresses.
 ///
@@ -119,7 +116,7 @@ fn with_proxies(mut builder: ClientBuilder) -> Result<ClientBuilder, TransportEr
     for scheme in ["http", "https"] {
         let proxy = EnvironmentProxy::read(&environment, scheme).map_err(misconfigured)?;
         if let Some(proxy) = proxy {
-            let exceptions = NoProxy::from_string(&format!("{LOCAL},{}", proxy.exceptions()));
+            let exceptions = NoProxy::from_string(proxy.exceptions());
             let url = proxy.url().as_str();
             let proxy = match scheme {
                 "http" => Proxy::http(url),
@@ -159,5 +156,5 @@ fn transport_error(error: reqwest::Error) -> TransportError {
     } else {
         TransportErrorKind::Other
     };
-    TransportError::new(kind).with_source(error)
+    TransportError::new(kind).with_source(error.without_url())
 }

@@ -26,14 +26,12 @@ pub use headers::{
     SignedHeaders, X_AUTH_TOKEN, X_DOMAIN_ID, X_PROJECT_ID, X_REQUEST_ID, X_SDK_CONTENT_SHA256,
     X_SDK_DATE, X_SECURITY_TOKEN,
 };
-pub use signature::{Signature, signature};
+pub use signature::{HexDigest, Signature, hex, signature};
 pub use signer::{Explanation, Signer, SigningError, SigningErrorKind, authorize, explain};
 
 pub(crate) use canonical_request::canonical_request_with;
 pub(crate) use date::header_date;
 pub(crate) use signature::{SigningKey, hex_sha256};
-
-use signature::{HexDigest, hex};
 
 use http::{HeaderMap, HeaderName, Method};
 

@@ -64,14 +64,15 @@ impl fmt::Display for Signature {
     }
 }
 
-/// A SHA-256 in lower-case hexadecimal.
+/// A SHA-256 in lower-case hexadecimal, from [`hex`].
 #[derive(Clone, Debug)]
-pub(crate) struct HexDigest {
+pub struct HexDigest {
     digits: [u8; 64],
 }
 
 impl HexDigest {
-    pub(crate) fn as_str(&self) -> &str {
+    /// Returns the hexadecimal digits.
+    pub fn as_str(&self) -> &str {
         // ASCII is valid UTF-8.
         std::str::from_utf8(&self.digits).unwrap_or_default()
     }
@@ -81,7 +82,14 @@ pub(crate) fn hex_sha256(bytes: &[u8]) -> HexDigest {
     hex(&Sha256::digest(bytes).into())
 }
 
-pub(crate) fn hex(digest: &[u8; 32]) -> HexDigest {
+/// Returns a SHA-256 in lower-case hexadecimal.
+///
+/// ```
+/// use huaweicloud_auth::signing::hex;
+///
+/// assert_eq!(hex(&[0xa5; 32]).as_str(), "a5".repeat(32));
+/// ```
+pub fn hex(digest: &[u8; 32]) -> HexDigest {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut digits = [0; 64];
     for (pair, byte) in digits.chunks_exact_mut(2).zip(digest) {

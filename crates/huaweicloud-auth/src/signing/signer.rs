@@ -174,7 +174,7 @@ impl<'a> Signer<'a> {
         if headers.contains_key(header::AUTHORIZATION) {
             return Err(SigningError::new(
                 SigningErrorKind::AlreadyAuthorized,
-                "the request has an Authorization header: remove it, or use Signer::replacing_authorization",
+                "the request has an Authorization header: use Signer::replacing_authorization, which also replaces its date and tokens",
             ));
         }
         let pair = match self.credentials.identity() {
@@ -184,7 +184,7 @@ impl<'a> Signer<'a> {
                 return Ok(None);
             }
         };
-        require_valid(target)?;
+        require_valid(target, headers)?;
         let date = date_to_use(headers, self.now)?;
         if let Some(token) = &pair.security_token {
             headers.insert(X_SECURITY_TOKEN, sensitive(token));
@@ -313,7 +313,8 @@ pub struct SigningError {
 pub enum SigningErrorKind {
     /// The request has an invalid `X-Sdk-Date`, or several.
     InvalidDate,
-    /// The host is empty, is a URL, or contains another character that the `Host` header does not allow.
+    /// The host is empty, is a URL, contains another character that the `Host` header does not allow, or differs from the
+    /// `Host` header of the request.
     InvalidHost,
     /// The path does not start with `/`, or it contains a query or a fragment.
     InvalidPath,
@@ -358,7 +359,7 @@ fn authorization(
 
 /// Refuses a target that cannot be sent as it is: the service would compute another signature. Messages do not quote a path
 /// or query, which may contain anything.
-fn require_valid(target: RequestTarget<'_>) -> Result<(), SigningError> {
+fn require_valid(target: RequestTarget<'_>, headers: &HeaderMap) -> Result<(), SigningError> {
     let RequestTarget {
         host, path, query, ..
     } = target;
@@ -369,6 +370,15 @@ fn require_valid(target: RequestTarget<'_>) -> Result<(), SigningError> {
             SigningErrorKind::InvalidHost,
             format!(
                 "the host {host:?} is invalid: it must be a host and perhaps a port, as in the Host header, without scheme or path"
+            ),
+        ));
+    }
+    let mut sent = headers.get_all(header::HOST).iter();
+    if sent.any(|sent| sent.as_bytes().trim_ascii() != host.as_bytes()) {
+        return Err(SigningError::new(
+            SigningErrorKind::InvalidHost,
+            format!(
+                "the Host header is not the host to sign, {host:?}: remove it or make them equal"
             ),
         ));
     }

@@ -99,7 +99,7 @@ fn the_environment_can_name_the_file() {
     assert_eq!(found, ["https://right.example.com"]);
     fs::remove_file(&elsewhere).unwrap();
     let error = endpoints(&variable, Some(home.path()), "kafka", "cn-north-4").unwrap_err();
-    assert_eq!(error.kind(), Kind::Invalid);
+    assert_eq!(error.kind(), Kind::Unreadable);
     assert!(
         error.to_string().contains("HUAWEICLOUD_SDK_REGIONS_FILE"),
         "{error}"

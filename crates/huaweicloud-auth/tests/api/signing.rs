@@ -368,6 +368,39 @@ fn an_error_does_not_change_the_headers() {
 }
 
 #[test]
+fn a_host_header_with_another_host_than_the_signed_one_is_refused() {
+    let method = Method::GET;
+    for (hosts, is_valid) in [
+        (&["example.com"][..], true),
+        (&[" example.com "], true),
+        (&["example.com:443"], false),
+        (&["other.example.com"], false),
+        (&["example.com", "other.example.com"], false),
+    ] {
+        let hosts: Vec<_> = hosts.iter().map(|host| ("host", *host)).collect();
+        let mut headers = headers(&hosts);
+        let target = RequestTarget {
+            host: "example.com",
+            ..target(&method)
+        };
+        let result = authorize(
+            &key_pair(),
+            target,
+            &mut headers,
+            Payload::Bytes(b""),
+            now(),
+        );
+        match result {
+            Ok(()) => assert!(is_valid, "{hosts:?}"),
+            Err(error) => {
+                assert!(!is_valid, "{hosts:?}: {error}");
+                assert_eq!(error.kind(), SigningErrorKind::InvalidHost);
+            }
+        }
+    }
+}
+
+#[test]
 fn an_explanation_shows_the_stages_and_hides_the_tokens() {
     let credentials = Credentials::new("AccessKey", "canary-secret")
         .unwrap()

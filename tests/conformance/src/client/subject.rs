@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use dms_kafka::auth::{Credentials, ProviderError};
-use dms_kafka::{Client, Outcome, RetryPolicy, raw};
+use dms_kafka::{Client, RetryPolicy, raw};
 use http::HeaderValue;
 
 use super::case::{CredentialsKind, Given, GivenPartition, Subject, none};
@@ -71,7 +71,7 @@ async fn call_facade(endpoint: &str, given: &Given) -> Result<CallResult> {
             let statuses = rows.map(|row| row.status().as_str().to_owned()).collect();
             let outcome = match deletion.into_result() {
                 Ok(_) => "applied",
-                Err(error) => name(error.outcome()),
+                Err(error) => error.outcome().as_str(),
             };
             CallResult {
                 error: none(),
@@ -89,16 +89,8 @@ fn failed(error: &dms_kafka::Error) -> CallResult {
     CallResult {
         error: error.kind().as_str().to_owned(),
         code: error.code().unwrap_or("none").to_owned(),
-        outcome: name(error.outcome()).to_owned(),
+        outcome: error.outcome().as_str().to_owned(),
         ..CallResult::default()
-    }
-}
-
-fn name(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::NotApplied => "not_applied",
-        Outcome::Partial => "partial",
-        _ => "unknown",
     }
 }
 

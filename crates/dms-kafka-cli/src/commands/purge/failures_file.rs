@@ -8,7 +8,7 @@ use tempfile::NamedTempFile;
 
 use super::offsets_file::Layout;
 use super::paths;
-use super::rows::{self, RowStates, Rows};
+use super::rows::{RowStates, Rows};
 use crate::exit::Failure;
 
 /// Opened before anything is sent.
@@ -115,7 +115,7 @@ pub(super) fn write_rows(
                 r#"{separator}{{"topic":"{}","partition":{},"offset":{}}}"#,
                 row.topic,
                 row.partition,
-                rows::offset(row.target)
+                row.target.to_api_offset()
             )?;
             separator = between;
         }

@@ -446,8 +446,10 @@ impl PurgeJob<'_> {
             Exit::Unknown
         } else if output_failed {
             Exit::InputOutput
-        } else if fatal == Some(Exit::Usage) && nothing_was_sent {
-            Exit::Usage
+        } else if let Some(exit @ (Exit::Usage | Exit::InputOutput)) = fatal
+            && nothing_was_sent
+        {
+            exit
         } else if counts.requests_failed() > 0 || fatal.is_some() {
             Exit::NotApplied
         } else if counts.failed + report.unexpected() > 0 {

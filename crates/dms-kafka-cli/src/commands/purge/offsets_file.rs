@@ -9,6 +9,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 use std::time::SystemTime;
 
+use dms_kafka::auth::signing::hex;
 use dms_kafka::{DeletionTarget, PartitionId, TopicName};
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
@@ -16,7 +17,7 @@ use serde::de::{Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::rows::{EVERYTHING, Rows};
+use super::rows::Rows;
 use crate::exit::Failure;
 
 const BUFFER: usize = 64 * 1024;
@@ -119,12 +120,7 @@ impl OffsetsFile {
                 first + 1
             )));
         }
-        let hexadecimal = |hash: Sha256| {
-            let bytes = hash.finalize();
-            bytes
-                .iter()
-                .fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
-        };
+        let hexadecimal = |hash: Sha256| hex(&hash.finalize().into()).as_str().to_owned();
         let read = Self {
             name,
             opened: None,
@@ -400,10 +396,8 @@ fn partition<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PartitionId, 
 
 fn target<'de, D: Deserializer<'de>>(deserializer: D) -> Result<DeletionTarget, D::Error> {
     let value = Value::deserialize(deserializer)?;
-    let target = value.as_i64().and_then(|offset| match offset {
-        EVERYTHING => Some(DeletionTarget::Everything),
-        _ => DeletionTarget::before(offset).ok(),
-    });
+    let offset = value.as_i64();
+    let target = offset.and_then(|offset| DeletionTarget::from_api_offset(offset).ok());
     target.ok_or_else(|| {
         D::Error::custom(format!(
             "offset {value} is not a whole number from 0 to 9223372036854775807, or -1 for all records"

@@ -117,7 +117,7 @@ impl PurgeReport {
     ) -> Result<(), Failure> {
         self.show(rows.map(|row| RowReport {
             status: "interrupted",
-            outcome: Some(exit::outcome_word(Outcome::Unknown)),
+            outcome: Some(Outcome::Unknown.as_str()),
             ..RowReport::new(
                 row.topic.as_str(),
                 TargetFields::new(row.partition, row.target),
@@ -229,8 +229,8 @@ fn print_lines(lines: impl Iterator<Item = RowReport>) -> Result<(), Failure> {
 fn outcome(state: RowState) -> Option<&'static str> {
     match state {
         RowState::Deleted => None,
-        state if state.is_unknown() => Some(exit::outcome_word(Outcome::Unknown)),
-        _ => Some(exit::outcome_word(Outcome::NotApplied)),
+        state if state.is_unknown() => Some(Outcome::Unknown.as_str()),
+        _ => Some(Outcome::NotApplied.as_str()),
     }
 }
 
@@ -272,7 +272,7 @@ impl RowReport {
     fn of_unexpected(topic: &str, item: &UnexpectedItem, request_id: Option<&str>) -> Self {
         Self {
             status: "unexpected",
-            outcome: Some(exit::outcome_word(Outcome::Unknown)),
+            outcome: Some(Outcome::Unknown.as_str()),
             result: item.result().map(str::to_owned),
             error_code: item.error_code().map(str::to_owned),
             request_id: request_id.map(str::to_owned),

@@ -3,12 +3,9 @@
 use std::cell::{Ref, RefCell};
 use std::sync::Arc;
 
-use dms_kafka::{DeletionTarget, Offset, Outcome, PartitionId, PurgeTarget, TopicName};
+use dms_kafka::{DeletionTarget, Outcome, PartitionId, PurgeTarget, TopicName};
 use futures_util::{Stream, stream};
 use indexmap::IndexMap;
-
-/// The offset for all records in an offsets file.
-pub(super) const EVERYTHING: i64 = -1;
 
 /// All rows with 16 bytes each, and each topic name once.
 #[derive(Default)]
@@ -20,6 +17,7 @@ pub(super) struct Rows {
 struct PackedRow {
     topic: u32,
     partition: PartitionId,
+    /// The target as in the API, which takes half the memory.
     offset: i64,
 }
 
@@ -37,18 +35,10 @@ pub(super) struct Row<'a> {
     pub(super) target: DeletionTarget,
 }
 
-/// The offset of a target in an offsets file.
-pub(super) fn offset(target: DeletionTarget) -> i64 {
-    match target {
-        DeletionTarget::Before(offset) => offset.get(),
-        _ => EVERYTHING,
-    }
-}
-
 impl PackedRow {
+    #[expect(clippy::expect_used, reason = "the offset was converted from a target")]
     fn target(&self) -> DeletionTarget {
-        // Only the offset for all records is negative.
-        Offset::new(self.offset).map_or(DeletionTarget::Everything, DeletionTarget::Before)
+        DeletionTarget::from_api_offset(self.offset).expect("the offset of a target is valid")
     }
 }
 
@@ -98,7 +88,7 @@ impl Rows {
         self.rows.push(PackedRow {
             topic: number,
             partition,
-            offset: offset(target),
+            offset: target.to_api_offset(),
         });
         Ok(())
     }
