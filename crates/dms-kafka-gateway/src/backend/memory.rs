@@ -507,9 +507,10 @@ impl Topic {
                     let taken = (records - skipped).min((limit - found.records.len()) as u64);
                     found.total = found.total.saturating_add(records);
                     for index in skipped..skipped + taken {
-                        let offset = match reverse {
-                            false => offsets.start.saturating_add_unsigned(index),
-                            true => offsets.end.saturating_sub_unsigned(index + 1),
+                        let offset = if reverse {
+                            offsets.end.saturating_sub_unsigned(index + 1)
+                        } else {
+                            offsets.start.saturating_add_unsigned(index)
                         };
                         let record = log.at_or_after(offset);
                         found.records.extend(record.map(|record| (number, record)));

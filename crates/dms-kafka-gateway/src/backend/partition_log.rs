@@ -159,13 +159,19 @@ impl Run {
         let (first, end) = (self.first_offset.max(start), self.end());
         let rising = self.first_time <= self.last_time;
         // Times rise or fall, so each of these is true up to an offset and false from there on.
-        let before = |time: i64| match rising {
-            true => time < *times.start(),
-            false => time > *times.end(),
+        let before = |time: i64| {
+            if rising {
+                time < *times.start()
+            } else {
+                time > *times.end()
+            }
         };
-        let not_after = |time: i64| match rising {
-            true => time <= *times.end(),
-            false => time >= *times.start(),
+        let not_after = |time: i64| {
+            if rising {
+                time <= *times.end()
+            } else {
+                time >= *times.start()
+            }
         };
         let from = self.first_not(first..end, before);
         from..self.first_not(from..end, not_after)

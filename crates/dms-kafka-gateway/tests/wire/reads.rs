@@ -228,7 +228,7 @@ async fn records_of_a_new_topic_are_spread_over_the_last_day() {
     };
     let (first, last) = (edge("beginning").await, edge("end").await);
     assert_eq!(last - first, 24 * 60 * 60 * 1000);
-    let noon = (last + first) / 2;
+    let noon = i64::midpoint(first, last);
     let response = list(&gateway, "orders", &format!("?timestamp={noon}")).await;
     assert_eq!(response.body["partitions"][0]["timestamp_offset"], 500);
 }
