@@ -68,12 +68,12 @@ fn check_shows_a_manual_edit_and_how_to_undo_it() {
 #[test]
 fn a_changed_contract_makes_the_file_stale_until_it_is_generated_again() {
     let checkout = Checkout::new();
-    checkout.edit(CONTRACT, "Topic name.", "Name of the topic.");
+    checkout.edit(CONTRACT, "Kafka instance of the topic.", "The instance.");
     let stale = checkout.xtask(&["generate", "--check"]);
     assert!(!stale.success);
     assert!(stale.stderr.contains(COMMAND), "{}", stale.stderr);
     assert!(
-        stale.stderr.contains("`topic`: Name of the topic."),
+        stale.stderr.contains("`instance_id`: The instance."),
         "{}",
         stale.stderr
     );
@@ -82,7 +82,7 @@ fn a_changed_contract_makes_the_file_stale_until_it_is_generated_again() {
     assert!(
         checkout
             .read(GENERATED)
-            .contains("`topic`: Name of the topic.")
+            .contains("`instance_id`: The instance.")
     );
     assert!(checkout.xtask(&["generate", "--check"]).success);
 }

@@ -1,4 +1,4 @@
-//! The parts that the guide adds to the contract are valid, and give the names that it uses.
+//! The parts of the contract that the guide shows are in the contract, and give the names that it uses.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
@@ -18,23 +18,19 @@ fn code(language: &str) -> Vec<&str> {
 }
 
 #[test]
-fn the_operation_of_the_guide_is_generated() {
+fn the_operation_of_the_guide_is_that_of_the_contract() {
     let checkout = Checkout::new();
     let ([path, schema], [deviation, _]) = (
         code("yaml")[..].try_into().unwrap(),
         code("toml")[..].try_into().unwrap(),
     );
-    checkout.edit(CONTRACT, "\npaths:\n", &format!("\npaths:\n{path}\n"));
-    checkout.edit(
-        CONTRACT,
-        "\n  schemas:\n",
-        &format!("\n  schemas:\n{schema}\n"),
-    );
-    let file = "openapi/deviations.toml";
-    checkout.write(file, &format!("{}\n{deviation}", checkout.read(file)));
-    for command in ["spec", "generate"] {
-        let run = checkout.xtask(&[command]);
-        assert!(run.success, "{}", run.stderr);
+    for (file, part) in [
+        (CONTRACT, path),
+        (CONTRACT, schema),
+        ("openapi/deviations.toml", deviation),
+    ] {
+        let part = format!("\n{part}");
+        assert!(checkout.read(file).contains(&part), "{file} has not:{part}");
     }
     for name in ["show_partition_beginning_message", "PartitionMessage"] {
         assert!(

@@ -2,8 +2,8 @@
 //
 // contract:        openapi/dms-kafka.yaml
 // generator:       progenitor 0.15.1
-// contract sha256: 5aa76d547dc6da6f9de26e925a31835109ad0e1e141adbbd5ac60470cca368e6
-// code sha256:     981d70bf67426a2f60584fcab27ce9abf45bd5f0dca70b548cbe503c106062f1
+// contract sha256: 55fbe4e137af365100abe722eba0904048bf023533d8c902f210f3300967e33f
+// code sha256:     260ce95bd6970a6222fef6da3660fe7f63d1bebd6a2038dd6886c6c87cf11e60
 
 #![allow(
     unreachable_pub,
@@ -22,6 +22,33 @@ use progenitor_client::{encode_path, ClientHooks, OperationInfo, RequestBuilderE
 /// Types used as operation parameters and responses.
 #[allow(clippy::all)]
 pub mod types {
+    /// A consumer group.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default)]
+    #[serde(remote = "Self")]
+    pub struct ConsumerGroup {
+        /// Number of the broker that coordinates the group.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub coordinator_id: ::std::option::Option<i64>,
+        /// Time at which the group was created, in milliseconds since the Unix epoch.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub created_at: ::std::option::Option<i64>,
+        /// Description of the group.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub group_desc: ::std::option::Option<::std::string::String>,
+        /// Name of the group.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub group_id: ::std::option::Option<::std::string::String>,
+        /// Number of records that the group has not consumed.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub lag: ::std::option::Option<i64>,
+        /// State of the group: `DEAD`, `EMPTY`, `PREPARING_REBALANCE`, `COMPLETING_REBALANCE` or `STABLE`; `UNKNOWN` if the
+        /// server cannot tell.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub state: ::std::option::Option<::std::string::String>,
+    }
+
+    crate::objects_only!(ConsumerGroup);
+
     /// The records to delete from a topic.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default)]
     #[serde(remote = "Self")]
@@ -90,6 +117,153 @@ pub mod types {
 
     crate::objects_only!(ErrorResponse);
 
+    /// The committed offset of a group in a partition.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default)]
+    #[serde(remote = "Self")]
+    pub struct GroupMessageOffset {
+        /// Client id of that consumer.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub client_id: ::std::option::Option<::std::string::String>,
+        /// Id of the consumer that reads the partition, empty if there is none.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub consumer_id: ::std::option::Option<::std::string::String>,
+        /// Address of that consumer.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub host: ::std::option::Option<::std::string::String>,
+        /// Number of records that the group has not consumed.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub lag: ::std::option::Option<i64>,
+        /// The committed offset, which is that of the next record that the group reads.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub message_current_offset: ::std::option::Option<i64>,
+        /// Log end offset of the partition.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub message_log_end_offset: ::std::option::Option<i64>,
+        /// Log start offset of the partition.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub message_log_start_offset: ::std::option::Option<i64>,
+        /// Partition number, counted from 0.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub partition: ::std::option::Option<i32>,
+        /// Topic name.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub topic: ::std::option::Option<::std::string::String>,
+    }
+
+    crate::objects_only!(GroupMessageOffset);
+
+    /// Place, time and size of a record.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default)]
+    #[serde(remote = "Self")]
+    pub struct InstanceMessage {
+        /// Offset of the record.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub message_offset: ::std::option::Option<i64>,
+        /// Partition number, counted from 0.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub partition: ::std::option::Option<i32>,
+        /// Size of the record in bytes.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub size: ::std::option::Option<i64>,
+        /// Time of the record, in milliseconds since the Unix epoch.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub timestamp: ::std::option::Option<i64>,
+        /// Topic name.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub topic: ::std::option::Option<::std::string::String>,
+    }
+
+    crate::objects_only!(InstanceMessage);
+
+    /// A topic.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default)]
+    #[serde(remote = "Self")]
+    pub struct InstanceTopic {
+        /// Time at which the topic was created, in milliseconds since the Unix epoch.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub created_at: ::std::option::Option<i64>,
+        /// Topic name.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub name: ::std::option::Option<::std::string::String>,
+        /// Number of partitions.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub partition: ::std::option::Option<i32>,
+        /// Number of replicas of each partition.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub replication: ::std::option::Option<i32>,
+        /// Hours after which records are deleted.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub retention_time: ::std::option::Option<i32>,
+        /// Whether a write waits for the disk.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub sync_message_flush: ::std::option::Option<bool>,
+        /// Whether a write waits for all replicas.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub sync_replication: ::std::option::Option<bool>,
+        /// Description of the topic.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub topic_desc: ::std::option::Option<::std::string::String>,
+        /// Kind of the topic, `0` normal or `1` internal.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub topic_type: ::std::option::Option<i32>,
+    }
+
+    crate::objects_only!(InstanceTopic);
+
+    /// One page of a group's committed offsets.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default)]
+    #[serde(remote = "Self")]
+    pub struct ListInstanceConsumerGroupMessageOffsetResponse {
+        /// The committed offsets of this page.
+        #[serde(default, skip_serializing_if = "::std::vec::Vec::is_empty")]
+        pub group_message_offsets: ::std::vec::Vec<GroupMessageOffset>,
+        /// Number of partitions with a committed offset, over all pages.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub total: ::std::option::Option<i32>,
+    }
+
+    crate::objects_only!(ListInstanceConsumerGroupMessageOffsetResponse);
+
+    /// One page of an instance's consumer groups.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default)]
+    #[serde(remote = "Self")]
+    pub struct ListInstanceConsumerGroupsResponse {
+        /// The groups of this page.
+        #[serde(default, skip_serializing_if = "::std::vec::Vec::is_empty")]
+        pub groups: ::std::vec::Vec<ConsumerGroup>,
+        /// Number of groups, over all pages.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub total: ::std::option::Option<i32>,
+    }
+
+    crate::objects_only!(ListInstanceConsumerGroupsResponse);
+
+    /// One page of an instance's topics.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default)]
+    #[serde(remote = "Self")]
+    pub struct ListInstanceTopicsResponse {
+        /// Maximum number of partitions of the instance.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub max_partitions: ::std::option::Option<i32>,
+        /// Number of partitions that can still be created.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub remain_partitions: ::std::option::Option<i32>,
+        /// Number of topics in this page.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub size: ::std::option::Option<i32>,
+        /// Maximum number of partitions of a topic.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub topic_max_partitions: ::std::option::Option<i32>,
+        /// The topics of this page.
+        #[serde(default, skip_serializing_if = "::std::vec::Vec::is_empty")]
+        pub topics: ::std::vec::Vec<InstanceTopic>,
+        /// Number of topics, over all pages.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub total: ::std::option::Option<i32>,
+    }
+
+    crate::objects_only!(ListInstanceTopicsResponse);
+
     /// One page of a topic's partitions.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default)]
     #[serde(remote = "Self")]
@@ -103,6 +277,26 @@ pub mod types {
     }
 
     crate::objects_only!(ListTopicPartitionsResponse);
+
+    /// Offset and time of a record.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default)]
+    #[serde(remote = "Self")]
+    pub struct PartitionMessage {
+        /// Offset of the record.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub offset: ::std::option::Option<i64>,
+        /// Partition number, counted from 0.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub partition: ::std::option::Option<i32>,
+        /// Time of the record, in milliseconds since the Unix epoch.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub timestamp: ::std::option::Option<i64>,
+        /// Topic name.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub topic: ::std::option::Option<::std::string::String>,
+    }
+
+    crate::objects_only!(PartitionMessage);
 
     /// A partition and the offset below which its records are deleted.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default)]
@@ -135,6 +329,23 @@ pub mod types {
 
     crate::objects_only!(PartitionResp);
 
+    /// One page of records.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default)]
+    #[serde(remote = "Self")]
+    pub struct ShowInstanceMessagesResponse {
+        /// The records of this page.
+        #[serde(default, skip_serializing_if = "::std::vec::Vec::is_empty")]
+        pub messages: ::std::vec::Vec<InstanceMessage>,
+        /// Number of records in this page.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub size: ::std::option::Option<i64>,
+        /// Number of records, over all pages.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub total: ::std::option::Option<i64>,
+    }
+
+    crate::objects_only!(ShowInstanceMessagesResponse);
+
     /// The state of one partition.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default)]
     #[serde(remote = "Self")]
@@ -154,9 +365,68 @@ pub mod types {
         /// Log start offset, the offset of the oldest record that can be read.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub start_offset: ::std::option::Option<i64>,
+        /// Only if the request has `timestamp` and the service supports it: the smallest offset of a record that is not older than
+        /// `timestamp`, so that every record below it is older. It is `last_offset` if there is no such record.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub timestamp_offset: ::std::option::Option<i64>,
     }
 
     crate::objects_only!(TopicPartition);
+
+    /// Optional query parameters of [`Client::list_instance_consumer_group_message_offset`](super::Client::list_instance_consumer_group_message_offset).
+    #[derive(Clone, Debug, Default)]
+    pub struct ListInstanceConsumerGroupMessageOffsetQuery {
+        /// Topic name. The vendor calls it mandatory for this query.
+        pub topic: ::std::option::Option<::std::string::String>,
+        /// Only this partition.
+        pub partition: ::std::option::Option<i32>,
+        /// Number of partitions to skip before the page. This is not a Kafka offset.
+        pub offset: ::std::option::Option<i32>,
+        /// Maximum number of partitions in a page.
+        pub limit: ::std::option::Option<i32>,
+    }
+
+    /// Optional query parameters of [`Client::list_instance_consumer_groups`](super::Client::list_instance_consumer_groups).
+    #[derive(Clone, Debug, Default)]
+    pub struct ListInstanceConsumerGroupsQuery {
+        /// Number of groups to skip before the page, from 0.
+        pub offset: ::std::option::Option<i32>,
+        /// Maximum number of groups in a page, 1 to 50; 10 if absent.
+        pub limit: ::std::option::Option<i32>,
+        /// Only groups whose name contains this text.
+        pub group: ::std::option::Option<::std::string::String>,
+    }
+
+    /// Optional query parameters of [`Client::show_instance_messages`](super::Client::show_instance_messages).
+    #[derive(Clone, Debug, Default)]
+    pub struct ShowInstanceMessagesQuery {
+        /// Topic name.
+        pub topic: ::std::option::Option<::std::string::String>,
+        /// Partition of the record to find.
+        pub partition: ::std::option::Option<i32>,
+        /// Offset of the record to find.
+        pub message_offset: ::std::option::Option<i64>,
+        /// Only records that are not older, in milliseconds since the Unix epoch. `partition` and `message_offset` are then
+        /// ignored.
+        pub start_time: ::std::option::Option<i64>,
+        /// Only records that are not newer, in milliseconds since the Unix epoch.
+        pub end_time: ::std::option::Option<i64>,
+        /// Number of the page. This is not a Kafka offset.
+        pub offset: ::std::option::Option<i32>,
+        /// Maximum number of records in a page.
+        pub limit: ::std::option::Option<i32>,
+        /// Whether the oldest records come first.
+        pub asc: ::std::option::Option<bool>,
+    }
+
+    /// Optional query parameters of [`Client::list_instance_topics`](super::Client::list_instance_topics).
+    #[derive(Clone, Debug, Default)]
+    pub struct ListInstanceTopicsQuery {
+        /// Number of topics to skip before the page.
+        pub offset: ::std::option::Option<i32>,
+        /// Maximum number of topics in a page.
+        pub limit: ::std::option::Option<i32>,
+    }
 
     /// Optional query parameters of [`Client::list_topic_partitions`](super::Client::list_topic_partitions).
     #[derive(Clone, Debug, Default)]
@@ -165,6 +435,9 @@ pub mod types {
         pub offset: ::std::option::Option<i32>,
         /// Maximum number of partitions in a page.
         pub limit: ::std::option::Option<i32>,
+        /// Time in milliseconds since the Unix epoch. Each partition of the response then has `timestamp_offset`, if the
+        /// service supports this parameter.
+        pub timestamp: ::std::option::Option<i64>,
     }
 
     /// Error types.
@@ -265,6 +538,392 @@ const _: () = {
 
 #[allow(clippy::all)]
 impl Client {
+    /// List the committed offsets of a consumer group
+    ///
+    /// Lists the partitions of a topic in which a consumer group has committed an offset. This is read-only.
+    ///
+    /// The response is one page of partitions; `total` is the number of partitions over all pages. A partition that is not listed
+    /// has no committed offset.
+    ///
+    /// Sends a `GET` request to `/v2/kafka/{project_id}/instances/{instance_id}/groups/{group}/message-offset`
+    ///
+    /// Arguments:
+    /// - `project_id`: Project that owns the instance.
+    /// - `instance_id`: Kafka instance of the topic.
+    /// - `group`: Name of the consumer group.
+    /// - `query`: Optional query parameters.
+    pub async fn list_instance_consumer_group_message_offset<'a>(
+        &'a self,
+        project_id: &'a str,
+        instance_id: &'a str,
+        group: &'a str,
+        query: &'a types::ListInstanceConsumerGroupMessageOffsetQuery,
+    ) -> Result<
+        ResponseValue<types::ListInstanceConsumerGroupMessageOffsetResponse>,
+        Error<types::ErrorResponse>,
+    > {
+        let url = format!(
+            "{}/v2/kafka/{}/instances/{}/groups/{}/message-offset", self.baseurl,
+            encode_path(& project_id.to_string()), encode_path(& instance_id
+            .to_string()), encode_path(& group.to_string()),
+        );
+        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+        header_map
+            .append(
+                ::reqwest::header::HeaderName::from_static("api-version"),
+                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            );
+        #[allow(unused_mut)]
+        let mut request = self
+            .client
+            .get(url)
+            .header(
+                ::reqwest::header::ACCEPT,
+                ::reqwest::header::HeaderValue::from_static("application/json"),
+            )
+            .query(&progenitor_client::QueryParam::new("limit", &query.limit))
+            .query(&progenitor_client::QueryParam::new("offset", &query.offset))
+            .query(&progenitor_client::QueryParam::new("partition", &query.partition))
+            .query(&progenitor_client::QueryParam::new("topic", &query.topic))
+            .headers(header_map)
+            .build()?;
+        let info = OperationInfo {
+            operation_id: "list_instance_consumer_group_message_offset",
+        };
+        self.pre(&mut request, &info).await?;
+        let result = self.exec(request, &info).await;
+        self.post(&result, &info).await?;
+        let response = result?;
+        match response.status().as_u16() {
+            200u16 => ResponseValue::from_response(response).await,
+            400u16..=499u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            500u16..=599u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            _ => Err(Error::UnexpectedResponse(response)),
+        }
+    }
+
+    /// List the consumer groups of an instance
+    ///
+    /// Lists the consumer groups of an instance. This is read-only.
+    ///
+    /// The response is one page of groups; `total` is the number of groups over all pages.
+    ///
+    /// Sends a `GET` request to `/v2/{project_id}/instances/{instance_id}/groups`
+    ///
+    /// Arguments:
+    /// - `project_id`: Project that owns the instance.
+    /// - `instance_id`: Kafka instance of the topic.
+    /// - `query`: Optional query parameters.
+    pub async fn list_instance_consumer_groups<'a>(
+        &'a self,
+        project_id: &'a str,
+        instance_id: &'a str,
+        query: &'a types::ListInstanceConsumerGroupsQuery,
+    ) -> Result<
+        ResponseValue<types::ListInstanceConsumerGroupsResponse>,
+        Error<types::ErrorResponse>,
+    > {
+        let url = format!(
+            "{}/v2/{}/instances/{}/groups", self.baseurl, encode_path(& project_id
+            .to_string()), encode_path(& instance_id.to_string()),
+        );
+        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+        header_map
+            .append(
+                ::reqwest::header::HeaderName::from_static("api-version"),
+                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            );
+        #[allow(unused_mut)]
+        let mut request = self
+            .client
+            .get(url)
+            .header(
+                ::reqwest::header::ACCEPT,
+                ::reqwest::header::HeaderValue::from_static("application/json"),
+            )
+            .query(&progenitor_client::QueryParam::new("group", &query.group))
+            .query(&progenitor_client::QueryParam::new("limit", &query.limit))
+            .query(&progenitor_client::QueryParam::new("offset", &query.offset))
+            .headers(header_map)
+            .build()?;
+        let info = OperationInfo {
+            operation_id: "list_instance_consumer_groups",
+        };
+        self.pre(&mut request, &info).await?;
+        let result = self.exec(request, &info).await;
+        self.post(&result, &info).await?;
+        let response = result?;
+        match response.status().as_u16() {
+            200u16 => ResponseValue::from_response(response).await,
+            400u16..=499u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            500u16..=599u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            _ => Err(Error::UnexpectedResponse(response)),
+        }
+    }
+
+    /// Show the oldest record of a partition
+    ///
+    /// Returns offset and time of the oldest record of a partition, without its content. This is read-only.
+    ///
+    /// Sends a `GET` request to `/v2/{project_id}/instances/{instance_id}/management/topics/{topic}/partitions/{partition}/beginning-message`
+    ///
+    /// Arguments:
+    /// - `project_id`: Project that owns the instance.
+    /// - `instance_id`: Kafka instance of the topic.
+    /// - `topic`: Topic name.
+    /// - `partition`: Partition number, counted from 0.
+    pub async fn show_partition_beginning_message<'a>(
+        &'a self,
+        project_id: &'a str,
+        instance_id: &'a str,
+        topic: &'a str,
+        partition: i32,
+    ) -> Result<ResponseValue<types::PartitionMessage>, Error<types::ErrorResponse>> {
+        let url = format!(
+            "{}/v2/{}/instances/{}/management/topics/{}/partitions/{}/beginning-message",
+            self.baseurl, encode_path(& project_id.to_string()), encode_path(&
+            instance_id.to_string()), encode_path(& topic.to_string()), encode_path(&
+            partition.to_string()),
+        );
+        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+        header_map
+            .append(
+                ::reqwest::header::HeaderName::from_static("api-version"),
+                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            );
+        #[allow(unused_mut)]
+        let mut request = self
+            .client
+            .get(url)
+            .header(
+                ::reqwest::header::ACCEPT,
+                ::reqwest::header::HeaderValue::from_static("application/json"),
+            )
+            .headers(header_map)
+            .build()?;
+        let info = OperationInfo {
+            operation_id: "show_partition_beginning_message",
+        };
+        self.pre(&mut request, &info).await?;
+        let result = self.exec(request, &info).await;
+        self.post(&result, &info).await?;
+        let response = result?;
+        match response.status().as_u16() {
+            200u16 => ResponseValue::from_response(response).await,
+            400u16..=499u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            500u16..=599u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            _ => Err(Error::UnexpectedResponse(response)),
+        }
+    }
+
+    /// Show the newest record of a partition
+    ///
+    /// Returns offset and time of the newest record of a partition, without its content. This is read-only.
+    ///
+    /// Sends a `GET` request to `/v2/{project_id}/instances/{instance_id}/management/topics/{topic}/partitions/{partition}/end-message`
+    ///
+    /// Arguments:
+    /// - `project_id`: Project that owns the instance.
+    /// - `instance_id`: Kafka instance of the topic.
+    /// - `topic`: Topic name.
+    /// - `partition`: Partition number, counted from 0.
+    pub async fn show_partition_end_message<'a>(
+        &'a self,
+        project_id: &'a str,
+        instance_id: &'a str,
+        topic: &'a str,
+        partition: i32,
+    ) -> Result<ResponseValue<types::PartitionMessage>, Error<types::ErrorResponse>> {
+        let url = format!(
+            "{}/v2/{}/instances/{}/management/topics/{}/partitions/{}/end-message", self
+            .baseurl, encode_path(& project_id.to_string()), encode_path(& instance_id
+            .to_string()), encode_path(& topic.to_string()), encode_path(& partition
+            .to_string()),
+        );
+        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+        header_map
+            .append(
+                ::reqwest::header::HeaderName::from_static("api-version"),
+                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            );
+        #[allow(unused_mut)]
+        let mut request = self
+            .client
+            .get(url)
+            .header(
+                ::reqwest::header::ACCEPT,
+                ::reqwest::header::HeaderValue::from_static("application/json"),
+            )
+            .headers(header_map)
+            .build()?;
+        let info = OperationInfo {
+            operation_id: "show_partition_end_message",
+        };
+        self.pre(&mut request, &info).await?;
+        let result = self.exec(request, &info).await;
+        self.post(&result, &info).await?;
+        let response = result?;
+        match response.status().as_u16() {
+            200u16 => ResponseValue::from_response(response).await,
+            400u16..=499u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            500u16..=599u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            _ => Err(Error::UnexpectedResponse(response)),
+        }
+    }
+
+    /// Find records of a topic
+    ///
+    /// Finds records by time (`start_time` and `end_time`), or one record by its offset (`partition` and `message_offset`). If
+    /// there is no record at that offset, the response may have the next one. This is read-only.
+    ///
+    /// The response is one page of records; `total` is the number of records over all pages. The vendor's service also returns the
+    /// content of records, in `key` and `value`. This document leaves them out, so that clients do not read them.
+    ///
+    /// Sends a `GET` request to `/v2/{project_id}/instances/{instance_id}/messages`
+    ///
+    /// Arguments:
+    /// - `project_id`: Project that owns the instance.
+    /// - `instance_id`: Kafka instance of the topic.
+    /// - `query`: Optional query parameters.
+    pub async fn show_instance_messages<'a>(
+        &'a self,
+        project_id: &'a str,
+        instance_id: &'a str,
+        query: &'a types::ShowInstanceMessagesQuery,
+    ) -> Result<
+        ResponseValue<types::ShowInstanceMessagesResponse>,
+        Error<types::ErrorResponse>,
+    > {
+        let url = format!(
+            "{}/v2/{}/instances/{}/messages", self.baseurl, encode_path(& project_id
+            .to_string()), encode_path(& instance_id.to_string()),
+        );
+        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+        header_map
+            .append(
+                ::reqwest::header::HeaderName::from_static("api-version"),
+                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            );
+        #[allow(unused_mut)]
+        let mut request = self
+            .client
+            .get(url)
+            .header(
+                ::reqwest::header::ACCEPT,
+                ::reqwest::header::HeaderValue::from_static("application/json"),
+            )
+            .query(&progenitor_client::QueryParam::new("asc", &query.asc))
+            .query(&progenitor_client::QueryParam::new("end_time", &query.end_time))
+            .query(&progenitor_client::QueryParam::new("limit", &query.limit))
+            .query(
+                &progenitor_client::QueryParam::new(
+                    "message_offset",
+                    &query.message_offset,
+                ),
+            )
+            .query(&progenitor_client::QueryParam::new("offset", &query.offset))
+            .query(&progenitor_client::QueryParam::new("partition", &query.partition))
+            .query(&progenitor_client::QueryParam::new("start_time", &query.start_time))
+            .query(&progenitor_client::QueryParam::new("topic", &query.topic))
+            .headers(header_map)
+            .build()?;
+        let info = OperationInfo {
+            operation_id: "show_instance_messages",
+        };
+        self.pre(&mut request, &info).await?;
+        let result = self.exec(request, &info).await;
+        self.post(&result, &info).await?;
+        let response = result?;
+        match response.status().as_u16() {
+            200u16 => ResponseValue::from_response(response).await,
+            400u16..=499u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            500u16..=599u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            _ => Err(Error::UnexpectedResponse(response)),
+        }
+    }
+
+    /// List the topics of an instance
+    ///
+    /// Lists the topics of an instance. This is read-only.
+    ///
+    /// The response is one page of topics; `total` is the number of topics over all pages.
+    ///
+    /// Sends a `GET` request to `/v2/{project_id}/instances/{instance_id}/topics`
+    ///
+    /// Arguments:
+    /// - `project_id`: Project that owns the instance.
+    /// - `instance_id`: Kafka instance of the topic.
+    /// - `query`: Optional query parameters.
+    pub async fn list_instance_topics<'a>(
+        &'a self,
+        project_id: &'a str,
+        instance_id: &'a str,
+        query: &'a types::ListInstanceTopicsQuery,
+    ) -> Result<
+        ResponseValue<types::ListInstanceTopicsResponse>,
+        Error<types::ErrorResponse>,
+    > {
+        let url = format!(
+            "{}/v2/{}/instances/{}/topics", self.baseurl, encode_path(& project_id
+            .to_string()), encode_path(& instance_id.to_string()),
+        );
+        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
+        header_map
+            .append(
+                ::reqwest::header::HeaderName::from_static("api-version"),
+                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
+            );
+        #[allow(unused_mut)]
+        let mut request = self
+            .client
+            .get(url)
+            .header(
+                ::reqwest::header::ACCEPT,
+                ::reqwest::header::HeaderValue::from_static("application/json"),
+            )
+            .query(&progenitor_client::QueryParam::new("limit", &query.limit))
+            .query(&progenitor_client::QueryParam::new("offset", &query.offset))
+            .headers(header_map)
+            .build()?;
+        let info = OperationInfo {
+            operation_id: "list_instance_topics",
+        };
+        self.pre(&mut request, &info).await?;
+        let result = self.exec(request, &info).await;
+        self.post(&result, &info).await?;
+        let response = result?;
+        match response.status().as_u16() {
+            200u16 => ResponseValue::from_response(response).await,
+            400u16..=499u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            500u16..=599u16 => {
+                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
+            }
+            _ => Err(Error::UnexpectedResponse(response)),
+        }
+    }
+
     /// Delete Kafka messages
     ///
     /// Deletes every record below the given offset in each listed partition. This cannot be undone.
@@ -374,6 +1033,7 @@ impl Client {
             )
             .query(&progenitor_client::QueryParam::new("limit", &query.limit))
             .query(&progenitor_client::QueryParam::new("offset", &query.offset))
+            .query(&progenitor_client::QueryParam::new("timestamp", &query.timestamp))
             .headers(header_map)
             .build()?;
         let info = OperationInfo {

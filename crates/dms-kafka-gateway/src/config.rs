@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 use zeroize::Zeroizing;
 
 use crate::{
-    backend::memory::TopicSettings,
+    backend::{memory::TopicSettings, memory_groups::GroupSettings},
     error::Error,
     faults::Faults,
     grants::GrantedOperation,
@@ -167,6 +167,8 @@ pub struct InstanceConfig {
 pub struct MemoryConfig {
     /// The topics that exist when the gateway starts.
     pub topics: Vec<TopicSettings>,
+    /// The consumer groups that exist when the gateway starts.
+    pub groups: Vec<GroupSettings>,
 }
 
 /// One table `[[access_key]]`.

@@ -30,7 +30,7 @@ const X_FAULT: &str = "x-dms-kafka-fault";
 /// # async fn main() -> Result<(), dms_kafka_gateway::Error> {
 /// let faults = Faults::from_toml(r#"
 ///     [[rule]]                      # the first two deletions from "orders" are throttled
-///     operation = "delete"          # or "list"; both when absent
+///     operation = "delete"          # or "list" or "groups"; all when absent
 ///     topic = "orders"              # every topic when absent
 ///     times = 2                     # always when absent
 ///     fault = { status = 429, retry_after_seconds = 1 }
@@ -93,6 +93,7 @@ struct ActiveRule {
 pub(crate) enum Operation {
     Delete,
     List,
+    Groups,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]

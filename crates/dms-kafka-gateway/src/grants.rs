@@ -15,8 +15,10 @@ use crate::{
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum GrantedOperation {
-    /// Listing the partitions of a topic.
+    /// Listing topics and partitions, and reading offsets and times of records.
     List,
+    /// Listing consumer groups and their committed offsets.
+    Groups,
     /// Deleting records before an offset.
     Delete,
     /// Deleting every record of a partition (offset -1). [`GrantedOperation::Delete`] does not include it.
@@ -28,6 +30,7 @@ impl GrantedOperation {
     fn name(self) -> &'static str {
         match self {
             Self::List => "list",
+            Self::Groups => "groups",
             Self::Delete => "delete",
             Self::Everything => "everything",
         }
@@ -48,10 +51,14 @@ impl Grants {
         includes(self.projects.as_ref(), &path.project_id)
     }
 
+    pub(crate) fn has_topic(&self, topic: &str) -> bool {
+        let mut patterns = self.topics.iter().flatten();
+        self.topics.is_none() || patterns.any(|pattern| pattern.matches(topic))
+    }
+
     /// Checks instance and topic, whether they exist or not.
     pub(crate) fn check_topic(&self, path: &TopicPath) -> Result<(), Refusal> {
-        let mut patterns = self.topics.iter().flatten();
-        let topic = self.topics.is_none() || patterns.any(|pattern| pattern.matches(&path.topic));
+        let topic = path.topic.is_empty() || self.has_topic(&path.topic);
         if topic && includes(self.instances.as_ref(), &path.instance_id) {
             return Ok(());
         }

@@ -65,8 +65,9 @@ mod tls;
 mod wire;
 
 pub use backend::{
-    PartitionOffsets,
+    GroupState, PartitionOffsets,
     memory::{CleanupPolicy, TopicSettings},
+    memory_groups::{CommitSettings, GroupSettings},
 };
 pub use config::{
     AccessKeyConfig, AuditFile, AuditSync, Config, InstanceConfig, KafkaConfig, MemoryConfig,

@@ -10,8 +10,9 @@ use uuid::Uuid;
 
 use crate::{
     backend::{
-        PartitionOffsets,
+        GroupState, PartitionOffsets,
         memory::{CleanupPolicy, MemoryBackend, TopicSettings},
+        memory_groups::{CommitSettings, GroupSettings},
     },
     config::{
         AccessKeyConfig, Config, InstanceConfig, MemoryConfig, RemovedSetting, SecretSource,
@@ -103,8 +104,82 @@ impl Gateway {
     /// Appends records to a partition like a producer. Returns the new high watermark, or `None` when the partition does
     /// not exist or its end would not be less than 2<sup>63</sup>.
     pub fn append(&self, topic: &str, partition: i32, records: u64) -> Option<i64> {
-        let offsets = self.backend.append(topic, partition, records)?;
+        let offsets = self.backend.append(topic, partition, 0, records, None)?;
         Some(offsets.high_watermark)
+    }
+
+    /// As [`Gateway::append`], with the times of the first and the last record in milliseconds since 1970; the times of the
+    /// records between them lie on a line. Times may fall, and may be before those of earlier records. When a partition
+    /// has 10,000 such lines, further records change the times of the last one.
+    pub fn append_at(
+        &self,
+        topic: &str,
+        partition: i32,
+        records: u64,
+        times: (i64, i64),
+    ) -> Option<i64> {
+        let offsets = self
+            .backend
+            .append(topic, partition, 0, records, Some(times))?;
+        Some(offsets.high_watermark)
+    }
+
+    /// Adds offsets without records to a partition, as compaction and transactions leave them. Returns the new high
+    /// watermark, or `None` when the partition does not exist, has 10,000 lines of records, or its end would not be less than
+    /// 2<sup>63</sup>.
+    pub fn skip_offsets(&self, topic: &str, partition: i32, offsets: u64) -> Option<i64> {
+        let offsets = self.backend.append(topic, partition, offsets, 0, None)?;
+        Some(offsets.high_watermark)
+    }
+
+    /// Creates a topic, or replaces the one of the same name. Returns whether there was one.
+    ///
+    /// # Errors
+    /// [`Error`] when a setting is invalid.
+    pub fn put_topic(&self, topic: &TopicSettings) -> Result<bool, Error> {
+        let put = self.backend.put(topic);
+        let refuse = |rule| Error::invalid_setting("topic", &topic.name, rule);
+        put.map(|(_, replaced)| replaced).map_err(refuse)
+    }
+
+    /// Deletes a topic with the commits of all groups in it. Returns whether there was one.
+    pub fn remove_topic(&self, topic: &str) -> bool {
+        self.backend.remove(topic)
+    }
+
+    /// Creates a consumer group, or replaces the one of the same name. Returns whether there was one.
+    ///
+    /// # Errors
+    /// [`Error`] when a setting is invalid.
+    pub fn put_group(&self, group: &GroupSettings) -> Result<bool, Error> {
+        let refuse = |rule| Error::invalid_setting("group", &group.name, rule);
+        self.backend.put_group(group).map_err(refuse)
+    }
+
+    /// Deletes a consumer group. Returns whether there was one.
+    pub fn remove_group(&self, group: &str) -> bool {
+        self.backend.remove_group(group)
+    }
+
+    /// Commits an offset like a consumer of a group, which is created if it does not exist.
+    ///
+    /// # Errors
+    /// [`Error`] when the partition does not exist, or the name or the offset is invalid.
+    pub fn commit(
+        &self,
+        group: &str,
+        topic: &str,
+        partition: i32,
+        offset: i64,
+    ) -> Result<(), Error> {
+        let topic = topic.to_owned();
+        let commit = CommitSettings {
+            topic,
+            partition,
+            offset,
+        };
+        let refuse = |rule| Error::invalid_setting("group", group, rule);
+        self.backend.commit(group, commit).map_err(refuse)
     }
 
     /// Returns the line to print when this gateway is a separate process.
@@ -132,6 +207,7 @@ pub struct MemoryGatewayBuilder {
     config: Config,
     instance: InstanceConfig,
     topics: Vec<TopicSettings>,
+    groups: Vec<GroupSettings>,
     key: AccessKeyConfig,
     generated: bool,
 }
@@ -151,6 +227,7 @@ impl Default for MemoryGatewayBuilder {
                 holds: Holds::default(),
             },
             topics: Vec::new(),
+            groups: Vec::new(),
             key: AccessKeyConfig {
                 access_key,
                 secret_key: SecretSource::given(random() + &random()),
@@ -238,6 +315,46 @@ impl MemoryGatewayBuilder {
         self.with_topic(name, partitions, records_each, CleanupPolicy::Compact)
     }
 
+    /// Adds a consumer group that committed these offsets in partitions of a topic, each as partition and offset. It has no
+    /// members. For the same group again, adds commits.
+    pub fn group(
+        mut self,
+        name: impl Into<String>,
+        topic: impl Into<String>,
+        commits: impl IntoIterator<Item = (i32, i64)>,
+    ) -> Self {
+        let topic = topic.into();
+        let commits = commits
+            .into_iter()
+            .map(|(partition, offset)| CommitSettings {
+                topic: topic.clone(),
+                partition,
+                offset,
+            });
+        self.with_group(name.into()).commits.extend(commits);
+        self
+    }
+
+    /// Sets the state of a consumer group, which is added if it does not exist.
+    pub fn group_state(mut self, name: impl Into<String>, state: GroupState) -> Self {
+        self.with_group(name.into()).state = state;
+        self
+    }
+
+    fn with_group(&mut self, name: String) -> &mut GroupSettings {
+        let known = self.groups.iter().position(|group| group.name == name);
+        let index = known.unwrap_or_else(|| {
+            self.groups.push(GroupSettings {
+                name,
+                state: GroupState::default(),
+                commits: Vec::new(),
+            });
+            self.groups.len() - 1
+        });
+        // It is in the list.
+        &mut self.groups[index]
+    }
+
     /// Writes `error_code` as an integer, as in the example of the vendor's page, instead of a string.
     pub fn integer_error_codes(mut self, integer: bool) -> Self {
         self.config.error_code = if integer {
@@ -292,15 +409,16 @@ impl MemoryGatewayBuilder {
             mut config,
             instance,
             topics,
+            groups,
             mut key,
             generated,
         } = self;
         let no_environment = |_: &str| None;
         let credentials = key.credentials("[[access_key]]", &no_environment)?;
-        let backend = Arc::new(MemoryBackend::with_topics(&topics)?);
+        let backend = Arc::new(MemoryBackend::new(&topics, &groups)?);
         let (project_id, instance_id) = (instance.project_id.clone(), instance.id.clone());
         config.instances.push(InstanceConfig {
-            memory: Some(MemoryConfig { topics }),
+            memory: Some(MemoryConfig { topics, groups }),
             ..instance
         });
         if config.anonymous {

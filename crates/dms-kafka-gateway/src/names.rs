@@ -14,6 +14,8 @@ const MAX_ID_LENGTH: usize = 64;
 pub(crate) struct TopicPath {
     pub(crate) project_id: String,
     pub(crate) instance_id: String,
+    /// Empty for an operation on the whole instance.
+    #[serde(default)]
     pub(crate) topic: String,
 }
 

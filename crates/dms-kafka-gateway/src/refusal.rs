@@ -74,6 +74,7 @@ macro_rules! table {
 table! {
     No;
     UNKNOWN_PATH, 404, "APIGW.0101", None, "The API does not exist: no operation has this path.";
+    NOT_SUPPORTED, 404, "APIGW.0101", None, "The API does not exist: the backend of this instance does not have this operation.";
     METHOD_NOT_ALLOWED, 405, "DMS.00405001", None, "This method is not allowed; the Allow header lists the allowed methods.";
     URI_TOO_LONG, 414, "APIGW.0201", None, "The request URI is longer than 32 KB.";
     HEADERS_TOO_LARGE, 494, "APIGW.0201", None, "A header is larger than 32 KB, or all together are larger than 48 KB.";
@@ -89,6 +90,8 @@ table! {
     MALFORMED_BODY, 400, "DMS.00400005", None, "The request body is not in JSON format or has an illegal field: {}";
     INVALID_PARAMETER, 400, "DMS.00400062", None, "Invalid {}.";
     INVALID_TOPIC, 400, "DMS.00400062", None, "Invalid topic in the request: the instance has no topic of this name.";
+    UNKNOWN_PARTITION, 400, "DMS.00400062", None, "Invalid partition in the request: the topic has no such partition.";
+    UNKNOWN_GROUP, 400, "DMS.00400062", None, "Invalid group in the request: the instance has no consumer group of this name.";
     UNKNOWN_INSTANCE, 404, "DMS.00404022", None, "This DMS instance does not exist.";
     NOT_AUTHENTICATED, 401, "APIGW.0301", None, "Incorrect IAM authentication information: {}";
     UNKNOWN_ACCESS_KEY, 401, "APIGW.0301", None, "Incorrect IAM authentication information: Get secretKey failed: the access key is unknown";
@@ -180,6 +183,9 @@ impl From<BackendError> for Refusal {
     fn from(error: BackendError) -> Self {
         match error {
             BackendError::UnknownTopic => Self::INVALID_TOPIC,
+            BackendError::UnknownPartition => Self::UNKNOWN_PARTITION,
+            BackendError::UnknownGroup => Self::UNKNOWN_GROUP,
+            BackendError::NotSupported => Self::NOT_SUPPORTED,
             BackendError::Unavailable(reason) => {
                 tracing::warn!(reason, "the Kafka cluster is not available");
                 Self::CLUSTER_UNAVAILABLE

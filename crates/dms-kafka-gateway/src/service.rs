@@ -460,7 +460,10 @@ fn backend(
     environment: Environment<'_>,
 ) -> Result<Arc<dyn Backend>, Error> {
     match (&config.memory, &config.kafka) {
-        (Some(memory), None) => Ok(Arc::new(MemoryBackend::with_topics(&memory.topics)?)),
+        (Some(memory), None) => Ok(Arc::new(MemoryBackend::new(
+            &memory.topics,
+            &memory.groups,
+        )?)),
         (None, Some(kafka)) => {
             kafka_backend(&config.id, &kafka.properties(&config.id, environment)?)
         }

@@ -13,7 +13,7 @@ use serde::{
 use serde_path_to_error::Track;
 
 use crate::{
-    backend::{DeletedRecords, PartitionOffsets},
+    backend::DeletedRecords,
     deletion_target::{DeletionTarget, PartitionId, RecordsToDelete},
     refusal::Refusal,
 };
@@ -27,9 +27,28 @@ pub(crate) const DELETE_MESSAGES: &str =
 /// The vendor's earlier path, with the same body. Some of its regions and tools support only this path.
 pub(crate) const DELETE_MESSAGES_BEFORE: &str =
     "/v2/{project_id}/kafka/instances/{instance_id}/topics/{topic}/messages";
-/// The read-only operation.
 pub(crate) const LIST_PARTITIONS: &str =
     "/v2/{project_id}/kafka/instances/{instance_id}/topics/{topic}/partitions";
+pub(crate) const LIST_TOPICS: &str = "/v2/{project_id}/instances/{instance_id}/topics";
+pub(crate) const LIST_GROUPS: &str = "/v2/{project_id}/instances/{instance_id}/groups";
+pub(crate) const LIST_GROUP_OFFSETS: &str =
+    "/v2/kafka/{project_id}/instances/{instance_id}/groups/{group}/message-offset";
+pub(crate) const FIND_MESSAGES: &str = "/v2/{project_id}/instances/{instance_id}/messages";
+pub(crate) const OLDEST_MESSAGE: &str = "/v2/{project_id}/instances/{instance_id}/management/topics/{topic}/partitions/{partition}/beginning-message";
+pub(crate) const NEWEST_MESSAGE: &str = "/v2/{project_id}/instances/{instance_id}/management/topics/{topic}/partitions/{partition}/end-message";
+
+/// The name of each path in metrics and logs.
+pub(crate) const NAMES: [(&str, &str); 9] = [
+    (DELETE_MESSAGES, "delete_messages"),
+    (DELETE_MESSAGES_BEFORE, "delete_messages"),
+    (LIST_PARTITIONS, "list_partitions"),
+    (LIST_TOPICS, "list_topics"),
+    (LIST_GROUPS, "list_groups"),
+    (LIST_GROUP_OFFSETS, "list_group_offsets"),
+    (FIND_MESSAGES, "find_messages"),
+    (OLDEST_MESSAGE, "oldest_message"),
+    (NEWEST_MESSAGE, "newest_message"),
+];
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -351,40 +370,6 @@ impl Serialize for ErrorCode {
         match self.style {
             ErrorCodeStyle::Text => serializer.collect_str(&self.value),
             ErrorCodeStyle::Integer => serializer.serialize_i16(self.value),
-        }
-    }
-}
-
-/// The body of a 200 to a listing of partitions.
-#[derive(Serialize)]
-pub(crate) struct ListResponse {
-    total: usize,
-    partitions: Vec<ListedPartition>,
-}
-
-#[derive(Serialize)]
-struct ListedPartition {
-    partition: i32,
-    start_offset: i64,
-    last_offset: i64,
-    message_count: i64,
-    last_update_time: i64,
-}
-
-impl ListResponse {
-    /// At most `limit` partitions, after the first `offset` ones.
-    pub(crate) fn page(all: &[PartitionOffsets], offset: usize, limit: usize) -> Self {
-        let page = all.iter().skip(offset).take(limit);
-        let partitions = page.map(|offsets| ListedPartition {
-            partition: offsets.partition,
-            start_offset: offsets.log_start_offset,
-            last_offset: offsets.high_watermark,
-            message_count: offsets.high_watermark - offsets.log_start_offset,
-            last_update_time: offsets.last_update_time,
-        });
-        Self {
-            total: all.len(),
-            partitions: partitions.collect(),
         }
     }
 }

@@ -80,6 +80,7 @@ pub(crate) async fn all_pages(
             let query = types::ListTopicPartitionsQuery {
                 limit: Some(PAGE),
                 offset: Some(skip),
+                ..Default::default()
             };
             client
                 .list_topic_partitions(project_id, instance_id, topic, &query)

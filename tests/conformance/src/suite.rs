@@ -21,7 +21,7 @@ const CLIENT: &[(&str, &str)] = embedded!(
     "client": "response" "body" "error" "instance" "offset" "partition" "project" "result" "retry" "status" "token" "topic"
 );
 const SERVER: &[(&str, &str)] = embedded!(
-    "server": "body" "delete" "error" "http" "instance" "list" "offset" "partition" "project" "signature" "topic" "uri"
+    "server": "body" "delete" "error" "groups" "http" "instance" "list" "messages" "offset" "partition" "project" "record" "signature" "topic" "topics" "uri"
 );
 
 /// A case of a suite.

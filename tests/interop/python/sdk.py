@@ -8,8 +8,14 @@ from huaweicloudsdkkafka.v2 import (
     DeleteKafkaMessageRequestBody,
     DeleteKafkaTopicMessagesRequest,
     KafkaClient,
+    ListInstanceConsumerGroupMessageOffsetRequest,
+    ListInstanceConsumerGroupsRequest,
+    ListInstanceTopicsRequest,
     ListTopicPartitionsRequest,
     PartitionOffsetEntity,
+    ShowInstanceMessagesRequest,
+    ShowPartitionBeginningMessageRequest,
+    ShowPartitionEndMessageRequest,
 )
 
 ENDPOINT = os.environ["INTEROP_ENDPOINT"]
@@ -35,6 +41,37 @@ def partitions(topic):
     return response.total, [(row.partition, row.start_offset, row.last_offset, row.message_count) for row in response.partitions]
 
 
+def topics():
+    response = client().list_instance_topics(ListInstanceTopicsRequest(instance_id="instance", offset="0", limit="10"))
+    assert all(topic.created_at > 0 for topic in response.topics), response
+    return response.total, [(topic.name, topic.partition, topic.topic_type) for topic in response.topics]
+
+
+def groups():
+    response = client().list_instance_consumer_groups(ListInstanceConsumerGroupsRequest(instance_id="instance", group="bill"))
+    return response.total, [(group.group_id, group.state, group.lag) for group in response.groups]
+
+
+def committed(group, topic):
+    request = ListInstanceConsumerGroupMessageOffsetRequest(engine="kafka", instance_id="instance", group=group, topic=topic)
+    response = client().list_instance_consumer_group_message_offset(request)
+    rows = response.group_message_offsets
+    return response.total, [(row.partition, row.message_current_offset, row.message_log_start_offset, row.message_log_end_offset, row.lag) for row in rows]
+
+
+def message(partition, offset):
+    request = ShowInstanceMessagesRequest(instance_id="instance", topic="orders", partition=partition, message_offset=offset, asc=True)
+    response = client().show_instance_messages(request)
+    return response.total, [(row.topic, row.partition, row.message_offset, row.key, row.value) for row in response.messages]
+
+
+def edges(partition):
+    of = {"instance_id": "instance", "topic": "orders", "partition": partition}
+    first = client().show_partition_beginning_message(ShowPartitionBeginningMessageRequest(**of))
+    last = client().show_partition_end_message(ShowPartitionEndMessageRequest(**of))
+    return first.offset, last.offset, last.timestamp - first.timestamp
+
+
 def refused(call, status, code):
     try:
         call()
@@ -51,6 +88,12 @@ def equal(what, found, expected):
 
 
 equal("partitions", partitions("orders"), (3, [(0, 0, 1000, 1000), (1, 0, 1000, 1000), (2, 0, 1000, 1000)]))
+equal("topics", topics(), (3, [("customers", 1, 0), ("events", 1, 0), ("orders", 3, 0)]))
+equal("groups", groups(), (1, [("billing", "STABLE", 300)]))
+equal("committed offsets", committed("billing", "orders"), (2, [(0, 700, 0, 1000, 300), (2, 1000, 0, 1000, 0)]))
+equal("a record", message(1, 7), (1, [("orders", 1, 7, None, None)]))
+equal("first and last record", edges(1), (0, 999, 24 * 60 * 60 * 1000))
+print("unknown group:", refused(lambda: committed("other", "orders"), 400, "DMS.00400062"))
 equal("delete", delete("orders", (0, 400), (2, -1)), [(0, "success", "0"), (2, "success", "0")])
 equal("remaining records", partitions("orders"), (3, [(0, 400, 1000, 600), (1, 0, 1000, 1000), (2, 1000, 1000, 0)]))
 equal("partial failure", delete("orders", (1, 1001), (7, 1), (0, 401)), [(1, "fail", "1"), (7, "fail", "3"), (0, "success", "0")])

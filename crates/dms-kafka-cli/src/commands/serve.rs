@@ -43,6 +43,10 @@ pub(crate) struct ServeFlags {
     #[arg(long, value_name = "NAME:PARTITIONS:RECORDS", value_parser = topic, help_heading = "Topics in memory")]
     topic: Vec<(TopicName, NonZeroU32, u64)>,
 
+    /// Consumer group with its committed offsets in a topic; repeatable
+    #[arg(long, value_name = "NAME:TOPIC:PARTITION=OFFSET,...", value_parser = group, help_heading = "Topics in memory")]
+    group: Vec<GroupFlag>,
+
     /// Project ID; generated if omitted
     #[arg(long, value_name = "ID", help_heading = "Topics in memory")]
     project_id: Option<ProjectId>,
@@ -63,6 +67,9 @@ pub(crate) struct ServeFlags {
     #[arg(long)]
     integer_error_codes: bool,
 }
+
+/// Name, topic, and commits as partition and offset.
+type GroupFlag = (String, TopicName, Vec<(i32, i64)>);
 
 /// What to serve, and where.
 #[derive(Debug)]
@@ -91,7 +98,7 @@ impl Settings for Serve {
             })
         });
         let listen = listen.transpose()?;
-        let in_memory = ["topic", "project_id", "instance_id", "control"];
+        let in_memory = ["topic", "group", "project_id", "instance_id", "control"];
         let in_memory = in_memory.into_iter().find(|id| is_typed(matches, id));
         if let Some(id) = in_memory.filter(|_| is_typed(matches, "config")) {
             return Err(format!(
@@ -106,6 +113,11 @@ impl Settings for Serve {
             if flags.control {
                 return Err(format!(
                     "--control cannot be used with {CONFIG}: set control_listen in the file"
+                ));
+            }
+            if !flags.group.is_empty() {
+                return Err(format!(
+                    "--group cannot be used with {CONFIG}: set groups in the file"
                 ));
             }
             return Ok(Self::File {
@@ -141,6 +153,9 @@ impl Settings for Serve {
         for (name, partitions, records) in flags.topic {
             gateway = gateway.topic(name, partitions.get(), records);
         }
+        for (name, topic, commits) in flags.group {
+            gateway = gateway.group(name, topic, commits);
+        }
         Ok(Self::Memory {
             gateway: Box::new(gateway),
             listen,
@@ -166,6 +181,26 @@ fn topic(text: &str) -> Result<(TopicName, NonZeroU32, u64), String> {
         })?;
     let records = records.unsigned_abs();
     Ok((name, partitions, records))
+}
+
+fn group(text: &str) -> Result<GroupFlag, String> {
+    // The name may contain colons.
+    let parts = text.rsplit_once(':').and_then(|(rest, commits)| {
+        let (name, topic) = rest.rsplit_once(':')?;
+        let commits = commits.split(',').map(|commit| {
+            let (partition, offset) = commit.split_once('=')?;
+            Some((partition.parse().ok()?, offset.parse().ok()?))
+        });
+        Some((name, topic, commits.collect::<Option<_>>()?))
+    });
+    let Some((name, topic, commits)) = parts else {
+        return Err(
+            "expected NAME:TOPIC:PARTITION=OFFSET,..., such as billing:orders:0=700,1=950"
+                .to_owned(),
+        );
+    };
+    let topic = TopicName::new(topic).map_err(|error| error.to_string())?;
+    Ok((name.to_owned(), topic, commits))
 }
 
 pub(crate) async fn serve(arguments: Serve) -> Result<Exit, Failure> {

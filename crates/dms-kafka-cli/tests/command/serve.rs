@@ -70,6 +70,9 @@ fn flags_override_variables_and_variables_override_the_file() {
     assert_stderr(&from_file, "192.0.2.1:1");
     let control = serve("serve --control", &[("DMS_KAFKA_SERVE_CONFIG", &path)]).ends_with(2);
     assert_stderr(&control, "control_listen");
+    let group = "serve --group billing:orders:0=1";
+    let group = serve(group, &[("DMS_KAFKA_SERVE_CONFIG", &path)]).ends_with(2);
+    assert_stderr(&group, "set groups in the file");
     // Topics on the command line override a file in the environment.
     let in_memory = Served::ready(&mut serve(
         "serve --topic orders:1:1",
@@ -103,6 +106,32 @@ fn invalid_flags_are_refused() {
         (5, "serve --config no/such/file", "no/such/file"),
         (2, "serve --config f --topic a:1:1", "--topic"),
         (2, "serve --config f --control", "--control"),
+        (2, "serve --config f --group g:a:0=1", "--group"),
+        (2, "serve --group g:a:0=1", "add --topic"),
+        (2, "serve --topic a:1:1 --group g", "billing:orders:0=700"),
+        (
+            2,
+            "serve --topic a:1:1 --group g:a:",
+            "billing:orders:0=700",
+        ),
+        (
+            2,
+            "serve --topic a:1:1 --group g:a:0",
+            "billing:orders:0=700",
+        ),
+        (
+            2,
+            "serve --topic a:1:1 --group g:a:0=1,",
+            "billing:orders:0=700",
+        ),
+        (2, "serve --topic a:1:1 --group g:a/b:0=1", "a/b"),
+        (
+            2,
+            "serve --topic a:1:1 --group g:a:1=1",
+            "no such topic or partition",
+        ),
+        (2, "serve --topic a:1:1 --group g:a:0=1,0=2", "two commits"),
+        (2, "serve --topic a:1:1 --group :a:0=1", "1 to 255"),
         (
             2,
             "serve --listen 0.0.0.0:0 --topic orders:1:1",
@@ -119,6 +148,27 @@ fn the_control_api_has_an_address_of_its_own() {
     let control = served.text("control_endpoint");
     assert!(control.starts_with("http://127.0.0.1:"), "{control}");
     assert_ne!(control, served.text("endpoint"));
+}
+
+#[test]
+fn a_group_on_the_command_line_has_commits() {
+    let line = "serve --topic orders:2:1000 --control --group billing:orders:0=700,1=950 --group a:b:orders:1=0";
+    let served = Served::ready(&mut dms_kafka(line));
+    let address = served.text("control_endpoint").replace("http://", "");
+    let mut stream = TcpStream::connect(&address).unwrap();
+    let head =
+        format!("GET /control/state HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    let body = response.split("\r\n\r\n").nth(1).unwrap();
+    let state: Value = serde_json::from_str(body).unwrap();
+    let commit = |partition, offset| serde_json::json!({"topic": "orders", "partition": partition, "offset": offset});
+    let expected = serde_json::json!([
+        {"name": "a:b", "state": "EMPTY", "commits": [commit(1, 0)]},
+        {"name": "billing", "state": "EMPTY", "commits": [commit(0, 700), commit(1, 950)]},
+    ]);
+    assert_eq!(state["instances"][0]["groups"], expected);
 }
 
 /// The ready line, and what is logged until the process ends.

@@ -1,12 +1,16 @@
 //! The topics behind an instance: in memory, or in a Kafka cluster.
 
-use std::{any::Any, fmt, pin::Pin, time::Instant};
+use std::{any::Any, fmt, future::ready, ops::RangeInclusive, pin::Pin, time::Instant};
+
+use serde::{Deserialize, Serialize};
 
 use crate::deletion_target::{PartitionId, RecordsToDelete};
 
 #[cfg(feature = "kafka")]
 pub(crate) mod kafka;
 pub(crate) mod memory;
+pub(crate) mod memory_groups;
+mod partition_log;
 
 /// The result of one row of a deletion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,13 +77,104 @@ pub struct PartitionOffsets {
     pub last_update_time: i64,
 }
 
-/// Why a call for a whole topic failed.
+/// A topic in the list of an instance's topics.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TopicSummary {
+    pub(crate) name: String,
+    pub(crate) partitions: usize,
+    pub(crate) replicas: Option<usize>,
+    pub(crate) internal: bool,
+    /// In milliseconds since 1970.
+    pub(crate) created_at: Option<i64>,
+}
+
+/// The state of a consumer group, in the vendor's words.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[non_exhaustive]
+pub enum GroupState {
+    /// It has no members and no commits.
+    Dead,
+    /// It has commits, but no members.
+    #[default]
+    Empty,
+    /// Its members are joining.
+    PreparingRebalance,
+    /// Its partitions are being assigned to its members.
+    CompletingRebalance,
+    /// Its members read.
+    Stable,
+    /// The gateway cannot tell.
+    Unknown,
+}
+
+/// A consumer group in the list of an instance's groups.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct GroupSummary {
+    pub(crate) name: String,
+    pub(crate) state: GroupState,
+    /// Offsets from its commits to the ends of their partitions, if known.
+    pub(crate) lag: Option<u64>,
+}
+
+/// What a group committed in a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct CommittedOffset {
+    pub(crate) partition: PartitionOffsets,
+    /// The next offset that the group reads.
+    pub(crate) offset: i64,
+}
+
+/// Offset and time of a record; never its content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FoundRecord {
+    pub(crate) offset: i64,
+    /// In milliseconds since 1970.
+    pub(crate) timestamp: i64,
+}
+
+/// A record at the start or the end of a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Edge {
+    Oldest,
+    Newest,
+}
+
+/// Which records of a topic to find.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum RecordsToFind {
+    /// The first record at or after an offset.
+    AtOrAfter { partition: PartitionId, offset: i64 },
+    /// The records with these times, in the order of partitions and offsets, or in the reverse order.
+    Between {
+        times: RangeInclusive<i64>,
+        reverse: bool,
+        skip: u64,
+        limit: usize,
+    },
+}
+
+/// Records of a topic, each with its partition.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct FoundRecords {
+    /// How many there are without `skip` and `limit`.
+    pub(crate) total: u64,
+    pub(crate) records: Vec<(i32, FoundRecord)>,
+}
+
+/// Why a call for a whole topic or instance failed.
 ///
 /// The failure of one partition is not such an error: it is a [`KafkaErrorCode`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum BackendError {
     #[error("the topic does not exist")]
     UnknownTopic,
+    #[error("the topic has no such partition")]
+    UnknownPartition,
+    #[error("the consumer group does not exist")]
+    UnknownGroup,
+    #[error("the backend does not have this operation")]
+    NotSupported,
     /// The cluster cannot be reached; nothing was deleted.
     #[error("the Kafka cluster is not available: {0}")]
     #[cfg_attr(
@@ -92,7 +187,13 @@ pub(crate) enum BackendError {
 pub(crate) type BackendFuture<'a, T> =
     Pin<Box<dyn Future<Output = Result<T, BackendError>> + Send + 'a>>;
 
+fn not_supported<'a, T: Send + 'a>() -> BackendFuture<'a, T> {
+    Box::pin(ready(Err(BackendError::NotSupported)))
+}
+
 /// One Kafka cluster, or a replacement with the same rules.
+///
+/// A backend that lacks an operation which is not needed for deletions fails with [`BackendError::NotSupported`].
 pub(crate) trait Backend: Any + fmt::Debug + Send + Sync {
     /// Deletes records, and returns one [`DeletedRecords`] for each row, in the order of the rows.
     ///
@@ -111,6 +212,61 @@ pub(crate) trait Backend: Any + fmt::Debug + Send + Sync {
         topic: &'a str,
         deadline: Instant,
     ) -> BackendFuture<'a, Vec<PartitionOffsets>>;
+
+    /// For every partition of a topic, the smallest offset of a record that is not older than `time`; the end offset if
+    /// there is none.
+    fn offsets_for_time<'a>(
+        &'a self,
+        _topic: &'a str,
+        _time: i64,
+        _deadline: Instant,
+    ) -> BackendFuture<'a, Vec<(i32, i64)>> {
+        not_supported()
+    }
+
+    /// The record at an edge of a partition, if it has records.
+    fn edge<'a>(
+        &'a self,
+        _topic: &'a str,
+        _partition: PartitionId,
+        _edge: Edge,
+        _deadline: Instant,
+    ) -> BackendFuture<'a, Option<FoundRecord>> {
+        not_supported()
+    }
+
+    fn find<'a>(
+        &'a self,
+        _topic: &'a str,
+        _what: RecordsToFind,
+        _deadline: Instant,
+    ) -> BackendFuture<'a, FoundRecords> {
+        not_supported()
+    }
+
+    /// Every topic, ordered by name.
+    fn topics(&self, _deadline: Instant) -> BackendFuture<'_, Vec<TopicSummary>> {
+        not_supported()
+    }
+
+    /// Every consumer group whose name contains this text, ordered by name.
+    fn groups<'a>(
+        &'a self,
+        _containing: &'a str,
+        _deadline: Instant,
+    ) -> BackendFuture<'a, Vec<GroupSummary>> {
+        not_supported()
+    }
+
+    /// The commits of a group in a topic, ordered by partition. A partition without a commit is absent.
+    fn committed<'a>(
+        &'a self,
+        _group: &'a str,
+        _topic: &'a str,
+        _deadline: Instant,
+    ) -> BackendFuture<'a, Vec<CommittedOffset>> {
+        not_supported()
+    }
 
     /// Fails when the backend cannot serve requests now; called by `/readyz`.
     fn ready(&self, deadline: Instant) -> BackendFuture<'_, ()>;

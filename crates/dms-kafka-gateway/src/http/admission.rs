@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use axum::{
     body::{Body, Bytes, HttpBody as _},
-    extract::{FromRequestParts as _, Path, Request},
+    extract::{FromRequestParts as _, Path, Query, Request},
+    http::Uri,
 };
 use http_body_util::BodyExt as _;
+use serde::Deserialize;
 use tokio::{sync::OwnedSemaphorePermit, task::yield_now, time::timeout};
 use tracing::Span;
 
@@ -42,11 +44,20 @@ pub(super) struct Call<'a> {
     pub(super) in_progress: Option<Arc<RequestInProgress>>,
 }
 
+/// What a request is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scope {
+    Instance,
+    /// The topic is in the path, or in the query if the path has none.
+    Topic,
+}
+
 /// Checks a request in order of cost: everything that its head shows, then its body's bytes against the signature, then what
 /// it is for.
 pub(super) async fn admit(
     app: &Arc<App>,
     operation: Operation,
+    scope: Scope,
     request: Request,
 ) -> Result<Call<'_>, Refusal> {
     let (mut parts, body) = request.into_parts();
@@ -54,14 +65,17 @@ pub(super) async fn admit(
     let limit = match operation {
         Operation::Delete => app.limits.body_bytes,
         // A listing needs no body.
-        Operation::List => app.limits.body_bytes.min(Limits::SMALL_BODY),
+        Operation::List | Operation::Groups => app.limits.body_bytes.min(Limits::SMALL_BODY),
     };
     if body.size_hint().lower() > limit as u64 {
         return Err(Refusal::BODY_TOO_LARGE.with(limit).closing());
     }
     let path = Path::<TopicPath>::from_request_parts(&mut parts, &()).await;
-    let Path(path) = path
+    let Path(mut path) = path
         .map_err(|_| Refusal::invalid_parameter("path", "it is not valid percent-encoded UTF-8"))?;
+    if scope == Scope::Topic && path.topic.is_empty() {
+        path.topic = topic_in_query(&parts.uri)?;
+    }
     let claim = app.access.claim(&parts)?;
     let claimed = claim.caller();
     claimed.check(&path, &parts.headers, granted(operation))?;
@@ -86,7 +100,7 @@ pub(super) async fn admit(
     Span::current().record("caller", &*caller.name);
     caller.count()?;
     let instance = app.instance(&path)?;
-    if !names::is_topic(&path.topic) {
+    if scope == Scope::Topic && !names::is_topic(&path.topic) {
         return Err(Refusal::INVALID_TOPIC);
     }
     if operation == Operation::Delete {
@@ -115,11 +129,25 @@ pub(super) async fn admit(
     })
 }
 
+fn topic_in_query(uri: &Uri) -> Result<String, Refusal> {
+    #[derive(Deserialize)]
+    struct Topic {
+        topic: String,
+    }
+    let topic = Query::try_from_uri(uri);
+    let Query(Topic { topic }) = topic.map_err(|_| {
+        let rule = "this operation needs it in the query, once";
+        Refusal::invalid_parameter("topic", rule)
+    })?;
+    Ok(topic)
+}
+
 /// What permits an operation; the rows of a deletion are checked later.
 fn granted(operation: Operation) -> &'static [GrantedOperation] {
     match operation {
         Operation::Delete => &[GrantedOperation::Delete, GrantedOperation::Everything],
         Operation::List => &[GrantedOperation::List],
+        Operation::Groups => &[GrantedOperation::Groups],
     }
 }
 

@@ -18,7 +18,11 @@ use tokio::time::timeout;
 use super::check_no_query;
 use crate::{
     app::{App, Instance},
-    backend::memory::{CleanupPolicy, MemoryBackend, PartitionState, TopicSettings, TopicState},
+    backend::{
+        GroupState,
+        memory::{CleanupPolicy, MemoryBackend, PartitionState, TopicSettings, TopicState},
+        memory_groups::{CommitSettings, GroupSettings},
+    },
     faults::FaultRule,
     refusal::Refusal,
     wire::{Object, check_content},
@@ -41,16 +45,23 @@ pub(crate) fn routes() -> Router<Arc<App>> {
             "/control/topics/{topic}/partitions/{partition}/records",
             post(append_records),
         )
+        .route(
+            "/control/groups/{group}",
+            put(put_group).delete(delete_group),
+        )
+        .route("/control/groups/{group}/commits", post(commit_offset))
         .route("/control/faults", post(add_fault).delete(clear_faults))
 }
 
-/// Every instance with its topics, and the number of rules for faults.
+/// Every instance with its topics and consumer groups, and the number of rules for faults.
 async fn state(_: NoQuery, State(app): State<Arc<App>>) -> Result<Json<ControlState>, Refusal> {
     let instances = app.instances.iter().map(|instance| {
+        let backend = memory(instance)?;
         Ok(InstanceState {
             project_id: instance.project_id.clone(),
             instance_id: instance.id.clone(),
-            topics: memory(instance)?.state(),
+            topics: backend.state(),
+            groups: backend.group_state(),
         })
     });
     Ok(Json(ControlState {
@@ -70,9 +81,10 @@ struct InstanceState {
     project_id: String,
     instance_id: String,
     topics: Vec<TopicState>,
+    groups: Vec<GroupSettings>,
 }
 
-/// Returns to the topics, records and faults of the start.
+/// Returns to the topics, records, groups and faults of the start.
 async fn reset(
     _: NoQuery,
     State(app): State<Arc<App>>,
@@ -142,8 +154,18 @@ async fn append_records(
     JsonBody(body): JsonBody<NewRecords>,
 ) -> Result<Json<PartitionState>, Refusal> {
     let backend = of.backend(&app)?;
-    let offsets = backend.append(&topic, partition, body.records);
-    let rule = "it must exist, and its end offset must be less than 2^63";
+    let times = match (body.first_time, body.last_time) {
+        (None, None) => None,
+        (Some(first), last) => Some((first, last.unwrap_or(first))),
+        (None, Some(_)) => {
+            let rule = "it needs first_time";
+            return Err(Refusal::invalid_parameter("last_time", rule));
+        }
+    };
+    let (skip, records) = (body.skip_offsets, body.records);
+    let offsets = backend.append(&topic, partition, skip, records, times);
+    let rule =
+        "it must exist, have less than 10000 gaps, and its end offset must be less than 2^63";
     let offsets = offsets.ok_or_else(|| Refusal::invalid_parameter("partition", rule))?;
     Ok(Json(PartitionState::from(&offsets)))
 }
@@ -152,6 +174,67 @@ async fn append_records(
 #[serde(deny_unknown_fields)]
 struct NewRecords {
     records: u64,
+    /// Of the first record, in milliseconds since 1970; now if absent.
+    first_time: Option<i64>,
+    /// Of the last record; that of the first one if absent.
+    last_time: Option<i64>,
+    /// Offsets without records before them.
+    #[serde(default)]
+    skip_offsets: u64,
+}
+
+/// Creates a consumer group, or replaces the one of the same name.
+async fn put_group(
+    State(app): State<Arc<App>>,
+    InPath(name): InPath<String>,
+    of: InstanceId,
+    JsonBody(group): JsonBody<NewGroup>,
+) -> Result<(StatusCode, Json<GroupSettings>), Refusal> {
+    let group = GroupSettings {
+        name,
+        state: group.state,
+        commits: group.commits,
+    };
+    let replaced = of.backend(&app)?.put_group(&group);
+    let replaced = replaced.map_err(|rule| Refusal::invalid_parameter("group", rule))?;
+    let status = if replaced {
+        StatusCode::OK
+    } else {
+        StatusCode::CREATED
+    };
+    Ok((status, Json(group)))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewGroup {
+    #[serde(default)]
+    state: GroupState,
+    #[serde(default)]
+    commits: Vec<CommitSettings>,
+}
+
+async fn delete_group(
+    State(app): State<Arc<App>>,
+    InPath(name): InPath<String>,
+    of: InstanceId,
+) -> Result<StatusCode, Refusal> {
+    if of.backend(&app)?.remove_group(&name) {
+        return Ok(StatusCode::NO_CONTENT);
+    }
+    Err(Refusal::UNKNOWN_GROUP)
+}
+
+/// Commits an offset like a consumer of a group, which is created if it does not exist.
+async fn commit_offset(
+    State(app): State<Arc<App>>,
+    InPath(name): InPath<String>,
+    of: InstanceId,
+    JsonBody(commit): JsonBody<CommitSettings>,
+) -> Result<StatusCode, Refusal> {
+    let committed = of.backend(&app)?.commit(&name, commit);
+    committed.map_err(|rule| Refusal::invalid_parameter("commit", rule))?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Adds a rule for faults, in the notation of a configuration, after those that exist.

@@ -24,7 +24,7 @@ use crate::{
     limits::Limits,
     peers::RequestInProgress,
     refusal::Refusal,
-    wire::{DELETE_MESSAGES, DELETE_MESSAGES_BEFORE, ErrorResponse, LIST_PARTITIONS},
+    wire::{ErrorResponse, NAMES},
 };
 
 /// The status that is counted when the client closed the connection before the response.
@@ -102,11 +102,8 @@ pub(super) fn peer(extensions: &Extensions) -> Option<SocketAddr> {
 
 /// The operation at a path in metrics and logs.
 fn operation(path: Option<&MatchedPath>) -> &'static str {
-    match path.map(MatchedPath::as_str) {
-        Some(DELETE_MESSAGES | DELETE_MESSAGES_BEFORE) => "delete_messages",
-        Some(LIST_PARTITIONS) => "list_partitions",
-        _ => "other",
-    }
+    let is_it = |(known, _): &&(&str, &str)| path.is_some_and(|path| path.as_str() == *known);
+    NAMES.iter().find(is_it).map_or("other", |(_, name)| name)
 }
 
 fn check_head(source: AllowedSource, request: &Request) -> Result<(), Refusal> {

@@ -3,49 +3,43 @@
 use std::{
     convert::Infallible,
     iter,
-    ops::RangeInclusive,
     sync::Arc,
     time::{Instant, SystemTime},
 };
 
 use axum::{
-    Json, Router,
+    Router,
     body::Body,
-    extract::{Query, Request, State},
+    extract::{Request, State},
     http::{Uri, header},
     middleware,
     response::{IntoResponse, Response},
     routing::{delete, get, post},
 };
 use futures_util::{FutureExt as _, StreamExt as _, stream};
-use serde::Deserialize;
 use tokio::task::yield_now;
 use tracing::Instrument as _;
 
-use self::{admission::admit, envelope::envelope};
+use self::{
+    admission::{Scope, admit},
+    envelope::envelope,
+};
 use crate::{
     app::{App, Instance},
     deletion::Deletion,
     deletion_target::RecordsToDelete,
     faults::Operation,
     refusal::Refusal,
-    wire::{
-        DELETE_MESSAGES, DELETE_MESSAGES_BEFORE, DeleteResponse, ErrorCodeStyle, LIST_PARTITIONS,
-        ListResponse, read_rows,
-    },
+    wire::{DELETE_MESSAGES, DELETE_MESSAGES_BEFORE, DeleteResponse, ErrorCodeStyle, read_rows},
 };
 
 mod admission;
 pub(crate) mod control;
 mod envelope;
+mod reads;
 mod source;
 
 pub(crate) use self::source::AllowedSource;
-
-/// The limits of a listing's query parameters are the vendor's, where it states them.
-const OFFSETS: RangeInclusive<usize> = 0..=10_000;
-const LIMITS: RangeInclusive<usize> = 1..=50;
-const DEFAULT_LIMIT: usize = 10;
 
 const OPENAPI: &str = include_str!("../openapi.yaml");
 
@@ -54,7 +48,7 @@ pub(crate) fn api() -> Router<Arc<App>> {
     Router::new()
         .route(DELETE_MESSAGES, post(delete_messages))
         .route(DELETE_MESSAGES_BEFORE, delete(delete_messages))
-        .route(LIST_PARTITIONS, get(list_partitions))
+        .merge(reads::routes())
         .route(
             "/openapi.yaml",
             get(async || ([(header::CONTENT_TYPE, "application/yaml")], OPENAPI)),
@@ -85,7 +79,7 @@ async fn delete_messages(
     request: Request,
 ) -> Result<Response, Refusal> {
     let uri = request.uri().clone();
-    let mut call = admit(&app, Operation::Delete, request).await?;
+    let mut call = admit(&app, Operation::Delete, Scope::Topic, request).await?;
     let body = std::mem::take(&mut call.body);
     let size = body.len();
     let mut rows = app.work(size, move || read_rows(&body)).await??;
@@ -149,25 +143,6 @@ fn write(response: DeleteResponse, held: impl Send + 'static) -> Response {
     (json, Body::from_stream(parts)).into_response()
 }
 
-/// `ListTopicPartitions`.
-async fn list_partitions(
-    State(app): State<Arc<App>>,
-    request: Request,
-) -> Result<Json<ListResponse>, Refusal> {
-    let uri = request.uri().clone();
-    let call = admit(&app, Operation::List, request).await?;
-    let (offset, limit) = page(&uri)?;
-    call.fault.before().await?;
-    let deadline = Instant::now() + app.limits.backend_timeout;
-    let partitions = call
-        .instance
-        .backend
-        .partitions(&call.context.path.topic, deadline);
-    let partitions = partitions.await?;
-    call.fault.after()?;
-    Ok(Json(ListResponse::page(&partitions, offset, limit)))
-}
-
 /// Ignoring a query would change more than a client expects that sends one.
 fn check_no_query(uri: &Uri) -> Result<(), Refusal> {
     match uri.query() {
@@ -177,31 +152,6 @@ fn check_no_query(uri: &Uri) -> Result<(), Refusal> {
             Err(Refusal::invalid_parameter("query", rule))
         }
     }
-}
-
-/// The query parameters `offset` and `limit`. Others are ignored, as by the vendor.
-fn page(uri: &Uri) -> Result<(usize, usize), Refusal> {
-    #[derive(Deserialize)]
-    struct Page {
-        offset: Option<usize>,
-        limit: Option<usize>,
-    }
-    let Query(Page { offset, limit }) = Query::try_from_uri(uri).map_err(|_| {
-        let rule = "each must be a whole number and may be given once";
-        Refusal::invalid_parameter("offset or limit", rule)
-    })?;
-    Ok((
-        within("offset", offset.unwrap_or(0), &OFFSETS)?,
-        within("limit", limit.unwrap_or(DEFAULT_LIMIT), &LIMITS)?,
-    ))
-}
-
-fn within(name: &str, value: usize, range: &RangeInclusive<usize>) -> Result<usize, Refusal> {
-    if range.contains(&value) {
-        return Ok(value);
-    }
-    let rule = format_args!("it must be from {} to {}", range.start(), range.end());
-    Err(Refusal::invalid_parameter(name, rule))
 }
 
 async fn readyz(State(app): State<Arc<App>>) -> Result<&'static str, Refusal> {

@@ -331,3 +331,36 @@ async fn a_slow_request_to_the_control_api_ends() {
     let response = read_to_end(&mut stream).await;
     assert!(response.starts_with("HTTP/1.1 408 "), "{response}");
 }
+
+#[tokio::test]
+async fn consumer_groups_and_times_of_records_are_changed_and_reset() {
+    let gateway = gateway().await;
+    let (put, post, get) = (Method::PUT, Method::POST, Method::GET);
+    let commit = |offset: i64| json!({"topic": "orders", "partition": 0, "offset": offset});
+    let group = json!({"state": "STABLE", "commits": [commit(7)]}).to_string();
+    let expected = json!({"name": "billing", "state": "STABLE", "commits": [commit(7)]});
+    for status in [201, 200] {
+        let created = call(&gateway, &put, "/groups/billing", &group, status).await;
+        assert_eq!(created, expected);
+    }
+    let path = "/groups/a%2Fb/commits";
+    call(&gateway, &post, path, &commit(1).to_string(), 204).await;
+    call(&gateway, &post, path, &commit(9).to_string(), 204).await;
+    let state = call(&gateway, &get, "/state", "", 200).await;
+    let other = json!({"name": "a/b", "state": "EMPTY", "commits": [commit(9)]});
+    assert_eq!(state["instances"][0]["groups"], json!([other, expected]));
+    call(&gateway, &Method::DELETE, "/groups/billing", "", 204).await;
+
+    let records = "/topics/orders/partitions/1/records";
+    let body = r#"{"records":3,"first_time":1000,"last_time":1020,"skip_offsets":7}"#;
+    let appended = call(&gateway, &post, records, body, 200).await;
+    let expected = json!({"partition": 1, "start_offset": 0, "end_offset": 1010});
+    assert_eq!(appended, expected);
+    let query = "?timestamp=9000000000000";
+    let response = list(&gateway, "orders", query).await;
+    assert_eq!(response.body["partitions"][1]["timestamp_offset"], 1010);
+
+    call(&gateway, &post, "/reset", "", 204).await;
+    let state = call(&gateway, &get, "/state", "", 200).await;
+    assert_eq!(state["instances"][0]["groups"], json!([]));
+}

@@ -28,6 +28,7 @@ mod load;
 mod logs;
 mod operations;
 mod protection;
+mod reads;
 mod replay;
 mod shutdown;
 mod support;
