@@ -87,7 +87,7 @@ pub struct Config {
     pub rate_limit: Option<RateLimit>,
     /// The lockout of keys; without it, no key is locked.
     pub lock_out: Option<LockOut>,
-    /// Records of any instance that nobody may delete.
+    /// Records of any instance that no key may delete.
     #[serde(default)]
     pub holds: Holds,
     /// The audit log; without it, there is none.
@@ -155,7 +155,7 @@ pub struct InstanceConfig {
     pub kafka: Option<KafkaConfig>,
     /// Topics in memory instead of a Kafka cluster.
     pub memory: Option<MemoryConfig>,
-    /// Records of this instance that nobody may delete.
+    /// Records of this instance that no key may delete.
     #[serde(default)]
     pub holds: Holds,
 }

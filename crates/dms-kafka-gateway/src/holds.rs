@@ -1,4 +1,4 @@
-//! Records that nobody may delete through the gateway.
+//! Records that no key may delete through the gateway.
 
 use serde::Deserialize;
 

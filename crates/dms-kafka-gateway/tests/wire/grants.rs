@@ -1,4 +1,4 @@
-//! What keys and tokens are granted, and what nobody may delete.
+//! What keys and tokens are granted, and what no key may delete.
 
 use std::path::Path;
 
