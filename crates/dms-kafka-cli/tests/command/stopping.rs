@@ -12,7 +12,8 @@ use serde_json::Value;
 
 use crate::support::{
     Audited, Folder, Run as _, SLOW, assert_counts, assert_stderr, at, ended_with, listener,
-    next_is_deletion, respond_to_deletion_only, signal, stderr, stdout, through_shell,
+    next_is_deletion, respond_to_deletion_only, signal, stderr, stdout, stopping_signals,
+    through_shell,
 };
 
 const TOPICS: u32 = 1;
@@ -31,7 +32,7 @@ fn begun(gateway: &Audited, folder: &Folder, line: &str) -> (Child, BufReader<Ch
 
 #[test]
 fn a_signal_stops_sending_waits_for_requests_in_flight_and_prints_the_next_step() {
-    for name in ["-INT", "-TERM", "-HUP"] {
+    for name in stopping_signals() {
         let folder = Folder::with_partitions(PARTITIONS);
         let mut gateway = Audited::start(&folder.path(""), TOPICS, PARTITIONS, SLOW);
         let journal = folder.path("journal");
@@ -157,7 +158,7 @@ fn the_second_signal_does_not_wait() {
 
 #[test]
 fn delete_waits_for_the_response_too() {
-    for name in ["-INT", "-HUP"] {
+    for name in stopping_signals() {
         let (listener, endpoint) = listener();
         let delete = "delete --topic t0 --partition 0:7 --yes --output json";
         let mut process = at(&endpoint, delete).start();

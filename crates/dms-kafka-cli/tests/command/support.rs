@@ -287,6 +287,19 @@ pub(crate) fn interrupt(process: &Child) {
     signal(process, "-INT");
 }
 
+/// The signals that stop a command gracefully. Under `nohup`, the commands of a test ignore SIGHUP.
+#[cfg(unix)]
+pub(crate) fn stopping_signals() -> Vec<&'static str> {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    if ignored.is_some_and(|mask| mask & 1 == 0) {
+        return vec!["-INT", "-TERM", "-HUP"];
+    }
+    println!("SKIPPED: SIGHUP, which is ignored here or not handled on this system");
+    vec!["-INT", "-TERM"]
+}
+
 pub(crate) fn signal(process: &Child, signal: &str) {
     let sent = Command::new("kill")
         .args([signal, &process.id().to_string()])
