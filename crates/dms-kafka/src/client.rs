@@ -9,6 +9,7 @@ use crate::delete::DeleteMessages;
 use crate::error::Error;
 use crate::ids::{InstanceId, InvalidId, ProjectId, TopicName, validated};
 use crate::list::{self, PartitionInfo};
+use crate::plan_deletion::PlanDeletion;
 use crate::purge::Purge;
 
 /// A client for one endpoint and project. Cheap to clone; clones share connections.
@@ -64,6 +65,20 @@ impl Client {
         Purge::new(Arc::clone(&self.0), validated(instance_id))
     }
 
+    /// Starts a plan to delete records of a topic. Add selectors, then call [`resolve`](PlanDeletion::resolve), which only
+    /// reads.
+    pub fn plan_deletion(
+        &self,
+        instance_id: impl TryInto<InstanceId, Error: Into<InvalidId>>,
+        topic: impl TryInto<TopicName, Error: Into<InvalidId>>,
+    ) -> PlanDeletion {
+        PlanDeletion::new(
+            Arc::clone(&self.0),
+            validated(instance_id),
+            validated(topic),
+        )
+    }
+
     /// Returns the offsets of all partitions of a topic, ordered by partition. The call timeout applies to all pages
     /// together.
     ///
@@ -78,7 +93,7 @@ impl Client {
         topic: impl TryInto<TopicName, Error: Into<InvalidId>> + Send,
     ) -> Result<Vec<PartitionInfo>, Error> {
         let (instance_id, topic) = (validated(instance_id)?, validated(topic)?);
-        list::all_pages(&self.0, instance_id, topic).await
+        list::partitions(&self.0, &instance_id, &topic).await
     }
 
     /// Returns the endpoint: scheme, host and port.

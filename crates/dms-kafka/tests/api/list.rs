@@ -91,6 +91,13 @@ async fn an_inconsistent_list_is_an_error() {
             vec![json!({"total": 3, "partitions": [row(0)]})],
             "repeated",
         ),
+        (
+            vec![
+                json!({"total": 3, "partitions": [row(0)]}),
+                json!({"total": 2, "partitions": [row(1)]}),
+            ],
+            "changed",
+        ),
         (vec![json!({"partitions": [row(0)]})], "repeated"),
         (
             vec![json!({"total": 1, "partitions": [{"partition": 0}]})],

@@ -1,0 +1,31 @@
+/// Why a [`Plan`](crate::Plan) cannot be made or executed. Nothing was deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum PlanProblem {
+    /// The topic does not exist.
+    UnknownTopic,
+    /// The topic has no such partition.
+    UnknownPartition,
+    /// A named consumer group does not exist.
+    UnknownGroup,
+    /// A named consumer group has no committed offset in the topic.
+    NoCommittedOffset,
+    /// No consumer group has a committed offset in the topic.
+    NoConsumerGroup,
+    /// A consumer group has committed an offset beyond the end of a partition.
+    CommittedBeyondEnd,
+}
+
+impl PlanProblem {
+    /// Returns the stable name for logs and scripts, such as `unknown_topic`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::UnknownTopic => "unknown_topic",
+            Self::UnknownPartition => "unknown_partition",
+            Self::UnknownGroup => "unknown_group",
+            Self::NoCommittedOffset => "no_committed_offset",
+            Self::NoConsumerGroup => "no_consumer_group",
+            Self::CommittedBeyondEnd => "committed_beyond_end",
+        }
+    }
+}
