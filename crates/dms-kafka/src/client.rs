@@ -9,6 +9,7 @@ use crate::delete::DeleteMessages;
 use crate::error::Error;
 use crate::ids::{InstanceId, InvalidId, ProjectId, TopicName, validated};
 use crate::list::{self, PartitionInfo};
+use crate::plan::Plan;
 use crate::plan_deletion::PlanDeletion;
 use crate::purge::Purge;
 
@@ -77,6 +78,20 @@ impl Client {
             validated(instance_id),
             validated(topic),
         )
+    }
+
+    /// Reads a plan that [`Plan::to_json`] wrote, to execute it as it was shown. Compare [`Plan::digest`] with the digest that was
+    /// approved.
+    ///
+    /// # Errors
+    /// [`Plan`](crate::ErrorKind::Plan): it is not a plan, was edited, or is for another instance.
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) for an invalid instance id.
+    pub fn stored_plan(
+        &self,
+        instance_id: impl TryInto<InstanceId, Error: Into<InvalidId>>,
+        json: &str,
+    ) -> Result<Plan, Error> {
+        Plan::stored(Arc::clone(&self.0), &validated(instance_id)?, json)
     }
 
     /// Returns the offsets of all partitions of a topic, ordered by partition. The call timeout applies to all pages

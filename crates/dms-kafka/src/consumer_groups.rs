@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use dms_kafka_client::{self as raw, types};
+use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::call::Operation;
 use crate::config::Config;
@@ -24,6 +25,9 @@ const COMMITTED: List = List {
     },
     what: "committed offsets",
 };
+
+/// The number of groups that are read at the same time.
+const CONCURRENCY: usize = 4;
 
 /// A consumer group, and its committed offsets in one topic.
 #[derive(Clone, Debug)]
@@ -60,6 +64,24 @@ pub(crate) async fn groups(
         .all_pages(config, send, open)
         .await
         .map_err(|error| error.with_purpose("cannot list the consumer groups"))
+}
+
+/// Returns all groups that have committed an offset in the topic.
+pub(crate) async fn all(
+    config: &Config,
+    instance_id: &InstanceId,
+    topic: &TopicName,
+) -> Result<Vec<GroupOffsets>, Error> {
+    let names = groups(config, instance_id, None).await?;
+    let groups: Vec<GroupOffsets> = stream::iter(names)
+        .map(|(name, state)| offsets(config, instance_id, topic, name, state))
+        .buffered(CONCURRENCY)
+        .try_collect()
+        .await?;
+    let with_commit = groups
+        .into_iter()
+        .filter(|group| !group.committed.is_empty());
+    Ok(with_commit.collect())
 }
 
 /// Adds what a group has committed in a topic.

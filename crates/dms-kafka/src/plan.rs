@@ -1,22 +1,22 @@
-//! A plan: the offsets before which records will be deleted, and what consumer groups lose.
+//! A plan that can be executed.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use dms_kafka_client::types::DeleteKafkaTopicMessagesResponse;
-use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::config::Config;
-use crate::consumer_groups::GroupOffsets;
 use crate::delete::DeleteMessages;
 use crate::deletion::{Deletion, History};
 use crate::error::Error;
-use crate::ids::{InstanceId, Offset, PartitionId, ProjectId, TopicName};
-use crate::list::PartitionInfo;
+use crate::ids::{InstanceId, TopicName};
 use crate::outcome::Outcome;
 use crate::partition::DeletionTarget;
+use crate::plan_content::{Losses, PlanContent, PlannedPartition, SkippedPartition, sum};
+use crate::plan_problem::PlanProblem;
+use crate::{plan_document, plan_drift};
 
 /// A deletion that was resolved into absolute offsets. Created by [`PlanDeletion::resolve`](crate::PlanDeletion::resolve).
 ///
@@ -41,91 +41,53 @@ use crate::partition::DeletionTarget;
 pub struct Plan {
     config: Arc<Config>,
     content: PlanContent,
-}
-
-/// What a plan says, without the client.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct PlanContent {
-    pub(crate) endpoint: String,
-    pub(crate) project_id: ProjectId,
-    pub(crate) instance_id: InstanceId,
-    pub(crate) topic: TopicName,
-    pub(crate) selectors: Selectors,
-    pub(crate) partitions: Vec<PlannedPartition>,
-    pub(crate) skipped: Vec<SkippedPartition>,
-    pub(crate) losses: Losses,
-}
-
-/// What to delete. The lowest offset of all selectors applies.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Selectors {
-    /// All partitions if absent.
-    pub(crate) partitions: Option<BTreeSet<PartitionId>>,
-    pub(crate) before_offset: Option<Offset>,
-    pub(crate) keep_last: Option<u64>,
-    pub(crate) consumed_by: BTreeSet<String>,
-    pub(crate) consumed_by_all_groups: bool,
-    pub(crate) up_to_end: bool,
-}
-
-/// What a plan deletes from one partition.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PlannedPartition {
-    partition: PartitionId,
-    start: Offset,
-    end: Offset,
-    before: Offset,
-    records: i64,
-}
-
-/// A partition of which nothing is deleted, because a consumer group has no committed offset in it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SkippedPartition {
-    partition: PartitionId,
-    groups: Vec<String>,
-}
-
-/// What consumer groups lose by a plan.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-#[non_exhaustive]
-pub enum Losses {
-    /// All groups that have a committed offset in the topic, also those that lose nothing.
-    Known(Vec<GroupLoss>),
-    /// It is not known which groups lose unread records, for this reason.
-    Unknown(String),
-}
-
-/// The unread records of a consumer group that a plan deletes.
-///
-/// A group whose committed offset is below the new start continues according to its `auto.offset.reset`. With `latest`, the
-/// default, it skips the records that were kept, too.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct GroupLoss {
-    group: String,
-    state: Option<String>,
-    positions: Vec<GroupPosition>,
-    without_commit: Vec<PartitionId>,
-}
-
-/// The position of a consumer group in one partition of a plan.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct GroupPosition {
-    partition: PartitionId,
-    committed: Offset,
-    unread: i64,
-    lost: i64,
+    /// Whether the plan was read from JSON, so that its topic may have changed.
+    is_stored: bool,
 }
 
 impl Plan {
     pub(crate) fn new(config: Arc<Config>, content: PlanContent) -> Self {
-        Self { config, content }
+        Self {
+            config,
+            content,
+            is_stored: false,
+        }
+    }
+
+    /// Reads a plan that [`to_json`](Self::to_json) wrote.
+    pub(crate) fn stored(
+        config: Arc<Config>,
+        instance_id: &InstanceId,
+        json: &str,
+    ) -> Result<Self, Error> {
+        let content = plan_document::read(json)?;
+        if content.instance_id != *instance_id {
+            let message = format!(
+                "the plan is for instance {}, not for {instance_id}",
+                content.instance_id
+            );
+            return Err(Error::plan(PlanProblem::OtherInstance, message));
+        }
+        Ok(Self {
+            config,
+            content,
+            is_stored: true,
+        })
+    }
+
+    /// Returns the plan as JSON, for [`Client::stored_plan`](crate::Client::stored_plan).
+    pub fn to_json(&self) -> String {
+        plan_document::write(&self.content)
+    }
+
+    /// Returns the SHA-256 digest of the plan, in lowercase hexadecimal digits. It identifies what was shown and approved.
+    pub fn digest(&self) -> String {
+        plan_document::digest(&self.content)
+    }
+
+    /// Returns the time from which the plan is refused.
+    pub fn expires_at(&self) -> SystemTime {
+        self.content.expires_at.into()
     }
 
     /// Returns the instance.
@@ -159,7 +121,7 @@ impl Plan {
             .content
             .partitions
             .iter()
-            .map(|planned| planned.records))
+            .map(PlannedPartition::records))
     }
 
     /// Whether no record is deleted.
@@ -172,27 +134,37 @@ impl Plan {
         let item = |planned: &PlannedPartition| {
             json!({
                 "topic": self.topic().as_str(),
-                "partition": planned.partition.get(),
-                "offset": planned.before.get(),
+                "partition": planned.partition().get(),
+                "offset": planned.before().get(),
             })
         };
-        let partitions: Vec<_> = self.deleted_from().map(item).collect();
+        let partitions: Vec<_> = self.content.deleted_from().map(item).collect();
         json!({ "partitions": partitions, "version": 1 }).to_string()
     }
 
     /// Deletes the records before the offsets of the plan, in one request. An empty plan sends nothing.
     ///
+    /// For a [stored plan](crate::Client::stored_plan), the topic is read first, and its consumer groups if the plan shows what
+    /// they lose. The plan is refused if they changed so that it would delete something else than it shows.
+    ///
     /// # Errors
-    /// The errors of [`DeleteMessages::send`](DeleteMessages::send). Failed partitions are an error of
+    /// [`Plan`](crate::ErrorKind::Plan), before the deletion is sent: see [`PlanProblem`]. Errors of the calls that read. The errors of [`DeleteMessages::send`](DeleteMessages::send). Failed partitions are an error of
     /// [`Deletion::into_result`].
     ///
     /// # Panics
     /// In a tokio runtime without time or I/O enabled.
     pub async fn delete(&self) -> Result<Deletion, Error> {
+        plan_drift::check_expiry(&self.content)?;
+        if self.is_stored {
+            plan_drift::check(&self.config, &self.content).await?;
+        }
         let target = |planned: &PlannedPartition| {
-            (planned.partition, DeletionTarget::Before(planned.before))
+            (
+                planned.partition(),
+                DeletionTarget::Before(planned.before()),
+            )
         };
-        let targets: Vec<_> = self.deleted_from().map(target).collect();
+        let targets: Vec<_> = self.content.deleted_from().map(target).collect();
         if targets.is_empty() {
             let nothing = DeleteKafkaTopicMessagesResponse::default();
             let history = History {
@@ -212,169 +184,10 @@ impl Plan {
         .send()
         .await
     }
-
-    fn deleted_from(&self) -> impl Iterator<Item = &PlannedPartition> {
-        let partitions = self.content.partitions.iter();
-        partitions.filter(|planned| planned.records > 0)
-    }
-}
-
-/// The numbers come from a service, whose sum may be too large.
-fn sum(numbers: impl Iterator<Item = i64>) -> i64 {
-    numbers.fold(0, i64::saturating_add)
 }
 
 impl fmt::Debug for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.content.fmt(f)
-    }
-}
-
-impl PlannedPartition {
-    /// Moves `before` into the log.
-    pub(crate) fn new(log: &PartitionInfo, before: Offset) -> Self {
-        let (start, end) = (log.start_offset(), log.end_offset());
-        let before = before.clamp(start, end);
-        Self {
-            partition: log.partition(),
-            start,
-            end,
-            before,
-            records: before.get() - start.get(),
-        }
-    }
-
-    /// Returns the number of the partition.
-    pub fn partition(&self) -> PartitionId {
-        self.partition
-    }
-
-    /// Returns the offset of the first record.
-    pub fn start(&self) -> Offset {
-        self.start
-    }
-
-    /// Returns the offset after the last record.
-    pub fn end(&self) -> Offset {
-        self.end
-    }
-
-    /// Returns the offset before which records are deleted: from `start`, which deletes nothing, to `end`.
-    pub fn before(&self) -> Offset {
-        self.before
-    }
-
-    /// Returns the number of offsets that are deleted.
-    pub fn records(&self) -> i64 {
-        self.records
-    }
-}
-
-impl SkippedPartition {
-    pub(crate) fn new(partition: PartitionId, groups: Vec<String>) -> Self {
-        Self { partition, groups }
-    }
-
-    /// Returns the number of the partition.
-    pub fn partition(&self) -> PartitionId {
-        self.partition
-    }
-
-    /// Returns the consumer groups without a committed offset in the partition.
-    pub fn groups(&self) -> &[String] {
-        &self.groups
-    }
-}
-
-impl Losses {
-    /// Returns the number of unread records that all groups lose, or `None` if this is not known.
-    pub fn records(&self) -> Option<i64> {
-        self.groups()
-            .map(|groups| sum(groups.iter().map(GroupLoss::records)))
-    }
-
-    /// Returns all groups with a committed offset in the topic, or `None` if they are not known.
-    pub fn groups(&self) -> Option<&[GroupLoss]> {
-        match self {
-            Self::Known(groups) => Some(groups),
-            Self::Unknown(_) => None,
-        }
-    }
-}
-
-impl GroupLoss {
-    pub(crate) fn new(group: GroupOffsets, planned: &[PlannedPartition]) -> Self {
-        let mut positions = Vec::new();
-        let mut without_commit = Vec::new();
-        for planned in planned {
-            match group.committed.get(&planned.partition) {
-                Some(&committed) => positions.push(GroupPosition::new(planned, committed)),
-                None => without_commit.push(planned.partition),
-            }
-        }
-        Self {
-            group: group.name,
-            state: group.state,
-            positions,
-            without_commit,
-        }
-    }
-
-    /// Returns the name of the group.
-    pub fn group(&self) -> &str {
-        &self.group
-    }
-
-    /// Returns the state of the group as the service reports it, such as `STABLE` or `EMPTY`.
-    pub fn state(&self) -> Option<&str> {
-        self.state.as_deref()
-    }
-
-    /// Returns the number of unread records that the group loses.
-    pub fn records(&self) -> i64 {
-        sum(self.positions.iter().map(|position| position.lost))
-    }
-
-    /// Returns the positions in the partitions in which the group has a committed offset.
-    pub fn positions(&self) -> &[GroupPosition] {
-        &self.positions
-    }
-
-    /// Returns the partitions of the plan in which the group has no committed offset. What it loses there is not known.
-    pub fn without_commit(&self) -> &[PartitionId] {
-        &self.without_commit
-    }
-}
-
-impl GroupPosition {
-    fn new(planned: &PlannedPartition, committed: Offset) -> Self {
-        let first_unread = committed.max(planned.start).get();
-        let unread_before = |offset: Offset| (offset.get() - first_unread).max(0);
-        Self {
-            partition: planned.partition,
-            committed,
-            unread: unread_before(planned.end),
-            lost: unread_before(planned.before),
-        }
-    }
-
-    /// Returns the number of the partition.
-    pub fn partition(&self) -> PartitionId {
-        self.partition
-    }
-
-    /// Returns the committed offset, which is that of the next record that the group reads.
-    pub fn committed(&self) -> Offset {
-        self.committed
-    }
-
-    /// Returns the number of unread records before the deletion.
-    pub fn unread(&self) -> i64 {
-        self.unread
-    }
-
-    /// Returns the number of unread records that the plan deletes.
-    pub fn lost(&self) -> i64 {
-        self.lost
     }
 }

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::future;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::call;
 use crate::config::Config;
@@ -12,13 +14,13 @@ use crate::error::Error;
 use crate::error_kind::ErrorKind;
 use crate::ids::{InstanceId, InvalidId, Offset, PartitionId, TopicName, validated};
 use crate::list::{self, PartitionInfo};
-use crate::plan::{
-    GroupLoss, Losses, Plan, PlanContent, PlannedPartition, Selectors, SkippedPartition,
+use crate::plan::Plan;
+use crate::plan_content::{
+    GroupLoss, Losses, PlanContent, PlannedPartition, Selectors, SkippedPartition,
 };
 use crate::plan_problem::PlanProblem;
 
-/// The number of concurrent calls.
-const CONCURRENCY: usize = 4;
+const EXPIRY: Duration = Duration::from_secs(24 * 3600);
 
 /// A deletion to plan: a topic and selectors. Created by [`Client::plan_deletion`](crate::Client::plan_deletion).
 ///
@@ -54,6 +56,7 @@ struct PlanRequest {
     topic: TopicName,
     selectors: Selectors,
     with_consumer_groups: bool,
+    expiry: Duration,
 }
 
 impl PlanDeletion {
@@ -68,6 +71,7 @@ impl PlanDeletion {
                 topic: topic?,
                 selectors: Selectors::default(),
                 with_consumer_groups: false,
+                expiry: EXPIRY,
             })
         });
         Self { config, request }
@@ -144,6 +148,14 @@ impl PlanDeletion {
         })
     }
 
+    /// Sets how long the plan can be executed. Default: 24 hours.
+    pub fn with_expiry(self, expiry: Duration) -> Self {
+        self.with(|request| {
+            request.expiry = expiry;
+            Ok(())
+        })
+    }
+
     /// Reads the offsets and makes the plan. The call timeout applies to each list that is read.
     ///
     /// # Errors
@@ -165,9 +177,17 @@ impl PlanDeletion {
 impl PlanRequest {
     async fn resolve(self, config: &Config) -> Result<PlanContent, Error> {
         self.check()?;
+        let created_at = Timestamp::now();
+        let expires_at = SignedDuration::try_from(self.expiry)
+            .and_then(|expiry| created_at.checked_add(expiry))
+            .map_err(|error| {
+                Error::invalid_input("the expiry of the plan is too long").with_source(error)
+            })?;
         let identity = config.identity(call::after(config.call_timeout)).await?;
         // Before the ends of the partitions are read, so that no group is beyond them.
-        let (consumed, losing) = self.groups(config).await?;
+        let (topic_created_at, groups) =
+            future::join(self.topic_created_at(config), self.groups(config)).await;
+        let (consumed, losing) = groups?;
         let logs = self.logs(config).await?;
         let mut partitions = Vec::new();
         let mut skipped = Vec::new();
@@ -198,6 +218,9 @@ impl PlanRequest {
             project_id: identity.project_id,
             instance_id: self.instance_id,
             topic: self.topic,
+            topic_created_at,
+            created_at,
+            expires_at,
             selectors: self.selectors,
             partitions,
             skipped,
@@ -277,6 +300,12 @@ impl PlanRequest {
         selected.iter().map(find).collect()
     }
 
+    /// A plan can do without it.
+    async fn topic_created_at(&self, config: &Config) -> Option<i64> {
+        let topics = list::topics(config, &self.instance_id).await.ok()?;
+        topics.get(self.topic.as_str()).copied().flatten()
+    }
+
     /// Returns an error that lists similar topics, if the service lists topics and this one is missing.
     async fn unknown_topic(&self, config: &Config) -> Option<Error> {
         let topics = list::topics(config, &self.instance_id).await.ok()?;
@@ -295,7 +324,7 @@ impl PlanRequest {
     ) -> Result<(Vec<GroupOffsets>, Result<Vec<GroupOffsets>, String>), Error> {
         let by_all = self.selectors.consumed_by_all_groups;
         let all = if by_all || self.with_consumer_groups {
-            self.all_groups(config).await
+            consumer_groups::all(config, &self.instance_id, &self.topic).await
         } else {
             let reason = "the consumer groups were not read: see with_consumer_groups()";
             Err(Error::invalid_input(reason))
@@ -321,12 +350,6 @@ impl PlanRequest {
             Err(error) if by_all => return Err(error),
             Err(error) => Err(error.to_string()),
         };
-        let losing = losing.map(|groups| {
-            let with_commit = groups
-                .into_iter()
-                .filter(|group| !group.committed.is_empty());
-            with_commit.collect::<Vec<_>>()
-        });
         if let (true, Ok(groups)) = (by_all, &losing) {
             if groups.is_empty() {
                 let topic = &self.topic;
@@ -338,18 +361,6 @@ impl PlanRequest {
             consumed.clone_from(groups);
         }
         Ok((consumed, losing))
-    }
-
-    async fn all_groups(&self, config: &Config) -> Result<Vec<GroupOffsets>, Error> {
-        let groups = consumer_groups::groups(config, &self.instance_id, None).await?;
-        let read = |(name, state)| {
-            consumer_groups::offsets(config, &self.instance_id, &self.topic, name, state)
-        };
-        stream::iter(groups)
-            .map(read)
-            .buffered(CONCURRENCY)
-            .try_collect()
-            .await
     }
 
     async fn named_group(&self, config: &Config, name: &str) -> Result<GroupOffsets, Error> {

@@ -14,6 +14,22 @@ pub enum PlanProblem {
     NoConsumerGroup,
     /// A consumer group has committed an offset beyond the end of a partition.
     CommittedBeyondEnd,
+    /// The text is not the JSON of a plan, or of a plan of another version.
+    NotAPlan,
+    /// The stored plan was edited.
+    Edited,
+    /// The plan expired.
+    Expired,
+    /// The stored plan is for another endpoint or project.
+    OtherService,
+    /// The stored plan is for another instance.
+    OtherInstance,
+    /// The topic was created again after the plan was made.
+    OtherTopic,
+    /// The start offset of a partition passed the planned offset.
+    StartOffsetPassed,
+    /// A consumer group would lose more unread records than the plan shows.
+    LossesGrew,
 }
 
 impl PlanProblem {
@@ -26,6 +42,14 @@ impl PlanProblem {
             Self::NoCommittedOffset => "no_committed_offset",
             Self::NoConsumerGroup => "no_consumer_group",
             Self::CommittedBeyondEnd => "committed_beyond_end",
+            Self::NotAPlan => "not_a_plan",
+            Self::Edited => "edited",
+            Self::Expired => "expired",
+            Self::OtherService => "other_service",
+            Self::OtherInstance => "other_instance",
+            Self::OtherTopic => "other_topic",
+            Self::StartOffsetPassed => "start_offset_passed",
+            Self::LossesGrew => "losses_grew",
         }
     }
 }

@@ -16,6 +16,7 @@ mod properties;
 mod public_api;
 mod purge;
 mod region;
+mod stored_plans;
 mod support;
 mod tokens;
 mod transport;
