@@ -108,7 +108,7 @@ impl Client {
         topic: impl TryInto<TopicName, Error: Into<InvalidId>> + Send,
     ) -> Result<Vec<PartitionInfo>, Error> {
         let (instance_id, topic) = (validated(instance_id)?, validated(topic)?);
-        list::partitions(&self.0, &instance_id, &topic).await
+        list::partitions(&self.0, &instance_id, &topic, None).await
     }
 
     /// Returns the endpoint: scheme, host and port.

@@ -43,6 +43,8 @@ pub struct PartitionInfo {
     partition: PartitionId,
     start_offset: Offset,
     end_offset: Offset,
+    /// The smallest offset of a record that is not older than the time of the request.
+    timestamp_offset: Option<Offset>,
 }
 
 impl PartitionInfo {
@@ -65,20 +67,25 @@ impl PartitionInfo {
     pub fn records(&self) -> i64 {
         self.end_offset.get() - self.start_offset.get()
     }
+
+    pub(crate) fn timestamp_offset(&self) -> Option<Offset> {
+        self.timestamp_offset
+    }
 }
 
-/// Lists all partitions.
+/// Lists all partitions. A service that supports `timestamp` (in milliseconds) also returns the offsets of that time.
 pub(crate) async fn partitions(
     config: &Config,
     instance_id: &InstanceId,
     topic: &TopicName,
+    timestamp: Option<i64>,
 ) -> Result<Vec<PartitionInfo>, Error> {
     let (instance_id, topic) = (instance_id.as_str(), topic.as_str());
     let send = async |client: raw::Client, project_id: ProjectId, skip| {
         let query = types::ListTopicPartitionsQuery {
             limit: Some(PAGE),
             offset: Some(skip),
-            timestamp: None,
+            timestamp,
         };
         client
             .list_topic_partitions(project_id.as_str(), instance_id, topic, &query)
@@ -104,13 +111,17 @@ fn partition_info(
         PartitionId::new(partition),
         Offset::new(start_offset),
         Offset::new(end_offset),
+        item.timestamp_offset.map(Offset::new).transpose(),
     );
     match numbers {
-        (Ok(partition), Ok(start_offset), Ok(end_offset)) if start_offset <= end_offset => {
+        (Ok(partition), Ok(start_offset), Ok(end_offset), Ok(timestamp_offset))
+            if start_offset <= end_offset =>
+        {
             let info = PartitionInfo {
                 partition,
                 start_offset,
                 end_offset,
+                timestamp_offset,
             };
             Ok((partition, info))
         }

@@ -110,6 +110,12 @@ impl Plan {
         &self.content.skipped
     }
 
+    /// Whether every selector was resolved exactly. If not, [`trust_timestamps`](crate::PlanDeletion::trust_timestamps) was
+    /// needed, and records at or after the time may be deleted if times fall within a partition.
+    pub fn is_exact(&self) -> bool {
+        self.content.is_exact
+    }
+
     /// Returns which consumer groups lose unread records, if this is known.
     pub fn losses(&self) -> &Losses {
         &self.content.losses

@@ -1,6 +1,7 @@
 //! What a plan says: the offsets before which records are deleted, and what consumer groups lose.
 
 use std::collections::BTreeSet;
+use std::time::SystemTime;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -22,6 +23,7 @@ pub(crate) struct PlanContent {
     pub(crate) created_at: Timestamp,
     pub(crate) expires_at: Timestamp,
     pub(crate) selectors: Selectors,
+    pub(crate) is_exact: bool,
     pub(crate) partitions: Vec<PlannedPartition>,
     pub(crate) skipped: Vec<SkippedPartition>,
     pub(crate) losses: Losses,
@@ -33,6 +35,8 @@ pub(crate) struct PlanContent {
 pub(crate) struct Selectors {
     /// All partitions if absent.
     pub(crate) partitions: Option<BTreeSet<PartitionId>>,
+    pub(crate) before_time: Option<Timestamp>,
+    pub(crate) trust_timestamps: bool,
     pub(crate) before_offset: Option<Offset>,
     pub(crate) keep_last: Option<u64>,
     pub(crate) consumed_by: BTreeSet<String>,
@@ -49,6 +53,7 @@ pub struct PlannedPartition {
     end: Offset,
     before: Offset,
     records: i64,
+    first_kept_time: Option<Timestamp>,
 }
 
 /// A partition of which nothing is deleted, because a consumer group has no committed offset in it.
@@ -109,7 +114,16 @@ impl PlannedPartition {
             end,
             before,
             records: before.get() - start.get(),
+            first_kept_time: None,
         }
+    }
+
+    /// Sets the time of the first record from `offset` on, in milliseconds, if that is the first record that is kept.
+    pub(crate) fn with_time(mut self, offset: Offset, time: Option<i64>) -> Self {
+        if offset == self.before {
+            self.first_kept_time = time.and_then(|time| Timestamp::from_millisecond(time).ok());
+        }
+        self
     }
 
     /// Returns the number of the partition.
@@ -135,6 +149,11 @@ impl PlannedPartition {
     /// Returns the number of offsets that are deleted.
     pub fn records(&self) -> i64 {
         self.records
+    }
+
+    /// Returns the time of the first record that is kept, if it was read to make the plan.
+    pub fn first_kept_time(&self) -> Option<SystemTime> {
+        self.first_kept_time.map(SystemTime::from)
     }
 }
 

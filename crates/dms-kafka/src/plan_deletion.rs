@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use futures_util::future;
 use jiff::{SignedDuration, Timestamp};
@@ -19,6 +19,7 @@ use crate::plan_content::{
     GroupLoss, Losses, PlanContent, PlannedPartition, Selectors, SkippedPartition,
 };
 use crate::plan_problem::PlanProblem;
+use crate::plan_time::{TimeCuts, TimeInTopic};
 
 const EXPIRY: Duration = Duration::from_secs(24 * 3600);
 
@@ -92,6 +93,34 @@ impl PlanDeletion {
         self.with(|request| {
             let partitions: Result<_, _> = partitions.into_iter().map(validated).collect();
             request.selectors.partitions = Some(partitions?);
+            Ok(())
+        })
+    }
+
+    /// Deletes records that are older than this time, up to the first one that is not older. A record at or after the time is
+    /// never deleted, whatever the order of times in a partition.
+    ///
+    /// This needs a service that finds offsets by time, such as the gateway. Of another service, all records from the time on
+    /// are listed, up to 5,000: see [`trust_timestamps`](Self::trust_timestamps) for more.
+    pub fn before_time(self, time: SystemTime) -> Self {
+        self.with(|request| {
+            // Times beyond the years -9999 to 9999 mean all or nothing as well.
+            let limit = if time < SystemTime::UNIX_EPOCH {
+                Timestamp::MIN
+            } else {
+                Timestamp::MAX
+            };
+            request.selectors.before_time = Some(Timestamp::try_from(time).unwrap_or(limit));
+            Ok(())
+        })
+    }
+
+    /// If the service cannot tell the offsets of [`before_time`](Self::before_time) exactly, searches them, assuming that the
+    /// times of records never fall within a partition. Where they do, newer records may be deleted. [`Plan::is_exact`] is
+    /// `false` if this was needed.
+    pub fn trust_timestamps(self) -> Self {
+        self.with(|request| {
+            request.selectors.trust_timestamps = true;
             Ok(())
         })
     }
@@ -188,7 +217,12 @@ impl PlanRequest {
         let (topic_created_at, groups) =
             future::join(self.topic_created_at(config), self.groups(config)).await;
         let (consumed, losing) = groups?;
-        let logs = self.logs(config).await?;
+        let time = self.selectors.before_time.map(Timestamp::as_millisecond);
+        let logs = self.logs(config, time).await?;
+        let times = match time {
+            Some(time) => Some(self.time_cuts(config, time, &logs).await?),
+            None => None,
+        };
         let mut partitions = Vec::new();
         let mut skipped = Vec::new();
         for log in &logs {
@@ -199,7 +233,16 @@ impl PlanRequest {
                 .map(|group| group.name.clone())
                 .collect();
             if without_commit.is_empty() {
-                partitions.push(PlannedPartition::new(log, self.before(log, &consumed)?));
+                let before = self.before(log, &consumed)?;
+                let cut = times
+                    .as_ref()
+                    .and_then(|times| times.partitions.get(&partition));
+                partitions.push(match cut {
+                    Some(&(offset, time)) => {
+                        PlannedPartition::new(log, before.min(offset)).with_time(offset, time)
+                    }
+                    None => PlannedPartition::new(log, before),
+                });
             } else {
                 skipped.push(SkippedPartition::new(partition, without_commit));
             }
@@ -222,6 +265,7 @@ impl PlanRequest {
             created_at,
             expires_at,
             selectors: self.selectors,
+            is_exact: times.is_none_or(|times| times.is_exact),
             partitions,
             skipped,
             losses,
@@ -230,7 +274,8 @@ impl PlanRequest {
 
     fn check(&self) -> Result<(), Error> {
         let selectors = &self.selectors;
-        let has_cut = selectors.before_offset.is_some()
+        let has_cut = selectors.before_time.is_some()
+            || selectors.before_offset.is_some()
             || selectors.keep_last.is_some()
             || !selectors.consumed_by.is_empty()
             || selectors.consumed_by_all_groups
@@ -274,9 +319,26 @@ impl PlanRequest {
         Ok(before)
     }
 
+    async fn time_cuts(
+        &self,
+        config: &Config,
+        time: i64,
+        logs: &[PartitionInfo],
+    ) -> Result<TimeCuts, Error> {
+        let time = TimeInTopic {
+            config,
+            instance_id: &self.instance_id,
+            topic: &self.topic,
+            time,
+        };
+        time.cuts(logs, self.selectors.trust_timestamps).await
+    }
+
     /// Returns the selected partitions.
-    async fn logs(&self, config: &Config) -> Result<Vec<PartitionInfo>, Error> {
-        let listed = list::partitions(config, &self.instance_id, &self.topic).await;
+    async fn logs(&self, config: &Config, time: Option<i64>) -> Result<Vec<PartitionInfo>, Error> {
+        // Negative times have other meanings in Kafka.
+        let time = time.filter(|time| *time > 0);
+        let listed = list::partitions(config, &self.instance_id, &self.topic, time).await;
         let logs = match listed {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 return Err(self.unknown_topic(config).await.unwrap_or(error));

@@ -77,7 +77,7 @@ async fn partitions_now(
     config: &Config,
     plan: &PlanContent,
 ) -> Result<Vec<PlannedPartition>, Error> {
-    let logs = list::partitions(config, &plan.instance_id, &plan.topic).await?;
+    let logs = list::partitions(config, &plan.instance_id, &plan.topic, None).await?;
     let logs: BTreeMap<_, _> = logs.into_iter().map(|log| (log.partition(), log)).collect();
     let mut now = Vec::new();
     for planned in &plan.partitions {

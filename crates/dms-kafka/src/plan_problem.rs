@@ -14,6 +14,9 @@ pub enum PlanProblem {
     NoConsumerGroup,
     /// A consumer group has committed an offset beyond the end of a partition.
     CommittedBeyondEnd,
+    /// The service cannot tell the offsets of a time exactly, and
+    /// [`trust_timestamps`](crate::PlanDeletion::trust_timestamps) is not set.
+    TimeNotExact,
     /// The text is not the JSON of a plan, or of a plan of another version.
     NotAPlan,
     /// The stored plan was edited.
@@ -42,6 +45,7 @@ impl PlanProblem {
             Self::NoCommittedOffset => "no_committed_offset",
             Self::NoConsumerGroup => "no_consumer_group",
             Self::CommittedBeyondEnd => "committed_beyond_end",
+            Self::TimeNotExact => "time_not_exact",
             Self::NotAPlan => "not_a_plan",
             Self::Edited => "edited",
             Self::Expired => "expired",

@@ -14,6 +14,8 @@ pub(crate) struct Service {
     pub(crate) partitions: Vec<(i64, i64)>,
     /// Groups, and the committed offset of each partition.
     pub(crate) groups: BTreeMap<&'static str, Vec<(i32, i64)>>,
+    /// The times of the records in partition 0, from its start on; `None` is an offset without a record.
+    pub(crate) times: Vec<Option<i64>>,
     /// The last part of a path, and the status that it gets.
     pub(crate) refused: Vec<(&'static str, u16)>,
     /// The last part of a path, and its response.
@@ -26,6 +28,51 @@ impl Service {
             partitions: partitions.to_vec(),
             ..Self::default()
         }
+    }
+
+    /// One partition, with records of these times.
+    pub(crate) fn with_times(start: i64, times: &[Option<i64>]) -> Self {
+        let end = start + i64::try_from(times.len()).unwrap();
+        Self {
+            times: times.to_vec(),
+            ..Self::new(&[(start, end)])
+        }
+    }
+
+    /// Offset and time of each record.
+    fn records(&self) -> impl Iterator<Item = (i64, i64)> {
+        let offsets = self.partitions[0].0..;
+        offsets
+            .zip(&self.times)
+            .filter_map(|(offset, time)| Some((offset, (*time)?)))
+    }
+
+    fn messages(&self, query: &BTreeMap<String, String>) -> ResponseTemplate {
+        let number = |name: &str| query.get(name).map(|text| text.parse::<i64>().unwrap());
+        let message = |(offset, time)| json!({"topic": "orders", "partition": 0, "message_offset": offset, "timestamp": time, "value": "canary"});
+        let (total, page): (usize, Vec<Value>) = if let Some(start) = number("start_time") {
+            let (page, limit) = (number("offset").unwrap(), number("limit").unwrap());
+            let all: Vec<Value> = self
+                .records()
+                .filter(|(_, time)| *time >= start)
+                .map(message)
+                .collect();
+            let page = all.iter().skip(usize::try_from(page * limit).unwrap());
+            (
+                all.len(),
+                page.take(usize::try_from(limit).unwrap())
+                    .cloned()
+                    .collect(),
+            )
+        } else {
+            let asked = number("message_offset").unwrap();
+            let found = self
+                .records()
+                .find(|(offset, _)| *offset >= asked)
+                .map(message);
+            (1, found.into_iter().collect())
+        };
+        ResponseTemplate::new(200).set_body_json(json!({"total": total, "messages": page}))
     }
 
     pub(crate) fn group(mut self, name: &'static str, committed: &[(i32, i64)]) -> Self {
@@ -83,6 +130,7 @@ impl Service {
                     })
                     .collect(),
             ),
+            "messages" => self.messages(&query),
             "topics" => page("topics", vec![json!({"name": "orders", "created_at": 7})]),
             "groups" => page(
                 "groups",
