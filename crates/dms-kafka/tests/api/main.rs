@@ -11,6 +11,7 @@ mod http2;
 mod http_client;
 mod list;
 mod partitions;
+mod plan_properties;
 mod plan_times;
 mod plans;
 mod properties;

@@ -212,6 +212,31 @@ async fn a_topic_that_was_created_again_with_as_many_records_is_another_topic() 
     }
 }
 
+/// The service does not tell when the topic was created.
+#[tokio::test]
+async fn a_log_that_moved_back_is_that_of_another_topic() {
+    let untold = |bounds| Service::new(&[bounds]).refuse("topics", 404);
+    let plan = plan_of(&untold((5, 10))).await;
+    for (now, problem) in [
+        ((5, 10), None),
+        ((9, 30), None),
+        ((10, 30), None),
+        ((11, 30), Some(PlanProblem::StartOffsetPassed)),
+        ((5, 9), Some(PlanProblem::OtherTopic)),
+        ((4, 10), Some(PlanProblem::OtherTopic)),
+    ] {
+        let server = untold(now).start().await;
+        let client = client_without_retries(&server.uri());
+        let result = execute(&client, "instance", &moved(&plan, &server.uri())).await;
+        assert_eq!(
+            result.err().and_then(|error| error.plan_problem()),
+            problem,
+            "{now:?}"
+        );
+        assert_eq!(deletions(&server).await.is_empty(), problem.is_some());
+    }
+}
+
 #[tokio::test]
 async fn what_cannot_be_compared_any_more_is_an_error() {
     let service = Service::new(&[(0, 10)]).group("billing", &[(0, 10)]);

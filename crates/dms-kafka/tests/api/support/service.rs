@@ -14,8 +14,8 @@ pub(crate) struct Service {
     pub(crate) partitions: Vec<(i64, i64)>,
     /// Groups, and the committed offset of each partition.
     pub(crate) groups: BTreeMap<&'static str, Vec<(i32, i64)>>,
-    /// The times of the records in partition 0, from its start on; `None` is an offset without a record.
-    pub(crate) times: Vec<Option<i64>>,
+    /// The times of the records of each partition, from its start on; `None` is an offset without a record.
+    pub(crate) times: Vec<Vec<Option<i64>>>,
     /// The last part of a path, and the status that it gets.
     pub(crate) refused: Vec<(&'static str, u16)>,
     /// The last part of a path, and its response.
@@ -34,27 +34,28 @@ impl Service {
     pub(crate) fn with_times(start: i64, times: &[Option<i64>]) -> Self {
         let end = start + i64::try_from(times.len()).unwrap();
         Self {
-            times: times.to_vec(),
+            times: vec![times.to_vec()],
             ..Self::new(&[(start, end)])
         }
     }
 
-    /// Offset and time of each record.
-    fn records(&self) -> impl Iterator<Item = (i64, i64)> {
-        let offsets = self.partitions[0].0..;
-        offsets
-            .zip(&self.times)
-            .filter_map(|(offset, time)| Some((offset, (*time)?)))
+    /// Partition, offset and time of each record.
+    fn records(&self) -> impl Iterator<Item = (i32, i64, i64)> {
+        let partitions = (0..).zip(&self.partitions).zip(&self.times);
+        partitions.flat_map(|((partition, (start, _)), times)| {
+            let offsets = (*start..).zip(times);
+            offsets.filter_map(move |(offset, time)| Some((partition, offset, (*time)?)))
+        })
     }
 
     fn messages(&self, query: &BTreeMap<String, String>) -> ResponseTemplate {
         let number = |name: &str| query.get(name).map(|text| text.parse::<i64>().unwrap());
-        let message = |(offset, time)| json!({"topic": "orders", "partition": 0, "message_offset": offset, "timestamp": time, "value": "canary"});
+        let message = |(partition, offset, time)| json!({"topic": "orders", "partition": partition, "message_offset": offset, "timestamp": time, "value": "canary"});
         let (total, page): (usize, Vec<Value>) = if let Some(start) = number("start_time") {
             let (page, limit) = (number("offset").unwrap(), number("limit").unwrap());
             let all: Vec<Value> = self
                 .records()
-                .filter(|(_, time)| *time >= start)
+                .filter(|(_, _, time)| *time >= start)
                 .map(message)
                 .collect();
             let page = all.iter().skip(usize::try_from(page * limit).unwrap());
@@ -66,9 +67,10 @@ impl Service {
             )
         } else {
             let asked = number("message_offset").unwrap();
+            let of = number("partition").unwrap();
             let found = self
                 .records()
-                .find(|(offset, _)| *offset >= asked)
+                .find(|(partition, offset, _)| i64::from(*partition) == of && *offset >= asked)
                 .map(message);
             (1, found.into_iter().collect())
         };
