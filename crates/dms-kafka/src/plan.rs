@@ -16,6 +16,7 @@ use crate::outcome::Outcome;
 use crate::partition::DeletionTarget;
 use crate::plan_content::{Losses, PlanContent, PlannedPartition, SkippedPartition, sum};
 use crate::plan_problem::PlanProblem;
+use crate::purge::PurgeTarget;
 use crate::{plan_document, plan_drift};
 
 /// A deletion that was resolved into absolute offsets. Created by [`PlanDeletion::resolve`](crate::PlanDeletion::resolve).
@@ -135,35 +136,60 @@ impl Plan {
         self.records() == 0
     }
 
-    /// Returns the offsets as the JSON that Kafka's `kafka-delete-records.sh` and `dms-kafka purge` read.
-    pub fn offsets_file(&self) -> String {
-        let item = |planned: &PlannedPartition| {
-            json!({
-                "topic": self.topic().as_str(),
-                "partition": planned.partition().get(),
-                "offset": planned.before().get(),
+    /// Returns the partitions from which records are deleted, as rows for [`Purge::run`](crate::Purge::run). A purge sends any
+    /// number of partitions and topics in requests of limited size.
+    pub fn targets(&self) -> impl Iterator<Item = PurgeTarget> {
+        self.content.deleted_from().map(|planned| PurgeTarget {
+            topic: self.topic().clone(),
+            partition: planned.partition(),
+            target: DeletionTarget::Before(planned.before()),
+            row: 0,
+        })
+    }
+
+    /// Returns the offsets of plans as the JSON that Kafka's `kafka-delete-records.sh` and `dms-kafka purge` read.
+    pub fn offsets_file<'a>(plans: impl IntoIterator<Item = &'a Self>) -> String {
+        let item = |plan: &'a Self| {
+            plan.content.deleted_from().map(|planned| {
+                json!({
+                    "topic": plan.topic().as_str(),
+                    "partition": planned.partition().get(),
+                    "offset": planned.before().get(),
+                })
             })
         };
-        let partitions: Vec<_> = self.content.deleted_from().map(item).collect();
+        let partitions: Vec<_> = plans.into_iter().flat_map(item).collect();
         json!({ "partitions": partitions, "version": 1 }).to_string()
     }
 
-    /// Deletes the records before the offsets of the plan, in one request. An empty plan sends nothing.
+    /// Refuses the plan if it expired.
     ///
-    /// For a [stored plan](crate::Client::stored_plan), the topic is read first, and its consumer groups if the plan shows what
-    /// they lose. The plan is refused if they changed so that it would delete something else than it shows.
+    /// A [stored plan](crate::Client::stored_plan) is also compared with the topic, and with its consumer groups if the plan shows
+    /// what they lose. It is refused if they changed so that it would delete something else than it shows.
     ///
     /// # Errors
-    /// [`Plan`](crate::ErrorKind::Plan), before the deletion is sent: see [`PlanProblem`]. Errors of the calls that read. The errors of [`DeleteMessages::send`](DeleteMessages::send). Failed partitions are an error of
-    /// [`Deletion::into_result`].
+    /// [`Plan`](crate::ErrorKind::Plan): see [`PlanProblem`]. Errors of the calls that read.
     ///
     /// # Panics
     /// In a tokio runtime without time or I/O enabled.
-    pub async fn delete(&self) -> Result<Deletion, Error> {
+    pub async fn check(&self) -> Result<(), Error> {
         plan_drift::check_expiry(&self.content)?;
         if self.is_stored {
             plan_drift::check(&self.config, &self.content).await?;
         }
+        Ok(())
+    }
+
+    /// [Checks](Self::check) the plan, and deletes the records before its offsets in one request. An empty plan sends no request.
+    ///
+    /// # Errors
+    /// The errors of [`check`](Self::check), before the deletion is sent, and of [`DeleteMessages::send`]. Failed partitions are
+    /// an error of [`Deletion::into_result`].
+    ///
+    /// # Panics
+    /// In a tokio runtime without time or I/O enabled.
+    pub async fn delete(&self) -> Result<Deletion, Error> {
+        self.check().await?;
         let target = |planned: &PlannedPartition| {
             (
                 planned.partition(),

@@ -39,7 +39,7 @@ pub(crate) struct Selectors {
     pub(crate) trust_timestamps: bool,
     pub(crate) before_offset: Option<Offset>,
     pub(crate) keep_last: Option<u64>,
-    pub(crate) consumed_by: BTreeSet<String>,
+    pub(crate) consumed_by: Option<BTreeSet<String>>,
     pub(crate) consumed_by_all_groups: bool,
     pub(crate) up_to_end: bool,
 }

@@ -1,10 +1,10 @@
 //! Resolves selectors into a plan, with read-only calls.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use futures_util::future;
+use futures_util::{StreamExt, TryStreamExt, future, stream};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::call;
@@ -21,6 +21,8 @@ use crate::plan_content::{
 use crate::plan_problem::PlanProblem;
 use crate::plan_time::{TimeCuts, TimeInTopic};
 
+/// The number of topics that are read at the same time.
+const CONCURRENCY: usize = 4;
 const EXPIRY: Duration = Duration::from_secs(24 * 3600);
 
 /// A deletion to plan: a topic and selectors. Created by [`Client::plan_deletion`](crate::Client::plan_deletion).
@@ -147,7 +149,8 @@ impl PlanDeletion {
     pub fn consumed_by(self, groups: impl IntoIterator<Item: Into<String>>) -> Self {
         self.with(|request| {
             let groups = groups.into_iter().map(Into::into);
-            request.selectors.consumed_by.extend(groups);
+            let named = &mut request.selectors.consumed_by;
+            named.get_or_insert_default().extend(groups);
             Ok(())
         })
     }
@@ -201,6 +204,47 @@ impl PlanDeletion {
         let content = request.resolve(&config).await?;
         Ok(Plan::new(config, content))
     }
+
+    /// Makes a plan with the same selectors for each of these topics, instead of the topic that the plan was started with.
+    ///
+    /// ```
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// # let gateway = dms_kafka_gateway::Gateway::memory().topic("orders", 3, 1000).topic("bills", 2, 500).start().await.unwrap();
+    /// # let client = dms_kafka::Client::builder().endpoint(gateway.endpoint()).project_id(gateway.project_id())
+    /// #     .credentials(gateway.credentials()).build().unwrap();
+    /// let to_plan = client.plan_deletion(gateway.instance_id(), "orders").keep_last(100);
+    /// let plans = to_plan.resolve_topics(["orders", "bills"]).await?;
+    /// let rows: Vec<_> = plans.iter().flat_map(|plan| plan.targets()).collect();
+    /// let mut results = client.purge(gateway.instance_id()).run(rows);
+    /// while let Some(result) = results.next().await {
+    ///     result.into_deletion()?.into_result()?;
+    /// }
+    /// # Ok::<(), dms_kafka::Error>(()) }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// As [`resolve`](Self::resolve): if a plan cannot be made for one topic, none is returned.
+    ///
+    /// # Panics
+    /// In a tokio runtime without time or I/O enabled.
+    pub async fn resolve_topics(
+        self,
+        topics: impl IntoIterator<Item: TryInto<TopicName, Error: Into<InvalidId>>>,
+    ) -> Result<Vec<Plan>, Error> {
+        let topics: Result<Vec<TopicName>, _> = topics.into_iter().map(validated).collect();
+        let plans = topics?.into_iter().map(|topic| {
+            let plan = self.clone();
+            plan.with(|request| {
+                request.topic = topic;
+                Ok(())
+            })
+            .resolve()
+        });
+        stream::iter(plans)
+            .buffered(CONCURRENCY)
+            .try_collect()
+            .await
+    }
 }
 
 impl PlanRequest {
@@ -216,7 +260,10 @@ impl PlanRequest {
         // Before the ends of the partitions are read, so that no group is beyond them.
         let (topic_created_at, groups) =
             future::join(self.topic_created_at(config), self.groups(config)).await;
-        let (consumed, losing) = groups?;
+        let (consumed, losing) = match groups {
+            Ok(groups) => groups,
+            Err(error) => return Err(self.or_unknown_topic(config, error).await),
+        };
         let time = self.selectors.before_time.map(Timestamp::as_millisecond);
         let logs = self.logs(config, time).await?;
         let times = match time {
@@ -277,7 +324,7 @@ impl PlanRequest {
         let has_cut = selectors.before_time.is_some()
             || selectors.before_offset.is_some()
             || selectors.keep_last.is_some()
-            || !selectors.consumed_by.is_empty()
+            || selectors.consumed_by.is_some()
             || selectors.consumed_by_all_groups
             || selectors.up_to_end;
         if !has_cut {
@@ -285,12 +332,26 @@ impl PlanRequest {
                 "the plan has no selector: add one, such as keep_last(records) or up_to_end()",
             ));
         }
-        match &selectors.partitions {
-            Some(partitions) if partitions.is_empty() => Err(Error::invalid_input(
+        // An empty list comes from a mistake, and would delete more.
+        if selectors
+            .partitions
+            .as_ref()
+            .is_some_and(BTreeSet::is_empty)
+        {
+            return Err(Error::invalid_input(
                 "the list of partitions is empty: add one, or leave the list out for all partitions",
-            )),
-            _ => Ok(()),
+            ));
         }
+        if selectors
+            .consumed_by
+            .as_ref()
+            .is_some_and(BTreeSet::is_empty)
+        {
+            return Err(Error::invalid_input(
+                "the list of consumer groups is empty: add one, or leave the list out",
+            ));
+        }
+        Ok(())
     }
 
     /// Returns the offset before which all selectors allow to delete.
@@ -340,10 +401,8 @@ impl PlanRequest {
         let time = time.filter(|time| *time > 0);
         let listed = list::partitions(config, &self.instance_id, &self.topic, time).await;
         let logs = match listed {
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                return Err(self.unknown_topic(config).await.unwrap_or(error));
-            }
-            listed => listed?,
+            Ok(logs) => logs,
+            Err(error) => return Err(self.or_unknown_topic(config, error).await),
         };
         let Some(selected) = &self.selectors.partitions else {
             return Ok(logs);
@@ -368,15 +427,20 @@ impl PlanRequest {
         topics.get(self.topic.as_str()).copied().flatten()
     }
 
-    /// Returns an error that lists similar topics, if the service lists topics and this one is missing.
-    async fn unknown_topic(&self, config: &Config) -> Option<Error> {
-        let topics = list::topics(config, &self.instance_id).await.ok()?;
+    /// Returns an error that lists similar topics instead, if the service refused a request and does not list the topic.
+    async fn or_unknown_topic(&self, config: &Config, error: Error) -> Error {
+        if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::BadRequest) {
+            return error;
+        }
         let topic = self.topic.as_str();
-        (!topics.contains_key(topic)).then(|| {
-            let similar = similar(topic, topics.keys());
-            let message = format!("topic {topic:?} does not exist{similar}");
-            Error::plan(PlanProblem::UnknownTopic, message)
-        })
+        match list::topics(config, &self.instance_id).await {
+            Ok(topics) if !topics.contains_key(topic) => {
+                let similar = similar(topic, topics.keys());
+                let message = format!("topic {topic:?} does not exist{similar}");
+                Error::plan(PlanProblem::UnknownTopic, message).with_source(error)
+            }
+            _ => error,
+        }
     }
 
     /// Returns the groups whose commits limit the deletion, and those that may lose records, or why they are not known.
@@ -392,7 +456,7 @@ impl PlanRequest {
             Err(Error::invalid_input(reason))
         };
         let mut consumed = Vec::new();
-        for name in &self.selectors.consumed_by {
+        for name in self.selectors.consumed_by.iter().flatten() {
             let known = all.iter().flatten().find(|group| group.name == *name);
             let group = match known {
                 Some(group) => group.clone(),

@@ -211,6 +211,9 @@ impl Topic {
         if selected.to_end {
             plan = plan.up_to_end();
         }
+        if selected.groups.is_empty() {
+            return plan;
+        }
         plan.consumed_by(selected.groups.iter().map(|group| GROUPS[*group]))
     }
 

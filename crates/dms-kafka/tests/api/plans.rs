@@ -1,8 +1,9 @@
 //! Plans: selectors, losses and errors.
 
 use crate::support::service::{Service, deletions};
-use crate::support::{chain, client_without_retries};
+use crate::support::{chain, client_of, client_without_retries};
 use dms_kafka::{Error, ErrorKind, Losses, Plan, PlanDeletion, PlanProblem};
+use dms_kafka_gateway::Gateway;
 use serde_json::{Value, json};
 use wiremock::MockServer;
 
@@ -142,7 +143,7 @@ async fn each_selector_deletes_exactly_what_it_describes() {
             .filter(|sent| !sent.is_empty())
             .collect();
         assert_eq!(deletions(&server).await, sent, "{name}");
-        let file: Value = serde_json::from_str(&plan.offsets_file()).unwrap();
+        let file: Value = serde_json::from_str(&Plan::offsets_file([&plan])).unwrap();
         let rows = deleted.iter().map(
             |(partition, offset)| json!({"topic": "orders", "partition": partition, "offset": offset}),
         );
@@ -384,8 +385,9 @@ async fn groups_that_cannot_be_read_completely_fail_a_plan_that_needs_them() {
 
 #[tokio::test]
 async fn invalid_input_sends_nothing() {
-    let cases: [Selectors; 5] = [
+    let cases: [Selectors; 6] = [
         |plan| plan,
+        |plan| plan.consumed_by(Vec::<String>::new()).up_to_end(),
         |plan| plan.partitions([0]),
         |plan| plan.partitions(Vec::<i32>::new()).up_to_end(),
         |plan| plan.partitions([-1]).up_to_end(),
@@ -401,12 +403,12 @@ async fn invalid_input_sends_nothing() {
 
 #[tokio::test]
 async fn records_written_after_the_plan_are_kept() {
-    let gateway = dms_kafka_gateway::Gateway::memory()
+    let gateway = Gateway::memory()
         .topic("orders", 2, 10)
         .start()
         .await
         .unwrap();
-    let client = crate::support::client_of(&gateway);
+    let client = client_of(&gateway);
     let plan = client
         .plan_deletion(gateway.instance_id(), "orders")
         .up_to_end()
@@ -422,4 +424,49 @@ async fn records_written_after_the_plan_are_kept() {
             .unwrap();
         assert_eq!(partitions[1].records(), 5);
     }
+}
+
+#[tokio::test]
+async fn several_topics_are_planned_and_purged() {
+    let gateway = Gateway::memory()
+        .topic("orders", 2, 100)
+        .topic("bills", 12, 50);
+    let gateway = gateway.start().await.unwrap();
+    let client = client_of(&gateway);
+    let to_plan = client
+        .plan_deletion(gateway.instance_id(), "orders")
+        .keep_last(40);
+    let plans = to_plan
+        .clone()
+        .resolve_topics(["bills", "orders"])
+        .await
+        .unwrap();
+    let records: Vec<_> = plans
+        .iter()
+        .map(|plan| (plan.topic().as_str(), plan.records()))
+        .collect();
+    assert_eq!(records, [("bills", 120), ("orders", 120)]);
+    let file: Value = serde_json::from_str(&Plan::offsets_file(&plans)).unwrap();
+    assert_eq!(file["partitions"].as_array().unwrap().len(), 14);
+    let rows: Vec<_> = plans.iter().flat_map(Plan::targets).collect();
+    let mut results = client.purge(gateway.instance_id()).run(rows);
+    while let Some(result) = results.next().await {
+        result.into_deletion().unwrap().into_result().unwrap();
+    }
+    for (topic, partitions, start) in [("orders", 2, 60), ("bills", 12, 10)] {
+        for partition in 0..partitions {
+            assert_eq!(
+                gateway
+                    .partition(topic, partition)
+                    .unwrap()
+                    .log_start_offset,
+                start
+            );
+        }
+    }
+    let error = to_plan
+        .resolve_topics(["orders", "nowhere"])
+        .await
+        .unwrap_err();
+    assert_eq!(error.plan_problem(), Some(PlanProblem::UnknownTopic));
 }

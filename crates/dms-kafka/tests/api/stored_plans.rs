@@ -238,6 +238,21 @@ async fn a_log_that_moved_back_is_that_of_another_topic() {
 }
 
 #[tokio::test]
+async fn a_partition_from_which_nothing_is_deleted_may_change() {
+    let untold = |bounds| Service::new(&[(0, 10), bounds]).refuse("topics", 404);
+    let server = untold((0, 5)).start().await;
+    let client = client_without_retries(&server.uri());
+    let plan = client.plan_deletion("instance", "orders").keep_last(5);
+    let plan = plan.resolve().await.unwrap();
+    let server = untold((3, 6)).start().await;
+    let client = client_without_retries(&server.uri());
+    execute(&client, "instance", &moved(&plan, &server.uri()))
+        .await
+        .unwrap();
+    assert_eq!(deletions(&server).await, [[(0, 5)]]);
+}
+
+#[tokio::test]
 async fn what_cannot_be_compared_any_more_is_an_error() {
     let service = Service::new(&[(0, 10)]).group("billing", &[(0, 10)]);
     let plan = plan_of(&service).await;
