@@ -1,5 +1,6 @@
 //! Reads a list page by page.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::future::Future;
 
@@ -70,22 +71,28 @@ impl List {
     }
 }
 
-/// Adds a page. Returns whether the list is complete.
+/// Adds a page. Returns whether the list is complete. A total that counts only one page looks complete: after a full page,
+/// another one must be empty.
 fn add<K: Ord, V>(
     items: &mut BTreeMap<K, V>,
     total: Option<i32>,
     page: Vec<Result<(K, V), &'static str>>,
 ) -> Result<bool, &'static str> {
     let is_last = page.is_empty();
+    let is_full = i32::try_from(page.len()).is_ok_and(|count| count == PAGE);
     for item in page {
         let (key, value) = item?;
         if items.insert(key, value).is_some() {
             return Err("an item is repeated");
         }
     }
-    match total.and_then(|total| usize::try_from(total).ok()) {
-        Some(total) if items.len() >= total => Ok(true),
-        Some(_) if is_last => Err("it is shorter than its total"),
-        _ => Ok(is_last),
+    let Some(total) = total.and_then(|total| usize::try_from(total).ok()) else {
+        return Ok(is_last);
+    };
+    match items.len().cmp(&total) {
+        Ordering::Less if is_last => Err("it is shorter than its total"),
+        Ordering::Less => Ok(false),
+        Ordering::Equal => Ok(!is_full),
+        Ordering::Greater => Err("it is longer than its total"),
     }
 }

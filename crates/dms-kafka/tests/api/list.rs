@@ -100,6 +100,17 @@ async fn an_inconsistent_list_is_an_error() {
         ),
         (vec![json!({"partitions": [row(0)]})], "repeated"),
         (
+            vec![json!({"total": 1, "partitions": [row(0), row(1)]})],
+            "longer than its total",
+        ),
+        (
+            vec![
+                json!({"total": 50, "partitions": (0..50).map(row).collect::<Vec<_>>()}),
+                json!({"total": 50, "partitions": [row(50)]}),
+            ],
+            "longer than its total",
+        ),
+        (
             vec![json!({"total": 1, "partitions": [{"partition": 0}]})],
             "has no partition or offset",
         ),

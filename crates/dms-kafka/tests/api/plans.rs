@@ -470,3 +470,29 @@ async fn several_topics_are_planned_and_purged() {
         .unwrap_err();
     assert_eq!(error.plan_problem(), Some(PlanProblem::UnknownTopic));
 }
+
+#[tokio::test]
+async fn more_groups_than_a_page_and_unusual_names_are_read() {
+    let gateway = Gateway::memory()
+        .topic("orders", 1, 1000)
+        .start()
+        .await
+        .unwrap();
+    let client = client_of(&gateway);
+    for count in [50, 51, 120] {
+        let names = (0..count - 1).map(|at| format!("group {at}/%2F?ü"));
+        for name in names.chain(["...".to_owned()]) {
+            gateway.commit(&name, "orders", 0, 900).unwrap();
+        }
+        let plan = client
+            .plan_deletion(gateway.instance_id(), "orders")
+            .up_to_end();
+        let plan = plan.with_consumer_groups().resolve().await.unwrap();
+        assert_eq!(
+            plan.losses().records(),
+            Some(count * 100),
+            "{:?}",
+            plan.losses()
+        );
+    }
+}
