@@ -111,6 +111,22 @@ impl Client {
         list::partitions(&self.0, &instance_id, &topic, None).await
     }
 
+    /// Returns the names of the instance's topics, in alphabetical order. The call timeout applies to all pages together.
+    ///
+    /// # Errors
+    /// Any [`ErrorKind`](crate::ErrorKind). A service without this operation returns 404 or 405.
+    ///
+    /// # Panics
+    /// In a tokio runtime without time or I/O enabled.
+    pub async fn list_topics(
+        &self,
+        instance_id: impl TryInto<InstanceId, Error: Into<InvalidId>> + Send,
+    ) -> Result<Vec<TopicName>, Error> {
+        let instance_id = validated(instance_id)?;
+        let topics = list::topics(&self.0, &instance_id).await?;
+        Ok(topics.into_keys().collect())
+    }
+
     /// Returns the endpoint: scheme, host and port.
     pub fn endpoint(&self) -> &str {
         self.0.endpoint.base()

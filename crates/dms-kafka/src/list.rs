@@ -133,7 +133,7 @@ fn partition_info(
 pub(crate) async fn topics(
     config: &Config,
     instance_id: &InstanceId,
-) -> Result<BTreeMap<String, Option<i64>>, Error> {
+) -> Result<BTreeMap<TopicName, Option<i64>>, Error> {
     let send = async |client: raw::Client, project_id: ProjectId, skip| {
         let query = types::ListInstanceTopicsQuery {
             limit: Some(PAGE),
@@ -146,6 +146,7 @@ pub(crate) async fn topics(
     let open = |page: types::ListInstanceTopicsResponse| {
         let item = |topic: types::InstanceTopic| {
             let name = topic.name.ok_or("an item has no name")?;
+            let name = TopicName::new(name).map_err(|_| "a name is not one of a topic")?;
             Ok((name, topic.created_at))
         };
         (page.total, page.topics.into_iter().map(item).collect())

@@ -424,7 +424,7 @@ impl PlanRequest {
     /// A plan can do without it.
     async fn topic_created_at(&self, config: &Config) -> Option<i64> {
         let topics = list::topics(config, &self.instance_id).await.ok()?;
-        topics.get(self.topic.as_str()).copied().flatten()
+        topics.get(&self.topic).copied().flatten()
     }
 
     /// Returns an error that lists similar topics instead, if the service refused a request and does not list the topic.
@@ -432,11 +432,11 @@ impl PlanRequest {
         if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::BadRequest) {
             return error;
         }
-        let topic = self.topic.as_str();
+        let topic = &self.topic;
         match list::topics(config, &self.instance_id).await {
             Ok(topics) if !topics.contains_key(topic) => {
-                let similar = similar(topic, topics.keys());
-                let message = format!("topic {topic:?} does not exist{similar}");
+                let similar = similar(topic.as_str(), topics.keys().map(TopicName::as_str));
+                let message = format!("topic {topic} does not exist{similar}");
                 Error::plan(PlanProblem::UnknownTopic, message).with_source(error)
             }
             _ => error,
@@ -497,17 +497,17 @@ impl PlanRequest {
             return consumer_groups::offsets(config, instance_id, &self.topic, name, state).await;
         }
         let all = consumer_groups::groups(config, instance_id, None).await?;
-        let similar = similar(name, all.keys());
+        let similar = similar(name, all.keys().map(String::as_str));
         let message = format!("the consumer group {name:?} does not exist{similar}");
         Err(Error::plan(PlanProblem::UnknownGroup, message))
     }
 }
 
 /// Lists the most similar names, for an error.
-fn similar<'a>(name: &str, names: impl Iterator<Item = &'a String>) -> String {
+fn similar<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> String {
     const LISTED: usize = 3;
     const LEAST: f64 = 0.8;
-    let mut scored: Vec<(f64, &String)> = names
+    let mut scored: Vec<(f64, &str)> = names
         .map(|other| (strsim::jaro_winkler(name, other), other))
         .filter(|(score, _)| *score >= LEAST)
         .collect();

@@ -56,7 +56,7 @@ async fn check_topic(config: &Config, plan: &PlanContent) -> Result<(), Error> {
     };
     let topics = list::topics(config, &plan.instance_id).await?;
     let topic = &plan.topic;
-    match topics.get(topic.as_str()) {
+    match topics.get(topic) {
         Some(Some(now)) if *now == planned => Ok(()),
         Some(_) => Err(other_topic(plan)),
         None => {
