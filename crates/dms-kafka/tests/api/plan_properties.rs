@@ -253,6 +253,29 @@ impl Topic {
         }
     }
 
+    /// Producers and consumers continue, and retention deletes some of what is planned.
+    async fn continue_with(&self, plan: &Plan, gateway: &Gateway, client: &Client) {
+        for (group, committed) in GROUPS.iter().zip(&self.committed) {
+            for ((partition, log), committed) in (0..).zip(&self.logs).zip(committed) {
+                if let Some(committed) = committed {
+                    let next = (committed + 3).min(number(log.times.len()));
+                    gateway.commit(group, "orders", partition, next).unwrap();
+                }
+            }
+        }
+        let mut retention = client.delete_messages(gateway.instance_id(), "orders");
+        for planned in plan.partitions() {
+            gateway
+                .append_at("orders", planned.partition().get(), 2, (900, 1300))
+                .unwrap();
+            let start = planned.start().get() + planned.records() / 2;
+            retention = retention.before(planned.partition(), start);
+        }
+        if !plan.partitions().is_empty() {
+            retention.send().await.unwrap().into_result().unwrap();
+        }
+    }
+
     /// The same topic in a service that only lists records.
     fn service(&self) -> Service {
         let bounds = |log: &Log| (number(log.start), number(log.times.len()));
@@ -317,7 +340,10 @@ fn with_offsets_by_time(cases: u32) {
             let plan = plan.with_consumer_groups().resolve().await;
             prop_assert_eq!(plan.as_ref().ok().map(found), topic.expected());
             let Ok(plan) = plan else { return Ok(()) };
-            plan.delete().await.unwrap().into_result().unwrap();
+            let stored = client.stored_plan(gateway.instance_id(), &plan.to_json());
+            topic.continue_with(&plan, &gateway, &client).await;
+            let deletion = stored.unwrap().delete().await.unwrap();
+            deletion.into_result().unwrap();
             let cuts = found(&plan).cuts;
             for (partition, log) in (0..).zip(&topic.logs) {
                 let start = gateway
