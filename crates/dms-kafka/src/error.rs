@@ -122,6 +122,16 @@ impl Error {
         self
     }
 
+    /// Removes what may quote the content of records.
+    pub(crate) fn without_content(mut self) -> Self {
+        let inner = &mut *self.0;
+        inner.response.body = None;
+        if inner.response.status == Some(StatusCode::OK) {
+            "the response with records is not valid".clone_into(&mut inner.message);
+        }
+        self
+    }
+
     pub(crate) fn invalid_endpoint(error: &EndpointError) -> Self {
         if error.is_plaintext_refused() {
             let message = format!("{error}, or call allow_plaintext_http");

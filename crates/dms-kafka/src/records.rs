@@ -73,7 +73,10 @@ pub(crate) async fn since(
         };
         (total, items)
     };
-    RECORDS.all_pages(config, send, open).await
+    RECORDS
+        .all_pages(config, send, open)
+        .await
+        .map_err(Error::without_content)
 }
 
 /// Returns offset and time of the first record at or after an offset.
@@ -95,7 +98,9 @@ pub(crate) async fn at_or_after(
         find(client, project_id, instance_id, &query).await
     };
     let deadline = call::after(config.call_timeout);
-    let found = call::run(config, deadline, RECORDS.operation, Effect::Reads, send).await?;
+    let found = call::run(config, deadline, RECORDS.operation, Effect::Reads, send)
+        .await
+        .map_err(Error::without_content)?;
     let mut records = Vec::new();
     for message in &found.value.messages {
         match record(topic, message) {

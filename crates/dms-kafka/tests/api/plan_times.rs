@@ -168,3 +168,29 @@ async fn an_answer_for_another_record_is_refused() {
         assert_eq!(error.kind(), ErrorKind::InvalidAnswer);
     }
 }
+
+/// The vendor's service also returns the content of records.
+#[tokio::test]
+async fn no_error_shows_the_content_of_a_record() {
+    let message = |time| json!({"topic": "orders", "partition": 0, "message_offset": 1, "timestamp": time, "key": "canary", "value": "canary"});
+    for response in [
+        json!({"total": 1, "messages": [message(json!("canary"))], "value": "canary"}),
+        json!({"total": 1, "messages": [message(json!(9))], "error_code": "DMS.00400026", "error_msg": "wait"}),
+        json!({"total": 2, "messages": [message(json!(9))]}),
+    ] {
+        for trust in [false, true] {
+            let service = Service::new(&[(0, 10)]).answer("messages", response.clone());
+            let server = service.start().await;
+            let Err(error) = plan(&server, 5, trust).await else {
+                continue;
+            };
+            let mut layer: Option<&(dyn std::error::Error + 'static)> = Some(&error);
+            while let Some(error) = layer {
+                let body = error.downcast_ref::<Error>().and_then(Error::body);
+                let shown = format!("{error} {error:?} {body:?}");
+                assert!(!shown.contains("canary"), "{shown}");
+                layer = error.source();
+            }
+        }
+    }
+}
