@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::delete::DeleteMessages;
 use crate::deletion::{Deletion, History};
 use crate::error::Error;
-use crate::ids::{InstanceId, TopicName};
+use crate::ids::{InstanceId, ProjectId, TopicName};
 use crate::outcome::Outcome;
 use crate::partition::DeletionTarget;
 use crate::plan_content::{Losses, PlanContent, PlannedPartition, SkippedPartition, sum};
@@ -86,9 +86,24 @@ impl Plan {
         plan_document::digest(&self.content)
     }
 
+    /// Returns the time at which the plan was made.
+    pub fn created_at(&self) -> SystemTime {
+        self.content.created_at.into()
+    }
+
     /// Returns the time from which the plan is refused.
     pub fn expires_at(&self) -> SystemTime {
         self.content.expires_at.into()
+    }
+
+    /// Returns the endpoint: scheme, host and port.
+    pub fn endpoint(&self) -> &str {
+        &self.content.endpoint
+    }
+
+    /// Returns the project.
+    pub fn project_id(&self) -> &ProjectId {
+        &self.content.project_id
     }
 
     /// Returns the instance.

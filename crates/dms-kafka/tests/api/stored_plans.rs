@@ -6,6 +6,8 @@ use crate::support::service::{Service, deletions};
 use crate::support::{builder, client_of, client_without_retries, requests};
 use dms_kafka::{Client, Error, ErrorKind, Outcome, Plan, PlanDeletion, PlanProblem};
 use dms_kafka_gateway::{CleanupPolicy, Gateway, TopicSettings};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Value, json};
 
 async fn gateway() -> Gateway {
@@ -46,6 +48,9 @@ async fn a_stored_plan_is_executed_as_shown_and_can_be_repeated() {
     assert_eq!(stored.losses(), plan.losses());
     assert_eq!(stored.to_json(), json);
     assert_eq!(stored.digest(), plan.digest());
+    assert_eq!(stored.endpoint(), client.endpoint());
+    assert_eq!(stored.project_id().as_str(), gateway.project_id());
+    assert!(stored.created_at() <= SystemTime::now());
     assert!(stored.expires_at() > SystemTime::now() + Duration::from_secs(23 * 3600));
     // Producers, consumers and retention continue.
     gateway.append("orders", 0, 100).unwrap();
@@ -271,6 +276,33 @@ async fn what_cannot_be_compared_any_more_is_an_error() {
         assert_eq!(error.outcome(), Outcome::NotApplied);
         assert!(deletions(&server).await.is_empty());
     }
+}
+
+#[tokio::test]
+async fn damaged_json_is_refused_or_means_the_same() {
+    let service = Service::new(&[(0, 10), (5, 200)]).group("billing", &[(0, 3), (1, 100)]);
+    let plan = plan_of(&service).await;
+    let client = client_without_retries(plan.endpoint());
+    let json = plan.to_json();
+    let config = Config {
+        cases: 2000,
+        failure_persistence: None,
+        ..Config::default()
+    };
+    let edit = (0..json.len(), "[0-9 -~\\n]", 0..3_u8);
+    let test = |(at, text, kind): (usize, String, u8)| {
+        let mut edited = json.clone();
+        match kind {
+            0 => edited.replace_range(at..=at, &text),
+            1 => edited.insert_str(at, &text),
+            _ => _ = edited.remove(at),
+        }
+        if let Ok(read) = client.stored_plan("instance", &edited) {
+            prop_assert_eq!(read.to_json(), json.as_str(), "{}", edited);
+        }
+        Ok(())
+    };
+    TestRunner::new(config).run(&edit, test).unwrap();
 }
 
 #[tokio::test]
