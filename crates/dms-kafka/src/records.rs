@@ -20,9 +20,6 @@ const RECORDS: List = List {
 };
 /// More records than this are not listed. A service may cap its total at 10,000.
 const MAX_RECORDS: usize = 5000;
-/// The last millisecond of the year 9999: times of records may be in the future.
-const LAST_TIME: i64 = 253_402_300_799_999;
-
 /// The times of records in milliseconds, by partition and offset.
 type Times = BTreeMap<(PartitionId, Offset), i64>;
 
@@ -47,7 +44,8 @@ pub(crate) async fn since(
     let query = |skip| types::ShowInstanceMessagesQuery {
         topic: Some(topic.as_str().to_owned()),
         start_time: Some(time),
-        end_time: Some(LAST_TIME),
+        // Records may have any time, also nanoseconds.
+        end_time: Some(i64::MAX),
         limit: Some(PAGE),
         // The number of the page. If a page is not full, the next one repeats a record, which is refused.
         offset: Some(skip / PAGE),

@@ -41,7 +41,10 @@ type Case<'a> = (&'a [Option<i64>], i64, i64, Option<i64>);
 #[tokio::test]
 async fn a_time_is_cut_at_the_first_record_that_is_not_older() {
     let fell = [Some(100), Some(500), None, Some(200), Some(300)];
-    let cases: [Case<'_>; 10] = [
+    // Some producers send nanoseconds.
+    let nanoseconds = [Some(100), Some(1_800_000_000_000_000_000), Some(200)];
+    let cases: [Case<'_>; 11] = [
+        (&nanoseconds, 300, 8, None),
         (&some(&[100, 200, 300]), 200, 8, Some(200)),
         (&some(&[100, 200, 300]), 201, 9, Some(300)),
         (&some(&[100, 200, 300]), 301, 10, None),

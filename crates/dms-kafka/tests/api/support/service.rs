@@ -53,9 +53,10 @@ impl Service {
         let message = |(partition, offset, time)| json!({"topic": "orders", "partition": partition, "message_offset": offset, "timestamp": time, "value": "canary"});
         let (total, page): (usize, Vec<Value>) = if let Some(start) = number("start_time") {
             let (page, limit) = (number("offset").unwrap(), number("limit").unwrap());
+            let asked = start..=number("end_time").unwrap();
             let all: Vec<Value> = self
                 .records()
-                .filter(|(_, _, time)| *time >= start)
+                .filter(|(_, _, time)| asked.contains(time))
                 .map(message)
                 .collect();
             let page = all.iter().skip(usize::try_from(page * limit).unwrap());
