@@ -34,7 +34,7 @@ async fn find(
         .await
 }
 
-/// Returns all records of a topic that are not older than `time`, or an error if the list may be incomplete.
+/// Returns all records of a topic that are not older than `time`, which is positive, or an error if the list may be incomplete.
 pub(crate) async fn since(
     config: &Config,
     instance_id: &InstanceId,
@@ -43,7 +43,8 @@ pub(crate) async fn since(
 ) -> Result<Times, Error> {
     let query = |skip| types::ShowInstanceMessagesQuery {
         topic: Some(topic.as_str().to_owned()),
-        start_time: Some(time),
+        // It may exclude the time itself.
+        start_time: Some(time - 1),
         // Records may have any time, also nanoseconds.
         end_time: Some(i64::MAX),
         limit: Some(PAGE),
@@ -62,7 +63,7 @@ pub(crate) async fn since(
             Ok(records) if records > MAX_RECORDS => vec![Err("it is too long")],
             Ok(_) => {
                 let item = |message| match record(topic, message)? {
-                    (_, at) if at < time => Err("a record is older than was asked for"),
+                    (_, at) if at < time - 1 => Err("a record is older than was asked for"),
                     item => Ok(item),
                 };
                 page.messages.iter().map(item).collect()
@@ -71,10 +72,12 @@ pub(crate) async fn since(
         };
         (total, items)
     };
-    RECORDS
+    let mut times = RECORDS
         .all_pages(config, send, open)
         .await
-        .map_err(Error::without_content)
+        .map_err(Error::without_content)?;
+    times.retain(|_, at| *at >= time);
+    Ok(times)
 }
 
 /// Returns offset and time of the first record at or after an offset.

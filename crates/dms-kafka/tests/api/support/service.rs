@@ -16,6 +16,8 @@ pub(crate) struct Service {
     pub(crate) groups: BTreeMap<&'static str, Vec<(i32, i64)>>,
     /// The times of the records of each partition, from its start on; `None` is an offset without a record.
     pub(crate) times: Vec<Vec<Option<i64>>>,
+    /// Whether `start_time` excludes the records of that time.
+    pub(crate) excludes_start_time: bool,
     /// The last part of a path, and the status that it gets.
     pub(crate) refused: Vec<(&'static str, u16)>,
     /// The last part of a path, and its response.
@@ -53,6 +55,7 @@ impl Service {
         let message = |(partition, offset, time)| json!({"topic": "orders", "partition": partition, "message_offset": offset, "timestamp": time, "value": "canary"});
         let (total, page): (usize, Vec<Value>) = if let Some(start) = number("start_time") {
             let (page, limit) = (number("offset").unwrap(), number("limit").unwrap());
+            let start = start + i64::from(self.excludes_start_time);
             let asked = start..=number("end_time").unwrap();
             let all: Vec<Value> = self
                 .records()
