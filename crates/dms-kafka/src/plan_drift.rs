@@ -68,7 +68,9 @@ async fn check_topic(config: &Config, plan: &PlanContent) -> Result<(), Error> {
 
 fn other_topic(plan: &PlanContent) -> Error {
     let topic = &plan.topic;
-    let message = format!("topic {topic} was created again after the plan was made");
+    let message = format!(
+        "topic {topic} was created again, or its offsets moved back, after the plan was made"
+    );
     Error::plan(PlanProblem::OtherTopic, message)
 }
 
