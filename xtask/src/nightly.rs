@@ -26,6 +26,12 @@ const STEPS: &[Step<Nightly>] = &[
         let million = "test --release -p dms-kafka-cli --test command -- --ignored --nocapture a_million_rows";
         run_cargo(sh, million)
     }),
+    ("random plans", |sh, _| {
+        run_cargo(
+            sh,
+            "test -p dms-kafka --test api -- --ignored a_thousand_plans",
+        )
+    }),
     ("random documents", |sh, _| {
         (1..=20).try_for_each(|run| {
             let test = cargo(sh, "test -p xtask --test random_documents");

@@ -9,6 +9,8 @@ use crate::delete::DeleteMessages;
 use crate::error::Error;
 use crate::ids::{InstanceId, InvalidId, ProjectId, TopicName, validated};
 use crate::list::{self, PartitionInfo};
+use crate::plan::Plan;
+use crate::plan_deletion::PlanDeletion;
 use crate::purge::Purge;
 
 /// A client for one endpoint and project. Cheap to clone; clones share connections.
@@ -64,6 +66,34 @@ impl Client {
         Purge::new(Arc::clone(&self.0), validated(instance_id))
     }
 
+    /// Starts a plan to delete records of a topic. Add selectors, then call [`resolve`](PlanDeletion::resolve), which only
+    /// reads.
+    pub fn plan_deletion(
+        &self,
+        instance_id: impl TryInto<InstanceId, Error: Into<InvalidId>>,
+        topic: impl TryInto<TopicName, Error: Into<InvalidId>>,
+    ) -> PlanDeletion {
+        PlanDeletion::new(
+            Arc::clone(&self.0),
+            validated(instance_id),
+            validated(topic),
+        )
+    }
+
+    /// Reads a plan that [`Plan::to_json`] wrote, to execute it as it was shown. Compare [`Plan::digest`] with the digest that was
+    /// approved.
+    ///
+    /// # Errors
+    /// [`Plan`](crate::ErrorKind::Plan): it is not a plan, was edited, or is for another instance.
+    /// [`InvalidInput`](crate::ErrorKind::InvalidInput) for an invalid instance id.
+    pub fn stored_plan(
+        &self,
+        instance_id: impl TryInto<InstanceId, Error: Into<InvalidId>>,
+        json: &str,
+    ) -> Result<Plan, Error> {
+        Plan::stored(Arc::clone(&self.0), &validated(instance_id)?, json)
+    }
+
     /// Returns the offsets of all partitions of a topic, ordered by partition. The call timeout applies to all pages
     /// together.
     ///
@@ -78,7 +108,23 @@ impl Client {
         topic: impl TryInto<TopicName, Error: Into<InvalidId>> + Send,
     ) -> Result<Vec<PartitionInfo>, Error> {
         let (instance_id, topic) = (validated(instance_id)?, validated(topic)?);
-        list::all_pages(&self.0, instance_id, topic).await
+        list::partitions(&self.0, &instance_id, &topic, None).await
+    }
+
+    /// Returns the names of the instance's topics, in alphabetical order. The call timeout applies to all pages together.
+    ///
+    /// # Errors
+    /// Any [`ErrorKind`](crate::ErrorKind). A service without this operation returns 404 or 405.
+    ///
+    /// # Panics
+    /// In a tokio runtime without time or I/O enabled.
+    pub async fn list_topics(
+        &self,
+        instance_id: impl TryInto<InstanceId, Error: Into<InvalidId>> + Send,
+    ) -> Result<Vec<TopicName>, Error> {
+        let instance_id = validated(instance_id)?;
+        let topics = list::topics(&self.0, &instance_id).await?;
+        Ok(topics.into_keys().collect())
     }
 
     /// Returns the endpoint: scheme, host and port.

@@ -12,6 +12,7 @@ use crate::deletion::Deletion;
 use crate::error_kind::ErrorKind;
 use crate::outcome::Outcome;
 use crate::partition::PartitionDeletion;
+use crate::plan_problem::PlanProblem;
 
 /// The longest request id that is shown. Real request ids have 32 characters.
 pub(crate) const SHOWN_ID: usize = 128;
@@ -41,6 +42,7 @@ pub struct Error(Box<Inner>);
 struct Inner {
     kind: ErrorKind,
     broken_rule: Option<InputRule>,
+    plan_problem: Option<PlanProblem>,
     message: String,
     attempts: u32,
     outcome: Outcome,
@@ -83,6 +85,7 @@ impl Error {
         Self(Box::new(Inner {
             kind,
             broken_rule: None,
+            plan_problem: None,
             message: message.into(),
             attempts: 0,
             outcome,
@@ -105,6 +108,28 @@ impl Error {
 
     pub(crate) fn invalid_id(message: impl Into<String>) -> Self {
         Self::broken_rule(InputRule::ValidId, message)
+    }
+
+    pub(crate) fn plan(problem: PlanProblem, message: impl Into<String>) -> Self {
+        let mut error = Self::new(ErrorKind::Plan, Outcome::NotApplied, message);
+        error.0.plan_problem = Some(problem);
+        error
+    }
+
+    /// Puts what the call was for before the message.
+    pub(crate) fn with_purpose(mut self, purpose: &str) -> Self {
+        self.0.message = format!("{purpose}: {}", self.0.message);
+        self
+    }
+
+    /// Removes what may quote the content of records.
+    pub(crate) fn without_content(mut self) -> Self {
+        let inner = &mut *self.0;
+        inner.response.body = None;
+        if inner.response.status == Some(StatusCode::OK) {
+            "the response with records is not valid".clone_into(&mut inner.message);
+        }
+        self
     }
 
     pub(crate) fn invalid_endpoint(error: &EndpointError) -> Self {
@@ -237,6 +262,11 @@ impl Error {
     /// [`InvalidId`](crate::InvalidId).
     pub fn is_invalid_id(&self) -> bool {
         self.0.broken_rule == Some(InputRule::ValidId)
+    }
+
+    /// Returns why a plan cannot be made or executed, for [`ErrorKind::Plan`].
+    pub fn plan_problem(&self) -> Option<PlanProblem> {
+        self.0.plan_problem
     }
 
     /// Returns the error code of the service, such as `DMS.00404022` or `APIGW.0301`.

@@ -35,6 +35,8 @@ pub enum ErrorKind {
     InvalidAnswer,
     /// The service returned 200, and at least one partition failed.
     PartitionsFailed,
+    /// A plan cannot be made or executed: see [`Error::plan_problem`](crate::Error::plan_problem). Nothing was deleted.
+    Plan,
 }
 
 impl ErrorKind {
@@ -55,6 +57,7 @@ impl ErrorKind {
             Self::Server => "server",
             Self::InvalidAnswer => "invalid_answer",
             Self::PartitionsFailed => "partitions_failed",
+            Self::Plan => "plan",
         }
     }
 

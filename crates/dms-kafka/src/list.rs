@@ -2,20 +2,25 @@ use std::collections::BTreeMap;
 
 use dms_kafka_client::{self as raw, types};
 
-use crate::call::{self, Effect, Operation};
+use crate::call::Operation;
 use crate::config::Config;
 use crate::error::Error;
-use crate::error_kind::ErrorKind;
 use crate::ids::{InstanceId, Offset, PartitionId, ProjectId, TopicName};
-use crate::outcome::Outcome;
+use crate::paging::{List, PAGE};
 
-/// The largest page size of the vendor's service.
-const PAGE: i32 = 50;
-/// More pages than any topic needs, in case the service never ends the list.
-const MAX_PAGES: usize = 10_000;
-const OPERATION: Operation = Operation {
-    name: "ListTopicPartitions",
-    method: "GET",
+const PARTITIONS: List = List {
+    operation: Operation {
+        name: "ListTopicPartitions",
+        method: "GET",
+    },
+    what: "partitions",
+};
+const TOPICS: List = List {
+    operation: Operation {
+        name: "ListInstanceTopics",
+        method: "GET",
+    },
+    what: "topics",
 };
 
 /// The offsets of one partition.
@@ -38,6 +43,8 @@ pub struct PartitionInfo {
     partition: PartitionId,
     start_offset: Offset,
     end_offset: Offset,
+    /// The smallest offset of a record that is not older than the time of the request.
+    timestamp_offset: Option<Offset>,
 }
 
 impl PartitionInfo {
@@ -60,88 +67,89 @@ impl PartitionInfo {
     pub fn records(&self) -> i64 {
         self.end_offset.get() - self.start_offset.get()
     }
+
+    pub(crate) fn timestamp_offset(&self) -> Option<Offset> {
+        self.timestamp_offset
+    }
 }
 
-type Partitions = BTreeMap<PartitionId, PartitionInfo>;
-
-/// Reads pages until the service's total is reached, with one deadline.
-pub(crate) async fn all_pages(
+/// Lists all partitions. A service that supports `timestamp` (in milliseconds) also returns the offsets of that time.
+pub(crate) async fn partitions(
     config: &Config,
-    instance_id: InstanceId,
-    topic: TopicName,
+    instance_id: &InstanceId,
+    topic: &TopicName,
+    timestamp: Option<i64>,
 ) -> Result<Vec<PartitionInfo>, Error> {
-    let deadline = call::after(config.call_timeout);
-    let mut partitions = Partitions::new();
-    for _ in 0..MAX_PAGES {
-        let skip = i32::try_from(partitions.len()).map_err(|_| invalid_list("it is too long"))?;
-        let (instance_id, topic) = (instance_id.as_str(), topic.as_str());
-        let send = async |client: raw::Client, project_id: ProjectId| {
-            let project_id = project_id.as_str();
-            let query = types::ListTopicPartitionsQuery {
-                limit: Some(PAGE),
-                offset: Some(skip),
-                ..Default::default()
-            };
-            client
-                .list_topic_partitions(project_id, instance_id, topic, &query)
-                .await
+    let (instance_id, topic) = (instance_id.as_str(), topic.as_str());
+    let send = async |client: raw::Client, project_id: ProjectId, skip| {
+        let query = types::ListTopicPartitionsQuery {
+            limit: Some(PAGE),
+            offset: Some(skip),
+            timestamp,
         };
-        let page = call::run(config, deadline, OPERATION, Effect::Reads, send).await?;
-        let is_complete = add(&mut partitions, &page.value)
-            .map_err(|error| error.with_history(page.history.attempts, Outcome::NotApplied))?;
-        if is_complete {
-            return Ok(partitions.into_values().collect());
-        }
-    }
-    Err(invalid_list("it does not end"))
+        client
+            .list_topic_partitions(project_id.as_str(), instance_id, topic, &query)
+            .await
+    };
+    let open = |page: types::ListTopicPartitionsResponse| {
+        let items = page.partitions.iter().map(partition_info);
+        (page.total, items.collect())
+    };
+    let partitions = PARTITIONS.all_pages(config, send, open).await?;
+    Ok(partitions.into_values().collect())
 }
 
-/// Adds a page. Returns whether the list is complete.
-fn add(
-    partitions: &mut Partitions,
-    page: &types::ListTopicPartitionsResponse,
-) -> Result<bool, Error> {
-    for item in &page.partitions {
-        let item = partition_info(item)?;
-        if partitions.insert(item.partition, item).is_some() {
-            return Err(invalid_list("a partition is repeated"));
-        }
-    }
-    let is_last = page.partitions.is_empty();
-    let total = page.total.and_then(|total| usize::try_from(total).ok());
-    match total {
-        Some(total) if partitions.len() >= total => Ok(true),
-        Some(_) if is_last => Err(invalid_list("it is shorter than its total")),
-        _ => Ok(is_last),
-    }
-}
-
-fn invalid_list(reason: &str) -> Error {
-    let message = format!("the list of partitions is not valid: {reason}");
-    Error::new(ErrorKind::InvalidAnswer, Outcome::NotApplied, message).of_read()
-}
-
-fn partition_info(item: &types::TopicPartition) -> Result<PartitionInfo, Error> {
+fn partition_info(
+    item: &types::TopicPartition,
+) -> Result<(PartitionId, PartitionInfo), &'static str> {
     let (Some(partition), Some(start_offset), Some(end_offset)) =
         (item.partition, item.start_offset, item.last_offset)
     else {
-        return Err(invalid_list("an item has no partition or offset"));
+        return Err("an item has no partition or offset");
     };
     let numbers = (
         PartitionId::new(partition),
         Offset::new(start_offset),
         Offset::new(end_offset),
+        item.timestamp_offset.map(Offset::new).transpose(),
     );
     match numbers {
-        (Ok(partition), Ok(start_offset), Ok(end_offset)) if start_offset <= end_offset => {
-            Ok(PartitionInfo {
+        (Ok(partition), Ok(start_offset), Ok(end_offset), Ok(timestamp_offset))
+            if start_offset <= end_offset =>
+        {
+            let info = PartitionInfo {
                 partition,
                 start_offset,
                 end_offset,
-            })
+                timestamp_offset,
+            };
+            Ok((partition, info))
         }
-        _ => Err(invalid_list(
-            "a number is negative, or the end offset is before the start offset",
-        )),
+        _ => Err("a number is negative, or the end offset is before the start offset"),
     }
+}
+
+/// Returns the names of all topics, and when they were created, in milliseconds since the Unix epoch.
+pub(crate) async fn topics(
+    config: &Config,
+    instance_id: &InstanceId,
+) -> Result<BTreeMap<TopicName, Option<i64>>, Error> {
+    let send = async |client: raw::Client, project_id: ProjectId, skip| {
+        let query = types::ListInstanceTopicsQuery {
+            limit: Some(PAGE),
+            offset: Some(skip),
+        };
+        client
+            .list_instance_topics(project_id.as_str(), instance_id.as_str(), &query)
+            .await
+    };
+    let open = |page: types::ListInstanceTopicsResponse| {
+        let item = |topic: types::InstanceTopic| {
+            let name = topic.name.ok_or("an item has no name")?;
+            let name = TopicName::new(name).map_err(|_| "a name is not one of a topic")?;
+            Ok((name, topic.created_at))
+        };
+        (page.total, page.topics.into_iter().map(item).collect())
+    };
+    TOPICS.all_pages(config, send, open).await
 }

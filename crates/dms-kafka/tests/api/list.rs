@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use crate::support::{builder, chain, client_without_retries, requests, server};
+use crate::support::{builder, chain, client_of, client_without_retries, requests, server};
 use dms_kafka::{ErrorKind, Outcome};
+use dms_kafka_gateway::Gateway;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 use wiremock::matchers::any;
@@ -91,7 +92,25 @@ async fn an_inconsistent_list_is_an_error() {
             vec![json!({"total": 3, "partitions": [row(0)]})],
             "repeated",
         ),
+        (
+            vec![
+                json!({"total": 3, "partitions": [row(0)]}),
+                json!({"total": 2, "partitions": [row(1)]}),
+            ],
+            "changed",
+        ),
         (vec![json!({"partitions": [row(0)]})], "repeated"),
+        (
+            vec![json!({"total": 1, "partitions": [row(0), row(1)]})],
+            "longer than its total",
+        ),
+        (
+            vec![
+                json!({"total": 50, "partitions": (0..50).map(row).collect::<Vec<_>>()}),
+                json!({"total": 50, "partitions": [row(50)]}),
+            ],
+            "longer than its total",
+        ),
         (
             vec![json!({"total": 1, "partitions": [{"partition": 0}]})],
             "has no partition or offset",
@@ -163,4 +182,20 @@ async fn an_endless_list_stops_at_the_deadline() {
     let list = client.list_partitions("instance", "orders");
     let ended = timeout(Duration::from_secs(20), list).await;
     assert_eq!(ended.unwrap().unwrap_err().kind(), ErrorKind::Timeout);
+}
+
+#[tokio::test]
+async fn topics_are_listed_by_name() {
+    let gateway = Gateway::memory().topic("orders", 1, 0);
+    let gateway = (0..60).fold(gateway, |gateway, at| {
+        gateway.topic(format!("bills-{at:02}"), 1, 0)
+    });
+    let gateway = gateway.start().await.unwrap();
+    let topics = client_of(&gateway)
+        .list_topics(gateway.instance_id())
+        .await
+        .unwrap();
+    assert_eq!(topics.len(), 61);
+    assert!(topics.is_sorted());
+    assert_eq!(topics[60].as_str(), "orders");
 }

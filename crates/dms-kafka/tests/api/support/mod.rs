@@ -1,6 +1,7 @@
 //! Clients and servers for the tests.
 
 pub(crate) mod log;
+pub(crate) mod service;
 
 use std::error::Error;
 use std::net::SocketAddr;

@@ -1,0 +1,202 @@
+//! Plans by time, of a service that finds offsets by time, and of one that does not.
+
+use std::time::{Duration, SystemTime};
+
+use crate::support::service::Service;
+use crate::support::{chain, client_without_retries, requests};
+use dms_kafka::{Error, ErrorKind, Plan, PlanProblem};
+use serde_json::json;
+use wiremock::MockServer;
+
+fn at(milliseconds: i64) -> SystemTime {
+    let epoch = SystemTime::UNIX_EPOCH;
+    match u64::try_from(milliseconds) {
+        Ok(after) => epoch + Duration::from_millis(after),
+        Err(_) => epoch - Duration::from_millis(milliseconds.unsigned_abs()),
+    }
+}
+
+async fn plan(server: &MockServer, time: i64, trust: bool) -> Result<Plan, Error> {
+    let client = client_without_retries(&server.uri());
+    let plan = client
+        .plan_deletion("instance", "orders")
+        .before_time(at(time));
+    if trust { plan.trust_timestamps() } else { plan }
+        .resolve()
+        .await
+}
+
+fn cut(plan: &Plan) -> (i64, Option<SystemTime>) {
+    let planned = &plan.partitions()[0];
+    (planned.before().get(), planned.first_kept_time())
+}
+
+fn some(times: &[i64]) -> Vec<Option<i64>> {
+    times.iter().copied().map(Some).collect()
+}
+
+/// Times of the records from offset 7 on, time of the plan, offset, and the time of the record there.
+type Case<'a> = (&'a [Option<i64>], i64, i64, Option<i64>);
+
+#[tokio::test]
+async fn a_time_is_cut_at_the_first_record_that_is_not_older() {
+    let fell = [Some(100), Some(500), None, Some(200), Some(300)];
+    // Some producers send nanoseconds.
+    let nanoseconds = [Some(100), Some(1_800_000_000_000_000_000), Some(200)];
+    let cases: [Case<'_>; 11] = [
+        (&nanoseconds, 300, 8, None),
+        (&some(&[100, 200, 300]), 200, 8, Some(200)),
+        (&some(&[100, 200, 300]), 201, 9, Some(300)),
+        (&some(&[100, 200, 300]), 301, 10, None),
+        (&some(&[100, 200, 300]), 100, 7, Some(100)),
+        (&some(&[100, 200, 300]), 0, 7, None),
+        (&some(&[100, 200, 300]), -5, 7, None),
+        (&some(&[100, 200, 300]), i64::MAX / 1000, 10, None),
+        (&some(&[]), 200, 7, None),
+        (&fell, 300, 8, Some(500)),
+        (&[None, None, Some(300)], 200, 9, Some(300)),
+    ];
+    for (times, time, offset, kept) in cases {
+        for excludes_start_time in [false, true] {
+            let mut service = Service::with_times(7, times);
+            service.excludes_start_time = excludes_start_time;
+            let plan = plan(&service.start().await, time, false).await.unwrap();
+            assert_eq!(cut(&plan), (offset, kept.map(at)), "{times:?} {time}");
+            assert!(plan.is_exact());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_part_of_a_millisecond_deletes_no_record_of_that_millisecond() {
+    let server = Service::with_times(0, &some(&[100, 200])).start().await;
+    let client = client_without_retries(&server.uri());
+    let time = at(200) + Duration::from_micros(999);
+    let plan = client.plan_deletion("instance", "orders").before_time(time);
+    assert_eq!(cut(&plan.resolve().await.unwrap()).0, 1);
+}
+
+/// Pages of 50 records.
+#[tokio::test]
+async fn all_pages_of_records_are_read() {
+    for count in [49, 50, 51, 100, 149] {
+        let times: Vec<_> = (0..200)
+            .map(|offset| Some(if offset < 200 - count { 1 } else { 9 }))
+            .collect();
+        let server = Service::with_times(0, &times).start().await;
+        assert_eq!(cut(&plan(&server, 5, false).await.unwrap()).0, 200 - count);
+    }
+}
+
+#[tokio::test]
+async fn a_list_of_records_that_may_be_incomplete_is_refused() {
+    let message = |offset: i64, time: i64| json!({"topic": "orders", "partition": 0, "message_offset": offset, "timestamp": time});
+    let many: Vec<_> = (0..50).map(|offset| message(offset, 9)).collect();
+    let responses = [
+        json!({"total": 2, "messages": [message(1, 9)]}),
+        json!({"messages": [message(1, 9)]}),
+        json!({"total": -1, "messages": []}),
+        json!({"total": 5001, "messages": [message(1, 9)]}),
+        json!({"total": i64::MAX, "messages": [message(1, 9)]}),
+        json!({"total": 0, "messages": [message(1, 9)]}),
+        json!({"total": 1, "messages": [message(1, 3)]}),
+        json!({"total": 1, "messages": [message(-1, 9)]}),
+        json!({"total": 1, "messages": [{"topic": "other", "partition": 0, "message_offset": 1, "timestamp": 9}]}),
+        json!({"total": 1, "messages": [{"topic": "orders", "partition": 0, "message_offset": 1}]}),
+        // The total of one page only.
+        json!({"total": 50, "messages": many}),
+    ];
+    for response in responses {
+        let server = Service::new(&[(0, 10)])
+            .answer("messages", response.clone())
+            .start()
+            .await;
+        let error = plan(&server, 5, false).await.unwrap_err();
+        assert_eq!(
+            error.plan_problem(),
+            Some(PlanProblem::TimeNotExact),
+            "{response}"
+        );
+        assert!(chain(&error).contains("list of records"), "{error}");
+        assert!(!chain(&error).contains("canary"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn without_the_operation_only_plans_by_time_fail() {
+    for (status, kind) in [
+        (404, ErrorKind::NotFound),
+        (405, ErrorKind::BadRequest),
+        (403, ErrorKind::Forbidden),
+    ] {
+        for trust in [false, true] {
+            let server = Service::new(&[(0, 10)])
+                .refuse("messages", status)
+                .start()
+                .await;
+            let error = plan(&server, 5, trust).await.unwrap_err();
+            assert_eq!(error.kind(), kind);
+            assert!(error.to_string().contains("before_time"), "{error}");
+        }
+    }
+}
+
+/// Too many records to list, so that the offset is searched.
+#[tokio::test]
+async fn trusted_timestamps_are_searched_and_the_plan_is_not_exact() {
+    let rising: Vec<_> = (0..18_000)
+        .map(|time| (time % 3 == 0).then_some(time + 1000))
+        .collect();
+    let server = Service::with_times(100, &rising).start().await;
+    for (time, offset) in [(1, 100), (1003, 103), (1004, 106), (2500, 1600)] {
+        let plan = plan(&server, time, true).await.unwrap();
+        assert!(!plan.is_exact(), "{time}");
+        let (found, kept) = cut(&plan);
+        // Offsets without a record before the offset are the same.
+        assert!(found <= offset && found > offset - 3, "{time}: {found}");
+        assert!(kept.unwrap() >= at(time));
+    }
+    assert!(requests(&server).await.len() < 100);
+    let refused = plan(&server, 1003, false).await.unwrap_err();
+    assert_eq!(refused.plan_problem(), Some(PlanProblem::TimeNotExact));
+}
+
+#[tokio::test]
+async fn an_answer_for_another_record_is_refused() {
+    for (partition, offset) in [(1, 9), (0, 4)] {
+        let message = json!({"topic": "orders", "partition": partition, "message_offset": offset, "timestamp": 9});
+        let service = Service::new(&[(0, 10)]);
+        let server = service
+            .answer("messages", json!({"messages": [message]}))
+            .start()
+            .await;
+        let error = plan(&server, 5, true).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidAnswer);
+    }
+}
+
+/// The vendor's service also returns the content of records.
+#[tokio::test]
+async fn no_error_shows_the_content_of_a_record() {
+    let message = |time| json!({"topic": "orders", "partition": 0, "message_offset": 1, "timestamp": time, "key": "canary", "value": "canary"});
+    for response in [
+        json!({"total": 1, "messages": [message(json!("canary"))], "value": "canary"}),
+        json!({"total": 1, "messages": [message(json!(9))], "error_code": "DMS.00400026", "error_msg": "wait"}),
+        json!({"total": 2, "messages": [message(json!(9))]}),
+    ] {
+        for trust in [false, true] {
+            let service = Service::new(&[(0, 10)]).answer("messages", response.clone());
+            let server = service.start().await;
+            let Err(error) = plan(&server, 5, trust).await else {
+                continue;
+            };
+            let mut layer: Option<&(dyn std::error::Error + 'static)> = Some(&error);
+            while let Some(error) = layer {
+                let body = error.downcast_ref::<Error>().and_then(Error::body);
+                let shown = format!("{error} {error:?} {body:?}");
+                assert!(!shown.contains("canary"), "{shown}");
+                layer = error.source();
+            }
+        }
+    }
+}
