@@ -25,7 +25,7 @@ pub(crate) fn check(sh: &Shell, file: &str, code: &str) -> Result<Option<File>> 
     // The same place each time, so that the crates it depends on are compiled once.
     let target = target(sh);
     let draft = target.join("draft");
-    let lock = lock(&target.join("draft.lock")).context("lock of the draft")?;
+    let lock = lock(&target).with_context(|| target.display().to_string())?;
     copy(&root, &draft).context("copy of the client crate")?;
     fs::write(draft.join(file), code).with_context(|| file.to_owned())?;
     let output = cargo(
@@ -38,22 +38,23 @@ pub(crate) fn check(sh: &Shell, file: &str, code: &str) -> Result<Option<File>> 
     .quiet()
     .ignore_status()
     .output()?;
-    let messages = String::from_utf8_lossy(&output.stderr);
+    let messages = String::from_utf8_lossy(&output.stderr).replace('\\', "/");
     let about_file = messages.lines().find(|line| line.starts_with(file));
     if output.status.success() && about_file.is_none() {
         return Ok(Some(lock));
     }
-    let first = about_file.or(messages.lines().next()).unwrap_or_default();
-    bail!(
-        "{CONTRACT}: the client that it describes does not compile without warnings: {first}\n{file} is unchanged"
-    );
+    let is_of_crates = |line: &&str| line.starts_with("crates/") && line.contains("error");
+    if let Some(first) = about_file.or_else(|| messages.lines().find(is_of_crates)) {
+        bail!(
+            "{CONTRACT}: the client that it describes does not compile without warnings: {first}\n{file} is unchanged"
+        );
+    }
+    bail!("cannot compile the new client: {messages}{file} is unchanged");
 }
 
-fn lock(path: &Path) -> std::io::Result<File> {
-    if let Some(target) = path.parent() {
-        fs::create_dir_all(target)?;
-    }
-    let file = File::create(path)?;
+fn lock(target: &Path) -> std::io::Result<File> {
+    fs::create_dir_all(target)?;
+    let file = File::create(target.join("draft.lock"))?;
     file.lock()?;
     Ok(file)
 }

@@ -138,6 +138,34 @@ fn a_client_that_does_not_compile_is_not_written() {
 }
 
 #[test]
+fn a_check_that_cannot_run_does_not_blame_the_contract() {
+    let checkout = Checkout::with_crates();
+    checkout.edit(CONTRACT, "Topic name.", "Name of a topic.");
+    let before = checkout.read(GENERATED);
+    let empty = checkout.path().join("empty");
+    let no_folder = checkout.path().join("Cargo.toml");
+    let no_place = format!("error: {}", no_folder.display());
+    for (variable, value, message) in [
+        (
+            "CARGO_HOME",
+            &empty,
+            "error: cannot compile the new client: ",
+        ),
+        ("CARGO_TARGET_DIR", &no_folder, &no_place),
+    ] {
+        let mut command = checkout.command(&["generate"]);
+        command.env("CARGO_NET_OFFLINE", "true");
+        let run = support::run(command.env(variable, value));
+        assert!(
+            !run.success && run.stderr.contains(message),
+            "{}",
+            run.stderr
+        );
+        assert_eq!(checkout.read(GENERATED), before);
+    }
+}
+
+#[test]
 fn commands_that_run_at_once_check_their_own_code() {
     let good = Checkout::with_crates();
     let bad = Checkout::with_crates();
