@@ -1,6 +1,6 @@
 //! Compiles new code of the client in a copy of its crate, before it replaces the old file.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
@@ -13,17 +13,19 @@ use crate::process::{cargo, target};
 /// The client crate and the crate of the workspace that it depends on.
 const CRATES: [&str; 2] = ["crates/dms-kafka-client", "crates/huaweicloud-auth"];
 
-/// Fails if the code does not compile without warnings. `file` is its place in the checkout.
-pub(crate) fn check(sh: &Shell, file: &str, code: &str) -> Result<()> {
+/// Fails if the code does not compile without warnings. `file` is its place in the checkout. Another run waits until the
+/// returned lock is dropped.
+pub(crate) fn check(sh: &Shell, file: &str, code: &str) -> Result<Option<File>> {
     let root = sh.current_dir();
     if !root.join(CRATES[0]).join("Cargo.toml").exists() {
         eprintln!("skipped: compiling {file}: there is no {} here", CRATES[0]);
-        return Ok(());
+        return Ok(None);
     }
     eprintln!("compiling the new client");
     // The same place each time, so that the crates it depends on are compiled once.
     let target = target(sh);
     let draft = target.join("draft");
+    let lock = lock(&target).with_context(|| target.display().to_string())?;
     copy(&root, &draft).context("copy of the client crate")?;
     fs::write(draft.join(file), code).with_context(|| file.to_owned())?;
     let output = cargo(
@@ -36,15 +38,25 @@ pub(crate) fn check(sh: &Shell, file: &str, code: &str) -> Result<()> {
     .quiet()
     .ignore_status()
     .output()?;
-    let messages = String::from_utf8_lossy(&output.stderr);
+    let messages = String::from_utf8_lossy(&output.stderr).replace('\\', "/");
     let about_file = messages.lines().find(|line| line.starts_with(file));
     if output.status.success() && about_file.is_none() {
-        return Ok(());
+        return Ok(Some(lock));
     }
-    let first = about_file.or(messages.lines().next()).unwrap_or_default();
-    bail!(
-        "{CONTRACT}: the client that it describes does not compile without warnings: {first}\n{file} is unchanged"
-    );
+    let is_of_crates = |line: &&str| line.starts_with("crates/") && line.contains("error");
+    if let Some(first) = about_file.or_else(|| messages.lines().find(is_of_crates)) {
+        bail!(
+            "{CONTRACT}: the client that it describes does not compile without warnings: {first}\n{file} is unchanged"
+        );
+    }
+    bail!("cannot compile the new client: {messages}{file} is unchanged");
+}
+
+fn lock(target: &Path) -> std::io::Result<File> {
+    fs::create_dir_all(target)?;
+    let file = File::create(target.join("draft.lock"))?;
+    file.lock()?;
+    Ok(file)
 }
 
 /// Copies the crates to a workspace of their own.

@@ -52,7 +52,7 @@ impl Generate {
 /// Writes the generated file if it is out of date. The old file stays if anything fails.
 fn write(sh: &Shell) -> Result<()> {
     if let Some((_, wanted)) = changes(sh)? {
-        draft::check(sh, OUTPUT, &wanted)?;
+        let _lock = draft::check(sh, OUTPUT, &wanted)?;
         replace(&sh.current_dir().join(OUTPUT), &wanted).context(OUTPUT)?;
         eprintln!("wrote {OUTPUT}");
     }

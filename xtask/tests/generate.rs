@@ -5,6 +5,7 @@
 mod support;
 
 use std::fs;
+use std::process::Stdio;
 
 use serde::Deserialize;
 use support::{CONTRACT, Checkout, GENERATED, workspace};
@@ -134,4 +135,63 @@ fn a_client_that_does_not_compile_is_not_written() {
     let message = "error: openapi/dms-kafka.yaml: the client that it describes does not compile without warnings: ";
     assert!(run.stderr.contains(message), "{}", run.stderr);
     assert_eq!(checkout.read(GENERATED), before);
+}
+
+#[test]
+fn a_check_that_cannot_run_does_not_blame_the_contract() {
+    let checkout = Checkout::with_crates();
+    checkout.edit(CONTRACT, "Topic name.", "Name of a topic.");
+    let before = checkout.read(GENERATED);
+    let empty = checkout.path().join("empty");
+    let no_folder = checkout.path().join("Cargo.toml");
+    let no_place = format!("error: {}", no_folder.display());
+    for (variable, value, message) in [
+        (
+            "CARGO_HOME",
+            &empty,
+            "error: cannot compile the new client: ",
+        ),
+        ("CARGO_TARGET_DIR", &no_folder, &no_place),
+    ] {
+        let mut command = checkout.command(&["generate"]);
+        command.env("CARGO_NET_OFFLINE", "true");
+        let run = support::run(command.env(variable, value));
+        assert!(
+            !run.success && run.stderr.contains(message),
+            "{}",
+            run.stderr
+        );
+        assert_eq!(checkout.read(GENERATED), before);
+    }
+}
+
+#[test]
+fn commands_that_run_at_once_check_their_own_code() {
+    let good = Checkout::with_crates();
+    let bad = Checkout::with_crates();
+    for checkout in [&good, &bad] {
+        checkout.edit(CONTRACT, "Topic name.", "The topic's name.");
+    }
+    bad.edit(
+        "crates/dms-kafka-client/src/partition_result.rs",
+        "pub enum ErrorCode {",
+        "enum ErrorCode {",
+    );
+    let before = bad.read(GENERATED);
+    let started = [&good, &bad, &good, &bad].map(|checkout| {
+        let mut command = checkout.command(&["generate"]);
+        command.stderr(Stdio::piped()).spawn().unwrap()
+    });
+    let ended = started.map(|run| run.wait_with_output().unwrap());
+    for (run, is_good) in ended.iter().zip([true, false, true, false]) {
+        let messages = String::from_utf8_lossy(&run.stderr);
+        assert_eq!(run.status.success(), is_good, "{messages}");
+        assert_eq!(
+            messages.contains("does not compile"),
+            !is_good,
+            "{messages}"
+        );
+    }
+    assert!(good.read(GENERATED).contains("The topic's name."));
+    assert_eq!(bad.read(GENERATED), before);
 }

@@ -46,10 +46,12 @@ pub(crate) fn request(
 fn form(schemas: &mut Schemas, media_type: &Node<'_>, operation: &str) -> Result<Value, Fault> {
     let form = schema(schemas, media_type, &format!("{operation}-body"))?;
     let at = media_type.get("schema");
-    let properties = schemas
-        .properties(&form)
+    let object = schemas
+        .object_of(&form)
         .ok_or_else(|| at.fault("a form needs properties"))?;
-    for (name, property) in properties {
+    let properties = object["properties"].as_object().into_iter().flatten();
+    let additional = object.get_key_value("additionalProperties");
+    for (name, property) in properties.chain(additional) {
         if !is_scalar(property) {
             return Err(at.fault(format_args!(
                 "field `{name}` of a form is not a plain value"

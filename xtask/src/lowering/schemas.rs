@@ -85,10 +85,10 @@ impl Schemas {
         Value::Object(self.named)
     }
 
-    /// The properties of a named type.
-    pub(crate) fn properties(&self, reference: &Value) -> Option<&Map<String, Value>> {
+    /// The translated schema of a named type.
+    pub(crate) fn object_of(&self, reference: &Value) -> Option<&Map<String, Value>> {
         let name = reference["$ref"].as_str()?.rsplit('/').next()?;
-        self.named.get(name)?["properties"].as_object()
+        self.named.get(name)?.as_object()
     }
 
     /// Translates a schema. An object with properties gets a name, unless it is a component, which has one.
@@ -238,8 +238,20 @@ impl<'a> Properties<'a> {
         open.pop();
         let properties = schema.get("properties");
         for key in properties.keys() {
-            self.all.retain(|(known, _)| *known != key);
-            self.all.push((key, properties.get(key)));
+            let property = properties.get(key);
+            let earlier = self.all.iter().position(|(known, _)| *known == key);
+            if let Some((_, earlier)) = earlier.map(|index| self.all.remove(index))
+                && !is_refinement(&earlier, &property)?
+            {
+                let cause = format!(
+                    "property `{key}` is in two parts of `allOf` with another schema than the one"
+                );
+                return Err(Fault {
+                    earlier: Some(earlier.pointer),
+                    ..property.fault(cause)
+                });
+            }
+            self.all.push((key, property));
         }
         for required in schema.get("required").items() {
             self.required.retain(|known| known.value != required.value);
@@ -253,6 +265,14 @@ impl<'a> Properties<'a> {
     }
 }
 
+/// Whether two schemas have one type, so that the later adds a description or a limit.
+fn is_refinement(earlier: &Node<'_>, later: &Node<'_>) -> Result<bool, Fault> {
+    Ok(match (shape(earlier)?, shape(later)?) {
+        (Shape::Scalar(one, _), Shape::Scalar(other, _)) => one == other,
+        _ => earlier.inside == later.inside,
+    })
+}
+
 fn shape<'a>(schema: &Node<'a>) -> Result<Shape<'a>, Fault> {
     if let Some(discriminator) = schema.find("discriminator") {
         let cause =
@@ -264,7 +284,11 @@ fn shape<'a>(schema: &Node<'a>) -> Result<Shape<'a>, Fault> {
         value.as_array().is_none_or(Vec::is_empty) && value.as_object().is_none_or(Map::is_empty)
     };
     let parts = schema.get("allOf").items();
-    let adds_nothing = is_empty("properties") && is_empty("required");
+    let adds_nothing =
+        ["properties", "required", "additionalProperties"].map(is_empty) == [true; 3];
+    if ["", "object"].contains(&schema.text("type")) && has_alternatives(schema) {
+        return Ok(Shape::Any);
+    }
     if let ([part], true) = (parts.as_slice(), adds_nothing) {
         return Ok(Shape::Same(part.clone()));
     }
@@ -287,6 +311,13 @@ fn shape<'a>(schema: &Node<'a>) -> Result<Shape<'a>, Fault> {
             return Err(schema.fault_at("type", cause));
         }
     })
+}
+
+/// Whether `oneOf` or `anyOf` has properties that the schema itself may lack, not only rules for those that it has.
+fn has_alternatives(schema: &Node<'_>) -> bool {
+    let alternatives = ["oneOf", "anyOf"].map(|key| schema.get(key).items());
+    let mut keys = alternatives.iter().flatten().flat_map(Node::keys);
+    keys.any(|key| !["required", "not", "description", "title"].contains(&key))
 }
 
 /// The shape of a schema without a type that lists its values.

@@ -95,20 +95,28 @@ fn lines(text: &str) -> impl Iterator<Item = String> {
     text.trim_end().split('\n').map(move |line| {
         let line: String = line.chars().filter(|c| is_visible(*c)).collect();
         let line = line.trim_end();
-        let content = line.trim_start();
-        if content.starts_with("```") || content.starts_with("~~~") {
+        // Quotes and items of lists may begin with code too.
+        let is_mark = |c: char| c == ' ' || c.is_ascii_digit() || ">-*+.)".contains(c);
+        let content = line.trim_start_matches(is_mark);
+        let marks = &line[..line.len() - content.len()];
+        let info = content.trim_start_matches(['`', '~']);
+        let fence = &content[..content.len() - info.len()];
+        if fence.len() >= 3 && !info.contains('`') {
             is_fenced = !is_fenced;
-            let names_language = content.chars().any(char::is_alphanumeric);
-            let language = if is_fenced && !names_language {
-                "text"
-            } else {
-                ""
-            };
-            return format!("{line}{language}");
+            return format!("{marks}{fence}{}", if is_fenced { "text" } else { "" });
         }
-        // Four spaces begin code.
-        let indent = (line.len() - content.len()).min(if is_fenced { usize::MAX } else { 2 });
-        " ".repeat(indent) + content
+        if is_fenced {
+            return line.to_owned();
+        }
+        // Four spaces begin code, also behind a mark.
+        let indent = (line.len() - line.trim_start().len()).min(2);
+        let words: Vec<&str> = marks.split_whitespace().collect();
+        let space = if marks.ends_with(' ') && !words.is_empty() {
+            " "
+        } else {
+            ""
+        };
+        format!("{}{}{space}{content}", " ".repeat(indent), words.join(" "))
     })
 }
 
@@ -154,7 +162,12 @@ mod tests {
                 "```\n{\n    \"a\": 1\n}\n```",
                 "```text\n{\n    \"a\": 1\n}\n```",
             ),
-            ("```json\n{}\n```", "```json\n{}\n```"),
+            ("```json\n{}\n```", "```text\n{}\n```"),
+            ("```rust\n{}\n```", "```text\n{}\n```"),
+            ("> ```\n> {}\n> ```", "> ```text\n> {}\n> ```"),
+            ("1. ```\n   {}\n   ```", "1. ```text\n   {}\n   ```"),
+            (">     let x = 1;\n-     2", "> let x = 1;\n- 2"),
+            ("``` a ``` b\n~~~ no_run\n~~~", "``` a ``` b\n~~~text\n~~~"),
             ("a\n\n    let x = 1;", "a\n\n  let x = 1;"),
             ("a\rb\u{202e}c\u{0}", "abc"),
         ] {

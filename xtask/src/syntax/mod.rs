@@ -1,7 +1,9 @@
 //! Passes over the generator's output.
 
+mod boxes;
 mod docs;
 mod format;
+mod inner_type;
 mod objects_only;
 mod optional_parameters;
 
@@ -12,6 +14,7 @@ use crate::lowering::Arguments;
 /// Applies all passes and formats the file.
 pub(crate) fn finish(mut file: syn::File, methods: &BTreeMap<String, Arguments>) -> String {
     format::remove_panicking_constructor(&mut file);
+    boxes::apply(&mut file);
     optional_parameters::apply(&mut file, methods);
     docs::apply(&mut file);
     objects_only::apply(&mut file);

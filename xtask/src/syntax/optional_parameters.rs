@@ -9,6 +9,7 @@ use quote::{ToTokens as _, format_ident};
 use syn::visit_mut::{self, VisitMut};
 use syn::{Expr, FnArg, ImplItem, Item};
 
+use super::inner_type::inner_type;
 use crate::lowering::{Argument, Arguments, Field, pascal};
 
 /// Changes the methods of the client, and adds the structs to the types.
@@ -120,20 +121,7 @@ fn name_of(input: &FnArg) -> String {
 
 /// The owned type in an `Option`.
 fn optional(kind: &syn::Type) -> Option<syn::Type> {
-    let syn::Type::Path(path) = kind else {
-        return None;
-    };
-    let last = path
-        .path
-        .segments
-        .last()
-        .filter(|last| last.ident == "Option")?;
-    let syn::PathArguments::AngleBracketed(arguments) = &last.arguments else {
-        return None;
-    };
-    let syn::GenericArgument::Type(inner) = arguments.args.first()? else {
-        return None;
-    };
+    let inner = inner_type(kind, "Option")?;
     Some(match inner {
         syn::Type::Reference(reference) => match &*reference.elem {
             syn::Type::Path(path) if path.path.is_ident("str") => {
