@@ -283,7 +283,7 @@ impl State {
         }
         let host = request.text("host").unwrap_or_default();
         let now = SystemTime::now() - Duration::from_secs(60 * sign.minutes_ago);
-        signed.sign(&Signer::new(&credentials, now), host)?;
+        signed.sign(host, |later| Signer::new(&credentials, now + later))?;
         request.headers = signed.headers;
         Ok(())
     }

@@ -1,17 +1,18 @@
 //! Requests and responses as they are on the wire, and sending and serving them.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use std::time::SystemTime;
 
 use anyhow::{Result, anyhow, ensure};
 use bytes::Bytes;
-use http::{HeaderMap, Method, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use huaweicloud_auth::signing::{
     Payload, RequestTarget, Signer, SigningError, SigningRequest, X_SDK_DATE,
@@ -93,13 +94,35 @@ impl Request {
         Ok(authorization)
     }
 
-    /// Signs the request, and replaces a signature that it has.
-    pub(crate) fn sign(&mut self, signer: &Signer<'_>, host: &str) -> Result<(), SigningError> {
-        let mut headers = self.headers.clone();
-        headers.remove(header::AUTHORIZATION);
-        headers.remove(X_SDK_DATE);
-        signer.authorize(self.target(host), &mut headers, Payload::Bytes(&self.body))?;
-        self.headers = headers;
+    /// Signs the request, and replaces a signature that it has. `signer` gets how much later than now the request is dated.
+    ///
+    /// A server may execute a request with offset -1 once for each signature, so an equal one within the same second gets a
+    /// later date.
+    pub(crate) fn sign<'a>(
+        &mut self,
+        host: &str,
+        signer: impl Fn(Duration) -> Signer<'a>,
+    ) -> Result<(), SigningError> {
+        static USED: Mutex<BTreeSet<Vec<u8>>> = Mutex::new(BTreeSet::new());
+        let deletes_everything = self.body.windows(2).any(|bytes| bytes == b"-1");
+        for seconds in 0.. {
+            let mut headers = self.headers.clone();
+            headers.remove(header::AUTHORIZATION);
+            headers.remove(X_SDK_DATE);
+            let signer = signer(Duration::from_secs(seconds));
+            signer.authorize(self.target(host), &mut headers, Payload::Bytes(&self.body))?;
+            let signature = headers
+                .get(header::AUTHORIZATION)
+                .map(HeaderValue::as_bytes);
+            let is_new = |signature: &[u8]| {
+                let mut used = USED.lock().unwrap_or_else(PoisonError::into_inner);
+                used.insert(signature.to_vec())
+            };
+            if !deletes_everything || signature.is_none_or(is_new) {
+                self.headers = headers;
+                break;
+            }
+        }
         Ok(())
     }
 }

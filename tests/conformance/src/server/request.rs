@@ -62,14 +62,18 @@ fn sign(request: &mut Request, signing: &Signing, host: &str, own: &Credentials)
         Key::WrongSecret => Credentials::new(own.access_key().unwrap_or_default(), made_up())?,
         Key::Unknown => Credentials::new(made_up(), made_up())?,
     };
-    let mut signer = Signer::new(&credentials, clock(signing.minutes));
     let list = signing.headers.as_ref().map(|names| names.join(";"));
-    if let Some(list) = &list {
-        let listed = SignedHeaders::parse(list);
-        let listed = listed.context("signing.headers must be in ascending order")?;
-        signer = signer.with_signed_headers(listed);
-    }
-    Ok(request.sign(&signer, host)?)
+    let listed = list.as_deref().map(|list| {
+        SignedHeaders::parse(list).context("signing.headers must be in ascending order")
+    });
+    let listed = listed.transpose()?;
+    Ok(request.sign(host, |later| {
+        let signer = Signer::new(&credentials, clock(signing.minutes) + later);
+        match &listed {
+            Some(listed) => signer.with_signed_headers(listed.clone()),
+            None => signer,
+        }
+    })?)
 }
 
 fn clock(minutes: i64) -> SystemTime {
