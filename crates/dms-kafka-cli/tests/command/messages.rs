@@ -4,6 +4,7 @@ use std::io::Write as _;
 
 use serde_json::Value;
 
+use crate::golden::COMMANDS;
 use crate::support::{
     Folder, Run as _, assert_stderr, at, dms_kafka, listener, next_is_deletion, stderr, stdout,
 };
@@ -193,15 +194,7 @@ fn an_invalid_address_in_a_configuration_has_an_example() {
 
 #[test]
 fn help_is_a_subcommand_too() {
-    for name in [
-        "delete",
-        "purge",
-        "serve",
-        "sign",
-        "regions",
-        "completions",
-        "man",
-    ] {
+    for name in COMMANDS {
         let asked = stdout(&dms_kafka(&format!("help {name}")).ends_with(0));
         assert_eq!(
             asked,
