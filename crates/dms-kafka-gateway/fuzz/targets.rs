@@ -1,13 +1,14 @@
-//! The body of the fuzz target. `cargo test` runs it on the seeds.
+//! The bodies of the fuzz targets. `cargo test` runs them on the seeds.
 
 use std::{
+    error::Error as _,
     io::{Read as _, Write as _},
     net::{Shutdown, TcpStream},
     sync::LazyLock,
     time::Duration,
 };
 
-use dms_kafka_gateway::Gateway;
+use dms_kafka_gateway::{Config, Error, Gateway};
 use tokio::runtime::Runtime;
 
 /// Project and instance are `p` and `i`; the topic `orders` has two partitions of this many records.
@@ -64,4 +65,32 @@ pub(crate) fn http(input: &[u8]) {
         assert_eq!(offsets.high_watermark, RECORDS);
         assert!((0..=RECORDS).contains(&offsets.log_start_offset));
     }
+}
+
+/// Any text as a configuration: it is valid, or there is one error that fits on a terminal and shows no secret.
+pub(crate) fn config(input: &[u8]) {
+    let Ok(text) = str::from_utf8(input) else {
+        return;
+    };
+    let config = match Config::from_toml(text) {
+        Ok(config) => config,
+        Err(error) => return assert_readable(&error),
+    };
+    let shown = format!("{config:?}");
+    assert!(!shown.contains("the-secret-key"), "{shown}");
+    // No file is read of which a fuzzer made up the name.
+    if text.contains("file") || text.contains('\\') {
+        return;
+    }
+    let environment = |name: &str| (!name.is_empty()).then(|| "the-secret-key".to_owned());
+    if let Err(error) = config.check(&environment) {
+        assert_readable(&error);
+    }
+}
+
+fn assert_readable(error: &Error) {
+    let source = error.source().map(ToString::to_string);
+    let text = format!("{error}: {}", source.unwrap_or_default());
+    assert!(!text.contains("the-secret-key"), "{text}");
+    assert!(!text.contains(char::is_control), "{text:?}");
 }

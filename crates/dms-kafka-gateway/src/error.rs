@@ -7,7 +7,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use huaweicloud_auth::ProviderError;
+use huaweicloud_auth::{ProviderError, text};
+
+/// The most characters of a message about a configuration, which may quote the name of a setting.
+const MESSAGE_LIMIT: usize = 1000;
 
 /// The kind of an [`Error`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,12 +82,13 @@ impl Error {
     }
 
     /// Names the file and the line, but does not quote the line: it may contain a secret by mistake.
-    pub(crate) fn toml(name: impl fmt::Display, text: &str, error: &toml::de::Error) -> Self {
-        let before = error.span().and_then(|span| text.get(..span.start));
+    pub(crate) fn toml(name: impl fmt::Display, toml: &str, error: &toml::de::Error) -> Self {
+        let before = error.span().and_then(|span| toml.get(..span.start));
         Self(Cause::Configuration {
             name: name.to_string(),
             line: before.map_or(1, |before| 1 + before.matches('\n').count()),
-            message: without_value(error.message()).into_owned(),
+            message: text::sanitize(&without_value(error.message()), &[], MESSAGE_LIMIT)
+                .into_owned(),
         })
     }
 

@@ -1,4 +1,4 @@
-//! Replays the seeds of the fuzz target without a fuzzer.
+//! Replays the seeds of the fuzz targets without a fuzzer.
 
 #[expect(clippy::unwrap_used, reason = "a fuzz target fails by panicking")]
 #[path = "../../fuzz/targets.rs"]
@@ -7,13 +7,22 @@ mod targets;
 use std::{fs, path::Path};
 
 #[test]
-fn every_seed_passes() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds/http");
-    let seeds = fs::read_dir(folder).expect("a folder");
+fn every_request_passes() {
+    replay("http", 30, targets::http);
+}
+
+#[test]
+fn every_configuration_passes() {
+    replay("config", 6, targets::config);
+}
+
+fn replay(target: &str, least: usize, run: fn(&[u8])) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds");
+    let seeds = fs::read_dir(folder.join(target)).expect("a folder");
     let seeds: Vec<_> = seeds.map(|seed| seed.expect("a file").path()).collect();
-    assert!(seeds.len() >= 30);
+    assert!(seeds.len() >= least);
     for seed in seeds {
         println!("{}", seed.display());
-        targets::http(&fs::read(seed).expect("a seed"));
+        run(&fs::read(seed).expect("a seed"));
     }
 }
