@@ -36,7 +36,12 @@ struct Log {
     lines: Mutex<Lines>,
     /// Whether the last line could not be written.
     failed: AtomicBool,
+    /// Held while a line of more than [`SHORT_LINE_ROWS`] rows is in memory: no budget counts it.
+    long_line: tokio::sync::Mutex<()>,
 }
+
+/// Lines of more rows are written one after the other.
+const SHORT_LINE_ROWS: usize = 1000;
 
 #[derive(Debug)]
 struct Lines {
@@ -96,6 +101,7 @@ impl AuditLog {
             sync,
             lines: Mutex::new(lines),
             failed: AtomicBool::new(false),
+            long_line: tokio::sync::Mutex::default(),
         })))
     }
 
@@ -132,6 +138,7 @@ impl AuditLog {
             AuditSync::Everything => deletes_everything,
             AuditSync::Always => true,
         };
+        let _turn = self.turn(rows).await;
         let rows = rows.iter().map(|asked| AuditRow {
             asked: *asked,
             outcome: None,
@@ -147,6 +154,7 @@ impl AuditLog {
         rows: &[RecordsToDelete],
         deleted: &Result<Vec<DeletedRecords>, BackendError>,
     ) -> io::Result<()> {
+        let _turn = self.turn(rows).await;
         let detail = match deleted {
             Ok(deleted) => {
                 let rows = rows.iter().zip(deleted).map(|(asked, done)| AuditRow {
@@ -163,6 +171,13 @@ impl AuditLog {
         let sync = self.0.sync == AuditSync::Always;
         self.write("result", Some(context), Some(detail), sync)
             .await
+    }
+
+    async fn turn(&self, rows: &[RecordsToDelete]) -> Option<tokio::sync::MutexGuard<'_, ()>> {
+        match rows.len() {
+            0..=SHORT_LINE_ROWS => None,
+            _ => Some(self.0.long_line.lock().await),
+        }
     }
 
     /// Fails while lines cannot be written. After a failure, it writes a line itself: a gateway that is not ready gets no
@@ -245,8 +260,9 @@ impl Lines {
 
     fn append(&mut self, path: &Path, line: &[u8]) -> io::Result<()> {
         let mut file = &*self.file;
-        let end = if self.torn { "\n".as_bytes() } else { b"" };
-        let written = file.write_all(&[end, line].concat());
+        let end = if self.torn { "\n" } else { "" };
+        let written = file.write_all(end.as_bytes());
+        let written = written.and_then(|()| file.write_all(line));
         self.torn = written.is_err() && is_torn(file, path).unwrap_or(true);
         written
     }
