@@ -314,12 +314,18 @@ impl Config {
             }
             (false, false) => {}
         }
-        let mut keys = HashMap::new();
+        let mut keys = HashMap::<String, Key>::new();
         for (index, key) in self.access_keys.iter().enumerate() {
             let access_key = &key.access_key;
             let table = format!("[[access_key]] number {}", index + 1);
+            let credentials = key.credentials(&table, environment)?;
+            // A signature does not cover the access key: another key with the same secret key could repeat the request.
+            let secret_key = credentials.secret_key();
+            let same = |other: &&Key| other.credentials.secret_key() == secret_key;
+            let used = keys.values().find(same).map(|other| other.used.clone());
             let checked = Key {
-                credentials: key.credentials(&table, environment)?,
+                used: used.unwrap_or_default(),
+                credentials,
                 caller: self.caller(
                     access_key,
                     false,
@@ -330,7 +336,6 @@ impl Config {
                     )?,
                 ),
                 lock: self.lock_out.map(Lock::new),
-                used: Arc::default(),
             };
             if keys.insert(access_key.clone(), checked).is_some() {
                 let rule = "it is listed twice";

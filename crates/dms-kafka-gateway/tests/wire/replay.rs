@@ -6,7 +6,7 @@ use crate::support::{
     credentials, deletion, execute, http, log_start, request, serve, sign_at, start, url, url_at,
 };
 use dms_kafka_gateway::{Gateway, Service};
-use reqwest::{Method, Request};
+use reqwest::{Method, Request, header::AUTHORIZATION};
 
 const EVERYTHING: &str = r#"{"partitions":[{"partition":0,"offset":-1}]}"#;
 const BEFORE: &str = r#"{"partitions":[{"partition":0,"offset":400}]}"#;
@@ -20,7 +20,8 @@ async fn gateway() -> Gateway {
 async fn service(more: &str) -> Service {
     const CONFIG: &str = r#"
         listen = "127.0.0.1:0"
-        access_key = [{ access_key = "AK", secret_key = { env = "SK" } }, { access_key = "AK2", secret_key = { env = "SK" } }]
+        access_key = [{ access_key = "AK", secret_key = { env = "SK" } }, { access_key = "AK2", secret_key = { env = "SK2" } },
+            { access_key = "AK3", secret_key = { env = "SK" } }]
         instance = [{ id = "i", project_id = "p", memory.topics = [{ name = "t", partitions = 1, records = 10 }] }]
     "#;
     serve(&format!("{CONFIG}\n{more}"), std::path::Path::new("")).await
@@ -215,7 +216,7 @@ async fn no_signature_is_forgotten_early() {
         let at = SystemTime::now() + Duration::from_secs(seconds);
         sign_at(
             request(Method::POST, &url, body),
-            &credentials(key, "sk"),
+            &credentials(key, &key.replace("AK", "sk")),
             at,
         )
     };
@@ -230,6 +231,20 @@ async fn no_signature_is_forgotten_early() {
     assert_eq!(execute(at("AK", before, 5)).await.status, 200);
     // Each key has its own entries.
     assert_eq!(execute(at("AK2", EVERYTHING, 0)).await.status, 200);
+}
+
+#[tokio::test]
+async fn another_key_with_the_same_secret_key_does_not_repeat_a_deletion_of_everything() {
+    let service = service("").await;
+    let captured = deletion(&service, IDS, EVERYTHING, &credentials("AK", "sk"));
+    let mut renamed = copy(&captured);
+    let authorization = renamed.headers()[AUTHORIZATION].to_str().expect("text");
+    let authorization = authorization.replace("Access=AK,", "Access=AK3,");
+    let authorization = authorization.parse().expect("a header");
+    renamed.headers_mut().insert(AUTHORIZATION, authorization);
+    assert_eq!(execute(captured).await.status, 200);
+    let replayed = execute(renamed).await;
+    replayed.assert_outcome_unknown(409, "DMS.00409900");
 }
 
 #[tokio::test]
