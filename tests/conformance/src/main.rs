@@ -180,6 +180,8 @@ async fn listen(
         .is_none_or(|wanted| judged.len() < wanted)
     {
         let heard = tokio::select! {
+            // A request that was answered before the signal is in the report.
+            biased;
             heard = recorder.next() => heard,
             () = &mut stopped => None,
         };
