@@ -59,7 +59,8 @@ impl Front {
     }
 }
 
-fn unique(name: &str) -> String {
+/// A name that no other test uses.
+pub(crate) fn unique(name: &str) -> String {
     format!("{name}-{}", Uuid::new_v4().simple())
 }
 

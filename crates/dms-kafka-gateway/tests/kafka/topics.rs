@@ -67,16 +67,26 @@ impl Topics {
         self.create_topic(topic, records).await;
     }
 
-    /// A topic with one record for each key and the marker of each transaction: a third of its offsets has no record.
-    pub(crate) async fn create_with_gaps(&self) -> String {
+    /// Creates a topic of one partition, whose segments have the records of ten seconds and are compacted soon.
+    pub(crate) async fn create_in_segments(&self, policy: &str) -> String {
         let name = format!("topic-{}", Uuid::new_v4().simple());
         let replication = TopicReplication::Fixed(self.replicas);
         let topic = NewTopic::new(&name, 1, replication)
-            .set("cleanup.policy", "compact,delete")
-            .set("segment.ms", "100")
+            .set("cleanup.policy", policy)
+            .set("segment.ms", "10000")
             .set("min.cleanable.dirty.ratio", "0.01");
         self.create_topic(topic, 0).await;
         name
+    }
+
+    /// Waits until compaction has removed records.
+    pub(crate) fn wait_for_gaps(&self, topic: &str) {
+        let deadline = Instant::now() + LONG;
+        let (start, end) = self.offsets(topic, 0);
+        while i64::try_from(self.read(topic, 0).len()) == Ok(end - start) {
+            assert!(Instant::now() < deadline, "{topic} is not compacted");
+            std::thread::sleep(Duration::from_millis(100));
+        }
     }
 
     /// Creates a topic whose first replica, the leader, is the given broker for each partition.
@@ -127,7 +137,8 @@ impl Topics {
     /// Writes records with these times, in milliseconds since 1970, each in a batch of its own.
     pub(crate) fn append_at(&self, topic: &str, partition: i32, times: &[i64]) {
         let mut config = self.config.clone();
-        config.set("linger.ms", "0");
+        config.set("batch.num.messages", "1");
+        config.set("enable.idempotence", "true");
         let producer: BaseProducer = config.create().expect("a producer");
         for time in times {
             let record = BaseRecord::to(topic).partition(partition).timestamp(*time);
@@ -167,18 +178,19 @@ impl Topics {
         }
     }
 
-    /// The offsets of all records of a partition, as a consumer reads them.
+    /// The offsets of all records of a partition, as a consumer reads them that does not wait for transactions.
     pub(crate) fn read(&self, topic: &str, partition: i32) -> Vec<i64> {
         let records = self.read_with_times(topic, partition);
         records.into_iter().map(|(offset, _)| offset).collect()
     }
 
-    /// Offset and time of all records of a partition, as a consumer reads them.
+    /// Offset and time of each of these records.
     pub(crate) fn read_with_times(&self, topic: &str, partition: i32) -> Vec<(i64, i64)> {
         let mut config = self.config.clone();
         config.set("group.id", Uuid::new_v4().to_string());
         config.set("enable.partition.eof", "true");
         config.set("enable.auto.commit", "false");
+        config.set("isolation.level", "read_uncommitted");
         let consumer: BaseConsumer = config.create().expect("a consumer");
         let mut list = TopicPartitionList::new();
         list.add_partition_offset(topic, partition, Offset::Beginning)

@@ -217,8 +217,8 @@ impl KafkaBackend {
 
     /// The partitions of the topic of commits, whose leaders coordinate the groups.
     ///
-    /// When a broker does not respond, librdkafka returns the groups of the others without an error. So the leaders are
-    /// queried before and after that.
+    /// When librdkafka lists groups, the response of one broker hides the error of another. So the leaders are queried
+    /// before and after that.
     async fn coordinators(&self, deadline: Instant) -> Result<Vec<Partition>, Failure> {
         let reader = self.cluster.reader().await?;
         let partitions = self.cluster.query(QUERY_TIMEOUT, deadline, move |time| {
