@@ -103,12 +103,22 @@ pub(crate) fn with_topic(
     name: &str,
     run: impl FnOnce(&str) -> Result<()>,
 ) -> Result<()> {
+    with_seed(sh, 1, &[name, "3", "1000"], run)
+}
+
+/// Calls `run` with the bootstrap servers of a new cluster, which has what [`SEED`] creates for these arguments.
+pub(crate) fn with_seed(
+    sh: &Shell,
+    brokers: u16,
+    seed: &[&str],
+    run: impl FnOnce(&str) -> Result<()>,
+) -> Result<()> {
     let java = Java::find(sh)?;
     let state = java::folder(sh).join("topic.json");
     Cluster::end(&state)?;
-    let servers = cluster::start(&java, &state, 1)?.bootstrap_servers();
-    let seed = sh.current_dir().join(SEED).display().to_string();
-    let seeded = java.run(&seed, &[&servers, name, "3", "1000"]);
+    let servers = cluster::start(&java, &state, brokers)?.bootstrap_servers();
+    let class = sh.current_dir().join(SEED).display().to_string();
+    let seeded = java.run(&class, &[&[servers.as_str()], seed].concat());
     let result = seeded.and_then(|()| run(&servers));
     Cluster::end(&state)?;
     result

@@ -96,9 +96,7 @@ impl Cluster {
         let reader = self.reader.get_or_try_init(async || {
             let mut config = self.config.clone();
             config.set_log_level(RDKafkaLogLevel::Notice);
-            let context = LogContext {
-                instance: self.instance.clone(),
-            };
+            let context = self.log_context();
             // Creating a client starts threads, and may read certificates.
             let created = spawn_blocking(move || {
                 let reader: Arc<Reader> = Arc::new(config.create_with_context(context)?);
@@ -110,6 +108,12 @@ impl Cluster {
             created.map_err(Failure::from)
         });
         reader.await.cloned()
+    }
+
+    pub(super) fn log_context(&self) -> LogContext {
+        LogContext {
+            instance: self.instance.clone(),
+        }
     }
 
     pub(super) async fn admin(&self, deadline: Instant) -> Result<Lease<'_>, Failure> {
@@ -303,6 +307,7 @@ fn write_log(reader: &Arc<Reader>) -> std::io::Result<()> {
 const MAX_LOG_MESSAGE: usize = 2000;
 
 /// Writes librdkafka's log lines about one instance's cluster to the gateway's log.
+#[derive(Clone)]
 pub(super) struct LogContext {
     instance: String,
 }

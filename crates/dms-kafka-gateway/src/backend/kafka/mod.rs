@@ -39,7 +39,7 @@ impl KafkaBackend {
         properties: &[(String, Zeroizing<String>)],
     ) -> Result<Self, Error> {
         let cluster = Cluster::new(instance, properties)?;
-        let readers = Readers::new(&cluster.config);
+        let readers = Readers::new(&cluster);
         Ok(Self { cluster, readers })
     }
 }

@@ -2,10 +2,13 @@
 
 use std::{sync::Arc, time::Instant};
 
-use rdkafka::{ClientConfig, config::RDKafkaLogLevel, consumer::BaseConsumer};
+use rdkafka::{ClientConfig, config::RDKafkaLogLevel};
 use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout_at};
 
-use super::results::Failure;
+use super::{
+    cluster::{Cluster, LogContext, Reader},
+    results::Failure,
+};
 
 /// Concurrent reads of one cluster; others wait. A client has a thread for each broker.
 const MAX_READERS: usize = 4;
@@ -25,12 +28,13 @@ const PROPERTIES: [(&str, &str); 7] = [
 
 pub(super) struct Readers {
     config: ClientConfig,
+    context: LogContext,
     permits: Arc<Semaphore>,
 }
 
 impl Readers {
-    pub(super) fn new(config: &ClientConfig) -> Self {
-        let mut config = config.clone();
+    pub(super) fn new(cluster: &Cluster) -> Self {
+        let mut config = cluster.config.clone();
         for (name, value) in PROPERTIES {
             config.set(name, value);
         }
@@ -38,6 +42,7 @@ impl Readers {
         config.set_log_level(RDKafkaLogLevel::Emerg);
         Self {
             config,
+            context: cluster.log_context(),
             permits: Arc::new(Semaphore::new(MAX_READERS)),
         }
     }
@@ -47,14 +52,15 @@ impl Readers {
         &self,
         group: &str,
         deadline: Instant,
-        read: impl FnOnce(&BaseConsumer) -> Result<T, Failure> + Send + 'static,
+        read: impl FnOnce(&Reader) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Failure> {
         let permit = timeout_at(deadline.into(), self.permits.clone().acquire_owned());
         let permit = permit.await.map_err(|_| Failure::timed_out())?;
         let mut config = self.config.clone();
         config.set("group.id", group);
+        let context = self.context.clone();
         let reading = spawn_blocking(move || {
-            let client: Result<BaseConsumer, _> = config.create();
+            let client = config.create_with_context(context);
             let result = client.map_err(Failure::from).and_then(|it| read(&it));
             drop(permit);
             result

@@ -7,17 +7,15 @@ use std::{
 };
 
 use rdkafka::{
-    Message as _, Offset, TopicPartitionList,
-    consumer::{BaseConsumer, Consumer as _},
-    error::KafkaError,
+    Message as _, Offset, TopicPartitionList, consumer::Consumer as _, error::KafkaError,
 };
 
-use super::results::Failure;
+use super::{cluster::Reader, results::Failure};
 use crate::backend::{FoundRecord, FoundRecords, KafkaErrorCode};
 
 /// A topic, and a client that reads it.
 pub(super) struct RecordReader<'a> {
-    pub(super) client: &'a BaseConsumer,
+    pub(super) client: &'a Reader,
     pub(super) topic: &'a str,
     pub(super) deadline: Instant,
 }
