@@ -14,7 +14,7 @@ use crate::{interop, kafka, python};
 /// Measure CPU time, memory and rates and write BENCHMARKS.md, or run one part of the benchmarks.
 #[derive(Debug, Args)]
 pub(crate) struct Bench {
-    /// `run`, `report`, `instructions`, `build-cost`, `kafka`, `long-run` or `exhaustion`, with its options; `--quick` only checks that everything works.
+    /// `run`, `report`, `instructions`, `build-cost`, `kafka`, `plans`, `long-run` or `exhaustion`, with its options; `--quick` only checks that everything works.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<String>,
 }
@@ -38,6 +38,7 @@ pub(crate) fn run(sh: &Shell, arguments: &[&str]) -> Result<()> {
         [] | ["--quick"] => everything(sh, arguments),
         ["run", ..] => interleaved(sh, arguments),
         ["kafka", quick @ ..] => gateway_and_kafka(sh, quick),
+        ["plans", quick @ ..] => plans(sh, quick),
         _ => bench(sh, arguments),
     }
 }
@@ -46,7 +47,7 @@ pub(crate) fn run(sh: &Shell, arguments: &[&str]) -> Result<()> {
 fn everything(sh: &Shell, quick: &[&str]) -> Result<()> {
     remove_old_results(sh)?;
     let part = |arguments: &[&str]| bench(sh, &[arguments, quick].concat());
-    let kafka = gateway_and_kafka(sh, quick);
+    let kafka = gateway_and_kafka(sh, quick).and_then(|()| plans(sh, quick));
     interleaved(sh, &[&["run"], quick].concat())?;
     let parts = [
         kafka,
@@ -96,10 +97,23 @@ fn interleaved(sh: &Shell, arguments: &[&str]) -> Result<()> {
 
 fn gateway_and_kafka(sh: &Shell, quick: &[&str]) -> Result<()> {
     kafka::with_topic(sh, TOPIC, |bootstrap_servers| {
-        let cluster = ["--bootstrap-servers", bootstrap_servers, "--topic", TOPIC];
-        let bench = cargo(sh, PACKAGE).args(["--features", "kafka", "--", "kafka"]);
-        Ok(bench.args(cluster).args(quick).run()?)
+        with_kafka(sh, "kafka", bootstrap_servers, quick)
     })
+}
+
+/// On three brokers: a topic of 100 partitions with 1,000 records in each, and 1,000 consumer groups.
+fn plans(sh: &Shell, quick: &[&str]) -> Result<()> {
+    let groups = if quick.is_empty() { "1000" } else { "20" };
+    let seed = [TOPIC, "100", "1000", groups];
+    kafka::with_seed(sh, 3, &seed, |bootstrap_servers| {
+        with_kafka(sh, "plans", bootstrap_servers, quick)
+    })
+}
+
+fn with_kafka(sh: &Shell, part: &str, bootstrap_servers: &str, quick: &[&str]) -> Result<()> {
+    let cluster = ["--bootstrap-servers", bootstrap_servers, "--topic", TOPIC];
+    let bench = cargo(sh, PACKAGE).args(["--features", "kafka", "--", part]);
+    Ok(bench.args(cluster).args(quick).run()?)
 }
 
 fn bench(sh: &Shell, arguments: &[&str]) -> Result<()> {

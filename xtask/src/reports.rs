@@ -58,9 +58,7 @@ fn kafka_gateway(sh: &Shell, _: &Reports) -> Result<()> {
         let [_, secret] = KEY;
         let (_server, endpoint) = process::serve(sh, &config, secret)?;
         let subject = "gateway of this project in front of Apache Kafka";
-        let mut arguments = target(&endpoint, TOPIC);
-        arguments.extend(["--implementation", "gateway-kafka"].map(str::to_owned));
-        write(sh, "gateway-kafka", subject, &arguments)
+        write(sh, "gateway-kafka", subject, &target(&endpoint, TOPIC))
     })
 }
 

@@ -39,7 +39,10 @@ const BELOW: [(&str, &[&str]); 8] = [
 const FOR_MAINTAINERS: [&str; 2] = ["dms-kafka-bench", "xtask"];
 
 /// Crates that only the tests of a crate may depend on.
-const TESTS_MAY_USE: [(&str, &str); 1] = [("dms-kafka", "dms-kafka-gateway")];
+const TESTS_MAY_USE: [(&str, &str); 2] = [
+    ("dms-kafka", "dms-kafka-gateway"),
+    ("dms-kafka-gateway", "dms-kafka"),
+];
 
 /// Packages that only xtask and the feature `kafka` need.
 const NOT_BY_DEFAULT: [&str; 5] = [

@@ -32,8 +32,8 @@ const PARTITIONS: i32 = 3;
 const ROUNDS: usize = 10;
 /// The first deletions are not measured: they connect.
 const WARM_UP: usize = 20;
-const INSTANCE: &str = "instance";
-const PROJECT: &str = "project";
+pub(crate) const INSTANCE: &str = "instance";
+pub(crate) const PROJECT: &str = "project";
 
 /// Alternates deletions without and with the gateway, so that the broker is in the same state for both.
 #[tokio::main]
@@ -71,7 +71,7 @@ pub(crate) async fn run(options: &Kafka, scale: &Scale) -> Result<()> {
     results.write(scale.folder(), "kafka")
 }
 
-async fn gateway(bootstrap_servers: &str) -> Result<Service> {
+pub(crate) async fn gateway(bootstrap_servers: &str) -> Result<Service> {
     let config = format!(
         r#"
         listen = "127.0.0.1:0"

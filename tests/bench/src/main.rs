@@ -17,6 +17,8 @@ mod load;
 mod long_run;
 mod metrics;
 mod peers;
+#[cfg(feature = "kafka")]
+mod plans;
 mod plot;
 mod process;
 mod report;
@@ -53,6 +55,9 @@ enum Command {
     /// Measure what the gateway adds to a deletion on a real Kafka.
     #[cfg(feature = "kafka")]
     Kafka(kafka::Kafka),
+    /// Measure plans through the gateway, on a real Kafka and in memory.
+    #[cfg(feature = "kafka")]
+    Plans(plans::Plans),
     /// Check that cost and memory do not grow over a million calls and under full load on the gateway.
     LongRun(long_run::LongRun),
     /// Attack the gateway's memory, threads and connections, and check what other clients notice.
@@ -80,6 +85,8 @@ fn run(Cli { command, scale }: &Cli) -> Result<()> {
         Command::BuildCost(options) => build_cost::run(options, scale),
         #[cfg(feature = "kafka")]
         Command::Kafka(options) => kafka::run(options, scale),
+        #[cfg(feature = "kafka")]
+        Command::Plans(options) => plans::run(options, scale),
         Command::LongRun(options) => long_run::run(options, scale),
         Command::Exhaustion => exhaustion::run(scale),
         Command::Job { job } => match serde_json::from_str(job)? {

@@ -9,9 +9,10 @@ use crate::plot;
 use crate::process::Result;
 
 /// The parts whose results are read, in the order of the report.
-const PARTS: [&str; 6] = [
+const PARTS: [&str; 7] = [
     "run",
     "kafka",
+    "plans",
     "long-run",
     "exhaustion",
     "build-cost",

@@ -74,6 +74,7 @@ share.coordinator.state.topic.replication.factor={replicas}
 share.coordinator.state.topic.min.isr={in_sync}
 group.initial.rebalance.delay.ms=0
 log.retention.check.interval.ms=1000
+log.cleaner.backoff.ms=200
 log.cleaner.dedupe.buffer.size=2097152
 "
         );

@@ -33,7 +33,7 @@ impl Java {
         let pom = read(&sh.current_dir(), POM)?;
         let kafka = between(&pom, "<kafka.version>", "<");
         let kafka = kafka.with_context(|| format!("{POM}: no element kafka.version"))?;
-        let libraries = folder(sh).join(format!("libs-{kafka}"));
+        let libraries = folder(sh).join(format!("jars-{kafka}"));
         if !libraries.exists() {
             download(sh, &libraries)?;
         }

@@ -50,6 +50,14 @@ enum KafkaCommand {
         action: Action,
     },
 
+    /// Run one of Kafka's command line tools.
+    Tool {
+        /// Its class, such as `org.apache.kafka.tools.consumer.group.ConsumerGroupCommand`.
+        class: String,
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+
     /// Run the tests that need a real cluster, on one broker and on three.
     Test {
         /// Write versions, tests and their output to tests/kafka/TRANSCRIPT.md.
@@ -74,11 +82,12 @@ impl Kafka {
     pub(crate) fn run(&self, sh: &Shell) -> Result<()> {
         let state = self.state.clone();
         let state = state.unwrap_or_else(|| java::folder(sh).join("cluster.json"));
-        match self.command {
-            KafkaCommand::Up { brokers } => up(&java(sh)?, &state, brokers),
+        match &self.command {
+            KafkaCommand::Tool { class, arguments } => tool(sh, class, arguments),
+            &KafkaCommand::Up { brokers } => up(&java(sh)?, &state, brokers),
             KafkaCommand::Down => Cluster::end(&state),
-            KafkaCommand::Broker { id, action } => act(sh, &state, id, action),
-            KafkaCommand::Test { transcript } => test(sh, transcript),
+            &KafkaCommand::Broker { id, action } => act(sh, &state, id, action),
+            &KafkaCommand::Test { transcript } => test(sh, transcript),
         }
     }
 }
@@ -94,12 +103,22 @@ pub(crate) fn with_topic(
     name: &str,
     run: impl FnOnce(&str) -> Result<()>,
 ) -> Result<()> {
+    with_seed(sh, 1, &[name, "3", "1000"], run)
+}
+
+/// Calls `run` with the bootstrap servers of a new cluster, which has what [`SEED`] creates for these arguments.
+pub(crate) fn with_seed(
+    sh: &Shell,
+    brokers: u16,
+    seed: &[&str],
+    run: impl FnOnce(&str) -> Result<()>,
+) -> Result<()> {
     let java = Java::find(sh)?;
     let state = java::folder(sh).join("topic.json");
     Cluster::end(&state)?;
-    let servers = cluster::start(&java, &state, 1)?.bootstrap_servers();
-    let seed = sh.current_dir().join(SEED).display().to_string();
-    let seeded = java.run(&seed, &[&servers, name, "3", "1000"]);
+    let servers = cluster::start(&java, &state, brokers)?.bootstrap_servers();
+    let class = sh.current_dir().join(SEED).display().to_string();
+    let seeded = java.run(&class, &[&[servers.as_str()], seed].concat());
     let result = seeded.and_then(|()| run(&servers));
     Cluster::end(&state)?;
     result
@@ -132,7 +151,15 @@ fn act(sh: &Shell, state: &Path, id: u16, action: Action) -> Result<()> {
     }
 }
 
-/// For `up` and `broker`, a missing Java is an error, not a reason to skip.
+fn tool(sh: &Shell, class: &str, arguments: &[String]) -> Result<()> {
+    let status = java(sh)?.class(class).args(arguments).status();
+    if !status.context("java")?.success() {
+        bail!("kafka tool: {class} failed");
+    }
+    Ok(())
+}
+
+/// For `up`, `broker` and `tool`, a missing Java is an error, not a reason to skip.
 fn java(sh: &Shell) -> Result<Java> {
     Java::find(sh).map_err(|error| anyhow::anyhow!("kafka: {error}"))
 }

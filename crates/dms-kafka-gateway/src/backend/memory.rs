@@ -14,7 +14,8 @@ use tokio::task::yield_now;
 
 use super::{
     Backend, BackendError, BackendFuture, CommittedOffset, DeletedRecords, Edge, FoundRecord,
-    FoundRecords, GroupSummary, KafkaErrorCode, PartitionOffsets, RecordsToFind, TopicSummary,
+    FoundRecords, GroupSummary, INTERNAL_TOPICS, KafkaErrorCode, PartitionOffsets, RecordsToFind,
+    TopicSummary,
     memory_groups::{CommitSettings, GroupSettings, MemoryGroups},
     partition_log::PartitionLog,
 };
@@ -23,13 +24,6 @@ use crate::{
     error::Error,
     names,
 };
-
-/// Internal topics: Kafka refuses to delete their records.
-const INTERNAL_TOPICS: [&str; 3] = [
-    "__consumer_offsets",
-    "__transaction_state",
-    "__share_group_state",
-];
 
 /// The records of a new topic are spread over this time.
 const SPREAD_MS: i64 = 24 * 60 * 60 * 1000;

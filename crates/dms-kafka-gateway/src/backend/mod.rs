@@ -12,6 +12,13 @@ pub(crate) mod memory;
 pub(crate) mod memory_groups;
 mod partition_log;
 
+/// Internal topics: Kafka refuses to delete their records.
+const INTERNAL_TOPICS: [&str; 3] = [
+    "__consumer_offsets",
+    "__transaction_state",
+    "__share_group_state",
+];
+
 /// The result of one row of a deletion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct DeletedRecords {
@@ -48,6 +55,8 @@ impl KafkaErrorCode {
     pub(crate) const REQUEST_TIMED_OUT: Self = Self(7);
     /// The connection broke before the response arrived.
     pub(crate) const NETWORK_EXCEPTION: Self = Self(13);
+    /// The Kafka user must not see the consumer group.
+    pub(crate) const GROUP_AUTHORIZATION_FAILED: Self = Self(30);
     /// The topic is internal, such as `__consumer_offsets`.
     pub(crate) const INVALID_TOPIC_EXCEPTION: Self = Self(17);
     /// The topic's `cleanup.policy` lacks `delete`.

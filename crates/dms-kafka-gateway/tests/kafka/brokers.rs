@@ -91,10 +91,37 @@ impl Brokers {
     }
 
     fn xtask(&self, broker: i32, action: &str) -> ExitStatus {
-        let mut xtask = Command::new(env::var_os(XTASK).expect("the program behind cargo xtask"));
-        xtask.args(["kafka", "broker", &broker.to_string(), action, "--state"]);
+        let mut xtask = xtask();
+        xtask.args(["broker", &broker.to_string(), action, "--state"]);
         xtask.arg(&self.state).status().expect("cargo xtask")
     }
+
+    /// The lag of a group in each partition of a topic, as Kafka's `ConsumerGroupCommand` shows it.
+    pub(crate) fn lag(&self, group: &str, topic: &str) -> BTreeMap<i32, i64> {
+        let mut tool = xtask();
+        let class = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand";
+        tool.args(["tool", class, "--describe", "--group", group]);
+        tool.args(["--bootstrap-server", &self.bootstrap_servers]);
+        let output = tool.output().expect("cargo xtask");
+        let text = String::from_utf8_lossy(&output.stdout);
+        // Group, topic, partition, current offset, end offset, lag.
+        let lines = text.lines().map(|line| line.split_whitespace().collect());
+        let lag = |columns: Vec<&str>| match columns[..] {
+            [_, of, partition, _, _, lag, ..] if of == topic => {
+                Some((partition.parse().ok()?, lag.parse().ok()?))
+            }
+            _ => None,
+        };
+        let lags: BTreeMap<_, _> = lines.filter_map(lag).collect();
+        assert!(!lags.is_empty(), "{output:?}");
+        lags
+    }
+}
+
+fn xtask() -> Command {
+    let mut xtask = Command::new(env::var_os(XTASK).expect("the program behind cargo xtask"));
+    xtask.arg("kafka");
+    xtask
 }
 
 /// Restores the brokers for the next test, even if this one failed.

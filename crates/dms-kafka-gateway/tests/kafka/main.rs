@@ -20,7 +20,9 @@ mod front;
 #[path = "../wire/load.rs"]
 mod load;
 mod one_broker;
+mod plans;
 mod process;
+mod reads;
 #[allow(dead_code, reason = "these tests need some of what the others need")]
 #[path = "../wire/support.rs"]
 mod support;

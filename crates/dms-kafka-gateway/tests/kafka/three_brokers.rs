@@ -5,9 +5,14 @@ use std::{
     time::{Duration, Instant},
 };
 
+use dms_kafka::ErrorKind;
 use futures_util::{StreamExt as _, stream};
 
-use crate::{brokers::Brokers, front::Front};
+use crate::{
+    brokers::Brokers,
+    front::{Front, INSTANCE, PROJECT},
+    reads::unique,
+};
 
 /// Partitions led by brokers 2, 3 and 1: broker 1 is the controller too, and is left alone.
 const REPLICAS: [&[i32]; 3] = [&[2, 3, 1], &[3, 2, 1], &[1, 2, 3]];
@@ -124,4 +129,65 @@ async fn a_partition_without_a_leader_does_not_affect_others() {
     assert_eq!(front.topics.offsets(&topic, 0), (0, 10));
     assert_eq!(front.topics.offsets(&topic, 1), (4, 10));
     assert_eq!(front.codes(&topic, &[(0, -1)]).await, ["0"]);
+}
+
+/// A broker lists only the groups that it coordinates.
+#[tokio::test(flavor = "multi_thread")]
+async fn groups_are_listed_completely_or_not_at_all_while_a_broker_dies() {
+    let Some(brokers) = Brokers::take(&[3]).await else {
+        return;
+    };
+    let front = Front::with_timeout(&brokers, 3.0).await;
+    let topic = front.topics.create(1, 10, "delete").await;
+    let prefix = unique("group");
+    let names = (0..24).map(|number| format!("{prefix}-{number:02}"));
+    let names: Vec<String> = names.collect();
+    for name in &names {
+        front.topics.commit(name, &topic, &[(0, 5)]);
+    }
+    let listed = async || {
+        let groups = front.groups(&prefix).await.ok()?;
+        Some(groups.into_iter().map(|(name, _)| name).collect())
+    };
+    assert_eq!(listed().await.as_ref(), Some(&names));
+    brokers.kill(2);
+    let (deadline, mut refused) = (Instant::now() + Duration::from_secs(60), 0);
+    // Until another broker coordinates the groups of the dead one.
+    let mut complete = 0;
+    while complete < 20 {
+        assert!(Instant::now() < deadline, "refused {refused} times");
+        match listed().await {
+            Some(found) => {
+                complete += 1;
+                assert_eq!(found, names, "after {refused} refusals");
+            }
+            None => refused += 1,
+        }
+    }
+    assert!(refused > 0, "the broker was not needed");
+    println!("{refused} lists were refused, then they were complete");
+    brokers.restore();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_for_a_partition_without_a_leader_is_refused() {
+    let Some(brokers) = Brokers::take(&[3]).await else {
+        return;
+    };
+    let front = Front::with_timeout(&brokers, 4.0).await;
+    let topic = front.topics.create_led_by(&[&[2], &[3]], 10).await;
+    brokers.kill(2);
+    for timestamp in ["", "&timestamp=1"] {
+        let started = Instant::now();
+        let path = format!("topics/{topic}/partitions?limit=50{timestamp}");
+        let path = format!("/v2/{PROJECT}/kafka/instances/{INSTANCE}/{path}");
+        front.get(&path).await.assert_refused(503, "DMS.111501025");
+        let elapsed = started.elapsed();
+        assert!(elapsed < Duration::from_secs(8), "{elapsed:?}");
+    }
+    let plan = front.plan(&topic).up_to_end().resolve().await;
+    let error = plan.expect_err("no leader");
+    assert_eq!(error.kind(), ErrorKind::Server, "{error:?}");
+    println!("a plan without a leader of partition 0: {error}");
+    brokers.restore();
 }

@@ -67,6 +67,28 @@ impl Topics {
         self.create_topic(topic, records).await;
     }
 
+    /// Creates a topic of one partition, whose segments have the records of ten seconds and are compacted soon.
+    pub(crate) async fn create_in_segments(&self, policy: &str) -> String {
+        let name = format!("topic-{}", Uuid::new_v4().simple());
+        let replication = TopicReplication::Fixed(self.replicas);
+        let topic = NewTopic::new(&name, 1, replication)
+            .set("cleanup.policy", policy)
+            .set("segment.ms", "10000")
+            .set("min.cleanable.dirty.ratio", "0.01");
+        self.create_topic(topic, 0).await;
+        name
+    }
+
+    /// Waits until compaction has removed records.
+    pub(crate) fn wait_for_gaps(&self, topic: &str) {
+        let deadline = Instant::now() + LONG;
+        let (start, end) = self.offsets(topic, 0);
+        while i64::try_from(self.read(topic, 0).len()) == Ok(end - start) {
+            assert!(Instant::now() < deadline, "{topic} is not compacted");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
     /// Creates a topic whose first replica, the leader, is the given broker for each partition.
     pub(crate) async fn create_led_by(&self, replicas: &[&[i32]], records: u64) -> String {
         let name = format!("topic-{}", Uuid::new_v4().simple());
@@ -112,6 +134,20 @@ impl Topics {
         write(&producer, topic, partition, records);
     }
 
+    /// Writes records with these times, in milliseconds since 1970, each in a batch of its own.
+    pub(crate) fn append_at(&self, topic: &str, partition: i32, times: &[i64]) {
+        let mut config = self.config.clone();
+        config.set("batch.num.messages", "1");
+        config.set("enable.idempotence", "true");
+        let producer: BaseProducer = config.create().expect("a producer");
+        for time in times {
+            let record = BaseRecord::to(topic).partition(partition).timestamp(*time);
+            let sent = producer.send(record.key("key").payload("record"));
+            sent.map_err(|(error, _)| error).expect("room for a record");
+        }
+        producer.flush(LONG).expect("written records");
+    }
+
     /// Writes records in a transaction that stays open until the returned producer is dropped.
     pub(crate) fn append_in_transaction(
         &self,
@@ -142,12 +178,19 @@ impl Topics {
         }
     }
 
-    /// The offsets of all records of a partition, as a consumer reads them.
+    /// The offsets of all records of a partition, as a consumer reads them that does not wait for transactions.
     pub(crate) fn read(&self, topic: &str, partition: i32) -> Vec<i64> {
+        let records = self.read_with_times(topic, partition);
+        records.into_iter().map(|(offset, _)| offset).collect()
+    }
+
+    /// Offset and time of each of these records.
+    pub(crate) fn read_with_times(&self, topic: &str, partition: i32) -> Vec<(i64, i64)> {
         let mut config = self.config.clone();
         config.set("group.id", Uuid::new_v4().to_string());
         config.set("enable.partition.eof", "true");
         config.set("enable.auto.commit", "false");
+        config.set("isolation.level", "read_uncommitted");
         let consumer: BaseConsumer = config.create().expect("a consumer");
         let mut list = TopicPartitionList::new();
         list.add_partition_offset(topic, partition, Offset::Beginning)
@@ -158,7 +201,10 @@ impl Topics {
         loop {
             assert!(Instant::now() < deadline, "the end was not reached");
             match consumer.poll(Duration::from_secs(1)) {
-                Some(Ok(record)) => offsets.push(record.offset()),
+                Some(Ok(record)) => {
+                    let time = record.timestamp().to_millis();
+                    offsets.push((record.offset(), time.expect("a time")));
+                }
                 Some(Err(rdkafka::error::KafkaError::PartitionEOF(_))) => return offsets,
                 Some(Err(error)) => panic!("{error}"),
                 None => {}
@@ -182,16 +228,64 @@ impl Topics {
     /// Makes the cluster create `__consumer_offsets`.
     pub(crate) async fn commit_something(&self) {
         let topic = self.create(1, 1, "delete").await;
-        let mut config = self.config.clone();
-        config.set("group.id", Uuid::new_v4().to_string());
-        let consumer: BaseConsumer = config.create().expect("a consumer");
+        self.commit(&Uuid::new_v4().to_string(), &topic, &[(0, 1)]);
+    }
+
+    /// Commits an offset in each of these partitions.
+    pub(crate) fn commit(&self, group: &str, topic: &str, offsets: &[(i32, i64)]) {
+        let consumer = self.consumer(group);
         let mut list = TopicPartitionList::new();
-        list.add_partition_offset(&topic, 0, Offset::Offset(1))
-            .expect("an offset");
+        for &(partition, offset) in offsets {
+            list.add_partition_offset(topic, partition, Offset::Offset(offset))
+                .expect("an offset");
+        }
         let deadline = Instant::now() + LONG;
         while let Err(error) = consumer.commit(&list, CommitMode::Sync) {
             assert!(Instant::now() < deadline, "{error}");
         }
+    }
+
+    /// Commits an offset in a transaction that stays open until the returned producer is dropped.
+    pub(crate) fn commit_in_transaction(
+        &self,
+        group: &str,
+        topic: &str,
+        partition: i32,
+        offset: i64,
+    ) -> BaseProducer {
+        let open = self.append_in_transaction(topic, partition, 1);
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(topic, partition, Offset::Offset(offset))
+            .expect("an offset");
+        let metadata = self.consumer(group).group_metadata().expect("a group");
+        open.send_offsets_to_transaction(&list, &metadata, LONG)
+            .expect("a commit");
+        open
+    }
+
+    /// A member of a group, which reads a topic.
+    pub(crate) fn join(&self, group: &str, protocol: &str, topic: &str) -> BaseConsumer {
+        let mut config = self.config.clone();
+        config.set("group.id", group);
+        config.set("group.protocol", protocol);
+        config.set("enable.auto.commit", "false");
+        let consumer: BaseConsumer = config.create().expect("a consumer");
+        consumer.subscribe(&[topic]).expect("a subscription");
+        let deadline = Instant::now() + LONG;
+        while consumer.assignment().expect("an assignment").count() == 0 {
+            assert!(Instant::now() < deadline, "no partition was assigned");
+            drop(consumer.poll(Duration::from_millis(50)));
+        }
+        consumer
+    }
+
+    /// A consumer of a group, which reads from the first record on and commits only when it is told to.
+    pub(crate) fn consumer(&self, group: &str) -> BaseConsumer {
+        let mut config = self.config.clone();
+        config.set("group.id", group);
+        config.set("auto.offset.reset", "earliest");
+        config.set("enable.auto.commit", "false");
+        config.create().expect("a consumer")
     }
 }
 

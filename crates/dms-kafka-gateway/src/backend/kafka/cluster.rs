@@ -28,12 +28,12 @@ use zeroize::Zeroizing;
 
 use super::{
     admin_pool::{AdminPool, Lease},
-    results::{Failure, PartitionResults, results_in},
+    results::{self, Failure, OptionalResults, PartitionResults, offsets_in},
 };
 use crate::error::Error;
 
 /// The longest time for one query: after it, another broker may be queried.
-const QUERY_TIMEOUT: Duration = Duration::from_secs(2);
+pub(super) const QUERY_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Concurrent queries. librdkafka blocks a thread for each, and the runtime's blocking threads are shared.
 const MAX_QUERIES: usize = 32;
@@ -41,12 +41,12 @@ const MAX_QUERIES: usize = 32;
 /// How often the thread that writes log lines checks whether it is still needed.
 const LOG_POLL: Duration = Duration::from_millis(250);
 
-/// The topic of [`Cluster::ping`]; it need not exist.
-const ANY_TOPIC: &str = "__consumer_offsets";
+/// The topic of commits, which need not exist.
+pub(super) const OFFSETS_TOPIC: &str = "__consumer_offsets";
 
 pub(super) struct Cluster {
     pool: AdminPool,
-    config: ClientConfig,
+    pub(super) config: ClientConfig,
     instance: String,
     /// Queries offsets, and writes the log: an `AdminClient` does not pass its log lines to a context.
     reader: OnceCell<Arc<Reader>>,
@@ -55,10 +55,10 @@ pub(super) struct Cluster {
     seen: Mutex<HashSet<String>>,
 }
 
-type Reader = BaseConsumer<LogContext>;
+pub(super) type Reader = BaseConsumer<LogContext>;
 
 /// A partition, and the broker that leads it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Partition {
     pub(super) id: i32,
     /// Negative if there is none.
@@ -92,13 +92,11 @@ impl Cluster {
     }
 
     /// The reader, which connects to the cluster when it is created.
-    async fn reader(&self) -> Result<Arc<Reader>, Failure> {
+    pub(super) async fn reader(&self) -> Result<Arc<Reader>, Failure> {
         let reader = self.reader.get_or_try_init(async || {
             let mut config = self.config.clone();
             config.set_log_level(RDKafkaLogLevel::Notice);
-            let context = LogContext {
-                instance: self.instance.clone(),
-            };
+            let context = self.log_context();
             // Creating a client starts threads, and may read certificates.
             let created = spawn_blocking(move || {
                 let reader: Arc<Reader> = Arc::new(config.create_with_context(context)?);
@@ -112,6 +110,12 @@ impl Cluster {
         reader.await.cloned()
     }
 
+    pub(super) fn log_context(&self) -> LogContext {
+        LogContext {
+            instance: self.instance.clone(),
+        }
+    }
+
     pub(super) async fn admin(&self, deadline: Instant) -> Result<Lease<'_>, Failure> {
         timeout_at(deadline.into(), self.pool.lease())
             .await
@@ -122,8 +126,8 @@ impl Cluster {
     pub(super) async fn ping(&self, deadline: Instant) -> Result<(), Failure> {
         loop {
             let reader = self.reader().await?;
-            let asked = self.query(deadline, move |time| {
-                reader.fetch_metadata(Some(ANY_TOPIC), time).map(drop)
+            let asked = self.query(QUERY_TIMEOUT, deadline, move |time| {
+                reader.fetch_metadata(Some(OFFSETS_TOPIC), time).map(drop)
             });
             match asked.await {
                 Err(_) if Instant::now() < deadline => {}
@@ -166,7 +170,7 @@ impl Cluster {
         fetch: impl FnOnce(Option<&str>, Duration) -> KafkaResult<Metadata> + Send + 'static,
     ) -> Result<Vec<Partition>, Failure> {
         let (name, seen) = (topic.to_owned(), self.seen().contains(topic));
-        let partitions = self.query(deadline, move |time| {
+        let partitions = self.query(QUERY_TIMEOUT, deadline, move |time| {
             partitions_of(&fetch(seen.then_some(&*name), time)?, &name)
         });
         let partitions = partitions.await?;
@@ -175,8 +179,6 @@ impl Cluster {
     }
 
     /// The first or the next offset of each of these partitions.
-    ///
-    /// Each leader is queried separately, so that an unavailable one does not affect the others' partitions.
     pub(super) async fn offsets(
         &self,
         topic: &str,
@@ -184,6 +186,21 @@ impl Cluster {
         which: Offset,
         deadline: Instant,
     ) -> PartitionResults {
+        let found = self.optional_offsets(topic, partitions, which, deadline);
+        results::all(found.await)
+    }
+
+    /// The first or the next offset of each of these partitions, or the first one at or after the time that an
+    /// `Offset::Offset` has in milliseconds since 1970, if there is one.
+    ///
+    /// Each leader is queried separately, so that an unavailable one does not affect the others' partitions.
+    pub(super) async fn optional_offsets(
+        &self,
+        topic: &str,
+        partitions: &[Partition],
+        which: Offset,
+        deadline: Instant,
+    ) -> OptionalResults {
         let mut by_leader: BTreeMap<i32, Vec<i32>> = BTreeMap::new();
         for partition in partitions {
             by_leader
@@ -211,29 +228,30 @@ impl Cluster {
         partitions: Vec<i32>,
         which: Offset,
         deadline: Instant,
-    ) -> Result<PartitionResults, Failure> {
+    ) -> Result<OptionalResults, Failure> {
         let (reader, topic) = (self.reader().await?, topic.to_owned());
-        let results = self.query(deadline, move |time| {
+        let results = self.query(QUERY_TIMEOUT, deadline, move |time| {
             let mut list = TopicPartitionList::with_capacity(partitions.len());
             for partition in partitions {
                 list.add_partition_offset(&topic, partition, which)?;
             }
             reader
                 .offsets_for_times(list, time)
-                .map(|list| results_in(&list))
+                .map(|list| offsets_in(&list))
         });
         results.await
     }
 
     /// Runs a query that blocks its thread until it ends, or until its timeout.
-    async fn query<T: Send + 'static>(
+    pub(super) async fn query<T: Send + 'static>(
         &self,
+        longest: Duration,
         deadline: Instant,
         query: impl FnOnce(Duration) -> KafkaResult<T> + Send + 'static,
     ) -> Result<T, Failure> {
         let permit = timeout_at(deadline.into(), self.queries.clone().acquire_owned());
         let permit = permit.await.map_err(|_| Failure::timed_out())?;
-        let time = QUERY_TIMEOUT.min(deadline.saturating_duration_since(Instant::now()));
+        let time = longest.min(deadline.saturating_duration_since(Instant::now()));
         let asked = spawn_blocking(move || {
             let result = query(time);
             drop(permit);
@@ -252,7 +270,7 @@ impl Cluster {
     }
 }
 
-fn partitions_of(metadata: &Metadata, topic: &str) -> KafkaResult<Vec<Partition>> {
+pub(super) fn partitions_of(metadata: &Metadata, topic: &str) -> KafkaResult<Vec<Partition>> {
     let topic = metadata.topics().iter().find(|found| found.name() == topic);
     let Some(topic) = topic else {
         return Err(KafkaError::MetadataFetch(
@@ -289,7 +307,8 @@ fn write_log(reader: &Arc<Reader>) -> std::io::Result<()> {
 const MAX_LOG_MESSAGE: usize = 2000;
 
 /// Writes librdkafka's log lines about one instance's cluster to the gateway's log.
-struct LogContext {
+#[derive(Clone)]
+pub(super) struct LogContext {
     instance: String,
 }
 

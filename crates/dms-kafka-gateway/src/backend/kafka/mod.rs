@@ -1,25 +1,36 @@
 //! A real Kafka cluster, through librdkafka.
 
-use std::{fmt, time::Instant};
+use std::{collections::BTreeMap, fmt, time::Instant};
 
-use rdkafka::Offset;
 use zeroize::Zeroizing;
 
-use super::{Backend, BackendFuture, DeletedRecords, KafkaErrorCode, PartitionOffsets};
-use crate::{deletion_target::RecordsToDelete, error::Error};
+use super::{
+    Backend, BackendFuture, CommittedOffset, DeletedRecords, Edge, FoundRecord, FoundRecords,
+    GroupSummary, KafkaErrorCode, PartitionOffsets, RecordsToFind, TopicSummary,
+};
+use crate::{
+    deletion_target::{PartitionId, RecordsToDelete},
+    error::Error,
+};
 
 mod admin_pool;
 mod cluster;
 mod deletion;
+mod readers;
+mod reads;
+mod records;
 mod results;
 
-use cluster::{Cluster, Partition};
+use cluster::Cluster;
 use deletion::KafkaDeletion;
-use results::{Failure, PartitionResults};
+use readers::Readers;
+use reads::twice;
+use results::Failure;
 
 /// The cluster behind one instance. The gateway connects to it on the first request that needs it.
 pub(crate) struct KafkaBackend {
     cluster: Cluster,
+    readers: Readers,
 }
 
 impl KafkaBackend {
@@ -27,35 +38,13 @@ impl KafkaBackend {
         instance: &str,
         properties: &[(String, Zeroizing<String>)],
     ) -> Result<Self, Error> {
-        Cluster::new(instance, properties).map(|cluster| Self { cluster })
-    }
-
-    async fn offsets(
-        &self,
-        topic: &str,
-        deadline: Instant,
-    ) -> Result<Vec<PartitionOffsets>, Failure> {
-        let partitions = self.cluster.partitions(topic, deadline).await?;
-        let list = async |which| {
-            self.cluster
-                .offsets(topic, &partitions, which, deadline)
-                .await
-        };
-        // The start first: it may move meanwhile, but not past the end.
-        let (mut starts, mut ends) = (list(Offset::Beginning).await, list(Offset::End).await);
-        let offsets = partitions.iter().map(|Partition { id, .. }| {
-            Ok(PartitionOffsets {
-                partition: *id,
-                log_start_offset: take(&mut starts, *id)?,
-                high_watermark: take(&mut ends, *id)?,
-                last_update_time: 0,
-            })
-        });
-        offsets.collect()
+        let cluster = Cluster::new(instance, properties)?;
+        let readers = Readers::new(&cluster);
+        Ok(Self { cluster, readers })
     }
 }
 
-fn take(results: &mut PartitionResults, partition: i32) -> Result<i64, Failure> {
+fn take<T>(results: &mut BTreeMap<i32, Result<T, Failure>>, partition: i32) -> Result<T, Failure> {
     match results.remove(&partition) {
         // The topic exists, so the broker's metadata is outdated.
         Some(Err(failure)) if failure.code == KafkaErrorCode::UNKNOWN_TOPIC_OR_PARTITION => {
@@ -87,15 +76,56 @@ impl Backend for KafkaBackend {
         topic: &'a str,
         deadline: Instant,
     ) -> BackendFuture<'a, Vec<PartitionOffsets>> {
-        Box::pin(async move {
-            match self.offsets(topic, deadline).await {
-                // Leaders may have changed.
-                Err(failure) if failure.code != KafkaErrorCode::UNKNOWN_TOPIC_OR_PARTITION => {
-                    Ok(self.offsets(topic, deadline).await?)
-                }
-                offsets => Ok(offsets?),
-            }
-        })
+        twice(move || Box::pin(self.offsets(topic, deadline)))
+    }
+
+    fn offsets_for_time<'a>(
+        &'a self,
+        topic: &'a str,
+        time: i64,
+        deadline: Instant,
+    ) -> BackendFuture<'a, Vec<(i32, i64)>> {
+        twice(move || Box::pin(self.time_offsets(topic, time, deadline)))
+    }
+
+    fn edge<'a>(
+        &'a self,
+        topic: &'a str,
+        partition: PartitionId,
+        edge: Edge,
+        deadline: Instant,
+    ) -> BackendFuture<'a, Option<FoundRecord>> {
+        twice(move || Box::pin(self.record_at(topic, partition, edge, deadline)))
+    }
+
+    fn find<'a>(
+        &'a self,
+        topic: &'a str,
+        what: RecordsToFind,
+        deadline: Instant,
+    ) -> BackendFuture<'a, FoundRecords> {
+        twice(move || Box::pin(self.records(topic, what.clone(), deadline)))
+    }
+
+    fn topics(&self, deadline: Instant) -> BackendFuture<'_, Vec<TopicSummary>> {
+        twice(move || Box::pin(self.all_topics(deadline)))
+    }
+
+    fn groups<'a>(
+        &'a self,
+        containing: &'a str,
+        deadline: Instant,
+    ) -> BackendFuture<'a, Vec<GroupSummary>> {
+        twice(move || Box::pin(self.all_groups(containing, deadline)))
+    }
+
+    fn committed<'a>(
+        &'a self,
+        group: &'a str,
+        topic: &'a str,
+        deadline: Instant,
+    ) -> BackendFuture<'a, Vec<CommittedOffset>> {
+        twice(move || Box::pin(self.commits(group, topic, deadline)))
     }
 
     fn ready(&self, deadline: Instant) -> BackendFuture<'_, ()> {

@@ -9,16 +9,30 @@ use crate::backend::{BackendError, KafkaErrorCode};
 /// The offset of each partition, or why there is none.
 pub(super) type PartitionResults = BTreeMap<i32, Result<i64, Failure>>;
 
+/// The offset of each partition, if it has one.
+pub(super) type OptionalResults = BTreeMap<i32, Result<Option<i64>, Failure>>;
+
 pub(super) fn results_in(list: &TopicPartitionList) -> PartitionResults {
+    all(offsets_in(list))
+}
+
+/// A missing offset becomes a failure.
+pub(super) fn all(offsets: OptionalResults) -> PartitionResults {
+    let missing = || Failure::unknown(&"there is no offset in the response");
+    let offsets = offsets.into_iter();
+    offsets
+        .map(|(partition, offset)| (partition, offset.and_then(|it| it.ok_or_else(missing))))
+        .collect()
+}
+
+pub(super) fn offsets_in(list: &TopicPartitionList) -> OptionalResults {
     let elements = list.elements();
-    let results = elements.iter().map(|element| {
-        let result = element.error().map_err(Failure::from).and_then(|()| {
-            let offset = element.offset().to_raw().filter(|offset| *offset >= 0);
-            offset.ok_or_else(|| Failure::unknown(&"there is no offset in the response"))
-        });
+    let offsets = elements.iter().map(|element| {
+        let offset = element.offset().to_raw().filter(|offset| *offset >= 0);
+        let result = element.error().map(|()| offset).map_err(Failure::from);
         (element.partition(), result)
     });
-    results.collect()
+    offsets.collect()
 }
 
 /// Why a call to the cluster, or its row for one partition, failed.
