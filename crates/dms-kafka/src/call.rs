@@ -164,7 +164,7 @@ impl Call<'_> {
             time_left: self.deadline.saturating_duration_since(Instant::now()),
             jitter: fastrand::f64(),
         };
-        retry::pause(&self.config.retry, &situation)
+        retry::pause(&self.config.settings.retry, &situation)
     }
 }
 
@@ -207,7 +207,7 @@ async fn attempt<T, F: Future<Output = RawResult<T>>>(
     let client =
         raw::Client::new_with_client(config.endpoint.base(), config.http.clone(), attempt.clone());
     let begin = Instant::now();
-    let end = deadline.min(after(config.attempt_timeout));
+    let end = deadline.min(after(config.settings.attempt_timeout));
     let secret = secret(&identity.credentials);
     let call = send(client, identity.project_id.clone());
     let result = match timeout_at(end, call).await {

@@ -1,9 +1,11 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use huaweicloud_auth::Credentials;
 use tokio::time::Instant;
 
 use crate::call;
+use crate::call_settings::call_settings;
 use crate::config::Config;
 use crate::delete::DeleteMessages;
 use crate::error::Error;
@@ -12,6 +14,7 @@ use crate::list::{self, PartitionInfo};
 use crate::plan::Plan;
 use crate::plan_deletion::PlanDeletion;
 use crate::purge::Purge;
+use crate::retry::RetryPolicy;
 
 /// A client for one endpoint and project. Cheap to clone; clones share connections.
 ///
@@ -157,6 +160,8 @@ impl Client {
     }
 
     fn deadline(&self) -> Instant {
-        call::after(self.0.call_timeout)
+        call::after(self.0.settings.call_timeout)
     }
 }
+
+call_settings!(Client, client => Arc::make_mut(&mut client.0).settings);

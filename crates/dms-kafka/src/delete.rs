@@ -1,16 +1,19 @@
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use dms_kafka_client::{self as raw, Attempt, types};
 use futures_util::FutureExt;
 
 use crate::call::{self, Effect, Operation};
+use crate::call_settings::call_settings;
 use crate::config::{Config, ProjectSource};
 use crate::deletion::Deletion;
 use crate::error::Error;
 use crate::ids::{InstanceId, InvalidId, Offset, PartitionId, TopicName, validated};
 use crate::partition::DeletionTarget;
 use crate::response::RawResult;
+use crate::retry::RetryPolicy;
 use crate::signing_date;
 
 /// The service's limit for a request body, in bytes.
@@ -147,6 +150,7 @@ impl DeleteMessages {
     /// [`InvalidInput`](crate::ErrorKind::InvalidInput) in the cases in which `send` refuses the input.
     pub fn to_request(&self) -> Result<PreparedRequest, Error> {
         let request = self.request.as_ref().map_err(Clone::clone)?;
+        self.config.settings.check()?;
         let body = request.body()?;
         let config = &self.config;
         let attempt = Attempt::without_sending();
@@ -155,7 +159,7 @@ impl DeleteMessages {
             config.http.clone(),
             attempt.clone(),
         );
-        let project_id = match &config.project {
+        let project_id = match &*config.project {
             ProjectSource::Given(id) => id.as_str(),
             ProjectSource::OfCredentials => UNKNOWN_PROJECT,
             #[cfg(feature = "providers")]
@@ -185,7 +189,7 @@ impl DeleteMessages {
         let output =
             call::run(
                 &self.config,
-                call::after(self.config.call_timeout),
+                call::after(self.config.settings.call_timeout),
                 OPERATION,
                 request.effect(),
                 |client, project_id| async move {
@@ -202,6 +206,8 @@ impl DeleteMessages {
         ))
     }
 }
+
+call_settings!(DeleteMessages, request => Arc::make_mut(&mut request.config).settings);
 
 impl Request {
     async fn send(

@@ -2,6 +2,7 @@
 
 mod builder;
 mod call;
+mod call_settings;
 mod circuit_breaker;
 mod client;
 pub mod codes;

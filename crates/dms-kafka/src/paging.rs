@@ -36,7 +36,7 @@ impl List {
         send: impl Fn(raw::Client, ProjectId, i32) -> F,
         open: impl Fn(R) -> Page<K, V>,
     ) -> Result<BTreeMap<K, V>, Error> {
-        let deadline = call::after(config.call_timeout);
+        let deadline = call::after(config.settings.call_timeout);
         let mut items = BTreeMap::new();
         let mut first_total = None;
         for _ in 0..MAX_PAGES {

@@ -2,11 +2,12 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use dms_kafka_client::types::DeleteKafkaTopicMessagesResponse;
 use serde_json::json;
 
+use crate::call_settings::call_settings;
 use crate::config::Config;
 use crate::delete::DeleteMessages;
 use crate::deletion::{Deletion, History};
@@ -17,6 +18,7 @@ use crate::partition::DeletionTarget;
 use crate::plan_content::{Losses, PlanContent, PlannedPartition, SkippedPartition, sum};
 use crate::plan_problem::PlanProblem;
 use crate::purge::PurgeTarget;
+use crate::retry::RetryPolicy;
 use crate::{plan_document, plan_drift};
 
 /// A deletion that was resolved into absolute offsets. Created by [`PlanDeletion::resolve`](crate::PlanDeletion::resolve).
@@ -232,6 +234,8 @@ impl Plan {
         .await
     }
 }
+
+call_settings!(Plan, plan => Arc::make_mut(&mut plan.config).settings);
 
 impl fmt::Debug for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -8,6 +8,7 @@ use futures_util::{StreamExt, TryStreamExt, future, stream};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::call;
+use crate::call_settings::call_settings;
 use crate::config::Config;
 use crate::consumer_groups::{self, GroupOffsets};
 use crate::error::Error;
@@ -20,6 +21,7 @@ use crate::plan_content::{
 };
 use crate::plan_problem::PlanProblem;
 use crate::plan_time::{TimeCuts, TimeInTopic};
+use crate::retry::RetryPolicy;
 
 /// The number of topics that are read at the same time.
 const CONCURRENCY: usize = 4;
@@ -247,6 +249,8 @@ impl PlanDeletion {
     }
 }
 
+call_settings!(PlanDeletion, plan => Arc::make_mut(&mut plan.config).settings);
+
 impl PlanRequest {
     async fn resolve(self, config: &Config) -> Result<PlanContent, Error> {
         self.check()?;
@@ -256,7 +260,9 @@ impl PlanRequest {
             .map_err(|error| {
                 Error::invalid_input("the expiry of the plan is too long").with_source(error)
             })?;
-        let identity = config.identity(call::after(config.call_timeout)).await?;
+        let identity = config
+            .identity(call::after(config.settings.call_timeout))
+            .await?;
         // Before the ends of the partitions are read, so that no group is beyond them.
         let (topic_created_at, groups) =
             future::join(self.topic_created_at(config), self.groups(config)).await;

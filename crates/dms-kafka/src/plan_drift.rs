@@ -37,7 +37,9 @@ pub(crate) async fn check(config: &Config, plan: &PlanContent) -> Result<(), Err
 }
 
 async fn check_service(config: &Config, plan: &PlanContent) -> Result<(), Error> {
-    let identity = config.identity(call::after(config.call_timeout)).await?;
+    let identity = config
+        .identity(call::after(config.settings.call_timeout))
+        .await?;
     let planned = (plan.endpoint.as_str(), plan.project_id.as_str());
     let now = (config.endpoint.base(), identity.project_id.as_str());
     if planned == now {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
 
 use crate::config::Config;
 use crate::error::Error;
@@ -88,8 +88,9 @@ impl TimeInTopic<'_> {
     }
 
     async fn bisect_all(self, logs: &[PartitionInfo]) -> Result<TimeCuts, Error> {
-        let partitions: Vec<_> = stream::iter(logs)
-            .map(|log| self.bisect(log))
+        // Boxed, because the compiler does not see that the future is `Send` otherwise.
+        let searches: Vec<_> = logs.iter().map(|log| self.bisect(log).boxed()).collect();
+        let partitions: Vec<_> = stream::iter(searches)
             .buffer_unordered(CONCURRENCY)
             .try_collect()
             .await?;

@@ -1,6 +1,7 @@
 //! Tests of the public API, in one program: linking takes longer than most tests.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod call_settings;
 mod calls;
 mod canary;
 mod dropped;
