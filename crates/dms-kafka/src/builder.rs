@@ -280,7 +280,7 @@ impl ClientBuilder {
         } else {
             parsed.and_then(Endpoint::require_encryption)
         };
-        allowed.map_err(|error| Error::invalid_endpoint(&error))
+        Ok(allowed?)
     }
 
     fn endpoint_url(&self) -> Result<String, Error> {

@@ -50,6 +50,11 @@ use crate::retry::RetryPolicy;
 pub struct Client(Arc<Config>);
 
 impl Client {
+    #[cfg(feature = "test-util")]
+    pub(crate) fn into_config(self) -> Arc<Config> {
+        self.0
+    }
+
     pub(crate) fn new(config: Config) -> Self {
         Self(Arc::new(config))
     }

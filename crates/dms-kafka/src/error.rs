@@ -4,15 +4,17 @@ use std::iter;
 use std::time::Duration;
 
 use http::StatusCode;
-use huaweicloud_auth::{Endpoint, EndpointError, ProviderError, text};
+use huaweicloud_auth::{
+    Endpoint, EndpointError, ProviderError, ProviderErrorKind, ProxyUrlError, text,
+};
 use tokio::time::error::Elapsed;
 
 use crate::codes;
 use crate::deletion::Deletion;
-use crate::error_kind::ErrorKind;
+use crate::error_kind::{ErrorKind, PlanProblem};
+use crate::ids::InvalidId;
 use crate::outcome::Outcome;
 use crate::partition::PartitionDeletion;
-use crate::plan_problem::PlanProblem;
 
 /// The longest request id that is shown. Real request ids have 32 characters.
 pub(crate) const SHOWN_ID: usize = 128;
@@ -130,14 +132,6 @@ impl Error {
             "the response with records is not valid".clone_into(&mut inner.message);
         }
         self
-    }
-
-    pub(crate) fn invalid_endpoint(error: &EndpointError) -> Self {
-        if error.is_plaintext_refused() {
-            let message = format!("{error}, or call allow_plaintext_http");
-            return Self::broken_rule(InputRule::EncryptedEndpoint, message);
-        }
-        Self::invalid_input(error.to_string())
     }
 
     /// The error for a status other than 200. `not_applied`: the response says that nothing was deleted.
@@ -409,8 +403,41 @@ impl Deletion {
     }
 }
 
-impl From<crate::ids::InvalidId> for Error {
-    fn from(error: crate::ids::InvalidId) -> Self {
+impl From<InvalidId> for Error {
+    fn from(error: InvalidId) -> Self {
         Self::invalid_id(error.to_string())
+    }
+}
+
+/// For `?` on [`Credentials::new`](crate::auth::Credentials::new), a region or a provider.
+impl From<ProviderError> for Error {
+    fn from(error: ProviderError) -> Self {
+        let (kind, message) = match error.kind() {
+            ProviderErrorKind::Invalid => {
+                let message = "the credentials, the region or a variable cannot be used";
+                (ErrorKind::InvalidInput, message)
+            }
+            _ => (
+                ErrorKind::Credentials,
+                "cannot get the credentials or a setting",
+            ),
+        };
+        Self::new(kind, Outcome::NotApplied, message).with_source(error)
+    }
+}
+
+impl From<EndpointError> for Error {
+    fn from(error: EndpointError) -> Self {
+        if error.is_plaintext_refused() {
+            let message = format!("{error}, or call allow_plaintext_http");
+            return Self::broken_rule(InputRule::EncryptedEndpoint, message);
+        }
+        Self::invalid_input(error.to_string())
+    }
+}
+
+impl From<ProxyUrlError> for Error {
+    fn from(error: ProxyUrlError) -> Self {
+        Self::invalid_input(error.to_string())
     }
 }

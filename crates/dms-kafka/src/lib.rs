@@ -1,4 +1,5 @@
 #![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod builder;
 mod call;
@@ -25,14 +26,17 @@ mod plan_content;
 mod plan_deletion;
 mod plan_document;
 mod plan_drift;
-mod plan_problem;
 mod plan_time;
 mod purge;
 mod records;
 mod response;
 mod retry;
+#[cfg(feature = "serde")]
+mod serialize;
 mod service_error;
 mod signing_date;
+#[cfg(feature = "test-util")]
+pub mod test_util;
 mod transport;
 
 pub use builder::ClientBuilder;
@@ -41,7 +45,7 @@ pub use client::Client;
 pub use delete::{DeleteMessages, PreparedRequest};
 pub use deletion::{Deletion, UnexpectedItem};
 pub use error::Error;
-pub use error_kind::ErrorKind;
+pub use error_kind::{ErrorKind, PlanProblem};
 pub use ids::{InstanceId, InvalidId, Offset, PartitionId, ProjectId, TopicName};
 pub use list::PartitionInfo;
 pub use outcome::Outcome;
@@ -49,7 +53,6 @@ pub use partition::{DeletionTarget, PartitionDeletion, PartitionStatus};
 pub use plan::Plan;
 pub use plan_content::{GroupLoss, GroupPosition, Losses, PlannedPartition, SkippedPartition};
 pub use plan_deletion::PlanDeletion;
-pub use plan_problem::PlanProblem;
 pub use purge::{Purge, PurgeRequest, PurgeResult, PurgeResults, PurgeTarget};
 pub use retry::RetryPolicy;
 

@@ -12,11 +12,11 @@ use crate::config::Config;
 use crate::delete::DeleteMessages;
 use crate::deletion::{Deletion, History};
 use crate::error::Error;
+use crate::error_kind::PlanProblem;
 use crate::ids::{InstanceId, ProjectId, TopicName};
 use crate::outcome::Outcome;
 use crate::partition::DeletionTarget;
 use crate::plan_content::{Losses, PlanContent, PlannedPartition, SkippedPartition, sum};
-use crate::plan_problem::PlanProblem;
 use crate::purge::PurgeTarget;
 use crate::retry::RetryPolicy;
 use crate::{plan_document, plan_drift};
@@ -81,6 +81,11 @@ impl Plan {
     /// Returns the plan as JSON, for [`Client::stored_plan`](crate::Client::stored_plan).
     pub fn to_json(&self) -> String {
         plan_document::write(&self.content)
+    }
+
+    #[cfg(feature = "serde")]
+    pub(crate) fn document(&self) -> plan_document::PlanDocument<'_> {
+        plan_document::document(&self.content)
     }
 
     /// Returns the SHA-256 digest of the plan, in lowercase hexadecimal digits. It identifies what was shown and approved.
@@ -236,6 +241,15 @@ impl Plan {
 }
 
 call_settings!(Plan, plan => Arc::make_mut(&mut plan.config).settings);
+
+/// Compares what the plans say, not their clients.
+impl PartialEq for Plan {
+    fn eq(&self, other: &Self) -> bool {
+        self.content == other.content
+    }
+}
+
+impl Eq for Plan {}
 
 impl fmt::Debug for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -12,14 +12,13 @@ use crate::call_settings::call_settings;
 use crate::config::Config;
 use crate::consumer_groups::{self, GroupOffsets};
 use crate::error::Error;
-use crate::error_kind::ErrorKind;
+use crate::error_kind::{ErrorKind, PlanProblem};
 use crate::ids::{InstanceId, InvalidId, Offset, PartitionId, TopicName, validated};
 use crate::list::{self, PartitionInfo};
 use crate::plan::Plan;
 use crate::plan_content::{
     GroupLoss, Losses, PlanContent, PlannedPartition, Selectors, SkippedPartition,
 };
-use crate::plan_problem::PlanProblem;
 use crate::plan_time::{TimeCuts, TimeInTopic};
 use crate::retry::RetryPolicy;
 

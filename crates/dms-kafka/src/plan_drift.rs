@@ -8,10 +8,10 @@ use crate::call;
 use crate::config::Config;
 use crate::consumer_groups;
 use crate::error::Error;
+use crate::error_kind::PlanProblem;
 use crate::ids::PartitionId;
 use crate::list;
 use crate::plan_content::{GroupLoss, GroupPosition, Losses, PlanContent, PlannedPartition};
-use crate::plan_problem::PlanProblem;
 
 pub(crate) fn check_expiry(plan: &PlanContent) -> Result<(), Error> {
     let expires_at = plan.expires_at;

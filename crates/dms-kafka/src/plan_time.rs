@@ -6,10 +6,9 @@ use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
 
 use crate::config::Config;
 use crate::error::Error;
-use crate::error_kind::ErrorKind;
+use crate::error_kind::{ErrorKind, PlanProblem};
 use crate::ids::{InstanceId, Offset, PartitionId, TopicName};
 use crate::list::PartitionInfo;
-use crate::plan_problem::PlanProblem;
 use crate::records;
 
 /// The number of partitions that are searched at the same time.

@@ -386,11 +386,11 @@ impl Guarded {
 #[derive(Debug)]
 #[must_use = "nothing is sent until send() is awaited"]
 pub struct PurgeRequest {
-    config: Arc<Config>,
-    instance_id: Result<InstanceId, InvalidId>,
-    topic: TopicName,
-    targets: Vec<(PartitionId, DeletionTarget)>,
-    rows: Vec<u64>,
+    pub(crate) config: Arc<Config>,
+    pub(crate) instance_id: Result<InstanceId, InvalidId>,
+    pub(crate) topic: TopicName,
+    pub(crate) targets: Vec<(PartitionId, DeletionTarget)>,
+    pub(crate) rows: Vec<u64>,
 }
 
 impl PurgeRequest {
@@ -486,8 +486,8 @@ impl fmt::Debug for PurgeResults {
 #[derive(Debug)]
 #[must_use = "the request may have failed"]
 pub struct PurgeResult {
-    request: PurgeRequest,
-    result: Result<Deletion, Error>,
+    pub(crate) request: PurgeRequest,
+    pub(crate) result: Result<Deletion, Error>,
 }
 
 impl PurgeResult {

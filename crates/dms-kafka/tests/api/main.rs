@@ -19,6 +19,7 @@ mod properties;
 mod public_api;
 mod purge;
 mod region;
+mod results;
 mod stored_plans;
 mod support;
 mod tokens;
