@@ -13,7 +13,7 @@ use crate::config::{Config, Identity};
 use crate::deletion::History;
 use crate::error::Error;
 use crate::error_kind::ErrorKind;
-use crate::ids::ProjectId;
+use crate::ids::{ProjectId, TopicName};
 use crate::outcome::Outcome;
 use crate::response::{self, RawResult, ValidResponse};
 use crate::retry::{self, Situation};
@@ -80,7 +80,10 @@ pub(crate) async fn run<T, F: Future<Output = RawResult<T>>>(
             Err(error) => error,
         };
         match call.after_failure(&error, &identity.credentials).await {
-            Some(pause) => sleep(pause).await,
+            Some(pause) => {
+                announce_retry(operation, call.attempts, &error, pause);
+                sleep(pause).await;
+            }
             None => return Err(call.failed(error)),
         }
     }
@@ -228,6 +231,43 @@ async fn attempt<T, F: Future<Output = RawResult<T>>>(
     });
     record(begin, &result);
     result.map_err(|error| error.with_address(&config.endpoint))
+}
+
+/// Runs a call of the API in a span of its own, which contains those of its attempts.
+pub(crate) async fn in_span<T>(
+    name: &'static str,
+    instance_id: &str,
+    topic: Option<&TopicName>,
+    call: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    let span = tracing::debug_span!(
+        "dms_kafka_call",
+        otel.name = name,
+        dms.instance_id = instance_id,
+        messaging.destination.name = topic.map(TopicName::as_str),
+        error.r#type = field::Empty,
+        dms.attempts = field::Empty,
+        dms.outcome = field::Empty,
+    );
+    let result = call.instrument(span.clone()).await;
+    if let Err(error) = &result {
+        span.record("error.type", error.kind().as_str());
+        span.record("dms.attempts", error.attempts());
+        span.record("dms.outcome", error.outcome().as_str());
+    }
+    result
+}
+
+fn announce_retry(operation: Operation, attempts: u32, error: &Error, pause: Duration) {
+    tracing::info!(
+        operation = operation.name,
+        attempts,
+        error.r#type = error.kind().as_str(),
+        http.response.status_code = error.status(),
+        dms.outcome = error.outcome().as_str(),
+        pause_seconds = pause.as_secs_f64(),
+        "retrying"
+    );
 }
 
 /// The span of one attempt, with OpenTelemetry's attribute names for HTTP clients.

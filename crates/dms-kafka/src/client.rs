@@ -116,7 +116,14 @@ impl Client {
         topic: impl TryInto<TopicName, Error: Into<InvalidId>> + Send,
     ) -> Result<Vec<PartitionInfo>, Error> {
         let (instance_id, topic) = (validated(instance_id)?, validated(topic)?);
-        list::partitions(&self.0, &instance_id, &topic, None).await
+        let listed = list::partitions(&self.0, &instance_id, &topic, None);
+        call::in_span(
+            "list_partitions",
+            instance_id.as_str(),
+            Some(&topic),
+            listed,
+        )
+        .await
     }
 
     /// Returns the names of the instance's topics, in alphabetical order. The call timeout applies to all pages together.
@@ -131,7 +138,8 @@ impl Client {
         instance_id: impl TryInto<InstanceId, Error: Into<InvalidId>> + Send,
     ) -> Result<Vec<TopicName>, Error> {
         let instance_id = validated(instance_id)?;
-        let topics = list::topics(&self.0, &instance_id).await?;
+        let listed = list::topics(&self.0, &instance_id);
+        let topics = call::in_span("list_topics", instance_id.as_str(), None, listed).await?;
         Ok(topics.into_keys().collect())
     }
 

@@ -10,7 +10,7 @@ use crate::call_settings::call_settings;
 use crate::config::{Config, ProjectSource};
 use crate::deletion::Deletion;
 use crate::error::Error;
-use crate::ids::{InstanceId, InvalidId, Offset, PartitionId, TopicName, validated};
+use crate::ids::{InstanceId, InvalidId, Offset, PartitionId, ProjectId, TopicName, validated};
 use crate::partition::DeletionTarget;
 use crate::response::RawResult;
 use crate::retry::RetryPolicy;
@@ -52,14 +52,14 @@ const OPERATION: Operation = Operation {
 pub struct DeleteMessages {
     config: Arc<Config>,
     /// The request, or the first invalid part of it.
-    request: Result<Request, InvalidId>,
+    request: Result<DeletionRequest, InvalidId>,
 }
 
 #[derive(Clone, Debug, Hash)]
-struct Request {
-    instance_id: InstanceId,
-    topic: TopicName,
-    targets: Vec<(PartitionId, DeletionTarget)>,
+pub(crate) struct DeletionRequest {
+    pub(crate) instance_id: InstanceId,
+    pub(crate) topic: TopicName,
+    pub(crate) targets: Vec<(PartitionId, DeletionTarget)>,
 }
 
 impl DeleteMessages {
@@ -70,7 +70,7 @@ impl DeleteMessages {
         targets: Vec<(PartitionId, DeletionTarget)>,
     ) -> Self {
         let request = instance_id.and_then(|instance_id| {
-            Ok(Request {
+            Ok(DeletionRequest {
                 instance_id,
                 topic: topic?,
                 targets,
@@ -184,32 +184,32 @@ impl DeleteMessages {
     /// # Panics
     /// In a tokio runtime without time or I/O enabled.
     pub async fn send(self) -> Result<Deletion, Error> {
-        let request = &self.request?;
-        let body = &request.body()?;
-        let output =
-            call::run(
-                &self.config,
-                call::after(self.config.settings.call_timeout),
-                OPERATION,
-                request.effect(),
-                |client, project_id| async move {
-                    request.send(client, project_id.as_str(), body).await
-                },
-            )
-            .await?;
-        let secret = call::secret(&output.credentials);
-        Ok(Deletion::new(
-            &request.targets,
-            output.value,
-            secret,
-            output.history,
-        ))
+        let request = self.request?;
+        let sent = request.deletion(&self.config);
+        let instance_id = request.instance_id.as_str();
+        call::in_span("delete_messages", instance_id, Some(&request.topic), sent).await
     }
 }
 
 call_settings!(DeleteMessages, request => Arc::make_mut(&mut request.config).settings);
 
-impl Request {
+impl DeletionRequest {
+    pub(crate) async fn deletion(&self, config: &Config) -> Result<Deletion, Error> {
+        let body = &self.body()?;
+        let deadline = call::after(config.settings.call_timeout);
+        let send = |client, project_id: ProjectId| async move {
+            self.send(client, project_id.as_str(), body).await
+        };
+        let output = call::run(config, deadline, OPERATION, self.effect(), send).await?;
+        let secret = call::secret(&output.credentials);
+        Ok(Deletion::new(
+            &self.targets,
+            output.value,
+            secret,
+            output.history,
+        ))
+    }
+
     async fn send(
         &self,
         client: raw::Client,

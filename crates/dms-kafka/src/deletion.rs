@@ -92,6 +92,16 @@ impl Deletion {
         }
     }
 
+    /// The result of a deletion that needs no request.
+    pub(crate) fn of_nothing() -> Self {
+        Self {
+            request_id: None,
+            partitions: Vec::new(),
+            unexpected: Vec::new(),
+            attempts: 0,
+        }
+    }
+
     /// Returns the request id, which the support of the service asks for.
     pub fn request_id(&self) -> Option<&str> {
         self.request_id.as_deref()

@@ -202,7 +202,15 @@ impl PlanDeletion {
     /// In a tokio runtime without time or I/O enabled.
     pub async fn resolve(self) -> Result<Plan, Error> {
         let (config, request) = (self.config, self.request?);
-        let content = request.resolve(&config).await?;
+        let (instance_id, topic) = (request.instance_id.clone(), request.topic.clone());
+        let resolved = request.resolve(&config);
+        let content = call::in_span(
+            "plan_deletion",
+            instance_id.as_str(),
+            Some(&topic),
+            resolved,
+        )
+        .await?;
         Ok(Plan::new(config, content))
     }
 

@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 
 /// Changes the settings of a call.
 #[derive(Clone, Copy, Debug, Default)]
-struct Settings {
+pub(crate) struct Settings {
     attempts: Option<u32>,
     attempt_timeout: Option<Duration>,
     call_timeout: Option<Duration>,
@@ -33,10 +33,10 @@ macro_rules! with_settings {
     }};
 }
 
-type Call = fn(Client, Settings) -> BoxFuture<'static, Result<(), Error>>;
+pub(crate) type Call = fn(Client, Settings) -> BoxFuture<'static, Result<(), Error>>;
 
 /// Every call, and the last part of the path that it requests.
-const CALLS: [(&str, &str, Call); 6] = [
+pub(crate) const CALLS: [(&str, &str, Call); 6] = [
     ("delete_messages", "delete", |client, settings| {
         let call = client.delete_messages("instance", "orders").before(0, 1);
         let call = with_settings!(settings, call);
