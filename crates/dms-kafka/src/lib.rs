@@ -1,4 +1,20 @@
 #![doc = include_str!("../README.md")]
+//! # Where to start
+//!
+//! | task | items |
+//! |---|---|
+//! | create a client | [`Client::builder`], [`Client::from_env`], [`ClientBuilder`] |
+//! | delete from one topic | [`Client::delete_messages`], [`DeleteMessages`], [`Deletion::into_result`] |
+//! | delete from many topics | [`Client::purge`], [`Purge`], [`PurgeResult`], [`CircuitBreaker`] |
+//! | see first what will be lost | [`Client::plan_deletion`], [`PlanDeletion`], [`Plan`], [`Losses`] |
+//! | read offsets and names | [`Client::list_partitions`], [`Client::list_topics`] |
+//! | handle errors | [`Error`], [`ErrorKind`], [`Outcome`], [`codes`], [`RetryPolicy`] |
+//! | choose credentials | [`auth`] |
+//! | call an operation that this crate does not have | [`raw`] |
+//!
+//! The repository has [examples](https://github.com/dms-kafka/dms-kafka/tree/main/crates/dms-kafka/examples) and a
+//! [changelog](https://github.com/dms-kafka/dms-kafka/blob/main/CHANGELOG.md). The crate
+//! [`dms-kafka-gateway`](https://docs.rs/dms-kafka-gateway) is the server for tests.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod builder;

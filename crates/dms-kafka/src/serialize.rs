@@ -19,7 +19,6 @@ use crate::purge::{PurgeResult, PurgeTarget};
 
 macro_rules! names {
     ($($type:ty),+) => {$(
-        #[cfg_attr(docsrs, doc(cfg(feature = "serde")))]
         impl Serialize for $type {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.serialize_str(self.as_str())
@@ -30,7 +29,6 @@ macro_rules! names {
 
 macro_rules! fields {
     ($($type:ident($this:ident) { $($name:ident: $value:expr),+ })+) => {$(
-        #[cfg_attr(docsrs, doc(cfg(feature = "serde")))]
         impl Serialize for $type {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 let $this = self;
@@ -107,7 +105,6 @@ fields! {
 }
 
 /// The document of [`Plan::to_json`].
-#[cfg_attr(docsrs, doc(cfg(feature = "serde")))]
 impl Serialize for Plan {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.document().serialize(serializer)
