@@ -20,7 +20,7 @@ use crate::signing_date;
 const MAX_BODY: usize = 12_000_000;
 /// The placeholder for a project that has not been looked up yet.
 const UNKNOWN_PROJECT: &str = "{project_id}";
-const OPERATION: Operation = Operation {
+const OPERATION: Operation<'static> = Operation {
     name: "DeleteKafkaTopicMessages",
     method: "POST",
 };
@@ -186,8 +186,8 @@ impl DeleteMessages {
     pub async fn send(self) -> Result<Deletion, Error> {
         let request = self.request?;
         let sent = request.deletion(&self.config);
-        let instance_id = request.instance_id.as_str();
-        call::in_span("delete_messages", instance_id, Some(&request.topic), sent).await
+        let (instance_id, topic) = (Some(&request.instance_id), Some(&request.topic));
+        call::in_span("delete_messages", instance_id, topic, sent).await
     }
 }
 

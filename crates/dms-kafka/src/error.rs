@@ -48,8 +48,8 @@ struct Inner {
     message: String,
     attempts: u32,
     outcome: Outcome,
-    /// Whether the call only reads, so that the text says nothing of deletions.
-    reads: bool,
+    /// Whether the call deletes no records, so that the text says nothing of deletions.
+    without_deletion: bool,
     response: ResponseDetails,
     deletion: Option<Deletion>,
     source: Option<Source>,
@@ -91,7 +91,7 @@ impl Error {
             message: message.into(),
             attempts: 0,
             outcome,
-            reads: false,
+            without_deletion: false,
             response: ResponseDetails::default(),
             deletion: None,
             source: None,
@@ -203,9 +203,9 @@ impl Error {
         self
     }
 
-    /// Marks the error of a call that only reads.
-    pub(crate) fn of_read(mut self) -> Self {
-        self.0.reads = true;
+    /// Marks the error of a call that deletes no records.
+    pub(crate) fn without_deletion(mut self) -> Self {
+        self.0.without_deletion = true;
         self
     }
 
@@ -291,7 +291,7 @@ impl Error {
     /// Returns how to fix the error, for [known codes](crate::codes). [`Display`](fmt::Display) also shows it.
     pub fn hint(&self) -> Option<&'static str> {
         self.code()
-            .and_then(|code| codes::hint_for(code, self.0.reads))
+            .and_then(|code| codes::hint_for(code, self.0.without_deletion))
     }
 
     /// Returns the pause that the service asked for (`Retry-After`).
@@ -361,7 +361,7 @@ impl fmt::Display for Error {
         if inner.attempts > 1 {
             write!(f, " after {} attempts", inner.attempts)?;
         }
-        if inner.attempts > 0 && !inner.reads {
+        if inner.attempts > 0 && !inner.without_deletion {
             write!(f, "; {}", inner.outcome)?;
         }
         if let Some(hint) = self.hint() {

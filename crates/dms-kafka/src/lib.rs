@@ -10,7 +10,7 @@
 //! | read offsets and names | [`Client::list_partitions`], [`Client::list_topics`] |
 //! | handle errors | [`Error`], [`ErrorKind`], [`Outcome`], [`codes`], [`RetryPolicy`] |
 //! | choose credentials | [`auth`] |
-//! | call an operation that this crate does not have | [`raw`] |
+//! | call an operation that this crate does not have | [`Client::send_signed`], [`raw`] |
 //!
 //! The repository has [examples](https://github.com/dms-kafka/dms-kafka/tree/main/crates/dms-kafka/examples) and a
 //! [changelog](https://github.com/dms-kafka/dms-kafka/blob/main/CHANGELOG.md). The crate
@@ -50,6 +50,7 @@ mod retry;
 #[cfg(feature = "serde")]
 mod serialize;
 mod service_error;
+mod signed_request;
 mod signing_date;
 #[cfg(feature = "test-util")]
 pub mod test_util;

@@ -21,7 +21,7 @@ const MAX_PAGES: usize = 10_000;
 
 /// A list, and its name in errors.
 pub(crate) struct List {
-    pub(crate) operation: Operation,
+    pub(crate) operation: Operation<'static>,
     pub(crate) what: &'static str,
 }
 
@@ -67,7 +67,7 @@ impl List {
 
     pub(crate) fn invalid(&self, rule: &str) -> Error {
         let message = format!("the list of {} is not valid: {rule}", self.what);
-        Error::new(ErrorKind::InvalidAnswer, Outcome::NotApplied, message).of_read()
+        Error::new(ErrorKind::InvalidAnswer, Outcome::NotApplied, message).without_deletion()
     }
 }
 

@@ -214,7 +214,7 @@ impl Plan {
         name: &'static str,
         call: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
-        call::in_span(name, self.instance_id().as_str(), Some(self.topic()), call).await
+        call::in_span(name, Some(self.instance_id()), Some(self.topic()), call).await
     }
 
     async fn refuse_drift(&self) -> Result<(), Error> {

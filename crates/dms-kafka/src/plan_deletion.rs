@@ -204,13 +204,8 @@ impl PlanDeletion {
         let (config, request) = (self.config, self.request?);
         let (instance_id, topic) = (request.instance_id.clone(), request.topic.clone());
         let resolved = request.resolve(&config);
-        let content = call::in_span(
-            "plan_deletion",
-            instance_id.as_str(),
-            Some(&topic),
-            resolved,
-        )
-        .await?;
+        let content =
+            call::in_span("plan_deletion", Some(&instance_id), Some(&topic), resolved).await?;
         Ok(Plan::new(config, content))
     }
 

@@ -20,6 +20,7 @@ mod public_api;
 mod purge;
 mod region;
 mod results;
+mod signed_request;
 mod spans;
 mod stored_plans;
 mod support;
