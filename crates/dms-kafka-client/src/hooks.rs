@@ -11,7 +11,7 @@ use progenitor_client::{ClientHooks, ClientInfo, Error, OperationInfo};
 use reqwest::{Body, Request, Response, ResponseBuilderExt, Url};
 
 use crate::attempt::{Attempt, CapturedResponse, Completeness};
-use crate::generated::Client;
+use crate::generated::{Client, types};
 
 /// The generated code adds this header. The API does not define it.
 const GENERATOR_HEADER: HeaderName = HeaderName::from_static("api-version");
@@ -63,6 +63,24 @@ impl ClientHooks<Attempt> for Client {
         }
         read?;
         Ok(rebuilt(url, status, headers, body))
+    }
+}
+
+impl Client {
+    /// Signs and sends a request that the contract does not describe. The [`Attempt`] captures the response.
+    ///
+    /// # Errors
+    /// Those of signing, sending and reading the response, whatever its status.
+    pub async fn send_other(
+        &self,
+        mut request: Request,
+    ) -> Result<(), Error<types::ErrorResponse>> {
+        let info = OperationInfo {
+            operation_id: "other",
+        };
+        self.pre(&mut request, &info).await?;
+        self.exec(request, &info).await?;
+        Ok(())
     }
 }
 

@@ -2,7 +2,7 @@
 //! and captures responses.
 //!
 //! `cargo xtask generate` writes `generated.rs` from `openapi/dms-kafka.yaml`. Do not edit it.
-//! Use the crate `dms-kafka` unless you need the bare operations: it adds validation, retries, timeouts and structured
+//! Use the crate [`dms-kafka`](https://docs.rs/dms-kafka) unless you need the bare operations: it adds validation, retries, timeouts and structured
 //! errors. The API of this crate follows the generator and is not covered by semantic versioning.
 //!
 //! ```no_run

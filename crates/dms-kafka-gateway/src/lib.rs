@@ -20,6 +20,9 @@
 //! `kafka-tls` for TLS to the cluster and every SASL mechanism but Kerberos), several keys with their permissions, HTTPS
 //! (feature `tls`), limits and an audit log.
 //!
+//! [`dms-kafka`](https://docs.rs/dms-kafka) is the client. The [repository](https://github.com/dms-kafka/dms-kafka) has a command that starts a gateway, for
+//! tests in any language, and a [changelog](https://github.com/dms-kafka/dms-kafka/blob/main/CHANGELOG.md).
+//!
 //! # Several processes
 //!
 //! A gateway keeps no state about topics, so any number of them may serve one address. Limits, rate limits, lockouts,
@@ -32,6 +35,8 @@
 //! with `-1` once: the same signature gets 409 `DMS.00409900`. The date of such a request must not be before the start of
 //! the process, nor more than 60 seconds ahead. Dates are whole seconds, so a client that deletes everything twice must wait
 //! for the next second. A token is not a signature: who reads one can send any request. Serve HTTPS.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod access;
 mod app;

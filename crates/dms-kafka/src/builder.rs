@@ -11,12 +11,12 @@ use huaweicloud_auth::{
 };
 use huaweicloud_auth::{Endpoint, Environment, ProvideCredentials};
 
+use crate::call_settings::{CallSettings, call_settings, require_time};
 use crate::client::Client;
 use crate::config::{Config, ProjectSource, no_project_id};
 use crate::error::{Error, InputRule};
 use crate::ids::{InvalidId, ProjectId, validated};
 use crate::retry::RetryPolicy;
-use crate::signing_date::SigningDates;
 use crate::transport::{Proxy, Transport};
 
 /// The name of the service in environment variables and in `regions.yaml`.
@@ -57,9 +57,7 @@ pub struct ClientBuilder {
     transport: Transport,
     #[cfg(feature = "providers")]
     metadata_disabled: bool,
-    attempt_timeout: Duration,
-    call_timeout: Duration,
-    retry: RetryPolicy,
+    settings: CallSettings,
     response_limit: usize,
 }
 
@@ -106,9 +104,7 @@ impl Client {
             transport: Transport::new(),
             #[cfg(feature = "providers")]
             metadata_disabled: false,
-            attempt_timeout: Duration::from_secs(30),
-            call_timeout: Duration::from_secs(60),
-            retry: RetryPolicy::default(),
+            settings: CallSettings::default(),
             response_limit: dms_kafka_client::DEFAULT_RESPONSE_LIMIT,
         }
     }
@@ -202,24 +198,6 @@ impl ClientBuilder {
         self
     }
 
-    /// Sets the timeout for one attempt, from connecting to the end of the response. Default: 30 s.
-    pub fn with_attempt_timeout(mut self, timeout: Duration) -> Self {
-        self.attempt_timeout = timeout;
-        self
-    }
-
-    /// Sets the timeout for a call: credentials, all attempts and the pauses between them. Default: 60 s.
-    pub fn with_call_timeout(mut self, timeout: Duration) -> Self {
-        self.call_timeout = timeout;
-        self
-    }
-
-    /// Sets the retry policy. [`RetryPolicy::never`] disables retries.
-    pub fn with_retry(mut self, policy: RetryPolicy) -> Self {
-        self.retry = policy;
-        self
-    }
-
     /// Sets the limit for a response body, in bytes. Default: 32 MiB.
     pub fn with_response_limit(mut self, bytes: usize) -> Self {
         self.response_limit = bytes;
@@ -277,7 +255,8 @@ impl ClientBuilder {
     /// [`InvalidInput`](crate::ErrorKind::InvalidInput) if the endpoint or the project id is missing or invalid, the
     /// region has no endpoint, a timeout is zero, the proxy or a certificate is invalid, or a setting would be ignored.
     pub fn build(self) -> Result<Client, Error> {
-        self.check_timeouts()?;
+        require_time("connect", self.transport.connect_timeout())?;
+        self.settings.check()?;
         let endpoint = self.checked_endpoint()?;
         let http = self.transport.http_client(&endpoint)?;
         let may_follow_redirects = self.transport.may_follow_redirects();
@@ -286,13 +265,11 @@ impl ClientBuilder {
             http,
             may_follow_redirects,
             endpoint,
-            project,
+            project: Arc::new(project),
             credentials,
-            attempt_timeout: self.attempt_timeout,
-            call_timeout: self.call_timeout,
-            retry: self.retry,
+            settings: self.settings,
             response_limit: self.response_limit,
-            dates: SigningDates::default(),
+            dates: Arc::default(),
         }))
     }
 
@@ -303,7 +280,7 @@ impl ClientBuilder {
         } else {
             parsed.and_then(Endpoint::require_encryption)
         };
-        allowed.map_err(|error| Error::invalid_endpoint(&error))
+        Ok(allowed?)
     }
 
     fn endpoint_url(&self) -> Result<String, Error> {
@@ -391,22 +368,9 @@ impl ClientBuilder {
         let value = self.environment.get(name);
         value.map_err(|error| Error::invalid_input(error.to_string()))
     }
-
-    fn check_timeouts(&self) -> Result<(), Error> {
-        for (what, timeout) in [
-            ("connect", self.transport.connect_timeout()),
-            ("attempt", self.attempt_timeout),
-            ("call", self.call_timeout),
-        ] {
-            if timeout.is_zero() {
-                return Err(Error::invalid_input(format!(
-                    "the {what} timeout is zero: set a longer one"
-                )));
-            }
-        }
-        Ok(())
-    }
 }
+
+call_settings!(ClientBuilder, builder => builder.settings);
 
 /// Without a project in the profile, the client could do nothing.
 #[cfg(feature = "providers")]
@@ -427,7 +391,7 @@ impl fmt::Debug for ClientBuilder {
         shown
             .field("project_id", &self.project_id)
             .field("credentials", &self.credentials)
-            .field("retry", &self.retry)
+            .field("settings", &self.settings)
             .finish_non_exhaustive()
     }
 }

@@ -13,20 +13,20 @@ use crate::config::{Config, Identity};
 use crate::deletion::History;
 use crate::error::Error;
 use crate::error_kind::ErrorKind;
-use crate::ids::ProjectId;
+use crate::ids::{InstanceId, ProjectId, TopicName};
 use crate::outcome::Outcome;
-use crate::response::{self, RawResult, ValidResponse};
+use crate::response::{self, Evaluate, RawResult, ValidResponse};
 use crate::retry::{self, Situation};
 use crate::signing_date::until_next_second;
 
 /// The names that spans use.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Operation {
+pub(crate) struct Operation<'a> {
     pub(crate) name: &'static str,
-    pub(crate) method: &'static str,
+    pub(crate) method: &'a str,
 }
 
-/// The effect of a request on records.
+/// The effect of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
     Reads,
@@ -34,6 +34,8 @@ pub(crate) enum Effect {
     DeletesBefore,
     /// Deletes all records. Repeating it also deletes records that were written since. Equal requests have equal numbers.
     DeletesEverything(u64),
+    /// Not known: the contract does not have the operation. It is never repeated.
+    Other,
 }
 
 pub(crate) struct CallOutput<T> {
@@ -46,9 +48,29 @@ pub(crate) struct CallOutput<T> {
 pub(crate) async fn run<T, F: Future<Output = RawResult<T>>>(
     config: &Config,
     deadline: Instant,
-    operation: Operation,
+    operation: Operation<'_>,
     effect: Effect,
     send: impl Fn(raw::Client, ProjectId) -> F,
+) -> Result<CallOutput<T>, Error> {
+    run_with(
+        config,
+        deadline,
+        operation,
+        effect,
+        send,
+        response::evaluate,
+    )
+    .await
+}
+
+/// As [`run`], with another rule for the response.
+pub(crate) async fn run_with<T, R, F: Future<Output = R>>(
+    config: &Config,
+    deadline: Instant,
+    operation: Operation<'_>,
+    effect: Effect,
+    send: impl Fn(raw::Client, ProjectId) -> F,
+    evaluate: Evaluate<R, T>,
 ) -> Result<CallOutput<T>, Error> {
     let mut call = Call {
         config,
@@ -64,9 +86,12 @@ pub(crate) async fn run<T, F: Future<Output = RawResult<T>>>(
         let date = call.date().await?;
         let span = attempt_span(config, operation, call.attempts);
         call.attempts += 1;
-        let attempt = attempt(config, call.deadline, &identity, date, &send).instrument(span);
+        let attempt = attempt(config, call.deadline, &identity, date, &send, evaluate);
+        let attempt = attempt.instrument(span);
         let error = match attempt.await {
-            Ok(ValidResponse { value, request_id }) => {
+            Ok(ValidResponse {
+                value, request_id, ..
+            }) => {
                 return Ok(CallOutput {
                     value,
                     credentials: identity.credentials,
@@ -80,7 +105,10 @@ pub(crate) async fn run<T, F: Future<Output = RawResult<T>>>(
             Err(error) => error,
         };
         match call.after_failure(&error, &identity.credentials).await {
-            Some(pause) => sleep(pause).await,
+            Some(pause) => {
+                announce_retry(operation, call.attempts, &error, pause);
+                sleep(pause).await;
+            }
             None => return Err(call.failed(error)),
         }
     }
@@ -126,7 +154,7 @@ impl Call<'_> {
     fn failed(&self, error: Error) -> Error {
         let error = error.with_history(self.attempts, self.outcome);
         match self.effect {
-            Effect::Reads => error.of_read(),
+            Effect::Reads | Effect::Other => error.without_deletion(),
             _ => error,
         }
     }
@@ -152,6 +180,9 @@ impl Call<'_> {
     }
 
     fn pause(&self, error: &Error, retryable: bool) -> Option<Duration> {
+        if self.effect == Effect::Other {
+            return None;
+        }
         // The same signature is never sent twice.
         let everything = matches!(self.effect, Effect::DeletesEverything(_))
             .then(|| until_next_second(SystemTime::now()));
@@ -164,7 +195,7 @@ impl Call<'_> {
             time_left: self.deadline.saturating_duration_since(Instant::now()),
             jitter: fastrand::f64(),
         };
-        retry::pause(&self.config.retry, &situation)
+        retry::pause(&self.config.settings.retry, &situation)
     }
 }
 
@@ -188,12 +219,13 @@ async fn renewed(config: &Config, deadline: Instant, rejected: &Credentials) -> 
     (renewed.credentials.auth_token() != rejected.auth_token()).then_some(renewed)
 }
 
-async fn attempt<T, F: Future<Output = RawResult<T>>>(
+async fn attempt<T, R, F: Future<Output = R>>(
     config: &Config,
     deadline: Instant,
     identity: &Identity,
     date: Option<SystemTime>,
     send: &impl Fn(raw::Client, ProjectId) -> F,
+    evaluate: Evaluate<R, T>,
 ) -> Result<ValidResponse<T>, Error> {
     let project_header = HeaderValue::from_str(identity.project_id.as_str()).map_err(|error| {
         Error::invalid_input("the project id is not a valid header value").with_source(error)
@@ -207,11 +239,11 @@ async fn attempt<T, F: Future<Output = RawResult<T>>>(
     let client =
         raw::Client::new_with_client(config.endpoint.base(), config.http.clone(), attempt.clone());
     let begin = Instant::now();
-    let end = deadline.min(after(config.attempt_timeout));
+    let end = deadline.min(after(config.settings.attempt_timeout));
     let secret = secret(&identity.credentials);
     let call = send(client, identity.project_id.clone());
     let result = match timeout_at(end, call).await {
-        Ok(result) => response::evaluate(attempt.take_response(), result, secret),
+        Ok(result) => evaluate(attempt.take_response(), result, secret),
         Err(_) => Err(response::timed_out(
             attempt.take_response(),
             end.saturating_duration_since(begin),
@@ -230,8 +262,45 @@ async fn attempt<T, F: Future<Output = RawResult<T>>>(
     result.map_err(|error| error.with_address(&config.endpoint))
 }
 
+/// Runs a call of the API in a span of its own, which contains those of its attempts.
+pub(crate) async fn in_span<T>(
+    name: &'static str,
+    instance_id: Option<&InstanceId>,
+    topic: Option<&TopicName>,
+    call: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    let span = tracing::debug_span!(
+        "dms_kafka_call",
+        otel.name = name,
+        dms.instance_id = instance_id.map(InstanceId::as_str),
+        messaging.destination.name = topic.map(TopicName::as_str),
+        error.r#type = field::Empty,
+        dms.attempts = field::Empty,
+        dms.outcome = field::Empty,
+    );
+    let result = call.instrument(span.clone()).await;
+    if let Err(error) = &result {
+        span.record("error.type", error.kind().as_str());
+        span.record("dms.attempts", error.attempts());
+        span.record("dms.outcome", error.outcome().as_str());
+    }
+    result
+}
+
+fn announce_retry(operation: Operation<'_>, attempts: u32, error: &Error, pause: Duration) {
+    tracing::info!(
+        operation = operation.name,
+        attempts,
+        error.r#type = error.kind().as_str(),
+        http.response.status_code = error.status(),
+        dms.outcome = error.outcome().as_str(),
+        pause_seconds = pause.as_secs_f64(),
+        "retrying"
+    );
+}
+
 /// The span of one attempt, with OpenTelemetry's attribute names for HTTP clients.
-fn attempt_span(config: &Config, operation: Operation, earlier_attempts: u32) -> Span {
+fn attempt_span(config: &Config, operation: Operation<'_>, earlier_attempts: u32) -> Span {
     tracing::debug_span!(
         "http_request",
         otel.name = operation.name,
@@ -251,7 +320,7 @@ fn record<T>(begin: Instant, result: &Result<ValidResponse<T>, Error>) {
     let seconds = begin.elapsed().as_secs_f64();
     match result {
         Ok(response) => {
-            span.record("http.response.status_code", 200);
+            span.record("http.response.status_code", response.status);
             span.record("dms.request_id", response.request_id.as_deref());
             tracing::debug!(seconds, "response received");
         }

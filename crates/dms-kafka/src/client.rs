@@ -1,9 +1,13 @@
 use std::sync::Arc;
+use std::time::Duration;
 
+use bytes::Bytes;
+use http::{Request, Response};
 use huaweicloud_auth::Credentials;
 use tokio::time::Instant;
 
 use crate::call;
+use crate::call_settings::call_settings;
 use crate::config::Config;
 use crate::delete::DeleteMessages;
 use crate::error::Error;
@@ -12,6 +16,8 @@ use crate::list::{self, PartitionInfo};
 use crate::plan::Plan;
 use crate::plan_deletion::PlanDeletion;
 use crate::purge::Purge;
+use crate::retry::RetryPolicy;
+use crate::signed_request;
 
 /// A client for one endpoint and project. Cheap to clone; clones share connections.
 ///
@@ -47,6 +53,11 @@ use crate::purge::Purge;
 pub struct Client(Arc<Config>);
 
 impl Client {
+    #[cfg(feature = "test-util")]
+    pub(crate) fn into_config(self) -> Arc<Config> {
+        self.0
+    }
+
     pub(crate) fn new(config: Config) -> Self {
         Self(Arc::new(config))
     }
@@ -108,7 +119,8 @@ impl Client {
         topic: impl TryInto<TopicName, Error: Into<InvalidId>> + Send,
     ) -> Result<Vec<PartitionInfo>, Error> {
         let (instance_id, topic) = (validated(instance_id)?, validated(topic)?);
-        list::partitions(&self.0, &instance_id, &topic, None).await
+        let listed = list::partitions(&self.0, &instance_id, &topic, None);
+        call::in_span("list_partitions", Some(&instance_id), Some(&topic), listed).await
     }
 
     /// Returns the names of the instance's topics, in alphabetical order. The call timeout applies to all pages together.
@@ -123,8 +135,41 @@ impl Client {
         instance_id: impl TryInto<InstanceId, Error: Into<InvalidId>> + Send,
     ) -> Result<Vec<TopicName>, Error> {
         let instance_id = validated(instance_id)?;
-        let topics = list::topics(&self.0, &instance_id).await?;
+        let listed = list::topics(&self.0, &instance_id);
+        let topics = call::in_span("list_topics", Some(&instance_id), None, listed).await?;
         Ok(topics.into_keys().collect())
+    }
+
+    /// Signs and sends a request for an operation that this crate does not have, over the HTTP client, proxy and certificates of
+    /// this one. The URI is a path with an optional query; [`project_id`](Self::project_id) returns the project for it.
+    ///
+    /// The request is sent once: check [`Error::outcome`] and [`Error::is_retryable`] before you repeat it. The timeouts
+    /// of the client apply. Of the request's headers, `Content-Type` is signed. The headers of the response have the request id (`X-Request-Id`).
+    ///
+    /// ```
+    /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+    /// # let gateway = dms_kafka_gateway::Gateway::memory().topic("orders", 3, 1000).start().await?;
+    /// # let client = dms_kafka::Client::builder().endpoint(gateway.endpoint()).project_id(gateway.project_id())
+    /// #     .credentials(gateway.credentials()).build()?;
+    /// let path = format!("/v2/{}/instances/{}/topics?limit=5", client.project_id().await?, gateway.instance_id());
+    /// let response = client.send_signed(http::Request::get(path).body("")?).await?;
+    /// assert_eq!(response.status(), 200);
+    /// assert!(response.headers().contains_key("x-request-id"));
+    /// assert!(response.body().starts_with(br#"{"#));
+    /// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// Any status but a success. [`InvalidInput`](crate::ErrorKind::InvalidInput) for a URI with a scheme or host, a path that
+    /// is not in normal form, and a header that the client sets itself.
+    ///
+    /// # Panics
+    /// In a tokio runtime without time or I/O enabled.
+    pub async fn send_signed(
+        &self,
+        request: Request<impl Into<Bytes> + Send>,
+    ) -> Result<Response<Bytes>, Error> {
+        signed_request::send(&self.0, request.map(Into::into)).await
     }
 
     /// Returns the endpoint: scheme, host and port.
@@ -157,6 +202,8 @@ impl Client {
     }
 
     fn deadline(&self) -> Instant {
-        call::after(self.0.call_timeout)
+        call::after(self.0.settings.call_timeout)
     }
 }
+
+call_settings!(Client, client => Arc::make_mut(&mut client.0).settings);

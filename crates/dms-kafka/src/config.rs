@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use huaweicloud_auth::{Credentials, Endpoint, ProvideCredentials};
 #[cfg(feature = "providers")]
@@ -10,25 +9,24 @@ use huaweicloud_auth::{ProjectLookup, Region};
 use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout_at};
 
+use crate::call_settings::CallSettings;
 use crate::error::{Error, InputRule, Source};
 use crate::error_kind::ErrorKind;
 use crate::ids::ProjectId;
 use crate::outcome::Outcome;
-use crate::retry::RetryPolicy;
 use crate::signing_date::SigningDates;
 
+#[derive(Clone)]
 pub(crate) struct Config {
     pub(crate) http: reqwest::Client,
     /// Whether the HTTP client is the caller's, which may follow redirects.
     pub(crate) may_follow_redirects: bool,
     pub(crate) endpoint: Endpoint,
-    pub(crate) project: ProjectSource,
+    pub(crate) project: Arc<ProjectSource>,
     pub(crate) credentials: Arc<dyn ProvideCredentials>,
-    pub(crate) attempt_timeout: Duration,
-    pub(crate) call_timeout: Duration,
-    pub(crate) retry: RetryPolicy,
+    pub(crate) settings: CallSettings,
     pub(crate) response_limit: usize,
-    pub(crate) dates: SigningDates,
+    pub(crate) dates: Arc<SigningDates>,
 }
 
 #[derive(Debug)]
@@ -54,6 +52,7 @@ impl Config {
                 "there is no tokio runtime: await calls in one, with time and I/O enabled",
             ));
         }
+        self.settings.check()?;
         timeout_at(deadline, self.credentials.provide_credentials())
             .await
             .map_err(|elapsed| late(ErrorKind::Credentials, "credentials", elapsed))?
@@ -68,7 +67,7 @@ impl Config {
                 "a token is not sent without encryption: use https, or an access key",
             ));
         }
-        let project_id = match &self.project {
+        let project_id = match &*self.project {
             ProjectSource::Given(id) => id.clone(),
             ProjectSource::OfCredentials => {
                 ProjectId::new(credentials.project_id().ok_or_else(no_project_id)?)?

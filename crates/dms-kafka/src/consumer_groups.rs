@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use dms_kafka_client::{self as raw, types};
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
 
 use crate::call::Operation;
 use crate::config::Config;
@@ -74,7 +74,8 @@ pub(crate) async fn all(
 ) -> Result<Vec<GroupOffsets>, Error> {
     let names = groups(config, instance_id, None).await?;
     let groups: Vec<GroupOffsets> = stream::iter(names)
-        .map(|(name, state)| offsets(config, instance_id, topic, name, state))
+        // Boxed, because the compiler does not see that the future is `Send` otherwise.
+        .map(|(name, state)| offsets(config, instance_id, topic, name, state).boxed())
         .buffered(CONCURRENCY)
         .try_collect()
         .await?;

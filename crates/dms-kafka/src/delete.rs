@@ -1,23 +1,26 @@
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use dms_kafka_client::{self as raw, Attempt, types};
 use futures_util::FutureExt;
 
 use crate::call::{self, Effect, Operation};
+use crate::call_settings::call_settings;
 use crate::config::{Config, ProjectSource};
 use crate::deletion::Deletion;
 use crate::error::Error;
-use crate::ids::{InstanceId, InvalidId, Offset, PartitionId, TopicName, validated};
+use crate::ids::{InstanceId, InvalidId, Offset, PartitionId, ProjectId, TopicName, validated};
 use crate::partition::DeletionTarget;
 use crate::response::RawResult;
+use crate::retry::RetryPolicy;
 use crate::signing_date;
 
 /// The service's limit for a request body, in bytes.
 const MAX_BODY: usize = 12_000_000;
 /// The placeholder for a project that has not been looked up yet.
 const UNKNOWN_PROJECT: &str = "{project_id}";
-const OPERATION: Operation = Operation {
+const OPERATION: Operation<'static> = Operation {
     name: "DeleteKafkaTopicMessages",
     method: "POST",
 };
@@ -49,14 +52,14 @@ const OPERATION: Operation = Operation {
 pub struct DeleteMessages {
     config: Arc<Config>,
     /// The request, or the first invalid part of it.
-    request: Result<Request, InvalidId>,
+    request: Result<DeletionRequest, InvalidId>,
 }
 
 #[derive(Clone, Debug, Hash)]
-struct Request {
-    instance_id: InstanceId,
-    topic: TopicName,
-    targets: Vec<(PartitionId, DeletionTarget)>,
+pub(crate) struct DeletionRequest {
+    pub(crate) instance_id: InstanceId,
+    pub(crate) topic: TopicName,
+    pub(crate) targets: Vec<(PartitionId, DeletionTarget)>,
 }
 
 impl DeleteMessages {
@@ -67,7 +70,7 @@ impl DeleteMessages {
         targets: Vec<(PartitionId, DeletionTarget)>,
     ) -> Self {
         let request = instance_id.and_then(|instance_id| {
-            Ok(Request {
+            Ok(DeletionRequest {
                 instance_id,
                 topic: topic?,
                 targets,
@@ -147,6 +150,7 @@ impl DeleteMessages {
     /// [`InvalidInput`](crate::ErrorKind::InvalidInput) in the cases in which `send` refuses the input.
     pub fn to_request(&self) -> Result<PreparedRequest, Error> {
         let request = self.request.as_ref().map_err(Clone::clone)?;
+        self.config.settings.check()?;
         let body = request.body()?;
         let config = &self.config;
         let attempt = Attempt::without_sending();
@@ -155,7 +159,7 @@ impl DeleteMessages {
             config.http.clone(),
             attempt.clone(),
         );
-        let project_id = match &config.project {
+        let project_id = match &*config.project {
             ProjectSource::Given(id) => id.as_str(),
             ProjectSource::OfCredentials => UNKNOWN_PROJECT,
             #[cfg(feature = "providers")]
@@ -180,30 +184,32 @@ impl DeleteMessages {
     /// # Panics
     /// In a tokio runtime without time or I/O enabled.
     pub async fn send(self) -> Result<Deletion, Error> {
-        let request = &self.request?;
-        let body = &request.body()?;
-        let output =
-            call::run(
-                &self.config,
-                call::after(self.config.call_timeout),
-                OPERATION,
-                request.effect(),
-                |client, project_id| async move {
-                    request.send(client, project_id.as_str(), body).await
-                },
-            )
-            .await?;
+        let request = self.request?;
+        let sent = request.deletion(&self.config);
+        let (instance_id, topic) = (Some(&request.instance_id), Some(&request.topic));
+        call::in_span("delete_messages", instance_id, topic, sent).await
+    }
+}
+
+call_settings!(DeleteMessages, request => Arc::make_mut(&mut request.config).settings);
+
+impl DeletionRequest {
+    pub(crate) async fn deletion(&self, config: &Config) -> Result<Deletion, Error> {
+        let body = &self.body()?;
+        let deadline = call::after(config.settings.call_timeout);
+        let send = |client, project_id: ProjectId| async move {
+            self.send(client, project_id.as_str(), body).await
+        };
+        let output = call::run(config, deadline, OPERATION, self.effect(), send).await?;
         let secret = call::secret(&output.credentials);
         Ok(Deletion::new(
-            &request.targets,
+            &self.targets,
             output.value,
             secret,
             output.history,
         ))
     }
-}
 
-impl Request {
     async fn send(
         &self,
         client: raw::Client,

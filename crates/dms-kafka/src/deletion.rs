@@ -29,7 +29,7 @@ use crate::partition::{DeletionTarget, PartitionDeletion, ReportedItem};
 /// assert!(deletion.into_result().is_err());
 /// # Ok::<(), dms_kafka::Error>(()) }).unwrap();
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "partitions may have failed: call into_result()"]
 pub struct Deletion {
     request_id: Option<String>,
@@ -39,7 +39,7 @@ pub struct Deletion {
 }
 
 /// An item of the response for a partition that was not requested.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnexpectedItem(ReportedItem);
 
 pub(crate) struct History {
@@ -89,6 +89,16 @@ impl Deletion {
             partitions,
             unexpected,
             attempts: history.attempts,
+        }
+    }
+
+    /// The result of a deletion that needs no request.
+    pub(crate) fn of_nothing() -> Self {
+        Self {
+            request_id: None,
+            partitions: Vec::new(),
+            unexpected: Vec::new(),
+            attempts: 0,
         }
     }
 

@@ -4,15 +4,17 @@ use std::iter;
 use std::time::Duration;
 
 use http::StatusCode;
-use huaweicloud_auth::{Endpoint, EndpointError, ProviderError, text};
+use huaweicloud_auth::{
+    Endpoint, EndpointError, ProviderError, ProviderErrorKind, ProxyUrlError, text,
+};
 use tokio::time::error::Elapsed;
 
 use crate::codes;
 use crate::deletion::Deletion;
-use crate::error_kind::ErrorKind;
+use crate::error_kind::{ErrorKind, PlanProblem};
+use crate::ids::InvalidId;
 use crate::outcome::Outcome;
 use crate::partition::PartitionDeletion;
-use crate::plan_problem::PlanProblem;
 
 /// The longest request id that is shown. Real request ids have 32 characters.
 pub(crate) const SHOWN_ID: usize = 128;
@@ -46,8 +48,8 @@ struct Inner {
     message: String,
     attempts: u32,
     outcome: Outcome,
-    /// Whether the call only reads, so that the text says nothing of deletions.
-    reads: bool,
+    /// Whether the call deletes no records, so that the text says nothing of deletions.
+    without_deletion: bool,
     response: ResponseDetails,
     deletion: Option<Deletion>,
     source: Option<Source>,
@@ -89,7 +91,7 @@ impl Error {
             message: message.into(),
             attempts: 0,
             outcome,
-            reads: false,
+            without_deletion: false,
             response: ResponseDetails::default(),
             deletion: None,
             source: None,
@@ -130,14 +132,6 @@ impl Error {
             "the response with records is not valid".clone_into(&mut inner.message);
         }
         self
-    }
-
-    pub(crate) fn invalid_endpoint(error: &EndpointError) -> Self {
-        if error.is_plaintext_refused() {
-            let message = format!("{error}, or call allow_plaintext_http");
-            return Self::broken_rule(InputRule::EncryptedEndpoint, message);
-        }
-        Self::invalid_input(error.to_string())
     }
 
     /// The error for a status other than 200. `not_applied`: the response says that nothing was deleted.
@@ -206,9 +200,9 @@ impl Error {
         self
     }
 
-    /// Marks the error of a call that only reads.
-    pub(crate) fn of_read(mut self) -> Self {
-        self.0.reads = true;
+    /// Marks the error of a call that deletes no records.
+    pub(crate) fn without_deletion(mut self) -> Self {
+        self.0.without_deletion = true;
         self
     }
 
@@ -294,7 +288,7 @@ impl Error {
     /// Returns how to fix the error, for [known codes](crate::codes). [`Display`](fmt::Display) also shows it.
     pub fn hint(&self) -> Option<&'static str> {
         self.code()
-            .and_then(|code| codes::hint_for(code, self.0.reads))
+            .and_then(|code| codes::hint_for(code, self.0.without_deletion))
     }
 
     /// Returns the pause that the service asked for (`Retry-After`).
@@ -364,7 +358,7 @@ impl fmt::Display for Error {
         if inner.attempts > 1 {
             write!(f, " after {} attempts", inner.attempts)?;
         }
-        if inner.attempts > 0 && !inner.reads {
+        if inner.attempts > 0 && !inner.without_deletion {
             write!(f, "; {}", inner.outcome)?;
         }
         if let Some(hint) = self.hint() {
@@ -406,8 +400,41 @@ impl Deletion {
     }
 }
 
-impl From<crate::ids::InvalidId> for Error {
-    fn from(error: crate::ids::InvalidId) -> Self {
+impl From<InvalidId> for Error {
+    fn from(error: InvalidId) -> Self {
         Self::invalid_id(error.to_string())
+    }
+}
+
+/// For `?` on [`Credentials::new`](crate::auth::Credentials::new), a region or a provider.
+impl From<ProviderError> for Error {
+    fn from(error: ProviderError) -> Self {
+        let (kind, message) = match error.kind() {
+            ProviderErrorKind::Invalid => {
+                let message = "the credentials, the region or a variable cannot be used";
+                (ErrorKind::InvalidInput, message)
+            }
+            _ => (
+                ErrorKind::Credentials,
+                "cannot get the credentials or a setting",
+            ),
+        };
+        Self::new(kind, Outcome::NotApplied, message).with_source(error)
+    }
+}
+
+impl From<EndpointError> for Error {
+    fn from(error: EndpointError) -> Self {
+        if error.is_plaintext_refused() {
+            let message = format!("{error}, or call allow_plaintext_http");
+            return Self::broken_rule(InputRule::EncryptedEndpoint, message);
+        }
+        Self::invalid_input(error.to_string())
+    }
+}
+
+impl From<ProxyUrlError> for Error {
+    fn from(error: ProxyUrlError) -> Self {
+        Self::invalid_input(error.to_string())
     }
 }

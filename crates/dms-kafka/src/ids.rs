@@ -1,6 +1,6 @@
 //! Validated identifiers, partitions and offsets.
 
-use std::borrow::Cow;
+use std::borrow::{Borrow, Cow};
 use std::convert::Infallible;
 use std::fmt;
 use std::str::FromStr;
@@ -97,6 +97,15 @@ macro_rules! text_id {
             }
         }
 
+        /// Equal text has an equal hash, so a map can be searched with text.
+        impl Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+
+        equal_text!($name, str, &str, String);
+
         impl From<$name> for String {
             fn from(id: $name) -> Self {
                 id.as_str().to_owned()
@@ -131,6 +140,22 @@ macro_rules! text_id {
 
         conversions!($name, &str, String, &String);
     };
+}
+
+macro_rules! equal_text {
+    ($name:ident, $($text:ty),+) => {$(
+        impl PartialEq<$text> for $name {
+            fn eq(&self, text: &$text) -> bool {
+                self.as_str() == AsRef::<str>::as_ref(text)
+            }
+        }
+
+        impl PartialEq<$name> for $text {
+            fn eq(&self, id: &$name) -> bool {
+                id == self
+            }
+        }
+    )+};
 }
 
 macro_rules! conversions {
@@ -181,6 +206,12 @@ macro_rules! number {
         impl From<$name> for $number {
             fn from(number: $name) -> Self {
                 number.0
+            }
+        }
+
+        impl From<&$name> for $name {
+            fn from(number: &$name) -> Self {
+                *number
             }
         }
 

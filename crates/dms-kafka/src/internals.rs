@@ -19,10 +19,10 @@ use crate::retry::{self, RetryPolicy, Situation};
 ///
 /// # Errors
 /// The errors of `send` that a response can cause.
-pub fn evaluate(
+pub fn evaluate<'a>(
     requested: &[(PartitionId, DeletionTarget)],
     response: Response<Vec<u8>>,
-    secret: &str,
+    secret: impl Into<Option<&'a str>>,
 ) -> Result<Deletion, Error> {
     let response = response.map(Bytes::from);
     let captured = CapturedResponse {
@@ -35,7 +35,7 @@ pub fn evaluate(
     let decoded = ResponseValue::from_response(response.into());
     let no_body = Err(RawError::Custom("no body".to_owned()));
     let result = decoded.now_or_never().unwrap_or(no_body);
-    let secret = Some(secret);
+    let secret = secret.into();
     let valid = response::evaluate(Some(captured), result, secret)?;
     let history = History {
         request_id: valid.request_id,

@@ -1,7 +1,25 @@
 #![doc = include_str!("../README.md")]
+//! # Where to start
+//!
+//! | task | items |
+//! |---|---|
+//! | create a client | [`Client::builder`], [`Client::from_env`], [`ClientBuilder`] |
+//! | delete from one topic | [`Client::delete_messages`], [`DeleteMessages`], [`Deletion::into_result`] |
+//! | delete from many topics | [`Client::purge`], [`Purge`], [`PurgeResult`], [`CircuitBreaker`] |
+//! | see first what will be lost | [`Client::plan_deletion`], [`PlanDeletion`], [`Plan`], [`Losses`] |
+//! | read offsets and names | [`Client::list_partitions`], [`Client::list_topics`] |
+//! | handle errors | [`Error`], [`ErrorKind`], [`Outcome`], [`codes`], [`RetryPolicy`] |
+//! | choose credentials | [`auth`] |
+//! | call an operation that this crate does not have | [`Client::send_signed`], [`raw`] |
+//!
+//! The repository has [examples](https://github.com/dms-kafka/dms-kafka/tree/main/crates/dms-kafka/examples) and a
+//! [changelog](https://github.com/dms-kafka/dms-kafka/blob/main/CHANGELOG.md). The crate
+//! [`dms-kafka-gateway`](https://docs.rs/dms-kafka-gateway) is the server for tests.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod builder;
 mod call;
+mod call_settings;
 mod circuit_breaker;
 mod client;
 pub mod codes;
@@ -24,14 +42,18 @@ mod plan_content;
 mod plan_deletion;
 mod plan_document;
 mod plan_drift;
-mod plan_problem;
 mod plan_time;
 mod purge;
 mod records;
 mod response;
 mod retry;
+#[cfg(feature = "serde")]
+mod serialize;
 mod service_error;
+mod signed_request;
 mod signing_date;
+#[cfg(feature = "test-util")]
+pub mod test_util;
 mod transport;
 
 pub use builder::ClientBuilder;
@@ -40,7 +62,7 @@ pub use client::Client;
 pub use delete::{DeleteMessages, PreparedRequest};
 pub use deletion::{Deletion, UnexpectedItem};
 pub use error::Error;
-pub use error_kind::ErrorKind;
+pub use error_kind::{ErrorKind, PlanProblem};
 pub use ids::{InstanceId, InvalidId, Offset, PartitionId, ProjectId, TopicName};
 pub use list::PartitionInfo;
 pub use outcome::Outcome;
@@ -48,7 +70,6 @@ pub use partition::{DeletionTarget, PartitionDeletion, PartitionStatus};
 pub use plan::Plan;
 pub use plan_content::{GroupLoss, GroupPosition, Losses, PlannedPartition, SkippedPartition};
 pub use plan_deletion::PlanDeletion;
-pub use plan_problem::PlanProblem;
 pub use purge::{Purge, PurgeRequest, PurgeResult, PurgeResults, PurgeTarget};
 pub use retry::RetryPolicy;
 

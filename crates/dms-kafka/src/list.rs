@@ -40,11 +40,11 @@ const TOPICS: List = List {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PartitionInfo {
-    partition: PartitionId,
-    start_offset: Offset,
-    end_offset: Offset,
+    pub(crate) partition: PartitionId,
+    pub(crate) start_offset: Offset,
+    pub(crate) end_offset: Offset,
     /// The smallest offset of a record that is not older than the time of the request.
-    timestamp_offset: Option<Offset>,
+    pub(crate) timestamp_offset: Option<Offset>,
 }
 
 impl PartitionInfo {

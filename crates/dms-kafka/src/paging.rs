@@ -21,7 +21,7 @@ const MAX_PAGES: usize = 10_000;
 
 /// A list, and its name in errors.
 pub(crate) struct List {
-    pub(crate) operation: Operation,
+    pub(crate) operation: Operation<'static>,
     pub(crate) what: &'static str,
 }
 
@@ -36,7 +36,7 @@ impl List {
         send: impl Fn(raw::Client, ProjectId, i32) -> F,
         open: impl Fn(R) -> Page<K, V>,
     ) -> Result<BTreeMap<K, V>, Error> {
-        let deadline = call::after(config.call_timeout);
+        let deadline = call::after(config.settings.call_timeout);
         let mut items = BTreeMap::new();
         let mut first_total = None;
         for _ in 0..MAX_PAGES {
@@ -67,7 +67,7 @@ impl List {
 
     pub(crate) fn invalid(&self, rule: &str) -> Error {
         let message = format!("the list of {} is not valid: {rule}", self.what);
-        Error::new(ErrorKind::InvalidAnswer, Outcome::NotApplied, message).of_read()
+        Error::new(ErrorKind::InvalidAnswer, Outcome::NotApplied, message).without_deletion()
     }
 }
 

@@ -6,7 +6,7 @@ use std::fmt;
 use dms_kafka_client::types::PartitionResp;
 use huaweicloud_auth::text;
 
-use crate::ids::{InvalidId, Offset, PartitionId};
+use crate::ids::{InvalidId, Offset, PartitionId, validated};
 use crate::outcome::Outcome;
 
 /// The service's `result` for a partition whose records were deleted.
@@ -50,8 +50,8 @@ impl DeletionTarget {
     ///
     /// # Errors
     /// [`InvalidId`] if the offset is negative.
-    pub fn before(offset: i64) -> Result<Self, InvalidId> {
-        Offset::new(offset).map(Self::Before)
+    pub fn before(offset: impl TryInto<Offset, Error: Into<InvalidId>>) -> Result<Self, InvalidId> {
+        validated(offset).map(Self::Before)
     }
 
     /// Creates the target from an offset as in the API, where -1 is [`Everything`](Self::Everything).
@@ -140,7 +140,7 @@ struct OtherReport {
 }
 
 /// One item of the response, with sanitized texts.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ReportedItem {
     pub(crate) partition: Option<i32>,
     pub(crate) result: Option<Word>,
@@ -189,6 +189,22 @@ impl PartitionStatus {
         }
     }
 }
+
+/// Compares what the methods return.
+impl PartialEq for PartitionDeletion {
+    fn eq(&self, other: &Self) -> bool {
+        (self.partition, self.target, self.status(), self.outcome())
+            == (
+                other.partition,
+                other.target,
+                other.status(),
+                other.outcome(),
+            )
+            && (self.result(), self.error_code()) == (other.result(), other.error_code())
+    }
+}
+
+impl Eq for PartitionDeletion {}
 
 impl PartitionDeletion {
     pub(crate) fn new(partition: PartitionId, target: DeletionTarget, earlier: Outcome) -> Self {

@@ -2,21 +2,22 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use dms_kafka_client::types::DeleteKafkaTopicMessagesResponse;
 use serde_json::json;
 
+use crate::call;
+use crate::call_settings::call_settings;
 use crate::config::Config;
-use crate::delete::DeleteMessages;
-use crate::deletion::{Deletion, History};
+use crate::delete::DeletionRequest;
+use crate::deletion::Deletion;
 use crate::error::Error;
+use crate::error_kind::PlanProblem;
 use crate::ids::{InstanceId, ProjectId, TopicName};
-use crate::outcome::Outcome;
 use crate::partition::DeletionTarget;
 use crate::plan_content::{Losses, PlanContent, PlannedPartition, SkippedPartition, sum};
-use crate::plan_problem::PlanProblem;
 use crate::purge::PurgeTarget;
+use crate::retry::RetryPolicy;
 use crate::{plan_document, plan_drift};
 
 /// A deletion that was resolved into absolute offsets. Created by [`PlanDeletion::resolve`](crate::PlanDeletion::resolve).
@@ -79,6 +80,11 @@ impl Plan {
     /// Returns the plan as JSON, for [`Client::stored_plan`](crate::Client::stored_plan).
     pub fn to_json(&self) -> String {
         plan_document::write(&self.content)
+    }
+
+    #[cfg(feature = "serde")]
+    pub(crate) fn document(&self) -> plan_document::PlanDocument<'_> {
+        plan_document::document(&self.content)
     }
 
     /// Returns the SHA-256 digest of the plan, in lowercase hexadecimal digits. It identifies what was shown and approved.
@@ -188,6 +194,30 @@ impl Plan {
     /// # Panics
     /// In a tokio runtime without time or I/O enabled.
     pub async fn check(&self) -> Result<(), Error> {
+        self.in_span("check_plan", self.refuse_drift()).await
+    }
+
+    /// [Checks](Self::check) the plan, and deletes the records before its offsets in one request. An empty plan sends no request.
+    ///
+    /// # Errors
+    /// The errors of [`check`](Self::check), before the deletion is sent, and of [`DeleteMessages::send`](crate::DeleteMessages::send). Failed partitions are
+    /// an error of [`Deletion::into_result`].
+    ///
+    /// # Panics
+    /// In a tokio runtime without time or I/O enabled.
+    pub async fn delete(&self) -> Result<Deletion, Error> {
+        self.in_span("delete_plan", self.execute()).await
+    }
+
+    async fn in_span<T>(
+        &self,
+        name: &'static str,
+        call: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        call::in_span(name, Some(self.instance_id()), Some(self.topic()), call).await
+    }
+
+    async fn refuse_drift(&self) -> Result<(), Error> {
         plan_drift::check_expiry(&self.content)?;
         if self.is_stored {
             plan_drift::check(&self.config, &self.content).await?;
@@ -195,43 +225,34 @@ impl Plan {
         Ok(())
     }
 
-    /// [Checks](Self::check) the plan, and deletes the records before its offsets in one request. An empty plan sends no request.
-    ///
-    /// # Errors
-    /// The errors of [`check`](Self::check), before the deletion is sent, and of [`DeleteMessages::send`]. Failed partitions are
-    /// an error of [`Deletion::into_result`].
-    ///
-    /// # Panics
-    /// In a tokio runtime without time or I/O enabled.
-    pub async fn delete(&self) -> Result<Deletion, Error> {
-        self.check().await?;
+    async fn execute(&self) -> Result<Deletion, Error> {
+        self.refuse_drift().await?;
         let target = |planned: &PlannedPartition| {
-            (
-                planned.partition(),
-                DeletionTarget::Before(planned.before()),
-            )
+            let target = DeletionTarget::Before(planned.before());
+            (planned.partition(), target)
         };
-        let targets: Vec<_> = self.content.deleted_from().map(target).collect();
-        if targets.is_empty() {
-            let nothing = DeleteKafkaTopicMessagesResponse::default();
-            let history = History {
-                request_id: None,
-                attempts: 0,
-                earlier: Outcome::NotApplied,
-            };
-            return Ok(Deletion::new(&[], nothing, None, history));
+        let request = DeletionRequest {
+            instance_id: self.instance_id().clone(),
+            topic: self.topic().clone(),
+            targets: self.content.deleted_from().map(target).collect(),
+        };
+        if request.targets.is_empty() {
+            return Ok(Deletion::of_nothing());
         }
-        let (instance_id, topic) = (self.instance_id().clone(), self.topic().clone());
-        DeleteMessages::new(
-            Arc::clone(&self.config),
-            Ok(instance_id),
-            Ok(topic),
-            targets,
-        )
-        .send()
-        .await
+        request.deletion(&self.config).await
     }
 }
+
+call_settings!(Plan, plan => Arc::make_mut(&mut plan.config).settings);
+
+/// Compares what the plans say, not their clients.
+impl PartialEq for Plan {
+    fn eq(&self, other: &Self) -> bool {
+        self.content == other.content
+    }
+}
+
+impl Eq for Plan {}
 
 impl fmt::Debug for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

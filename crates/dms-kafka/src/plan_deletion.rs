@@ -8,18 +8,19 @@ use futures_util::{StreamExt, TryStreamExt, future, stream};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::call;
+use crate::call_settings::call_settings;
 use crate::config::Config;
 use crate::consumer_groups::{self, GroupOffsets};
 use crate::error::Error;
-use crate::error_kind::ErrorKind;
+use crate::error_kind::{ErrorKind, PlanProblem};
 use crate::ids::{InstanceId, InvalidId, Offset, PartitionId, TopicName, validated};
 use crate::list::{self, PartitionInfo};
 use crate::plan::Plan;
 use crate::plan_content::{
     GroupLoss, Losses, PlanContent, PlannedPartition, Selectors, SkippedPartition,
 };
-use crate::plan_problem::PlanProblem;
 use crate::plan_time::{TimeCuts, TimeInTopic};
+use crate::retry::RetryPolicy;
 
 /// The number of topics that are read at the same time.
 const CONCURRENCY: usize = 4;
@@ -201,7 +202,10 @@ impl PlanDeletion {
     /// In a tokio runtime without time or I/O enabled.
     pub async fn resolve(self) -> Result<Plan, Error> {
         let (config, request) = (self.config, self.request?);
-        let content = request.resolve(&config).await?;
+        let (instance_id, topic) = (request.instance_id.clone(), request.topic.clone());
+        let resolved = request.resolve(&config);
+        let content =
+            call::in_span("plan_deletion", Some(&instance_id), Some(&topic), resolved).await?;
         Ok(Plan::new(config, content))
     }
 
@@ -247,6 +251,8 @@ impl PlanDeletion {
     }
 }
 
+call_settings!(PlanDeletion, plan => Arc::make_mut(&mut plan.config).settings);
+
 impl PlanRequest {
     async fn resolve(self, config: &Config) -> Result<PlanContent, Error> {
         self.check()?;
@@ -256,7 +262,9 @@ impl PlanRequest {
             .map_err(|error| {
                 Error::invalid_input("the expiry of the plan is too long").with_source(error)
             })?;
-        let identity = config.identity(call::after(config.call_timeout)).await?;
+        let identity = config
+            .identity(call::after(config.settings.call_timeout))
+            .await?;
         // Before the ends of the partitions are read, so that no group is beyond them.
         let (topic_created_at, groups) =
             future::join(self.topic_created_at(config), self.groups(config)).await;

@@ -4,13 +4,14 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::error::Error;
+use crate::error_kind::PlanProblem;
 use crate::plan_content::PlanContent;
-use crate::plan_problem::PlanProblem;
 
 const VERSION: u32 = 1;
 
+/// A plan as JSON.
 #[derive(Serialize)]
-struct Written<'a> {
+pub(crate) struct PlanDocument<'a> {
     version: u32,
     digest: String,
     plan: &'a PlanContent,
@@ -24,13 +25,16 @@ struct Document {
     plan: PlanContent,
 }
 
-pub(crate) fn write(plan: &PlanContent) -> String {
-    let written = Written {
+pub(crate) fn document(plan: &PlanContent) -> PlanDocument<'_> {
+    PlanDocument {
         version: VERSION,
         digest: digest(plan),
         plan,
-    };
-    json(&written)
+    }
+}
+
+pub(crate) fn write(plan: &PlanContent) -> String {
+    json(&document(plan))
 }
 
 /// Structs, strings and numbers can always be written.

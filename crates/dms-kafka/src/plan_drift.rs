@@ -8,10 +8,10 @@ use crate::call;
 use crate::config::Config;
 use crate::consumer_groups;
 use crate::error::Error;
+use crate::error_kind::PlanProblem;
 use crate::ids::PartitionId;
 use crate::list;
 use crate::plan_content::{GroupLoss, GroupPosition, Losses, PlanContent, PlannedPartition};
-use crate::plan_problem::PlanProblem;
 
 pub(crate) fn check_expiry(plan: &PlanContent) -> Result<(), Error> {
     let expires_at = plan.expires_at;
@@ -37,7 +37,9 @@ pub(crate) async fn check(config: &Config, plan: &PlanContent) -> Result<(), Err
 }
 
 async fn check_service(config: &Config, plan: &PlanContent) -> Result<(), Error> {
-    let identity = config.identity(call::after(config.call_timeout)).await?;
+    let identity = config
+        .identity(call::after(config.settings.call_timeout))
+        .await?;
     let planned = (plan.endpoint.as_str(), plan.project_id.as_str());
     let now = (config.endpoint.base(), identity.project_id.as_str());
     if planned == now {

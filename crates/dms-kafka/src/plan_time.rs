@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
 
 use crate::config::Config;
 use crate::error::Error;
-use crate::error_kind::ErrorKind;
+use crate::error_kind::{ErrorKind, PlanProblem};
 use crate::ids::{InstanceId, Offset, PartitionId, TopicName};
 use crate::list::PartitionInfo;
-use crate::plan_problem::PlanProblem;
 use crate::records;
 
 /// The number of partitions that are searched at the same time.
@@ -88,8 +87,9 @@ impl TimeInTopic<'_> {
     }
 
     async fn bisect_all(self, logs: &[PartitionInfo]) -> Result<TimeCuts, Error> {
-        let partitions: Vec<_> = stream::iter(logs)
-            .map(|log| self.bisect(log))
+        // Boxed, because the compiler does not see that the future is `Send` otherwise.
+        let searches: Vec<_> = logs.iter().map(|log| self.bisect(log).boxed()).collect();
+        let partitions: Vec<_> = stream::iter(searches)
             .buffer_unordered(CONCURRENCY)
             .try_collect()
             .await?;

@@ -5,6 +5,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures_core::Stream;
 use futures_core::future::BoxFuture;
@@ -12,6 +13,7 @@ use futures_core::stream::BoxStream;
 use futures_util::stream::{FuturesUnordered, Peekable};
 use futures_util::{FutureExt, StreamExt, stream};
 
+use crate::call_settings::call_settings;
 use crate::circuit_breaker::CircuitBreaker;
 use crate::config::Config;
 use crate::delete::{DeleteMessages, PreparedRequest};
@@ -20,6 +22,7 @@ use crate::error::Error;
 use crate::ids::{InstanceId, InvalidId, PartitionId, TopicName, validated};
 use crate::outcome::Outcome;
 use crate::partition::DeletionTarget;
+use crate::retry::RetryPolicy;
 
 /// The limit of the vendor's console.
 const PARTITIONS_PER_REQUEST: usize = 10;
@@ -274,6 +277,8 @@ impl Purge {
     }
 }
 
+call_settings!(Purge, purge => Arc::make_mut(&mut purge.config).settings);
+
 /// The partitions of the requests of a window.
 #[derive(Default)]
 struct NamedPartitions {
@@ -381,11 +386,11 @@ impl Guarded {
 #[derive(Debug)]
 #[must_use = "nothing is sent until send() is awaited"]
 pub struct PurgeRequest {
-    config: Arc<Config>,
-    instance_id: Result<InstanceId, InvalidId>,
-    topic: TopicName,
-    targets: Vec<(PartitionId, DeletionTarget)>,
-    rows: Vec<u64>,
+    pub(crate) config: Arc<Config>,
+    pub(crate) instance_id: Result<InstanceId, InvalidId>,
+    pub(crate) topic: TopicName,
+    pub(crate) targets: Vec<(PartitionId, DeletionTarget)>,
+    pub(crate) rows: Vec<u64>,
 }
 
 impl PurgeRequest {
@@ -481,8 +486,8 @@ impl fmt::Debug for PurgeResults {
 #[derive(Debug)]
 #[must_use = "the request may have failed"]
 pub struct PurgeResult {
-    request: PurgeRequest,
-    result: Result<Deletion, Error>,
+    pub(crate) request: PurgeRequest,
+    pub(crate) result: Result<Deletion, Error>,
 }
 
 impl PurgeResult {

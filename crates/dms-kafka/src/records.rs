@@ -98,7 +98,7 @@ pub(crate) async fn at_or_after(
     let send = async |client: raw::Client, project_id: ProjectId| {
         find(client, project_id, instance_id, &query).await
     };
-    let deadline = call::after(config.call_timeout);
+    let deadline = call::after(config.settings.call_timeout);
     let found = call::run(config, deadline, RECORDS.operation, Effect::Reads, send)
         .await
         .map_err(Error::without_content)?;

@@ -4,6 +4,7 @@ use std::error::Error as StdError;
 use std::iter;
 use std::time::{Duration, SystemTime};
 
+use bytes::Bytes;
 use dms_kafka_client::{self as raw, CapturedResponse, Completeness};
 use http::header::{CONTENT_ENCODING, LOCATION, RETRY_AFTER, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, StatusCode};
@@ -24,13 +25,18 @@ const OUTCOME: HeaderName = HeaderName::from_static("x-dms-kafka-outcome");
 pub(crate) type RawResult<T> = Result<raw::ResponseValue<T>, RawError>;
 type RawError = raw::Error<raw::types::ErrorResponse>;
 
-/// A complete and valid response with status 200.
+/// Evaluates a captured response and the result of the call. The secret may be repeated in the response, and is never shown.
+pub(crate) type Evaluate<R, T> =
+    fn(Option<CapturedResponse>, R, Option<&str>) -> Result<ValidResponse<T>, Error>;
+
+/// A complete and valid response.
 pub(crate) struct ValidResponse<T> {
     pub(crate) value: T,
+    pub(crate) status: u16,
     pub(crate) request_id: Option<String>,
 }
 
-/// Evaluates one attempt. `secret` may be repeated in the response, and is never shown.
+/// Evaluates the response to an operation of the contract: a 200 of its type.
 pub(crate) fn evaluate<T>(
     response: Option<CapturedResponse>,
     result: RawResult<T>,
@@ -47,12 +53,39 @@ pub(crate) fn evaluate<T>(
         error.map_or(Ok(value), |error| Err(error_in_success(error)))
     });
     match decoded {
-        Ok(value) => Ok(ValidResponse {
-            value,
-            request_id: request_id(&response.headers)
-                .map(|id| text::sanitize(&id, secret.as_slice(), SHOWN_ID).into_owned()),
-        }),
+        Ok(value) => Ok(valid(value, &response, secret)),
         Err(error) => Err(with_details(Some(error), &response, secret)),
+    }
+}
+
+/// Evaluates the response to another operation: any success.
+pub(crate) fn evaluate_other(
+    response: Option<CapturedResponse>,
+    result: Result<(), RawError>,
+    secret: Option<&str>,
+) -> Result<ValidResponse<http::Response<Bytes>>, Error> {
+    let Some(response) = response else {
+        return Err(no_response(result.err()));
+    };
+    if !response.status.is_success() || response.redirected_to.is_some() {
+        return Err(with_details(None, &response, secret));
+    }
+    if response.completeness != Completeness::Complete {
+        let error = incomplete(&response, result.err());
+        return Err(with_details(Some(error), &response, secret));
+    }
+    let mut value = http::Response::new(response.body.clone());
+    *value.status_mut() = response.status;
+    *value.headers_mut() = response.headers.clone();
+    Ok(valid(value, &response, secret))
+}
+
+fn valid<T>(value: T, response: &CapturedResponse, secret: Option<&str>) -> ValidResponse<T> {
+    let sanitized = |id: String| text::sanitize(&id, secret.as_slice(), SHOWN_ID).into_owned();
+    ValidResponse {
+        value,
+        status: response.status.as_u16(),
+        request_id: request_id(&response.headers).map(sanitized),
     }
 }
 
@@ -113,12 +146,8 @@ fn error_in_success(error: ServiceError) -> Error {
 }
 
 fn decode<T>(response: &CapturedResponse, result: RawResult<T>) -> Result<T, Error> {
-    match response.completeness {
-        Completeness::Complete => {}
-        Completeness::OverLimit => {
-            return Err(invalid("the response body is longer than the limit"));
-        }
-        _ => return Err(truncated(result.err())),
+    if response.completeness != Completeness::Complete {
+        return Err(incomplete(response, result.err()));
     }
     // The decoder does not check the encoding of fields that it skips. `is_ascii` is fast and nearly always true.
     let is_text = response.body.is_ascii() || std::str::from_utf8(&response.body).is_ok();
@@ -151,7 +180,10 @@ fn content_coding(response: &CapturedResponse) -> Option<String> {
     (!codings.is_empty() && !response.body.is_empty()).then(|| codings.join(", "))
 }
 
-fn truncated(error: Option<RawError>) -> Error {
+fn incomplete(response: &CapturedResponse, error: Option<RawError>) -> Error {
+    if response.completeness == Completeness::OverLimit {
+        return invalid("the response body is longer than the limit");
+    }
     let truncated = invalid("the connection closed before the end of the response body");
     match error {
         Some(raw::Error::CommunicationError(cause)) => truncated.with_source(cause.without_url()),

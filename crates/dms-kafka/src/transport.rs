@@ -153,9 +153,8 @@ impl Transport {
     ) -> Result<(reqwest::ClientBuilder, bool), Error> {
         let (url, exceptions) = match &self.proxy {
             Proxy::Url(url) => {
-                let url: Result<ProxyUrl, _> = url.parse();
-                let url = url.map_err(|error| Error::invalid_input(error.to_string()));
-                (url?, String::new())
+                let url: ProxyUrl = url.parse()?;
+                (url, String::new())
             }
             Proxy::FromEnvironment if !endpoint.is_some_and(Endpoint::is_loopback) => {
                 let is_plaintext = endpoint.is_some_and(Endpoint::is_plaintext);

@@ -46,6 +46,9 @@ let credentials = provider.provide_credentials().await?;
 ```
 "
 )]
+//! [`dms-kafka`](https://docs.rs/dms-kafka) is a client that uses this crate, and
+//! [`dms-kafka-gateway`](https://docs.rs/dms-kafka-gateway) a server. They are in [one repository](https://github.com/dms-kafka/dms-kafka).
+//!
 //! # Features
 //!
 //! None is on by default. The crate then signs, verifies, and takes credentials from the caller or the environment.
@@ -56,6 +59,8 @@ let credentials = provider.provide_credentials().await?;
 //! | `providers` | the other providers, the chain, the cache, project ids and regions; the caller provides an HTTP client |
 //! | `reqwest` | an HTTP client for them, with TLS when reqwest has it |
 //! | `rustls` | TLS for it, with the root certificates of the platform |
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod credentials;
 #[cfg(feature = "endpoint")]

@@ -1,6 +1,7 @@
 //! Tests of the public API, in one program: linking takes longer than most tests.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod call_settings;
 mod calls;
 mod canary;
 mod dropped;
@@ -18,6 +19,9 @@ mod properties;
 mod public_api;
 mod purge;
 mod region;
+mod results;
+mod signed_request;
+mod spans;
 mod stored_plans;
 mod support;
 mod tokens;
