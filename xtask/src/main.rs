@@ -22,6 +22,7 @@ mod lowering;
 mod mutants;
 mod nightly;
 mod openapi;
+mod package;
 mod page;
 mod process;
 mod public_api;
@@ -70,6 +71,8 @@ enum Command {
     Kafka(kafka::Kafka),
     Mutants(mutants::Mutants),
     Nightly(nightly::Nightly),
+    /// Package every public crate and test the packages outside of the workspace.
+    Package,
     Spec(spec::Spec),
     /// Check the structure of the code: import cycles, names of types, files named in ARCHITECTURE.md.
     Tidy,
@@ -96,6 +99,7 @@ fn run(root: PathBuf, command: &Command) -> anyhow::Result<()> {
         Command::Kafka(kafka) => failure::report_skip("kafka", kafka.run(&sh)),
         Command::Mutants(mutants) => failure::report_skip("mutants", mutants.run(&sh)),
         Command::Nightly(nightly) => nightly.run(&sh),
+        Command::Package => package::run(&sh),
         Command::Spec(spec) => spec.run(&sh),
         Command::Tidy => tidy::check(&sh),
     }

@@ -67,7 +67,7 @@ fn fuzz(sh: &Shell, options: &Nightly) -> Result<()> {
             // The fuzzer writes new inputs to the first folder.
             sh.create_dir(format!("fuzz/corpus/{target}"))?;
             let words = format!(
-                "run {target} fuzz/corpus/{target} fuzz/seeds/{target} -- -max_total_time={}",
+                "run {target} fuzz/corpus/{target} tests/fuzz/seeds/{target} -- -max_total_time={}",
                 options.fuzz_seconds
             );
             if cargo_fuzz(sh, &words).run().is_err() {

@@ -21,3 +21,8 @@ pub mod server;
 pub mod suite;
 mod values;
 pub mod wire;
+
+/// Compiles and runs the examples of the repository's README. The packages do not contain it.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct RepositoryReadme;

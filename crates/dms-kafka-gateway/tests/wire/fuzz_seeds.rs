@@ -1,14 +1,14 @@
 //! Replays the seeds of the fuzz target without a fuzzer.
 
 #[expect(clippy::unwrap_used, reason = "a fuzz target fails by panicking")]
-#[path = "../../fuzz/targets.rs"]
+#[path = "../fuzz/targets.rs"]
 mod targets;
 
 use std::{fs, path::Path};
 
 #[test]
 fn every_seed_passes() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds/http");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/seeds/http");
     let seeds = fs::read_dir(folder).expect("a folder");
     let seeds: Vec<_> = seeds.map(|seed| seed.expect("a file").path()).collect();
     assert!(seeds.len() >= 30);
