@@ -10,7 +10,8 @@ use crate::failure::skip;
 use crate::interop::Interop;
 use crate::process::{cargo, kit, run_cargo, succeeds};
 use crate::steps::{self, Step};
-use crate::{bench, generate, kafka, lint, public_api, python, spec, tidy};
+use crate::tools::DENY;
+use crate::{bench, generate, kafka, lint, package, public_api, python, spec, tidy};
 
 /// Run every check that a change must pass.
 #[derive(Debug, Args)]
@@ -79,22 +80,12 @@ const STEPS: &[Step<Ci>] = &[
         bench::run(sh, &["build-cost", "--count"])
     }),
     ("public api", |sh, _| public_api::check(sh)),
+    ("versions", |sh, _| public_api::versions(sh)),
+    ("packages", |sh, _| package::run(sh)),
     ("deny", |sh, _| {
-        deny(
-            sh,
-            "bans licenses sources",
-            "--version",
-            "cargo-deny is not installed",
-        )
+        Ok(DENY.command(sh, "check bans licenses sources")?.run()?)
     }),
-    ("advisories", |sh, _| {
-        deny(
-            sh,
-            "advisories",
-            "fetch db",
-            "cargo-deny is not installed, or its database cannot be downloaded",
-        )
-    }),
+    ("advisories", advisories),
 ];
 
 impl Ci {
@@ -122,10 +113,9 @@ fn oracle(sh: &Shell, _: &Ci) -> Result<()> {
     Ok(test.env("ORACLE_PYTHON", python).run()?)
 }
 
-/// Runs some checks of cargo-deny, or skips them if its command `probe` fails.
-fn deny(sh: &Shell, checks: &str, probe: &str, missing: &str) -> Result<()> {
-    if !succeeds(cargo(sh, &format!("deny {probe}"))) {
-        return skip(missing);
+fn advisories(sh: &Shell, _: &Ci) -> Result<()> {
+    if !succeeds(DENY.command(sh, "fetch db")?) {
+        return skip("the database of cargo-deny cannot be downloaded");
     }
-    run_cargo(sh, &format!("deny check {checks}"))
+    Ok(DENY.command(sh, "check advisories")?.run()?)
 }

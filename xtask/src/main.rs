@@ -33,6 +33,7 @@ mod spec;
 mod steps;
 mod syntax;
 mod tidy;
+mod tools;
 mod yaml;
 
 use std::path::PathBuf;
