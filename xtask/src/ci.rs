@@ -6,6 +6,7 @@ use anyhow::Result;
 use clap::Args;
 use xshell::Shell;
 
+use crate::archive::Archive;
 use crate::failure::skip;
 use crate::interop::Interop;
 use crate::process::{cargo, kit, run_cargo, succeeds};
@@ -81,7 +82,9 @@ const STEPS: &[Step<Ci>] = &[
     }),
     ("public api", |sh, _| public_api::check(sh)),
     ("versions", |sh, _| public_api::versions(sh)),
+    ("examples", examples),
     ("packages", |sh, _| package::run(sh)),
+    ("archive", |sh, _| Archive::debug().run(sh)),
     ("deny", |sh, _| {
         Ok(DENY.command(sh, "check bans licenses sources")?.run()?)
     }),
@@ -101,6 +104,18 @@ fn clippy(sh: &Shell, packages: &str) -> Result<()> {
 fn docs(sh: &Shell, _: &Ci) -> Result<()> {
     let doc = cargo(sh, "doc --workspace --no-deps");
     Ok(doc.env("RUSTDOCFLAGS", "-Dwarnings").run()?)
+}
+
+/// Runs every example.
+fn examples(sh: &Shell, _: &Ci) -> Result<()> {
+    for package in ["dms-kafka", "huaweicloud-auth"] {
+        for file in sh.read_dir(format!("crates/{package}/examples"))? {
+            let name = file.file_stem().unwrap_or_default();
+            let run = cargo(sh, "run --quiet --package").arg(package);
+            run.arg("--example").arg(name).run()?;
+        }
+    }
+    Ok(())
 }
 
 /// Compares signatures with those of the official Python SDK.

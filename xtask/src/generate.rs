@@ -165,7 +165,7 @@ fn catch_panic<T>(generate: impl FnOnce() -> T) -> Result<T, String> {
     })
 }
 
-fn sha256(text: &str) -> String {
+pub(crate) fn sha256(text: impl AsRef<[u8]>) -> String {
     let bytes = Sha256::digest(text);
     let hex: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     hex.concat()

@@ -5,6 +5,7 @@
     reason = "a maintainers' tool may stop at a broken checkout"
 )]
 
+mod archive;
 mod bench;
 mod ci;
 mod conformance;
@@ -19,6 +20,7 @@ mod interop;
 mod kafka;
 mod lint;
 mod lowering;
+mod materials;
 mod mutants;
 mod nightly;
 mod openapi;
@@ -62,6 +64,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Archive(archive::Archive),
     #[command(disable_help_flag = true)]
     Bench(bench::Bench),
     Ci(ci::Ci),
@@ -77,6 +80,8 @@ enum Command {
     Spec(spec::Spec),
     /// Check the structure of the code: import cycles, names of types, files named in ARCHITECTURE.md.
     Tidy,
+    /// Install the tools of cargo that some steps of ci and nightly need.
+    Tools,
 }
 
 fn main() -> ExitCode {
@@ -92,6 +97,7 @@ fn run(root: PathBuf, command: &Command) -> anyhow::Result<()> {
     let sh = Shell::new()?;
     sh.change_dir(root);
     match command {
+        Command::Archive(archive) => archive.run(&sh),
         Command::Bench(bench) => failure::report_skip("bench", bench.run(&sh)),
         Command::Ci(ci) => ci.run(&sh),
         Command::Conformance(conformance) => conformance.run(&sh),
@@ -103,5 +109,6 @@ fn run(root: PathBuf, command: &Command) -> anyhow::Result<()> {
         Command::Package => package::run(&sh),
         Command::Spec(spec) => spec.run(&sh),
         Command::Tidy => tidy::check(&sh),
+        Command::Tools => failure::report_skip("tools", tools::install_all(&sh)),
     }
 }

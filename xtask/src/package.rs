@@ -90,26 +90,15 @@ fn check(root: &Path, package: &Path) -> Result<()> {
 /// A workspace in which the packages use each other instead of the registry.
 fn workspace(sh: &Shell, packages: &[(&str, String)]) -> Result<String> {
     let manifest: toml::Table = read_toml(&sh.current_dir(), "Cargo.toml")?;
-    let path =
-        |folder: &String| toml::Table::from_iter([("path".to_owned(), folder.clone().into())]);
-    let patch = packages
-        .iter()
-        .map(|(name, folder)| ((*name).to_owned(), path(folder).into()));
     let members: Vec<&str> = packages.iter().map(|(_, folder)| &**folder).collect();
-    let mut workspace = toml::Table::new();
-    workspace.insert("members".to_owned(), members.into());
-    workspace.insert(
-        "resolver".to_owned(),
-        manifest["workspace"]["resolver"].clone(),
-    );
-    let patch =
-        toml::Table::from_iter([("crates-io".to_owned(), toml::Table::from_iter(patch).into())]);
-    // With the same profile, crates of the registry need not be built again.
-    let parts = [
-        ("workspace", workspace.into()),
-        ("patch", patch.into()),
-        ("profile", manifest["profile"].clone()),
-    ];
-    let parts = parts.map(|(name, value): (&str, toml::Value)| (name.to_owned(), value));
-    Ok(toml::Table::from_iter(parts).to_string())
+    let patches = packages
+        .iter()
+        .map(|(name, folder)| format!("{name} = {{ path = {folder:?} }}\n"));
+    let patches: String = patches.collect();
+    // With the same profiles, crates of the registry need not be built again.
+    let profiles = manifest.into_iter().filter(|(key, _)| key == "profile");
+    let profiles: toml::Table = profiles.collect();
+    Ok(format!(
+        "[workspace]\nresolver = \"3\"\nmembers = {members:?}\n\n[patch.crates-io]\n{patches}\n{profiles}"
+    ))
 }

@@ -16,14 +16,13 @@ pub(crate) struct Tool {
     version: &'static str,
 }
 
-pub(crate) const CYCLONEDX: Tool = Tool::new("cyclonedx", "0.5.9");
 pub(crate) const DENY: Tool = Tool::new("deny", "0.20.2");
 pub(crate) const FUZZ: Tool = Tool::new("fuzz", "0.13.2");
 pub(crate) const MUTANTS: Tool = Tool::new("mutants", "27.1.0");
 pub(crate) const PUBLIC_API: Tool = Tool::new("public-api", "0.52.0");
 pub(crate) const SEMVER_CHECKS: Tool = Tool::new("semver-checks", "0.51.0");
 
-const ALL: [Tool; 6] = [CYCLONEDX, DENY, FUZZ, MUTANTS, PUBLIC_API, SEMVER_CHECKS];
+const ALL: [Tool; 5] = [DENY, FUZZ, MUTANTS, PUBLIC_API, SEMVER_CHECKS];
 
 /// Installs every tool.
 pub(crate) fn install_all(sh: &Shell) -> Result<()> {
