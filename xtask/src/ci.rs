@@ -12,7 +12,7 @@ use crate::interop::Interop;
 use crate::process::{cargo, kit, run_cargo, succeeds};
 use crate::steps::{self, Step};
 use crate::tools::DENY;
-use crate::{bench, generate, kafka, lint, package, public_api, python, spec, tidy};
+use crate::{bench, generate, kafka, lint, package, public_api, python, snippets, spec, tidy};
 
 /// Run every check that a change must pass.
 #[derive(Debug, Args)]
@@ -67,8 +67,7 @@ const STEPS: &[Step<Ci>] = &[
     ("interop schemathesis", |sh, _| {
         Interop::Schemathesis.run(sh)
     }),
-    ("control python", |sh, _| Interop::ControlPython.run(sh)),
-    ("control java", |sh, _| Interop::ControlJava.run(sh)),
+    ("snippets", |sh, _| snippets::run(sh)),
     ("kafka", |sh, _| kafka::test(sh, false)),
     ("oracle", oracle),
     ("conformance", |sh, _| Ok(kit(sh).run()?)),

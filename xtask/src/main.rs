@@ -31,6 +31,7 @@ mod public_api;
 mod python;
 mod reference;
 mod reports;
+mod snippets;
 mod spec;
 mod steps;
 mod syntax;
@@ -77,6 +78,8 @@ enum Command {
     Nightly(nightly::Nightly),
     /// Package every public crate and test the packages outside of the workspace.
     Package,
+    /// Run the snippets of the guides.
+    Snippets,
     Spec(spec::Spec),
     /// Check the structure of the code: import cycles, names of types, files named in ARCHITECTURE.md.
     Tidy,
@@ -107,6 +110,7 @@ fn run(root: PathBuf, command: &Command) -> anyhow::Result<()> {
         Command::Mutants(mutants) => failure::report_skip("mutants", mutants.run(&sh)),
         Command::Nightly(nightly) => nightly.run(&sh),
         Command::Package => package::run(&sh),
+        Command::Snippets => failure::report_skip("snippets", snippets::run(&sh)),
         Command::Spec(spec) => spec.run(&sh),
         Command::Tidy => tidy::check(&sh),
         Command::Tools => failure::report_skip("tools", tools::install_all(&sh)),

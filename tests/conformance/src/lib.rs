@@ -22,7 +22,8 @@ pub mod suite;
 mod values;
 pub mod wire;
 
-/// Compiles and runs the examples of the repository's README. The packages do not contain it.
+/// Compiles and runs the Rust examples of the repository's README and guides. The packages do not contain them.
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
-struct RepositoryReadme;
+#[doc = include_str!("../../../docs/testing.md")]
+struct Documents;
