@@ -6,11 +6,13 @@ use anyhow::Result;
 use clap::Args;
 use xshell::Shell;
 
+use crate::archive::Archive;
 use crate::failure::skip;
 use crate::interop::Interop;
 use crate::process::{cargo, kit, run_cargo, succeeds};
 use crate::steps::{self, Step};
-use crate::{bench, generate, kafka, lint, public_api, python, spec, tidy};
+use crate::tools::DENY;
+use crate::{bench, generate, kafka, lint, package, public_api, python, snippets, spec, tidy};
 
 /// Run every check that a change must pass.
 #[derive(Debug, Args)]
@@ -65,8 +67,7 @@ const STEPS: &[Step<Ci>] = &[
     ("interop schemathesis", |sh, _| {
         Interop::Schemathesis.run(sh)
     }),
-    ("control python", |sh, _| Interop::ControlPython.run(sh)),
-    ("control java", |sh, _| Interop::ControlJava.run(sh)),
+    ("snippets", |sh, _| snippets::run(sh)),
     ("kafka", |sh, _| kafka::test(sh, false)),
     ("oracle", oracle),
     ("conformance", |sh, _| Ok(kit(sh).run()?)),
@@ -79,22 +80,14 @@ const STEPS: &[Step<Ci>] = &[
         bench::run(sh, &["build-cost", "--count"])
     }),
     ("public api", |sh, _| public_api::check(sh)),
+    ("versions", |sh, _| public_api::versions(sh)),
+    ("examples", examples),
+    ("packages", |sh, _| package::run(sh)),
+    ("archive", |sh, _| Archive::debug().run(sh)),
     ("deny", |sh, _| {
-        deny(
-            sh,
-            "bans licenses sources",
-            "--version",
-            "cargo-deny is not installed",
-        )
+        Ok(DENY.command(sh, "check bans licenses sources")?.run()?)
     }),
-    ("advisories", |sh, _| {
-        deny(
-            sh,
-            "advisories",
-            "fetch db",
-            "cargo-deny is not installed, or its database cannot be downloaded",
-        )
-    }),
+    ("advisories", advisories),
 ];
 
 impl Ci {
@@ -112,6 +105,18 @@ fn docs(sh: &Shell, _: &Ci) -> Result<()> {
     Ok(doc.env("RUSTDOCFLAGS", "-Dwarnings").run()?)
 }
 
+/// Runs every example.
+fn examples(sh: &Shell, _: &Ci) -> Result<()> {
+    for package in ["dms-kafka", "huaweicloud-auth"] {
+        for file in sh.read_dir(format!("crates/{package}/examples"))? {
+            let name = file.file_stem().unwrap_or_default();
+            let run = cargo(sh, "run --quiet --package").arg(package);
+            run.arg("--example").arg(name).run()?;
+        }
+    }
+    Ok(())
+}
+
 /// Compares signatures with those of the official Python SDK.
 fn oracle(sh: &Shell, _: &Ci) -> Result<()> {
     let python = python::with_sdk(sh)?;
@@ -122,10 +127,9 @@ fn oracle(sh: &Shell, _: &Ci) -> Result<()> {
     Ok(test.env("ORACLE_PYTHON", python).run()?)
 }
 
-/// Runs some checks of cargo-deny, or skips them if its command `probe` fails.
-fn deny(sh: &Shell, checks: &str, probe: &str, missing: &str) -> Result<()> {
-    if !succeeds(cargo(sh, &format!("deny {probe}"))) {
-        return skip(missing);
+fn advisories(sh: &Shell, _: &Ci) -> Result<()> {
+    if !succeeds(DENY.command(sh, "fetch db")?) {
+        return skip("the database of cargo-deny cannot be downloaded");
     }
-    run_cargo(sh, &format!("deny check {checks}"))
+    Ok(DENY.command(sh, "check advisories")?.run()?)
 }

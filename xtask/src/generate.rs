@@ -1,10 +1,10 @@
-//! `cargo xtask generate`: generates the client from the contract.
+//! `cargo xtask generate`: generates the client from the contract, and the gateway's copy of it.
 
 use std::fs;
 use std::panic;
 use std::path::Path;
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow};
 use clap::Args;
 use openapiv3::OpenAPI;
 use proc_macro2::TokenStream;
@@ -20,6 +20,8 @@ use crate::{diff, draft, process, spec, syntax};
 
 /// The generated file, relative to the root of the checkout.
 pub(crate) const OUTPUT: &str = "crates/dms-kafka-client/src/generated.rs";
+/// The copy of the contract that the gateway serves. A package cannot contain a file from outside of its crate.
+const SERVED: &str = "crates/dms-kafka-gateway/src/openapi.yaml";
 
 /// Lints that generated code does not pass. `missing_docs` stays on: every part of the contract needs a description.
 const ALLOW: &str = "\
@@ -49,41 +51,60 @@ impl Generate {
     }
 }
 
-/// Writes the generated file if it is out of date. The old file stays if anything fails.
+/// A file that is out of date.
+struct Change {
+    file: &'static str,
+    found: String,
+    wanted: String,
+}
+
+/// Writes the files that are out of date. The old files stay if anything fails.
 fn write(sh: &Shell) -> Result<()> {
-    if let Some((_, wanted)) = changes(sh)? {
-        let _lock = draft::check(sh, OUTPUT, &wanted)?;
-        replace(&sh.current_dir().join(OUTPUT), &wanted).context(OUTPUT)?;
-        eprintln!("wrote {OUTPUT}");
+    let changes = changes(sh)?;
+    let code = changes.iter().find(|change| change.file == OUTPUT);
+    let _lock = code
+        .map(|code| draft::check(sh, OUTPUT, &code.wanted))
+        .transpose()?;
+    for Change { file, wanted, .. } in &changes {
+        replace(&sh.current_dir().join(file), wanted).context(*file)?;
+        eprintln!("wrote {file}");
     }
     Ok(())
 }
 
-/// Fails with a short diff if the generated file is out of date.
+/// Fails with a short diff if a file is out of date.
 pub(crate) fn check(sh: &Shell) -> Result<()> {
-    if let Some((found, wanted)) = changes(sh)? {
-        let changes = diff::short(&found, &wanted);
-        bail!("{OUTPUT}: out of date; run `{COMMAND}`\n{changes}");
-    }
-    Ok(())
+    let changes = changes(sh)?.into_iter().map(|change| {
+        let diff = diff::short(&change.found, &change.wanted);
+        anyhow!("{}: out of date; run `{COMMAND}`\n{diff}", change.file)
+    });
+    failure::unless_empty(changes.collect())
 }
 
-/// The text of the file in the checkout and the generated text, unless they are equal.
-fn changes(sh: &Shell) -> Result<Option<(String, String)>> {
+/// The files whose text is not the one that follows from the contract.
+fn changes(sh: &Shell) -> Result<Vec<Change>> {
     let root = sh.current_dir();
-    let wanted = render(&root)?;
-    let found = failure::read(&root, OUTPUT).unwrap_or_default();
-    if found == wanted {
-        eprintln!("{OUTPUT} is up to date");
-        return Ok(None);
+    let contract = Contract::load(&root)?;
+    let code = render(&root, &contract)?;
+    let mut changes = Vec::new();
+    for (file, wanted) in [(OUTPUT, code), (SERVED, contract.text)] {
+        let found = failure::read(&root, file).unwrap_or_default();
+        if found == wanted {
+            eprintln!("{file} is up to date");
+        } else {
+            changes.push(Change {
+                file,
+                found,
+                wanted,
+            });
+        }
     }
-    Ok(Some((found, wanted)))
+    Ok(changes)
 }
 
-fn render(root: &Path) -> Result<String> {
-    let contract = Contract::load(root)?;
-    spec::rows(root, &contract)?;
-    let body = client_source(&contract)?;
+fn render(root: &Path, contract: &Contract) -> Result<String> {
+    spec::rows(root, contract)?;
+    let body = client_source(contract)?;
     Ok(format!("{}\n{body}", header(&contract.text, &body)))
 }
 
@@ -144,7 +165,7 @@ fn catch_panic<T>(generate: impl FnOnce() -> T) -> Result<T, String> {
     })
 }
 
-fn sha256(text: &str) -> String {
+pub(crate) fn sha256(text: impl AsRef<[u8]>) -> String {
     let bytes = Sha256::digest(text);
     let hex: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     hex.concat()
@@ -160,7 +181,7 @@ fn progenitor_version() -> String {
 
 /// Replaces a file atomically.
 fn replace(path: &Path, text: &str) -> std::io::Result<()> {
-    let draft = path.with_extension("rs.new");
+    let draft = path.with_extension("new");
     fs::write(&draft, text)
         .and_then(|()| fs::rename(&draft, path))
         .inspect_err(|_| drop(fs::remove_file(&draft)))

@@ -1,4 +1,4 @@
-//! `cargo xtask interop`: runs third-party clients, and tests in other languages, against gateways in memory.
+//! `cargo xtask interop`: runs third-party clients against gateways in memory.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -9,11 +9,10 @@ use clap::Subcommand;
 use xshell::{Cmd, Shell, cmd};
 
 use crate::failure::skip;
-use crate::kafka::java;
 use crate::process::{self, Running, succeeds};
 use crate::python;
 
-/// Run third-party clients, and tests in other languages, against gateways.
+/// Run third-party clients against gateways.
 #[derive(Clone, Copy, Debug, Subcommand)]
 pub(crate) enum Interop {
     /// The vendor's Python SDK, from `PyPI`.
@@ -22,10 +21,6 @@ pub(crate) enum Interop {
     Schemathesis,
     /// The vendor's Go SDK, from the Go module proxy.
     Go,
-    /// Tests in Python, which change the gateway through its control API.
-    ControlPython,
-    /// The same in Java.
-    ControlJava,
 }
 
 /// Secret key and token of the gateway, which listens on loopback only.
@@ -46,17 +41,6 @@ impl Interop {
             }
             Self::Schemathesis => schemathesis(sh),
             Self::Go => run_sdk(sh, sh.cmd(go_program(sh, ".")?)),
-            Self::ControlPython => {
-                python::version(sh)?;
-                control(
-                    sh,
-                    cmd!(sh, "python3 tests/interop/control/test_gateway.py"),
-                )
-            }
-            Self::ControlJava => {
-                java::version(sh)?;
-                control(sh, cmd!(sh, "java tests/interop/control/GatewayTest.java"))
-            }
         }
     }
 }
@@ -66,12 +50,6 @@ fn run_sdk(sh: &Shell, sdk: Cmd<'_>) -> Result<()> {
     let sdk = sdk.env("INTEROP_ENDPOINT", endpoint).envs([SECRET]);
     // The SDKs write an id to a file in their home folder.
     Ok(sdk.env("HOME", folder(sh)?).run()?)
-}
-
-/// Runs tests that start gateways themselves.
-fn control(sh: &Shell, tests: Cmd<'_>) -> Result<()> {
-    process::run_cargo(sh, "build --quiet --package dms-kafka-cli")?;
-    Ok(tests.env("DMS_KAFKA", process::dms_kafka(sh)).run()?)
 }
 
 fn schemathesis(sh: &Shell) -> Result<()> {

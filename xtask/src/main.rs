@@ -5,6 +5,7 @@
     reason = "a maintainers' tool may stop at a broken checkout"
 )]
 
+mod archive;
 mod bench;
 mod ci;
 mod conformance;
@@ -19,19 +20,23 @@ mod interop;
 mod kafka;
 mod lint;
 mod lowering;
+mod materials;
 mod mutants;
 mod nightly;
 mod openapi;
+mod package;
 mod page;
 mod process;
 mod public_api;
 mod python;
 mod reference;
 mod reports;
+mod snippets;
 mod spec;
 mod steps;
 mod syntax;
 mod tidy;
+mod tools;
 mod yaml;
 
 use std::path::PathBuf;
@@ -60,6 +65,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Archive(archive::Archive),
     #[command(disable_help_flag = true)]
     Bench(bench::Bench),
     Ci(ci::Ci),
@@ -70,9 +76,15 @@ enum Command {
     Kafka(kafka::Kafka),
     Mutants(mutants::Mutants),
     Nightly(nightly::Nightly),
+    /// Package every public crate and test the packages outside of the workspace.
+    Package,
+    /// Run the snippets of the guides.
+    Snippets,
     Spec(spec::Spec),
     /// Check the structure of the code: import cycles, names of types, files named in ARCHITECTURE.md.
     Tidy,
+    /// Install the tools of cargo that some steps of ci and nightly need.
+    Tools,
 }
 
 fn main() -> ExitCode {
@@ -88,6 +100,7 @@ fn run(root: PathBuf, command: &Command) -> anyhow::Result<()> {
     let sh = Shell::new()?;
     sh.change_dir(root);
     match command {
+        Command::Archive(archive) => archive.run(&sh),
         Command::Bench(bench) => failure::report_skip("bench", bench.run(&sh)),
         Command::Ci(ci) => ci.run(&sh),
         Command::Conformance(conformance) => conformance.run(&sh),
@@ -96,7 +109,10 @@ fn run(root: PathBuf, command: &Command) -> anyhow::Result<()> {
         Command::Kafka(kafka) => failure::report_skip("kafka", kafka.run(&sh)),
         Command::Mutants(mutants) => failure::report_skip("mutants", mutants.run(&sh)),
         Command::Nightly(nightly) => nightly.run(&sh),
+        Command::Package => package::run(&sh),
+        Command::Snippets => failure::report_skip("snippets", snippets::run(&sh)),
         Command::Spec(spec) => spec.run(&sh),
         Command::Tidy => tidy::check(&sh),
+        Command::Tools => failure::report_skip("tools", tools::install_all(&sh)),
     }
 }

@@ -10,11 +10,9 @@ use serde::Deserialize;
 use serde_json::Value;
 use xshell::Shell;
 
-use crate::failure::{read, read_toml, skip, unless_empty};
-use crate::process::run_cargo;
+use crate::failure::{read, read_toml, unless_empty};
+use crate::tools::MUTANTS;
 
-const VERSION: &str = "27.1.0";
-const TOOLS: &str = "target/tools";
 const OUTPUT: &str = "target/mutants";
 const LIST: &str = "tests/conformance/mutants.toml";
 const CONFIG: &str = ".cargo/mutants.toml";
@@ -94,11 +92,8 @@ impl Mutants {
         let root = sh.current_dir();
         let list: List = read_toml(&root, LIST)?;
         check_text(&root, &list)?;
-        let program = root.join(TOOLS).join("bin/cargo-mutants");
-        let words = format!("install --locked --version {VERSION} --root {TOOLS} cargo-mutants");
-        if !is_installed(sh, &program) && run_cargo(sh, &words).is_err() {
-            return skip(format!("cargo-mutants {VERSION} cannot be installed"));
-        }
+        MUTANTS.install(sh)?;
+        let program = MUTANTS.program(sh)?;
         check_tool(sh, &program, &list)?;
         let output = root.join(OUTPUT);
         // cargo-mutants would keep the results of an earlier run.
@@ -120,12 +115,6 @@ impl Mutants {
         let failures = failures.into_iter().map(|one| anyhow!("{LIST}: {one}"));
         unless_empty(failures.collect())
     }
-}
-
-fn is_installed(sh: &Shell, program: &Path) -> bool {
-    let version = sh.cmd(program).args(["mutants", "--version"]);
-    let version = version.quiet().ignore_stderr().read();
-    version.is_ok_and(|text| text.split_whitespace().any(|word| word == VERSION))
 }
 
 /// Fails if cargo-mutants does not make a mutant of the list.
@@ -275,8 +264,7 @@ mod tests {
         let list: List = read_toml(&root, LIST).unwrap();
         assert!(!list.detected.is_empty());
         check_text(&root, &list).unwrap();
-        let program = root.join(TOOLS).join("bin/cargo-mutants");
-        if is_installed(&sh, &program) {
+        if let Ok(program) = MUTANTS.program(&sh) {
             check_tool(&sh, &program, &list).unwrap();
         }
     }

@@ -2,13 +2,14 @@
 
 use anyhow::{Result, anyhow};
 use clap::Args;
-use xshell::{Cmd, Shell};
+use xshell::{Cmd, Shell, cmd};
 
 use crate::failure::{skip, unless_empty};
 use crate::mutants::Mutants;
 use crate::process::{cargo, run_cargo, succeeds};
 use crate::reports;
 use crate::steps::{self, Step};
+use crate::tools::{self, FUZZ};
 
 /// Run checks that take too long for every change: fuzzing, mutants, long loads.
 #[derive(Debug, Args)]
@@ -19,6 +20,7 @@ pub(crate) struct Nightly {
 }
 
 const STEPS: &[Step<Nightly>] = &[
+    ("tools", |sh, _| tools::install_all(sh)),
     ("conformance reports", |sh, _| reports::run(sh)),
     ("fuzz", fuzz),
     ("mutants", |sh, _| Mutants::default().run(sh)),
@@ -54,8 +56,8 @@ impl Nightly {
 
 /// Runs every fuzz target of every crate.
 fn fuzz(sh: &Shell, options: &Nightly) -> Result<()> {
-    if !succeeds(cargo_fuzz(sh, "--version")) {
-        return skip("cargo-fuzz or a nightly toolchain is not installed");
+    if !succeeds(cmd!(sh, "rustup run nightly rustc --version")) {
+        return skip("a nightly toolchain is not installed");
     }
     let mut failures = Vec::new();
     for folder in sh.read_dir("crates")? {
@@ -63,14 +65,14 @@ fn fuzz(sh: &Shell, options: &Nightly) -> Result<()> {
             continue;
         }
         let _there = sh.push_dir(&folder);
-        for target in cargo_fuzz(sh, "list").read()?.lines() {
+        for target in cargo_fuzz(sh, "list")?.read()?.lines() {
             // The fuzzer writes new inputs to the first folder.
             sh.create_dir(format!("fuzz/corpus/{target}"))?;
             let words = format!(
-                "run {target} fuzz/corpus/{target} fuzz/seeds/{target} -- -max_total_time={}",
+                "run {target} fuzz/corpus/{target} tests/fuzz/seeds/{target} -- -max_total_time={}",
                 options.fuzz_seconds
             );
-            if cargo_fuzz(sh, &words).run().is_err() {
+            if cargo_fuzz(sh, &words)?.run().is_err() {
                 failures.push(anyhow!("{}: {target} failed", folder.display()));
             }
         }
@@ -78,8 +80,6 @@ fn fuzz(sh: &Shell, options: &Nightly) -> Result<()> {
     unless_empty(failures)
 }
 
-fn cargo_fuzz<'a>(sh: &'a Shell, words: &str) -> Cmd<'a> {
-    // RUSTUP_TOOLCHAIN, which rustup sets for this process, takes precedence over `+nightly`.
-    let command = sh.cmd("cargo").env_remove("RUSTUP_TOOLCHAIN");
-    command.args(["+nightly", "fuzz"]).args(words.split(' '))
+fn cargo_fuzz<'a>(sh: &'a Shell, words: &str) -> Result<Cmd<'a>> {
+    Ok(FUZZ.command(sh, words)?.env("RUSTUP_TOOLCHAIN", "nightly"))
 }

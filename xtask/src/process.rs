@@ -92,9 +92,18 @@ impl Drop for Running {
 
 /// Runs `dms-kafka serve` and returns the process and its endpoint.
 pub(crate) fn serve(sh: &Shell, config: &Path, secret: (&str, &str)) -> Result<(Running, String)> {
-    let program = dms_kafka(sh);
-    let command = sh.cmd(&program).args(["serve", "--config"]).arg(config);
-    let mut command = Command::from(command.env(secret.0, secret.1));
+    serve_from(sh, &dms_kafka(sh), config, &[secret])
+}
+
+/// Runs `serve` of a program with these variables.
+pub(crate) fn serve_from(
+    sh: &Shell,
+    program: &Path,
+    config: &Path,
+    variables: &[(&str, &str)],
+) -> Result<(Running, String)> {
+    let command = sh.cmd(program).args(["serve", "--config"]).arg(config);
+    let mut command = Command::from(command.envs(variables.iter().copied()));
     command.stdout(Stdio::piped()).stderr(Stdio::null());
     let mut running = Running::start(command)?;
     let mut line = String::new();

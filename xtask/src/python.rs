@@ -16,14 +16,6 @@ const SDK: [&str; 2] = [
     "huaweicloudsdkkafka==3.1.219",
 ];
 
-/// Skips if there is no Python.
-pub(crate) fn version(sh: &Shell) -> Result<()> {
-    if !succeeds(cmd!(sh, "python3 --version")) {
-        return skip("python3 is not installed");
-    }
-    Ok(())
-}
-
 /// The interpreter of an environment with the vendor's SDK, which is created if necessary.
 pub(crate) fn with_sdk(sh: &Shell) -> Result<PathBuf> {
     with(sh, &SDK)

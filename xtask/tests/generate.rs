@@ -8,7 +8,7 @@ use std::fs;
 use std::process::Stdio;
 
 use serde::Deserialize;
-use support::{CONTRACT, Checkout, GENERATED, workspace};
+use support::{CONTRACT, Checkout, GENERATED, SERVED, workspace};
 
 const COMMAND: &str = "run `cargo xtask generate`";
 
@@ -105,6 +105,18 @@ fn an_invalid_contract_gives_one_error_and_changes_no_file() {
         let files = fs::read_dir(checkout.path().join("crates/dms-kafka-client/src")).unwrap();
         assert_eq!(files.count(), 1, "{} leaves a file behind", case.name);
     }
+}
+
+#[test]
+fn the_copy_that_the_gateway_serves_is_checked_and_written() {
+    let checkout = Checkout::new();
+    checkout.edit(SERVED, "Topic name.", "Name.");
+    let run = checkout.xtask(&["generate", "--check"]);
+    assert!(!run.success);
+    let message = format!("error: {SERVED}: out of date; {COMMAND}\n");
+    assert!(run.stderr.contains(&message), "{}", run.stderr);
+    assert!(checkout.xtask(&["generate"]).success);
+    assert_eq!(checkout.read(SERVED), checkout.read(CONTRACT));
 }
 
 #[test]

@@ -81,11 +81,6 @@ pub use huaweicloud_auth as auth;
 #[cfg(feature = "providers")]
 pub use huaweicloud_auth::Region;
 
-/// Compiles and runs the examples of the repository's README.
-#[cfg(doctest)]
-#[doc = include_str!("../../../README.md")]
-struct RepositoryReadme;
-
 /// The generated client, for operations that this crate does not have.
 ///
 /// Its API follows the generator and is **not** covered by semantic versioning.

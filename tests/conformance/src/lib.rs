@@ -21,3 +21,9 @@ pub mod server;
 pub mod suite;
 mod values;
 pub mod wire;
+
+/// Compiles and runs the Rust examples of the repository's README and guides. The packages do not contain them.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+#[doc = include_str!("../../../docs/testing.md")]
+struct Documents;

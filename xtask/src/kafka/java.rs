@@ -76,7 +76,7 @@ pub(super) fn folder(sh: &Shell) -> PathBuf {
 }
 
 /// The first line of `java -version`; skips if it is missing or too old.
-pub(crate) fn version(sh: &Shell) -> Result<String> {
+fn version(sh: &Shell) -> Result<String> {
     let text = cmd!(sh, "java -version").quiet().read_stderr();
     let Some(line) = text
         .ok()

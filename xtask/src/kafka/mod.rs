@@ -5,7 +5,7 @@
 
 mod broker;
 mod cluster;
-pub(crate) mod java;
+mod java;
 mod suite;
 
 use std::path::{Path, PathBuf};

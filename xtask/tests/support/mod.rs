@@ -16,6 +16,7 @@ use tempfile::TempDir;
 
 pub const CONTRACT: &str = "openapi/dms-kafka.yaml";
 pub const GENERATED: &str = "crates/dms-kafka-client/src/generated.rs";
+pub const SERVED: &str = "crates/dms-kafka-gateway/src/openapi.yaml";
 
 /// The real checkout.
 pub fn workspace() -> PathBuf {
@@ -52,6 +53,7 @@ impl Checkout {
             "openapi/deviations.toml",
             CONTRACT,
             GENERATED,
+            SERVED,
         ];
         for file in files {
             copy.take(file);

@@ -12,5 +12,5 @@ mod offsets_file;
 mod paths;
 #[path = "../../src/commands/purge/rows.rs"]
 mod rows;
-#[path = "../targets.rs"]
+#[path = "../../tests/fuzz/targets.rs"]
 pub(crate) mod targets;

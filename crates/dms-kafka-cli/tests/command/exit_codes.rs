@@ -28,8 +28,9 @@ fn in_help(command: &str) -> Table {
     table
 }
 
-fn in_readme(path: &str) -> Table {
-    let text = fs::read_to_string(format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+/// `None` if there is no such file: the package is tested without the README of the repository.
+fn in_readme(path: &str) -> Option<Table> {
+    let text = fs::read_to_string(format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))).ok()?;
     let rows = text.lines().filter_map(|line| {
         let (code, meaning) = line
             .strip_prefix("| ")?
@@ -37,15 +38,17 @@ fn in_readme(path: &str) -> Table {
             .split_once(" | ")?;
         Some((code.parse().ok()?, meaning.to_owned()))
     });
-    rows.collect()
+    Some(rows.collect())
 }
 
 #[test]
 fn help_and_readmes_have_the_same_exit_codes() {
     let table = in_help("delete");
     assert_eq!(table, in_help("purge"));
-    assert_eq!(table, in_readme("README.md"));
-    assert_eq!(table, in_readme("../../README.md"));
+    assert_eq!(table, in_readme("README.md").unwrap());
+    if let Some(found) = in_readme("../../README.md") {
+        assert_eq!(table, found);
+    }
 }
 
 /// Accepts connections, reads the start of a request and closes.

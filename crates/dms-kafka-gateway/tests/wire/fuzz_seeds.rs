@@ -1,7 +1,7 @@
 //! Replays the seeds of the fuzz targets without a fuzzer.
 
 #[expect(clippy::unwrap_used, reason = "a fuzz target fails by panicking")]
-#[path = "../../fuzz/targets.rs"]
+#[path = "../fuzz/targets.rs"]
 mod targets;
 
 use std::{fs, path::Path};
@@ -17,7 +17,7 @@ fn every_configuration_passes() {
 }
 
 fn replay(target: &str, least: usize, run: fn(&[u8])) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/seeds");
     let seeds = fs::read_dir(folder.join(target)).expect("a folder");
     let seeds: Vec<_> = seeds.map(|seed| seed.expect("a file").path()).collect();
     assert!(seeds.len() >= least);

@@ -25,7 +25,7 @@ async fn health_and_readiness() {
     }
 }
 
-/// The crate contains a link to the contract, because a published crate cannot refer to the repository.
+/// The crate contains a copy of the contract, because a package cannot contain files from outside of the crate.
 #[tokio::test]
 async fn the_contract_is_served() {
     let gateway = gateway().await;
@@ -33,11 +33,13 @@ async fn the_contract_is_served() {
     assert_eq!(response.status, 200);
     assert_eq!(response.header("content-type"), Some("application/yaml"));
     let contract = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../openapi/dms-kafka.yaml");
-    let contract = fs::read_to_string(contract).expect("the contract");
-    assert!(
-        response.body.as_str() == Some(&contract),
-        "src/openapi.yaml must be the link to openapi/dms-kafka.yaml, or the same text"
-    );
+    // The package is tested without the contract.
+    if let Ok(contract) = fs::read_to_string(contract) {
+        assert!(
+            response.body.as_str() == Some(&contract),
+            "src/openapi.yaml is out of date; run `cargo xtask generate`"
+        );
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! No response makes a failed or unreported partition count as deleted.
 
-#[path = "../../fuzz/targets.rs"]
+#[path = "../fuzz/targets.rs"]
 mod targets;
 
 use std::fs;
@@ -160,7 +160,7 @@ fn a_response_that_is_not_utf_8_is_refused() {
 
 fn seeds(target: &str) -> Vec<Vec<u8>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("fuzz/seeds")
+        .join("tests/fuzz/seeds")
         .join(target);
     let files = fs::read_dir(folder).unwrap().map(Result::unwrap);
     let seeds: Vec<_> = files.map(|file| fs::read(file.path()).unwrap()).collect();

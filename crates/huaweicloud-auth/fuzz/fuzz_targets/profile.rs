@@ -1,7 +1,7 @@
 #![no_main]
 #![expect(dead_code, reason = "each target runs one of the bodies")]
 
-#[path = "../targets.rs"]
+#[path = "../../tests/fuzz/targets.rs"]
 mod targets;
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| targets::profile(input));

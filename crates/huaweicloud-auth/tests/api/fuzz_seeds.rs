@@ -1,6 +1,6 @@
 //! Replays the seeds of the fuzz targets without a fuzzer.
 
-#[path = "../../fuzz/targets.rs"]
+#[path = "../fuzz/targets.rs"]
 mod targets;
 
 use std::{fs, path::Path};
@@ -16,7 +16,7 @@ fn every_seed_passes() {
         ("profile", targets::profile),
     ] {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("fuzz/seeds")
+            .join("tests/fuzz/seeds")
             .join(target);
         let seeds: Vec<_> = fs::read_dir(folder).unwrap().map(Result::unwrap).collect();
         assert!(seeds.len() >= 5, "{target}");

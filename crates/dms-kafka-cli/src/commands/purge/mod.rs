@@ -3,7 +3,7 @@
 mod durable_file;
 mod failures_file;
 #[cfg(test)]
-#[path = "../../../fuzz/targets.rs"]
+#[path = "../../../tests/fuzz/targets.rs"]
 mod fuzz_targets;
 mod journal;
 mod offsets_file;

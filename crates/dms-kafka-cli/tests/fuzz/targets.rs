@@ -102,7 +102,7 @@ fn is_unknown(lines: &[u8], row: usize) -> bool {
 #[cfg(test)]
 #[test]
 fn the_targets_accept_their_seeds() {
-    let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds");
+    let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/seeds");
     for (name, target) in [("offsets", offsets as fn(&[u8])), ("journal", journal)] {
         let mut count = 0;
         for seed in std::fs::read_dir(seeds.join(name)).unwrap() {
