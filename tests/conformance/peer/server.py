@@ -263,7 +263,9 @@ class Partition:
 class Service:
     def __init__(self, arguments):
         self.project, self.instance = arguments.project_id, arguments.instance_id
-        self.access_key, self.secret_key = os.environ["HUAWEICLOUD_SDK_AK"], os.environ["HUAWEICLOUD_SDK_SK"]
+        self.access_key, self.secret_key = (os.environ.get(f"HUAWEICLOUD_SDK_{name}") for name in ("AK", "SK"))
+        if not (self.access_key and self.secret_key):
+            raise SystemExit("HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK must be set")
         self.faults = set(arguments.fault)
         self.lock, self.wrong, self.locked_until, self.used = threading.Lock(), 0, 0.0, {}
         now = int(time.time() * 1000)

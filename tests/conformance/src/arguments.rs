@@ -31,6 +31,10 @@ pub(crate) struct Arguments {
     #[arg(long, requires = "endpoint")]
     pub(crate) destructive: bool,
 
+    /// Seed of the random requests of the case `model`; by default another one in every run.
+    #[arg(long, requires = "destructive", value_name = "NUMBER")]
+    pub(crate) seed: Option<u64>,
+
     /// Implementation whose known deviations are not failures.
     #[arg(long, value_name = "NAME")]
     pub(crate) implementation: Option<String>,

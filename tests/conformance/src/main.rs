@@ -154,7 +154,10 @@ async fn endpoint_cases(
     };
     let destructive = arguments.destructive;
     let server = Server::connect(contract, endpoint, &target, credentials()?, destructive).await?;
-    Ok(server.run_all(cases).await)
+    let seed = arguments
+        .seed
+        .unwrap_or_else(|| u64::from(uuid::Uuid::new_v4().as_fields().0));
+    Ok(server.with_seed(seed).run_all(cases).await)
 }
 
 fn credentials() -> Result<Credentials> {

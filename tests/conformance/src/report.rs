@@ -252,7 +252,10 @@ pub(crate) fn secrets(credentials: &Credentials) -> impl Iterator<Item = &str> {
 
 /// `text` as a report shows it: in one line, without secrets and control characters, at most 500 characters.
 pub fn shown(text: &str, credentials: &Credentials) -> String {
-    const LIMIT: usize = 500;
+    shown_up_to(text, credentials, 500)
+}
+
+pub(crate) fn shown_up_to(text: &str, credentials: &Credentials, limit: usize) -> String {
     let secrets: Vec<_> = secrets(credentials).collect();
-    text::sanitize(text, &secrets, LIMIT).into_owned()
+    text::sanitize(text, &secrets, limit).into_owned()
 }

@@ -179,6 +179,11 @@ impl Wire {
         self.endpoint.authority()
     }
 
+    /// Scheme, host and port.
+    pub(crate) fn endpoint(&self) -> &str {
+        self.endpoint.base()
+    }
+
     /// Whether it uses plain HTTP.
     pub(crate) fn is_plaintext(&self) -> bool {
         self.endpoint.is_plaintext()
