@@ -70,6 +70,10 @@ pub(crate) struct Arguments {
     /// Write the verdicts as JSON.
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
+
+    /// Write the requests and responses of failed cases as an HTTP Archive (HAR), without credentials.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) har: Option<PathBuf>,
 }
 
 /// What to do.

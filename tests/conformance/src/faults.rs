@@ -273,6 +273,7 @@ mod tests {
             proves: Vec::new(),
             verdict,
             elapsed: Duration::ZERO,
+            exchanges: Vec::new(),
         };
         let error = anyhow::anyhow!("refused").context("the proxy cannot forward");
         let faults = vec!["the proxy cannot forward".to_owned()];

@@ -7,6 +7,8 @@ use huaweicloud_auth::{Credentials, text};
 use quick_junit::{NonSuccessKind, Report as JunitReport, TestCase, TestCaseStatus, TestSuite};
 use serde::Serialize;
 
+use crate::wire::Exchange;
+
 /// The verdict on one case.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "verdict", rename_all = "snake_case")]
@@ -66,6 +68,14 @@ impl Verdict {
         }
     }
 
+    /// The exchanges of a failure; those of other cases are dropped.
+    pub(crate) fn keeps(&self, exchanges: impl FnOnce() -> Vec<Exchange>) -> Vec<Exchange> {
+        match self {
+            Self::Fail { .. } => exchanges(),
+            Self::Pass | Self::Deviation { .. } | Self::NotTestable { .. } => Vec::new(),
+        }
+    }
+
     /// The verdict in one or two words, for tables.
     pub fn word(&self) -> &'static str {
         match self {
@@ -108,6 +118,9 @@ pub struct Judged {
     /// How long it took.
     #[serde(skip)]
     pub elapsed: Duration,
+    /// Requests and responses, if it failed.
+    #[serde(skip)]
+    pub exchanges: Vec<Exchange>,
 }
 
 impl Judged {

@@ -116,6 +116,7 @@ impl<'a> Server<'a> {
         let mut stopped: Option<String> = None;
         for case in ordered {
             let begin = Instant::now();
+            self.wire.exchanges.replace(Vec::new());
             let verdict = match stopped {
                 Some(ref reason) => Verdict::not_testable(reason),
                 None => self.run(case).await.unwrap_or_else(|error| {
@@ -130,6 +131,7 @@ impl<'a> Server<'a> {
                 name: case.name.clone(),
                 title: case.title.replace("<seed>", &self.seed.to_string()),
                 proves: case.proves.clone(),
+                exchanges: verdict.keeps(|| self.wire.exchanges.replace(Vec::new())),
                 verdict,
                 elapsed: begin.elapsed(),
             });

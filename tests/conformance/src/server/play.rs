@@ -29,11 +29,15 @@ impl super::Server<'_> {
     pub(super) async fn random(&self, count: usize) -> Result<Verdict> {
         let found = search(self.seed, count, async |requests| self.play(requests).await).await?;
         let Some(Difference {
-            faults, commands, ..
+            faults,
+            commands,
+            exchanges,
+            ..
         }) = found
         else {
             return Ok(Verdict::of(Vec::new()));
         };
+        self.wire.exchanges.replace(exchanges);
         let faults = faults.iter().map(|one| shown(one, &self.credentials));
         let note = format!(
             "seed {}; the shortest sequence that was found, as commands:",
@@ -50,6 +54,7 @@ impl super::Server<'_> {
         let mut before = Some(topic.clone());
         let values = self.values.with_topic(&topic);
         let mut model = self.model(values.clone(), topic).await?;
+        self.wire.exchanges.replace(Vec::new());
         let begin = Instant::now();
         let mut commands = Vec::new();
         for (at, request) in requests.iter().enumerate() {
@@ -72,6 +77,7 @@ impl super::Server<'_> {
                     at,
                     faults,
                     commands,
+                    exchanges: self.wire.exchanges.replace(Vec::new()),
                 }));
             }
             if let Some(topic) = &before {

@@ -10,6 +10,8 @@ use proptest::sample::select;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 
+use crate::wire::Exchange;
+
 /// For shortening a sequence.
 const TIME: Duration = Duration::from_secs(20);
 const ATTEMPTS: usize = 150;
@@ -230,6 +232,7 @@ pub(super) struct Difference {
     pub(super) faults: Vec<String>,
     /// The requests until then, as commands.
     pub(super) commands: Vec<String>,
+    pub(super) exchanges: Vec<Exchange>,
 }
 
 type Tree = Box<dyn ValueTree<Value = RandomRequest>>;
@@ -369,6 +372,7 @@ mod tests {
             at,
             faults: vec!["wrong".to_owned()],
             commands: shown.collect(),
+            exchanges: Vec::new(),
         }
     }
 
