@@ -31,6 +31,10 @@ pub(crate) struct Arguments {
     #[arg(long, requires = "endpoint")]
     pub(crate) destructive: bool,
 
+    /// Seed of the random requests of the case `model`; by default another one in every run.
+    #[arg(long, requires = "destructive", value_name = "NUMBER")]
+    pub(crate) seed: Option<u64>,
+
     /// Implementation whose known deviations are not failures.
     #[arg(long, value_name = "NAME")]
     pub(crate) implementation: Option<String>,
@@ -66,6 +70,10 @@ pub(crate) struct Arguments {
     /// Write the verdicts as JSON.
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
+
+    /// Write the requests and responses of failed cases as an HTTP Archive (HAR), without credentials.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) har: Option<PathBuf>,
 }
 
 /// What to do.

@@ -119,6 +119,7 @@ mod tests {
             title: String::new(),
             proves: Vec::new(),
             verdict,
+            exchanges: Vec::new(),
             elapsed: Duration::ZERO,
         }
     }

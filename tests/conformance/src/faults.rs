@@ -29,13 +29,15 @@ const TABLE: &str = include_str!("../faults.toml");
 pub const TOPIC: &str = "conformance";
 const PARTITIONS: u32 = 3;
 
-/// A gateway in memory with the topic that server cases are about.
+/// A gateway in memory with the topic that server cases are about, and two consumer groups.
 ///
 /// # Errors
 /// When it cannot be started.
 pub async fn memory_gateway() -> Result<(Gateway, Target), dms_kafka_gateway::Error> {
     let gateway = Gateway::memory()
         .topic(TOPIC, PARTITIONS, 1000)
+        .group("audit", TOPIC, [(0, 250), (2, 1000)])
+        .group("billing", TOPIC, [(0, 500), (1, 0)])
         .start()
         .await?;
     let target = Target::new(gateway.project_id(), gateway.instance_id(), TOPIC);
@@ -271,6 +273,7 @@ mod tests {
             proves: Vec::new(),
             verdict,
             elapsed: Duration::ZERO,
+            exchanges: Vec::new(),
         };
         let error = anyhow::anyhow!("refused").context("the proxy cannot forward");
         let faults = vec!["the proxy cannot forward".to_owned()];

@@ -11,6 +11,7 @@ pub mod contract;
 pub mod coverage;
 pub mod deviations;
 pub mod faults;
+mod har;
 mod judge;
 pub mod proxy;
 pub mod recorder;

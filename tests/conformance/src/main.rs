@@ -113,6 +113,11 @@ fn finish(arguments: &Arguments, report: &Report) -> Result<bool> {
     if let Some(file) = &arguments.junit {
         write(file, &report.junit()?)?;
     }
+    if let Some(file) = &arguments.har {
+        // Without a key in the environment, those of the run exist nowhere else.
+        let har = report.har(credentials().ok().as_ref());
+        write(file, &(serde_json::to_string_pretty(&har)? + "\n"))?;
+    }
     Ok(report.passed())
 }
 
@@ -130,6 +135,7 @@ async fn own(contract: &Contract, cases: &Cases) -> Result<Vec<Judged>> {
         proves: vec!["Example request".to_owned(), "Example response".to_owned()],
         verdict: Verdict::of(contract.example_faults()),
         elapsed: begin.elapsed(),
+        exchanges: Vec::new(),
     };
     let mut judged = vec![examples];
     judged.extend(client::run_all(contract, &cases.client, None).await);
@@ -154,7 +160,10 @@ async fn endpoint_cases(
     };
     let destructive = arguments.destructive;
     let server = Server::connect(contract, endpoint, &target, credentials()?, destructive).await?;
-    Ok(server.run_all(cases).await)
+    let seed = arguments
+        .seed
+        .unwrap_or_else(|| u64::from(uuid::Uuid::new_v4().as_fields().0));
+    Ok(server.with_seed(seed).run_all(cases).await)
 }
 
 fn credentials() -> Result<Credentials> {
@@ -173,7 +182,8 @@ async fn listen(
     let mut stopped = Box::pin(stop_signal()?);
     let mut recorder =
         Recorder::start(address, Arc::new(contract), credentials.clone(), script).await?;
-    eprintln!("listening on http://{}", recorder.address());
+    let url = format!("http://{}", recorder.address());
+    eprintln!("listening on {url}");
     let mut judged: Vec<Judged> = Vec::new();
     while arguments
         .requests
@@ -186,7 +196,7 @@ async fn listen(
             () = &mut stopped => None,
         };
         let Some(heard) = heard else { break };
-        let one = judged_request(judged.len() + 1, heard, &credentials);
+        let one = judged_request(judged.len() + 1, &url, heard, &credentials);
         eprintln!("{} {}", one.verdict.word(), one.title);
         judged.push(one);
     }
@@ -196,18 +206,25 @@ async fn listen(
     Ok(judged)
 }
 
-fn judged_request(number: usize, heard: RecordedRequest, credentials: &Credentials) -> Judged {
+fn judged_request(
+    number: usize,
+    url: &str,
+    heard: RecordedRequest,
+    credentials: &Credentials,
+) -> Judged {
     let shown = |text: &str| shown(text, credentials);
+    let verdict = Verdict::of(heard.faults.iter().map(|one| shown(one)).collect());
     Judged {
         suite: "listen",
         name: format!("request-{number}"),
-        title: heard.request.map_or_else(
+        title: heard.request.as_ref().map_or_else(
             || "unreadable".to_owned(),
             |request| shown(&request.to_string()),
         ),
         proves: Vec::new(),
-        verdict: Verdict::of(heard.faults.iter().map(|one| shown(one)).collect()),
+        verdict,
         elapsed: Duration::ZERO,
+        exchanges: heard.into_exchange(url.to_owned()).into_iter().collect(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 use std::{fs, io, path::Path};
 
 use anyhow::{Context as _, Result};
@@ -16,7 +17,7 @@ use crate::contract::{Contract, DELETE};
 use crate::judge;
 use crate::script::{Script, ScriptedResponse};
 use crate::suite::not_empty;
-use crate::wire::{Listener, Request, Response, Service};
+use crate::wire::{Exchange, Listener, Request, Response, Service};
 
 /// A request and its faults.
 #[derive(Clone, Debug)]
@@ -25,6 +26,20 @@ pub struct RecordedRequest {
     pub request: Option<Request>,
     /// The faults of the request; empty when it is valid.
     pub faults: Vec<String>,
+    pub(crate) response: Option<Response>,
+}
+
+impl RecordedRequest {
+    /// The request with its response, at a URL of the server.
+    pub fn into_exchange(self, url: String) -> Option<Exchange> {
+        Some(Exchange {
+            url,
+            request: self.request?,
+            response: self.response,
+            begin: SystemTime::now(),
+            elapsed: Duration::ZERO,
+        })
+    }
 }
 
 /// A running recording server. It stops when it is dropped.
@@ -99,24 +114,26 @@ impl Service for Judge {
         faults.extend(unreadable);
         let response = self.script.next();
         let response = response.or_else(|| self.default_response(&request).response().ok());
+        let response = response.and_then(|mut response| {
+            let id = uuid::Uuid::new_v4().simple().to_string();
+            let id = HeaderValue::from_str(&id).ok()?;
+            response.headers.entry(X_REQUEST_ID).or_insert(id);
+            Some(response)
+        });
         // The receiver is gone when the run is over.
         let _ = self.said.send(RecordedRequest {
             request: Some(request),
+            response: response.clone(),
             faults,
         });
-        let mut response = response?;
-        let id = uuid::Uuid::new_v4().simple().to_string();
-        let headers = &mut response.headers;
-        headers
-            .entry(X_REQUEST_ID)
-            .or_insert(HeaderValue::from_str(&id).ok()?);
-        Some(response)
+        response
     }
 
     fn malformed(&self, error: &hyper::Error) {
         // The receiver is gone when the run is over.
         let _ = self.said.send(RecordedRequest {
             request: None,
+            response: None,
             faults: vec![format!("not HTTP/1.1: {error}")],
         });
     }

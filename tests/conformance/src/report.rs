@@ -7,6 +7,8 @@ use huaweicloud_auth::{Credentials, text};
 use quick_junit::{NonSuccessKind, Report as JunitReport, TestCase, TestCaseStatus, TestSuite};
 use serde::Serialize;
 
+use crate::wire::Exchange;
+
 /// The verdict on one case.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "verdict", rename_all = "snake_case")]
@@ -66,6 +68,14 @@ impl Verdict {
         }
     }
 
+    /// The exchanges of a failure; those of other cases are dropped.
+    pub(crate) fn keeps(&self, exchanges: impl FnOnce() -> Vec<Exchange>) -> Vec<Exchange> {
+        match self {
+            Self::Fail { .. } => exchanges(),
+            Self::Pass | Self::Deviation { .. } | Self::NotTestable { .. } => Vec::new(),
+        }
+    }
+
     /// The verdict in one or two words, for tables.
     pub fn word(&self) -> &'static str {
         match self {
@@ -108,6 +118,9 @@ pub struct Judged {
     /// How long it took.
     #[serde(skip)]
     pub elapsed: Duration,
+    /// Requests and responses, if it failed.
+    #[serde(skip)]
+    pub exchanges: Vec<Exchange>,
 }
 
 impl Judged {
@@ -252,7 +265,10 @@ pub(crate) fn secrets(credentials: &Credentials) -> impl Iterator<Item = &str> {
 
 /// `text` as a report shows it: in one line, without secrets and control characters, at most 500 characters.
 pub fn shown(text: &str, credentials: &Credentials) -> String {
-    const LIMIT: usize = 500;
+    shown_up_to(text, credentials, 500)
+}
+
+pub(crate) fn shown_up_to(text: &str, credentials: &Credentials, limit: usize) -> String {
     let secrets: Vec<_> = secrets(credentials).collect();
-    text::sanitize(text, &secrets, LIMIT).into_owned()
+    text::sanitize(text, &secrets, limit).into_owned()
 }

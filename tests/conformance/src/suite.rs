@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer, Error as _};
 
@@ -21,7 +21,7 @@ const CLIENT: &[(&str, &str)] = embedded!(
     "client": "response" "body" "error" "instance" "offset" "partition" "project" "result" "retry" "status" "token" "topic"
 );
 const SERVER: &[(&str, &str)] = embedded!(
-    "server": "body" "delete" "error" "groups" "http" "instance" "list" "messages" "offset" "partition" "project" "record" "signature" "topic" "topics" "uri"
+    "server": "body" "delete" "error" "groups" "http" "instance" "list" "messages" "model" "offset" "partition" "project" "record" "signature" "topic" "topics" "uri"
 );
 
 /// A case of a suite.
@@ -29,6 +29,10 @@ pub(crate) trait SuiteCase: DeserializeOwned {
     /// The suite, and the folder of its case files.
     const SUITE: Suite;
     fn name(&self) -> &str;
+    /// A case that checks nothing would pass.
+    fn checks_something(&self) -> bool {
+        true
+    }
 }
 
 /// The two suites.
@@ -65,6 +69,10 @@ pub(crate) fn read<C: SuiteCase>(folder: Option<&Path>) -> Result<Vec<C>> {
             if name.is_empty() || cases.iter().any(|other| other.name() == name) {
                 bail!("{file}: the name {name:?} is empty, or that of another case");
             }
+            ensure!(
+                case.checks_something(),
+                "{file}: {name:?} needs either steps or random requests"
+            );
             cases.push(case);
         }
     }

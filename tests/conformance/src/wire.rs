@@ -1,10 +1,11 @@
 //! Requests and responses as they are on the wire, and sending and serving them.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
 use std::future::Future;
 use std::io;
+use std::mem;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -55,6 +56,19 @@ impl fmt::Display for Request {
 }
 
 impl Request {
+    /// Malformed HTTP, as the body of a request with the method and path that it seems to have.
+    fn unparsed(text: &str) -> Self {
+        let mut words = text.split([' ', '\r']);
+        let method = words.next().and_then(|method| method.parse().ok());
+        Self {
+            method: method.unwrap_or(Method::GET),
+            path: words.next().unwrap_or("/").to_owned(),
+            query: String::new(),
+            headers: HeaderMap::new(),
+            body: text.as_bytes().to_vec(),
+        }
+    }
+
     /// The value of a header, when it is text.
     pub(crate) fn text(&self, header: &str) -> Option<&str> {
         self.headers
@@ -136,17 +150,61 @@ pub(crate) struct Response {
 }
 
 impl Response {
+    /// A response to malformed HTTP, with head and body as the body.
+    fn unparsed(status: Option<u16>, bytes: Vec<u8>) -> Option<Self> {
+        Some(Self {
+            status: StatusCode::from_u16(status?).ok()?,
+            headers: HeaderMap::new(),
+            body: bytes,
+        })
+    }
+
     /// The body as text, also when it is not UTF-8.
     pub(crate) fn text(&self) -> Cow<'_, str> {
         String::from_utf8_lossy(&self.body)
     }
 }
 
-/// An HTTP client of one endpoint.
+/// A request and its response.
 #[derive(Clone, Debug)]
+pub struct Exchange {
+    /// Scheme, host and port.
+    pub(crate) url: String,
+    pub(crate) request: Request,
+    /// `None` when the connection was closed without one.
+    pub(crate) response: Option<Response>,
+    pub(crate) begin: SystemTime,
+    pub(crate) elapsed: Duration,
+}
+
+/// The last exchanges with a service.
+#[derive(Debug, Default)]
+pub(crate) struct Exchanges(Mutex<VecDeque<Exchange>>);
+
+impl Exchanges {
+    const MOST: usize = 50;
+
+    fn push(&self, exchange: Exchange) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() == Self::MOST {
+            kept.pop_front();
+        }
+        kept.push_back(exchange);
+    }
+
+    /// Puts others in their place, and returns them.
+    pub(crate) fn replace(&self, others: Vec<Exchange>) -> Vec<Exchange> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        mem::replace(&mut *kept, others.into()).into()
+    }
+}
+
+/// An HTTP client of one endpoint.
+#[derive(Debug)]
 pub(crate) struct Wire {
     http: reqwest::Client,
     endpoint: Endpoint,
+    pub(crate) exchanges: Exchanges,
 }
 
 impl Wire {
@@ -171,12 +229,18 @@ impl Wire {
         Ok(Self {
             http: builder.build()?,
             endpoint,
+            exchanges: Exchanges::default(),
         })
     }
 
     /// The value of the Host header.
     pub(crate) fn host(&self) -> &str {
         self.endpoint.authority()
+    }
+
+    /// Scheme, host and port.
+    pub(crate) fn endpoint(&self) -> &str {
+        self.endpoint.base()
     }
 
     /// Whether it uses plain HTTP.
@@ -186,6 +250,23 @@ impl Wire {
 
     /// Sends a request.
     pub(crate) async fn send(&self, request: Request) -> Result<Response> {
+        let (kept, begin) = (request.clone(), SystemTime::now());
+        let response = self.send_once(request).await;
+        self.keep(kept, response.as_ref().ok().cloned(), begin);
+        response
+    }
+
+    fn keep(&self, request: Request, response: Option<Response>, begin: SystemTime) {
+        self.exchanges.push(Exchange {
+            url: self.endpoint.base().to_owned(),
+            request,
+            response,
+            begin,
+            elapsed: begin.elapsed().unwrap_or_default(),
+        });
+    }
+
+    async fn send_once(&self, request: Request) -> Result<Response> {
         let mut url: url::Url = self.endpoint.base().parse()?;
         url.set_path(&request.path);
         url.set_query(Some(&*request.query).filter(|query| !query.is_empty()));
@@ -221,7 +302,7 @@ impl Wire {
         let host = self.endpoint.host().trim_matches(['[', ']']);
         let port = self.endpoint.port();
         let mut stream = timeout(TIMEOUT, TcpStream::connect((host, port))).await??;
-        let mut response = Vec::new();
+        let (mut response, begin) = (Vec::new(), SystemTime::now());
         // A server may respond and close before it has read everything.
         let _ = stream.write_all(text.as_bytes()).await;
         let _ = stream.shutdown().await;
@@ -232,7 +313,13 @@ impl Wire {
                 .read_to_end(&mut response),
         )
         .await?;
-        Ok(status(&response))
+        let status = status(&response);
+        self.keep(
+            Request::unparsed(text),
+            Response::unparsed(status, response),
+            begin,
+        );
+        Ok(status)
     }
 }
 

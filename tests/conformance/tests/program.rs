@@ -106,6 +106,162 @@ async fn verdicts_are_written_as_junit_and_json() {
     assert!(junit.contains("<skipped"), "{junit}");
 }
 
+/// The rules of HAR 1.2 for what the kit writes.
+fn har_schema() -> serde_json::Value {
+    use serde_json::json;
+    let text = json!({"type": "string"});
+    let size = json!({"type": "integer", "minimum": -1});
+    let time = json!({"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z$"});
+    let duration = json!({"type": "number", "minimum": 0});
+    let list = |items: &serde_json::Value| json!({"type": "array", "items": items});
+    let object = |required: serde_json::Value, optional: serde_json::Value| {
+        let names: Vec<_> = required.as_object().unwrap().keys().cloned().collect();
+        let mut all = required;
+        all.as_object_mut()
+            .unwrap()
+            .extend(optional.as_object().unwrap().clone());
+        json!({"type": "object", "required": names, "properties": all, "additionalProperties": false})
+    };
+    let none = json!({});
+    let pair = object(json!({"name": text, "value": text}), none.clone());
+    let post_data = object(
+        json!({"mimeType": text, "text": text}),
+        json!({"comment": text}),
+    );
+    let content = object(
+        json!({"size": size, "mimeType": text, "text": text}),
+        json!({"comment": text}),
+    );
+    let message = json!({"httpVersion": text, "cookies": {"maxItems": 0}, "headers": list(&pair), "headersSize": size, "bodySize": size});
+    let with = |more: serde_json::Value| {
+        let mut all = message.clone();
+        all.as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        all
+    };
+    let request = object(
+        with(
+            json!({"method": text, "url": {"format": "uri", "type": "string"}, "queryString": list(&pair)}),
+        ),
+        json!({"postData": post_data}),
+    );
+    let response = object(
+        with(
+            json!({"status": {"type": "integer"}, "statusText": text, "content": content, "redirectURL": text}),
+        ),
+        none.clone(),
+    );
+    let timings = object(
+        json!({"send": duration, "wait": duration, "receive": duration}),
+        none.clone(),
+    );
+    let entry = object(
+        json!({"pageref": text, "startedDateTime": time, "time": duration, "request": request, "response": response, "cache": {"maxProperties": 0}, "timings": timings}),
+        none.clone(),
+    );
+    let page = object(
+        json!({"startedDateTime": time, "id": text, "title": text, "pageTimings": {"type": "object"}}),
+        json!({"comment": text}),
+    );
+    let creator = object(json!({"name": text, "version": text}), none.clone());
+    let log = object(
+        json!({"version": {"const": "1.2"}, "creator": creator, "pages": list(&page), "entries": list(&entry)}),
+        none,
+    );
+    object(json!({"log": log}), json!({}))
+}
+
+fn read_har(file: &std::path::Path) -> serde_json::Value {
+    let har = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
+    let validator = jsonschema::validator_for(&har_schema()).unwrap();
+    let faults: Vec<_> = validator
+        .iter_errors(&har)
+        .map(|error| error.to_string())
+        .collect();
+    assert_eq!(faults, Vec::<String>::new(), "{har:#}");
+    let text = har.to_string();
+    assert!(
+        !text.contains("Signature=") && !text.contains(SECRET),
+        "{text}"
+    );
+    har
+}
+
+/// A topic that is compacted only: nothing can be deleted from it.
+#[tokio::test]
+async fn each_failure_is_in_every_report_with_its_requests() {
+    let gateway = Gateway::memory()
+        .project_id("p")
+        .instance("i")
+        .access_key("CONFORMANCEACCESSKEY", SECRET)
+        .compacted_topic("orders", 2, 100);
+    let gateway = gateway.start().await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let [junit, json, har] =
+        ["junit.xml", "verdicts.json", "requests.har"].map(|name| folder.path().join(name));
+    let [junit_flag, json_flag, har_flag] = [("junit", &junit), ("json", &json), ("har", &har)]
+        .map(|(name, file)| format!("--{name}={}", file.display()));
+    let arguments = [
+        &[
+            "--endpoint",
+            gateway.endpoint(),
+            "--destructive",
+            "--seed",
+            "1",
+        ],
+        &TARGET[..],
+    ]
+    .concat();
+    let mut command = program(&arguments);
+    command.args([junit_flag, json_flag, har_flag]);
+    let output = tokio::process::Command::from(command)
+        .output()
+        .await
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+
+    let verdicts: serde_json::Value = serde_json::from_slice(&fs::read(json).unwrap()).unwrap();
+    let cases = verdicts["cases"].as_array().unwrap().iter();
+    let failed: Vec<_> = cases.filter(|case| case["verdict"] == "fail").collect();
+    assert!(
+        failed.iter().any(|case| case["name"] == "model"),
+        "{failed:#?}"
+    );
+    let junit = fs::read_to_string(junit).unwrap();
+    assert_eq!(junit.matches("<failure ").count(), failed.len());
+    assert!(!junit.contains(SECRET), "{junit}");
+
+    let har = read_har(&har);
+    let pages = har["log"]["pages"].as_array().unwrap().iter();
+    let names = |ids: Vec<&serde_json::Value>| {
+        ids.iter()
+            .map(|id| id.as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        names(pages.map(|page| &page["id"]).collect()),
+        names(failed.iter().map(|case| &case["name"]).collect())
+    );
+    let entries = har["log"]["entries"].as_array().unwrap();
+    for page in har["log"]["pages"].as_array().unwrap() {
+        let of_page = |entry: &&serde_json::Value| entry["pageref"] == page["id"];
+        assert!(
+            entries
+                .iter()
+                .any(|entry| of_page(&entry) && entry["request"]["method"] == "POST"),
+            "{page}"
+        );
+    }
+    let authorization = |header: &serde_json::Value| {
+        header["name"] == "authorization" && header["value"] == "<redacted>"
+    };
+    let headers = entries
+        .iter()
+        .flat_map(|entry| entry["request"]["headers"].as_array().unwrap());
+    assert!(headers.clone().any(authorization));
+}
+
 #[tokio::test]
 async fn a_refused_key_ends_the_run() {
     let output = judge_gateway("another-secret-key", &[]).await;

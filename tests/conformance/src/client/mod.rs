@@ -3,7 +3,7 @@
 mod case;
 mod subject;
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Result, bail};
 use futures_util::{StreamExt as _, stream};
@@ -21,7 +21,7 @@ use crate::proxy::{Behaviour, Proxy};
 use crate::report::{Judged, Verdict};
 use crate::script::Script;
 use crate::values::{Target, Values};
-use crate::wire;
+use crate::wire::{self, Exchange};
 
 /// How many cases run at a time: cases mostly wait.
 const AT_A_TIME: usize = 8;
@@ -48,13 +48,15 @@ async fn judge(
     proxy: Option<&Behaviour>,
 ) -> Judged {
     let begin = Instant::now();
-    let faults = run(contract, case, subject, proxy).await;
+    let mut exchanges = Vec::new();
+    let faults = run(contract, case, subject, proxy, &mut exchanges).await;
     let verdict = faults.map_or_else(|error| Verdict::not_run(&error), Verdict::of);
     Judged {
         suite: "client",
         name: case.verdict_name(subject),
         title: case.title.clone(),
         proves: case.proves.clone(),
+        exchanges: verdict.keeps(|| exchanges),
         verdict,
         elapsed: begin.elapsed(),
     }
@@ -66,8 +68,9 @@ async fn run(
     case: &ClientCase,
     subject: Subject,
     proxy: Option<&Behaviour>,
+    exchanges: &mut Vec<Exchange>,
 ) -> Result<Vec<String>> {
-    let server = MockServer::start().await;
+    let (server, started) = (MockServer::start().await, SystemTime::now());
     Mock::given(any())
         .respond_with(Script::new(&case.responses)?)
         .mount(&server)
@@ -79,6 +82,16 @@ async fn run(
     let mut faults = response_faults(contract, case);
     faults.extend(made_faults(&case.expect, subject, &made, elapsed));
     let requests = server.received_requests().await.unwrap_or_default();
+    let requests: Vec<_> = requests.into_iter().map(recorded).collect();
+    let responses = Script::new(&case.responses)?;
+    // The mock server does not tell when each one arrived.
+    exchanges.extend(requests.iter().map(|request| Exchange {
+        url: server.uri(),
+        request: request.clone(),
+        response: responses.next(),
+        begin: started,
+        elapsed: Duration::ZERO,
+    }));
     let wanted = case.request.as_ref().map_or(0, |request| request.times);
     if requests.len() != wanted {
         faults.push(format!(
@@ -89,7 +102,6 @@ async fn run(
     if let Some(wanted) = &case.request {
         let credentials = credentials(case.given.credentials)?;
         for request in requests {
-            let request = recorded(request);
             faults.extend(judge::faults(contract, &request, &credentials));
             faults.extend(request_faults(wanted, &request));
         }

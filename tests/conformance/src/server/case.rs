@@ -26,8 +26,11 @@ pub struct ServerCase {
     pub(super) records: i64,
     #[serde(default)]
     pub(super) runs_last: bool,
-    #[serde(rename = "step", deserialize_with = "not_empty")]
+    /// Absent when `random` is there.
+    #[serde(rename = "step", default, deserialize_with = "not_empty")]
     pub(super) steps: Vec<Step>,
+    /// How many random requests are compared with a model of the service.
+    pub(super) random: Option<usize>,
 }
 
 impl SuiteCase for ServerCase {
@@ -35,6 +38,10 @@ impl SuiteCase for ServerCase {
 
     fn name(&self) -> &str {
         &self.name
+    }
+
+    fn checks_something(&self) -> bool {
+        self.steps.is_empty() == self.random.is_some_and(|count| count > 0)
     }
 }
 
@@ -91,7 +98,7 @@ pub(super) struct Signing {
 }
 
 /// Whose key signs a request.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Key {
     #[default]
@@ -110,6 +117,17 @@ pub(super) struct ChangesAfterSigning {
     pub(super) query: Option<String>,
     pub(super) body: Option<String>,
     pub(super) headers: BTreeMap<String, Vec<String>>,
+    pub(super) signature: Option<SignatureChange>,
+}
+
+/// How the 64 digits of a signature are changed.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum SignatureChange {
+    /// The digit at this position is another one.
+    Digit(usize),
+    /// Only this many are sent.
+    Digits(usize),
 }
 
 /// The response to a request, and its effect.

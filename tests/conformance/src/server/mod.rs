@@ -2,7 +2,11 @@
 
 mod case;
 mod check;
+mod commands;
 mod harmless;
+mod model;
+mod play;
+mod random;
 mod request;
 
 use std::time::Instant;
@@ -18,7 +22,7 @@ use case::Step;
 use crate::contract::Contract;
 use crate::report::{Judged, Verdict, shown};
 use crate::values::{Topic, Values};
-use crate::wire::{Response, Wire};
+use crate::wire::{Request, Response, Wire};
 
 /// Two requests with a valid signature. The first deletes nothing: the partition does not exist.
 const HARMLESS: &str = r#"
@@ -50,6 +54,8 @@ pub struct Server<'a> {
     list: Step,
     /// Whether the service lists partitions.
     lists: bool,
+    /// For random requests.
+    seed: u64,
 }
 
 impl<'a> Server<'a> {
@@ -79,6 +85,7 @@ impl<'a> Server<'a> {
             delete_nothing,
             list,
             lists: false,
+            seed: 0,
         };
         let response = server.check_key(&server.delete_nothing).await?;
         let said = shown(&response.text(), &server.credentials);
@@ -93,6 +100,13 @@ impl<'a> Server<'a> {
         Ok(server)
     }
 
+    /// Sets the seed of random requests.
+    #[must_use]
+    pub fn with_seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
     /// Runs every case, those with `runs_last` last. When the service stops responding or refuses the key, nothing more is
     /// sent: the current case fails, and those after it are not testable.
     pub async fn run_all(&self, cases: &[ServerCase]) -> Vec<Judged> {
@@ -102,6 +116,7 @@ impl<'a> Server<'a> {
         let mut stopped: Option<String> = None;
         for case in ordered {
             let begin = Instant::now();
+            self.wire.exchanges.replace(Vec::new());
             let verdict = match stopped {
                 Some(ref reason) => Verdict::not_testable(reason),
                 None => self.run(case).await.unwrap_or_else(|error| {
@@ -114,8 +129,9 @@ impl<'a> Server<'a> {
             judged.push(Judged {
                 suite: "server",
                 name: case.name.clone(),
-                title: case.title.clone(),
+                title: case.title.replace("<seed>", &self.seed.to_string()),
                 proves: case.proves.clone(),
+                exchanges: verdict.keeps(|| self.wire.exchanges.replace(Vec::new())),
                 verdict,
                 elapsed: begin.elapsed(),
             });
@@ -146,31 +162,46 @@ impl<'a> Server<'a> {
             || self.values.clone(),
             |topic| self.values.with_topic(topic),
         );
+        if let Some(count) = case.random {
+            return self.random(count).await;
+        }
         let mut faults = Vec::new();
         for step in &case.steps {
             if !self.destructive && !may_be_sent(step, &values, &self.credentials) {
                 let reason = "it could delete records, and is not marked as destructive";
                 return Ok(Verdict::not_testable(reason));
             }
-            match self.step(step, &values).await {
-                Ok(of_step) => faults.extend(of_step),
-                Err(error) => faults.push(format!("{error:#}")),
-            }
-            // A refused request must be followed by an accepted one; where the service lists partitions, the listing is that.
-            if step.names_own_key() && !self.lists {
-                self.check_key(&self.delete_nothing).await?;
-            }
-            let after = self.topic().await?;
-            match (&before, &after) {
-                (Some(before), Some(after)) => {
-                    faults.extend(check::left_faults(&step.expect, before, after, &values));
-                }
-                (Some(_), None) => faults.push(LISTS_NO_LONGER.to_owned()),
-                (None, _) => {}
-            }
-            before = after;
+            faults.extend(self.judged(step, &values, &mut before).await?);
         }
         Ok(self.verdict(&faults))
+    }
+
+    /// Runs one step and compares the offsets of the topic with those of `before`, which become those afterwards. Returns what
+    /// is wrong.
+    async fn judged(
+        &self,
+        step: &Step,
+        values: &Values,
+        before: &mut Option<Topic>,
+    ) -> Result<Vec<String>> {
+        let mut faults = match self.step(step, values).await {
+            Ok(faults) => faults,
+            Err(error) => vec![format!("{error:#}")],
+        };
+        // A refused request must be followed by an accepted one; where the service lists partitions, the listing is that.
+        if step.names_own_key() && !self.lists {
+            self.check_key(&self.delete_nothing).await?;
+        }
+        let after = self.topic().await?;
+        match (&*before, &after) {
+            (Some(before), Some(after)) => {
+                faults.extend(check::left_faults(&step.expect, before, after, values));
+            }
+            (Some(_), None) => faults.push(LISTS_NO_LONGER.to_owned()),
+            (None, _) => {}
+        }
+        *before = after;
+        Ok(faults)
     }
 
     /// Runs one step, and returns what is wrong.
@@ -179,13 +210,23 @@ impl<'a> Server<'a> {
             return self.raw_step(step, &values.fill(text)?).await;
         }
         let request = request::build(step, values, &self.credentials)?;
+        Ok(self.exchange(step, request, values).await?.1)
+    }
+
+    /// Sends the request of a step, and returns the response and what is wrong with it.
+    async fn exchange(
+        &self,
+        step: &Step,
+        request: Request,
+        values: &Values,
+    ) -> Result<(Response, Vec<String>)> {
         let (contract, credentials) = (self.contract, &self.credentials);
         let operation = contract.operation(request.method.as_str(), &request.path);
         let response = self.wire.send(request).await?;
         let mut faults = check::contract_faults(contract, operation, &response, credentials);
         let of_case = check::case_faults(&step.expect, &response, values, credentials);
         faults.extend(of_case);
-        Ok(faults)
+        Ok((response, faults))
     }
 
     async fn raw_step(&self, step: &Step, text: &str) -> Result<Vec<String>> {
