@@ -39,7 +39,7 @@ pub(crate) async fn check(config: &Config, plan: &PlanContent) -> Result<(), Err
 async fn check_service(config: &Config, plan: &PlanContent) -> Result<(), Error> {
     let identity = config.identity(call::after(config.call_timeout)).await?;
     let planned = (plan.endpoint.as_str(), plan.project_id.as_str());
-    let now = (config.endpoint.base(), identity.project_id.as_str());
+    let now = (config.service_name.as_str(), identity.project_id.as_str());
     if planned == now {
         return Ok(());
     }
