@@ -5,10 +5,29 @@ use std::io::{self, IsTerminal};
 use tokio::task::spawn_blocking;
 
 use crate::exit::Failure;
+use crate::profile::Profile;
 use crate::stderr;
 
-/// Checks that `--yes` is set, or that a terminal can ask for confirmation.
-pub(crate) fn check_possible(yes: bool) -> Result<(), Failure> {
+/// Checks that `--yes` is set, or that a terminal can ask for confirmation. A protected profile must also be `named`.
+pub(crate) fn check_possible(
+    yes: bool,
+    named: Option<&str>,
+    profile: &Profile,
+) -> Result<(), Failure> {
+    let name = profile.name.as_ref().map(|name| name.value.as_str());
+    let refused = |cause: String| Err(Failure::usage(cause + "; nothing was deleted"));
+    match (named, name) {
+        (Some(named), None) => return refused(format!("--confirm {named}: no profile is used")),
+        (Some(named), Some(name)) if named != name => {
+            return refused(format!("--confirm {named}: the profile is {name}"));
+        }
+        (None, Some(name)) if yes && profile.protected => {
+            return refused(format!(
+                "the profile {name} is protected: add --confirm {name} to --yes"
+            ));
+        }
+        _ => {}
+    }
     if yes || (io::stdin().is_terminal() && io::stderr().is_terminal()) {
         return Ok(());
     }

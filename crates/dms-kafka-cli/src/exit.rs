@@ -100,6 +100,17 @@ impl Failure {
         Self::not_applied("input", Exit::InputOutput, message)
     }
 
+    /// A gateway in this process does not start.
+    pub(crate) fn gateway(error: dms_kafka_gateway::Error) -> Self {
+        match error.kind() {
+            dms_kafka_gateway::ErrorKind::File => Self::input(chain(&error)),
+            dms_kafka_gateway::ErrorKind::Cluster => {
+                Self::not_applied(ErrorKind::Connect.as_str(), Exit::NotApplied, chain(&error))
+            }
+            _ => Self::usage(error),
+        }
+    }
+
     /// Output cannot be written; nothing was deleted.
     pub(crate) fn output(message: String) -> Self {
         Self::not_applied("output", Exit::InputOutput, message)

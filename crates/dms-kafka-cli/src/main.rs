@@ -9,7 +9,9 @@ mod exit;
 mod help;
 mod interrupt;
 mod output;
+mod profile;
 mod service;
+mod service_settings;
 mod settings;
 mod stderr;
 mod stdout;
@@ -18,6 +20,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use arguments::{Arguments, Command};
+use clap::error::ErrorKind;
 use clap::{CommandFactory as _, FromArgMatches as _};
 use exit::{Exit, Failure};
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -85,13 +88,18 @@ fn print_help_or_usage_error(error: &clap::Error) -> ExitCode {
             }
         };
     }
+    let message = || in_one_line(&error.render().to_string());
+    let failure = match error.kind() {
+        ErrorKind::Io => Failure::input(message()),
+        _ => Failure::usage(message()),
+    };
     if json {
-        Failure::usage(in_one_line(&error.render().to_string())).report("error", true);
+        failure.report("error", true);
     } else {
         // `error.exit()` would panic if standard error is closed.
         let _ = error.print();
     }
-    Exit::Usage.into()
+    failure.exit().into()
 }
 
 /// A message of clap in one line: without usage, and with its tips after semicolons.

@@ -14,7 +14,8 @@ use crate::confirm;
 use crate::exit::{Exit, Failure};
 use crate::interrupt::Interrupts;
 use crate::output::{self, Format, TargetFields, number};
-use crate::service::{self, Partitions, Service, ServiceSettings};
+use crate::service::{self, Partitions, Service};
+use crate::service_settings::ServiceSettings;
 use crate::settings::Resolved;
 use crate::stderr;
 use crate::stdout;
@@ -43,6 +44,10 @@ pub(crate) struct Delete {
     /// Delete without asking for confirmation
     #[arg(long, short, help_heading = "Safety")]
     pub(crate) yes: bool,
+
+    /// Name of the profile, which a protected profile needs besides --yes
+    #[arg(long, value_name = "PROFILE", help_heading = "Safety")]
+    pub(crate) confirm: Option<String>,
 
     /// Print the request and do not send it
     #[arg(long, help_heading = "Safety")]
@@ -106,12 +111,16 @@ pub(crate) async fn delete(arguments: Box<Delete>) -> Result<Exit, Failure> {
         stderr::note("Nothing was sent.", json);
         return Ok(Exit::Done);
     }
-    confirm::check_possible(arguments.yes)?;
+    confirm::check_possible(
+        arguments.yes,
+        arguments.confirm.as_deref(),
+        &arguments.service.0.profile,
+    )?;
     let mut interrupts = Interrupts::listen()?.with_hangup()?;
     let before = interrupts.or(begin(&arguments, &service, &targets)).await?;
     let reader = stdout::check_reader().await;
     reader.map_err(|failure| failure.with_outcome(Some(Outcome::NotApplied)))?;
-    let what = format!("waiting for {} to delete", service.client.endpoint());
+    let what = format!("waiting for {} to delete", service.client.service_name());
     let sending = send(request, &mut interrupts, json);
     let (sent, mut was_interrupted) = stderr::show_wait(&what, sending).await?;
     let shown = match sent {
@@ -148,7 +157,11 @@ async fn begin(
     }
     let everything = !arguments.everything.is_empty();
     let before = service.preview(topic, yes, everything).await?;
-    let preview = preview(topic, targets, before.as_ref());
+    let preview = format!(
+        "{}\n{}",
+        service.identity().await,
+        preview(topic, targets, before.as_ref())
+    );
     let empties = |&(partition, target): &(_, _)| {
         let held = before.as_ref().and_then(|before| before.get(&partition));
         output::empties(held, target)

@@ -14,6 +14,7 @@ mod journal;
 mod messages;
 mod pipes;
 mod preview;
+mod profile;
 mod purge;
 mod purge_outage;
 mod purge_refused;

@@ -30,7 +30,8 @@ use futures_util::StreamExt as _;
 use crate::confirm;
 use crate::exit::{Exit, Failure};
 use crate::interrupt::Interrupts;
-use crate::service::{self, Service, ServiceSettings};
+use crate::service::{self, Service};
+use crate::service_settings::ServiceSettings;
 use crate::settings::{Resolved, up_to};
 use crate::stderr;
 use crate::stdout;
@@ -118,6 +119,10 @@ pub(crate) struct Purge {
     #[arg(long, short, help_heading = "Safety")]
     pub(crate) yes: bool,
 
+    /// Name of the profile, which a protected profile needs besides --yes
+    #[arg(long, value_name = "PROFILE", help_heading = "Safety")]
+    pub(crate) confirm: Option<String>,
+
     /// Print the requests and do not send them
     #[arg(long, help_heading = "Safety")]
     pub(crate) dry_run: bool,
@@ -180,7 +185,11 @@ fn check_confirmation(arguments: &Purge) -> Result<(), Failure> {
             "rows from standard input cannot be confirmed: add --yes, or use a file; nothing was deleted",
         ));
     }
-    confirm::check_possible(arguments.yes)
+    confirm::check_possible(
+        arguments.yes,
+        arguments.confirm.as_deref(),
+        &arguments.service.0.profile,
+    )
 }
 
 /// A purge with a valid offsets file.
@@ -316,7 +325,7 @@ impl PurgeJob<'_> {
             header: JournalHeader::new(
                 self.file.sha256.as_deref().unwrap_or_default(),
                 self.rows.len() as u64,
-                self.service.client.endpoint(),
+                self.service.client.service_name(),
                 project_id,
                 self.service.instance_id.as_str(),
             ),
@@ -352,7 +361,8 @@ impl PurgeJob<'_> {
             return Ok(());
         };
         let mut text = format!(
-            "Records that will be deleted permanently:\n{}",
+            "{}\nRecords that will be deleted permanently:\n{}",
+            self.service.identity().await,
             preview.text
         );
         let already = self.states.counts().finished();

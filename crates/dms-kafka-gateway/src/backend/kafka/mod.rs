@@ -5,7 +5,9 @@ use std::{fmt, time::Instant};
 use rdkafka::Offset;
 use zeroize::Zeroizing;
 
-use super::{Backend, BackendFuture, DeletedRecords, KafkaErrorCode, PartitionOffsets};
+use super::{
+    Backend, BackendError, BackendFuture, DeletedRecords, KafkaErrorCode, PartitionOffsets,
+};
 use crate::{deletion_target::RecordsToDelete, error::Error};
 
 mod admin_pool;
@@ -28,6 +30,11 @@ impl KafkaBackend {
         properties: &[(String, Zeroizing<String>)],
     ) -> Result<Self, Error> {
         Cluster::new(instance, properties).map(|cluster| Self { cluster })
+    }
+
+    /// The id that the brokers gave the cluster when it was created.
+    pub(crate) async fn cluster_id(&self, deadline: Instant) -> Result<String, BackendError> {
+        Ok(self.cluster.id(deadline).await?)
     }
 
     async fn offsets(
