@@ -1,5 +1,6 @@
 //! `dms-kafka purge`: many deletions, from a file.
 
+mod concurrency;
 mod durable_file;
 mod failures_file;
 #[cfg(test)]
@@ -21,7 +22,7 @@ use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use dms_kafka::{CircuitBreaker, ProjectId};
@@ -35,6 +36,7 @@ use crate::service_settings::ServiceSettings;
 use crate::settings::{Resolved, up_to};
 use crate::stderr;
 use crate::stdout;
+use concurrency::Concurrency;
 use failures_file::FailuresFile;
 use journal::{Expected, Journal, JournalHeader};
 use offsets_file::OffsetsFile;
@@ -59,9 +61,14 @@ pub(crate) struct Purge {
     #[arg(long, help_heading = "Safety")]
     pub(crate) allow_everything: bool,
 
-    /// Maximum number of requests in flight
-    #[arg(long, value_name = "N", default_value = "4", allow_negative_numbers = true, value_parser = up_to::<500, NonZeroUsize>, help_heading = "Limits")]
-    pub(crate) concurrency: NonZeroUsize,
+    /// Number of requests in flight; if omitted, it doubles while the rows per second rise by more than 10 %, and halves when
+    /// the service throttles, fails or times out
+    #[arg(long, value_name = "N", conflicts_with = "max_concurrency", allow_negative_numbers = true, value_parser = up_to::<500, NonZeroUsize>, help_heading = "Limits")]
+    pub(crate) concurrency: Option<NonZeroUsize>,
+
+    /// Maximum number of requests in flight without --concurrency
+    #[arg(long, value_name = "N", default_value = "64", allow_negative_numbers = true, value_parser = up_to::<500, NonZeroUsize>, help_heading = "Limits")]
+    pub(crate) max_concurrency: NonZeroUsize,
 
     /// Maximum number of partitions in a request
     #[arg(long, value_name = "N", default_value = "10", allow_negative_numbers = true, value_parser = up_to::<10_000, NonZeroUsize>, help_heading = "Limits")]
@@ -259,7 +266,6 @@ impl PurgeJob<'_> {
             states: &self.states,
             journal: journal.as_ref(),
             progress: &progress,
-            concurrency: arguments.concurrency.get(),
             max_failures: arguments.max_failures.map(NonZeroU64::get),
             before,
             tick: Duration::from_secs(arguments.progress_every.get().into()),
@@ -269,9 +275,15 @@ impl PurgeJob<'_> {
             .with_failures(arguments.pause_after.get())
             .with_first_pause(arguments.pause)
             .with_limit(arguments.give_up_after);
+        let concurrency = Concurrency::new(
+            arguments.concurrency.map(NonZeroUsize::get),
+            arguments.max_concurrency.get(),
+            Instant::now(),
+        );
         let rows = rows::waiting(&self.rows, &self.states);
+        let requests = self.settings().requests(rows);
         let mut reasons = sender
-            .send_all(self.settings(), rows, breaker, &mut report, &mut interrupts)
+            .send_all(requests, concurrency, breaker, &mut report, &mut interrupts)
             .await;
         progress.end();
         let has_no_result = |state| state != RowState::Unknown;
