@@ -206,7 +206,7 @@ impl Service {
         let environment = |name: &str| std::env::var(name).ok();
         let started = KafkaGateway::start(&config, &environment, timeout);
         let started = stderr::show_wait(&format!("connecting to Kafka{cluster}"), started).await;
-        let gateway = started.map_err(|error| Failure::gateway(error))?;
+        let gateway = started.map_err(Failure::gateway)?;
         let instance_id = InstanceId::new(gateway.instance_id()).map_err(Failure::usage)?;
         identity.push((
             "instance",
@@ -263,7 +263,7 @@ impl Service {
                 Some(key) => ("access key", text::key_hint(key)),
                 None => ("token", "(not shown)".into()),
             };
-            found.push((what, hint.into(), credentials.provider_name().to_owned()));
+            found.push((what, hint, credentials.provider_name().to_owned()));
         }
         found
     }

@@ -35,7 +35,7 @@ pub(crate) struct ServiceFlags {
     #[arg(long, value_name = "HOST:PORT,...")]
     kafka: Option<BootstrapServers>,
 
-    /// TOML file with properties of librdkafka for the Kafka cluster, such as "security.protocol" = "SASL_SSL"
+    /// TOML file with properties of librdkafka for the Kafka cluster, such as those for TLS and SASL
     #[arg(long, value_name = "FILE")]
     kafka_config: Option<PathBuf>,
 
@@ -167,12 +167,13 @@ impl ServicePlace {
         let region = Setting::find(flags.region, matches, "region", REGION)?;
         let region = region.map(|region| region.parse(Region::new));
         let region = region.transpose()?.or_else(|| profile.region.clone());
-        let kafka_level = Setting::level(&servers).max(Setting::level(&config));
-        if kafka_level > Setting::level(&endpoint).max(Setting::level(&region)) {
+        let kafka_level = Setting::level(servers.as_ref()).max(Setting::level(config.as_ref()));
+        if kafka_level > Setting::level(endpoint.as_ref()).max(Setting::level(region.as_ref())) {
             return KafkaService { servers, config }.checked().map(Self::Kafka);
         }
         // A region overrides an endpoint of a lower level, such as a flag an endpoint in the environment.
-        let endpoint = endpoint.filter(|endpoint| Some(endpoint.level) >= Setting::level(&region));
+        let endpoint =
+            endpoint.filter(|endpoint| Some(endpoint.level) >= Setting::level(region.as_ref()));
         if endpoint.is_none() && region.is_none() {
             return Err(format!(
                 "the endpoint is missing: add --endpoint or --region, or set {ENDPOINT} or {REGION}; for a Kafka cluster \

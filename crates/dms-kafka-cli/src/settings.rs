@@ -91,8 +91,8 @@ impl<T> Setting<T> {
         })
     }
 
-    pub(crate) fn level(setting: &Option<Self>) -> Option<Level> {
-        setting.as_ref().map(|setting| setting.level)
+    pub(crate) fn level(setting: Option<&Self>) -> Option<Level> {
+        setting.map(|setting| setting.level)
     }
 }
 

@@ -104,6 +104,7 @@ async fn connect(
 }
 
 #[cfg(not(feature = "kafka"))]
+#[expect(clippy::unused_async, reason = "the other one awaits")]
 async fn connect(properties: &[Property], _: Instant) -> Result<(String, Arc<dyn Backend>), Error> {
     let rule = "this program was built without Kafka; build it with the feature kafka";
     Err(Error::cluster(servers(properties), rule))

@@ -132,7 +132,7 @@ fn the_credentials_of_a_profile_are_a_section_of_the_credentials_file() {
         ("prd", 2, "has no section [prd]"),
     ] {
         let profiles = profiles(&served).replace("[profile.prod]", "[profile.other]");
-        let profiles = profiles.replacen("\n", &format!("\ncredentials = '{section}'\n"), 1);
+        let profiles = profiles.replacen('\n', &format!("\ncredentials = '{section}'\n"), 1);
         let output = with_profiles(&folder, &profiles, &format!("{DELETE} --profile here"))
             .env("HUAWEICLOUD_SDK_CREDENTIALS_FILE", &file)
             .ends_with(code);

@@ -50,7 +50,7 @@ impl ProfileProvider {
     /// Reads the section `[global]`, which has credentials for global services, with a `domain_id`.
     #[must_use]
     pub fn for_global_services(mut self) -> Self {
-        self.section = "global".to_owned();
+        "global".clone_into(&mut self.section);
         self
     }
 
