@@ -18,7 +18,7 @@ use crate::plan_problem::PlanProblem;
 pub(crate) const SHOWN_ID: usize = 128;
 const SHOWN_CODE: usize = 64;
 const SHOWN_MESSAGE: usize = 2048;
-const SHOWN_AUTHORIZATION: usize = 16 * 1024;
+const SHOWN_AUTHORIZATION: usize = 16_384;
 
 pub(crate) type Source = Box<dyn StdError + Send + Sync>;
 
@@ -152,13 +152,10 @@ impl Error {
         } else {
             ErrorKind::of_status(status)
         };
-        let outcome = match kind {
-            _ if code.is_some_and(codes::is_repetition) => Outcome::Unknown,
-            _ if not_applied => Outcome::NotApplied,
-            ErrorKind::Throttled => Outcome::NotApplied,
-            _ if status.is_client_error() && status != StatusCode::REQUEST_TIMEOUT => {
-                Outcome::NotApplied
-            }
+        let is_refused = status.is_client_error() && status != StatusCode::REQUEST_TIMEOUT;
+        let outcome = match code {
+            Some(code) if codes::is_repetition(code) => Outcome::Unknown,
+            _ if not_applied || is_refused => Outcome::NotApplied,
             _ => Outcome::Unknown,
         };
         Self::new(kind, outcome, message)
