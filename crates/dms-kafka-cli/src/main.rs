@@ -8,13 +8,19 @@ mod credentials;
 mod exit;
 mod help;
 mod interrupt;
+mod new_file;
 mod output;
+mod paths;
 mod profile;
+mod screen;
+mod selectors;
 mod service;
 mod service_settings;
 mod settings;
 mod stderr;
 mod stdout;
+mod topic_pattern;
+mod view;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -59,6 +65,9 @@ fn run(command: Command) -> Result<Exit, Failure> {
     interrupt::make_file_size_limit_an_error(&runtime)?;
     let ended = match command {
         Command::Delete(delete) => runtime.block_on(commands::delete(delete)),
+        Command::Topics(topics) => runtime.block_on(commands::topics(topics)),
+        Command::Topic(topic) => runtime.block_on(commands::topic(topic)),
+        Command::Plan(plan) => runtime.block_on(commands::plan(plan)),
         Command::Purge(purge) => runtime.block_on(commands::purge(purge)),
         Command::Serve(serve) => runtime.block_on(commands::serve(serve.0)),
         Command::Sign(sign) => runtime.block_on(commands::sign(sign)),

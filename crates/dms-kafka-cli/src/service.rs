@@ -3,14 +3,16 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::time::Duration;
 
 use dms_kafka::auth::text;
 use dms_kafka::{
-    Client, ClientBuilder, Error, ErrorKind, InstanceId, PartitionId, PartitionInfo,
-    PreparedRequest, TopicName, codes,
+    Client, ClientBuilder, Error, ErrorKind, InstanceId, PartitionId, PartitionInfo, Plan,
+    PlanDeletion, PreparedRequest, TopicName, codes,
 };
 use dms_kafka_gateway::{Gateway, KafkaConfig, KafkaGateway};
+use jiff::Timestamp;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use serde_json::json;
@@ -19,6 +21,7 @@ use crate::exit::{self, Failure};
 use crate::service_settings::{KafkaService, RemoteService, ServicePlace, ServiceSettings};
 use crate::settings::Setting;
 use crate::stderr;
+use crate::topic_pattern::TopicPattern;
 
 /// Longer timeouts of a connection and of one attempt do not help.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -27,6 +30,9 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
 const KAFKA: &str = "kafka";
 const EMBEDDED_PARTITIONS: u32 = 3;
 const EMBEDDED_RECORDS: u64 = 1000;
+const EMBEDDED_SPREAD_MS: i64 = 30 * 24 * 60 * 60 * 1000;
+/// If no topic is named.
+const EMBEDDED_TOPICS: [(&str, u32); 2] = [("orders", EMBEDDED_PARTITIONS), ("payments", 1)];
 /// The API lists at most 10,000 partitions.
 const EMBEDDED_MAX_PARTITION: u32 = 9_999;
 
@@ -146,7 +152,7 @@ impl Service {
         json: bool,
         topics: impl IntoIterator<Item = (&'a TopicName, i32)>,
     ) -> Result<Self, Failure> {
-        let mut gateway = Gateway::memory();
+        let mut seeds: Vec<(&str, u32)> = Vec::new();
         for (topic, highest) in topics {
             let highest = highest.unsigned_abs();
             if highest > EMBEDDED_MAX_PARTITION {
@@ -154,13 +160,19 @@ impl Service {
                     "partition {highest} is greater than {EMBEDDED_MAX_PARTITION}, the highest partition with --embedded"
                 )));
             }
-            gateway = gateway.topic(
-                topic.as_str(),
-                EMBEDDED_PARTITIONS.max(highest + 1),
-                EMBEDDED_RECORDS,
-            );
+            seeds.push((topic.as_str(), EMBEDDED_PARTITIONS.max(highest + 1)));
+        }
+        if seeds.is_empty() {
+            seeds.extend(EMBEDDED_TOPICS);
+        }
+        let mut gateway = Gateway::memory();
+        for (topic, partitions) in &seeds {
+            gateway = gateway.topic(*topic, *partitions, 0);
         }
         let gateway = gateway.start().await.map_err(Failure::gateway)?;
+        for (topic, partitions) in seeds {
+            seed(&gateway, topic, partitions).map_err(Failure::gateway)?;
+        }
         let builder = builder
             .endpoint(gateway.endpoint())
             .project_id(gateway.project_id())
@@ -303,6 +315,72 @@ impl Service {
         Ok(partitions.map(|info| (info.partition(), *info)).collect())
     }
 
+    /// The topics whose names match a pattern.
+    pub(crate) async fn topics(&self, pattern: &TopicPattern) -> Result<Vec<TopicName>, Failure> {
+        let what = format!(
+            "waiting for {} to list the topics",
+            self.client.service_name()
+        );
+        let listed = self.client.list_topics(&self.instance_id);
+        let topics = stderr::show_wait(&what, listed).await;
+        let mut topics = topics.map_err(Failure::call)?;
+        topics.retain(|topic| pattern.matches(topic));
+        Ok(topics)
+    }
+
+    /// Makes a plan for each of the topics.
+    pub(crate) async fn resolve(
+        &self,
+        plan: PlanDeletion,
+        topics: &[TopicName],
+    ) -> Result<Vec<Plan>, Failure> {
+        let what = match topics {
+            [topic] => format!("of {topic}"),
+            topics => format!("of {} topics", topics.len()),
+        };
+        let plans = self
+            .wait_for_plan(&what, Box::pin(plan.resolve_topics(topics)))
+            .await;
+        plans.map_err(Failure::call)
+    }
+
+    async fn wait_for_plan<T>(
+        &self,
+        what: &str,
+        plan: Pin<Box<dyn Future<Output = Result<T, Error>> + '_>>,
+    ) -> Result<T, Error> {
+        let endpoint = self.client.service_name();
+        let what =
+            format!("waiting for {endpoint} to list the partitions and consumer groups {what}");
+        stderr::show_wait(&what, plan).await
+    }
+
+    /// Refuses a plan that expired, or whose topic changed.
+    pub(crate) async fn check_plan(&self, plan: &Plan) -> Result<(), Failure> {
+        self.wait_for_plan(&format!("of {}", plan.topic()), Box::pin(plan.check()))
+            .await
+            .map_err(Failure::call)
+    }
+
+    /// What a topic has before a deletion, as a plan that deletes nothing. See [`preview`](Self::preview) for failures.
+    pub(crate) async fn held(
+        &self,
+        topic: &TopicName,
+        yes: bool,
+        everything: bool,
+    ) -> Result<Option<Plan>, Failure> {
+        let plan = self.client.plan_deletion(&self.instance_id, topic);
+        let plan = plan.before_offset(0).with_consumer_groups();
+        let error = match self
+            .wait_for_plan(&format!("of {topic}"), Box::pin(plan.resolve()))
+            .await
+        {
+            Ok(plan) => return Ok(Some(plan)),
+            Err(error) => error,
+        };
+        self.without_preview(error, yes, everything).map(|()| None)
+    }
+
     /// Lists the partitions of a topic before a deletion.
     ///
     /// If they cannot be listed, the deletion continues only with `--yes` and absolute offsets: the result is then `None`,
@@ -318,6 +396,10 @@ impl Service {
             Ok(partitions) => return Ok(Some(partitions)),
             Err(error) => error,
         };
+        self.without_preview(error, yes, everything).map(|()| None)
+    }
+
+    fn without_preview(&self, error: Error, yes: bool, everything: bool) -> Result<(), Failure> {
         let advice = match (may_still_delete(&error), everything, yes) {
             (false, _, _) => "no deletion was sent",
             (true, true, _) => {
@@ -329,11 +411,30 @@ impl Service {
             (true, false, true) => {
                 let reason = exit::chain(&error);
                 stderr::warn(&format!("there is no preview: {reason}"), self.json);
-                return Ok(None);
+                return Ok(());
             }
         };
         Err(Failure::call_with_advice(error, advice))
     }
+}
+
+/// Records of the last 30 days, and groups that have consumed some of them.
+fn seed(gateway: &Gateway, topic: &str, partitions: u32) -> Result<(), dms_kafka_gateway::Error> {
+    let now = Timestamp::now().as_millisecond();
+    for (partition, committed) in (0..)
+        .zip([900, 800, 700].into_iter().cycle())
+        .take(partitions as usize)
+    {
+        gateway.append_at(
+            topic,
+            partition,
+            EMBEDDED_RECORDS,
+            (now - EMBEDDED_SPREAD_MS, now),
+        );
+        gateway.commit("billing", topic, partition, committed)?;
+        gateway.commit("audit", topic, partition, 400)?;
+    }
+    Ok(())
 }
 
 /// Whether a deletion may succeed although the partitions cannot be listed.
@@ -344,7 +445,8 @@ fn may_still_delete(error: &Error) -> bool {
             | ErrorKind::Credentials
             | ErrorKind::ProjectId
             | ErrorKind::Unauthorized
-            | ErrorKind::Connect,
+            | ErrorKind::Connect
+            | ErrorKind::Plan,
             _,
         )
         | (_, Some(400)) => false,

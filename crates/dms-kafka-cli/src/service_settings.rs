@@ -39,7 +39,8 @@ pub(crate) struct ServiceFlags {
     #[arg(long, value_name = "FILE")]
     kafka_config: Option<PathBuf>,
 
-    /// Start a gateway in this process and use it; the topics have 1,000 records in each partition
+    /// Start a gateway in this process and use it; the topics have 1,000 records of the last 30 days in each
+    /// partition, and two consumer groups
     #[arg(long)]
     embedded: bool,
 

@@ -13,6 +13,7 @@ mod https;
 mod journal;
 mod messages;
 mod pipes;
+mod plan;
 mod preview;
 mod profile;
 mod purge;

@@ -8,7 +8,6 @@ mod failures_file;
 mod fuzz_targets;
 mod journal;
 mod offsets_file;
-mod paths;
 mod preview;
 mod progress;
 mod report;
@@ -17,6 +16,7 @@ mod sender;
 
 use std::cell::RefCell;
 use std::fmt::Write as _;
+use std::fs::File;
 use std::mem;
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
@@ -31,16 +31,16 @@ use futures_util::StreamExt as _;
 use crate::confirm;
 use crate::exit::{Exit, Failure};
 use crate::interrupt::Interrupts;
+use crate::new_file::NewFile;
+use crate::paths::real_path;
 use crate::service::{self, Service};
 use crate::service_settings::ServiceSettings;
 use crate::settings::{Resolved, up_to};
 use crate::stderr;
 use crate::stdout;
 use concurrency::Concurrency;
-use failures_file::FailuresFile;
 use journal::{Expected, Journal, JournalHeader};
 use offsets_file::OffsetsFile;
-use paths::real_path;
 use progress::Progress;
 use report::{PurgeFormat, PurgeReport};
 use rows::{RowCounts, RowState, RowStates, Rows};
@@ -229,7 +229,11 @@ impl PurgeJob<'_> {
         let arguments = self.arguments;
         self.check_failures_file()?;
         let failures_file = match &arguments.failures_file {
-            Some(path) => Some(FailuresFile::create(path, arguments.overwrite)?),
+            Some(path) => Some(NewFile::create(
+                "--failures-file",
+                path,
+                arguments.overwrite,
+            )?),
             None => None,
         };
         let mut interrupts = Interrupts::listen()?.with_hangup()?;
@@ -298,7 +302,7 @@ impl PurgeJob<'_> {
     fn end_early(
         &self,
         journal: Option<Journal>,
-        failures_file: Option<FailuresFile>,
+        failures_file: Option<NewFile>,
         failure: Failure,
     ) -> Result<Exit, Failure> {
         let mut last = failure;
@@ -405,12 +409,17 @@ impl PurgeJob<'_> {
     }
 
     /// Completes journal and failures file; returns what failed.
-    fn close(&self, journal: Option<Journal>, failures_file: Option<FailuresFile>) -> Vec<Failure> {
+    fn close(&self, journal: Option<Journal>, failures_file: Option<NewFile>) -> Vec<Failure> {
         let journal = journal
             .and_then(|journal| journal.close().err())
             .map(|error| format!("the journal cannot be written: {error}"));
         let failures = failures_file
-            .and_then(|file| file.write(self.file.layout, &self.rows, &self.states).err())
+            .and_then(|file| {
+                let write = |file: &File| {
+                    failures_file::write_rows(file, self.file.layout, &self.rows, &self.states)
+                };
+                file.write(write).err()
+            })
             .map(|error| format!("the failures file cannot be written: {error}"));
         [journal, failures]
             .into_iter()
