@@ -70,6 +70,8 @@ enum Command {
     Kafka(kafka::Kafka),
     Mutants(mutants::Mutants),
     Nightly(nightly::Nightly),
+    /// Write what the command shows on a terminal: golden files, and the images in docs/images
+    Screens,
     Spec(spec::Spec),
     /// Check the structure of the code: import cycles, names of types, files named in ARCHITECTURE.md.
     Tidy,
@@ -96,6 +98,10 @@ fn run(root: PathBuf, command: &Command) -> anyhow::Result<()> {
         Command::Kafka(kafka) => failure::report_skip("kafka", kafka.run(&sh)),
         Command::Mutants(mutants) => failure::report_skip("mutants", mutants.run(&sh)),
         Command::Nightly(nightly) => nightly.run(&sh),
+        Command::Screens => {
+            let test = "test --quiet --package dms-kafka-cli --test command golden_screens";
+            Ok(process::cargo(&sh, test).env("UPDATE_EXPECT", "1").run()?)
+        }
         Command::Spec(spec) => spec.run(&sh),
         Command::Tidy => tidy::check(&sh),
     }

@@ -185,8 +185,7 @@ pub(crate) fn laid_out(
         .map(|line| line.trim_end().to_owned())
         .collect();
     let mut separator = "\n";
-    let is_too_wide = |width| lines.iter().any(|line| line.width() > width);
-    if width.is_some_and(is_too_wide) {
+    if !fits(table, width) {
         lines = cells_below_each_other(table);
         separator = "\n\n";
         styles.next();
@@ -197,6 +196,12 @@ pub(crate) fn laid_out(
         .zip(styles)
         .map(|(line, style)| format!("{style}{line}{style:#}"));
     shown.collect::<Vec<_>>().join(separator) + "\n"
+}
+
+/// Whether no line is wider than the terminal.
+pub(crate) fn fits(table: &Table, width: Option<usize>) -> bool {
+    let widest = table.lines().map(|line| line.trim_end().width()).max();
+    width.is_none_or(|width| widest.unwrap_or_default() <= width)
 }
 
 /// The text of each row: its cells, each with the name of the column.

@@ -13,7 +13,7 @@ use crate::view::{GroupView, PartitionView, TopicView};
 const SHOWN_PARTITIONS: usize = 15;
 const SHOWN_GROUPS: usize = 10;
 /// Longer names of groups are cut off.
-const NAME_WIDTH: usize = 32;
+const NAME_WIDTH: usize = 24;
 /// The widest bar that fits is shown.
 const BARS: [usize; 4] = [20, 14, 8, 0];
 const DELETED: char = '█';
@@ -109,7 +109,7 @@ pub(crate) fn topic(view: &TopicView, width: Option<usize>) -> String {
         text.push_str("No consumer group has a committed offset in this topic.\n");
         return text;
     }
-    let mut table = output::table(&["group", "state", "partitions with a commit", "unread"]);
+    let mut table = output::table(&["group", "state", "commits", "unread"]);
     for group in groups {
         table.add_row([
             name(&group.group),
@@ -191,11 +191,10 @@ fn losses(view: &TopicView, width: Option<usize>) -> String {
     let _ = write!(
         text,
         "\
-They continue as their auto.offset.reset says: with earliest,
-at the first record that is kept; with latest, the default,
-at the end, so that they lose the kept records too.
-To move a stopped group to the first record that is kept,
-after the deletion:
+They continue at their auto.offset.reset: with earliest, at
+the first record that is kept; with latest, the default, at
+the end, so that they lose the kept records too. To move a
+stopped group to the first record that is kept, afterwards:
   kafka-consumer-groups.sh --bootstrap-server HOST:PORT \\
     --group {} --topic {}:{} \\
     --reset-offsets --to-earliest --execute
@@ -235,10 +234,7 @@ fn with_bars<const COLUMNS: usize>(
         }
         table
     };
-    let fits = |bar_width: &&usize| {
-        let table = table(**bar_width);
-        width.is_none_or(|width| table.lines().all(|line| line.trim_end().width() <= width))
-    };
+    let fits = |bar_width: &&usize| output::fits(&table(**bar_width), width);
     let bar_width = BARS.iter().find(fits).copied().unwrap_or_default();
     output::laid_out(&table(bar_width), width, styles())
 }
@@ -361,9 +357,9 @@ mod tests {
     fn long_and_wide_names_are_cut_off() {
         for (text, expected) in [
             ("billing".to_owned(), "billing".to_owned()),
-            ("x".repeat(32), "x".repeat(32)),
-            ("x".repeat(255), "x".repeat(31) + "…"),
-            ("請".repeat(100), "請".repeat(15) + "…"),
+            ("x".repeat(24), "x".repeat(24)),
+            ("x".repeat(255), "x".repeat(23) + "…"),
+            ("請".repeat(100), "請".repeat(11) + "…"),
         ] {
             assert_eq!(name(&text), expected);
             assert!(name(&text).width() <= NAME_WIDTH);

@@ -1,5 +1,6 @@
 //! `dms-kafka delete`.
 
+use std::fmt::Write as _;
 use std::mem;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -428,7 +429,7 @@ fn show(
         Format::Table if report.partitions.is_empty() => {
             stdout::deliver("No record is selected: nothing was deleted.\n")
         }
-        Format::Table => stdout::deliver_coloured(&report.table(after)),
+        Format::Table => stdout::deliver_coloured(&report.table(after, stdout::width())),
     };
     let is_deleted = |(_, sent): &(_, Result<Deletion, Error>)| {
         let deletion = sent.as_ref().ok();
@@ -551,9 +552,9 @@ impl<'a> DeletionReport<'a> {
         }
     }
 
-    /// The result of each partition, with its start offset before and after.
-    fn table(&self, after: Option<&Partitions>) -> String {
-        let mut table = output::table(&[
+    /// The result of each partition, with its start offset before and after, and the sum of the records.
+    fn table(&self, after: Option<&Partitions>, width: Option<usize>) -> String {
+        const NAMES: [&str; 7] = [
             "partition",
             "delete",
             "status",
@@ -561,22 +562,56 @@ impl<'a> DeletionReport<'a> {
             "start before",
             "start after",
             "end",
-        ]);
-        for row in &self.partitions {
-            let partition = row.target.partition;
-            let id = partition.and_then(|partition| PartitionId::new(partition).ok());
-            let after = after.zip(id).and_then(|(after, id)| after.get(&id));
-            table.add_row([
-                output::partition(partition),
-                row.target.to_string(),
-                row.status.to_owned(),
-                row.error_code
-                    .map_or_else(|| "-".to_owned(), output::printable),
-                number(row.start),
-                number(after.map(|held| held.start_offset().get())),
-                number(after.map(|held| held.end_offset().get())),
-            ]);
+        ];
+        // What a narrow terminal shows.
+        const NARROW: [usize; 5] = [0, 1, 2, 3, 5];
+        let rows: Vec<[String; 7]> = self.partitions.iter().map(|row| row.cells(after)).collect();
+        let table = |columns: &[usize]| {
+            let names: Vec<&str> = columns.iter().map(|at| NAMES[*at]).collect();
+            let mut table = output::table(&names);
+            for row in &rows {
+                table.add_row(columns.iter().map(|at| &row[*at]));
+            }
+            table
+        };
+        let mut shown = table(&[0, 1, 2, 3, 4, 5, 6]);
+        if !output::fits(&shown, width) {
+            shown = table(&NARROW);
         }
-        output::coloured_lines(&table, self.partitions.iter().map(|row| row.status))
+        let statuses = self.partitions.iter().map(|row| row.status);
+        let mut text = output::coloured_lines(&shown, statuses);
+        let deleted = || self.partitions.iter().filter(|row| row.status == "deleted");
+        let records = deleted()
+            .map(|row| row.records)
+            .try_fold(0, |sum: i64, records| Some(sum.saturating_add(records?)));
+        if let Some(records) = records {
+            // Writing to a string does not fail.
+            let _ = writeln!(
+                text,
+                "Deleted: {} records; partitions: {} of {}",
+                number(Some(records)),
+                deleted().count(),
+                self.partitions.len()
+            );
+        }
+        text
+    }
+}
+
+impl PartitionReport<'_> {
+    fn cells(&self, after: Option<&Partitions>) -> [String; 7] {
+        let partition = self.target.partition;
+        let id = partition.and_then(|partition| PartitionId::new(partition).ok());
+        let after = after.zip(id).and_then(|(after, id)| after.get(&id));
+        let code = self.error_code.map(output::printable);
+        [
+            output::partition(partition),
+            self.target.to_string(),
+            self.status.to_owned(),
+            code.unwrap_or_else(|| "-".to_owned()),
+            number(self.start),
+            number(after.map(|held| held.start_offset().get())),
+            number(after.map(|held| held.end_offset().get())),
+        ]
     }
 }

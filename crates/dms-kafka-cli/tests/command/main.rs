@@ -22,6 +22,7 @@ mod purge_refused;
 mod purge_stopped;
 mod resume;
 mod schema;
+mod screens;
 mod serve;
 mod service;
 mod sign;

@@ -19,6 +19,8 @@ pub(crate) fn with_groups(groups: &[&str]) -> Served {
         "bills:1:10",
         "--topic",
         "quiet:1:10",
+        "--topic",
+        "shop:4:250000",
     ]);
     for group in groups {
         serve.args(["--group", group]);
