@@ -55,7 +55,8 @@ Examples:
         --partition 0:400 --everything 2";
 
 pub(crate) const PLAN_EXAMPLES: &str = "\
-A plan contains offsets: records that are written later are kept. It is valid for 24 hours.
+A plan contains offsets: records that are written later are kept. By default, it
+is valid for 24 hours.
 
 Examples:
   Try it against a gateway in this process, whose topic has records of the last 30 days:

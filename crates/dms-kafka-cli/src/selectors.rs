@@ -150,7 +150,7 @@ impl PartitionList {
 }
 
 /// Days have 24 hours.
-fn age(text: &str) -> Result<Duration, String> {
+pub(crate) fn age(text: &str) -> Result<Duration, String> {
     let wrong = || "expected an age such as 7d, 36h or 1h30m".to_owned();
     let span: jiff::Span = text.parse().map_err(|_| wrong())?;
     // Months and years differ in length.

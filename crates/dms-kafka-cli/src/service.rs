@@ -357,28 +357,20 @@ impl Service {
 
     /// Refuses a plan that expired, or whose topic changed.
     pub(crate) async fn check_plan(&self, plan: &Plan) -> Result<(), Failure> {
-        self.wait_for_plan(&format!("of {}", plan.topic()), Box::pin(plan.check()))
-            .await
-            .map_err(Failure::call)
+        // Only stored plans are compared with the topic.
+        let stored = self.client.stored_plan(&self.instance_id, &plan.to_json());
+        let stored = stored.map_err(Failure::call)?;
+        let what = format!("of {}", plan.topic());
+        let checked = self.wait_for_plan(&what, Box::pin(stored.check())).await;
+        checked.map_err(Failure::call)
     }
 
-    /// What a topic has before a deletion, as a plan that deletes nothing. See [`preview`](Self::preview) for failures.
-    pub(crate) async fn held(
-        &self,
-        topic: &TopicName,
-        yes: bool,
-        everything: bool,
-    ) -> Result<Option<Plan>, Failure> {
+    /// The plan of a topic that deletes nothing.
+    pub(crate) async fn held(&self, topic: &TopicName) -> Result<Plan, Error> {
         let plan = self.client.plan_deletion(&self.instance_id, topic);
         let plan = plan.before_offset(0).with_consumer_groups();
-        let error = match self
-            .wait_for_plan(&format!("of {topic}"), Box::pin(plan.resolve()))
-            .await
-        {
-            Ok(plan) => return Ok(Some(plan)),
-            Err(error) => error,
-        };
-        self.without_preview(error, yes, everything).map(|()| None)
+        let what = format!("of {topic}");
+        self.wait_for_plan(&what, Box::pin(plan.resolve())).await
     }
 
     /// Lists the partitions of a topic before a deletion.
@@ -399,7 +391,13 @@ impl Service {
         self.without_preview(error, yes, everything).map(|()| None)
     }
 
-    fn without_preview(&self, error: Error, yes: bool, everything: bool) -> Result<(), Failure> {
+    /// Fails unless the deletion may continue without a preview. See [`preview`](Self::preview).
+    pub(crate) fn without_preview(
+        &self,
+        error: Error,
+        yes: bool,
+        everything: bool,
+    ) -> Result<(), Failure> {
         let advice = match (may_still_delete(&error), everything, yes) {
             (false, _, _) => "no deletion was sent",
             (true, true, _) => {

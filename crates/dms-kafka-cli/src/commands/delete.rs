@@ -192,6 +192,7 @@ impl Prepared {
             (Some(path), _) => {
                 let plan = read_plan(service, path)?;
                 check_digest(&plan, arguments.digest.as_deref(), path)?;
+                service.check_plan(&plan).await?;
                 plan
             }
             (None, Some(topic)) => {
@@ -205,7 +206,6 @@ impl Prepared {
             }
             (None, None) => return Err(Failure::usage("--topic is missing")),
         };
-        service.check_plan(&plan).await?;
         Ok(Self {
             topic: plan.topic().clone(),
             targets: plan
@@ -227,12 +227,17 @@ impl Prepared {
             return Err(Failure::usage("--topic is missing"));
         };
         let is_script = arguments.yes && arguments.output.is_json();
-        let held = if arguments.refuse_unread_loss || !(is_script || arguments.dry_run) {
-            // A loss that must not happen must be known.
-            let yes = arguments.yes && !arguments.refuse_unread_loss;
-            service
-                .held(&topic, yes, !arguments.everything.is_empty())
-                .await?
+        let refuses = arguments.refuse_unread_loss;
+        let held = if refuses || !(is_script || arguments.dry_run) {
+            match service.held(&topic).await {
+                Ok(held) => Some(held),
+                Err(error) if refuses => return Err(Failure::call(error)),
+                Err(error) => {
+                    let everything = !arguments.everything.is_empty();
+                    service.without_preview(error, arguments.yes, everything)?;
+                    None
+                }
+            }
         } else {
             None
         };

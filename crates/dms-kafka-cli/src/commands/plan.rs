@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::{ArgGroup, Args};
 use dms_kafka::Plan;
@@ -52,6 +53,10 @@ pub(crate) struct PlanCommand {
     /// Write the offsets of all topics to this file, for 'dms-kafka purge --offsets-file'
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub(crate) offsets_file: Option<PathBuf>,
+
+    /// How long the plan can be executed
+    #[arg(long, value_name = "AGE", default_value = "24h", allow_hyphen_values = true, value_parser = selectors::age, help_heading = "Output")]
+    pub(crate) valid_for: Duration,
 
     /// Replace these files if they exist
     #[arg(long, help_heading = "Output")]
@@ -147,7 +152,10 @@ async fn plans(arguments: &PlanCommand, service: &Service) -> Result<Vec<Plan>, 
         )));
     };
     let plan = service.client.plan_deletion(&service.instance_id, first);
-    let plan = arguments.selectors.add_to(plan);
+    let plan = arguments
+        .selectors
+        .add_to(plan)
+        .with_expiry(arguments.valid_for);
     service.resolve(plan, &topics).await
 }
 

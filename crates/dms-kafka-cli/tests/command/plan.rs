@@ -4,7 +4,9 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::support::{Folder, Run as _, Served, assert_stderr, command, dms_kafka, stderr, stdout};
+use crate::support::{
+    Folder, Run as _, Served, assert_stderr, at, command, dms_kafka, stderr, stdout,
+};
 
 /// Topics of 3 partitions with 1,000 records of the last day each, and groups.
 pub(crate) fn with_groups(groups: &[&str]) -> Served {
@@ -349,6 +351,19 @@ fn a_stored_plan_that_changed_is_refused() {
             .ends_with(5);
         assert_stderr(&missing, "--plan");
     }
+    // Expired: the flag is for the plan.
+    let served = with_groups(&groups);
+    let folder = Folder::new("");
+    let path = folder.path("plan.json");
+    served
+        .command(&format!(
+            "plan --topic orders --up-to-end --valid-for 1ms --out {path}"
+        ))
+        .ends_with(0);
+    let expired = served
+        .command(&format!("delete --plan {path} --yes"))
+        .ends_with(2);
+    assert_stderr(&expired, "the plan expired at");
     // Of another service, and with another digest.
     let (served, other) = (with_groups(&groups), with_groups(&groups));
     let folder = Folder::new("");
@@ -455,4 +470,219 @@ fn a_plan_that_selects_nothing_is_not_an_error() {
     let deleted = printed(&served, "delete --topic orders --older-than 2d --yes");
     assert_eq!(deleted["partitions"], json!([]));
     assert_eq!(served.starts("orders", 3), [0, 0, 0]);
+}
+
+/// A gateway with one key that may only do these operations.
+fn with_operations(folder: &Folder, operations: &str) -> Served {
+    let config = format!(
+        r#"listen = "127.0.0.1:0"
+[[access_key]]
+access_key = "AK"
+secret_key = {{ env = "GATEWAY_SK" }}
+operations = {operations}
+[[instance]]
+id = "i"
+project_id = "p"
+[instance.memory]
+topics = [{{ name = "orders", partitions = 3, records = 1000 }}]
+"#
+    );
+    let path = folder.path("gateway.toml");
+    fs::write(&path, config).unwrap();
+    let mut serve = command();
+    serve
+        .args(["serve", "--config", &path])
+        .env("GATEWAY_SK", "SK");
+    Served::ready(&mut serve)
+}
+
+/// Operations of the key, arguments of delete, exit code, and words of standard error.
+const PERMISSIONS: &[(&str, &str, i32, &str)] = &[
+    (
+        r#"["list", "delete"]"#,
+        "--keep-last 300 --yes",
+        0,
+        "Which consumer groups lose unread records is not known:",
+    ),
+    (
+        r#"["list", "delete"]"#,
+        "--keep-last 300 --yes --refuse-unread-loss",
+        2,
+        "it is not known which consumer groups",
+    ),
+    (
+        r#"["list", "delete"]"#,
+        "--partition 0:1 --yes --refuse-unread-loss",
+        2,
+        "it is not known which consumer groups",
+    ),
+    (
+        r#"["list", "delete"]"#,
+        "--partition 0:1 --yes",
+        0,
+        "Which consumer groups lose unread records is not known:",
+    ),
+    (
+        r#"["list", "delete"]"#,
+        "--consumed-by billing --yes",
+        3,
+        "consumer group",
+    ),
+    (
+        r#"["list", "delete"]"#,
+        "--consumed-by-all --yes",
+        3,
+        "consumer groups",
+    ),
+    (r#"["delete"]"#, "--keep-last 300 --yes", 3, "error: "),
+    (
+        r#"["delete"]"#,
+        "--keep-last 300 --yes --output json",
+        3,
+        "not_applied",
+    ),
+    (
+        r#"["delete"]"#,
+        "--partition 0:1 --yes --refuse-unread-loss",
+        3,
+        "error: ",
+    ),
+    (
+        r#"["delete"]"#,
+        "--partition 0:1 --yes --output json --refuse-unread-loss",
+        3,
+        "not_applied",
+    ),
+    (
+        r#"["delete"]"#,
+        "--partition 0:1 --yes",
+        0,
+        "warning: there is no preview",
+    ),
+    (
+        r#"["delete"]"#,
+        "--partition 0:1 --yes --output json",
+        0,
+        "",
+    ),
+];
+
+#[test]
+fn an_unknown_loss_is_shown_as_unknown_and_selectors_need_permission_to_read() {
+    for (operations, line, code, words) in PERMISSIONS {
+        let folder = Folder::new("");
+        let served = with_operations(&folder, operations);
+        let mut delete = at(
+            served.text("endpoint"),
+            &format!("delete --topic orders {line}"),
+        );
+        let output = delete.ends_with(*code);
+        assert_stderr(&output, words);
+        assert_eq!(
+            stdout(&output).is_empty(),
+            *code != 0,
+            "{operations} {line}"
+        );
+    }
+}
+
+#[cfg(unix)]
+mod at_a_terminal {
+    use super::*;
+    use crate::terminal::{at_a_terminal, ends_with};
+
+    /// What to delete, and the word that confirms.
+    const WORDS: &[(&str, &str)] = &[
+        ("--topic orders --consumed-by-all", "yes"),
+        ("--topic orders --before-offset 400", "yes"),
+        ("--topic orders --partition 0:400", "yes"),
+        ("--topic orders --partition 0:401", "orders"),
+        ("--topic orders --keep-last 300", "orders"),
+        ("--topic orders --up-to-end", "orders"),
+        ("--topic orders --before-offset 1 --partitions 0-1", "yes"),
+        // No group, but the partition is emptied.
+        ("--topic quiet --up-to-end", "quiet"),
+        ("--topic quiet --keep-last 1", "yes"),
+        // The group has no committed offset in partition 1.
+        ("--topic orders-eu --keep-last 400 --partitions 0", "yes"),
+        (
+            "--topic orders-eu --keep-last 400 --partitions 1",
+            "orders-eu",
+        ),
+        ("--topic orders-eu --partition 1:1", "orders-eu"),
+    ];
+
+    #[test]
+    fn the_word_that_confirms_depends_on_what_is_lost() {
+        let served = with_groups(&[GROUPS[0], GROUPS[1], "half:orders-eu:0=500"]);
+        for (what, word) in WORDS {
+            let mut session = at_a_terminal(served.command(&format!("delete {what}")));
+            session
+                .exp_string(&format!("Type {word} to delete: "))
+                .unwrap();
+            session.send_line("no").unwrap();
+            session.exp_string("nothing was deleted").unwrap();
+            ends_with(&mut session, 2);
+        }
+        assert_eq!(served.starts("orders", 3), [0, 0, 0]);
+        let folder = Folder::new("");
+        let unknown = with_operations(&folder, r#"["list", "delete"]"#);
+        for what in ["--partition 0:1", "--before-offset 1"] {
+            let delete = at(
+                unknown.text("endpoint"),
+                &format!("delete --topic orders {what}"),
+            );
+            let mut session = at_a_terminal(delete);
+            session.exp_string("is not known:").unwrap();
+            session.exp_string("Type orders to delete: ").unwrap();
+        }
+    }
+
+    #[test]
+    fn nothing_is_asked_if_nothing_is_selected_or_the_loss_is_refused() {
+        let served = with_groups(&GROUPS);
+        for (what, code, words) in [
+            ("--older-than 2d", 0, "No record is selected"),
+            ("--up-to-end --refuse-unread-loss", 2, "unread records of"),
+            ("--consumed-by nobody", 2, "does not exist"),
+        ] {
+            let mut session =
+                at_a_terminal(served.command(&format!("delete --topic orders {what}")));
+            let shown = session.exp_eof().unwrap();
+            assert!(shown.contains(words), "{shown}");
+            assert!(!shown.contains("Type "), "{shown}");
+            assert_eq!(crate::terminal::exit_code(&session), code);
+        }
+    }
+
+    #[test]
+    fn a_plan_whose_topic_changes_during_the_question_is_refused() {
+        let served = with_groups(&["billing:orders:0=900,1=800,2=700"]);
+        let folder = Folder::new("");
+        let path = folder.path("plan.json");
+        served
+            .command(&format!(
+                "plan --topic orders --consumed-by billing --out {path}"
+            ))
+            .ends_with(0);
+        for line in [
+            format!("--plan {path}"),
+            "--topic orders --consumed-by billing".to_owned(),
+        ] {
+            let served = if line.starts_with("--plan") {
+                &served
+            } else {
+                &with_groups(&["billing:orders:0=900,1=800,2=700"])
+            };
+            let mut session = at_a_terminal(served.command(&format!("delete {line}")));
+            session.exp_string("Type yes to delete: ").unwrap();
+            served
+                .command("delete --topic orders --partition 2:701 --yes")
+                .ends_with(0);
+            session.send_line("yes").unwrap();
+            session.exp_string("beyond the planned offset 700").unwrap();
+            ends_with(&mut session, 2);
+            assert_eq!(served.starts("orders", 3), [0, 0, 701]);
+        }
+    }
 }

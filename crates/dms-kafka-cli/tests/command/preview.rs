@@ -48,8 +48,8 @@ fn service((status, list): Response) -> (String, Receiver<bool>) {
     let (requested, requests) = mpsc::channel();
     std::thread::spawn(move || {
         for connection in listener.incoming() {
-            let connection = connection.unwrap();
-            respond(&connection, &requested, status, list);
+            let (connection, requested) = (connection.unwrap(), requested.clone());
+            std::thread::spawn(move || respond(&connection, &requested, status, list));
         }
     });
     (endpoint, requests)
@@ -314,7 +314,7 @@ mod at_a_terminal {
             shown.lines().all(|line| line.chars().count() <= 70),
             "{shown}"
         );
-        for words in ["BEFORE     1,000", "RECORDS    400", "START AFTER   1,000"] {
+        for words in ["BEFORE     1,000", "RECORDS    400", "START AFTER  1,000"] {
             assert!(shown.contains(words), "{words}: {shown}");
         }
         assert_eq!(exit_code(&session), 0);
