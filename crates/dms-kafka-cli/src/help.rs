@@ -56,7 +56,8 @@ Examples:
 
 pub(crate) const PLAN_EXAMPLES: &str = "\
 A plan contains offsets: records that are written later are kept. By default, it
-is valid for 24 hours.
+is valid for 24 hours. Numbers of records count offsets: in compacted and transactional topics,
+they are upper bounds.
 
 Examples:
   Try it against a gateway in this process, whose topic has records of the last 30 days:
