@@ -80,6 +80,8 @@ enum Command {
     Package,
     /// Run the snippets of the guides.
     Snippets,
+    /// Write what the command shows on a terminal: golden files, and the images in docs/images
+    Screens,
     Spec(spec::Spec),
     /// Check the structure of the code: import cycles, names of types, files named in ARCHITECTURE.md.
     Tidy,
@@ -111,6 +113,10 @@ fn run(root: PathBuf, command: &Command) -> anyhow::Result<()> {
         Command::Nightly(nightly) => nightly.run(&sh),
         Command::Package => package::run(&sh),
         Command::Snippets => failure::report_skip("snippets", snippets::run(&sh)),
+        Command::Screens => {
+            let test = "test --quiet --package dms-kafka-cli --test command golden_screens";
+            Ok(process::cargo(&sh, test).env("UPDATE_EXPECT", "1").run()?)
+        }
         Command::Spec(spec) => spec.run(&sh),
         Command::Tidy => tidy::check(&sh),
         Command::Tools => failure::report_skip("tools", tools::install_all(&sh)),

@@ -2,10 +2,12 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{Completions, Delete, Man, Purge, Regions, Serve, Sign};
+use crate::commands::{
+    Completions, Delete, Man, PlanCommand, Purge, Regions, Serve, Sign, Topic, Topics,
+};
 use crate::help::{
-    COMPLETIONS_EXAMPLES, DELETE_EXAMPLES, ENVIRONMENT, FIRST_STEPS, MAN_EXAMPLES, PURGE_EXAMPLES,
-    SERVE_EXAMPLES, SIGN_EXAMPLES, exit_codes,
+    COMPLETIONS_EXAMPLES, DELETE_EXAMPLES, ENVIRONMENT, FIRST_STEPS, MAN_EXAMPLES, PLAN_EXAMPLES,
+    PURGE_EXAMPLES, SERVE_EXAMPLES, SIGN_EXAMPLES, exit_codes,
 };
 use crate::settings::Resolved;
 
@@ -28,12 +30,24 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// List topics with their partitions, records and consumer groups
+    #[command(after_long_help = ENVIRONMENT)]
+    Topics(Box<Topics>),
+    /// Show the partitions of a topic, and which records its consumer groups have not read
+    #[command(after_long_help = ENVIRONMENT)]
+    Topic(Box<Topic>),
     /// Delete records from partitions of one topic
     #[command(
         after_help = DELETE_EXAMPLES,
         after_long_help = format!("{DELETE_EXAMPLES}\n\n{ENVIRONMENT}\n\n{}", exit_codes())
     )]
     Delete(Box<Delete>),
+    /// Show what selectors would delete, and store it for 'delete --plan' or 'purge'
+    #[command(
+        after_help = PLAN_EXAMPLES,
+        after_long_help = format!("{PLAN_EXAMPLES}\n\n{ENVIRONMENT}\n\n{}", exit_codes())
+    )]
+    Plan(Box<PlanCommand>),
     /// Delete records from many partitions, listed in a file
     #[command(
         after_help = PURGE_EXAMPLES,
@@ -64,6 +78,9 @@ impl Command {
     pub(crate) fn is_json(&self) -> bool {
         match self {
             Self::Delete(delete) => delete.output.is_json(),
+            Self::Topics(topics) => topics.output.is_json(),
+            Self::Topic(topic) => topic.output.is_json(),
+            Self::Plan(plan) => plan.output.is_json(),
             Self::Purge(purge) => purge.output.is_json(),
             Self::Sign(sign) => sign.output.is_json(),
             Self::Regions(regions) => regions.output.is_json(),

@@ -5,16 +5,68 @@ use std::io::{self, IsTerminal};
 use tokio::task::spawn_blocking;
 
 use crate::exit::Failure;
+use crate::output::number;
+use crate::profile::Profile;
 use crate::stderr;
+use crate::view::{LossesView, TopicView};
 
-/// Checks that `--yes` is set, or that a terminal can ask for confirmation.
-pub(crate) fn check_possible(yes: bool) -> Result<(), Failure> {
+/// Checks that `--yes` is set, or that a terminal can ask for confirmation. A protected profile must also be `named`.
+pub(crate) fn check_possible(
+    yes: bool,
+    named: Option<&str>,
+    profile: &Profile,
+) -> Result<(), Failure> {
+    let name = profile.name.as_ref().map(|name| name.value.as_str());
+    let refused = |cause: String| Err(Failure::usage(cause + "; nothing was deleted"));
+    match (named, name) {
+        (Some(named), None) => return refused(format!("--confirm {named}: no profile is used")),
+        (Some(named), Some(name)) if named != name => {
+            return refused(format!("--confirm {named}: the profile is {name}"));
+        }
+        (None, Some(name)) if yes && profile.protected => {
+            return refused(format!(
+                "the profile {name} is protected: add --confirm {name} to --yes"
+            ));
+        }
+        _ => {}
+    }
     if yes || (io::stdin().is_terminal() && io::stderr().is_terminal()) {
         return Ok(());
     }
     Err(Failure::usage(
         "confirmation needs a terminal: run the command in a terminal, or add --yes; nothing was deleted",
     ))
+}
+
+/// The word that confirms: the name of the topic if a partition is emptied, a consumer group loses unread records, or that
+/// is not known.
+pub(crate) fn word(view: &TopicView) -> &str {
+    let is_grave = view.emptied() > 0 || view.lacks_partitions || view.losses.may_lose();
+    if is_grave { &view.topic } else { "yes" }
+}
+
+/// Fails if a consumer group loses unread records, or if that is not known.
+pub(crate) fn refuse_unread_loss(losses: &LossesView) -> Result<(), Failure> {
+    let what = match (losses.records, &losses.unknown) {
+        (Some(0), _) => return Ok(()),
+        (Some(records), _) => {
+            let groups = losses.groups.iter().flatten();
+            let losing = groups.filter(|group| group.lost > 0);
+            let losing: Vec<String> = losing.map(|group| format!("{:?}", group.group)).collect();
+            format!(
+                "{} unread records of {}",
+                number(Some(records)),
+                losing.join(", ")
+            )
+        }
+        (None, reason) => format!(
+            "it is not known which consumer groups lose unread records: {}",
+            reason.as_deref().unwrap_or_default()
+        ),
+    };
+    Err(Failure::unread_loss(format!(
+        "--refuse-unread-loss: {what}; nothing was deleted"
+    )))
 }
 
 /// Shows the preview, and fails unless `word` is typed. A signal is noticed meanwhile.

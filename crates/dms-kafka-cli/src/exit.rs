@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use dms_kafka::auth::{ProviderError, text};
-use dms_kafka::{Error, ErrorKind, Outcome};
+use dms_kafka::{Error, ErrorKind, Outcome, PlanProblem};
 use serde_json::{Value, json};
 
 use crate::connection;
@@ -32,7 +32,8 @@ pub(crate) const CODES: [(Exit, &str); 7] = [
     ),
     (
         Exit::Usage,
-        "invalid flags or input, missing or invalid credentials, not confirmed: nothing was deleted",
+        "invalid flags or input, missing or invalid credentials, refused plan, not confirmed:\n\
+         nothing was deleted",
     ),
     (
         Exit::NotApplied,
@@ -100,6 +101,17 @@ impl Failure {
         Self::not_applied("input", Exit::InputOutput, message)
     }
 
+    /// A gateway in this process does not start.
+    pub(crate) fn gateway(error: dms_kafka_gateway::Error) -> Self {
+        match error.kind() {
+            dms_kafka_gateway::ErrorKind::File => Self::input(chain(&error)),
+            dms_kafka_gateway::ErrorKind::Cluster => {
+                Self::not_applied(ErrorKind::Connect.as_str(), Exit::NotApplied, chain(&error))
+            }
+            _ => Self::usage(error),
+        }
+    }
+
     /// Output cannot be written; nothing was deleted.
     pub(crate) fn output(message: String) -> Self {
         Self::not_applied("output", Exit::InputOutput, message)
@@ -134,6 +146,11 @@ impl Failure {
         }
     }
 
+    /// A consumer group loses unread records, or may do so; nothing was deleted.
+    pub(crate) fn unread_loss(message: String) -> Self {
+        Self::not_applied("unread_loss", Exit::Usage, message)
+    }
+
     /// The same failure after something was sent. `None`: everything was applied.
     pub(crate) fn with_outcome(mut self, applied: Option<Outcome>) -> Self {
         if let Self::Local {
@@ -162,6 +179,21 @@ impl Failure {
             Self::Interrupted | Self::AfterInterrupt(_) => Exit::Interrupted,
             Self::Call { error, .. } => exit_of_error(error),
         }
+    }
+
+    /// The failure that decides about the exit code has the highest value.
+    pub(crate) fn severity(&self) -> usize {
+        const RISING: [Exit; 7] = [
+            Exit::Done,
+            Exit::SomeFailed,
+            Exit::NotApplied,
+            Exit::Usage,
+            Exit::InputOutput,
+            Exit::Unknown,
+            Exit::Interrupted,
+        ];
+        let position = RISING.iter().position(|exit| *exit == self.exit());
+        position.unwrap_or_default()
     }
 
     /// Prints to standard error: JSON, or text that starts with `word`.
@@ -246,6 +278,10 @@ fn exit_of_error(error: &Error) -> Exit {
     match (error.kind(), error.outcome()) {
         (_, Outcome::Unknown) => Exit::Unknown,
         (ErrorKind::PartitionsFailed, _) => Exit::SomeFailed,
+        // Services that report an unknown topic themselves end with another kind.
+        (ErrorKind::Plan, _) if error.plan_problem() != Some(PlanProblem::UnknownTopic) => {
+            Exit::Usage
+        }
         (ErrorKind::InvalidInput | ErrorKind::Credentials | ErrorKind::ProjectId, _)
             if error.attempts() == 0 =>
         {
@@ -266,7 +302,7 @@ pub(crate) fn error_json(error: &Error) -> Value {
 }
 
 fn call_json(error: &Error, advice: Option<&str>) -> Value {
-    json!({
+    let mut printed = json!({
         "kind": error.kind().as_str(),
         "code": error.code(),
         "message": explained(error, error.message().to_owned(), advice),
@@ -275,5 +311,9 @@ fn call_json(error: &Error, advice: Option<&str>) -> Value {
         "outcome": error.outcome().as_str(),
         "attempts": error.attempts(),
         "encoded_authorization_message": error.encoded_authorization_message(),
-    })
+    });
+    if let Some(problem) = error.plan_problem() {
+        printed["plan_problem"] = problem.as_str().into();
+    }
+    printed
 }

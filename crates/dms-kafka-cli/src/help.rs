@@ -40,12 +40,38 @@ Environment:
 
 pub(crate) const DELETE_EXAMPLES: &str = "\
 Examples:
-  Try it against a gateway in this process, with a new topic:
-    dms-kafka delete --embedded --topic orders --partition 0:400 --yes
+  Try it against a gateway in this process, whose topic has records of the last 30 days:
+    dms-kafka delete --embedded --topic orders --older-than 7d
 
-  Delete partition 0 below offset 400 and all of partition 2, after confirmation:
+  Delete what is older than a week and has been consumed by two groups, after confirmation:
+    dms-kafka delete --region ap-southeast-1 --instance-id I --topic orders --older-than 7d \\
+        --consumed-by billing --consumed-by audit
+
+  Execute a plan that somebody approved:
+    dms-kafka delete --region ap-southeast-1 --instance-id I --plan plan.json --digest HEX
+
+  Delete partition 0 before offset 400 and all of partition 2:
     dms-kafka delete --region ap-southeast-1 --instance-id I --topic orders \\
         --partition 0:400 --everything 2";
+
+pub(crate) const PLAN_EXAMPLES: &str = "\
+A plan contains offsets: records that are written later are kept. By default, it
+is valid for 24 hours. Numbers of records count offsets: in compacted and transactional topics,
+they are upper bounds.
+
+Examples:
+  Try it against a gateway in this process, whose topic has records of the last 30 days:
+    dms-kafka plan --embedded --topic orders --older-than 7d
+
+  Store a plan, and execute it as it was shown:
+    dms-kafka plan --region ap-southeast-1 --instance-id I --topic orders --keep-last 10000 \\
+        --out plan.json
+    dms-kafka delete --region ap-southeast-1 --instance-id I --plan plan.json
+
+  Plan all topics with such a name:
+    dms-kafka plan --region ap-southeast-1 --instance-id I --topic 'orders-*' --older-than 7d \\
+        --offsets-file offsets.json
+    dms-kafka purge --region ap-southeast-1 --instance-id I --offsets-file offsets.json";
 
 pub(crate) const PURGE_EXAMPLES: &str = "\
 The whole file is validated before anything is sent. After the first Ctrl-C no new request is

@@ -8,16 +8,25 @@ mod credentials;
 mod exit;
 mod help;
 mod interrupt;
+mod new_file;
 mod output;
+mod paths;
+mod profile;
+mod screen;
+mod selectors;
 mod service;
+mod service_settings;
 mod settings;
 mod stderr;
 mod stdout;
+mod topic_pattern;
+mod view;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
 use arguments::{Arguments, Command};
+use clap::error::ErrorKind;
 use clap::{CommandFactory as _, FromArgMatches as _};
 use exit::{Exit, Failure};
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -56,6 +65,9 @@ fn run(command: Command) -> Result<Exit, Failure> {
     interrupt::make_file_size_limit_an_error(&runtime)?;
     let ended = match command {
         Command::Delete(delete) => runtime.block_on(commands::delete(delete)),
+        Command::Topics(topics) => runtime.block_on(commands::topics(topics)),
+        Command::Topic(topic) => runtime.block_on(commands::topic(topic)),
+        Command::Plan(plan) => runtime.block_on(commands::plan(plan)),
         Command::Purge(purge) => runtime.block_on(commands::purge(purge)),
         Command::Serve(serve) => runtime.block_on(commands::serve(serve.0)),
         Command::Sign(sign) => runtime.block_on(commands::sign(sign)),
@@ -85,13 +97,18 @@ fn print_help_or_usage_error(error: &clap::Error) -> ExitCode {
             }
         };
     }
+    let message = || in_one_line(&error.render().to_string());
+    let failure = match error.kind() {
+        ErrorKind::Io => Failure::input(message()),
+        _ => Failure::usage(message()),
+    };
     if json {
-        Failure::usage(in_one_line(&error.render().to_string())).report("error", true);
+        failure.report("error", true);
     } else {
         // `error.exit()` would panic if standard error is closed.
         let _ = error.print();
     }
-    Exit::Usage.into()
+    failure.exit().into()
 }
 
 /// A message of clap in one line: without usage, and with its tips after semicolons.

@@ -10,6 +10,7 @@ use dms_kafka::auth::text;
 use dms_kafka::{DeletionTarget, PartitionId, PartitionInfo};
 use indicatif::HumanCount;
 use serde::Serialize;
+use unicode_width::UnicodeWidthStr as _;
 
 use crate::{stderr, stdout};
 
@@ -134,7 +135,17 @@ pub(crate) fn table(header: &[&str]) -> Table {
         column.set_padding((0, 2));
         if !matches!(
             header.get(index),
-            Some(&("topic" | "delete" | "status" | "reason" | "region" | "endpoint"))
+            Some(
+                &("topic"
+                    | "delete"
+                    | "status"
+                    | "reason"
+                    | "region"
+                    | "endpoint"
+                    | "group"
+                    | "state"
+                    | "")
+            )
         ) {
             column.set_cell_alignment(CellAlignment::Right);
         }
@@ -164,7 +175,7 @@ pub(crate) fn coloured_lines<'a>(table: &Table, statuses: impl Iterator<Item = &
 
 /// One line for the header and each row. If a line is wider than the terminal: one line for each cell, and an empty line
 /// between rows. The first style is that of the header.
-fn laid_out(
+pub(crate) fn laid_out(
     table: &Table,
     width: Option<usize>,
     mut styles: impl Iterator<Item = Style>,
@@ -174,8 +185,7 @@ fn laid_out(
         .map(|line| line.trim_end().to_owned())
         .collect();
     let mut separator = "\n";
-    let is_too_wide = |width| lines.iter().any(|line| line.chars().count() > width);
-    if width.is_some_and(is_too_wide) {
+    if !fits(table, width) {
         lines = cells_below_each_other(table);
         separator = "\n\n";
         styles.next();
@@ -186,6 +196,12 @@ fn laid_out(
         .zip(styles)
         .map(|(line, style)| format!("{style}{line}{style:#}"));
     shown.collect::<Vec<_>>().join(separator) + "\n"
+}
+
+/// Whether no line is wider than the terminal.
+pub(crate) fn fits(table: &Table, width: Option<usize>) -> bool {
+    let widest = table.lines().map(|line| line.trim_end().width()).max();
+    width.is_none_or(|width| widest.unwrap_or_default() <= width)
 }
 
 /// The text of each row: its cells, each with the name of the column.

@@ -1,206 +1,63 @@
-//! The service that a command talks to: its flags, client and partition listing.
+//! The service that a command talks to: its client and partition listing.
 
 use std::collections::HashMap;
-use std::num::NonZeroU32;
-use std::path::{Path, PathBuf};
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::pin::Pin;
 use std::time::Duration;
 
-use clap::{ArgMatches, Args};
-use dms_kafka::auth::{Endpoint, EndpointResolver, Environment, Region};
+use dms_kafka::auth::text;
 use dms_kafka::{
-    Client, Error, ErrorKind, InstanceId, PartitionId, PartitionInfo, PreparedRequest, ProjectId,
-    TopicName, codes,
+    Client, ClientBuilder, Error, ErrorKind, InstanceId, PartitionId, PartitionInfo, Plan,
+    PlanDeletion, PreparedRequest, TopicName, codes,
 };
-use dms_kafka_gateway::Gateway;
+use dms_kafka_gateway::{Gateway, KafkaConfig, KafkaGateway};
+use jiff::Timestamp;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use serde_json::json;
 
 use crate::exit::{self, Failure};
-use crate::settings::{Setting, Settings, is_typed, up_to};
+use crate::service_settings::{KafkaService, RemoteService, ServicePlace, ServiceSettings};
+use crate::settings::Setting;
 use crate::stderr;
+use crate::topic_pattern::TopicPattern;
 
-/// The name of the service in environment variables and in the regions file.
-const SERVICE: &str = "kafka";
-const ENDPOINT: &str = "DMS_KAFKA_ENDPOINT";
-const REGION: &str = "DMS_KAFKA_REGION";
-const PROJECT_ID: &str = "HUAWEICLOUD_SDK_PROJECT_ID";
-const INSTANCE_ID: &str = "DMS_KAFKA_INSTANCE_ID";
 /// Longer timeouts of a connection and of one attempt do not help.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
+/// In stored plans and journals, instead of an endpoint that is another one in each run. The instance is the cluster.
+const KAFKA: &str = "kafka";
 const EMBEDDED_PARTITIONS: u32 = 3;
 const EMBEDDED_RECORDS: u64 = 1000;
+const EMBEDDED_SPREAD_MS: i64 = 30 * 24 * 60 * 60 * 1000;
+/// If no topic is named.
+const EMBEDDED_TOPICS: [(&str, u32); 2] = [("orders", EMBEDDED_PARTITIONS), ("payments", 1)];
 /// The API lists at most 10,000 partitions.
 const EMBEDDED_MAX_PARTITION: u32 = 9_999;
-
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Service")]
-pub(crate) struct ServiceFlags {
-    /// URL of the service; the endpoint of the region if omitted
-    #[arg(long, env = ENDPOINT, hide_env_values = true, value_name = "URL")]
-    endpoint: Option<String>,
-
-    /// Region of the instance; sets the endpoint and the project
-    #[arg(long, env = REGION, hide_env_values = true, value_name = "ID")]
-    region: Option<String>,
-
-    /// Start a gateway in this process and use it; the topics have 1,000 records in each partition
-    #[arg(long, conflicts_with_all = ["ca_cert", "allow_plaintext_http"])]
-    embedded: bool,
-
-    /// Project of the instance; looked up if omitted and a region is given
-    #[arg(long, env = PROJECT_ID, hide_env_values = true, value_name = "ID")]
-    project_id: Option<String>,
-
-    /// Kafka instance ID
-    #[arg(long, env = INSTANCE_ID, hide_env_values = true, value_name = "ID")]
-    instance_id: Option<String>,
-
-    /// PEM file with additional trusted CA certificates, such as those of a company
-    #[arg(long, value_name = "FILE")]
-    ca_cert: Option<PathBuf>,
-
-    /// Allow http:// to other machines: requests are sent without encryption
-    #[arg(long)]
-    allow_plaintext_http: bool,
-
-    /// Timeout of each call, with its retries
-    #[arg(long, value_name = "SECONDS", default_value = "60", allow_negative_numbers = true, value_parser = up_to::<86_400, NonZeroU32>)]
-    timeout: NonZeroU32,
-}
-
-#[derive(Debug)]
-pub(crate) enum ServiceSettings {
-    /// A gateway in this process.
-    Embedded,
-    Remote(Box<RemoteService>),
-}
-
-#[derive(Debug)]
-pub(crate) struct RemoteService {
-    /// `None`: the endpoint of the region. At least one of the two is set.
-    pub(crate) endpoint: Option<Setting<Endpoint>>,
-    pub(crate) region: Option<Setting<Region>>,
-    pub(crate) project_id: Option<Setting<ProjectId>>,
-    pub(crate) instance_id: Setting<InstanceId>,
-    pub(crate) ca_cert: Option<PathBuf>,
-    pub(crate) allow_plaintext_http: bool,
-    pub(crate) timeout: Duration,
-}
-
-impl Settings for ServiceSettings {
-    type Flags = ServiceFlags;
-
-    fn resolve(flags: ServiceFlags, matches: &ArgMatches) -> Result<Self, String> {
-        if !flags.embedded {
-            let remote = RemoteService::resolve(flags, matches)?;
-            return Ok(Self::Remote(Box::new(remote)));
-        }
-        let remote = ["endpoint", "region", "project_id", "instance_id"];
-        match remote.into_iter().find(|id| is_typed(matches, id)) {
-            Some(id) => Err(format!(
-                "--embedded cannot be used with --{}",
-                id.replace('_', "-")
-            )),
-            None => Ok(Self::Embedded),
-        }
-    }
-}
-
-impl RemoteService {
-    fn resolve(flags: ServiceFlags, matches: &ArgMatches) -> Result<Self, String> {
-        let mut endpoint = Setting::find(flags.endpoint, matches, "endpoint", ENDPOINT)?;
-        let region = Setting::find(flags.region, matches, "region", REGION)?;
-        // A region on the command line overrides an endpoint in the environment.
-        if is_typed(matches, "region") && !is_typed(matches, "endpoint") {
-            endpoint = None;
-        }
-        if endpoint.is_none() && region.is_none() {
-            return Err(format!(
-                "the endpoint is missing: add --endpoint or --region, or set {ENDPOINT} or {REGION}; to try without a \
-                 service, add --embedded"
-            ));
-        }
-        let instance_id = Setting::find(flags.instance_id, matches, "instance_id", INSTANCE_ID)?
-            .ok_or_else(|| {
-                format!(
-                    "--instance-id is missing: add it, or set {INSTANCE_ID}; to try without a service, add --embedded"
-                )
-            })?;
-        let project_id = Setting::find(flags.project_id, matches, "project_id", PROJECT_ID)?;
-        if project_id.is_none() && region.is_none() {
-            return Err(format!(
-                "--project-id is missing: add it, or set {PROJECT_ID}; with --region the project is looked up"
-            ));
-        }
-        let endpoint = endpoint.map(|endpoint| endpoint.parse(|text| text.parse::<Endpoint>()));
-        let region = region.map(|region| region.parse(Region::new));
-        let project_id = project_id.map(|project_id| project_id.parse(ProjectId::new));
-        Ok(Self {
-            endpoint: endpoint.transpose()?,
-            region: region.transpose()?,
-            project_id: project_id.transpose()?,
-            instance_id: instance_id.parse(InstanceId::new)?,
-            ca_cert: flags.ca_cert,
-            allow_plaintext_http: flags.allow_plaintext_http,
-            timeout: Duration::from_secs(flags.timeout.get().into()),
-        })
-    }
-
-    /// The endpoint, with the flag, variable or region that sets it.
-    fn endpoint(&self) -> Result<Setting<Endpoint>, Failure> {
-        let endpoint = match (&self.endpoint, &self.region) {
-            (Some(endpoint), _) => endpoint.clone(),
-            (None, Some(Setting { value, source })) => {
-                let resolver = EndpointResolver::new(Environment::from_process());
-                let endpoints = endpoints(&resolver, value, source)?;
-                Setting {
-                    value: endpoints.into_iter().next().unwrap_or_default(),
-                    source: format!("the region {value} ({source})"),
-                }
-                .parse(|text| text.parse())
-                .map_err(Failure::usage)?
-            }
-            (None, None) => return Err(Failure::usage("the endpoint is missing: add --endpoint")),
-        };
-        if self.allow_plaintext_http {
-            return Ok(endpoint);
-        }
-        let Setting { value, source } = endpoint;
-        match value.require_encryption() {
-            Ok(value) => Ok(Setting { value, source }),
-            Err(error) => Err(Failure::usage(format!(
-                "{source}: {error}, or add --allow-plaintext-http"
-            ))),
-        }
-    }
-}
-
-/// The endpoints of a region. `source` is the flag or variable that names the region.
-pub(crate) fn endpoints(
-    resolver: &EndpointResolver,
-    region: &Region,
-    source: &str,
-) -> Result<Vec<String>, Failure> {
-    resolver.endpoints(SERVICE, region).map_err(|error| {
-        if error.is_unreadable() {
-            return Failure::input(exit::chain(&error));
-        }
-        Failure::usage(format!("{source}: {}", exit::chain(&error)))
-    })
-}
 
 /// A client and the instance of its calls.
 pub(crate) struct Service {
     pub(crate) client: Client,
     pub(crate) instance_id: InstanceId,
+    identity: Vec<Identity>,
     /// Whether the client looks the project up.
     looks_up_project: bool,
+    /// Whether the key was generated for a gateway in this process.
+    has_generated_key: bool,
     /// Whether warnings are JSON.
     json: bool,
     /// Runs until it is dropped.
-    _gateway: Option<Gateway>,
+    _gateway: Option<GatewayHere>,
+}
+
+/// A setting that says where the command deletes: name, value and source.
+type Identity = (&'static str, String, String);
+
+#[expect(dead_code, reason = "each runs until it is dropped")]
+enum GatewayHere {
+    Memory(Gateway),
+    Kafka(KafkaGateway),
 }
 
 pub(crate) type Partitions = HashMap<PartitionId, PartitionInfo>;
@@ -212,27 +69,49 @@ impl Service {
         json: bool,
         topics: impl IntoIterator<Item = (&'a TopicName, i32)>,
     ) -> Result<Self, Failure> {
-        match settings {
-            ServiceSettings::Embedded => Self::embedded(json, topics).await,
-            ServiceSettings::Remote(remote) => Self::remote(remote, json),
+        let timeout = settings.timeout;
+        let builder = Client::builder()
+            .with_connect_timeout(timeout.min(CONNECT_TIMEOUT))
+            .with_attempt_timeout(timeout.min(ATTEMPT_TIMEOUT))
+            .with_call_timeout(timeout);
+        let mut service = match &settings.place {
+            ServicePlace::Embedded => Self::embedded(builder, json, topics).await?,
+            ServicePlace::Kafka(kafka) => Self::kafka(kafka, timeout, builder, json).await?,
+            ServicePlace::Remote(remote) => Self::remote(remote, settings, builder, json)?,
+        };
+        if let Some(name) = &settings.profile.name {
+            let protected = if settings.profile.protected {
+                " (protected)"
+            } else {
+                ""
+            };
+            let value = format!("{}{protected}", name.value);
+            service
+                .identity
+                .insert(0, ("profile", value, name.source.clone()));
         }
+        for (what, value, source) in &service.identity {
+            tracing::info!("{what} {value} from {source}");
+        }
+        Ok(service)
     }
 
-    fn remote(remote: &RemoteService, json: bool) -> Result<Self, Failure> {
-        let Setting {
-            value: endpoint,
-            source,
-        } = remote.endpoint()?;
-        let mut builder = Client::builder()
-            .endpoint(endpoint.base())
-            .with_connect_timeout(remote.timeout.min(CONNECT_TIMEOUT))
-            .with_attempt_timeout(remote.timeout.min(ATTEMPT_TIMEOUT))
-            .with_call_timeout(remote.timeout);
+    fn remote(
+        remote: &RemoteService,
+        settings: &ServiceSettings,
+        mut builder: ClientBuilder,
+        json: bool,
+    ) -> Result<Self, Failure> {
+        let endpoint = remote.endpoint()?;
+        builder = builder.endpoint(endpoint.value.base());
         if let Some(region) = &remote.region {
             builder = builder.region(region.value.clone());
         }
         if let Some(project_id) = &remote.project_id {
             builder = builder.project_id(&project_id.value);
+        }
+        if let Some(section) = &settings.profile.credentials {
+            builder = builder.credentials_profile(&section.value);
         }
         if let Some(path) = &remote.ca_cert {
             builder = builder.with_root_certificates(certificates(path)?);
@@ -241,21 +120,27 @@ impl Service {
             builder = builder.allow_plaintext_http();
         }
         let client = builder.build().map_err(Failure::call)?;
-        if endpoint.is_plaintext() && !endpoint.is_loopback() {
-            let warning =
-                format!("{endpoint} is not encrypted: requests can be read on the network");
+        let Setting { value, source, .. } = endpoint;
+        if value.is_plaintext() && !value.is_loopback() {
+            let warning = format!("{value} is not encrypted: requests can be read on the network");
             stderr::warn(&warning, json);
         }
-        tracing::info!("endpoint {endpoint} from {source}");
+        let mut identity = vec![("endpoint", value.to_string(), source)];
         if let Some(project) = &remote.project_id {
-            tracing::info!("project {} from {}", project.value, project.source);
+            identity.push(("project", project.value.to_string(), project.source.clone()));
         }
         let instance = &remote.instance_id;
-        tracing::info!("instance {} from {}", instance.value, instance.source);
+        identity.push((
+            "instance",
+            instance.value.to_string(),
+            instance.source.clone(),
+        ));
         Ok(Self {
             client,
             instance_id: instance.value.clone(),
+            identity,
             looks_up_project: remote.project_id.is_none(),
+            has_generated_key: false,
             json,
             _gateway: None,
         })
@@ -263,10 +148,11 @@ impl Service {
 
     /// Starts a gateway on a free loopback port, with a generated key.
     async fn embedded<'a>(
+        builder: ClientBuilder,
         json: bool,
         topics: impl IntoIterator<Item = (&'a TopicName, i32)>,
     ) -> Result<Self, Failure> {
-        let mut gateway = Gateway::memory();
+        let mut seeds: Vec<(&str, u32)> = Vec::new();
         for (topic, highest) in topics {
             let highest = highest.unsigned_abs();
             if highest > EMBEDDED_MAX_PARTITION {
@@ -274,53 +160,217 @@ impl Service {
                     "partition {highest} is greater than {EMBEDDED_MAX_PARTITION}, the highest partition with --embedded"
                 )));
             }
-            gateway = gateway.topic(
-                topic.as_str(),
-                EMBEDDED_PARTITIONS.max(highest + 1),
-                EMBEDDED_RECORDS,
-            );
+            seeds.push((topic.as_str(), EMBEDDED_PARTITIONS.max(highest + 1)));
         }
-        let gateway = gateway.start().await.map_err(Failure::usage)?;
-        let client = Client::builder()
+        if seeds.is_empty() {
+            seeds.extend(EMBEDDED_TOPICS);
+        }
+        let mut gateway = Gateway::memory();
+        for (topic, partitions) in &seeds {
+            gateway = gateway.topic(*topic, *partitions, 0);
+        }
+        let gateway = gateway.start().await.map_err(Failure::gateway)?;
+        for (topic, partitions) in seeds {
+            seed(&gateway, topic, partitions).map_err(Failure::gateway)?;
+        }
+        let builder = builder
             .endpoint(gateway.endpoint())
             .project_id(gateway.project_id())
-            .credentials(gateway.credentials())
-            .build()
-            .map_err(Failure::call)?;
-        tracing::info!("endpoint {} from --embedded", gateway.endpoint());
+            .credentials(gateway.credentials());
+        let identity = (
+            "service",
+            "a gateway in this process".to_owned(),
+            "--embedded".to_owned(),
+        );
+        let instance_id = InstanceId::new(gateway.instance_id()).map_err(Failure::usage)?;
+        Self::here(
+            builder,
+            instance_id,
+            vec![identity],
+            json,
+            GatewayHere::Memory(gateway),
+        )
+    }
+
+    /// Starts a gateway in front of a Kafka cluster, on a free loopback port, with a generated key.
+    async fn kafka(
+        kafka: &KafkaService,
+        timeout: Duration,
+        builder: ClientBuilder,
+        json: bool,
+    ) -> Result<Self, Failure> {
+        let mut config = match &kafka.config {
+            Some(file) => KafkaConfig::read(&file.value).map_err(Failure::gateway)?,
+            None => KafkaConfig::default(),
+        };
+        let mut identity = Vec::new();
+        let mut cluster = String::new();
+        if let Some(Setting { value, source, .. }) = &kafka.servers {
+            config = config.with_bootstrap_servers(&value.0);
+            identity.push(("kafka", value.0.clone(), source.clone()));
+            cluster = format!(" at {}", value.0);
+        }
+        if let Some(Setting { value, source, .. }) = &kafka.config {
+            identity.push(("config", value.display().to_string(), source.clone()));
+        }
+        // The gateway responds before the client's timeout, and says whether records may have been deleted.
+        let timeout = timeout.min(ATTEMPT_TIMEOUT).mul_f32(0.9);
+        let environment = |name: &str| std::env::var(name).ok();
+        let started = KafkaGateway::start(&config, &environment, timeout);
+        let started = stderr::show_wait(&format!("connecting to Kafka{cluster}"), started).await;
+        let gateway = started.map_err(Failure::gateway)?;
+        let instance_id = InstanceId::new(gateway.instance_id()).map_err(Failure::usage)?;
+        identity.push((
+            "instance",
+            instance_id.to_string(),
+            "the id of the cluster".to_owned(),
+        ));
+        let builder = builder
+            .endpoint(gateway.endpoint())
+            .service_name(KAFKA)
+            .project_id(gateway.project_id())
+            .credentials(gateway.credentials());
+        Self::here(
+            builder,
+            instance_id,
+            identity,
+            json,
+            GatewayHere::Kafka(gateway),
+        )
+    }
+
+    /// A gateway in this process.
+    fn here(
+        builder: ClientBuilder,
+        instance_id: InstanceId,
+        identity: Vec<Identity>,
+        json: bool,
+        gateway: GatewayHere,
+    ) -> Result<Self, Failure> {
         Ok(Self {
-            client,
-            instance_id: InstanceId::new(gateway.instance_id()).map_err(Failure::usage)?,
+            client: builder.build().map_err(Failure::call)?,
+            instance_id,
+            identity,
             looks_up_project: false,
+            has_generated_key: true,
             json,
             _gateway: Some(gateway),
         })
     }
 
-    /// Logs the sources of credentials and project.
-    pub(crate) async fn log_identity(&self) {
-        if !tracing::enabled!(tracing::Level::INFO) {
-            return;
-        }
-        // The call that needs them reports a failure.
-        if let Ok(credentials) = self.client.credentials().await {
-            crate::credentials::log_source(&credentials);
-        }
+    /// What is known only when it is needed: the project that is looked up, and the key. The call that needs them reports a
+    /// failure.
+    async fn found_identity(&self) -> Vec<Identity> {
+        let mut found = Vec::new();
         if self.looks_up_project
             && let Ok(project_id) = self.client.project_id().await
         {
-            tracing::info!("project {project_id} from the credentials or looked up for the region");
+            let source = "the credentials or looked up for the region".to_owned();
+            found.push(("project", project_id.to_string(), source));
         }
+        if !self.has_generated_key
+            && let Ok(credentials) = self.client.credentials().await
+        {
+            let (what, hint) = match credentials.access_key() {
+                Some(key) => ("access key", text::key_hint(key)),
+                None => ("token", "(not shown)".into()),
+            };
+            found.push((what, hint, credentials.provider_name().to_owned()));
+        }
+        found
+    }
+
+    /// Logs the sources of credentials and project.
+    pub(crate) async fn log_identity(&self) {
+        if tracing::enabled!(tracing::Level::INFO) {
+            for (what, value, source) in self.found_identity().await {
+                tracing::info!("{what} {value} from {source}");
+            }
+        }
+    }
+
+    /// Where the command deletes, with the source of each setting: a line each, for the confirmation.
+    pub(crate) async fn identity(&self) -> String {
+        let lines = [self.identity.clone(), self.found_identity().await].concat();
+        let width = |length: fn(&Identity) -> usize| lines.iter().map(length).max().unwrap_or(0);
+        let (names, values) = (
+            width(|(what, ..)| what.len()),
+            width(|(_, value, _)| value.chars().count()),
+        );
+        let mut text = String::new();
+        for (what, value, source) in &lines {
+            // Writing to a string does not fail.
+            let _ = writeln!(text, "{what:names$}  {value:values$}  from {source}");
+        }
+        text
     }
 
     /// Lists the partitions of a topic.
     pub(crate) async fn partitions(&self, topic: &TopicName) -> Result<Partitions, Error> {
         let listed = self.client.list_partitions(&self.instance_id, topic);
-        let endpoint = self.client.endpoint();
-        let what = format!("waiting for {endpoint} to list the partitions of {topic}");
+        let service = self.client.service_name();
+        let what = format!("waiting for {service} to list the partitions of {topic}");
         let partitions = stderr::show_wait(&what, listed).await?;
         let partitions = partitions.iter();
         Ok(partitions.map(|info| (info.partition(), *info)).collect())
+    }
+
+    /// The topics whose names match a pattern.
+    pub(crate) async fn topics(&self, pattern: &TopicPattern) -> Result<Vec<TopicName>, Failure> {
+        let what = format!(
+            "waiting for {} to list the topics",
+            self.client.service_name()
+        );
+        let listed = self.client.list_topics(&self.instance_id);
+        let topics = stderr::show_wait(&what, listed).await;
+        let mut topics = topics.map_err(Failure::call)?;
+        topics.retain(|topic| pattern.matches(topic));
+        Ok(topics)
+    }
+
+    /// Makes a plan for each of the topics.
+    pub(crate) async fn resolve(
+        &self,
+        plan: PlanDeletion,
+        topics: &[TopicName],
+    ) -> Result<Vec<Plan>, Failure> {
+        let what = match topics {
+            [topic] => format!("of {topic}"),
+            topics => format!("of {} topics", topics.len()),
+        };
+        let plans = self
+            .wait_for_plan(&what, Box::pin(plan.resolve_topics(topics)))
+            .await;
+        plans.map_err(Failure::call)
+    }
+
+    async fn wait_for_plan<T>(
+        &self,
+        what: &str,
+        plan: Pin<Box<dyn Future<Output = Result<T, Error>> + '_>>,
+    ) -> Result<T, Error> {
+        let endpoint = self.client.service_name();
+        let what =
+            format!("waiting for {endpoint} to list the partitions and consumer groups {what}");
+        stderr::show_wait(&what, plan).await
+    }
+
+    /// Refuses a plan that expired, or whose topic changed.
+    pub(crate) async fn check_plan(&self, plan: &Plan) -> Result<(), Failure> {
+        // Only stored plans are compared with the topic.
+        let stored = self.client.stored_plan(&self.instance_id, &plan.to_json());
+        let stored = stored.map_err(Failure::call)?;
+        let what = format!("of {}", plan.topic());
+        let checked = self.wait_for_plan(&what, Box::pin(stored.check())).await;
+        checked.map_err(Failure::call)
+    }
+
+    /// The plan of a topic that deletes nothing.
+    pub(crate) async fn held(&self, topic: &TopicName) -> Result<Plan, Error> {
+        let plan = self.client.plan_deletion(&self.instance_id, topic);
+        let plan = plan.before_offset(0).with_consumer_groups();
+        let what = format!("of {topic}");
+        self.wait_for_plan(&what, Box::pin(plan.resolve())).await
     }
 
     /// Lists the partitions of a topic before a deletion.
@@ -338,6 +388,16 @@ impl Service {
             Ok(partitions) => return Ok(Some(partitions)),
             Err(error) => error,
         };
+        self.without_preview(error, yes, everything).map(|()| None)
+    }
+
+    /// Fails unless the deletion may continue without a preview. See [`preview`](Self::preview).
+    pub(crate) fn without_preview(
+        &self,
+        error: Error,
+        yes: bool,
+        everything: bool,
+    ) -> Result<(), Failure> {
         let advice = match (may_still_delete(&error), everything, yes) {
             (false, _, _) => "no deletion was sent",
             (true, true, _) => {
@@ -349,11 +409,30 @@ impl Service {
             (true, false, true) => {
                 let reason = exit::chain(&error);
                 stderr::warn(&format!("there is no preview: {reason}"), self.json);
-                return Ok(None);
+                return Ok(());
             }
         };
         Err(Failure::call_with_advice(error, advice))
     }
+}
+
+/// Records of the last 30 days, and groups that have consumed some of them.
+fn seed(gateway: &Gateway, topic: &str, partitions: u32) -> Result<(), dms_kafka_gateway::Error> {
+    let now = Timestamp::now().as_millisecond();
+    for (partition, committed) in (0..)
+        .zip([900, 800, 700].into_iter().cycle())
+        .take(partitions as usize)
+    {
+        gateway.append_at(
+            topic,
+            partition,
+            EMBEDDED_RECORDS,
+            (now - EMBEDDED_SPREAD_MS, now),
+        );
+        gateway.commit("billing", topic, partition, committed)?;
+        gateway.commit("audit", topic, partition, 400)?;
+    }
+    Ok(())
 }
 
 /// Whether a deletion may succeed although the partitions cannot be listed.
@@ -364,7 +443,8 @@ fn may_still_delete(error: &Error) -> bool {
             | ErrorKind::Credentials
             | ErrorKind::ProjectId
             | ErrorKind::Unauthorized
-            | ErrorKind::Connect,
+            | ErrorKind::Connect
+            | ErrorKind::Plan,
             _,
         )
         | (_, Some(400)) => false,
@@ -382,10 +462,11 @@ fn may_still_delete(error: &Error) -> bool {
     }
 }
 
-/// The content of `--ca-cert`.
-fn certificates(path: &Path) -> Result<Vec<u8>, Failure> {
-    let flag = format!("--ca-cert {}", path.display());
-    let pem = std::fs::read(path).map_err(|error| Failure::input(format!("{flag}: {error}")))?;
+/// The content of the file with CA certificates.
+fn certificates(file: &Setting<PathBuf>) -> Result<Vec<u8>, Failure> {
+    let flag = format!("{} {}", file.source, file.value.display());
+    let pem =
+        std::fs::read(&file.value).map_err(|error| Failure::input(format!("{flag}: {error}")))?;
     let mut certificates = CertificateDer::pem_slice_iter(&pem).peekable();
     if certificates.peek().is_none() || certificates.any(|certificate| certificate.is_err()) {
         return Err(Failure::usage(format!(

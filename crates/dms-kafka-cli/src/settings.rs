@@ -11,9 +11,32 @@ use clap::{ArgMatches, Args, Command, Error, FromArgMatches};
 pub(crate) trait Settings: Sized {
     type Flags: Args;
 
-    /// # Errors
-    /// What is wrong with the flags or variables.
-    fn resolve(flags: Self::Flags, matches: &ArgMatches) -> Result<Self, String>;
+    fn resolve(flags: Self::Flags, matches: &ArgMatches) -> Result<Self, InvalidSettings>;
+}
+
+/// What is wrong with flags, variables or a profile.
+#[derive(Debug)]
+pub(crate) enum InvalidSettings {
+    Invalid(String),
+    /// A file cannot be read.
+    Unreadable(String),
+}
+
+impl From<String> for InvalidSettings {
+    fn from(message: String) -> Self {
+        Self::Invalid(message)
+    }
+}
+
+impl From<InvalidSettings> for Error {
+    /// The kind decides about the exit code.
+    fn from(invalid: InvalidSettings) -> Self {
+        let (kind, message) = match invalid {
+            InvalidSettings::Invalid(message) => (ErrorKind::ValueValidation, message),
+            InvalidSettings::Unreadable(message) => (ErrorKind::Io, message),
+        };
+        Self::raw(kind, message + "\n")
+    }
 }
 
 /// Lets clap parse flags into settings.
@@ -33,9 +56,7 @@ impl<T: Settings> Args for Resolved<T> {
 impl<T: Settings> FromArgMatches for Resolved<T> {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, Error> {
         let flags = T::Flags::from_arg_matches(matches)?;
-        T::resolve(flags, matches)
-            .map(Self)
-            .map_err(|message| Error::raw(ErrorKind::ValueValidation, message + "\n"))
+        Ok(Self(T::resolve(flags, matches)?))
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), Error> {
@@ -44,11 +65,35 @@ impl<T: Settings> FromArgMatches for Resolved<T> {
     }
 }
 
-/// A value, and the flag or variable that it comes from.
+/// Where a value comes from. A later one overrides an earlier one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Level {
+    Profile,
+    Variable,
+    Flag,
+}
+
+/// A value, and the flag, variable or profile that it comes from.
 #[derive(Clone, Debug)]
 pub(crate) struct Setting<T> {
     pub(crate) value: T,
     pub(crate) source: String,
+    pub(crate) level: Level,
+}
+
+impl<T> Setting<T> {
+    /// The value of a flag without a variable.
+    pub(crate) fn typed(value: Option<T>, id: &str) -> Option<Self> {
+        value.map(|value| Self {
+            value,
+            source: flag(id),
+            level: Level::Flag,
+        })
+    }
+
+    pub(crate) fn level(setting: Option<&Self>) -> Option<Level> {
+        setting.map(|setting| setting.level)
+    }
 }
 
 impl Setting<String> {
@@ -59,16 +104,20 @@ impl Setting<String> {
         id: &str,
         variable: &str,
     ) -> Result<Option<Self>, String> {
-        let flag = format!("--{}", id.replace('_', "-"));
-        let source = match (value.as_deref(), is_typed(matches, id)) {
+        let flag = flag(id);
+        let (source, level) = match (value.as_deref(), is_typed(matches, id)) {
             (Some(""), true) => {
                 return Err(format!("{flag} is empty: add a value, or remove the flag"));
             }
-            (_, true) => flag,
-            (_, false) => variable.to_owned(),
+            (_, true) => (flag, Level::Flag),
+            (_, false) => (variable.to_owned(), Level::Variable),
         };
         let value = value.filter(|value| !value.is_empty());
-        Ok(value.map(|value| Self { value, source }))
+        Ok(value.map(|value| Self {
+            value,
+            source,
+            level,
+        }))
     }
 
     /// The error starts with the flag or variable.
@@ -80,10 +129,16 @@ impl Setting<String> {
             Ok(value) => Ok(Setting {
                 value,
                 source: self.source,
+                level: self.level,
             }),
             Err(error) => Err(format!("{}: {error}", self.source)),
         }
     }
+}
+
+/// The flag with this id, as it is typed.
+pub(crate) fn flag(id: &str) -> String {
+    format!("--{}", id.replace('_', "-"))
 }
 
 /// Whether a flag is on the command line. The conflicts of clap also consider its variable.

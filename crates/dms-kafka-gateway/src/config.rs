@@ -7,7 +7,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde::{Deserialize, Deserializer, de::Error as _};
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, Error as _},
+};
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::{
@@ -195,6 +199,25 @@ pub struct AccessKeyConfig {
     pub(crate) _former: RemovedSetting,
 }
 
+impl AccessKeyConfig {
+    /// A random key pair that may do everything.
+    pub(crate) fn generated() -> Self {
+        let random = || Uuid::new_v4().simple().to_string();
+        let mut access_key = random().to_uppercase();
+        access_key.truncate(20);
+        Self {
+            access_key,
+            secret_key: SecretSource::given(random() + &random()),
+            security_token: None,
+            projects: None,
+            instances: None,
+            topics: None,
+            operations: None,
+            _former: RemovedSetting,
+        }
+    }
+}
+
 /// One table `[[token]]`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -261,9 +284,13 @@ impl Config {
     /// # Errors
     /// [`Error`] when the file cannot be read, and as [`Config::from_toml`].
     pub fn read(path: &Path) -> Result<Self, Error> {
-        let text = fs::read_to_string(path).map_err(|source| Error::file(path, source))?;
-        toml::from_str(&text).map_err(|error| Error::toml(path.display(), &text, &error))
+        read_toml(path)
     }
+}
+
+fn read_toml<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
+    let text = fs::read_to_string(path).map_err(|source| Error::file(path, source))?;
+    toml::from_str(&text).map_err(|error| Error::toml(path.display(), &text, &error))
 }
 
 pub(crate) type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -346,6 +373,8 @@ impl<'de> Deserialize<'de> for RemovedSetting {
     }
 }
 
+pub(crate) const BOOTSTRAP_SERVERS: &str = "bootstrap.servers";
+
 /// Name and value.
 pub(crate) type Property = (String, Zeroizing<String>);
 
@@ -370,7 +399,7 @@ const SECRET_SUFFIXES: [&str; 4] = ["password", "passphrase", "secret", "key.pem
 ///
 /// `bootstrap.servers` is required; librdkafka's `CONFIGURATION.md` lists all of them. A value is a string, a number or a
 /// boolean; for a password or private key it is `{ env = "NAME" }` or `{ file = "PATH" }`.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 #[serde(transparent)]
 pub struct KafkaConfig {
     properties: BTreeMap<String, PropertyValue>,
@@ -396,13 +425,30 @@ impl fmt::Debug for KafkaConfig {
 }
 
 impl KafkaConfig {
+    /// Reads a file with properties, one on each line, as in the table `kafka` of an instance.
+    ///
+    /// # Errors
+    /// [`Error`] when the file cannot be read, and with the line when it is not TOML or has no such form.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        read_toml(path)
+    }
+
+    /// Sets `bootstrap.servers`.
+    #[must_use]
+    pub fn with_bootstrap_servers(mut self, servers: impl Into<String>) -> Self {
+        let servers = PropertyValue::Text(servers.into());
+        self.properties
+            .insert(BOOTSTRAP_SERVERS.to_owned(), servers);
+        self
+    }
+
     /// Every property with its value, including those that the gateway sets.
     pub(crate) fn properties(
         &self,
         instance: &str,
         environment: Environment<'_>,
     ) -> Result<Vec<Property>, Error> {
-        if !self.properties.contains_key("bootstrap.servers") {
+        if !self.properties.contains_key(BOOTSTRAP_SERVERS) {
             let rule = "the property \"bootstrap.servers\" is missing";
             return Err(Error::invalid_setting("kafka of instance", instance, rule));
         }

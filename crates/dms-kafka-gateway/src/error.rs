@@ -24,6 +24,8 @@ pub enum ErrorKind {
     File,
     /// The gateway cannot listen on the address.
     Listen,
+    /// A Kafka cluster cannot be used, for example because it cannot be reached.
+    Cluster,
 }
 
 /// Why a gateway did not start.
@@ -63,6 +65,8 @@ enum Cause {
     File { path: PathBuf, source: io::Error },
     #[error("cannot open or read the file of {setting}")]
     SecretFile { setting: String, source: io::Error },
+    #[error("cannot use the Kafka cluster at {servers}")]
+    Cluster { servers: String, source: Source },
     #[error("cannot listen on {address}")]
     Listen {
         address: SocketAddr,
@@ -78,6 +82,7 @@ impl Error {
             Cause::InvalidSetting { .. } => ErrorKind::InvalidSetting,
             Cause::File { .. } | Cause::SecretFile { .. } => ErrorKind::File,
             Cause::Listen { .. } => ErrorKind::Listen,
+            Cause::Cluster { .. } => ErrorKind::Cluster,
         }
     }
 
@@ -135,6 +140,13 @@ impl Error {
         Self(Cause::SecretFile {
             setting: setting.to_owned(),
             source,
+        })
+    }
+
+    pub(crate) fn cluster(servers: &str, source: impl Into<Source>) -> Self {
+        Self(Cause::Cluster {
+            servers: servers.to_owned(),
+            source: source.into(),
         })
     }
 

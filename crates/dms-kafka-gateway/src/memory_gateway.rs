@@ -214,30 +214,18 @@ pub struct MemoryGatewayBuilder {
 
 impl Default for MemoryGatewayBuilder {
     fn default() -> Self {
-        let random = || Uuid::new_v4().simple().to_string();
-        let mut access_key = random().to_uppercase();
-        access_key.truncate(20);
         Self {
             config: Config::new((Ipv4Addr::LOCALHOST, 0).into()),
             instance: InstanceConfig {
                 id: Uuid::new_v4().to_string(),
-                project_id: random(),
+                project_id: Uuid::new_v4().simple().to_string(),
                 kafka: None,
                 memory: None,
                 holds: Holds::default(),
             },
             topics: Vec::new(),
             groups: Vec::new(),
-            key: AccessKeyConfig {
-                access_key,
-                secret_key: SecretSource::given(random() + &random()),
-                security_token: None,
-                projects: None,
-                instances: None,
-                topics: None,
-                operations: None,
-                _former: RemovedSetting,
-            },
+            key: AccessKeyConfig::generated(),
             generated: true,
         }
     }

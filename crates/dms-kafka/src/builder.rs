@@ -50,8 +50,11 @@ pub struct ClientBuilder {
     #[cfg(feature = "providers")]
     region: Option<Region>,
     endpoint: Option<String>,
+    service_name: Option<String>,
     project_id: Option<Result<ProjectId, InvalidId>>,
     credentials: Option<Arc<dyn ProvideCredentials>>,
+    #[cfg(feature = "providers")]
+    credentials_profile: Option<String>,
     environment: Environment,
     plaintext_allowed: bool,
     transport: Transport,
@@ -97,8 +100,11 @@ impl Client {
             #[cfg(feature = "providers")]
             region: None,
             endpoint: None,
+            service_name: None,
             project_id: None,
             credentials: None,
+            #[cfg(feature = "providers")]
+            credentials_profile: None,
             environment: Environment::from_process(),
             plaintext_allowed: false,
             transport: Transport::new(),
@@ -143,6 +149,13 @@ impl ClientBuilder {
         self
     }
 
+    /// Sets the name of the service in stored plans, instead of the endpoint: for a service whose endpoint changes, such as
+    /// a gateway on a free port. A plan is executed only by a client with the same name, project and instance.
+    pub fn service_name(mut self, name: impl Into<String>) -> Self {
+        self.service_name = Some(name.into());
+        self
+    }
+
     /// Sets the project of the instances.
     ///
     /// The default is the variable `HUAWEICLOUD_SDK_PROJECT_ID`, unless [`credentials`](Self::credentials) are set; else the
@@ -167,6 +180,15 @@ impl ClientBuilder {
     /// link-local address.
     pub fn credentials(mut self, provider: impl ProvideCredentials + 'static) -> Self {
         self.credentials = Some(Arc::new(provider));
+        self
+    }
+
+    /// Uses this section of `~/.huaweicloud/credentials` instead of `[basic]`. The environment variables override it.
+    ///
+    /// It must exist: no container or machine is then asked for credentials.
+    #[cfg(feature = "providers")]
+    pub fn credentials_profile(mut self, section: impl Into<String>) -> Self {
+        self.credentials_profile = Some(section.into());
         self
     }
 
@@ -264,6 +286,9 @@ impl ClientBuilder {
         Ok(Client::new(Config {
             http,
             may_follow_redirects,
+            service_name: self
+                .service_name
+                .unwrap_or_else(|| endpoint.base().to_owned()),
             endpoint,
             project: Arc::new(project),
             credentials,
@@ -317,6 +342,9 @@ impl ClientBuilder {
             ProviderContext::new(transport).with_environment(self.environment.clone());
         if let Some(region) = &self.region {
             context = context.with_region(region.clone());
+        }
+        if let Some(section) = &self.credentials_profile {
+            context = context.with_profile(section.clone());
         }
         if self.metadata_disabled {
             context = context.without_metadata("the program disabled it");

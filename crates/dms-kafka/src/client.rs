@@ -177,6 +177,12 @@ impl Client {
         self.0.endpoint.base()
     }
 
+    /// Returns the name of the service in stored plans: the endpoint, unless
+    /// [`service_name`](crate::ClientBuilder::service_name) was set.
+    pub fn service_name(&self) -> &str {
+        &self.0.service_name
+    }
+
     /// Returns the credentials that a call would use now, with their provider, expiry and access key.
     ///
     /// # Errors

@@ -22,6 +22,8 @@ pub(crate) struct Config {
     /// Whether the HTTP client is the caller's, which may follow redirects.
     pub(crate) may_follow_redirects: bool,
     pub(crate) endpoint: Endpoint,
+    /// In stored plans: a given name, or the endpoint.
+    pub(crate) service_name: String,
     pub(crate) project: Arc<ProjectSource>,
     pub(crate) credentials: Arc<dyn ProvideCredentials>,
     pub(crate) settings: CallSettings,

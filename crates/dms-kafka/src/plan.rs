@@ -102,7 +102,8 @@ impl Plan {
         self.content.expires_at.into()
     }
 
-    /// Returns the endpoint: scheme, host and port.
+    /// Returns the endpoint: scheme, host and port; or the name that
+    /// [`service_name`](crate::ClientBuilder::service_name) has set.
     pub fn endpoint(&self) -> &str {
         &self.content.endpoint
     }

@@ -312,7 +312,7 @@ impl PlanRequest {
             Err(reason) => Losses::Unknown(reason),
         };
         Ok(PlanContent {
-            endpoint: config.endpoint.base().to_owned(),
+            endpoint: config.service_name.clone(),
             project_id: identity.project_id,
             instance_id: self.instance_id,
             topic: self.topic,

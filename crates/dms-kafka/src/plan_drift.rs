@@ -41,7 +41,7 @@ async fn check_service(config: &Config, plan: &PlanContent) -> Result<(), Error>
         .identity(call::after(config.settings.call_timeout))
         .await?;
     let planned = (plan.endpoint.as_str(), plan.project_id.as_str());
-    let now = (config.endpoint.base(), identity.project_id.as_str());
+    let now = (config.service_name.as_str(), identity.project_id.as_str());
     if planned == now {
         return Ok(());
     }

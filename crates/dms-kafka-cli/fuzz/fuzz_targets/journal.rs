@@ -3,6 +3,8 @@
 
 #[path = "../exit.rs"]
 mod exit;
+#[path = "../../src/paths.rs"]
+mod paths;
 #[path = "../purge/mod.rs"]
 mod purge;
 

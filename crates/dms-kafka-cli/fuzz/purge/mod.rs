@@ -8,8 +8,6 @@ mod failures_file;
 mod journal;
 #[path = "../../src/commands/purge/offsets_file.rs"]
 mod offsets_file;
-#[path = "../../src/commands/purge/paths.rs"]
-mod paths;
 #[path = "../../src/commands/purge/rows.rs"]
 mod rows;
 #[path = "../../tests/fuzz/targets.rs"]

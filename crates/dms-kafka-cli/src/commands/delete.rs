@@ -1,50 +1,93 @@
 //! `dms-kafka delete`.
 
 use std::fmt::Write as _;
+use std::mem;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{ArgGroup, Args};
 use dms_kafka::{
-    DeleteMessages, Deletion, DeletionTarget, Error, Offset, Outcome, PartitionId, TopicName,
+    DeleteMessages, Deletion, DeletionTarget, Error, Offset, Outcome, PartitionDeletion,
+    PartitionId, Plan, TopicName,
 };
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use serde::Serialize;
 use tokio::time::timeout;
 
+use super::plan::read_plan;
 use crate::confirm;
 use crate::exit::{Exit, Failure};
 use crate::interrupt::Interrupts;
 use crate::output::{self, Format, TargetFields, number};
-use crate::service::{self, Partitions, Service, ServiceSettings};
+use crate::screen;
+use crate::selectors::{self, Selectors};
+use crate::service::{self, Partitions, Service};
+use crate::service_settings::ServiceSettings;
 use crate::settings::Resolved;
 use crate::stderr;
 use crate::stdout;
+use crate::view::{LossesView, TopicView};
 
 /// For the start offsets that are shown with the result.
 const AFTER_TIMEOUT: Duration = Duration::from_secs(5);
+/// A plan is executed in requests of this many partitions, of which this many are in flight.
+const PARTITIONS_PER_REQUEST: usize = 10;
+const CONCURRENCY: usize = 4;
 
 #[derive(Debug, Args)]
-#[command(group = ArgGroup::new("what").required(true).multiple(true).args(["partition", "everything"]))]
+#[command(
+    override_usage = "\
+dms-kafka delete [OPTIONS] --topic <NAME> <SELECTOR>...
+       dms-kafka delete [OPTIONS] --topic <NAME> <--partition <P:OFFSET>|--everything <P>>...
+       dms-kafka delete [OPTIONS] --plan <FILE>",
+    group = ArgGroup::new("what").required(true).multiple(true).args(["partition", "everything", "plan"]).args(selectors::cuts()),
+)]
 pub(crate) struct Delete {
     #[command(flatten)]
     pub(crate) service: Resolved<ServiceSettings>,
 
     /// Topic to delete from
-    #[arg(long, value_name = "NAME", help_heading = "Deletion")]
-    pub(crate) topic: TopicName,
+    #[arg(
+        long,
+        value_name = "NAME",
+        required_unless_present = "plan",
+        help_heading = "Deletion"
+    )]
+    pub(crate) topic: Option<TopicName>,
 
     /// Delete the records of partition P before OFFSET; repeatable
-    #[arg(long, value_name = "P:OFFSET", allow_hyphen_values = true, value_parser = before_offset, help_heading = "Deletion")]
+    #[arg(long, value_name = "P:OFFSET", allow_hyphen_values = true, conflicts_with_all = selectors::ALL, value_parser = before_offset, help_heading = "Deletion")]
     pub(crate) partition: Vec<(PartitionId, DeletionTarget)>,
 
     /// Delete all records of partition P; repeatable
-    #[arg(long, value_name = "P", allow_hyphen_values = true, value_parser = partition_id, help_heading = "Deletion")]
+    #[arg(long, value_name = "P", allow_hyphen_values = true, conflicts_with_all = selectors::ALL, value_parser = partition_id, help_heading = "Deletion")]
     pub(crate) everything: Vec<PartitionId>,
+
+    /// Execute this plan, which 'dms-kafka plan --out' wrote, as it was shown
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["topic", "partition", "everything"], conflicts_with_all = selectors::ALL, help_heading = "Deletion")]
+    pub(crate) plan: Option<PathBuf>,
+
+    /// Refuse the plan unless it has this SHA-256 digest, which was approved
+    #[arg(long, value_name = "HEX", requires = "plan", value_parser = digest, help_heading = "Deletion")]
+    pub(crate) digest: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) selectors: Selectors,
+
+    /// Delete nothing if a consumer group loses unread records, or if that is not known
+    #[arg(long, help_heading = "Safety")]
+    pub(crate) refuse_unread_loss: bool,
 
     /// Delete without asking for confirmation
     #[arg(long, short, help_heading = "Safety")]
     pub(crate) yes: bool,
 
-    /// Print the request and do not send it
+    /// Name of the profile, which a protected profile needs besides --yes
+    #[arg(long, value_name = "PROFILE", help_heading = "Safety")]
+    pub(crate) confirm: Option<String>,
+
+    /// Print the requests and do not send them
     #[arg(long, help_heading = "Safety")]
     pub(crate) dry_run: bool,
 
@@ -54,8 +97,8 @@ pub(crate) struct Delete {
 }
 
 impl Delete {
-    /// All targets, sorted by partition.
-    pub(crate) fn targets(&self) -> Result<Vec<(PartitionId, DeletionTarget)>, String> {
+    /// The explicit targets, sorted by partition.
+    fn targets(&self) -> Result<Targets, String> {
         let everything = self.everything.iter();
         let everything = everything.map(|partition| (*partition, DeletionTarget::Everything));
         let mut targets: Vec<_> = self.partition.iter().copied().chain(everything).collect();
@@ -69,6 +112,8 @@ impl Delete {
         }
     }
 }
+
+type Targets = Vec<(PartitionId, DeletionTarget)>;
 
 fn before_offset(text: &str) -> Result<(PartitionId, DeletionTarget), String> {
     let Some((partition, offset)) = text.split_once(':') else {
@@ -90,176 +135,348 @@ fn partition_id(text: &str) -> Result<PartitionId, String> {
         .ok_or_else(|| format!("partition {text:?} is not a number from 0 to 2147483647"))
 }
 
+fn digest(text: &str) -> Result<String, String> {
+    if text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Ok(text.to_ascii_lowercase());
+    }
+    Err("expected the 64 hexadecimal digits that 'dms-kafka plan' shows".to_owned())
+}
+
 pub(crate) async fn delete(arguments: Box<Delete>) -> Result<Exit, Failure> {
-    let json = arguments.output.is_json();
-    let topic = &arguments.topic;
-    let targets = arguments.targets().map_err(Failure::usage)?;
-    let highest = targets.last().map_or(0, |(partition, _)| partition.get());
-    let service = Service::new(&arguments.service.0, json, [(topic, highest)]).await?;
-    let mut request = service.client.delete_messages(&service.instance_id, topic);
-    for &(partition, target) in &targets {
-        request = request.target(partition, target);
+    let explicit = arguments.targets().map_err(Failure::usage)?;
+    if !arguments.dry_run {
+        confirm::check_possible(
+            arguments.yes,
+            arguments.confirm.as_deref(),
+            &arguments.service.0.profile,
+        )?;
     }
-    if arguments.dry_run {
-        let request = request.to_request().map_err(Failure::call)?;
-        stdout::print(&service::request_text(&request, json))?;
-        stderr::note("Nothing was sent.", json);
-        return Ok(Exit::Done);
-    }
-    confirm::check_possible(arguments.yes)?;
+    let highest = explicit.last().map_or_else(
+        || arguments.selectors.highest_partition(),
+        |(partition, _)| partition.get(),
+    );
+    let topics = arguments.topic.iter().map(|topic| (topic, highest));
+    let service = Service::new(&arguments.service.0, arguments.output.is_json(), topics).await?;
     let mut interrupts = Interrupts::listen()?.with_hangup()?;
-    let before = interrupts.or(begin(&arguments, &service, &targets)).await?;
-    let reader = stdout::check_reader().await;
-    reader.map_err(|failure| failure.with_outcome(Some(Outcome::NotApplied)))?;
-    let what = format!("waiting for {} to delete", service.client.endpoint());
-    let sending = send(request, &mut interrupts, json);
-    let (sent, mut was_interrupted) = stderr::show_wait(&what, sending).await?;
-    let shown = match sent {
-        Ok(deletion) => {
-            let after = tokio::select! {
-                after = after(&arguments, &service, before.is_some()) => after,
-                () = interrupts.next() => {
-                    was_interrupted = true;
+    let prepared = interrupts.or(Prepared::new(&arguments, &service, explicit));
+    let prepared = prepared.await?;
+    if arguments.dry_run {
+        prepared.dry_run(&service, arguments.output.is_json())
+    } else {
+        prepared.delete(&arguments, &service, interrupts).await
+    }
+}
+
+/// A deletion that was validated and previewed, but not confirmed.
+struct Prepared {
+    topic: TopicName,
+    targets: Targets,
+    /// One request for explicit targets, and requests of limited size for a plan.
+    per_request: usize,
+    /// `None` without a preview.
+    view: Option<TopicView>,
+    plan: Option<Plan>,
+}
+
+impl Prepared {
+    /// Reads what is needed to show what the deletion does. Sends nothing that changes records.
+    async fn new(
+        arguments: &Delete,
+        service: &Service,
+        explicit: Targets,
+    ) -> Result<Self, Failure> {
+        if !explicit.is_empty() {
+            return Self::explicit(arguments, service, explicit).await;
+        }
+        let plan = match (&arguments.plan, &arguments.topic) {
+            (Some(path), _) => {
+                let plan = read_plan(service, path)?;
+                check_digest(&plan, arguments.digest.as_deref(), path)?;
+                service.check_plan(&plan).await?;
+                plan
+            }
+            (None, Some(topic)) => {
+                let plan = service.client.plan_deletion(&service.instance_id, topic);
+                let plan = arguments.selectors.add_to(plan);
+                let plans = service.resolve(plan, std::slice::from_ref(topic)).await?;
+                plans
+                    .into_iter()
+                    .next()
+                    .ok_or_else(|| Failure::usage("--topic is missing"))?
+            }
+            (None, None) => return Err(Failure::usage("--topic is missing")),
+        };
+        Ok(Self {
+            topic: plan.topic().clone(),
+            targets: plan
+                .targets()
+                .map(|row| (row.partition, row.target))
+                .collect(),
+            per_request: PARTITIONS_PER_REQUEST,
+            view: Some(TopicView::of_plan(&plan)),
+            plan: Some(plan),
+        })
+    }
+
+    async fn explicit(
+        arguments: &Delete,
+        service: &Service,
+        targets: Targets,
+    ) -> Result<Self, Failure> {
+        let Some(topic) = arguments.topic.clone() else {
+            return Err(Failure::usage("--topic is missing"));
+        };
+        let is_script = arguments.yes && arguments.output.is_json();
+        let refuses = arguments.refuse_unread_loss;
+        let held = if refuses || !(is_script || arguments.dry_run) {
+            match service.held(&topic).await {
+                Ok(held) => Some(held),
+                Err(error) if refuses => return Err(Failure::call(error)),
+                Err(error) => {
+                    let everything = !arguments.everything.is_empty();
+                    service.without_preview(error, arguments.yes, everything)?;
                     None
                 }
-            };
-            show(&arguments, deletion, before.as_ref(), after.as_ref())
-        }
-        Err(error) => Err(Failure::call(error)),
-    };
-    match shown {
-        Ok(()) if was_interrupted => Ok(Exit::Interrupted),
-        Ok(()) => Ok(Exit::Done),
-        Err(failure) if was_interrupted => Err(Failure::AfterInterrupt(Box::new(failure))),
-        Err(failure) => Err(failure),
-    }
-}
-
-/// What happens before the request: lists the partitions, shows the preview and asks for confirmation.
-async fn begin(
-    arguments: &Delete,
-    service: &Service,
-    targets: &[(PartitionId, DeletionTarget)],
-) -> Result<Option<Partitions>, Failure> {
-    let (topic, yes) = (&arguments.topic, arguments.yes);
-    service.log_identity().await;
-    if yes && arguments.output.is_json() {
-        return Ok(None);
-    }
-    let everything = !arguments.everything.is_empty();
-    let before = service.preview(topic, yes, everything).await?;
-    let preview = preview(topic, targets, before.as_ref());
-    let empties = |&(partition, target): &(_, _)| {
-        let held = before.as_ref().and_then(|before| before.get(&partition));
-        output::empties(held, target)
-    };
-    if yes {
-        stderr::text(&preview);
-    } else if targets.iter().any(empties) {
-        confirm::ask(&preview, topic.as_str()).await?;
-    } else {
-        confirm::ask(&preview, "yes").await?;
-    }
-    Ok(before)
-}
-
-/// A table of the partitions, their total, and warnings about partitions that the service will refuse.
-fn preview(
-    topic: &TopicName,
-    targets: &[(PartitionId, DeletionTarget)],
-    before: Option<&Partitions>,
-) -> String {
-    let mut table = output::table(&output::PREVIEW_COLUMNS);
-    let mut styles = Vec::new();
-    let mut warnings = String::new();
-    let (mut deleted, mut records, mut emptied) = (0, 0, 0);
-    for &(partition, target) in targets {
-        let held = before.and_then(|before| before.get(&partition));
-        table.add_row(output::preview_cells(partition, target, held));
-        styles.push(output::preview_style(held, target));
-        if let Some(held) = held {
-            deleted = i64::saturating_add(deleted, output::records_below(held, target));
-            records = i64::saturating_add(records, held.records());
-            emptied += u32::from(output::empties(Some(held), target));
-        }
-        let warning = match (target, held) {
-            (_, None) if before.is_some() => format!("topic {topic} has no partition {partition}"),
-            (DeletionTarget::Before(offset), Some(held)) if offset > held.end_offset() => format!(
-                "partition {partition}: the offset {} is beyond the end {}",
-                number(Some(offset.get())),
-                number(Some(held.end_offset().get())),
-            ),
-            _ => continue,
+            }
+        } else {
+            None
         };
-        // Writing to a string does not fail.
-        let _ = writeln!(warnings, "warning: {warning}: the service will refuse it");
+        Ok(Self {
+            view: held.map(|held| TopicView::of_targets(&held, &targets)),
+            topic,
+            per_request: targets.len(),
+            targets,
+            plan: None,
+        })
     }
-    let table = output::preview_lines(&table, styles.into_iter());
-    let total = match before {
-        Some(_) => format!(
-            "Total: {} of {} records; partitions: {}; emptied partitions: {emptied}\n",
-            number(Some(deleted)),
-            number(Some(records)),
-            targets.len()
-        ),
-        None => String::new(),
-    };
-    format!("Records of topic {topic} that will be deleted permanently:\n{table}{total}{warnings}")
+
+    fn requests(&self, service: &Service) -> Vec<DeleteRequest> {
+        let requests = self.targets.chunks(self.per_request.max(1)).map(|targets| {
+            let mut messages = service
+                .client
+                .delete_messages(&service.instance_id, &self.topic);
+            for &(partition, target) in targets {
+                messages = messages.target(partition, target);
+            }
+            DeleteRequest {
+                targets: targets.to_vec(),
+                messages,
+            }
+        });
+        requests.collect()
+    }
+
+    fn dry_run(&self, service: &Service, json: bool) -> Result<Exit, Failure> {
+        for request in self.requests(service) {
+            let request = request.messages.to_request().map_err(Failure::call)?;
+            stdout::print(&service::request_text(&request, json))?;
+        }
+        stderr::note("No deletion was sent.", json);
+        Ok(Exit::Done)
+    }
+
+    async fn delete(
+        self,
+        arguments: &Delete,
+        service: &Service,
+        mut interrupts: Interrupts,
+    ) -> Result<Exit, Failure> {
+        let json = arguments.output.is_json();
+        interrupts.or(self.confirm(arguments, service)).await?;
+        let reader = stdout::check_reader().await;
+        reader.map_err(|failure| failure.with_outcome(Some(Outcome::NotApplied)))?;
+        let what = format!("waiting for {} to delete", service.client.service_name());
+        let sending = send(self.requests(service), &mut interrupts, json);
+        let (results, mut was_interrupted) = stderr::show_wait(&what, sending).await?;
+        let after = tokio::select! {
+            after = self.after(service, json) => after,
+            () = interrupts.next() => {
+                was_interrupted = true;
+                None
+            }
+        };
+        let shown = show(
+            arguments.output,
+            self.view.as_ref(),
+            results,
+            after.as_ref(),
+        );
+        match shown {
+            Ok(()) if was_interrupted => Ok(Exit::Interrupted),
+            Ok(()) => Ok(Exit::Done),
+            Err(failure) if was_interrupted => Err(Failure::AfterInterrupt(Box::new(failure))),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Shows what will be deleted and asks for confirmation.
+    async fn confirm(&self, arguments: &Delete, service: &Service) -> Result<(), Failure> {
+        service.log_identity().await;
+        if let Some(view) = self.view.as_ref().filter(|_| arguments.refuse_unread_loss) {
+            confirm::refuse_unread_loss(&view.losses)?;
+        }
+        if self.targets.is_empty() || (arguments.yes && arguments.output.is_json()) {
+            return Ok(());
+        }
+        let Some(view) = &self.view else {
+            return Ok(());
+        };
+        let mut text = format!(
+            "{}\nRecords of topic {} that will be deleted permanently:\n{}",
+            service.identity().await,
+            self.topic,
+            screen::deletion(view, stderr::width())
+        );
+        if let Some(plan) = &self.plan {
+            text.push_str(&super::plan::identity(plan));
+        }
+        if arguments.yes {
+            stderr::text(&text);
+            return Ok(());
+        }
+        confirm::ask(&text, confirm::word(view)).await?;
+        match &self.plan {
+            // The topic may have changed during the question.
+            Some(plan) => service.check_plan(plan).await,
+            None => Ok(()),
+        }
+    }
+
+    /// The partitions after the deletion. A failure here must not hide or delay the result of the deletion.
+    async fn after(&self, service: &Service, json: bool) -> Option<Partitions> {
+        if json || self.view.is_none() || self.targets.is_empty() {
+            return None;
+        }
+        let listed = timeout(AFTER_TIMEOUT, service.partitions(&self.topic)).await;
+        listed.ok()?.ok()
+    }
 }
 
-/// Sends the request and waits for its end, also after one interrupt. The flag says whether there was one.
+fn check_digest(plan: &Plan, expected: Option<&str>, path: &Path) -> Result<(), Failure> {
+    match expected {
+        Some(expected) if expected != plan.digest() => Err(Failure::usage(format!(
+            "--digest: the plan in {} has the digest {}: it is not the one that was approved; nothing was deleted",
+            path.display(),
+            plan.digest()
+        ))),
+        _ => Ok(()),
+    }
+}
+
+struct DeleteRequest {
+    targets: Targets,
+    messages: DeleteMessages,
+}
+
+/// The requests that ended, and those that were not sent.
+#[derive(Default)]
+struct Results {
+    ended: Vec<(Targets, Result<Deletion, Error>)>,
+    not_sent: Targets,
+}
+
+/// Sends the requests and waits for their ends, also after one interrupt. After an interrupt or a failed request, no further
+/// one is sent. The flag says whether there was an interrupt.
 async fn send(
-    request: DeleteMessages,
+    requests: Vec<DeleteRequest>,
     interrupts: &mut Interrupts,
     json: bool,
-) -> Result<(Result<Deletion, Error>, bool), Failure> {
-    let mut sent = std::pin::pin!(request.send());
-    let mut was_interrupted = false;
+) -> Result<(Results, bool), Failure> {
+    let mut waiting = requests.into_iter();
+    let mut in_flight = FuturesUnordered::new();
+    let mut results = Results::default();
+    let (mut is_stopping, mut was_interrupted) = (false, false);
     loop {
+        while !is_stopping && in_flight.len() < CONCURRENCY {
+            let Some(DeleteRequest { targets, messages }) = waiting.next() else {
+                break;
+            };
+            in_flight.push(async { (targets, messages.send().await) });
+        }
+        if in_flight.is_empty() {
+            break;
+        }
         tokio::select! {
-            sent = &mut sent => return Ok((sent, was_interrupted)),
+            Some((targets, sent)) = in_flight.next() => {
+                is_stopping |= sent.is_err();
+                results.ended.push((targets, sent));
+            }
             () = interrupts.next() => {
                 if was_interrupted {
                     return Err(Failure::Interrupted);
                 }
+                is_stopping = true;
                 was_interrupted = true;
                 stderr::note("stopping: waiting for the response; interrupt again to exit without it", json);
             }
         }
     }
-}
-
-/// The partitions after the deletion. A failure here must not hide or delay the result of the deletion.
-async fn after(arguments: &Delete, service: &Service, has_preview: bool) -> Option<Partitions> {
-    if arguments.output.is_json() || !has_preview {
-        return None;
-    }
-    let listed = timeout(AFTER_TIMEOUT, service.partitions(&arguments.topic)).await;
-    listed.ok()?.ok()
+    results.not_sent = waiting.flat_map(|request| request.targets).collect();
+    Ok((results, was_interrupted))
 }
 
 fn show(
-    arguments: &Delete,
-    deletion: Deletion,
-    before: Option<&Partitions>,
+    format: Format,
+    view: Option<&TopicView>,
+    mut results: Results,
     after: Option<&Partitions>,
 ) -> Result<(), Failure> {
-    let report = DeletionReport::new(&deletion, before);
-    let shown = match arguments.output {
+    // A single request that failed has no results.
+    if let [(_, Err(_))] = &results.ended[..]
+        && results.not_sent.is_empty()
+        && let Some((_, Err(error))) = results.ended.pop()
+    {
+        return Err(Failure::call(error));
+    }
+    let report = DeletionReport::new(&results, view);
+    let shown = match format {
         Format::Json => stdout::deliver(&output::json_line(&report)),
-        Format::Table => stdout::deliver_coloured(&report.table(after)),
+        Format::Table if report.partitions.is_empty() => {
+            stdout::deliver("No record is selected: nothing was deleted.\n")
+        }
+        Format::Table => stdout::deliver_coloured(&report.table(after, stdout::width())),
     };
-    let result = deletion.into_result();
-    let outcome = result.as_ref().err().map(Error::outcome);
+    let is_deleted = |(_, sent): &(_, Result<Deletion, Error>)| {
+        let deletion = sent.as_ref().ok();
+        deletion.is_some_and(|deletion| {
+            deletion
+                .partitions()
+                .iter()
+                .any(PartitionDeletion::is_deleted)
+        })
+    };
+    let is_partial = results.ended.len() > 1 && results.ended.iter().any(is_deleted);
+    let errors = mem::take(&mut results.ended).into_iter();
+    let errors = errors.filter_map(|(_, sent)| sent.and_then(Deletion::into_result).err());
+    let failure = |error| {
+        if is_partial {
+            Failure::call_with_advice(error, "other requests deleted records: see the results")
+        } else {
+            Failure::call(error)
+        }
+    };
+    let errors: Vec<Error> = errors.collect();
+    let outcome = errors
+        .iter()
+        .map(Error::outcome)
+        .reduce(|one, next| match (one, next) {
+            (one, next) if one == next && !is_partial => one,
+            (Outcome::Unknown, _) | (_, Outcome::Unknown) => Outcome::Unknown,
+            _ => Outcome::Partial,
+        });
     shown.map_err(|failure| failure.with_outcome(outcome))?;
-    result.map(drop).map_err(Failure::call)
+    let failures = errors.into_iter().map(failure);
+    failures.max_by_key(Failure::severity).map_or(Ok(()), Err)
 }
 
 /// The documented JSON of a deletion.
 #[derive(Serialize)]
 struct DeletionReport<'a> {
+    /// Null unless there was one request.
     request_id: Option<&'a str>,
     partitions: Vec<PartitionReport<'a>>,
+    /// Before the deletion; null without a preview.
+    losses: Option<&'a LossesView>,
 }
 
 #[derive(Serialize)]
@@ -272,41 +489,77 @@ struct PartitionReport<'a> {
     /// Before the deletion; null without a preview.
     start: Option<i64>,
     end: Option<i64>,
+    before: Option<i64>,
     records: Option<i64>,
 }
 
 impl<'a> DeletionReport<'a> {
-    fn new(deletion: &'a Deletion, before: Option<&Partitions>) -> Self {
-        let requested = deletion.partitions().iter().map(|row| {
-            let held = before.and_then(|before| before.get(&row.partition()));
+    fn new(results: &'a Results, view: Option<&'a TopicView>) -> Self {
+        let mut partitions = Vec::new();
+        let row = |target: TargetFields, status| {
+            let shown = view
+                .zip(target.partition)
+                .and_then(|(view, partition)| view.partition(partition));
             PartitionReport {
-                target: TargetFields::new(row.partition(), row.target()),
-                status: row.status().as_str(),
-                result: row.result(),
-                error_code: row.error_code(),
-                start: held.map(|held| held.start_offset().get()),
-                end: held.map(|held| held.end_offset().get()),
-                records: held.map(|held| output::records_below(held, row.target())),
+                status,
+                result: None,
+                error_code: None,
+                start: shown.map(|shown| shown.start),
+                end: shown.map(|shown| shown.end),
+                before: shown.map(|shown| shown.before),
+                records: shown.map(|shown| shown.records),
+                target,
             }
-        });
-        let unexpected = deletion.unexpected().iter().map(|item| PartitionReport {
-            target: TargetFields::only_partition(item.partition()),
-            status: "unexpected",
-            result: item.result(),
-            error_code: item.error_code(),
-            start: None,
-            end: None,
-            records: None,
-        });
+        };
+        let without_result = |targets: &Targets, status| -> Vec<_> {
+            let targets = targets.iter();
+            targets
+                .map(|&(partition, target)| row(TargetFields::new(partition, target), status))
+                .collect()
+        };
+        for (targets, sent) in &results.ended {
+            let Ok(deletion) = sent else {
+                partitions.extend(without_result(targets, "request_failed"));
+                continue;
+            };
+            partitions.extend(
+                deletion
+                    .partitions()
+                    .iter()
+                    .map(|reported| PartitionReport {
+                        result: reported.result(),
+                        error_code: reported.error_code(),
+                        ..row(
+                            TargetFields::new(reported.partition(), reported.target()),
+                            reported.status().as_str(),
+                        )
+                    }),
+            );
+            partitions.extend(deletion.unexpected().iter().map(|item| PartitionReport {
+                result: item.result(),
+                error_code: item.error_code(),
+                ..row(TargetFields::only_partition(item.partition()), "unexpected")
+            }));
+        }
+        partitions.extend(without_result(&results.not_sent, "not_sent"));
+        // Requests end in any order.
+        if results.ended.len() > 1 {
+            partitions.sort_by_key(|row| row.target.partition);
+        }
+        let request_id = match &results.ended[..] {
+            [(_, Ok(deletion))] => deletion.request_id(),
+            _ => None,
+        };
         Self {
-            request_id: deletion.request_id(),
-            partitions: requested.chain(unexpected).collect(),
+            request_id,
+            partitions,
+            losses: view.map(|view| &view.losses),
         }
     }
 
-    /// The result of each partition, with its start offset before and after.
-    fn table(&self, after: Option<&Partitions>) -> String {
-        let mut table = output::table(&[
+    /// The result of each partition, with its start offset before and after, and the sum of the records.
+    fn table(&self, after: Option<&Partitions>, width: Option<usize>) -> String {
+        const NAMES: [&str; 7] = [
             "partition",
             "delete",
             "status",
@@ -314,22 +567,56 @@ impl<'a> DeletionReport<'a> {
             "start before",
             "start after",
             "end",
-        ]);
-        for row in &self.partitions {
-            let partition = row.target.partition;
-            let id = partition.and_then(|partition| PartitionId::new(partition).ok());
-            let after = after.zip(id).and_then(|(after, id)| after.get(&id));
-            table.add_row([
-                output::partition(partition),
-                row.target.to_string(),
-                row.status.to_owned(),
-                row.error_code
-                    .map_or_else(|| "-".to_owned(), output::printable),
-                number(row.start),
-                number(after.map(|held| held.start_offset().get())),
-                number(after.map(|held| held.end_offset().get())),
-            ]);
+        ];
+        // What a narrow terminal shows.
+        const NARROW: [usize; 5] = [0, 1, 2, 3, 5];
+        let rows: Vec<[String; 7]> = self.partitions.iter().map(|row| row.cells(after)).collect();
+        let table = |columns: &[usize]| {
+            let names: Vec<&str> = columns.iter().map(|at| NAMES[*at]).collect();
+            let mut table = output::table(&names);
+            for row in &rows {
+                table.add_row(columns.iter().map(|at| &row[*at]));
+            }
+            table
+        };
+        let mut shown = table(&[0, 1, 2, 3, 4, 5, 6]);
+        if !output::fits(&shown, width) {
+            shown = table(&NARROW);
         }
-        output::coloured_lines(&table, self.partitions.iter().map(|row| row.status))
+        let statuses = self.partitions.iter().map(|row| row.status);
+        let mut text = output::coloured_lines(&shown, statuses);
+        let deleted = || self.partitions.iter().filter(|row| row.status == "deleted");
+        let records = deleted()
+            .map(|row| row.records)
+            .try_fold(0, |sum: i64, records| Some(sum.saturating_add(records?)));
+        if let Some(records) = records {
+            // Writing to a string does not fail.
+            let _ = writeln!(
+                text,
+                "Deleted: {} records; partitions: {} of {}",
+                number(Some(records)),
+                deleted().count(),
+                self.partitions.len()
+            );
+        }
+        text
+    }
+}
+
+impl PartitionReport<'_> {
+    fn cells(&self, after: Option<&Partitions>) -> [String; 7] {
+        let partition = self.target.partition;
+        let id = partition.and_then(|partition| PartitionId::new(partition).ok());
+        let after = after.zip(id).and_then(|(after, id)| after.get(&id));
+        let code = self.error_code.map(output::printable);
+        [
+            output::partition(partition),
+            self.target.to_string(),
+            self.status.to_owned(),
+            code.unwrap_or_else(|| "-".to_owned()),
+            number(self.start),
+            number(after.map(|held| held.start_offset().get())),
+            number(after.map(|held| held.end_offset().get())),
+        ]
     }
 }

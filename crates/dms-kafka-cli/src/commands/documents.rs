@@ -24,7 +24,7 @@ pub(crate) struct Man {
     #[arg(
         value_name = "COMMAND",
         conflicts_with = "dir",
-        value_parser = ["delete", "purge", "serve", "sign", "regions", "completions", "man"]
+        value_parser = ["topics", "topic", "plan", "delete", "purge", "serve", "sign", "regions", "completions", "man"]
     )]
     pub(crate) page: Option<String>,
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::exit::{Exit, Failure};
 use crate::output::{self, Format};
-use crate::service;
+use crate::service_settings;
 use crate::stdout;
 
 #[derive(Debug, Args)]
@@ -23,7 +23,7 @@ pub(crate) fn regions(arguments: &Regions) -> Result<Exit, Failure> {
     let resolver = EndpointResolver::new(Environment::from_process());
     let mut regions = Vec::new();
     for region in Region::KNOWN {
-        let endpoints = service::endpoints(&resolver, region, region.id())?;
+        let endpoints = service_settings::endpoints(&resolver, region, region.id())?;
         regions.push((region, endpoints));
     }
     match arguments.output {

@@ -7,14 +7,12 @@ use std::path::PathBuf;
 
 use clap::{ArgMatches, Args};
 use dms_kafka::{InstanceId, ProjectId, TopicName};
-use dms_kafka_gateway::{
-    Config, Error, ErrorCodeStyle, ErrorKind, Gateway, MemoryGatewayBuilder, Service,
-};
+use dms_kafka_gateway::{Config, ErrorCodeStyle, Gateway, MemoryGatewayBuilder, Service};
 
 use crate::exit::{Exit, Failure};
 use crate::interrupt::{Hangups, Interrupts};
 use crate::output;
-use crate::settings::{Setting, Settings, is_typed, up_to};
+use crate::settings::{InvalidSettings, Setting, Settings, flag, is_typed, up_to};
 use crate::stdout;
 
 const CONFIG: &str = "DMS_KAFKA_SERVE_CONFIG";
@@ -90,9 +88,9 @@ pub(crate) enum Serve {
 impl Settings for Serve {
     type Flags = ServeFlags;
 
-    fn resolve(flags: ServeFlags, matches: &ArgMatches) -> Result<Self, String> {
+    fn resolve(flags: ServeFlags, matches: &ArgMatches) -> Result<Self, InvalidSettings> {
         let listen = Setting::find(flags.listen, matches, "listen", LISTEN)?;
-        let listen = listen.map(|Setting { value, source }| {
+        let listen = listen.map(|Setting { value, source, .. }| {
             value.parse().map_err(|_| {
                 format!("{source}: {value:?} is not an IP address and port, such as 127.0.0.1:8080")
             })
@@ -101,10 +99,7 @@ impl Settings for Serve {
         let in_memory = ["topic", "group", "project_id", "instance_id", "control"];
         let in_memory = in_memory.into_iter().find(|id| is_typed(matches, id));
         if let Some(id) = in_memory.filter(|_| is_typed(matches, "config")) {
-            return Err(format!(
-                "--config cannot be used with --{}",
-                id.replace('_', "-")
-            ));
+            return Err(format!("--config cannot be used with {}", flag(id)).into());
         }
         // Topics on the command line override a configuration file in the environment.
         let config = Setting::find(flags.config, matches, "config", CONFIG)?
@@ -113,12 +108,14 @@ impl Settings for Serve {
             if flags.control {
                 return Err(format!(
                     "--control cannot be used with {CONFIG}: set control_listen in the file"
-                ));
+                )
+                .into());
             }
             if !flags.group.is_empty() {
                 return Err(format!(
                     "--group cannot be used with {CONFIG}: set groups in the file"
-                ));
+                )
+                .into());
             }
             return Ok(Self::File {
                 path: config.value.into(),
@@ -130,12 +127,14 @@ impl Settings for Serve {
         if flags.check_config {
             return Err(format!(
                 "--check-config needs a configuration file: add --config, or set {CONFIG}"
-            ));
+            )
+            .into());
         }
         if flags.topic.is_empty() {
             return Err(format!(
                 "there is nothing to serve: add --topic or --config, or set {CONFIG}"
-            ));
+            )
+            .into());
         }
         let listen = listen.unwrap_or((Ipv4Addr::LOCALHOST, 0).into());
         let mut gateway = Gateway::memory()
@@ -211,7 +210,7 @@ pub(crate) async fn serve(arguments: Serve) -> Result<Exit, Failure> {
             listen,
             integer_error_codes,
         } => {
-            let mut config = Config::read(&path).map_err(start_failure)?;
+            let mut config = Config::read(&path).map_err(Failure::gateway)?;
             if let Some(listen) = listen {
                 config.listen = listen;
             }
@@ -220,14 +219,14 @@ pub(crate) async fn serve(arguments: Serve) -> Result<Exit, Failure> {
             }
             let checked = config
                 .check(&|name| std::env::var(name).ok())
-                .map_err(start_failure)?;
+                .map_err(Failure::gateway)?;
             if check_only {
                 stdout::print(&format!("{} is valid\n", path.display()))?;
                 return Ok(Exit::Done);
             }
             let mut interrupts = Interrupts::listen()?;
             let hangups = Hangups::listen()?;
-            let service = checked.start().await.map_err(start_failure)?;
+            let service = checked.start().await.map_err(Failure::gateway)?;
             stdout::print(&output::json_line(&service.ready_line()))?;
             tokio::select! {
                 () = interrupts.next() => {}
@@ -260,7 +259,7 @@ async fn serve_memory(
         }
     }
     let mut interrupts = Interrupts::listen()?;
-    let gateway = gateway.start().await.map_err(start_failure)?;
+    let gateway = gateway.start().await.map_err(Failure::gateway)?;
     stdout::print(&output::json_line(&gateway.ready_line()))?;
     interrupts.next().await;
     Ok(shut_down(interrupts, gateway.shutdown()).await)
@@ -285,15 +284,6 @@ async fn shut_down(mut interrupts: Interrupts, shutdown: impl Future<Output = ()
             tracing::warn!("interrupted again: exiting without waiting for the requests in flight");
             Exit::Interrupted
         }
-    }
-}
-
-/// A file that cannot be read is a failed input; a file with invalid content is a usage error.
-fn start_failure(error: Error) -> Failure {
-    if error.kind() == ErrorKind::File {
-        Failure::input(crate::exit::chain(&error))
-    } else {
-        Failure::usage(error)
     }
 }
 

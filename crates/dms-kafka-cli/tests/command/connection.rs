@@ -152,7 +152,7 @@ fn after_a_second_of_silence_a_terminal_shows_what_is_waited_for() {
     connection.read_exact(&mut [0]).unwrap();
     let shown = session
         .exp_string(&format!(
-            "waiting for {endpoint} to list the partitions of orders"
+            "waiting for {endpoint} to list the partitions and consumer groups of orders"
         ))
         .unwrap();
     assert!(!shown.contains("waiting"), "{shown}");

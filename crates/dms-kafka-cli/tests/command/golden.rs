@@ -8,7 +8,10 @@ use expect_test::{ExpectFile, expect_file};
 
 use crate::support::{Folder, Run as _, command, dms_kafka, rows, stderr, stdout, words};
 
-pub(crate) const COMMANDS: [&str; 7] = [
+pub(crate) const COMMANDS: [&str; 10] = [
+    "topics",
+    "topic",
+    "plan",
     "delete",
     "purge",
     "serve",

@@ -40,7 +40,7 @@ const INVALID: &[(&str, &[&str])] = &[
         &["--partition", "--everything", "partition 0 is given twice"],
     ),
     (
-        "delete --topic t --partition 0:1 --endpoint ftp://x",
+        "delete --topic t --partition 0:1 --endpoint https://x",
         &["--project-id", "missing"],
     ),
     (

@@ -1,12 +1,15 @@
 //! `dms-kafka purge`: output, failures file and dry run.
 
 use std::io::BufReader;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::support::{
-    Folder, Run as _, Served, assert_counts, assert_stderr, at, dms_kafka, json_lines, listener,
-    next_is_deletion, respond_to_deletion_only, rows, stdout,
+    Folder, Reply, Run as _, Scripted, Served, assert_counts, assert_stderr, at, dms_kafka,
+    json_lines, listener, next_is_deletion, respond_to_deletion_only, rows, stderr, stdout,
 };
 
 #[test]
@@ -193,4 +196,54 @@ fn a_dry_run_skips_the_rows_in_the_journal() {
     std::fs::write(&journal, torn).unwrap();
     assert!(dry().contains(r#"{"offset":7,"partition":1}"#));
     assert_eq!(folder.read("journal"), torn);
+}
+
+/// A service that responds with `reply` while it has another request, and the most requests that it had.
+fn one_at_a_time(reply: Reply) -> (Scripted, Arc<AtomicUsize>) {
+    let (most, in_flight) = (Arc::<AtomicUsize>::default(), AtomicUsize::default());
+    let seen = Arc::clone(&most);
+    let service = Scripted::start(move |_| {
+        let now = in_flight.fetch_add(1, Ordering::SeqCst) + 1;
+        seen.fetch_max(now, Ordering::SeqCst);
+        // Long enough for other requests to arrive.
+        std::thread::sleep(Duration::from_millis(10));
+        in_flight.fetch_sub(1, Ordering::SeqCst);
+        if now > 1 { reply } else { Reply::Code(0) }
+    });
+    (service, most)
+}
+
+#[test]
+fn the_number_of_requests_in_flight_adapts_to_the_service() {
+    let folder = &Folder::with_partitions(100);
+    std::thread::scope(|scope| {
+        for (flags, reply, range, code) in [
+            ("", Reply::Code(0), 5..=64, 0),
+            ("--max-concurrency 6", Reply::Code(0), 5..=6, 0),
+            ("--concurrency 3", Reply::Code(0), 1..=3, 0),
+            // Refused requests are sent again.
+            ("", Reply::Status(429), 1..=64, 0),
+            ("", Reply::Refusal, 1..=64, 0),
+            // The replicas of the partition did not respond in time: whether it was deleted is unknown.
+            ("", Reply::Code(7), 1..=64, 4),
+        ] {
+            scope.spawn(move || {
+                let (service, most) = one_at_a_time(reply);
+                let one_each = format!("--partitions-per-request 1 --output json {flags}");
+                let mut purge = service.purge(&folder.offsets, one_each.trim());
+                let output = purge.ends_with(code);
+                let most = most.load(Ordering::SeqCst);
+                let name = format!("{flags} {reply:?}: {most}: {}", stderr(&output));
+                assert!(range.contains(&most), "{name}");
+            });
+        }
+    });
+    for (flags, words) in [
+        ("--concurrency 4 --max-concurrency 8", "cannot be used with"),
+        ("--max-concurrency 0", "from 1 to 500"),
+        ("--max-concurrency 501", "from 1 to 500"),
+    ] {
+        let purge = format!("purge --embedded --yes --offsets-file f {flags}");
+        assert_stderr(&dms_kafka(&purge).ends_with(2), words);
+    }
 }

@@ -62,7 +62,7 @@ const REFUSED: &[(i32, &str, &str, &[&str])] = &[
         ROW,
         "--failures-file no/such/folder/f",
         &[
-            "the failures file no/such/folder/f cannot be written: No such file or directory (os error 2); nothing",
+            "--failures-file no/such/folder/f: the file cannot be written: No such file or directory (os error 2); nothing",
         ],
     ),
     (2, ROW, "--failures f", &["--failures-file"]),

@@ -39,6 +39,32 @@ fn results_follow_the_schema() {
     let output = served.delete(delete).output().unwrap();
     check("delete", &stdout(&output));
     check("error", &stderr(&output));
+    for (line, definition) in [
+        ("topics --embedded", "topics"),
+        ("topic --embedded orders", "topic"),
+        ("plan --embedded --topic orders --older-than 7d", "plans"),
+        (
+            "plan --embedded --topic orders --consumed-by-all --partitions 0",
+            "plans",
+        ),
+        (
+            "delete --embedded --topic orders --older-than 7d --yes",
+            "delete",
+        ),
+        (
+            "delete --embedded --topic orders --everything 0 --yes --refuse-unread-loss",
+            "error",
+        ),
+        (
+            "delete --embedded --topic orders --consumed-by nobody --yes",
+            "error",
+        ),
+    ] {
+        let output = dms_kafka(&format!("{line} --output json"))
+            .output()
+            .unwrap();
+        check(definition, &(stdout(&output) + &stderr(&output)));
+    }
     let folder = Folder::new(MIXED);
     for (form, definition) in [("json", "purge"), ("ndjson", "purge_row")] {
         let arguments = format!("--yes --allow-everything --output {form}");

@@ -107,3 +107,62 @@ fn a_regions_file_that_cannot_be_read_is_failed_input() {
         }
     }
 }
+
+#[test]
+fn flags_for_different_services_exclude_each_other() {
+    for (flags, expected) in [
+        (
+            "--embedded --kafka b:1",
+            "--embedded cannot be used with --kafka",
+        ),
+        (
+            "--embedded --profile p",
+            "--embedded cannot be used with --profile",
+        ),
+        (
+            "--embedded --ca-cert f",
+            "--embedded cannot be used with --ca-cert",
+        ),
+        (
+            "--kafka b:1 --endpoint https://x",
+            "--kafka cannot be used with --endpoint",
+        ),
+        (
+            "--kafka b:1 --instance-id i",
+            "--kafka cannot be used with --instance-id",
+        ),
+        (
+            "--kafka-config f --region r",
+            "--kafka-config cannot be used with --region",
+        ),
+        (
+            "--kafka b:1 --embedded",
+            "--embedded cannot be used with --kafka",
+        ),
+        (
+            "--kafka b:1,,b:2",
+            "expected HOST:PORT,..., such as broker-1:9092",
+        ),
+    ] {
+        let delete = format!("delete --topic orders --partition 0:1 --yes {flags}");
+        assert_stderr(&dms_kafka(&delete).ends_with(2), expected);
+    }
+}
+
+/// A variable for another service is ignored.
+#[test]
+#[cfg(not(feature = "kafka"))]
+fn a_program_without_kafka_says_how_to_get_one_with_it() {
+    for (flag, output) in [("--kafka b:1", "table"), ("--kafka-config f", "json")] {
+        let delete = format!("delete --topic t --partition 0:1 --yes -o {output} {flag}");
+        let refused = dms_kafka(&delete)
+            .env("DMS_KAFKA_ENDPOINT", "https://192.0.2.1")
+            .ends_with(2);
+        let source = flag.split(' ').next().unwrap();
+        assert_stderr(
+            &refused,
+            &format!("{source}: this program was built without Kafka"),
+        );
+        assert_stderr(&refused, "--features kafka-tls");
+    }
+}

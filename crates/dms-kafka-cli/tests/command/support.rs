@@ -262,7 +262,8 @@ impl Served {
             let shown = line.split_whitespace().rev().nth(1).unwrap();
             shown.replace(',', "").parse()
         };
-        let starts = table.lines().skip(1).map(start_after);
+        let is_row = |line: &&str| line.trim_start().starts_with(|c: char| c.is_ascii_digit());
+        let starts = table.lines().filter(is_row).map(start_after);
         starts.collect::<Result<_, _>>().unwrap()
     }
 }

@@ -42,7 +42,7 @@ fn everything_is_deleted_after_the_topic_name_is_typed() {
         .exp_string("Records of topic orders that will be deleted permanently:")
         .unwrap();
     session
-        .exp_regex(r"2 +everything +0 +1,000 +1,000")
+        .exp_regex(r"2 +0 +1,000 +everything +1,000 +100%")
         .unwrap();
     session.exp_string("Type orders to delete: ").unwrap();
     session.send_line("orders").unwrap();

@@ -17,6 +17,7 @@ mod command;
 #[path = "../wire/deletion_table.rs"]
 mod deletion_table;
 mod front;
+mod kafka_flag;
 #[path = "../wire/load.rs"]
 mod load;
 mod one_broker;

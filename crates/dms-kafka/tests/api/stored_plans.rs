@@ -306,6 +306,26 @@ async fn damaged_json_is_refused_or_means_the_same() {
 }
 
 #[tokio::test]
+async fn a_service_with_a_name_may_move_to_another_endpoint() {
+    let named = async |name| {
+        let service = Service::new(&[(0, 10), (0, 20)]).start().await;
+        let client = builder(&service.uri()).service_name(name).build().unwrap();
+        (service, client)
+    };
+    let (_planned, first) = named("kafka").await;
+    let (second, moved) = named("kafka").await;
+    let other = client_without_retries(&second.uri());
+    let plan = first.plan_deletion("instance", "orders").up_to_end();
+    let json = plan.resolve().await.unwrap().to_json();
+    assert!(json.contains("\"endpoint\": \"kafka\""), "{json}");
+    execute(&moved, "instance", &json).await.unwrap();
+    assert_eq!(deletions(&second).await.len(), 1);
+    let refused = execute(&other, "instance", &json).await.unwrap_err();
+    assert_eq!(refused.plan_problem(), Some(PlanProblem::OtherService));
+    assert_eq!(other.service_name(), other.endpoint());
+}
+
+#[tokio::test]
 async fn a_plan_for_something_else_and_an_edited_plan_send_nothing() {
     use PlanProblem::{Edited, NotAPlan, OtherInstance, OtherService};
     let service = Service::new(&[(0, 10), (0, 20)]);

@@ -46,6 +46,8 @@ pub struct ProviderContext {
     pub(super) clock: Clock,
     pub(super) transport: Arc<dyn HttpTransport>,
     region: Option<Region>,
+    /// The section of the credentials file; by default `basic`.
+    pub(super) profile: Option<String>,
     /// Why the metadata service must not be asked.
     pub(super) without_metadata: Option<&'static str>,
 }
@@ -61,6 +63,7 @@ impl ProviderContext {
             clock: Clock::system(),
             transport,
             region: None,
+            profile: None,
             without_metadata: None,
         }
     }
@@ -90,6 +93,14 @@ impl ProviderContext {
     #[must_use]
     pub fn with_region(mut self, region: Region) -> Self {
         self.region = Some(region);
+        self
+    }
+
+    /// Uses this section of the [credentials file](crate::ProfileProvider) instead of `[basic]`. The file and the section must
+    /// then exist.
+    #[must_use]
+    pub fn with_profile(mut self, section: impl Into<String>) -> Self {
+        self.profile = Some(section.into());
         self
     }
 

@@ -32,7 +32,7 @@ const NO_SECTION: &str = "\n";
 #[derive(Clone, Debug)]
 pub struct ProfileProvider {
     context: ProviderContext,
-    section: &'static str,
+    section: String,
 }
 
 impl ProfileProvider {
@@ -40,14 +40,17 @@ impl ProfileProvider {
     pub fn new(context: &ProviderContext) -> Self {
         Self {
             context: context.clone(),
-            section: "basic",
+            section: context
+                .profile
+                .clone()
+                .unwrap_or_else(|| "basic".to_owned()),
         }
     }
 
     /// Reads the section `[global]`, which has credentials for global services, with a `domain_id`.
     #[must_use]
     pub fn for_global_services(mut self) -> Self {
-        self.section = "global";
+        "global".clone_into(&mut self.section);
         self
     }
 
@@ -63,10 +66,19 @@ impl ProfileProvider {
 
     fn read(&self) -> Result<(PathBuf, Profile), ProviderError> {
         let settings = &self.context.settings;
-        let (path, text) = settings.read(CREDENTIALS_FILE, "credentials")?;
-        let profile = Profile::parse(&text, self.section);
-        let profile = profile.map_err(|error| error.at(path.display()))?;
-        Ok((path, profile))
+        let read = settings.read(CREDENTIALS_FILE, "credentials");
+        let read = read.and_then(|(path, text)| {
+            let profile = Profile::parse(&text, &self.section);
+            let profile = profile.map_err(|error| error.at(path.display()))?;
+            Ok((path, profile))
+        });
+        read.map_err(|error| {
+            // Other credentials must not be used instead of those that were chosen.
+            if self.context.profile.is_some() && error.is_not_found() {
+                return ProviderError::invalid(error.to_string());
+            }
+            error
+        })
     }
 
     async fn fetch(&self) -> Result<Credentials, ProviderError> {
@@ -87,11 +99,11 @@ impl ProvideCredentials for ProfileProvider {
 /// A section of the file.
 struct Profile {
     ini: Ini,
-    section: &'static str,
+    section: String,
 }
 
 impl Profile {
-    fn parse(text: &str, section: &'static str) -> Result<Self, ProviderError> {
+    fn parse(text: &str, section: &str) -> Result<Self, ProviderError> {
         let mut ini = Ini::new_from_defaults(syntax());
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let sections = ini
@@ -112,13 +124,16 @@ impl Profile {
                 "is not an INI file: a line in [{section}] has no '='"
             )));
         }
-        Ok(Self { ini, section })
+        Ok(Self {
+            ini,
+            section: section.to_owned(),
+        })
     }
 
     /// An empty value counts as not set, like an empty variable.
     fn get(&self, name: &str) -> Option<String> {
         self.ini
-            .get(self.section, name)
+            .get(&self.section, name)
             .filter(|value| !value.is_empty())
     }
 

@@ -16,9 +16,9 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::durable_file::DurableFile;
-use super::paths;
 use super::rows::{RowState, RowStates, Rows};
 use crate::exit::Failure;
+use crate::paths;
 
 const NAME: &str = "dms-kafka purge";
 const VERSION: u32 = 2;

@@ -1,5 +1,6 @@
 //! `dms-kafka purge`: many deletions, from a file.
 
+mod concurrency;
 mod durable_file;
 mod failures_file;
 #[cfg(test)]
@@ -7,7 +8,6 @@ mod failures_file;
 mod fuzz_targets;
 mod journal;
 mod offsets_file;
-mod paths;
 mod preview;
 mod progress;
 mod report;
@@ -16,12 +16,13 @@ mod sender;
 
 use std::cell::RefCell;
 use std::fmt::Write as _;
+use std::fs::File;
 use std::mem;
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use dms_kafka::{CircuitBreaker, ProjectId};
@@ -30,14 +31,16 @@ use futures_util::StreamExt as _;
 use crate::confirm;
 use crate::exit::{Exit, Failure};
 use crate::interrupt::Interrupts;
-use crate::service::{self, Service, ServiceSettings};
+use crate::new_file::NewFile;
+use crate::paths::real_path;
+use crate::service::{self, Service};
+use crate::service_settings::ServiceSettings;
 use crate::settings::{Resolved, up_to};
 use crate::stderr;
 use crate::stdout;
-use failures_file::FailuresFile;
+use concurrency::Concurrency;
 use journal::{Expected, Journal, JournalHeader};
 use offsets_file::OffsetsFile;
-use paths::real_path;
 use progress::Progress;
 use report::{PurgeFormat, PurgeReport};
 use rows::{RowCounts, RowState, RowStates, Rows};
@@ -58,9 +61,14 @@ pub(crate) struct Purge {
     #[arg(long, help_heading = "Safety")]
     pub(crate) allow_everything: bool,
 
-    /// Maximum number of requests in flight
-    #[arg(long, value_name = "N", default_value = "4", allow_negative_numbers = true, value_parser = up_to::<500, NonZeroUsize>, help_heading = "Limits")]
-    pub(crate) concurrency: NonZeroUsize,
+    /// Number of requests in flight; if omitted, it doubles while the rows per second rise by more than 10 %, and halves when
+    /// the service throttles, fails or times out
+    #[arg(long, value_name = "N", conflicts_with = "max_concurrency", allow_negative_numbers = true, value_parser = up_to::<500, NonZeroUsize>, help_heading = "Limits")]
+    pub(crate) concurrency: Option<NonZeroUsize>,
+
+    /// Maximum number of requests in flight without --concurrency
+    #[arg(long, value_name = "N", default_value = "64", allow_negative_numbers = true, value_parser = up_to::<500, NonZeroUsize>, help_heading = "Limits")]
+    pub(crate) max_concurrency: NonZeroUsize,
 
     /// Maximum number of partitions in a request
     #[arg(long, value_name = "N", default_value = "10", allow_negative_numbers = true, value_parser = up_to::<10_000, NonZeroUsize>, help_heading = "Limits")]
@@ -117,6 +125,10 @@ pub(crate) struct Purge {
     /// Delete without asking for confirmation
     #[arg(long, short, help_heading = "Safety")]
     pub(crate) yes: bool,
+
+    /// Name of the profile, which a protected profile needs besides --yes
+    #[arg(long, value_name = "PROFILE", help_heading = "Safety")]
+    pub(crate) confirm: Option<String>,
 
     /// Print the requests and do not send them
     #[arg(long, help_heading = "Safety")]
@@ -180,7 +192,11 @@ fn check_confirmation(arguments: &Purge) -> Result<(), Failure> {
             "rows from standard input cannot be confirmed: add --yes, or use a file; nothing was deleted",
         ));
     }
-    confirm::check_possible(arguments.yes)
+    confirm::check_possible(
+        arguments.yes,
+        arguments.confirm.as_deref(),
+        &arguments.service.0.profile,
+    )
 }
 
 /// A purge with a valid offsets file.
@@ -213,7 +229,11 @@ impl PurgeJob<'_> {
         let arguments = self.arguments;
         self.check_failures_file()?;
         let failures_file = match &arguments.failures_file {
-            Some(path) => Some(FailuresFile::create(path, arguments.overwrite)?),
+            Some(path) => Some(NewFile::create(
+                "--failures-file",
+                path,
+                arguments.overwrite,
+            )?),
             None => None,
         };
         let mut interrupts = Interrupts::listen()?.with_hangup()?;
@@ -250,7 +270,6 @@ impl PurgeJob<'_> {
             states: &self.states,
             journal: journal.as_ref(),
             progress: &progress,
-            concurrency: arguments.concurrency.get(),
             max_failures: arguments.max_failures.map(NonZeroU64::get),
             before,
             tick: Duration::from_secs(arguments.progress_every.get().into()),
@@ -260,9 +279,15 @@ impl PurgeJob<'_> {
             .with_failures(arguments.pause_after.get())
             .with_first_pause(arguments.pause)
             .with_limit(arguments.give_up_after);
+        let concurrency = Concurrency::new(
+            arguments.concurrency.map(NonZeroUsize::get),
+            arguments.max_concurrency.get(),
+            Instant::now(),
+        );
         let rows = rows::waiting(&self.rows, &self.states);
+        let requests = self.settings().requests(rows);
         let mut reasons = sender
-            .send_all(self.settings(), rows, breaker, &mut report, &mut interrupts)
+            .send_all(requests, concurrency, breaker, &mut report, &mut interrupts)
             .await;
         progress.end();
         let has_no_result = |state| state != RowState::Unknown;
@@ -277,7 +302,7 @@ impl PurgeJob<'_> {
     fn end_early(
         &self,
         journal: Option<Journal>,
-        failures_file: Option<FailuresFile>,
+        failures_file: Option<NewFile>,
         failure: Failure,
     ) -> Result<Exit, Failure> {
         let mut last = failure;
@@ -316,7 +341,7 @@ impl PurgeJob<'_> {
             header: JournalHeader::new(
                 self.file.sha256.as_deref().unwrap_or_default(),
                 self.rows.len() as u64,
-                self.service.client.endpoint(),
+                self.service.client.service_name(),
                 project_id,
                 self.service.instance_id.as_str(),
             ),
@@ -352,7 +377,8 @@ impl PurgeJob<'_> {
             return Ok(());
         };
         let mut text = format!(
-            "Records that will be deleted permanently:\n{}",
+            "{}\nRecords that will be deleted permanently:\n{}",
+            self.service.identity().await,
             preview.text
         );
         let already = self.states.counts().finished();
@@ -383,12 +409,17 @@ impl PurgeJob<'_> {
     }
 
     /// Completes journal and failures file; returns what failed.
-    fn close(&self, journal: Option<Journal>, failures_file: Option<FailuresFile>) -> Vec<Failure> {
+    fn close(&self, journal: Option<Journal>, failures_file: Option<NewFile>) -> Vec<Failure> {
         let journal = journal
             .and_then(|journal| journal.close().err())
             .map(|error| format!("the journal cannot be written: {error}"));
         let failures = failures_file
-            .and_then(|file| file.write(self.file.layout, &self.rows, &self.states).err())
+            .and_then(|file| {
+                let write = |file: &File| {
+                    failures_file::write_rows(file, self.file.layout, &self.rows, &self.states)
+                };
+                file.write(write).err()
+            })
             .map(|error| format!("the failures file cannot be written: {error}"));
         [journal, failures]
             .into_iter()

@@ -6,13 +6,14 @@ use std::pin::pin;
 use std::time::Duration;
 
 use dms_kafka::{
-    CircuitBreaker, Error, ErrorKind, Outcome, PartitionDeletion, PurgeRequest, PurgeResult,
-    PurgeTarget, codes,
+    CircuitBreaker, Deletion, Error, ErrorKind, Outcome, PartitionDeletion, PurgeRequest,
+    PurgeResult, codes,
 };
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, Stream, StreamExt as _};
 use tokio::time::Instant;
 
+use super::concurrency::Concurrency;
 use super::journal::{Journal, JournalEntry, Recorded};
 use super::progress::Progress;
 use super::report::PurgeReport;
@@ -21,11 +22,13 @@ use crate::exit::{self, Failure};
 use crate::interrupt::Interrupts;
 use crate::stdout;
 
+/// Kafka's error code for a partition whose replicas did not respond in time.
+const REQUEST_TIMED_OUT: &str = "7";
+
 pub(super) struct RequestSender<'a> {
     pub(super) states: &'a RowStates,
     pub(super) journal: Option<&'a Journal>,
     pub(super) progress: &'a Progress,
-    pub(super) concurrency: usize,
     pub(super) max_failures: Option<u64>,
     /// The counts of earlier runs.
     pub(super) before: RowCounts,
@@ -69,8 +72,8 @@ impl RequestSender<'_> {
     /// lockout. While the circuit breaker is open, sends one request after each pause.
     pub(super) async fn send_all(
         self,
-        purge: dms_kafka::Purge,
-        rows: impl Stream<Item = PurgeTarget> + Send + 'static,
+        requests: impl Stream<Item = PurgeRequest>,
+        concurrency: Concurrency,
         breaker: CircuitBreaker,
         report: &mut PurgeReport,
         interrupts: &mut Interrupts,
@@ -78,6 +81,7 @@ impl RequestSender<'_> {
         let mut results = Results {
             sender: &self,
             report,
+            concurrency,
             breaker,
             kept: Vec::new(),
             again: VecDeque::new(),
@@ -87,7 +91,7 @@ impl RequestSender<'_> {
             has_reached_service: false,
             shown: HashSet::new(),
         };
-        let mut requests = Box::pin(purge.requests(rows).fuse());
+        let mut requests = Box::pin(requests.fuse());
         let mut in_flight = FuturesUnordered::new();
         let mut next_try: Option<(Instant, PurgeRequest)> = None;
         // The first row of the request in flight that was sent after a pause.
@@ -102,14 +106,14 @@ impl RequestSender<'_> {
                 next_try = None;
             } else if !results.breaker.is_open() {
                 let most = if results.has_ended {
-                    self.concurrency
+                    results.concurrency.level()
                 } else {
                     1
                 };
                 while in_flight.len() < most
                     && let Some(request) = results.next_request(&mut requests).await
                 {
-                    in_flight.push(self.send(request, results.outages));
+                    in_flight.push(self.send(request, results.moment()));
                 }
             } else if next_try.is_none()
                 && tried.is_none()
@@ -125,15 +129,15 @@ impl RequestSender<'_> {
             tokio::select! {
                 Some(result) = in_flight.next(), if !in_flight.is_empty() => {
                     results.has_ended = true;
-                    if let Some((result, outages)) = result {
+                    if let Some((result, sent)) = result {
                         tried.take_if(|row| result.rows().first() == Some(row));
-                        results.judge(result, outages);
+                        results.judge(result, sent);
                     }
                 }
                 () = tokio::time::sleep_until(wake), if next_try.is_some() => {
                     if let Some((_, request)) = next_try.take() {
                         tried = request.rows().first().copied();
-                        in_flight.push(self.send(request, results.outages));
+                        in_flight.push(self.send(request, results.moment()));
                     }
                 }
                 failure = &mut output_closed => self.output_failed(failure),
@@ -168,8 +172,8 @@ impl RequestSender<'_> {
         self.reasons.borrow_mut().output.get_or_insert(failure);
     }
 
-    /// Sends a request after its intent is recorded. Returns the result with the number of outages before.
-    async fn send(&self, request: PurgeRequest, outages: u32) -> Option<(PurgeResult, u32)> {
+    /// Sends a request after its intent is recorded. Returns the result with the moment.
+    async fn send(&self, request: PurgeRequest, sent: Moment) -> Option<(PurgeResult, Moment)> {
         self.states.set_all(request.rows(), RowState::InFlight);
         if let Some(journal) = self.journal {
             let intended = journal
@@ -187,7 +191,7 @@ impl RequestSender<'_> {
                 return None;
             }
         }
-        Some((request.send().await, outages))
+        Some((request.send().await, sent))
     }
 
     /// Sets the states of the rows, records and returns them.
@@ -212,10 +216,20 @@ impl RequestSender<'_> {
     }
 }
 
+/// When a request was sent.
+#[derive(Clone, Copy)]
+struct Moment {
+    /// How many outages there were before.
+    outages: u32,
+    /// That of the number of requests in flight.
+    generation: u32,
+}
+
 /// Decides what to do with results.
 struct Results<'a> {
     sender: &'a RequestSender<'a>,
     report: &'a mut PurgeReport,
+    concurrency: Concurrency,
     breaker: CircuitBreaker,
     /// Failures in a row with the states of their rows. They are reported unless the circuit breaker opens.
     kept: Vec<(PurgeResult, Vec<RowState>)>,
@@ -256,9 +270,22 @@ impl Results<'_> {
         pause
     }
 
-    /// `outages` are those before the request was sent.
-    fn judge(&mut self, result: PurgeResult, outages: u32) {
+    fn moment(&self) -> Moment {
+        Moment {
+            outages: self.outages,
+            generation: self.concurrency.generation(),
+        }
+    }
+
+    fn judge(&mut self, result: PurgeResult, sent: Moment) {
         let states = self.sender.record(&result);
+        let may_send_fewer = self.concurrency.may_halve();
+        self.concurrency.record(
+            result.rows().len(),
+            is_overloaded(result.deletion()),
+            sent.generation,
+            Instant::now().into_std(),
+        );
         let was_open = self.breaker.is_open();
         let is_down = self.breaker.record(result.deletion());
         let error = result.deletion().err();
@@ -279,8 +306,10 @@ impl Results<'_> {
                 self.repeat(result, &states);
             }
             self.repeat(result, &states);
-        } else if is_down && outages < self.outages {
+        } else if is_down && sent.outages < self.outages {
             // It was in flight during an outage that is over.
+            self.repeat(result, &states);
+        } else if may_send_fewer && error.is_some_and(is_refused_for_load) {
             self.repeat(result, &states);
         } else {
             self.kept.push((result, states));
@@ -344,6 +373,35 @@ impl Results<'_> {
             self.sender.progress.warn(&text);
         }
     }
+}
+
+/// Whether the service throttles, fails or does not respond, in the last attempt or an earlier one.
+fn is_overloaded(result: Result<&Deletion, &Error>) -> bool {
+    match result {
+        Ok(deletion) => {
+            let mut codes = deletion
+                .partitions()
+                .iter()
+                .map(PartitionDeletion::error_code);
+            deletion.attempts() > 1 || codes.any(|code| code == Some(REQUEST_TIMED_OUT))
+        }
+        Err(error) => {
+            let kinds = [
+                ErrorKind::Throttled,
+                ErrorKind::Server,
+                ErrorKind::Timeout,
+                ErrorKind::Connection,
+                ErrorKind::Connect,
+            ];
+            error.attempts() > 1 || kinds.contains(&error.kind())
+        }
+    }
+}
+
+/// Whether the same request may succeed when fewer are in flight.
+fn is_refused_for_load(error: &Error) -> bool {
+    error.outcome() == Outcome::NotApplied
+        && matches!(error.kind(), ErrorKind::Throttled | ErrorKind::Server)
 }
 
 fn state_of_partition(partition: &PartitionDeletion) -> RowState {

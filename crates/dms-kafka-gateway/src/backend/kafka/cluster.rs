@@ -136,6 +136,17 @@ impl Cluster {
         }
     }
 
+    /// The id of the cluster.
+    pub(super) async fn id(&self, deadline: Instant) -> Result<String, Failure> {
+        self.ping(deadline).await?;
+        let reader = self.reader().await?;
+        let found = self.query(deadline, move |time| {
+            Ok(reader.client().fetch_cluster_id(time))
+        });
+        let id = found.await?;
+        id.ok_or_else(|| Failure::unknown(&"the brokers do not tell the id of their cluster"))
+    }
+
     /// The current partitions of a topic; updates the reader's metadata.
     pub(super) async fn partitions(
         &self,

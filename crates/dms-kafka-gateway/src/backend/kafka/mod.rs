@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, fmt, time::Instant};
 use zeroize::Zeroizing;
 
 use super::{
-    Backend, BackendFuture, CommittedOffset, DeletedRecords, Edge, FoundRecord, FoundRecords,
-    GroupSummary, KafkaErrorCode, PartitionOffsets, RecordsToFind, TopicSummary,
+    Backend, BackendError, BackendFuture, CommittedOffset, DeletedRecords, Edge, FoundRecord,
+    FoundRecords, GroupSummary, KafkaErrorCode, PartitionOffsets, RecordsToFind, TopicSummary,
 };
 use crate::{
     deletion_target::{PartitionId, RecordsToDelete},
@@ -41,6 +41,11 @@ impl KafkaBackend {
         let cluster = Cluster::new(instance, properties)?;
         let readers = Readers::new(&cluster);
         Ok(Self { cluster, readers })
+    }
+
+    /// The id that the brokers gave the cluster when it was created.
+    pub(crate) async fn cluster_id(&self, deadline: Instant) -> Result<String, BackendError> {
+        Ok(self.cluster.id(deadline).await?)
     }
 }
 

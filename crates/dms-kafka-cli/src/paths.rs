@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 
 /// The canonical path, also of a file that does not exist; `None` if its folder does not exist either.
-pub(super) fn real_path(path: &Path) -> Option<PathBuf> {
+pub(crate) fn real_path(path: &Path) -> Option<PathBuf> {
     path.canonicalize()
         .ok()
         .or_else(|| Some(folder(path).canonicalize().ok()?.join(path.file_name()?)))
 }
 
-pub(super) fn folder(path: &Path) -> &Path {
+pub(crate) fn folder(path: &Path) -> &Path {
     path.parent()
         .filter(|folder| !folder.as_os_str().is_empty())
         .unwrap_or(Path::new("."))
@@ -17,7 +17,7 @@ pub(super) fn folder(path: &Path) -> &Path {
 
 /// Whether this is the file or pipe of standard input, standard output or standard error.
 #[cfg(unix)]
-pub(super) fn is_standard_stream(path: &Path) -> bool {
+pub(crate) fn is_standard_stream(path: &Path) -> bool {
     use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 
     let id = |path: &Path| {
@@ -32,6 +32,6 @@ pub(super) fn is_standard_stream(path: &Path) -> bool {
 }
 
 #[cfg(not(unix))]
-pub(super) fn is_standard_stream(_: &Path) -> bool {
+pub(crate) fn is_standard_stream(_: &Path) -> bool {
     false
 }

@@ -1,0 +1,228 @@
+//! `dms-kafka plan`.
+
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::{ArgGroup, Args};
+use dms_kafka::Plan;
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::exit::{Exit, Failure};
+use crate::interrupt::Interrupts;
+use crate::new_file::NewFile;
+use crate::output::{self, Format};
+use crate::screen;
+use crate::selectors::{self, Selectors};
+use crate::service::Service;
+use crate::service_settings::ServiceSettings;
+use crate::settings::Resolved;
+use crate::stdout;
+use crate::topic_pattern::TopicPattern;
+use crate::view::TopicView;
+
+/// A longer file is not a plan.
+const LONGEST_PLAN: u64 = 256 * 1024 * 1024;
+const OUT: &str = "--out";
+const OFFSETS_FILE: &str = "--offsets-file";
+
+#[derive(Debug, Args)]
+#[command(
+    override_usage = "dms-kafka plan [OPTIONS] --topic <NAME> <SELECTOR>...",
+    group = ArgGroup::new("cuts").required(true).multiple(true).args(selectors::cuts()),
+)]
+pub(crate) struct PlanCommand {
+    #[command(flatten)]
+    pub(crate) service: Resolved<ServiceSettings>,
+
+    /// Topic to delete from; with * and ?, all topics with such a name
+    #[arg(long, value_name = "NAME", value_parser = TopicPattern::new, help_heading = "Deletion")]
+    pub(crate) topic: TopicPattern,
+
+    #[command(flatten)]
+    pub(crate) selectors: Selectors,
+
+    /// Write the plan of one topic to this file, for 'dms-kafka delete --plan'
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub(crate) out: Option<PathBuf>,
+
+    /// Write the offsets of all topics to this file, for 'dms-kafka purge --offsets-file'
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub(crate) offsets_file: Option<PathBuf>,
+
+    /// How long the plan can be executed
+    #[arg(long, value_name = "AGE", default_value = "24h", allow_hyphen_values = true, value_parser = selectors::age, help_heading = "Output")]
+    pub(crate) valid_for: Duration,
+
+    /// Replace these files if they exist
+    #[arg(long, help_heading = "Output")]
+    pub(crate) overwrite: bool,
+
+    /// Output format
+    #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = Format::Table, help_heading = "Output")]
+    pub(crate) output: Format,
+}
+
+/// The documented JSON of plans.
+#[derive(Serialize)]
+struct PlansReport {
+    plans: Vec<PlanView>,
+}
+
+/// What a plan deletes, and where.
+#[derive(Serialize)]
+struct PlanView {
+    endpoint: String,
+    project_id: String,
+    instance_id: String,
+    created_at: Option<Timestamp>,
+    expires_at: Option<Timestamp>,
+    /// As in the stored plan.
+    selectors: Value,
+    digest: String,
+    #[serde(flatten)]
+    topic: TopicView,
+}
+
+impl PlanView {
+    fn new(plan: &Plan) -> Self {
+        let mut stored: Value = serde_json::from_str(&plan.to_json()).unwrap_or_default();
+        Self {
+            selectors: stored["plan"]["selectors"].take(),
+            endpoint: plan.endpoint().to_owned(),
+            project_id: plan.project_id().to_string(),
+            instance_id: plan.instance_id().to_string(),
+            created_at: Timestamp::try_from(plan.created_at()).ok(),
+            expires_at: Timestamp::try_from(plan.expires_at()).ok(),
+            digest: plan.digest(),
+            topic: TopicView::of_plan(plan),
+        }
+    }
+}
+
+pub(crate) async fn plan(arguments: Box<PlanCommand>) -> Result<Exit, Failure> {
+    let json = arguments.output.is_json();
+    let new_file = |flag, path: &Option<PathBuf>| {
+        let path = path.as_deref();
+        path.map(|path| NewFile::create(flag, path, arguments.overwrite))
+            .transpose()
+    };
+    let out = new_file(OUT, &arguments.out)?;
+    let offsets_file = new_file(OFFSETS_FILE, &arguments.offsets_file)?;
+    let mut interrupts = Interrupts::listen()?;
+    let exact = arguments.topic.exact();
+    let highest = arguments.selectors.highest_partition();
+    let seeds = exact.iter().map(|topic| (topic, highest));
+    let service = Service::new(&arguments.service.0, json, seeds).await?;
+    let plans = interrupts.or(plans(&arguments, &service)).await?;
+    if let Some(file) = out {
+        let [plan] = &plans[..] else {
+            return Err(Failure::usage(format!(
+                "{OUT}: the file has the plan of one topic, and {} topics match: use {OFFSETS_FILE}",
+                plans.len()
+            )));
+        };
+        write(OUT, file, &plan.to_json())?;
+    }
+    if let Some(file) = offsets_file {
+        write(OFFSETS_FILE, file, &Plan::offsets_file(&plans))?;
+    }
+    if json {
+        let plans = plans.iter().map(PlanView::new).collect();
+        stdout::print(&output::json_line(&PlansReport { plans }))?;
+    } else {
+        stdout::print_coloured(&arguments.text(&plans))?;
+    }
+    Ok(Exit::Done)
+}
+
+async fn plans(arguments: &PlanCommand, service: &Service) -> Result<Vec<Plan>, Failure> {
+    let topics = match arguments.topic.exact() {
+        Some(topic) => vec![topic],
+        None => service.topics(&arguments.topic).await?,
+    };
+    let Some(first) = topics.first() else {
+        return Err(Failure::usage(format!(
+            "--topic: no topic has a name like {}",
+            arguments.topic
+        )));
+    };
+    let plan = service.client.plan_deletion(&service.instance_id, first);
+    let plan = arguments
+        .selectors
+        .add_to(plan)
+        .with_expiry(arguments.valid_for);
+    service.resolve(plan, &topics).await
+}
+
+impl PlanCommand {
+    fn text(&self, plans: &[Plan]) -> String {
+        let mut text = String::new();
+        for plan in plans {
+            // Writing to a string does not fail.
+            let _ = writeln!(
+                text,
+                "Records of topic {} that would be deleted:",
+                plan.topic()
+            );
+            text.push_str(&screen::deletion(
+                &TopicView::of_plan(plan),
+                stdout::width(),
+            ));
+            text.push_str(&identity(plan));
+            text.push('\n');
+        }
+        text.push_str("Nothing was deleted.");
+        if let Some(path) = &self.out {
+            // Writing to a string does not fail.
+            let _ = write!(
+                text,
+                " To delete what is shown:\n  dms-kafka delete --plan {}",
+                path.display()
+            );
+        }
+        if let Some(path) = &self.offsets_file {
+            let _ = write!(
+                text,
+                " To delete before these offsets:\n  dms-kafka purge --offsets-file {}",
+                path.display()
+            );
+        }
+        text.push('\n');
+        text
+    }
+}
+
+/// Identifies a plan for its approval.
+pub(super) fn identity(plan: &Plan) -> String {
+    let expires_at = Timestamp::try_from(plan.expires_at())
+        .map_or_else(|_| "-".to_owned(), |time| format!("{time:.0}"));
+    format!(
+        "Plan, valid until {expires_at}, with the digest\n{}\n",
+        plan.digest()
+    )
+}
+
+/// Reads a stored plan.
+pub(super) fn read_plan(service: &Service, path: &Path) -> Result<Plan, Failure> {
+    let unreadable = |error| Failure::input(format!("--plan {}: {error}", path.display()));
+    let mut text = String::new();
+    let file = File::open(path).map_err(unreadable)?;
+    let read = file.take(LONGEST_PLAN).read_to_string(&mut text);
+    match read {
+        // Not UTF-8.
+        Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {}
+        read => drop(read.map_err(unreadable)?),
+    }
+    let stored = service.client.stored_plan(&service.instance_id, &text);
+    stored.map_err(Failure::call)
+}
+
+fn write(flag: &str, file: NewFile, text: &str) -> Result<(), Failure> {
+    let written = file.write(|mut file| writeln!(file, "{text}"));
+    written.map_err(|error| Failure::output(format!("{flag}: the file cannot be written: {error}")))
+}

@@ -1,0 +1,200 @@
+//! Profiles: named settings in a file, which flags and variables override.
+//!
+//! The file never contains a key.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::fmt::Display;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use dms_kafka::auth::{Endpoint, Region};
+use dms_kafka::{InstanceId, ProjectId};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+use toml::Spanned;
+
+use crate::settings::{InvalidSettings, Level, Setting};
+
+/// The settings of a profile. In the default, nothing is set.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Profile {
+    pub(crate) name: Option<Setting<String>>,
+    pub(crate) endpoint: Option<Setting<Endpoint>>,
+    pub(crate) region: Option<Setting<Region>>,
+    pub(crate) project_id: Option<Setting<ProjectId>>,
+    pub(crate) instance_id: Option<Setting<InstanceId>>,
+    /// The section of the credentials file.
+    pub(crate) credentials: Option<Setting<String>>,
+    pub(crate) ca_cert: Option<Setting<PathBuf>>,
+    pub(crate) kafka: Option<Setting<BootstrapServers>>,
+    pub(crate) kafka_config: Option<Setting<PathBuf>>,
+    /// Whether `--yes` alone does not confirm a deletion.
+    pub(crate) protected: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ProfilesFile {
+    #[serde(default)]
+    profile: BTreeMap<String, Spanned<ProfileTable>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct ProfileTable {
+    #[serde(deserialize_with = "parsed")]
+    endpoint: Option<Endpoint>,
+    #[serde(deserialize_with = "parsed")]
+    region: Option<Region>,
+    #[serde(deserialize_with = "parsed")]
+    project_id: Option<ProjectId>,
+    #[serde(deserialize_with = "parsed")]
+    instance_id: Option<InstanceId>,
+    credentials: Option<String>,
+    ca_cert: Option<PathBuf>,
+    #[serde(deserialize_with = "parsed")]
+    kafka: Option<BootstrapServers>,
+    kafka_config: Option<PathBuf>,
+    protected: bool,
+    #[serde(alias = "access_key", alias = "secret_key", alias = "ak", alias = "sk")]
+    #[serde(rename = "security_token")]
+    _key: NoKey,
+}
+
+/// Fails for any value.
+#[derive(Default)]
+struct NoKey;
+
+impl<'de> Deserialize<'de> for NoKey {
+    fn deserialize<D: Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
+        Err(D::Error::custom(
+            "keys do not belong in this file: write them to ~/.huaweicloud/credentials, and the name of their section here, \
+             such as credentials = \"basic\"",
+        ))
+    }
+}
+
+fn parsed<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    let parsed = String::deserialize(deserializer)?.parse();
+    parsed.map(Some).map_err(D::Error::custom)
+}
+
+impl ProfileTable {
+    /// The first two settings that exclude each other.
+    fn conflict(&self) -> Option<(&'static str, &'static str)> {
+        let kafka = [
+            ("kafka", self.kafka.is_some()),
+            ("kafka_config", self.kafka_config.is_some()),
+        ];
+        let remote = [
+            ("endpoint", self.endpoint.is_some()),
+            ("region", self.region.is_some()),
+            ("project_id", self.project_id.is_some()),
+            ("instance_id", self.instance_id.is_some()),
+            ("credentials", self.credentials.is_some()),
+            ("ca_cert", self.ca_cert.is_some()),
+        ];
+        let set = |settings: &[(&'static str, bool)]| {
+            let set = settings.iter().find(|(_, is_set)| *is_set);
+            set.map(|(name, _)| *name)
+        };
+        set(&kafka).zip(set(&remote))
+    }
+}
+
+impl Profile {
+    /// Reads the file, and returns the profile with this name.
+    pub(crate) fn read(name: Setting<String>) -> Result<Self, InvalidSettings> {
+        let Setting { value, source, .. } = &name;
+        let path = path().ok_or_else(|| {
+            format!("{source}: the home directory is not known: set HOME or XDG_CONFIG_HOME")
+        })?;
+        let text = fs::read_to_string(&path).map_err(|error| {
+            let message = format!("{source} {value}: {}: {error}", path.display());
+            if error.kind() == io::ErrorKind::NotFound {
+                let fix = format!("{message}: write [profile.{value}] to this file");
+                return InvalidSettings::Invalid(fix);
+            }
+            InvalidSettings::Unreadable(message)
+        })?;
+        let at = |offset: usize, message: &str| {
+            let before = text.get(..offset).unwrap_or_default();
+            let line = 1 + before.matches('\n').count();
+            InvalidSettings::Invalid(format!("{}, line {line}: {message}", path.display()))
+        };
+        let file: ProfilesFile = toml::from_str(&text).map_err(|error| {
+            let start = error.span().map_or(0, |span| span.start);
+            at(start, error.message())
+        })?;
+        for table in file.profile.values() {
+            if let Some((one, other)) = table.get_ref().conflict() {
+                let message = format!("{one} cannot be used with {other}: remove one of them");
+                return Err(at(table.span().start, &message));
+            }
+        }
+        let mut profiles = file.profile;
+        let Some(table) = profiles.remove(value) else {
+            let known: Vec<_> = profiles.into_keys().collect();
+            let message = format!(
+                "{source}: {} has no profile {value:?}; it has: {}",
+                path.display(),
+                known.join(", ")
+            );
+            return Err(message.into());
+        };
+        let table = table.into_inner();
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let in_folder = |path: PathBuf| folder.join(path);
+        Ok(Self {
+            endpoint: of(value, table.endpoint),
+            region: of(value, table.region),
+            project_id: of(value, table.project_id),
+            instance_id: of(value, table.instance_id),
+            credentials: of(value, table.credentials),
+            ca_cert: of(value, table.ca_cert.map(in_folder)),
+            kafka: of(value, table.kafka),
+            kafka_config: of(value, table.kafka_config.map(in_folder)),
+            protected: table.protected,
+            name: Some(name),
+        })
+    }
+}
+
+fn of<T>(profile: &str, value: Option<T>) -> Option<Setting<T>> {
+    value.map(|value| Setting {
+        value,
+        source: format!("profile {profile}"),
+        level: Level::Profile,
+    })
+}
+
+fn path() -> Option<PathBuf> {
+    let folder = |variable: &str| {
+        let folder = env::var_os(variable).map(PathBuf::from);
+        folder.filter(|folder| folder.is_absolute())
+    };
+    let home = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
+    let config = folder("XDG_CONFIG_HOME").or_else(|| Some(folder(home)?.join(".config")));
+    Some(config?.join("dms-kafka").join("config.toml"))
+}
+
+/// The text of `bootstrap.servers`.
+#[derive(Clone, Debug)]
+pub(crate) struct BootstrapServers(pub(crate) String);
+
+impl FromStr for BootstrapServers {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let is_server = |server: &str| !server.is_empty() && !server.contains(['/', ' ']);
+        if text.split(',').all(is_server) {
+            return Ok(Self(text.to_owned()));
+        }
+        Err("expected HOST:PORT,..., such as broker-1:9092,broker-2:9092")
+    }
+}

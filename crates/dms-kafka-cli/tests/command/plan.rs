@@ -1,0 +1,688 @@
+//! `dms-kafka plan` and `dms-kafka delete` with selectors and stored plans.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::support::{
+    Folder, Run as _, Served, assert_stderr, at, command, dms_kafka, stderr, stdout,
+};
+
+/// Topics of 3 partitions with 1,000 records of the last day each, and groups.
+pub(crate) fn with_groups(groups: &[&str]) -> Served {
+    let mut serve = command();
+    serve.args([
+        "serve",
+        "--topic",
+        "orders:3:1000",
+        "--topic",
+        "orders-eu:2:500",
+        "--topic",
+        "bills:1:10",
+        "--topic",
+        "quiet:1:10",
+        "--topic",
+        "shop:4:250000",
+    ]);
+    for group in groups {
+        serve.args(["--group", group]);
+    }
+    Served::ready(&mut serve)
+}
+
+fn printed(served: &Served, line: &str) -> Value {
+    let output = served
+        .command(&format!("{line} --output json"))
+        .ends_with(0);
+    serde_json::from_str(&stdout(&output)).unwrap()
+}
+
+fn befores(partitions: &Value) -> Vec<i64> {
+    let partitions = partitions.as_array().unwrap().iter();
+    partitions
+        .map(|row| row["before"].as_i64().unwrap())
+        .collect()
+}
+
+/// Selectors, and the offsets before which partitions 0 to 2 are deleted.
+const SELECTORS: &[(&str, &[i64])] = &[
+    ("--older-than 43206s", &[500, 500, 500]),
+    ("--older-than 2d", &[0, 0, 0]),
+    ("--before-time 2020-01-01T00:00:00Z", &[0, 0, 0]),
+    ("--keep-last 300", &[700, 700, 700]),
+    ("--keep-last 0", &[1000, 1000, 1000]),
+    ("--keep-last 5000", &[0, 0, 0]),
+    ("--consumed-by billing", &[900, 800, 700]),
+    (
+        "--consumed-by billing --consumed-by audit",
+        &[400, 400, 400],
+    ),
+    ("--consumed-by-all", &[400, 400, 400]),
+    ("--up-to-end", &[1000, 1000, 1000]),
+    ("--before-offset 250", &[250, 250, 250]),
+    ("--before-offset 5000", &[1000, 1000, 1000]),
+    ("--keep-last 150 --consumed-by billing", &[850, 800, 700]),
+    (
+        "--older-than 43206s --consumed-by audit --before-offset 450",
+        &[400, 400, 400],
+    ),
+    ("--up-to-end --partitions 0,2", &[1000, 1000]),
+    (
+        "--up-to-end --partitions 1-2 --older-than 1h --trust-timestamps --before-time 2020-01-01T00:00:00Z",
+        &[0, 0],
+    ),
+];
+
+const GROUPS: [&str; 2] = [
+    "billing:orders:0=900,1=800,2=700",
+    "audit:orders:0=400,1=400,2=400",
+];
+
+#[test]
+fn selectors_are_resolved_into_the_offsets_that_delete_sends() {
+    for (selectors, expected) in SELECTORS {
+        let served = with_groups(&GROUPS);
+        let plan = printed(&served, &format!("plan --topic orders {selectors}"));
+        assert_eq!(
+            befores(&plan["plans"][0]["partitions"]),
+            *expected,
+            "{selectors}"
+        );
+        assert!(plan["plans"][0]["selectors"].is_object());
+        assert_eq!(served.starts("orders", 3), [0, 0, 0], "{selectors}");
+        let deleted = printed(&served, &format!("delete --topic orders {selectors} --yes"));
+        // Partitions of which nothing is deleted are not sent.
+        let expected: Vec<i64> = expected
+            .iter()
+            .copied()
+            .filter(|before| *before > 0)
+            .collect();
+        assert_eq!(befores(&deleted["partitions"]), expected, "{selectors}");
+        assert_eq!(deleted["losses"], plan["plans"][0]["losses"], "{selectors}");
+        for row in deleted["partitions"].as_array().unwrap() {
+            assert_eq!(row["status"], "deleted", "{selectors}");
+            assert_eq!(row["offset"], row["before"]);
+            assert_eq!(
+                (&row["start"], &row["end"], &row["records"]),
+                (&json!(0), &json!(1000), &row["before"])
+            );
+        }
+    }
+}
+
+#[test]
+fn an_embedded_gateway_has_old_records_and_groups_that_have_not_read_all() {
+    let output = dms_kafka("delete --embedded --topic orders --older-than 7d --yes --output json")
+        .ends_with(0);
+    let deleted: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    let befores = befores(&deleted["partitions"]);
+    assert!(
+        befores.iter().all(|before| (760..770).contains(before)),
+        "{befores:?}"
+    );
+    assert!(deleted["losses"]["records"].as_i64().unwrap() > 1000);
+}
+
+/// Arguments of `plan` or `delete`, and words of the message. Exit code 2.
+const REFUSED: &[(&str, &str)] = &[
+    (
+        "delete --topic orders --older-than 1h --partition 0:1",
+        "cannot be used with",
+    ),
+    (
+        "delete --topic orders --everything 0 --up-to-end",
+        "cannot be used with",
+    ),
+    (
+        "delete --topic orders --everything 0 --partitions 0",
+        "cannot be used with",
+    ),
+    (
+        "delete --topic orders --partitions 0",
+        "required arguments were not provided",
+    ),
+    (
+        "delete --topic orders --trust-timestamps",
+        "required arguments were not provided",
+    ),
+    ("delete --older-than 1h", "--topic"),
+    (
+        "delete --topic orders-* --older-than 1h",
+        "not a Kafka topic name",
+    ),
+    ("delete --topic orders --plan p", "cannot be used with"),
+    ("delete --plan p --up-to-end", "cannot be used with"),
+    ("delete --topic orders --up-to-end --digest 00", "--digest"),
+    ("delete --plan p --digest 00", "64 hexadecimal digits"),
+    ("delete --plan p --plan q", "cannot be used multiple times"),
+    ("delete --topic orders --older-than 7", "such as 7d"),
+    ("delete --topic orders --older-than -7d", "more than 0"),
+    ("delete --topic orders --before-time yesterday", "time zone"),
+    (
+        "delete --topic orders --before-time 9999-01-01T00:00:00Z",
+        "in the future",
+    ),
+    ("delete --topic orders --keep-last -1", "number of records"),
+    ("delete --topic orders --before-offset -1", "start at 0"),
+    (
+        "delete --topic orders --up-to-end --partitions 5-2",
+        "falls",
+    ),
+    (
+        "delete --topic orders --up-to-end --partitions 9",
+        "has no partition 9",
+    ),
+    (
+        "delete --topic orders --up-to-end --partitions 0,0",
+        "given twice",
+    ),
+    (
+        "delete --topic orders --consumed-by biling",
+        "did you mean \"billing\"?",
+    ),
+    (
+        "delete --topic orders --consumed-by idle",
+        "has no committed offset in topic orders",
+    ),
+    (
+        "delete --topic orders --consumed-by ahead",
+        "which ends at 1000",
+    ),
+    (
+        "delete --topic quiet --consumed-by-all",
+        "no consumer group has a committed offset",
+    ),
+    (
+        "delete --topic orders --up-to-end --refuse-unread-loss",
+        "unread records of",
+    ),
+    (
+        "delete --topic orders --partition 0:950 --refuse-unread-loss",
+        "unread records of",
+    ),
+    (
+        "delete --topic orders --everything 0 --refuse-unread-loss",
+        "unread records of",
+    ),
+    (
+        "delete --topic orders-eu --up-to-end --refuse-unread-loss",
+        "no committed offset in partition 1",
+    ),
+    (
+        "delete --topic orders-eu --everything 1 --refuse-unread-loss",
+        "no committed offset in partition 1",
+    ),
+    (
+        "plan --topic orders",
+        "required arguments were not provided",
+    ),
+    ("plan --topic a/b --up-to-end", "not a Kafka topic name"),
+    (
+        "plan --topic no-* --up-to-end",
+        "no topic has a name like no-*",
+    ),
+    (
+        "plan --topic orders* --up-to-end --out no/such/folder/f",
+        "--out",
+    ),
+];
+
+#[test]
+fn what_cannot_be_deleted_as_selected_is_refused_and_nothing_is_deleted() {
+    let served = with_groups(&[
+        GROUPS[0],
+        GROUPS[1],
+        "idle:bills:0=10",
+        "ahead:orders:0=900,1=5000,2=1000",
+        "half:orders-eu:0=500",
+    ]);
+    for (line, words) in REFUSED {
+        let yes = if line.starts_with("delete") {
+            " --yes"
+        } else {
+            ""
+        };
+        let output = served.command(&format!("{line}{yes}")).output().unwrap();
+        let code = output.status.code();
+        assert!(matches!(code, Some(2 | 3 | 5)), "{line}: {code:?}");
+        assert_stderr(&output, words);
+        assert_eq!(stdout(&output), "", "{line}");
+    }
+    assert_eq!(served.starts("orders", 3), [0, 0, 0]);
+    assert_eq!(served.starts("orders-eu", 2), [0, 0]);
+}
+
+#[test]
+fn an_unread_loss_is_refused_only_where_records_are_lost() {
+    let served = with_groups(&GROUPS);
+    for (what, code) in [
+        ("--partition 0:400", 0),
+        ("--partition 0:401", 2),
+        ("--consumed-by-all", 0),
+        ("--consumed-by billing", 2),
+        ("--before-offset 400", 0),
+        ("--keep-last 5000", 0),
+    ] {
+        let line = format!("delete --topic orders {what} --refuse-unread-loss --yes --output json");
+        let output = served.command(&line).ends_with(code);
+        if code != 0 {
+            let error: Value = serde_json::from_str(&stderr(&output)).unwrap();
+            assert_eq!(
+                (&error["kind"], &error["outcome"]),
+                (&json!("unread_loss"), &json!("not_applied"))
+            );
+        }
+    }
+}
+
+#[test]
+fn a_stored_plan_is_executed_as_it_was_shown() {
+    let served = with_groups(&GROUPS);
+    let folder = Folder::new("");
+    let path = folder.path("plan.json");
+    let plan = printed(
+        &served,
+        &format!("plan --topic orders --consumed-by-all --out {path}"),
+    );
+    let digest = plan["plans"][0]["digest"].as_str().unwrap().to_uppercase();
+    let execute = format!("delete --plan {path} --digest {digest}");
+    let dry_run = served.command(&format!("{execute} --dry-run")).ends_with(0);
+    assert_eq!(stdout(&dry_run).matches("\"offset\":400").count(), 3);
+    assert_eq!(served.starts("orders", 3), [0, 0, 0]);
+    let deleted = printed(&served, &format!("{execute} --yes --refuse-unread-loss"));
+    assert_eq!(deleted["losses"]["records"], 0);
+    assert_eq!(served.starts("orders", 3), [400, 400, 400]);
+    // Again: the records are gone already.
+    served.command(&format!("{execute} --yes")).ends_with(0);
+    // An existing file is kept.
+    let again = format!("plan --topic orders --up-to-end --out {path}");
+    let refused = served.command(&again).ends_with(2);
+    assert_stderr(&refused, "the file exists");
+    served.command(&format!("{again} --overwrite")).ends_with(0);
+    assert!(folder.read("plan.json").contains("\"before\": 1000"));
+}
+
+type Change = fn(&Served, &str);
+
+#[test]
+fn a_stored_plan_that_changed_is_refused() {
+    let groups = ["billing:orders:0=900,1=800,2=700"];
+    // The change, as a command or as an edit; words of the message, and the problem.
+    let edit: Change = |_, path| {
+        let text = fs::read_to_string(path).unwrap();
+        fs::write(path, text.replace("\"before\": 700", "\"before\": 701")).unwrap();
+    };
+    let cut_off: Change = |_, path| {
+        let text = fs::read_to_string(path).unwrap();
+        fs::write(path, &text[..text.len() / 2]).unwrap();
+    };
+    let not_text: Change = |_, path| fs::write(path, [0xff, 0xfe]).unwrap();
+    let passed: Change = |served, _| {
+        served
+            .command("delete --topic orders --partition 2:701 --yes")
+            .ends_with(0);
+    };
+    for (change, words, problem) in [
+        (edit, "was edited", "edited"),
+        (cut_off, "not the JSON of a plan", "not_a_plan"),
+        (not_text, "not the JSON of a plan", "not_a_plan"),
+        (passed, "beyond the planned offset", "start_offset_passed"),
+    ] {
+        let served = with_groups(&groups);
+        let folder = Folder::new("");
+        let path = folder.path("plan.json");
+        served
+            .command(&format!(
+                "plan --topic orders --consumed-by billing --out {path}"
+            ))
+            .ends_with(0);
+        change(&served, &path);
+        let before = served.starts("orders", 3);
+        let execute = format!("delete --plan {path} --yes");
+        assert_stderr(&served.command(&execute).ends_with(2), words);
+        let output = served
+            .command(&format!("{execute} --output json"))
+            .ends_with(2);
+        let error: Value = serde_json::from_str(&stderr(&output)).unwrap();
+        assert_eq!(error["plan_problem"], problem);
+        assert_eq!(served.starts("orders", 3), before);
+        let missing = served
+            .command(&format!("delete --plan {path}-x --yes"))
+            .ends_with(5);
+        assert_stderr(&missing, "--plan");
+    }
+    // Expired: the flag is for the plan.
+    let served = with_groups(&groups);
+    let folder = Folder::new("");
+    let path = folder.path("plan.json");
+    served
+        .command(&format!(
+            "plan --topic orders --up-to-end --valid-for 1ms --out {path}"
+        ))
+        .ends_with(0);
+    let expired = served
+        .command(&format!("delete --plan {path} --yes"))
+        .ends_with(2);
+    assert_stderr(&expired, "the plan expired at");
+    // Of another service, and with another digest.
+    let (served, other) = (with_groups(&groups), with_groups(&groups));
+    let folder = Folder::new("");
+    let path = folder.path("plan.json");
+    served
+        .command(&format!("plan --topic orders --up-to-end --out {path}"))
+        .ends_with(0);
+    let elsewhere = other
+        .command(&format!("delete --plan {path} --yes"))
+        .ends_with(2);
+    assert_stderr(&elsewhere, "the plan is for instance");
+    let digest = "0".repeat(64);
+    let not_approved = served
+        .command(&format!("delete --plan {path} --digest {digest} --yes"))
+        .ends_with(2);
+    assert_stderr(&not_approved, "not the one that was approved");
+    assert_eq!(served.starts("orders", 3), [0, 0, 0]);
+}
+
+#[test]
+fn plans_of_several_topics_are_an_offsets_file_for_purge() {
+    let served = with_groups(&GROUPS);
+    let folder = Folder::new("");
+    let path = folder.path("all.json");
+    let plans = printed(
+        &served,
+        &format!("plan --topic orders* --keep-last 400 --offsets-file {path}"),
+    );
+    let topics: Vec<_> = plans["plans"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|plan| &plan["topic"])
+        .collect();
+    assert_eq!(topics, ["orders", "orders-eu"]);
+    let one = served
+        .command("plan --topic orders* --up-to-end --out one.json")
+        .ends_with(2);
+    assert_stderr(&one, "2 topics match");
+    served.purge(&path, "--yes").ends_with(0);
+    assert_eq!(served.starts("orders", 3), [600, 600, 600]);
+    assert_eq!(served.starts("orders-eu", 2), [100, 100]);
+}
+
+#[test]
+fn a_plan_of_many_partitions_is_sent_in_requests_of_ten() {
+    let served = Served::with_topics(&["many:25:100"]);
+    let deleted = printed(&served, "delete --topic many --keep-last 1 --yes");
+    assert_eq!(deleted["request_id"], Value::Null);
+    assert_eq!(befores(&deleted["partitions"]), [99; 25]);
+    let dry_run = served
+        .command("delete --topic many --up-to-end --dry-run")
+        .ends_with(0);
+    assert_eq!(stdout(&dry_run).matches("POST").count(), 3);
+    assert_eq!(served.starts("many", 25), [99; 25]);
+}
+
+#[test]
+fn topics_and_topic_show_what_there_is() {
+    let served = with_groups(&GROUPS);
+    served.delete("--partition 0:1000 --yes").ends_with(0);
+    let listed = printed(&served, "topics orders*");
+    assert_eq!(
+        listed["topics"],
+        json!([
+            {"topic": "orders", "partitions": 3, "records": 2000, "groups": ["audit", "billing"]},
+            {"topic": "orders-eu", "partitions": 2, "records": 1000, "groups": []},
+        ])
+    );
+    assert_eq!(
+        stdout(&served.command("topics *-eu").ends_with(0)),
+        "TOPIC      PARTITIONS  RECORDS  CONSUMER GROUPS\norders-eu           2    1,000                0\n"
+    );
+    assert_eq!(printed(&served, "topics nothing*"), json!({"topics": []}));
+    let topic = printed(&served, "topic orders");
+    assert_eq!(topic["partitions"][0]["start"], 1000);
+    assert_eq!(topic["losses"]["groups"][0]["unread"], 1200);
+    let unknown = served.command("topic order").output().unwrap();
+    assert_eq!(unknown.status.code(), Some(3));
+    assert_stderr(&unknown, "did you mean \"orders\"");
+    let many: Vec<String> = (0..21).map(|n| format!("t{n}:1:5")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    let many = printed(&Served::with_topics(&many), "topics");
+    assert_eq!(many["topics"][20]["groups"], Value::Null);
+    assert_eq!(many["topics"].as_array().unwrap().len(), 21);
+}
+
+#[test]
+fn a_plan_that_selects_nothing_is_not_an_error() {
+    let served = with_groups(&GROUPS);
+    for line in [
+        "delete --topic orders --older-than 2d --yes",
+        "plan --topic orders --older-than 2d",
+    ] {
+        let output = served.command(line).ends_with(0);
+        assert!(
+            stdout(&output)
+                .to_lowercase()
+                .contains("nothing was deleted"),
+            "{}",
+            stdout(&output)
+        );
+    }
+    let deleted = printed(&served, "delete --topic orders --older-than 2d --yes");
+    assert_eq!(deleted["partitions"], json!([]));
+    assert_eq!(served.starts("orders", 3), [0, 0, 0]);
+}
+
+/// A gateway with one key that may only do these operations.
+fn with_operations(folder: &Folder, operations: &str) -> Served {
+    let config = format!(
+        r#"listen = "127.0.0.1:0"
+[[access_key]]
+access_key = "AK"
+secret_key = {{ env = "GATEWAY_SK" }}
+operations = {operations}
+[[instance]]
+id = "i"
+project_id = "p"
+[instance.memory]
+topics = [{{ name = "orders", partitions = 3, records = 1000 }}]
+"#
+    );
+    let path = folder.path("gateway.toml");
+    fs::write(&path, config).unwrap();
+    let mut serve = command();
+    serve
+        .args(["serve", "--config", &path])
+        .env("GATEWAY_SK", "SK");
+    Served::ready(&mut serve)
+}
+
+/// Operations of the key, arguments of delete, exit code, and words of standard error.
+const PERMISSIONS: &[(&str, &str, i32, &str)] = &[
+    (
+        r#"["list", "delete"]"#,
+        "--keep-last 300 --yes",
+        0,
+        "Which consumer groups lose unread records is not known:",
+    ),
+    (
+        r#"["list", "delete"]"#,
+        "--keep-last 300 --yes --refuse-unread-loss",
+        2,
+        "it is not known which consumer groups",
+    ),
+    (
+        r#"["list", "delete"]"#,
+        "--partition 0:1 --yes --refuse-unread-loss",
+        2,
+        "it is not known which consumer groups",
+    ),
+    (
+        r#"["list", "delete"]"#,
+        "--partition 0:1 --yes",
+        0,
+        "Which consumer groups lose unread records is not known:",
+    ),
+    (
+        r#"["list", "delete"]"#,
+        "--consumed-by billing --yes",
+        3,
+        "consumer group",
+    ),
+    (
+        r#"["list", "delete"]"#,
+        "--consumed-by-all --yes",
+        3,
+        "consumer groups",
+    ),
+    (r#"["delete"]"#, "--keep-last 300 --yes", 3, "error: "),
+    (
+        r#"["delete"]"#,
+        "--keep-last 300 --yes --output json",
+        3,
+        "not_applied",
+    ),
+    (
+        r#"["delete"]"#,
+        "--partition 0:1 --yes --refuse-unread-loss",
+        3,
+        "error: ",
+    ),
+    (
+        r#"["delete"]"#,
+        "--partition 0:1 --yes --output json --refuse-unread-loss",
+        3,
+        "not_applied",
+    ),
+    (
+        r#"["delete"]"#,
+        "--partition 0:1 --yes",
+        0,
+        "warning: there is no preview",
+    ),
+    (
+        r#"["delete"]"#,
+        "--partition 0:1 --yes --output json",
+        0,
+        "",
+    ),
+];
+
+#[test]
+fn an_unknown_loss_is_shown_as_unknown_and_selectors_need_permission_to_read() {
+    for (operations, line, code, words) in PERMISSIONS {
+        let folder = Folder::new("");
+        let served = with_operations(&folder, operations);
+        let mut delete = at(
+            served.text("endpoint"),
+            &format!("delete --topic orders {line}"),
+        );
+        let output = delete.ends_with(*code);
+        assert_stderr(&output, words);
+        assert_eq!(
+            stdout(&output).is_empty(),
+            *code != 0,
+            "{operations} {line}"
+        );
+    }
+}
+
+#[cfg(unix)]
+mod at_a_terminal {
+    use super::*;
+    use crate::terminal::{at_a_terminal, ends_with};
+
+    /// What to delete, and the word that confirms.
+    const WORDS: &[(&str, &str)] = &[
+        ("--topic orders --consumed-by-all", "yes"),
+        ("--topic orders --before-offset 400", "yes"),
+        ("--topic orders --partition 0:400", "yes"),
+        ("--topic orders --partition 0:401", "orders"),
+        ("--topic orders --keep-last 300", "orders"),
+        ("--topic orders --up-to-end", "orders"),
+        ("--topic orders --before-offset 1 --partitions 0-1", "yes"),
+        // No group, but the partition is emptied.
+        ("--topic quiet --up-to-end", "quiet"),
+        ("--topic quiet --keep-last 1", "yes"),
+        // The group has no committed offset in partition 1.
+        ("--topic orders-eu --keep-last 400 --partitions 0", "yes"),
+        (
+            "--topic orders-eu --keep-last 400 --partitions 1",
+            "orders-eu",
+        ),
+        ("--topic orders-eu --partition 1:1", "orders-eu"),
+    ];
+
+    #[test]
+    fn the_word_that_confirms_depends_on_what_is_lost() {
+        let served = with_groups(&[GROUPS[0], GROUPS[1], "half:orders-eu:0=500"]);
+        for (what, word) in WORDS {
+            let mut session = at_a_terminal(served.command(&format!("delete {what}")));
+            session
+                .exp_string(&format!("Type {word} to delete: "))
+                .unwrap();
+            session.send_line("no").unwrap();
+            session.exp_string("nothing was deleted").unwrap();
+            ends_with(&mut session, 2);
+        }
+        assert_eq!(served.starts("orders", 3), [0, 0, 0]);
+        let folder = Folder::new("");
+        let unknown = with_operations(&folder, r#"["list", "delete"]"#);
+        for what in ["--partition 0:1", "--before-offset 1"] {
+            let delete = at(
+                unknown.text("endpoint"),
+                &format!("delete --topic orders {what}"),
+            );
+            let mut session = at_a_terminal(delete);
+            session.exp_string("is not known:").unwrap();
+            session.exp_string("Type orders to delete: ").unwrap();
+        }
+    }
+
+    #[test]
+    fn nothing_is_asked_if_nothing_is_selected_or_the_loss_is_refused() {
+        let served = with_groups(&GROUPS);
+        for (what, code, words) in [
+            ("--older-than 2d", 0, "No record is selected"),
+            ("--up-to-end --refuse-unread-loss", 2, "unread records of"),
+            ("--consumed-by nobody", 2, "does not exist"),
+        ] {
+            let mut session =
+                at_a_terminal(served.command(&format!("delete --topic orders {what}")));
+            let shown = session.exp_eof().unwrap();
+            assert!(shown.contains(words), "{shown}");
+            assert!(!shown.contains("Type "), "{shown}");
+            assert_eq!(crate::terminal::exit_code(&session), code);
+        }
+    }
+
+    #[test]
+    fn a_plan_whose_topic_changes_during_the_question_is_refused() {
+        let served = with_groups(&["billing:orders:0=900,1=800,2=700"]);
+        let folder = Folder::new("");
+        let path = folder.path("plan.json");
+        served
+            .command(&format!(
+                "plan --topic orders --consumed-by billing --out {path}"
+            ))
+            .ends_with(0);
+        for line in [
+            format!("--plan {path}"),
+            "--topic orders --consumed-by billing".to_owned(),
+        ] {
+            let served = if line.starts_with("--plan") {
+                &served
+            } else {
+                &with_groups(&["billing:orders:0=900,1=800,2=700"])
+            };
+            let mut session = at_a_terminal(served.command(&format!("delete {line}")));
+            session.exp_string("Type yes to delete: ").unwrap();
+            served
+                .command("delete --topic orders --partition 2:701 --yes")
+                .ends_with(0);
+            session.send_line("yes").unwrap();
+            session.exp_string("beyond the planned offset 700").unwrap();
+            ends_with(&mut session, 2);
+            assert_eq!(served.starts("orders", 3), [0, 0, 701]);
+        }
+    }
+}
