@@ -10,6 +10,7 @@ mod help;
 mod interrupt;
 mod new_file;
 mod output;
+mod page;
 mod paths;
 mod profile;
 mod screen;

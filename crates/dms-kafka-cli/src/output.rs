@@ -29,6 +29,23 @@ impl Format {
     }
 }
 
+/// The format of plans and topics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PageFormat {
+    /// A table for people
+    Table,
+    /// One JSON object for programs
+    Json,
+    /// One HTML file for people without this command
+    Html,
+}
+
+impl PageFormat {
+    pub(crate) fn is_json(self) -> bool {
+        self == Self::Json
+    }
+}
+
 /// Partition and deletion target in the documented JSON.
 #[derive(Serialize)]
 pub(crate) struct TargetFields {

@@ -262,7 +262,7 @@ fn cells_of(part: i64, total: i64, width: usize) -> usize {
 }
 
 /// Neither 0% nor 100% unless it is exactly that.
-fn percentage(part: i64, total: i64) -> String {
+pub(crate) fn percentage(part: i64, total: i64) -> String {
     if total <= 0 {
         return "-".to_owned();
     }
@@ -306,7 +306,7 @@ fn number_of(count: usize) -> String {
 }
 
 /// A name as one word of a shell. A name that cannot be shown as it is, is left out.
-fn shell_word(name: &str) -> String {
+pub(crate) fn shell_word(name: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
     if name.chars().all(is_plain) && !name.starts_with('-') {
         return name.to_owned();

@@ -7,6 +7,8 @@ use clap::Args;
 use dms_kafka::{Offset, PartitionId, PlanDeletion};
 use jiff::{SpanRelativeTo, Timestamp};
 
+use crate::screen;
+
 /// All flags. They exclude the flags for explicit offsets.
 pub(crate) const ALL: [&str; 9] = [
     "older_than",
@@ -96,10 +98,50 @@ impl Selectors {
         if let Some(offset) = self.before_offset {
             plan = plan.before_offset(offset);
         }
-        if let Some(PartitionList(partitions)) = &self.partitions {
+        if let Some(PartitionList(partitions, _)) = &self.partitions {
             plan = plan.partitions(partitions.iter().copied());
         }
         plan.with_consumer_groups()
+    }
+
+    /// The flags, as words of a shell.
+    pub(crate) fn words(&self) -> Vec<String> {
+        let mut words = Vec::new();
+        let mut add = |flag: &str, value: Option<String>| {
+            if let Some(value) = value {
+                words.extend([flag.to_owned(), value]);
+            }
+        };
+        let hours = |age: Duration| match age.as_secs() {
+            seconds if seconds % 3600 == 0 => format!("{}h", seconds / 3600),
+            seconds => format!("{seconds}s"),
+        };
+        add("--older-than", self.older_than.map(hours));
+        let time = |time| Timestamp::try_from(time).map(|time| time.to_string());
+        add(
+            "--before-time",
+            self.before_time.and_then(|at| time(at).ok()),
+        );
+        add("--keep-last", self.keep_last.map(|count| count.to_string()));
+        for group in &self.consumed_by {
+            add("--consumed-by", Some(screen::shell_word(group)));
+        }
+        add(
+            "--before-offset",
+            self.before_offset.map(|offset| offset.to_string()),
+        );
+        add(
+            "--partitions",
+            self.partitions.as_ref().map(|list| list.1.clone()),
+        );
+        let switches = [
+            ("--consumed-by-all", self.consumed_by_all),
+            ("--up-to-end", self.up_to_end),
+            ("--trust-timestamps", self.trust_timestamps),
+        ];
+        let given = switches.iter().filter(|(_, is_given)| *is_given);
+        words.extend(given.map(|(flag, _)| (*flag).to_owned()));
+        words
     }
 
     /// The highest partition that is named.
@@ -111,7 +153,7 @@ impl Selectors {
 
 /// Partitions in the form `0,2-5`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct PartitionList(BTreeSet<PartitionId>);
+struct PartitionList(BTreeSet<PartitionId>, String);
 
 impl PartitionList {
     /// More partitions than a topic can have.
@@ -145,7 +187,7 @@ impl PartitionList {
                 }
             }
         }
-        Ok(Self(partitions))
+        Ok(Self(partitions, text.to_owned()))
     }
 }
 

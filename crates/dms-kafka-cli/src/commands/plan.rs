@@ -15,7 +15,8 @@ use serde_json::Value;
 use crate::exit::{Exit, Failure};
 use crate::interrupt::Interrupts;
 use crate::new_file::NewFile;
-use crate::output::{self, Format};
+use crate::output::{self, PageFormat};
+use crate::page::{self, Commands};
 use crate::screen;
 use crate::selectors::{self, Selectors};
 use crate::service::Service;
@@ -63,8 +64,8 @@ pub(crate) struct PlanCommand {
     pub(crate) overwrite: bool,
 
     /// Output format
-    #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = Format::Table, help_heading = "Output")]
-    pub(crate) output: Format,
+    #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = PageFormat::Table, help_heading = "Output")]
+    pub(crate) output: PageFormat,
 }
 
 /// The documented JSON of plans.
@@ -131,11 +132,13 @@ pub(crate) async fn plan(arguments: Box<PlanCommand>) -> Result<Exit, Failure> {
     if let Some(file) = offsets_file {
         write(OFFSETS_FILE, file, &Plan::offsets_file(&plans))?;
     }
-    if json {
-        let plans = plans.iter().map(PlanView::new).collect();
-        stdout::print(&output::json_line(&PlansReport { plans }))?;
-    } else {
-        stdout::print_coloured(&arguments.text(&plans))?;
+    match arguments.output {
+        PageFormat::Table => stdout::print_coloured(&arguments.text(&plans))?,
+        PageFormat::Json => {
+            let plans = plans.iter().map(PlanView::new).collect();
+            stdout::print(&output::json_line(&PlansReport { plans }))?;
+        }
+        PageFormat::Html => stdout::print(&arguments.page(&plans)?)?,
     }
     Ok(Exit::Done)
 }
@@ -160,6 +163,26 @@ async fn plans(arguments: &PlanCommand, service: &Service) -> Result<Vec<Plan>, 
 }
 
 impl PlanCommand {
+    fn page(&self, plans: &[Plan]) -> Result<String, Failure> {
+        let [plan] = plans else {
+            return Err(Failure::usage(format!(
+                "--output html: the page shows the plan of one topic, and {} topics match",
+                plans.len()
+            )));
+        };
+        let selectors = self.selectors.words().join(" ");
+        let execute = self.out.as_ref().map(|path| {
+            let path = screen::shell_word(&path.to_string_lossy());
+            format!("dms-kafka delete --plan {path} --digest {}", plan.digest())
+        });
+        let commands = Commands {
+            execute,
+            repeat: format!("dms-kafka plan --topic {} {selectors}", plan.topic()),
+            selectors,
+        };
+        page::page(&TopicView::of_plan(plan), plan, Some(commands))
+    }
+
     fn text(&self, plans: &[Plan]) -> String {
         let mut text = String::new();
         for plan in plans {

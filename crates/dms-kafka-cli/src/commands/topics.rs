@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use crate::exit::{Exit, Failure};
 use crate::interrupt::Interrupts;
-use crate::output::{self, Format, number};
+use crate::output::{self, Format, PageFormat, number};
+use crate::page;
 use crate::screen;
 use crate::service::Service;
 use crate::service_settings::ServiceSettings;
@@ -45,8 +46,8 @@ pub(crate) struct Topic {
     pub(crate) service: Resolved<ServiceSettings>,
 
     /// Output format
-    #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = Format::Table, help_heading = "Output")]
-    pub(crate) output: Format,
+    #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = PageFormat::Table, help_heading = "Output")]
+    pub(crate) output: PageFormat,
 }
 
 /// The documented JSON of `topics`.
@@ -147,11 +148,14 @@ pub(crate) async fn topic(arguments: Box<Topic>) -> Result<Exit, Failure> {
     let plan = plan.before_offset(0).with_consumer_groups();
     let plans = service.resolve(plan, std::slice::from_ref(topic));
     let plans = Interrupts::listen()?.or(plans).await?;
-    for view in plans.iter().map(TopicView::of_topic) {
-        if json {
-            stdout::print(&output::json_line(&view))?;
-        } else {
-            stdout::print_coloured(&screen::topic(&view, stdout::width()))?;
+    for plan in &plans {
+        let view = TopicView::of_topic(plan);
+        match arguments.output {
+            PageFormat::Table => {
+                stdout::print_coloured(&screen::topic(&view, stdout::width()))?;
+            }
+            PageFormat::Json => stdout::print(&output::json_line(&view))?,
+            PageFormat::Html => stdout::print(&page::page(&view, plan, None)?)?,
         }
     }
     Ok(Exit::Done)
