@@ -12,6 +12,7 @@ mod golden;
 mod https;
 mod journal;
 mod messages;
+mod page;
 mod pipes;
 mod plan;
 mod preview;
