@@ -64,6 +64,7 @@ const STEPS: &[Step<Ci>] = &[
         run_cargo(sh, "test -p dms-kafka-gateway --features=kafka,tls")
     }),
     ("interop python", |sh, _| Interop::Python.run(sh)),
+    ("interop page", |sh, _| Interop::Page.run(sh)),
     ("interop schemathesis", |sh, _| {
         Interop::Schemathesis.run(sh)
     }),

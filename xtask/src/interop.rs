@@ -21,7 +21,11 @@ pub(crate) enum Interop {
     Schemathesis,
     /// The vendor's Go SDK, from the Go module proxy.
     Go,
+    /// Chromium with axe-core, from the npm registry, on the HTML pages of plans and topics.
+    Page,
 }
+
+const CHROMIUM: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
 
 /// Secret key and token of the gateway, which listens on loopback only.
 const SECRET: (&str, &str) = ("INTEROP_SECRET", "interop-secret");
@@ -41,6 +45,7 @@ impl Interop {
             }
             Self::Schemathesis => schemathesis(sh),
             Self::Go => run_sdk(sh, sh.cmd(go_program(sh, ".")?)),
+            Self::Page => page(sh),
         }
     }
 }
@@ -50,6 +55,33 @@ fn run_sdk(sh: &Shell, sdk: Cmd<'_>) -> Result<()> {
     let sdk = sdk.env("INTEROP_ENDPOINT", endpoint).envs([SECRET]);
     // The SDKs write an id to a file in their home folder.
     Ok(sdk.env("HOME", folder(sh)?).run()?)
+}
+
+fn page(sh: &Shell) -> Result<()> {
+    let installed = CHROMIUM.iter().find_map(|name| {
+        let path = std::env::var_os("PATH")?;
+        let mut places = std::env::split_paths(&path).map(|folder| folder.join(name));
+        places.find(|place| place.is_file())
+    });
+    let Some(chromium) = installed else {
+        return skip("Chromium is not installed; on Debian: apt-get install chromium");
+    };
+    let npm = if cfg!(windows) { "npm.cmd" } else { "npm" };
+    let folder = sh.create_dir(folder(sh)?.join("page"))?;
+    sh.copy_file("tests/interop/page/package.json", &folder)?;
+    let install = sh
+        .cmd(npm)
+        .args(["install", "--no-audit", "--no-fund", "--silent", "--prefix"]);
+    if !succeeds(install.arg(&folder)) {
+        return skip("npm cannot install the packages of tests/interop/page");
+    }
+    process::run_cargo(sh, "build --quiet --package dms-kafka-cli")?;
+    let program = process::target(sh).join("debug/dms-kafka");
+    Ok(cmd!(
+        sh,
+        "node tests/interop/page/check.mjs {folder} {chromium} {program}"
+    )
+    .run()?)
 }
 
 fn schemathesis(sh: &Shell) -> Result<()> {

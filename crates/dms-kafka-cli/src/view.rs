@@ -69,6 +69,9 @@ pub(crate) struct PositionView {
     pub(crate) lost: i64,
 }
 
+/// The most partitions that a sentence names.
+const SHOWN_IN_TEXT: usize = 10;
+
 /// The numbers come from a service, whose sum may be too large.
 fn sum(numbers: impl Iterator<Item = i64>) -> i64 {
     numbers.fold(0, i64::saturating_add)
@@ -234,15 +237,19 @@ impl LossesView {
             Losses::Unknown(reason) => Some(reason.clone()),
             _ => groups.iter().flatten().find_map(|group| {
                 let unknown = group.without_commit.iter();
-                let of = unknown
+                let of: Vec<String> = unknown
                     .filter(|partition| deleted[*partition].records > 0)
                     .map(ToString::to_string)
-                    .collect::<Vec<_>>();
+                    .collect();
+                let more = match of.len().checked_sub(SHOWN_IN_TEXT) {
+                    Some(more @ 1..) => format!(" and {more} others"),
+                    _ => String::new(),
+                };
                 (!of.is_empty()).then(|| {
                     format!(
-                        "the consumer group {:?} has no committed offset in partition {}",
+                        "the consumer group {:?} has no committed offset in partition {}{more}",
                         group.group,
-                        of.join(", ")
+                        of[..of.len().min(SHOWN_IN_TEXT)].join(", ")
                     )
                 })
             }),
