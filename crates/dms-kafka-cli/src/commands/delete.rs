@@ -271,7 +271,11 @@ impl Prepared {
             let request = request.messages.to_request().map_err(Failure::call)?;
             stdout::print(&service::request_text(&request, json))?;
         }
-        stderr::note("No deletion was sent.", json);
+        let note = match self.plan {
+            None => "Nothing was sent.",
+            Some(_) => "No deletion was sent.",
+        };
+        stderr::note(note, json);
         Ok(Exit::Done)
     }
 
