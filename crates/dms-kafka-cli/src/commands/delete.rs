@@ -319,12 +319,15 @@ impl Prepared {
         if let Some(view) = self.view.as_ref().filter(|_| arguments.refuse_unread_loss) {
             confirm::refuse_unread_loss(&view.losses)?;
         }
-        if self.targets.is_empty() || (arguments.yes && arguments.output.is_json()) {
-            return Ok(());
-        }
         let Some(view) = &self.view else {
             return Ok(());
         };
+        if self.targets.is_empty() || (arguments.yes && arguments.output.is_json()) {
+            for warning in &view.warnings {
+                stderr::warn(&output::printable(warning), arguments.output.is_json());
+            }
+            return Ok(());
+        }
         let mut text = format!(
             "{}\nRecords of topic {} that will be deleted permanently:\n{}",
             service.identity().await,

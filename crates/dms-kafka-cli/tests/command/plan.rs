@@ -276,6 +276,28 @@ fn an_unread_loss_is_refused_only_where_records_are_lost() {
 }
 
 #[test]
+fn a_partition_without_a_commit_is_skipped_and_reported() {
+    let skipped = "partition 1 is skipped: no committed offset of \"half\"";
+    for output in ["table", "json"] {
+        let served = with_groups(&["half:orders-eu:0=500"]);
+        let line = format!("--topic orders-eu --consumed-by half --output {output}");
+        let plan = served.command(&format!("plan {line}")).ends_with(0);
+        assert!(
+            stdout(&plan).replace('\\', "").contains(skipped),
+            "{}",
+            stdout(&plan)
+        );
+        let deleted = served.command(&format!("delete {line} --yes")).ends_with(0);
+        assert!(
+            stderr(&deleted).replace('\\', "").contains(skipped),
+            "{}",
+            stderr(&deleted)
+        );
+        assert_eq!(served.starts("orders-eu", 2), [500, 0]);
+    }
+}
+
+#[test]
 fn a_stored_plan_is_executed_as_it_was_shown() {
     let served = with_groups(&GROUPS);
     let folder = Folder::new("");
