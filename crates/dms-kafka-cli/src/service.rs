@@ -311,7 +311,7 @@ impl Service {
 
     /// Lists the partitions of a topic.
     pub(crate) async fn partitions(&self, topic: &TopicName) -> Result<Partitions, Error> {
-        let listed = self.client.list_partitions(&self.instance_id, topic);
+        let listed = Box::pin(self.client.list_partitions(&self.instance_id, topic));
         let service = self.client.service_name();
         let what = format!("waiting for {service} to list the partitions of {topic}");
         let partitions = stderr::show_wait(&what, listed).await?;
@@ -325,7 +325,7 @@ impl Service {
             "waiting for {} to list the topics",
             self.client.service_name()
         );
-        let listed = self.client.list_topics(&self.instance_id);
+        let listed = Box::pin(self.client.list_topics(&self.instance_id));
         let topics = stderr::show_wait(&what, listed).await;
         let mut topics = topics.map_err(Failure::call)?;
         topics.retain(|topic| pattern.matches(topic));
