@@ -377,7 +377,7 @@ struct DeleteRequest {
 
 /// The requests that ended, and those that were not sent.
 #[derive(Default)]
-struct Results {
+struct SentRequests {
     ended: Vec<(Targets, Result<Deletion, Error>)>,
     not_sent: Targets,
 }
@@ -388,10 +388,10 @@ async fn send(
     requests: Vec<DeleteRequest>,
     interrupts: &mut Interrupts,
     json: bool,
-) -> Result<(Results, bool), Failure> {
+) -> Result<(SentRequests, bool), Failure> {
     let mut waiting = requests.into_iter();
     let mut in_flight = FuturesUnordered::new();
-    let mut results = Results::default();
+    let mut results = SentRequests::default();
     let (mut is_stopping, mut was_interrupted) = (false, false);
     loop {
         while !is_stopping && in_flight.len() < CONCURRENCY {
@@ -425,7 +425,7 @@ async fn send(
 fn show(
     format: Format,
     view: Option<&TopicView>,
-    mut results: Results,
+    mut results: SentRequests,
     after: Option<&Partitions>,
 ) -> Result<(), Failure> {
     // A single request that failed has no results.
@@ -501,7 +501,7 @@ struct PartitionReport<'a> {
 }
 
 impl<'a> DeletionReport<'a> {
-    fn new(results: &'a Results, view: Option<&'a TopicView>) -> Self {
+    fn new(results: &'a SentRequests, view: Option<&'a TopicView>) -> Self {
         let mut partitions = Vec::new();
         let row = |target: TargetFields, status| {
             let shown = view
