@@ -292,8 +292,9 @@ impl Prepared {
         let what = format!("waiting for {} to delete", service.client.service_name());
         let sending = send(self.requests(service), &mut interrupts, json);
         let (results, mut was_interrupted) = stderr::show_wait(&what, sending).await?;
+        let is_responding = results.ended.iter().all(|(_, sent)| sent.is_ok());
         let after = tokio::select! {
-            after = self.after(service, json) => after,
+            after = self.after(service, is_responding && !json) => after,
             () = interrupts.next() => {
                 was_interrupted = true;
                 None
@@ -350,8 +351,8 @@ impl Prepared {
     }
 
     /// The partitions after the deletion. A failure here must not hide or delay the result of the deletion.
-    async fn after(&self, service: &Service, json: bool) -> Option<Partitions> {
-        if json || self.view.is_none() || self.targets.is_empty() {
+    async fn after(&self, service: &Service, is_shown: bool) -> Option<Partitions> {
+        if !is_shown || self.view.is_none() || self.targets.is_empty() {
             return None;
         }
         let listed = timeout(AFTER_TIMEOUT, service.partitions(&self.topic)).await;

@@ -608,6 +608,18 @@ fn an_unknown_loss_is_shown_as_unknown_and_selectors_need_permission_to_read() {
     }
 }
 
+#[test]
+fn after_a_failed_deletion_nothing_else_is_requested() {
+    let folder = Folder::new("");
+    let served = with_operations(&folder, r#"["list", "groups"]"#);
+    let line = "delete -vv --topic orders --partition 0:1 --yes";
+    let output = at(served.text("endpoint"), line).ends_with(3);
+    let log = stderr(&output);
+    let attempts = log.lines().filter(|line| line.contains("http_request{"));
+    let last = attempts.last().unwrap();
+    assert!(last.contains("delete"), "{last}");
+}
+
 #[cfg(unix)]
 mod at_a_terminal {
     use super::*;
