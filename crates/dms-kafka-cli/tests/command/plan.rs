@@ -615,8 +615,8 @@ fn after_a_failed_deletion_nothing_else_is_requested() {
     let line = "delete -vv --topic orders --partition 0:1 --yes";
     let output = at(served.text("endpoint"), line).ends_with(3);
     let log = stderr(&output);
-    let attempts = log.lines().filter(|line| line.contains("http_request{"));
-    let last = attempts.last().unwrap();
+    let mut attempts = log.lines().filter(|line| line.contains("http_request{"));
+    let last = attempts.next_back().unwrap();
     assert!(last.contains("delete"), "{last}");
 }
 
