@@ -107,6 +107,13 @@ impl ProfileTable {
     }
 }
 
+/// The names in the file, for completions. There are none if the file cannot be read.
+pub(crate) fn names() -> Vec<String> {
+    let text = path().and_then(|path| fs::read_to_string(path).ok());
+    let file: Option<ProfilesFile> = text.and_then(|text| toml::from_str(&text).ok());
+    file.map_or_else(Vec::new, |file| file.profile.into_keys().collect())
+}
+
 impl Profile {
     /// Reads the file, and returns the profile with this name.
     pub(crate) fn read(name: Setting<String>) -> Result<Self, InvalidSettings> {

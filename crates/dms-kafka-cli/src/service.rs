@@ -1,7 +1,6 @@
 //! The service that a command talks to: its client and partition listing.
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::time::Duration;
@@ -16,6 +15,7 @@ use jiff::Timestamp;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use serde_json::json;
+use unicode_width::UnicodeWidthStr;
 
 use crate::exit::{self, Failure};
 use crate::service_settings::{KafkaService, RemoteService, ServicePlace, ServiceSettings};
@@ -289,25 +289,29 @@ impl Service {
         }
     }
 
-    /// Where the command deletes, with the source of each setting: a line each, for the confirmation.
+    /// Where the command deletes, with the source of each setting: a line each, for the confirmation, or two if the
+    /// terminal is narrow.
     pub(crate) async fn identity(&self) -> String {
         let lines = [self.identity.clone(), self.found_identity().await].concat();
-        let width = |length: fn(&Identity) -> usize| lines.iter().map(length).max().unwrap_or(0);
-        let (names, values) = (
-            width(|(what, ..)| what.len()),
-            width(|(_, value, _)| value.chars().count()),
-        );
-        let mut text = String::new();
-        for (what, value, source) in &lines {
-            // Writing to a string does not fail.
-            let _ = writeln!(text, "{what:names$}  {value:values$}  from {source}");
+        let longest = |length: fn(&Identity) -> usize| lines.iter().map(length).max().unwrap_or(0);
+        let names = longest(|(what, ..)| what.len());
+        let text = |values: usize, separator: &str| -> String {
+            let line = |(what, value, source): &Identity| {
+                format!("{what:names$}  {value:values$}{separator}from {source}\n")
+            };
+            lines.iter().map(line).collect()
+        };
+        let aligned = text(longest(|(_, value, _)| value.width()), "  ");
+        let widest = aligned.lines().map(UnicodeWidthStr::width).max();
+        if stderr::width().is_none_or(|width| widest.unwrap_or(0) <= width) {
+            return aligned;
         }
-        text
+        text(0, &format!("\n{:names$}  ", ""))
     }
 
     /// Lists the partitions of a topic.
     pub(crate) async fn partitions(&self, topic: &TopicName) -> Result<Partitions, Error> {
-        let listed = self.client.list_partitions(&self.instance_id, topic);
+        let listed = Box::pin(self.client.list_partitions(&self.instance_id, topic));
         let service = self.client.service_name();
         let what = format!("waiting for {service} to list the partitions of {topic}");
         let partitions = stderr::show_wait(&what, listed).await?;
@@ -321,7 +325,7 @@ impl Service {
             "waiting for {} to list the topics",
             self.client.service_name()
         );
-        let listed = self.client.list_topics(&self.instance_id);
+        let listed = Box::pin(self.client.list_topics(&self.instance_id));
         let topics = stderr::show_wait(&what, listed).await;
         let mut topics = topics.map_err(Failure::call)?;
         topics.retain(|topic| pattern.matches(topic));

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use futures_util::{StreamExt, TryStreamExt, future, stream};
+use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::call;
@@ -266,8 +266,8 @@ impl PlanRequest {
             .identity(call::after(config.settings.call_timeout))
             .await?;
         // Before the ends of the partitions are read, so that no group is beyond them.
-        let (topic_created_at, groups) =
-            future::join(self.topic_created_at(config), self.groups(config)).await;
+        let topic_created_at = self.topic_created_at(config).await?;
+        let groups = self.groups(config).await;
         let (consumed, losing) = match groups {
             Ok(groups) => groups,
             Err(error) => return Err(self.or_unknown_topic(config, error).await),
@@ -429,10 +429,19 @@ impl PlanRequest {
         selected.iter().map(find).collect()
     }
 
-    /// A plan can do without it.
-    async fn topic_created_at(&self, config: &Config) -> Option<i64> {
-        let topics = list::topics(config, &self.instance_id).await.ok()?;
-        topics.get(&self.topic).copied().flatten()
+    /// A plan can do without it. Only an error that any other request would have too is returned: a service may lock a key
+    /// after some wrong signatures.
+    async fn topic_created_at(&self, config: &Config) -> Result<Option<i64>, Error> {
+        match list::topics(config, &self.instance_id).await {
+            Ok(topics) => Ok(topics.get(&self.topic).copied().flatten()),
+            Err(error) => match error.kind() {
+                ErrorKind::Credentials
+                | ErrorKind::ProjectId
+                | ErrorKind::Unauthorized
+                | ErrorKind::Connect => Err(error),
+                _ => Ok(None),
+            },
+        }
     }
 
     /// Returns an error that lists similar topics instead, if the service refused a request and does not list the topic.

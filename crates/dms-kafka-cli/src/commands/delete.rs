@@ -271,7 +271,11 @@ impl Prepared {
             let request = request.messages.to_request().map_err(Failure::call)?;
             stdout::print(&service::request_text(&request, json))?;
         }
-        stderr::note("No deletion was sent.", json);
+        let note = match self.plan {
+            None => "Nothing was sent.",
+            Some(_) => "No deletion was sent.",
+        };
+        stderr::note(note, json);
         Ok(Exit::Done)
     }
 
@@ -288,8 +292,9 @@ impl Prepared {
         let what = format!("waiting for {} to delete", service.client.service_name());
         let sending = send(self.requests(service), &mut interrupts, json);
         let (results, mut was_interrupted) = stderr::show_wait(&what, sending).await?;
+        let is_responding = results.ended.iter().all(|(_, sent)| sent.is_ok());
         let after = tokio::select! {
-            after = self.after(service, json) => after,
+            after = self.after(service, is_responding && !json) => after,
             () = interrupts.next() => {
                 was_interrupted = true;
                 None
@@ -315,12 +320,15 @@ impl Prepared {
         if let Some(view) = self.view.as_ref().filter(|_| arguments.refuse_unread_loss) {
             confirm::refuse_unread_loss(&view.losses)?;
         }
-        if self.targets.is_empty() || (arguments.yes && arguments.output.is_json()) {
-            return Ok(());
-        }
         let Some(view) = &self.view else {
             return Ok(());
         };
+        if self.targets.is_empty() || (arguments.yes && arguments.output.is_json()) {
+            for warning in &view.warnings {
+                stderr::warn(&output::printable(warning), arguments.output.is_json());
+            }
+            return Ok(());
+        }
         let mut text = format!(
             "{}\nRecords of topic {} that will be deleted permanently:\n{}",
             service.identity().await,
@@ -343,8 +351,8 @@ impl Prepared {
     }
 
     /// The partitions after the deletion. A failure here must not hide or delay the result of the deletion.
-    async fn after(&self, service: &Service, json: bool) -> Option<Partitions> {
-        if json || self.view.is_none() || self.targets.is_empty() {
+    async fn after(&self, service: &Service, is_shown: bool) -> Option<Partitions> {
+        if !is_shown || self.view.is_none() || self.targets.is_empty() {
             return None;
         }
         let listed = timeout(AFTER_TIMEOUT, service.partitions(&self.topic)).await;
@@ -370,7 +378,7 @@ struct DeleteRequest {
 
 /// The requests that ended, and those that were not sent.
 #[derive(Default)]
-struct Results {
+struct SentRequests {
     ended: Vec<(Targets, Result<Deletion, Error>)>,
     not_sent: Targets,
 }
@@ -381,10 +389,10 @@ async fn send(
     requests: Vec<DeleteRequest>,
     interrupts: &mut Interrupts,
     json: bool,
-) -> Result<(Results, bool), Failure> {
+) -> Result<(SentRequests, bool), Failure> {
     let mut waiting = requests.into_iter();
     let mut in_flight = FuturesUnordered::new();
-    let mut results = Results::default();
+    let mut results = SentRequests::default();
     let (mut is_stopping, mut was_interrupted) = (false, false);
     loop {
         while !is_stopping && in_flight.len() < CONCURRENCY {
@@ -418,7 +426,7 @@ async fn send(
 fn show(
     format: Format,
     view: Option<&TopicView>,
-    mut results: Results,
+    mut results: SentRequests,
     after: Option<&Partitions>,
 ) -> Result<(), Failure> {
     // A single request that failed has no results.
@@ -494,7 +502,7 @@ struct PartitionReport<'a> {
 }
 
 impl<'a> DeletionReport<'a> {
-    fn new(results: &'a Results, view: Option<&'a TopicView>) -> Self {
+    fn new(results: &'a SentRequests, view: Option<&'a TopicView>) -> Self {
         let mut partitions = Vec::new();
         let row = |target: TargetFields, status| {
             let shown = view

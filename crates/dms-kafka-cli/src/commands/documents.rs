@@ -7,8 +7,10 @@ use clap::{Args, Command};
 use clap_complete::Shell;
 use clap_mangen::Man as Page;
 use clap_mangen::roff::{Roff, roman};
+use dms_kafka::auth::Region;
 
 use crate::exit::{Exit, Failure};
+use crate::profile;
 use crate::stdout;
 
 #[derive(Debug, Args)]
@@ -33,11 +35,37 @@ pub(crate) struct Man {
     pub(crate) dir: Option<PathBuf>,
 }
 
-pub(crate) fn completions(arguments: &Completions, mut command: Command) -> Result<Exit, Failure> {
+/// The script offers the regions and profiles of the time at which it is generated.
+pub(crate) fn completions(arguments: &Completions, command: Command) -> Result<Exit, Failure> {
+    let is_word = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    let mut profiles = profile::names();
+    profiles.retain(|name| name.chars().all(is_word));
+    let regions = Region::KNOWN.iter().map(|region| region.id().to_owned());
+    let values = [
+        ("region", static_texts(regions)),
+        ("profile", static_texts(profiles)),
+    ];
+    let mut command = command.mut_subcommands(|subcommand| {
+        subcommand.mut_args(|argument| {
+            let offered = values.iter().find(|(id, _)| argument.get_id() == *id);
+            match offered {
+                Some((_, offered)) if !offered.is_empty() => argument.value_parser(offered.clone()),
+                _ => argument,
+            }
+        })
+    });
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut command, "dms-kafka", &mut script);
     stdout::write(&script)?;
     Ok(Exit::Done)
+}
+
+/// clap takes no other texts. The process ends soon.
+fn static_texts(texts: impl IntoIterator<Item = String>) -> Vec<&'static str> {
+    let texts = texts.into_iter();
+    texts
+        .map(|text| &*Box::leak(text.into_boxed_str()))
+        .collect()
 }
 
 pub(crate) fn man(arguments: &Man, mut command: Command) -> Result<Exit, Failure> {

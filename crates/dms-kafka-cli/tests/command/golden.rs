@@ -2,6 +2,7 @@
 //!
 //! After an intended change, run `UPDATE_EXPECT=1 cargo test -p dms-kafka-cli golden` and review the diff.
 
+use std::fs;
 use std::process::Output;
 
 use expect_test::{ExpectFile, expect_file};
@@ -83,9 +84,22 @@ fn golden_regions() {
 
 #[test]
 fn completions_for_each_shell() {
+    let folder = Folder::new("");
+    fs::create_dir(folder.path("dms-kafka")).unwrap();
+    let profiles = "[profile.production]\n[profile.'$(echo x)']\n";
+    fs::write(folder.path("dms-kafka/config.toml"), profiles).unwrap();
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
-        let script = dms_kafka(&format!("completions {shell}")).ends_with(0);
-        for word in COMMANDS.into_iter().chain(["offsets-file"]) {
+        let script = dms_kafka(&format!("completions {shell}"))
+            .env("XDG_CONFIG_HOME", folder.path(""))
+            .ends_with(0);
+        assert!(!stdout(&script).contains("echo x"), "{shell}");
+        let offered = ["offsets-file", "older-than", "consumed-by-all"];
+        // The scripts for these two shells have no values.
+        let values = match shell {
+            "elvish" | "powershell" => [].iter(),
+            _ => ["ap-southeast-1", "production"].iter(),
+        };
+        for word in COMMANDS.iter().chain(&offered).chain(values) {
             assert!(stdout(&script).contains(word), "{shell} lacks {word}");
         }
     }

@@ -276,6 +276,28 @@ fn an_unread_loss_is_refused_only_where_records_are_lost() {
 }
 
 #[test]
+fn a_partition_without_a_commit_is_skipped_and_reported() {
+    let skipped = "partition 1 is skipped: no committed offset of \"half\"";
+    for output in ["table", "json"] {
+        let served = with_groups(&["half:orders-eu:0=500"]);
+        let line = format!("--topic orders-eu --consumed-by half --output {output}");
+        let plan = served.command(&format!("plan {line}")).ends_with(0);
+        assert!(
+            stdout(&plan).replace('\\', "").contains(skipped),
+            "{}",
+            stdout(&plan)
+        );
+        let deleted = served.command(&format!("delete {line} --yes")).ends_with(0);
+        assert!(
+            stderr(&deleted).replace('\\', "").contains(skipped),
+            "{}",
+            stderr(&deleted)
+        );
+        assert_eq!(served.starts("orders-eu", 2), [500, 0]);
+    }
+}
+
+#[test]
 fn a_stored_plan_is_executed_as_it_was_shown() {
     let served = with_groups(&GROUPS);
     let folder = Folder::new("");
@@ -584,6 +606,18 @@ fn an_unknown_loss_is_shown_as_unknown_and_selectors_need_permission_to_read() {
             "{operations} {line}"
         );
     }
+}
+
+#[test]
+fn after_a_failed_deletion_nothing_else_is_requested() {
+    let folder = Folder::new("");
+    let served = with_operations(&folder, r#"["list", "groups"]"#);
+    let line = "delete -vv --topic orders --partition 0:1 --yes";
+    let output = at(served.text("endpoint"), line).ends_with(3);
+    let log = stderr(&output);
+    let mut attempts = log.lines().filter(|line| line.contains("http_request{"));
+    let last = attempts.next_back().unwrap();
+    assert!(last.contains("delete"), "{last}");
 }
 
 #[cfg(unix)]

@@ -188,6 +188,23 @@ fn a_script_sends_exactly_one_request() {
     }
 }
 
+/// More than five wrong signatures lock an access key.
+#[test]
+fn rejected_credentials_end_the_command_after_one_request() {
+    for what in [
+        "delete --topic orders --partition 0:1 --yes",
+        "delete --topic orders --keep-last 1 --yes --output json",
+        "plan --topic orders --consumed-by-all",
+        "topic orders",
+        "topics",
+    ] {
+        let (endpoint, requests) = service(REJECTED);
+        let output = at(&endpoint, what).ends_with(3);
+        assert_eq!(requests.try_iter().collect::<Vec<_>>(), [false], "{what}");
+        assert_stderr(&output, "wrong signature");
+    }
+}
+
 #[cfg(unix)]
 mod at_a_terminal {
     use super::*;
