@@ -47,7 +47,7 @@ struct Page<'a> {
     /// Unread records that are lost, and the number of groups that lose some.
     lost: Option<(String, String)>,
     group_rows: Vec<GroupRow>,
-    rows: Vec<Row>,
+    rows: Vec<PartitionRow>,
     has_times: bool,
     hidden_markers: bool,
     marked: usize,
@@ -63,7 +63,7 @@ struct GroupRow {
     commits: String,
 }
 
-struct Row {
+struct PartitionRow {
     partition: i32,
     /// The bar in words.
     label: String,
@@ -128,9 +128,9 @@ pub(crate) fn page(
         commits.sort_by_key(|commit| (Reverse(commit.lost), commit.offset));
         let most = if index < MARKED { MARKERS_OF_ONE } else { 0 };
         hidden_markers |= commits.len() > most;
-        Row::new(shown, commits, most, is_plan)
+        PartitionRow::new(shown, commits, most, is_plan)
     });
-    let rows: Vec<Row> = rows.collect();
+    let rows: Vec<PartitionRow> = rows.collect();
     let topic = &view.topic;
     let page = Page {
         title: if is_plan {
@@ -199,7 +199,7 @@ fn group_rows(view: &TopicView) -> Vec<GroupRow> {
     view.losses.groups.iter().flatten().map(row).collect()
 }
 
-impl Row {
+impl PartitionRow {
     fn new(shown: &PartitionView, commits: &[Commit<'_>], most: usize, is_plan: bool) -> Self {
         let (records, total) = (number(Some(shown.records)), number(Some(shown.total())));
         let lowest = commits.iter().min_by_key(|commit| commit.offset);
@@ -227,16 +227,18 @@ impl Row {
         };
         Self {
             partition: shown.partition,
-            label: match is_plan {
-                true => format!("{records} of {total} records would be deleted"),
-                false => format!("{total} records"),
+            label: if is_plan {
+                format!("{records} of {total} records would be deleted")
+            } else {
+                format!("{total} records")
             },
             alarm: shown.is_emptied || commits.iter().any(|commit| commit.lost > 0),
             start: number(Some(shown.start)),
             end: number(Some(shown.end)),
-            before: match shown.everything {
-                true => "everything".to_owned(),
-                false => number(Some(shown.before)),
+            before: if shown.everything {
+                "everything".to_owned()
+            } else {
+                number(Some(shown.before))
             },
             percent: percentage(shown.records, shown.total()),
             records: if is_plan { records } else { total },
