@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, HeaderValue};
 use serde::{Deserialize, Deserializer, de::Error as _};
 
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
     deletion_target::RecordsToDelete,
     error::Error,
     limits::seconds,
-    refusal::Refusal,
+    refusal::{RawBody, Refusal},
     wire::Object,
 };
 
@@ -45,9 +45,29 @@ const X_FAULT: &str = "x-dms-kafka-fault";
 ///     skip = 9
 ///     fault = { delay_seconds = 1 }
 ///
+///     [[rule]]                      # a proxy's page instead of a response
+///     topic = "bills"
+///     fault = { status = 502, body = { content_type = "text/html", text = "<html>" } }
+///
 ///     [[rule]]                      # partition 1 fails with Kafka's REQUEST_TIMED_OUT, as a number
 ///     fault = { fail = [{ partition = 1, error_code = 7 }], integer_error_codes = true }
 /// "#)?;
+/// let gateway = Gateway::memory().topic("orders", 3, 1000).faults(faults).start().await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// In Rust, a [`FaultRule`] is the same as a `[[rule]]`. Rules apply in the order in which they were added:
+///
+/// ```
+/// use dms_kafka_gateway::{FaultRule, Faults, Gateway};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), dms_kafka_gateway::Error> {
+/// let faults = Faults::default()
+///     .rule(FaultRule::status(429).with_retry_after(1).on_deletions().on_topic("orders").times(2))
+///     .rule(FaultRule::reset().after_deleting().times(1))
+///     .rule(FaultRule::status(200).with_body("text/html", "<html>log in</html>"));
 /// let gateway = Gateway::memory().topic("orders", 3, 1000).faults(faults).start().await?;
 /// # Ok(())
 /// # }
@@ -62,9 +82,11 @@ pub struct Faults {
     rule: Vec<FaultRule>,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+/// A rule of [`Faults`]: what happens to which requests to a gateway in memory. Without a limit, it applies to all of them.
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct FaultRule {
+#[must_use = "add the rule to Faults"]
+pub struct FaultRule {
     operation: Option<Operation>,
     topic: Option<String>,
     #[serde(default)]
@@ -101,10 +123,11 @@ pub(crate) enum Operation {
 pub(crate) struct Fault {
     #[serde(rename = "delay_seconds", deserialize_with = "seconds")]
     delay: Duration,
-    #[serde(deserialize_with = "status")]
     status: Option<u16>,
     #[serde(rename = "retry_after_seconds")]
     retry_after: Option<u32>,
+    #[serde(deserialize_with = "body")]
+    body: Option<RawBody>,
     reset: bool,
     after_deleting: bool,
     pub(crate) fail: Vec<FailingPartition>,
@@ -119,36 +142,16 @@ pub(crate) struct FailingPartition {
     error_code: i16,
 }
 
-fn status<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u16>, D::Error> {
-    match u16::deserialize(deserializer)? {
-        status @ (429 | 500 | 502..=504) => Ok(Some(status)),
-        _ => Err(D::Error::custom(
-            "the status of a fault must be 429, 500, 502, 503 or 504",
-        )),
-    }
+fn body<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<RawBody>, D::Error> {
+    let Object(body) = Object::deserialize(deserializer)?;
+    Ok(Some(body))
 }
 
 /// Refuses settings that would have no effect.
 fn effective<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Fault, D::Error> {
     let Object(fault) = Object::<Fault>::deserialize(deserializer)?;
-    let rules = [
-        (
-            fault.retry_after.is_some() && fault.status.is_none(),
-            "retry_after_seconds requires status",
-        ),
-        (
-            fault.after_deleting && fault.status.is_none() && !fault.reset,
-            "after_deleting requires status or reset",
-        ),
-        (
-            fault.reset && fault.status.is_some(),
-            "reset and status exclude each other",
-        ),
-    ];
-    match rules.into_iter().find(|(broken, _)| *broken) {
-        Some((_, rule)) => Err(D::Error::custom(rule)),
-        None => Ok(fault),
-    }
+    fault.check().map_err(D::Error::custom)?;
+    Ok(fault)
 }
 
 impl Faults {
@@ -160,12 +163,33 @@ impl Faults {
         toml::from_str(text).map_err(|error| Error::toml("the rules for faults", text, &error))
     }
 
+    /// Adds a rule after the others.
+    #[must_use]
+    pub fn rule(mut self, rule: FaultRule) -> Self {
+        self.rule.push(rule);
+        self
+    }
+
+    /// Fails for a rule that was made in Rust and is not valid.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let broken = self.rule.iter().find_map(|rule| rule.fault.check().err());
+        broken.map_or(Ok(()), |rule| {
+            Err(Error::invalid_setting("faults", "", rule))
+        })
+    }
+
     /// Creates faults without rules: a request selects a fault with its `X-Dms-Kafka-Fault` header.
     pub fn by_header() -> Self {
         Self {
             accept_header: true,
             rule: Vec::new(),
         }
+    }
+}
+
+impl From<FaultRule> for Faults {
+    fn from(rule: FaultRule) -> Self {
+        Self::default().rule(rule)
     }
 }
 
@@ -238,6 +262,117 @@ fn from_header(value: &str) -> Option<Fault> {
 }
 
 impl FaultRule {
+    /// Responds with this status, from 200 to 599, instead of the result. The body is an error body of the API, unless
+    /// [`with_body`](Self::with_body) sets another.
+    pub fn status(status: u16) -> Self {
+        Self::of(|fault| fault.status = Some(status))
+    }
+
+    /// Resets the connection instead of a response.
+    pub fn reset() -> Self {
+        Self::of(|fault| fault.reset = true)
+    }
+
+    /// Waits before the operation. Combine it with other faults by [`with_delay`](Self::with_delay).
+    pub fn delay(delay: Duration) -> Self {
+        Self::default().with_delay(delay)
+    }
+
+    /// Deletes nothing from a partition, and reports Kafka's error code for it. Add others with
+    /// [`with_failing`](Self::with_failing).
+    pub fn failing(partition: i32, error_code: i16) -> Self {
+        Self::default().with_failing(partition, error_code)
+    }
+
+    /// As [`failing`](Self::failing), for another partition.
+    pub fn with_failing(self, partition: i32, error_code: i16) -> Self {
+        self.with(|fault| {
+            fault.fail.push(FailingPartition {
+                partition,
+                error_code,
+            });
+        })
+    }
+
+    /// Writes the error codes of partitions as numbers.
+    pub fn with_integer_error_codes(self) -> Self {
+        self.with(|fault| fault.integer_error_codes = true)
+    }
+
+    /// Sets `Content-Type` and body of a [`status`](Self::status): anything that a service, or a proxy before it, might send, such
+    /// as HTML or a JSON text that breaks off.
+    pub fn with_body(self, content_type: impl Into<String>, body: impl Into<String>) -> Self {
+        self.with(|fault| {
+            fault.body = Some(RawBody {
+                content_type: content_type.into(),
+                text: body.into(),
+            });
+        })
+    }
+
+    /// Sets the header `Retry-After` of a [`status`](Self::status), in seconds.
+    pub fn with_retry_after(self, seconds: u32) -> Self {
+        self.with(|fault| fault.retry_after = Some(seconds))
+    }
+
+    /// Waits before the operation.
+    pub fn with_delay(self, delay: Duration) -> Self {
+        self.with(|fault| fault.delay = delay)
+    }
+
+    /// Applies the [`status`](Self::status) or the [`reset`](Self::reset) after the operation: records are deleted, and the client
+    /// does not get the result.
+    pub fn after_deleting(self) -> Self {
+        self.with(|fault| fault.after_deleting = true)
+    }
+
+    /// Applies only to deletions.
+    pub fn on_deletions(self) -> Self {
+        self.on(Operation::Delete)
+    }
+
+    /// Applies only to operations that read topics and records.
+    pub fn on_lists(self) -> Self {
+        self.on(Operation::List)
+    }
+
+    /// Applies only to operations that read consumer groups.
+    pub fn on_groups(self) -> Self {
+        self.on(Operation::Groups)
+    }
+
+    /// Applies only to this topic.
+    pub fn on_topic(mut self, topic: impl Into<String>) -> Self {
+        self.topic = Some(topic.into());
+        self
+    }
+
+    /// Lets this many matching requests pass first.
+    pub fn skip(mut self, requests: u32) -> Self {
+        self.skip = requests;
+        self
+    }
+
+    /// Applies to this many matching requests.
+    pub fn times(mut self, requests: u32) -> Self {
+        self.times = Some(requests);
+        self
+    }
+
+    fn of(change: impl FnOnce(&mut Fault)) -> Self {
+        Self::default().with(change)
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Fault)) -> Self {
+        change(&mut self.fault);
+        self
+    }
+
+    fn on(mut self, operation: Operation) -> Self {
+        self.operation = Some(operation);
+        self
+    }
+
     fn matches(&self, operation: Operation, topic: &str) -> bool {
         self.operation.is_none_or(|only| only == operation)
             && self.topic.as_deref().is_none_or(|only| only == topic)
@@ -259,6 +394,42 @@ impl ActiveRule {
 }
 
 impl Fault {
+    /// Refuses what cannot be sent, and settings that would have no effect.
+    fn check(&self) -> Result<(), &'static str> {
+        let has_body = self.body.as_ref();
+        let rules = [
+            (
+                self.status
+                    .is_some_and(|status| !(200..600).contains(&status)),
+                "the status of a fault must be from 200 to 599",
+            ),
+            (
+                self.retry_after.is_some() && self.status.is_none(),
+                "retry_after_seconds requires status",
+            ),
+            (
+                has_body.is_some() && self.status.is_none(),
+                "body requires status",
+            ),
+            (
+                has_body.is_some_and(|body| HeaderValue::from_str(&body.content_type).is_err()),
+                "content_type must be visible ASCII",
+            ),
+            (
+                self.after_deleting && self.status.is_none() && !self.reset,
+                "after_deleting requires status or reset",
+            ),
+            (
+                self.reset && self.status.is_some(),
+                "reset and status exclude each other",
+            ),
+        ];
+        match rules.into_iter().find(|(broken, _)| *broken) {
+            Some((_, rule)) => Err(rule),
+            None => Ok(()),
+        }
+    }
+
     /// Waits, then fails if the fault comes before the operation.
     pub(crate) async fn before(&self) -> Result<(), Refusal> {
         // A sleep of 0 would wait for the next tick of the timer.
@@ -283,7 +454,7 @@ impl Fault {
         let Some(status) = self.status else {
             return Ok(());
         };
-        let refusal = Refusal::fault(status);
+        let refusal = Refusal::fault(status, self.body.clone());
         Err(match self.retry_after {
             Some(seconds) => refusal.after(Duration::from_secs(seconds.into())),
             None => refusal,

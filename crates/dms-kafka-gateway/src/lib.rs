@@ -80,7 +80,7 @@ pub use config::{
     SecretSource, TlsFiles, TokenConfig,
 };
 pub use error::{Error, ErrorKind};
-pub use faults::Faults;
+pub use faults::{FaultRule, Faults};
 pub use grants::GrantedOperation;
 pub use holds::Holds;
 pub use kafka_gateway::KafkaGateway;

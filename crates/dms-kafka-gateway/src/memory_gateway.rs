@@ -366,9 +366,9 @@ impl MemoryGatewayBuilder {
         self
     }
 
-    /// Injects faults into requests.
-    pub fn faults(mut self, faults: Faults) -> Self {
-        self.config.faults = Some(faults);
+    /// Injects faults into requests: [`Faults`], or one [`FaultRule`](crate::FaultRule).
+    pub fn faults(mut self, faults: impl Into<Faults>) -> Self {
+        self.config.faults = Some(faults.into());
         self
     }
 

@@ -8,6 +8,7 @@ use axum::{
 };
 
 use huaweicloud_auth::text;
+use serde::Deserialize;
 
 use crate::backend::BackendError;
 
@@ -26,6 +27,16 @@ pub(crate) struct Refusal {
     retry_after: Option<u64>,
     connection: Connection,
     applied: Applied,
+    /// Instead of an error body of the API.
+    pub(crate) body: Option<Box<RawBody>>,
+}
+
+/// A body that replaces the error body of the API.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawBody {
+    pub(crate) content_type: String,
+    pub(crate) text: String,
 }
 
 /// Whether records may have been deleted.
@@ -65,6 +76,7 @@ macro_rules! table {
                 retry_after: $retry_after,
                 connection: Connection::Keep,
                 applied: Applied::$applied,
+                body: None,
             };)*
         }
     };
@@ -156,7 +168,7 @@ impl Refusal {
     }
 
     /// Imitates a service that does not say whether it deleted anything.
-    pub(crate) fn fault(status: u16) -> Self {
+    pub(crate) fn fault(status: u16, body: Option<RawBody>) -> Self {
         let code = match status {
             429 => Self::THROTTLED.code,
             500 => Self::INTERNAL.code,
@@ -167,6 +179,7 @@ impl Refusal {
             status,
             code,
             message: "A fault rule configures this response.".into(),
+            body: body.map(Box::new),
             ..Self::INTERNAL
         }
     }

@@ -404,6 +404,9 @@ impl Config {
     }
 
     fn check_instances(&self) -> Result<(), Error> {
+        if let Some(faults) = &self.faults {
+            faults.check()?;
+        }
         if self.instances.is_empty() {
             let rule = "there is none, so there is nothing to serve";
             return Err(Error::invalid_setting("instance", "", rule));

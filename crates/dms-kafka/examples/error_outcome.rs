@@ -3,17 +3,17 @@
 
 use std::error::Error;
 
-use dms_kafka::{Client, ErrorKind, Outcome, RetryPolicy};
+use dms_kafka::{Client, Deletion, ErrorKind, Outcome, RetryPolicy};
 use dms_kafka_gateway::{Faults, Gateway};
 
 /// The response to the first deletion is lost, the second gets a 503, and in the third one partition fails.
-const FAULTS: &str = r#"
+const FAULTS: &str = r"
     rule = [
         { times = 1, fault = { reset = true, after_deleting = true } },
         { times = 1, fault = { status = 503 } },
         { times = 1, fault = { fail = [{ partition = 1, error_code = 7 }] } },
     ]
-"#;
+";
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -34,10 +34,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             .delete_messages(gateway.instance_id(), "orders")
             .before(0, 400)
             .before(1, 400);
-        let result = deletion
-            .send()
-            .await
-            .and_then(dms_kafka::Deletion::into_result);
+        let result = deletion.send().await.and_then(Deletion::into_result);
         let Err(error) = result else {
             println!("deleted");
             continue;
@@ -50,7 +47,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         };
         println!("{error}\n  {advice}");
         if error.kind() == ErrorKind::PartitionsFailed {
-            for failed in error.deletion().into_iter().flat_map(|it| it.failures()) {
+            for failed in error.deletion().into_iter().flat_map(Deletion::failures) {
                 let meaning = failed.error_meaning().unwrap_or("unknown code");
                 println!("  partition {}: {meaning}", failed.partition());
             }

@@ -4,14 +4,12 @@
 use std::time::Duration;
 
 use dms_kafka::{Client, ErrorKind, RetryPolicy};
-use dms_kafka_gateway::{Faults, Gateway};
+use dms_kafka_gateway::{FaultRule, Gateway};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let faults = Faults::from_toml(
-        "rule = [{ operation = 'list', times = 1, fault = { delay_seconds = 5 } }]",
-    )?;
-    let gateway = Gateway::memory().topic("orders", 3, 1000).faults(faults);
+    let slow = FaultRule::delay(Duration::from_secs(5)).on_lists().times(1);
+    let gateway = Gateway::memory().topic("orders", 3, 1000).faults(slow);
     let gateway = gateway.start().await?;
     let client = Client::builder()
         .endpoint(gateway.endpoint())

@@ -40,11 +40,8 @@ mod partition;
 mod plan;
 mod plan_content;
 mod plan_deletion;
-mod plan_document;
-mod plan_drift;
 mod plan_time;
 mod purge;
-mod records;
 mod response;
 mod retry;
 #[cfg(feature = "serde")]

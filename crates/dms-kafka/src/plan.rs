@@ -1,24 +1,31 @@
 //! A plan that can be executed.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use jiff::Timestamp;
 use serde_json::json;
 
 use crate::call;
 use crate::call_settings::call_settings;
 use crate::config::Config;
+use crate::consumer_groups;
 use crate::delete::DeletionRequest;
 use crate::deletion::Deletion;
 use crate::error::Error;
 use crate::error_kind::PlanProblem;
-use crate::ids::{InstanceId, ProjectId, TopicName};
+use crate::ids::{InstanceId, PartitionId, ProjectId, TopicName};
+use crate::list;
 use crate::partition::DeletionTarget;
-use crate::plan_content::{Losses, PlanContent, PlannedPartition, SkippedPartition, sum};
+#[cfg(feature = "serde")]
+use crate::plan_content::PlanDocument;
+use crate::plan_content::{
+    GroupLoss, GroupPosition, Losses, PlanContent, PlannedPartition, SkippedPartition, sum,
+};
 use crate::purge::PurgeTarget;
 use crate::retry::RetryPolicy;
-use crate::{plan_document, plan_drift};
 
 /// A deletion that was resolved into absolute offsets. Created by [`PlanDeletion::resolve`](crate::PlanDeletion::resolve).
 ///
@@ -62,7 +69,7 @@ impl Plan {
         instance_id: &InstanceId,
         json: &str,
     ) -> Result<Self, Error> {
-        let content = plan_document::read(json)?;
+        let content = PlanContent::from_json(json)?;
         if content.instance_id != *instance_id {
             let message = format!(
                 "the plan is for instance {}, not for {instance_id}",
@@ -79,17 +86,17 @@ impl Plan {
 
     /// Returns the plan as JSON, for [`Client::stored_plan`](crate::Client::stored_plan).
     pub fn to_json(&self) -> String {
-        plan_document::write(&self.content)
+        self.content.to_json()
     }
 
     #[cfg(feature = "serde")]
-    pub(crate) fn document(&self) -> plan_document::PlanDocument<'_> {
-        plan_document::document(&self.content)
+    pub(crate) fn document(&self) -> PlanDocument<&PlanContent> {
+        self.content.document()
     }
 
     /// Returns the SHA-256 digest of the plan, in lowercase hexadecimal digits. It identifies what was shown and approved.
     pub fn digest(&self) -> String {
-        plan_document::digest(&self.content)
+        self.content.digest()
     }
 
     /// Returns the time at which the plan was made.
@@ -219,9 +226,9 @@ impl Plan {
     }
 
     async fn refuse_drift(&self) -> Result<(), Error> {
-        plan_drift::check_expiry(&self.content)?;
+        check_expiry(&self.content)?;
         if self.is_stored {
-            plan_drift::check(&self.config, &self.content).await?;
+            check_drift(&self.config, &self.content).await?;
         }
         Ok(())
     }
@@ -259,4 +266,128 @@ impl fmt::Debug for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.content.fmt(f)
     }
+}
+
+fn check_expiry(plan: &PlanContent) -> Result<(), Error> {
+    let expires_at = plan.expires_at;
+    if Timestamp::now() < expires_at {
+        return Ok(());
+    }
+    let message = format!("the plan expired at {expires_at}: make a new plan");
+    Err(Error::plan(PlanProblem::Expired, message))
+}
+
+/// Compares the plan with the service, the topic and the consumer groups as they are now.
+async fn check_drift(config: &Config, plan: &PlanContent) -> Result<(), Error> {
+    check_service(config, plan).await?;
+    check_topic(config, plan).await?;
+    // Before the partitions, as when the plan was made.
+    let groups = match &plan.losses {
+        Losses::Known(_) => consumer_groups::all(config, &plan.instance_id, &plan.topic).await?,
+        Losses::Unknown(_) => Vec::new(),
+    };
+    let now = partitions_now(config, plan).await?;
+    let now = groups.into_iter().map(|group| GroupLoss::new(group, &now));
+    check_losses(&plan.losses, now)
+}
+
+async fn check_service(config: &Config, plan: &PlanContent) -> Result<(), Error> {
+    let identity = config
+        .identity(call::after(config.settings.call_timeout))
+        .await?;
+    let planned = (plan.endpoint.as_str(), plan.project_id.as_str());
+    let now = (config.service_name.as_str(), identity.project_id.as_str());
+    if planned == now {
+        return Ok(());
+    }
+    let message = format!(
+        "the plan is for project {} of {}, not for project {} of {}",
+        planned.1, planned.0, now.1, now.0
+    );
+    Err(Error::plan(PlanProblem::OtherService, message))
+}
+
+async fn check_topic(config: &Config, plan: &PlanContent) -> Result<(), Error> {
+    let Some(planned) = plan.topic_created_at else {
+        return Ok(());
+    };
+    let topics = list::topics(config, &plan.instance_id).await?;
+    let topic = &plan.topic;
+    match topics.get(topic) {
+        Some(Some(now)) if *now == planned => Ok(()),
+        Some(_) => Err(other_topic(plan)),
+        None => {
+            let message = format!("topic {topic} does not exist any more");
+            Err(Error::plan(PlanProblem::UnknownTopic, message))
+        }
+    }
+}
+
+fn other_topic(plan: &PlanContent) -> Error {
+    let topic = &plan.topic;
+    let message = format!(
+        "topic {topic} was created again, or its offsets moved back, after the plan was made"
+    );
+    Error::plan(PlanProblem::OtherTopic, message)
+}
+
+/// Returns what the plan would delete now. Producers and retention may have moved the ends and the starts upwards.
+async fn partitions_now(
+    config: &Config,
+    plan: &PlanContent,
+) -> Result<Vec<PlannedPartition>, Error> {
+    let logs = list::partitions(config, &plan.instance_id, &plan.topic, None).await?;
+    let logs: BTreeMap<_, _> = logs.into_iter().map(|log| (log.partition(), log)).collect();
+    let mut now = Vec::new();
+    for planned in &plan.partitions {
+        let log = logs.get(&planned.partition());
+        let log = log.ok_or_else(|| other_topic(plan))?;
+        if log.start_offset() < planned.start() || log.end_offset() < planned.end() {
+            return Err(other_topic(plan));
+        }
+        if planned.records() > 0 && log.start_offset() > planned.before() {
+            let message = format!(
+                "records up to offset {} of partition {} were deleted after the plan was made, beyond the planned offset {}",
+                log.start_offset(),
+                planned.partition(),
+                planned.before()
+            );
+            return Err(Error::plan(PlanProblem::StartOffsetPassed, message));
+        }
+        now.push(PlannedPartition::new(log, planned.before()));
+    }
+    Ok(now)
+}
+
+fn check_losses(planned: &Losses, now: impl Iterator<Item = GroupLoss>) -> Result<(), Error> {
+    let lost = |loss: &GroupLoss| -> BTreeMap<PartitionId, i64> {
+        let positions = loss.positions().iter();
+        positions.map(|at| (at.partition(), at.lost())).collect()
+    };
+    let planned: BTreeMap<_, _> = planned
+        .groups()
+        .unwrap_or_default()
+        .iter()
+        .map(|loss| (loss.group(), lost(loss)))
+        .collect();
+    for loss in now {
+        let shown = planned.get(loss.group());
+        let grew = |at: &&GroupPosition| {
+            at.lost()
+                > shown
+                    .and_then(|lost| lost.get(&at.partition()))
+                    .copied()
+                    .unwrap_or(0)
+        };
+        if let Some(at) = loss.positions().iter().find(grew) {
+            let message = format!(
+                "the consumer group {:?} would lose {} unread records of partition {}, more than the plan shows: make a new plan",
+                loss.group(),
+                at.lost(),
+                at.partition()
+            );
+            return Err(Error::plan(PlanProblem::LossesGrew, message));
+        }
+    }
+    Ok(())
 }

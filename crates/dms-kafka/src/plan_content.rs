@@ -1,14 +1,30 @@
-//! What a plan says: the offsets before which records are deleted, and what consumer groups lose.
+//! What a plan says: the offsets before which records are deleted, and what consumer groups lose. Its JSON has a digest.
 
 use std::collections::BTreeSet;
 use std::time::SystemTime;
 
+use huaweicloud_auth::signing;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use crate::consumer_groups::GroupOffsets;
+use crate::error::Error;
+use crate::error_kind::PlanProblem;
 use crate::ids::{InstanceId, Offset, PartitionId, ProjectId, TopicName};
 use crate::list::PartitionInfo;
+
+/// The version of the JSON.
+const VERSION: u32 = 1;
+
+/// The JSON of a plan.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PlanDocument<P> {
+    version: u32,
+    digest: String,
+    plan: P,
+}
 
 /// What a plan says, without the client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -267,6 +283,43 @@ impl GroupPosition {
 }
 
 impl PlanContent {
+    pub(crate) fn document(&self) -> PlanDocument<&Self> {
+        PlanDocument {
+            version: VERSION,
+            digest: self.digest(),
+            plan: self,
+        }
+    }
+
+    pub(crate) fn to_json(&self) -> String {
+        json(&self.document())
+    }
+
+    /// The digest covers the values, not white space.
+    pub(crate) fn digest(&self) -> String {
+        let digest = Sha256::digest(json(self)).into();
+        signing::hex(&digest).as_str().to_owned()
+    }
+
+    pub(crate) fn from_json(text: &str) -> Result<Self, Error> {
+        let document: PlanDocument<Self> = serde_json::from_str(text).map_err(|error| {
+            Error::plan(PlanProblem::NotAPlan, "this is not the JSON of a plan").with_source(error)
+        })?;
+        if document.version != VERSION {
+            let message = format!(
+                "the plan has version {}, and this client reads version {VERSION}",
+                document.version
+            );
+            return Err(Error::plan(PlanProblem::NotAPlan, message));
+        }
+        let plan = document.plan;
+        if plan.digest() != document.digest || !plan.is_consistent() {
+            let message = "the plan was edited: its content and its digest differ; make a new plan";
+            return Err(Error::plan(PlanProblem::Edited, message));
+        }
+        Ok(plan)
+    }
+
     /// Whether the numbers agree with each other.
     pub(crate) fn is_consistent(&self) -> bool {
         self.partitions
@@ -281,4 +334,9 @@ impl PlanContent {
     pub(crate) fn deleted_from(&self) -> impl Iterator<Item = &PlannedPartition> {
         self.partitions.iter().filter(|planned| planned.records > 0)
     }
+}
+
+/// Structs, strings and numbers can always be written.
+fn json(value: &impl Serialize) -> String {
+    serde_json::to_string_pretty(value).unwrap_or_default()
 }

@@ -88,6 +88,13 @@ impl PlanDeletion {
         self
     }
 
+    fn set(self, change: impl FnOnce(&mut PlanRequest)) -> Self {
+        self.with(|request| {
+            change(request);
+            Ok(())
+        })
+    }
+
     /// Deletes only from these partitions. Default: all partitions.
     pub fn partitions(
         self,
@@ -106,26 +113,21 @@ impl PlanDeletion {
     /// This needs a service that finds offsets by time, such as the gateway. Of another service, all records from the time on
     /// are listed, up to 5,000: see [`trust_timestamps`](Self::trust_timestamps) for more.
     pub fn before_time(self, time: SystemTime) -> Self {
-        self.with(|request| {
-            // Times beyond the years -9999 to 9999 mean all or nothing as well.
-            let limit = if time < SystemTime::UNIX_EPOCH {
-                Timestamp::MIN
-            } else {
-                Timestamp::MAX
-            };
-            request.selectors.before_time = Some(Timestamp::try_from(time).unwrap_or(limit));
-            Ok(())
-        })
+        // Times beyond the years -9999 to 9999 mean all or nothing as well.
+        let limit = if time < SystemTime::UNIX_EPOCH {
+            Timestamp::MIN
+        } else {
+            Timestamp::MAX
+        };
+        let time = Timestamp::try_from(time).unwrap_or(limit);
+        self.set(|request| request.selectors.before_time = Some(time))
     }
 
     /// If the service cannot tell the offsets of [`before_time`](Self::before_time) exactly, searches them, assuming that the
     /// times of records never fall within a partition. Where they do, newer records may be deleted. [`Plan::is_exact`] is
     /// `false` if this was needed.
     pub fn trust_timestamps(self) -> Self {
-        self.with(|request| {
-            request.selectors.trust_timestamps = true;
-            Ok(())
-        })
+        self.set(|request| request.selectors.trust_timestamps = true)
     }
 
     /// Deletes records before this offset, in each partition. Beyond the end, it is the end at the time of the plan.
@@ -138,55 +140,39 @@ impl PlanDeletion {
 
     /// Keeps the last `records` offsets of each partition.
     pub fn keep_last(self, records: u64) -> Self {
-        self.with(|request| {
-            request.selectors.keep_last = Some(records);
-            Ok(())
-        })
+        self.set(|request| request.selectors.keep_last = Some(records))
     }
 
     /// Deletes what all of these consumer groups have consumed: records before their lowest committed offset.
     ///
     /// A partition in which one of them has no committed offset is [skipped](Plan::skipped).
     pub fn consumed_by(self, groups: impl IntoIterator<Item: Into<String>>) -> Self {
-        self.with(|request| {
-            let groups = groups.into_iter().map(Into::into);
+        let groups = groups.into_iter().map(Into::into);
+        self.set(|request| {
             let named = &mut request.selectors.consumed_by;
             named.get_or_insert_default().extend(groups);
-            Ok(())
         })
     }
 
     /// Deletes what all consumer groups have consumed that have a committed offset in the topic, whatever their state.
     pub fn consumed_by_all_groups(self) -> Self {
-        self.with(|request| {
-            request.selectors.consumed_by_all_groups = true;
-            Ok(())
-        })
+        self.set(|request| request.selectors.consumed_by_all_groups = true)
     }
 
     /// Deletes all records that the partitions have at the time of the plan.
     pub fn up_to_end(self) -> Self {
-        self.with(|request| {
-            request.selectors.up_to_end = true;
-            Ok(())
-        })
+        self.set(|request| request.selectors.up_to_end = true)
     }
 
     /// Also determines which consumer groups lose unread records. If this fails, [`Plan::losses`] is unknown, and the plan
     /// is made.
     pub fn with_consumer_groups(self) -> Self {
-        self.with(|request| {
-            request.with_consumer_groups = true;
-            Ok(())
-        })
+        self.set(|request| request.with_consumer_groups = true)
     }
 
     /// Sets how long the plan can be executed. Default: 24 hours.
     pub fn with_expiry(self, expiry: Duration) -> Self {
-        self.with(|request| {
-            request.expiry = expiry;
-            Ok(())
-        })
+        self.set(|request| request.expiry = expiry)
     }
 
     /// Reads the offsets and makes the plan. The call timeout applies to each list that is read.
@@ -238,11 +224,7 @@ impl PlanDeletion {
         let topics: Result<Vec<TopicName>, _> = topics.into_iter().map(validated).collect();
         let plans = topics?.into_iter().map(|topic| {
             let plan = self.clone();
-            plan.with(|request| {
-                request.topic = topic;
-                Ok(())
-            })
-            .resolve()
+            plan.set(|request| request.topic = topic).resolve()
         });
         stream::iter(plans)
             .buffered(CONCURRENCY)

@@ -216,7 +216,7 @@ pub fn plan(
     let config = offline()?;
     let created_at = Timestamp::now();
     let content = PlanContent {
-        endpoint: config.endpoint.base().to_owned(),
+        endpoint: config.service_name.clone(),
         project_id: ProjectId::new(PROJECT)?,
         instance_id: InstanceId::new(INSTANCE)?,
         topic: validated(topic)?,

@@ -178,9 +178,20 @@ fn complete(mut response: Response, request_id: &str) -> Response {
             request_id,
         };
         // Three strings always serialize.
-        let body = serde_json::to_vec(&body).unwrap_or_default();
-        let (headers, json) = (response.headers_mut(), "application/json");
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(json));
+        let (content_type, body) = match &refusal.body {
+            Some(body) => (
+                HeaderValue::from_str(&body.content_type),
+                body.text.clone().into_bytes(),
+            ),
+            None => (
+                HeaderValue::from_str("application/json"),
+                serde_json::to_vec(&body).unwrap_or_default(),
+            ),
+        };
+        let headers = response.headers_mut();
+        if let Ok(content_type) = content_type {
+            headers.insert(header::CONTENT_TYPE, content_type);
+        }
         headers.remove(header::CONTENT_LENGTH);
         *response.body_mut() = Body::from(body);
     }

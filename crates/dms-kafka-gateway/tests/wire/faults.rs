@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::support::{
     Response, delete, execute, http, io_error, list, log_start, request, sign, start, url,
 };
-use dms_kafka_gateway::{ErrorKind, Faults, Gateway};
+use dms_kafka_gateway::{ErrorKind, FaultRule, Faults, Gateway};
 use reqwest::{Method, Request};
 use serde_json::json;
 
@@ -107,7 +107,8 @@ async fn a_header_asks_for_a_fault_if_the_rules_accept_it() {
     response.assert_outcome_unknown(503, "DMS.111501025");
     for wrong in [
         "503",
-        "{ status = 200 }",
+        "{ status = 99 }",
+        "{ status = 503, body = 1 }",
         "{ status = 503 ",
         "{ fail = 1 }",
         "{ after_deleting = true }",
@@ -124,7 +125,20 @@ async fn a_header_asks_for_a_fault_if_the_rules_accept_it() {
 #[test]
 fn invalid_rules() {
     for (rules, says) in [
-        ("rule = [{ fault = { status = 404 } }]", "502, 503 or 504"),
+        ("rule = [{ fault = { status = 199 } }]", "from 200 to 599"),
+        ("rule = [{ fault = { status = 600 } }]", "from 200 to 599"),
+        (
+            "rule = [{ fault = { body = { content_type = 'a', text = '' } } }]",
+            "body requires status",
+        ),
+        (
+            "rule = [{ fault = { status = 503, body = { content_type = \"a\\n\", text = '' } } }]",
+            "content_type must be",
+        ),
+        (
+            "rule = [{ fault = { status = 503, body = ['a', 'b'] } }]",
+            "object",
+        ),
         ("rule = [{ fault = { delay = 1 } }]", "field `delay`"),
         ("\n\nrule = [{ operation = 'read', fault = {} }]", "line 3"),
         ("rule = [{ topic = 'orders' }]", "missing field `fault`"),
@@ -147,5 +161,103 @@ fn invalid_rules() {
         assert_eq!(error.kind(), ErrorKind::Configuration);
         let error = error.to_string();
         assert!(error.contains(says), "{says:?} is not in {error}");
+    }
+}
+
+#[tokio::test]
+async fn any_status_and_any_body() {
+    for (status, content_type, body) in [
+        (200, "application/json", r#"{"partitions":["#),
+        (200, "text/html; charset=utf-8", "<html>log in</html>"),
+        (200, "application/json", ""),
+        (302, "text/plain", "moved"),
+        (401, "application/json", "[]"),
+        (418, "application/json", "\u{7f} ☕"),
+        (599, "", "x"),
+    ] {
+        let rule = FaultRule::status(status).with_body(content_type, body);
+        let gateway = Gateway::memory().topic("orders", 2, 10);
+        let gateway = start(gateway.faults(rule.on_deletions())).await;
+        let signed = sign(deletion(&gateway), &gateway.credentials());
+        let response = http().execute(signed).await.expect("a response");
+        assert_eq!(response.status(), status);
+        assert_eq!(response.headers()["content-type"], content_type);
+        assert!(response.headers().contains_key("x-request-id"));
+        assert!(!response.headers().contains_key("x-dms-kafka-outcome"));
+        assert_eq!(response.text().await.expect("a body"), body);
+        assert_eq!(list(&gateway, "orders", "").await.status, 200);
+        assert_eq!(log_starts(&gateway), [0, 0]);
+    }
+}
+
+#[tokio::test]
+async fn rules_in_rust_apply_in_their_order() {
+    let faults = Faults::default()
+        .rule(
+            FaultRule::status(429)
+                .with_retry_after(7)
+                .on_topic("orders")
+                .skip(1)
+                .times(1),
+        )
+        .rule(
+            FaultRule::failing(1, 7)
+                .with_failing(0, 6)
+                .with_integer_error_codes()
+                .times(2),
+        )
+        .rule(
+            FaultRule::status(503)
+                .after_deleting()
+                .with_delay(Duration::from_millis(1)),
+        );
+    let gateway = Gateway::memory().topic("orders", 2, 10).faults(faults);
+    let gateway = start(gateway).await;
+    let failed = delete(&gateway, "orders", BODY).await;
+    assert_eq!(
+        failed.body["partitions"][1]["error_code"], 6,
+        "{}",
+        failed.body
+    );
+    let throttled = delete(&gateway, "orders", BODY).await;
+    assert_eq!(
+        (throttled.status, throttled.header("retry-after")),
+        (429, Some("7"))
+    );
+    assert_eq!(
+        delete(&gateway, "orders", BODY).await.body["partitions"][0]["error_code"],
+        7
+    );
+    assert_eq!(log_starts(&gateway), [0, 0]);
+    assert_eq!(delete(&gateway, "orders", BODY).await.status, 503);
+    assert_eq!(log_starts(&gateway), [4, 5]);
+}
+
+#[tokio::test]
+async fn an_invalid_rule_in_rust_stops_the_start() {
+    for (rule, says) in [
+        (FaultRule::status(600), "from 200 to 599"),
+        (FaultRule::status(0), "from 200 to 599"),
+        (FaultRule::reset().with_retry_after(1), "requires status"),
+        (
+            FaultRule::reset().with_body("text/html", ""),
+            "requires status",
+        ),
+        (
+            FaultRule::status(500).with_body("text/\nhtml", ""),
+            "content_type",
+        ),
+        (
+            FaultRule::delay(Duration::ZERO).after_deleting(),
+            "requires status or reset",
+        ),
+    ] {
+        let started = Gateway::memory()
+            .topic("orders", 1, 1)
+            .faults(rule)
+            .start()
+            .await;
+        let error = started.map(|_| ()).expect_err(says).to_string();
+        assert!(error.contains(says), "{error}");
     }
 }
