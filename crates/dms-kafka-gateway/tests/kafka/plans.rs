@@ -288,14 +288,14 @@ async fn a_stored_plan_is_refused_if_the_topic_or_its_groups_changed() {
     front.topics.commit(&group, &topic, &[(0, 60)]);
     let stored = async || {
         let plan = front.plan(&topic).before_offset(50).with_consumer_groups();
-        plan.resolve().await.expect("a plan").to_json()
+        let plan = plan.resolve().await.expect("a plan");
+        assert!(plan.losses().groups().is_some(), "{:?}", plan.losses());
+        plan.to_json()
     };
     let execute = async |plan: &str| {
         let plan: Result<Plan, _> = front.client().stored_plan(INSTANCE, plan);
-        match plan.expect("a stored plan").delete().await {
-            Ok(_) => None,
-            Err(error) => error.plan_problem(),
-        }
+        let deleted = plan.expect("a stored plan").delete().await;
+        deleted.expect_err("a changed topic").plan_problem()
     };
     let plan = stored().await;
     front.topics.commit(&group, &topic, &[(0, 40)]);

@@ -1,6 +1,6 @@
 //! The read-only operations, compared with what a Kafka client sees.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::{consumer::BaseConsumer, producer::Producer as _};
 use reqwest::Method;
@@ -334,7 +334,14 @@ async fn a_commit_in_an_open_transaction_does_not_hide_the_earlier_one() {
     assert_eq!((response.status, current), (200, &json!(4)));
     open.commit_transaction(Duration::from_secs(30))
         .expect("a committed transaction");
-    let response = front.group_offsets(&group, &topic).await;
-    let current = &response.body["group_message_offsets"][0]["message_current_offset"];
-    assert_eq!(current, &json!(7));
+    // The coordinator applies it after the transaction has ended.
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        let response = front.group_offsets(&group, &topic).await;
+        let current = &response.body["group_message_offsets"][0]["message_current_offset"];
+        if current == &json!(7) {
+            break;
+        }
+        assert!(Instant::now() < deadline, "{current}");
+    }
 }
