@@ -115,10 +115,8 @@ async fn the_offset_of_a_time_is_that_of_the_first_record_that_is_not_older() {
         &[30, 30, 30, 30],
         &[],
     ];
-    for (partition, times) in (0..).zip(logs) {
-        let times: Vec<i64> = times.iter().map(|time| base + time).collect();
-        front.topics.append_at(&topic, partition, &times);
-    }
+    let times = logs.map(|log| log.iter().map(|time| base + time).collect());
+    front.topics.append_at(&topic, &times);
     for time in [
         i64::MIN,
         -1,
@@ -156,7 +154,7 @@ async fn records_are_found_without_their_content() {
     let topic = front.topics.create(3, 0, "delete").await;
     let base = a_day_ago();
     let times = [0, 10, 5, 30].map(|time| base + time);
-    front.topics.append_at(&topic, 0, &times);
+    front.topics.append_at(&topic, &[times.to_vec()]);
     let transaction = front.topics.append_in_transaction(&topic, 1, 2);
     transaction
         .commit_transaction(Duration::from_secs(30))
