@@ -30,7 +30,8 @@ use results::Failure;
 /// The cluster behind one instance. The gateway connects to it on the first request that needs it.
 pub(crate) struct KafkaBackend {
     cluster: Cluster,
-    readers: Readers,
+    group_readers: Readers,
+    record_readers: Readers,
 }
 
 impl KafkaBackend {
@@ -39,8 +40,11 @@ impl KafkaBackend {
         properties: &[(String, Zeroizing<String>)],
     ) -> Result<Self, Error> {
         let cluster = Cluster::new(instance, properties)?;
-        let readers = Readers::new(&cluster);
-        Ok(Self { cluster, readers })
+        Ok(Self {
+            group_readers: Readers::new(&cluster),
+            record_readers: Readers::new(&cluster),
+            cluster,
+        })
     }
 
     /// The id that the brokers gave the cluster when it was created.
