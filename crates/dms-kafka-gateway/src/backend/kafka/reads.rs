@@ -1,15 +1,14 @@
 //! The read-only operations.
 
-use std::{collections::BTreeMap, ops::Range, time::Instant};
+use std::{collections::BTreeMap, ops::Range, sync::Arc, time::Instant};
 
 use rdkafka::{Offset, TopicPartitionList, consumer::Consumer as _};
 
 use super::{
-    KafkaBackend,
-    cluster::{OFFSETS_TOPIC, Partition, QUERY_TIMEOUT, partitions_of},
+    cluster::{Cluster, OFFSETS_TOPIC, Partition, QUERY_TIMEOUT, partitions_of},
+    readers::Readers,
     records::RecordReader,
-    results::{Failure, offsets_in},
-    take,
+    results::{Failure, offsets_in, take},
 };
 use crate::{
     backend::{
@@ -35,7 +34,21 @@ pub(super) fn twice<'a, T: Send + 'a>(
     })
 }
 
-impl KafkaBackend {
+pub(super) struct Reads {
+    cluster: Arc<Cluster>,
+    group_readers: Readers,
+    record_readers: Readers,
+}
+
+impl Reads {
+    pub(super) fn new(cluster: Arc<Cluster>) -> Self {
+        Self {
+            group_readers: Readers::new(&cluster),
+            record_readers: Readers::new(&cluster),
+            cluster,
+        }
+    }
+
     /// Start and end of each partition of a topic.
     pub(super) async fn offsets(
         &self,
