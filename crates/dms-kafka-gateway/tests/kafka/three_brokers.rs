@@ -170,6 +170,47 @@ async fn groups_are_listed_completely_or_not_at_all_while_a_broker_dies() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn reads_are_refused_in_time_while_a_broker_hangs() {
+    let Some(brokers) = Brokers::take(&[3]).await else {
+        return;
+    };
+    let front = Front::with_timeout(&brokers, 4.0).await;
+    let topic = front.topics.create_led_by(&[&[2, 3, 1]], 10).await;
+    let group = unique("group");
+    front.topics.commit(&group, &topic, &[(0, 5)]);
+    let instance = format!("instances/{INSTANCE}");
+    let paths = [
+        format!("kafka/{instance}/topics/{topic}/partitions?timestamp=1"),
+        format!("{instance}/topics?limit=1"),
+        format!("{instance}/groups?group={group}"),
+        format!("{instance}/messages?topic={topic}&start_time=1"),
+        format!("{instance}/management/topics/{topic}/partitions/0/end-message"),
+    ];
+    let mut paths = paths.map(|path| format!("/v2/{PROJECT}/{path}")).to_vec();
+    let group = format!("groups/{group}/message-offset?topic={topic}");
+    paths.push(format!("/v2/kafka/{PROJECT}/{instance}/{group}"));
+    for state in ["runs", "hangs", "runs again"] {
+        match state {
+            "hangs" => brokers.pause(2),
+            _ => brokers.restore(),
+        }
+        for path in &paths {
+            let started = Instant::now();
+            let mut status = front.get(path).await.status;
+            assert!(status == 200 || status == 503, "{status}: {path}");
+            let elapsed = started.elapsed();
+            assert!(elapsed < Duration::from_secs(8), "{elapsed:?}: {path}");
+            let deadline = started + Duration::from_secs(60);
+            while state != "hangs" && status != 200 {
+                assert!(Instant::now() < deadline, "{status}: {path}");
+                status = front.get(path).await.status;
+            }
+            println!("a broker {state}: {status}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_plan_for_a_partition_without_a_leader_is_refused() {
     let Some(brokers) = Brokers::take(&[3]).await else {
         return;
@@ -189,5 +230,9 @@ async fn a_plan_for_a_partition_without_a_leader_is_refused() {
     let error = plan.expect_err("no leader");
     assert_eq!(error.kind(), ErrorKind::Server, "{error:?}");
     println!("a plan without a leader of partition 0: {error}");
+    // Reads of one partition do not need the others.
+    let path = format!("management/topics/{topic}/partitions/1/end-message");
+    let path = format!("/v2/{PROJECT}/instances/{INSTANCE}/{path}");
+    assert_eq!(front.get(&path).await.body["offset"], 9);
     brokers.restore();
 }

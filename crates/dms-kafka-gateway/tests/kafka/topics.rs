@@ -1,6 +1,10 @@
 //! Topics, through an ordinary Kafka client.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+    time::{Duration, Instant},
+};
 
 use rdkafka::{
     ClientConfig, Message as _, Offset, TopicPartitionList,
@@ -134,16 +138,18 @@ impl Topics {
         write(&producer, topic, partition, records);
     }
 
-    /// Writes records with these times, in milliseconds since 1970, each in a batch of its own.
-    pub(crate) fn append_at(&self, topic: &str, partition: i32, times: &[i64]) {
+    /// Writes records with these times to the partitions from 0 on, in milliseconds since 1970, each in a batch of its own.
+    pub(crate) fn append_at(&self, topic: &str, logs: &[Vec<i64>]) {
         let mut config = self.config.clone();
         config.set("batch.num.messages", "1");
         config.set("enable.idempotence", "true");
         let producer: BaseProducer = config.create().expect("a producer");
-        for time in times {
-            let record = BaseRecord::to(topic).partition(partition).timestamp(*time);
-            let sent = producer.send(record.key("key").payload("record"));
-            sent.map_err(|(error, _)| error).expect("room for a record");
+        for (partition, times) in (0..).zip(logs) {
+            for time in times {
+                let record = BaseRecord::to(topic).partition(partition).timestamp(*time);
+                let sent = producer.send(record.key("key").payload("record"));
+                sent.map_err(|(error, _)| error).expect("room for a record");
+            }
         }
         producer.flush(LONG).expect("written records");
     }
@@ -178,14 +184,14 @@ impl Topics {
         }
     }
 
-    /// The offsets of all records of a partition, as a consumer reads them that does not wait for transactions.
+    /// The offsets of all records of a partition.
     pub(crate) fn read(&self, topic: &str, partition: i32) -> Vec<i64> {
-        let records = self.read_with_times(topic, partition);
+        let records = self.read_all(topic, partition..partition + 1).remove(0);
         records.into_iter().map(|(offset, _)| offset).collect()
     }
 
-    /// Offset and time of each of these records.
-    pub(crate) fn read_with_times(&self, topic: &str, partition: i32) -> Vec<(i64, i64)> {
+    /// Offset and time of all records of these partitions, as a consumer reads them that does not wait for transactions.
+    pub(crate) fn read_all(&self, topic: &str, partitions: Range<i32>) -> Vec<Vec<(i64, i64)>> {
         let mut config = self.config.clone();
         config.set("group.id", Uuid::new_v4().to_string());
         config.set("enable.partition.eof", "true");
@@ -193,23 +199,31 @@ impl Topics {
         config.set("isolation.level", "read_uncommitted");
         let consumer: BaseConsumer = config.create().expect("a consumer");
         let mut list = TopicPartitionList::new();
-        list.add_partition_offset(topic, partition, Offset::Beginning)
-            .expect("an offset");
+        let mut records = BTreeMap::new();
+        for partition in partitions {
+            list.add_partition_offset(topic, partition, Offset::Beginning)
+                .expect("an offset");
+            records.insert(partition, Vec::new());
+        }
         consumer.assign(&list).expect("an assignment");
-        let mut offsets = Vec::new();
+        let mut unread: BTreeSet<i32> = records.keys().copied().collect();
         let deadline = Instant::now() + LONG;
-        loop {
+        while !unread.is_empty() {
             assert!(Instant::now() < deadline, "the end was not reached");
             match consumer.poll(Duration::from_secs(1)) {
                 Some(Ok(record)) => {
                     let time = record.timestamp().to_millis();
-                    offsets.push((record.offset(), time.expect("a time")));
+                    let read = records.entry(record.partition()).or_default();
+                    read.push((record.offset(), time.expect("a time")));
                 }
-                Some(Err(rdkafka::error::KafkaError::PartitionEOF(_))) => return offsets,
+                Some(Err(rdkafka::error::KafkaError::PartitionEOF(partition))) => {
+                    unread.remove(&partition);
+                }
                 Some(Err(error)) => panic!("{error}"),
                 None => {}
             }
         }
+        records.into_values().collect()
     }
 
     pub(crate) fn exists(&self, topic: &str) -> bool {

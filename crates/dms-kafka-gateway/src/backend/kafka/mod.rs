@@ -1,12 +1,12 @@
 //! A real Kafka cluster, through librdkafka.
 
-use std::{collections::BTreeMap, fmt, time::Instant};
+use std::{fmt, sync::Arc, time::Instant};
 
 use zeroize::Zeroizing;
 
 use super::{
     Backend, BackendError, BackendFuture, CommittedOffset, DeletedRecords, Edge, FoundRecord,
-    FoundRecords, GroupSummary, KafkaErrorCode, PartitionOffsets, RecordsToFind, TopicSummary,
+    FoundRecords, GroupSummary, PartitionOffsets, RecordsToFind, TopicSummary,
 };
 use crate::{
     deletion_target::{PartitionId, RecordsToDelete},
@@ -23,14 +23,12 @@ mod results;
 
 use cluster::Cluster;
 use deletion::KafkaDeletion;
-use readers::Readers;
-use reads::twice;
-use results::Failure;
+use reads::{Reads, twice};
 
 /// The cluster behind one instance. The gateway connects to it on the first request that needs it.
 pub(crate) struct KafkaBackend {
-    cluster: Cluster,
-    readers: Readers,
+    cluster: Arc<Cluster>,
+    reads: Reads,
 }
 
 impl KafkaBackend {
@@ -38,25 +36,14 @@ impl KafkaBackend {
         instance: &str,
         properties: &[(String, Zeroizing<String>)],
     ) -> Result<Self, Error> {
-        let cluster = Cluster::new(instance, properties)?;
-        let readers = Readers::new(&cluster);
-        Ok(Self { cluster, readers })
+        let cluster = Arc::new(Cluster::new(instance, properties)?);
+        let reads = Reads::new(cluster.clone());
+        Ok(Self { cluster, reads })
     }
 
     /// The id that the brokers gave the cluster when it was created.
     pub(crate) async fn cluster_id(&self, deadline: Instant) -> Result<String, BackendError> {
         Ok(self.cluster.id(deadline).await?)
-    }
-}
-
-fn take<T>(results: &mut BTreeMap<i32, Result<T, Failure>>, partition: i32) -> Result<T, Failure> {
-    match results.remove(&partition) {
-        // The topic exists, so the broker's metadata is outdated.
-        Some(Err(failure)) if failure.code == KafkaErrorCode::UNKNOWN_TOPIC_OR_PARTITION => {
-            Err(Failure::no_leader())
-        }
-        Some(result) => result,
-        None => Err(Failure::timed_out()),
     }
 }
 
@@ -81,7 +68,7 @@ impl Backend for KafkaBackend {
         topic: &'a str,
         deadline: Instant,
     ) -> BackendFuture<'a, Vec<PartitionOffsets>> {
-        twice(move || Box::pin(self.offsets(topic, deadline)))
+        twice(move || Box::pin(self.reads.offsets(topic, deadline)))
     }
 
     fn offsets_for_time<'a>(
@@ -90,7 +77,7 @@ impl Backend for KafkaBackend {
         time: i64,
         deadline: Instant,
     ) -> BackendFuture<'a, Vec<(i32, i64)>> {
-        twice(move || Box::pin(self.time_offsets(topic, time, deadline)))
+        twice(move || Box::pin(self.reads.time_offsets(topic, time, deadline)))
     }
 
     fn edge<'a>(
@@ -100,7 +87,7 @@ impl Backend for KafkaBackend {
         edge: Edge,
         deadline: Instant,
     ) -> BackendFuture<'a, Option<FoundRecord>> {
-        twice(move || Box::pin(self.record_at(topic, partition, edge, deadline)))
+        twice(move || Box::pin(self.reads.record_at(topic, partition, edge, deadline)))
     }
 
     fn find<'a>(
@@ -109,11 +96,11 @@ impl Backend for KafkaBackend {
         what: RecordsToFind,
         deadline: Instant,
     ) -> BackendFuture<'a, FoundRecords> {
-        twice(move || Box::pin(self.records(topic, what.clone(), deadline)))
+        twice(move || Box::pin(self.reads.records(topic, what.clone(), deadline)))
     }
 
     fn topics(&self, deadline: Instant) -> BackendFuture<'_, Vec<TopicSummary>> {
-        twice(move || Box::pin(self.all_topics(deadline)))
+        twice(move || Box::pin(self.reads.all_topics(deadline)))
     }
 
     fn groups<'a>(
@@ -121,7 +108,7 @@ impl Backend for KafkaBackend {
         containing: &'a str,
         deadline: Instant,
     ) -> BackendFuture<'a, Vec<GroupSummary>> {
-        twice(move || Box::pin(self.all_groups(containing, deadline)))
+        twice(move || Box::pin(self.reads.all_groups(containing, deadline)))
     }
 
     fn committed<'a>(
@@ -130,7 +117,7 @@ impl Backend for KafkaBackend {
         topic: &'a str,
         deadline: Instant,
     ) -> BackendFuture<'a, Vec<CommittedOffset>> {
-        twice(move || Box::pin(self.commits(group, topic, deadline)))
+        twice(move || Box::pin(self.reads.commits(group, topic, deadline)))
     }
 
     fn ready(&self, deadline: Instant) -> BackendFuture<'_, ()> {

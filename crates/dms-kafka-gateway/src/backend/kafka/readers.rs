@@ -3,7 +3,11 @@
 use std::{sync::Arc, time::Instant};
 
 use rdkafka::{ClientConfig, config::RDKafkaLogLevel};
-use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout_at};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::spawn_blocking,
+    time::timeout_at,
+};
 
 use super::{
     cluster::{Cluster, LogContext, Reader},
@@ -47,6 +51,13 @@ impl Readers {
         }
     }
 
+    /// A permit for one read.
+    pub(super) async fn permit(&self, deadline: Instant) -> Result<OwnedSemaphorePermit, Failure> {
+        let permit = timeout_at(deadline.into(), self.permits.clone().acquire_owned());
+        let permit = permit.await.map_err(|_| Failure::timed_out())?;
+        permit.map_err(|error| Failure::unknown(&error))
+    }
+
     /// Calls `read` on a thread of its own, with a client of this group, which never joins it and is dropped afterwards.
     pub(super) async fn read<T: Send + 'static>(
         &self,
@@ -54,8 +65,7 @@ impl Readers {
         deadline: Instant,
         read: impl FnOnce(&Reader) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Failure> {
-        let permit = timeout_at(deadline.into(), self.permits.clone().acquire_owned());
-        let permit = permit.await.map_err(|_| Failure::timed_out())?;
+        let permit = self.permit(deadline).await?;
         let mut config = self.config.clone();
         config.set("group.id", group);
         let context = self.context.clone();

@@ -1,15 +1,14 @@
 //! The read-only operations.
 
-use std::{ops::Range, time::Instant};
+use std::{collections::BTreeMap, ops::Range, sync::Arc, time::Instant};
 
 use rdkafka::{Offset, TopicPartitionList, consumer::Consumer as _};
 
 use super::{
-    KafkaBackend,
-    cluster::{OFFSETS_TOPIC, Partition, QUERY_TIMEOUT, partitions_of},
+    cluster::{Cluster, OFFSETS_TOPIC, Partition, QUERY_TIMEOUT, partitions_of},
+    readers::Readers,
     records::RecordReader,
-    results::{Failure, offsets_in},
-    take,
+    results::{Failure, offsets_in, take},
 };
 use crate::{
     backend::{
@@ -35,7 +34,21 @@ pub(super) fn twice<'a, T: Send + 'a>(
     })
 }
 
-impl KafkaBackend {
+pub(super) struct Reads {
+    cluster: Arc<Cluster>,
+    group_readers: Readers,
+    record_readers: Readers,
+}
+
+impl Reads {
+    pub(super) fn new(cluster: Arc<Cluster>) -> Self {
+        Self {
+            group_readers: Readers::new(&cluster),
+            record_readers: Readers::new(&cluster),
+            cluster,
+        }
+    }
+
     /// Start and end of each partition of a topic.
     pub(super) async fn offsets(
         &self,
@@ -43,9 +56,18 @@ impl KafkaBackend {
         deadline: Instant,
     ) -> Result<Vec<PartitionOffsets>, BackendError> {
         let partitions = self.cluster.partitions(topic, deadline).await?;
+        Ok(self.offsets_of(topic, &partitions, deadline).await?)
+    }
+
+    async fn offsets_of(
+        &self,
+        topic: &str,
+        partitions: &[Partition],
+        deadline: Instant,
+    ) -> Result<Vec<PartitionOffsets>, Failure> {
         let list = async |which| {
             self.cluster
-                .offsets(topic, &partitions, which, deadline)
+                .offsets(topic, partitions, which, deadline)
                 .await
         };
         // The start first: it may move meanwhile, but not past the end.
@@ -97,7 +119,7 @@ impl KafkaBackend {
         deadline: Instant,
     ) -> Result<Option<FoundRecord>, BackendError> {
         let partition = partition.number();
-        let offsets = self.offsets_of(topic, partition, deadline).await?;
+        let offsets = self.offsets_of_one(topic, partition, deadline).await?;
         let found = self.with_records(topic, deadline, move |reader| match edge {
             Edge::Oldest => reader.first(partition, offsets),
             Edge::Newest => reader.last(partition, offsets),
@@ -114,7 +136,7 @@ impl KafkaBackend {
         match what {
             RecordsToFind::AtOrAfter { partition, offset } => {
                 let partition = partition.number();
-                let Range { start, end } = self.offsets_of(topic, partition, deadline).await?;
+                let Range { start, end } = self.offsets_of_one(topic, partition, deadline).await?;
                 let found = self.with_records(topic, deadline, move |reader| {
                     reader.first(partition, start.max(offset)..end)
                 });
@@ -144,16 +166,16 @@ impl KafkaBackend {
         }
     }
 
-    async fn offsets_of(
+    async fn offsets_of_one(
         &self,
         topic: &str,
         partition: i32,
         deadline: Instant,
     ) -> Result<Range<i64>, BackendError> {
-        let offsets = self.offsets(topic, deadline).await?;
-        let mut offsets = offsets.into_iter();
-        let found = offsets.find(|offsets| offsets.partition == partition);
-        let found = found.ok_or(BackendError::UnknownPartition)?;
+        let mut partitions = self.cluster.partitions(topic, deadline).await?;
+        partitions.retain(|found| found.id == partition);
+        let offsets = self.offsets_of(topic, &partitions, deadline).await?;
+        let found = offsets.first().ok_or(BackendError::UnknownPartition)?;
         Ok(found.log_start_offset..found.high_watermark)
     }
 
@@ -164,13 +186,15 @@ impl KafkaBackend {
         read: impl FnOnce(RecordReader<'_>) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, BackendError> {
         let topic = topic.to_owned();
-        let found = self.readers.read(RECORD_READERS, deadline, move |client| {
-            read(RecordReader {
-                client,
-                topic: &topic,
-                deadline,
-            })
-        });
+        let found = self
+            .record_readers
+            .read(RECORD_READERS, deadline, move |client| {
+                read(RecordReader {
+                    client,
+                    topic: &topic,
+                    deadline,
+                })
+            });
         Ok(found.await?)
     }
 
@@ -250,6 +274,7 @@ impl KafkaBackend {
         name: Option<&str>,
         deadline: Instant,
     ) -> Result<Vec<GroupSummary>, Failure> {
+        let _permit = self.group_readers.permit(deadline).await?;
         let (reader, name) = (self.cluster.reader().await?, name.map(str::to_owned));
         let time = deadline.saturating_duration_since(Instant::now());
         let groups = self.cluster.query(time, deadline, move |time| {
@@ -270,36 +295,35 @@ impl KafkaBackend {
         topic: &str,
         deadline: Instant,
     ) -> Result<Vec<CommittedOffset>, BackendError> {
-        let partitions = self.cluster.partitions(topic, deadline).await?;
+        let mut partitions = self.cluster.partitions(topic, deadline).await?;
         // librdkafka takes C strings.
         if group.contains('\0') {
             return Err(BackendError::UnknownGroup);
         }
-        let topic_to_read = topic.to_owned();
-        let commits = self.readers.read(group, deadline, move |client| {
-            let mut list = TopicPartitionList::with_capacity(partitions.len());
-            for Partition { id, .. } in partitions {
-                list.add_partition(&topic_to_read, id);
-            }
+        let mut list = TopicPartitionList::with_capacity(partitions.len());
+        for Partition { id, .. } in &partitions {
+            list.add_partition(topic, *id);
+        }
+        let found = self.group_readers.read(group, deadline, move |client| {
             let time = deadline.saturating_duration_since(Instant::now());
             Ok(offsets_in(&client.committed_offsets(list, time)?))
         });
-        let mut commits = commits.await?;
+        let mut commits = BTreeMap::new();
+        for (partition, offset) in found.await? {
+            commits.extend(offset?.map(|offset| (partition, offset)));
+        }
         // Kafka responds alike for a group that does not exist.
-        if commits.values().all(|commit| matches!(commit, Ok(None)))
-            && self.group_list(Some(group), deadline).await?.is_empty()
-        {
+        if commits.is_empty() && self.group_list(Some(group), deadline).await?.is_empty() {
             return Err(BackendError::UnknownGroup);
         }
+        partitions.retain(|partition| commits.contains_key(&partition.id));
         // The offsets last: the group may commit meanwhile.
-        let mut committed = Vec::new();
-        for partition in self.offsets(topic, deadline).await? {
-            let commit = commits.remove(&partition.partition);
-            if let Some(offset) = commit.transpose()?.flatten() {
-                committed.push(CommittedOffset { partition, offset });
-            }
-        }
-        Ok(committed)
+        let offsets = self.offsets_of(topic, &partitions, deadline).await?;
+        let committed = offsets.into_iter().filter_map(|partition| {
+            let offset = *commits.get(&partition.partition)?;
+            Some(CommittedOffset { partition, offset })
+        });
+        Ok(committed.collect())
     }
 }
 

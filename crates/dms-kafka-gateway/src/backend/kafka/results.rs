@@ -35,6 +35,21 @@ pub(super) fn offsets_in(list: &TopicPartitionList) -> OptionalResults {
     offsets.collect()
 }
 
+/// Takes the result of a partition that its topic has.
+pub(super) fn take<T>(
+    results: &mut BTreeMap<i32, Result<T, Failure>>,
+    partition: i32,
+) -> Result<T, Failure> {
+    match results.remove(&partition) {
+        // The topic exists, so the broker's metadata is outdated.
+        Some(Err(failure)) if failure.code == KafkaErrorCode::UNKNOWN_TOPIC_OR_PARTITION => {
+            Err(Failure::no_leader())
+        }
+        Some(result) => result,
+        None => Err(Failure::timed_out()),
+    }
+}
+
 /// Why a call to the cluster, or its row for one partition, failed.
 #[derive(Clone, Debug)]
 pub(super) struct Failure {
