@@ -140,7 +140,7 @@ impl Cluster {
     pub(super) async fn id(&self, deadline: Instant) -> Result<String, Failure> {
         self.ping(deadline).await?;
         let reader = self.reader().await?;
-        let found = self.query(deadline, move |time| {
+        let found = self.query(QUERY_TIMEOUT, deadline, move |time| {
             Ok(reader.client().fetch_cluster_id(time))
         });
         let id = found.await?;
