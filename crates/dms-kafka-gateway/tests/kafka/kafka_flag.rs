@@ -206,6 +206,41 @@ async fn a_purge_that_was_killed_is_resumed_in_another_process() {
     assert!(refused.contains("belongs to the instance x"), "{refused}");
 }
 
+/// The gateway of each process has another port.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_is_executed_by_another_process() {
+    let Some(brokers) = Brokers::take(&[1, 3]).await else {
+        return;
+    };
+    let topics = Topics::of(&brokers);
+    let topic = topics.create(2, 10, "delete").await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let plan = folder.path().join("plan.json").display().to_string();
+    let with_kafka = |line: &str| {
+        let mut command = dms_kafka(line);
+        command.args(["--kafka", &brokers.bootstrap_servers]);
+        command
+    };
+    let listed = run(&mut with_kafka("topics -o json"), 0);
+    assert!(String::from_utf8_lossy(&listed.stdout).contains(&topic));
+    run(&mut with_kafka(&format!("topic {topic}")), 0);
+    run(
+        &mut with_kafka(&format!("plan --topic {topic} --keep-last 4 --out {plan}")),
+        0,
+    );
+    topics.append(&topic, 0, 5);
+    run(&mut with_kafka(&format!("delete --plan {plan} --yes")), 0);
+    let starts = [0, 1].map(|partition| topics.offsets(&topic, partition));
+    assert_eq!(starts, [(6, 15), (6, 10)]);
+    // All records are younger.
+    run(
+        &mut with_kafka(&format!("delete --topic {topic} --older-than 7d --yes")),
+        0,
+    );
+    assert_eq!(topics.offsets(&topic, 1), (6, 10));
+    println!("plan, delete --plan and --older-than through --kafka: {starts:?}");
+}
+
 /// Kafka's script ends with 0 even if partitions failed.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_purge_deletes_what_kafka_delete_records_deletes() {
