@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use dms_kafka::{DeletionTarget, Outcome, PartitionId, PurgeTarget, TopicName};
 use futures_util::{Stream, stream};
-use indexmap::IndexMap;
+use indexmap::IndexSet;
 
 /// All rows with 16 bytes each, and each topic name once.
 #[derive(Default)]
 pub(super) struct Rows {
-    topics: IndexMap<TopicName, TopicRows>,
+    topics: IndexSet<TopicName>,
+    /// Of each topic.
+    highest_partitions: Vec<i32>,
     rows: Vec<PackedRow>,
 }
 
@@ -19,14 +21,6 @@ struct PackedRow {
     partition: PartitionId,
     /// The target as in the API, which takes half the memory.
     offset: i64,
-}
-
-/// Counts of the rows of one topic.
-pub(super) struct TopicRows {
-    pub(super) name: TopicName,
-    pub(super) rows: u64,
-    pub(super) everything: u64,
-    pub(super) highest_partition: i32,
 }
 
 pub(super) struct Row<'a> {
@@ -48,17 +42,6 @@ impl Row<'_> {
     }
 }
 
-impl TopicRows {
-    fn new(name: &TopicName) -> Self {
-        Self {
-            name: name.clone(),
-            rows: 0,
-            everything: 0,
-            highest_partition: 0,
-        }
-    }
-}
-
 impl Rows {
     /// # Errors
     /// There are more rows than 32-bit numbers.
@@ -72,19 +55,15 @@ impl Rows {
         u32::try_from(self.rows.len()).map_err(too_many)?;
         // Rows of one topic are usually adjacent: comparing names is faster than hashing them.
         let last = self.rows.last().map(|row| row.topic);
-        let of_last = last.filter(|&last| self.topics[last as usize].name == topic);
-        let number = if let Some(number) = of_last {
-            number
-        } else {
-            let entry = self.topics.entry(topic);
-            let number = u32::try_from(entry.index()).map_err(too_many)?;
-            entry.or_insert_with_key(TopicRows::new);
-            number
+        let number = match last.filter(|&last| self.topics[last as usize] == topic) {
+            Some(number) => number,
+            None => u32::try_from(self.topics.insert_full(topic).0).map_err(too_many)?,
         };
-        let topic = &mut self.topics[number as usize];
-        topic.rows += 1;
-        topic.everything += u64::from(target == DeletionTarget::Everything);
-        topic.highest_partition = topic.highest_partition.max(partition.get());
+        if self.topics.len() > self.highest_partitions.len() {
+            self.highest_partitions.push(0);
+        }
+        let highest = &mut self.highest_partitions[number as usize];
+        *highest = partition.get().max(*highest);
         self.rows.push(PackedRow {
             topic: number,
             partition,
@@ -97,20 +76,17 @@ impl Rows {
         self.rows.len()
     }
 
-    /// How many rows delete all records.
-    pub(super) fn everything(&self) -> u64 {
-        self.topics.values().map(|topic| topic.everything).sum()
-    }
-
-    pub(super) fn topics(&self) -> impl ExactSizeIterator<Item = &TopicRows> {
-        self.topics.values()
+    /// Each topic with its highest partition.
+    pub(super) fn topics(&self) -> impl Iterator<Item = (&TopicName, i32)> {
+        let highest = self.highest_partitions.iter().copied();
+        self.topics.iter().zip(highest)
     }
 
     /// The row with this number, from 0.
     pub(super) fn get(&self, number: usize) -> Row<'_> {
         let row = &self.rows[number];
         Row {
-            topic: &self.topics[row.topic as usize].name,
+            topic: &self.topics[row.topic as usize],
             partition: row.partition,
             target: row.target(),
         }
