@@ -13,7 +13,7 @@ pub(super) struct Rows {
     topics: IndexSet<TopicName>,
     /// Of each topic.
     highest_partitions: Vec<i32>,
-    rows: Vec<PackedRow>,
+    packed: Vec<PackedRow>,
 }
 
 struct PackedRow {
@@ -52,9 +52,9 @@ impl Rows {
         target: DeletionTarget,
     ) -> Result<(), String> {
         let too_many = |_| format!("more than {} rows are not supported", u32::MAX);
-        u32::try_from(self.rows.len()).map_err(too_many)?;
+        u32::try_from(self.packed.len()).map_err(too_many)?;
         // Rows of one topic are usually adjacent: comparing names is faster than hashing them.
-        let last = self.rows.last().map(|row| row.topic);
+        let last = self.packed.last().map(|row| row.topic);
         let number = match last.filter(|&last| self.topics[last as usize] == topic) {
             Some(number) => number,
             None => u32::try_from(self.topics.insert_full(topic).0).map_err(too_many)?,
@@ -64,7 +64,7 @@ impl Rows {
         }
         let highest = &mut self.highest_partitions[number as usize];
         *highest = partition.get().max(*highest);
-        self.rows.push(PackedRow {
+        self.packed.push(PackedRow {
             topic: number,
             partition,
             offset: target.to_api_offset(),
@@ -73,7 +73,7 @@ impl Rows {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.rows.len()
+        self.packed.len()
     }
 
     /// Each topic with its highest partition.
@@ -84,7 +84,7 @@ impl Rows {
 
     /// The row with this number, from 0.
     pub(super) fn get(&self, number: usize) -> Row<'_> {
-        let row = &self.rows[number];
+        let row = &self.packed[number];
         Row {
             topic: &self.topics[row.topic as usize],
             partition: row.partition,
@@ -102,18 +102,18 @@ impl Rows {
         let numbers = (0..).zip(states.iter());
         let numbers = numbers.filter(|(_, state)| state.is_to_be_sent());
         let mut numbers: Vec<u32> = numbers.map(|(number, _)| number).collect();
-        numbers.sort_by_key(|&number| self.rows[number as usize].topic);
+        numbers.sort_by_key(|&number| self.packed[number as usize].topic);
         numbers
     }
 
     /// The first row with the partition of an earlier row, and that row.
     pub(super) fn first_duplicate(&self) -> Option<(usize, usize)> {
         let key = |row: &PackedRow| (row.topic, row.partition);
-        if self.rows.is_sorted_by(|one, next| key(one) < key(next)) {
+        if self.packed.is_sorted_by(|one, next| key(one) < key(next)) {
             return None;
         }
-        let mut numbers: Vec<u32> = (0..).take(self.rows.len()).collect();
-        let key = |number: u32| key(&self.rows[number as usize]);
+        let mut numbers: Vec<u32> = (0..).take(self.packed.len()).collect();
+        let key = |number: u32| key(&self.packed[number as usize]);
         numbers.sort_unstable_by_key(|&number| (key(number), number));
         let again = numbers
             .windows(2)
