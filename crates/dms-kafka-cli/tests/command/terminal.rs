@@ -102,7 +102,8 @@ fn a_failure_is_red_unless_no_color_is_set() {
 
 /// A purge in a terminal that has started.
 fn purging(gateway: &Audited, folder: &Folder, line: &str) -> PtySession {
-    let journal = format!("--journal {}", folder.path("journal"));
+    // With more requests in flight, all rows would soon be sent.
+    let journal = format!("--journal {} --concurrency 4", folder.path("journal"));
     let mut purge = gateway.purge(&folder.offsets, &journal);
     purge.args(words(line)).env("COLUMNS", "100");
     let mut session = at_a_terminal(purge);

@@ -4,7 +4,7 @@ use std::{
     cell::RefCell,
     collections::BTreeMap,
     env, fs,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, ExitStatus},
 };
 
@@ -94,6 +94,17 @@ impl Brokers {
         let mut xtask = xtask();
         xtask.args(["broker", &broker.to_string(), action, "--state"]);
         xtask.arg(&self.state).status().expect("cargo xtask")
+    }
+
+    /// Deletes the rows of a file as `kafka-delete-records.sh` does.
+    pub(crate) fn delete_records(&self, offsets_file: &Path) {
+        let mut tool = xtask();
+        tool.args(["tool", "org.apache.kafka.tools.DeleteRecordsCommand"]);
+        tool.args(["--bootstrap-server", &self.bootstrap_servers]);
+        tool.arg("--offset-json-file").arg(offsets_file);
+        let output = tool.output().expect("cargo xtask");
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(text.contains("completed"), "{output:?}");
     }
 
     /// The lag of a group in each partition of a topic, as Kafka's `ConsumerGroupCommand` shows it.

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{brokers::Brokers, command, topics::Topics};
@@ -204,6 +204,83 @@ async fn a_purge_that_was_killed_is_resumed_in_another_process() {
     fs::write(&journal, other).expect("a file");
     let refused = stderr(&run(&mut purge(&brokers.bootstrap_servers), 2));
     assert!(refused.contains("belongs to the instance x"), "{refused}");
+}
+
+/// The gateway of each process has another port.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_is_executed_by_another_process() {
+    let Some(brokers) = Brokers::take(&[1, 3]).await else {
+        return;
+    };
+    let topics = Topics::of(&brokers);
+    let topic = topics.create(2, 10, "delete").await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let plan = folder.path().join("plan.json").display().to_string();
+    let with_kafka = |line: &str| {
+        let mut command = dms_kafka(line);
+        command.args(["--kafka", &brokers.bootstrap_servers]);
+        command
+    };
+    let listed = run(&mut with_kafka("topics -o json"), 0);
+    assert!(String::from_utf8_lossy(&listed.stdout).contains(&topic));
+    run(&mut with_kafka(&format!("topic {topic}")), 0);
+    run(
+        &mut with_kafka(&format!("plan --topic {topic} --keep-last 4 --out {plan}")),
+        0,
+    );
+    topics.append(&topic, 0, 5);
+    run(&mut with_kafka(&format!("delete --plan {plan} --yes")), 0);
+    let starts = [0, 1].map(|partition| topics.offsets(&topic, partition));
+    assert_eq!(starts, [(6, 15), (6, 10)]);
+    // All records are younger.
+    run(
+        &mut with_kafka(&format!("delete --topic {topic} --older-than 7d --yes")),
+        0,
+    );
+    assert_eq!(topics.offsets(&topic, 1), (6, 10));
+    println!("plan, delete --plan and --older-than through --kafka: {starts:?}");
+}
+
+/// Kafka's script ends with 0 even if partitions failed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_purge_deletes_what_kafka_delete_records_deletes() {
+    const PARTITIONS: i32 = 30;
+    let Some(brokers) = Brokers::take(&[1, 3]).await else {
+        return;
+    };
+    let topics = Topics::of(&brokers);
+    let mut starts = Vec::new();
+    for by_script in [true, false] {
+        let topic = topics.create(PARTITIONS.unsigned_abs(), 10, "delete").await;
+        // All records, an offset beyond the end, and every offset up to the end.
+        let offset = |partition| match partition {
+            0 => -1,
+            1 => 11,
+            _ => partition % 11,
+        };
+        let row = |partition| json!({"topic": topic, "partition": partition, "offset": offset(partition)});
+        let rows: Vec<Value> = (0..PARTITIONS).map(row).collect();
+        let folder = tempfile::tempdir().expect("a folder");
+        let offsets = folder.path().join("offsets");
+        let document = json!({"partitions": rows, "version": 1});
+        fs::write(&offsets, document.to_string()).expect("a file");
+        let started = Instant::now();
+        if by_script {
+            brokers.delete_records(&offsets);
+        } else {
+            let mut purge = dms_kafka("purge --yes -o json --allow-everything");
+            purge.args(["--kafka", &brokers.bootstrap_servers]);
+            let output = run(purge.arg("--offsets-file").arg(&offsets), 1);
+            let summary: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+            assert_eq!(summary["failed"], 1, "{summary}");
+            assert_eq!(summary["failures"][0]["error_code"], "1", "{summary}");
+        }
+        println!("script: {by_script}: {:?}", started.elapsed());
+        let offsets_now = (0..PARTITIONS).map(|partition| topics.offsets(&topic, partition));
+        starts.push(offsets_now.collect::<Vec<_>>());
+    }
+    assert_eq!(starts[0], starts[1]);
+    assert_eq!(starts[1][..4], [(10, 10), (0, 10), (2, 10), (3, 10)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -166,11 +166,8 @@ pub(crate) async fn purge(arguments: Box<Purge>) -> Result<Exit, Failure> {
         arguments.allow_everything,
         arguments.journal.is_some(),
     )?;
-    let topics = rows
-        .topics()
-        .map(|topic| (&topic.name, topic.highest_partition));
     let json = arguments.output.is_json();
-    let service = Service::new(&arguments.service.0, json, topics).await?;
+    let service = Service::new(&arguments.service.0, json, rows.topics()).await?;
     let job = PurgeJob {
         states: RowStates::new(rows.len()),
         arguments: &arguments,
@@ -516,7 +513,7 @@ impl PurgeJob<'_> {
                 )
             }
             (None, Some(failures)) => format!("to continue, use --offsets-file {}", failures.display()),
-            (None, None) if self.rows.everything() > 0 => {
+            (None, None) if self.rows.iter().any(|row| row.is_everything()) => {
                 "to continue, remove the finished rows from the file: deleting all records again would delete newer \
                  records too. With --journal no row is sent twice"
                     .to_owned()

@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use dms_kafka::{DeletionTarget, Outcome, PartitionId, PurgeTarget, TopicName};
 use futures_util::{Stream, stream};
-use indexmap::IndexMap;
+use indexmap::IndexSet;
 
 /// All rows with 16 bytes each, and each topic name once.
 #[derive(Default)]
 pub(super) struct Rows {
-    topics: IndexMap<TopicName, TopicRows>,
-    rows: Vec<PackedRow>,
+    topics: IndexSet<TopicName>,
+    /// Of each topic.
+    highest_partitions: Vec<i32>,
+    packed: Vec<PackedRow>,
 }
 
 struct PackedRow {
@@ -19,14 +21,6 @@ struct PackedRow {
     partition: PartitionId,
     /// The target as in the API, which takes half the memory.
     offset: i64,
-}
-
-/// Counts of the rows of one topic.
-pub(super) struct TopicRows {
-    pub(super) name: TopicName,
-    pub(super) rows: u64,
-    pub(super) everything: u64,
-    pub(super) highest_partition: i32,
 }
 
 pub(super) struct Row<'a> {
@@ -48,17 +42,6 @@ impl Row<'_> {
     }
 }
 
-impl TopicRows {
-    fn new(name: &TopicName) -> Self {
-        Self {
-            name: name.clone(),
-            rows: 0,
-            everything: 0,
-            highest_partition: 0,
-        }
-    }
-}
-
 impl Rows {
     /// # Errors
     /// There are more rows than 32-bit numbers.
@@ -69,23 +52,19 @@ impl Rows {
         target: DeletionTarget,
     ) -> Result<(), String> {
         let too_many = |_| format!("more than {} rows are not supported", u32::MAX);
-        u32::try_from(self.rows.len()).map_err(too_many)?;
+        u32::try_from(self.packed.len()).map_err(too_many)?;
         // Rows of one topic are usually adjacent: comparing names is faster than hashing them.
-        let last = self.rows.last().map(|row| row.topic);
-        let of_last = last.filter(|&last| self.topics[last as usize].name == topic);
-        let number = if let Some(number) = of_last {
-            number
-        } else {
-            let entry = self.topics.entry(topic);
-            let number = u32::try_from(entry.index()).map_err(too_many)?;
-            entry.or_insert_with_key(TopicRows::new);
-            number
+        let last = self.packed.last().map(|row| row.topic);
+        let number = match last.filter(|&last| self.topics[last as usize] == topic) {
+            Some(number) => number,
+            None => u32::try_from(self.topics.insert_full(topic).0).map_err(too_many)?,
         };
-        let topic = &mut self.topics[number as usize];
-        topic.rows += 1;
-        topic.everything += u64::from(target == DeletionTarget::Everything);
-        topic.highest_partition = topic.highest_partition.max(partition.get());
-        self.rows.push(PackedRow {
+        if self.topics.len() > self.highest_partitions.len() {
+            self.highest_partitions.push(0);
+        }
+        let highest = &mut self.highest_partitions[number as usize];
+        *highest = partition.get().max(*highest);
+        self.packed.push(PackedRow {
             topic: number,
             partition,
             offset: target.to_api_offset(),
@@ -94,23 +73,20 @@ impl Rows {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.rows.len()
+        self.packed.len()
     }
 
-    /// How many rows delete all records.
-    pub(super) fn everything(&self) -> u64 {
-        self.topics.values().map(|topic| topic.everything).sum()
-    }
-
-    pub(super) fn topics(&self) -> impl ExactSizeIterator<Item = &TopicRows> {
-        self.topics.values()
+    /// Each topic with its highest partition.
+    pub(super) fn topics(&self) -> impl Iterator<Item = (&TopicName, i32)> {
+        let highest = self.highest_partitions.iter().copied();
+        self.topics.iter().zip(highest)
     }
 
     /// The row with this number, from 0.
     pub(super) fn get(&self, number: usize) -> Row<'_> {
-        let row = &self.rows[number];
+        let row = &self.packed[number];
         Row {
-            topic: &self.topics[row.topic as usize].name,
+            topic: &self.topics[row.topic as usize],
             partition: row.partition,
             target: row.target(),
         }
@@ -126,18 +102,18 @@ impl Rows {
         let numbers = (0..).zip(states.iter());
         let numbers = numbers.filter(|(_, state)| state.is_to_be_sent());
         let mut numbers: Vec<u32> = numbers.map(|(number, _)| number).collect();
-        numbers.sort_by_key(|&number| self.rows[number as usize].topic);
+        numbers.sort_by_key(|&number| self.packed[number as usize].topic);
         numbers
     }
 
     /// The first row with the partition of an earlier row, and that row.
     pub(super) fn first_duplicate(&self) -> Option<(usize, usize)> {
         let key = |row: &PackedRow| (row.topic, row.partition);
-        if self.rows.is_sorted_by(|one, next| key(one) < key(next)) {
+        if self.packed.is_sorted_by(|one, next| key(one) < key(next)) {
             return None;
         }
-        let mut numbers: Vec<u32> = (0..).take(self.rows.len()).collect();
-        let key = |number: u32| key(&self.rows[number as usize]);
+        let mut numbers: Vec<u32> = (0..).take(self.packed.len()).collect();
+        let key = |number: u32| key(&self.packed[number as usize]);
         numbers.sort_unstable_by_key(|&number| (key(number), number));
         let again = numbers
             .windows(2)
