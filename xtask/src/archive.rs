@@ -69,6 +69,16 @@ impl Archive {
         }
     }
 
+    /// What a release has for this machine.
+    pub(crate) fn release(sh: &Shell) -> Result<Self> {
+        Ok(Self {
+            target: Some(host(sh)?),
+            profile: "release".to_owned(),
+            features: "kafka-tls".to_owned(),
+            image: cfg!(target_os = "linux") && succeeds(cmd!(sh, "chroot / true")),
+        })
+    }
+
     pub(crate) fn run(&self, sh: &Shell) -> Result<()> {
         let archive = self.build(sh)?;
         let folder = tempfile::tempdir()?;

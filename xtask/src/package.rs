@@ -18,7 +18,7 @@ const CRATES: [&str; 5] = [
 ];
 
 /// The features that tests require.
-const FEATURES: &str = "huaweicloud-auth/reqwest,dms-kafka/__internals";
+const FEATURES: &str = "huaweicloud-auth/reqwest,dms-kafka/serde,dms-kafka/test-util";
 
 /// Files that each package has a copy of: a link would be a text file in a checkout on Windows.
 const LICENCES: [&str; 2] = ["LICENSE-APACHE", "LICENSE-MIT"];
