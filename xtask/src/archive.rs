@@ -81,10 +81,8 @@ impl Archive {
 
     pub(crate) fn run(&self, sh: &Shell) -> Result<()> {
         let archive = self.build(sh)?;
-        let folder = tempfile::tempdir()?;
-        cmd!(sh, "tar -xzf {archive} --strip-components=1 -C")
-            .arg(folder.path())
-            .run()?;
+        let folder = tempfile::tempdir_in(archive.parent().context("no folder")?)?;
+        unpack(sh, &archive, folder.path())?;
         check(sh, folder.path())?;
         if self.image {
             check_image(sh, folder.path())?;
@@ -123,9 +121,9 @@ impl Archive {
         let licences = materials::licences(&components)?;
         sh.write_file(folder.join("THIRD-PARTY-LICENSES.txt"), licences)?;
         let archive = archives.join(format!("{name}.tar.gz"));
-        cmd!(sh, "tar -czf {archive} -C {archives} {name}")
-            .quiet()
-            .run()?;
+        let there = sh.push_dir(&archives);
+        cmd!(sh, "tar -czf {name}.tar.gz {name}").quiet().run()?;
+        drop(there);
         let sum = generate::sha256(fs::read(&archive)?);
         sh.write_file(
             archives.join(format!("{name}.tar.gz.sha256")),
@@ -154,6 +152,14 @@ impl Archive {
         let name = format!("dms-kafka{}", env::consts::EXE_SUFFIX);
         Ok(folder.join(profile).join(name))
     }
+}
+
+/// Unpacks an archive into a folder beside it. Some programs take the colon of an absolute path on Windows for a host.
+fn unpack(sh: &Shell, archive: &Path, folder: &Path) -> Result<()> {
+    let _there = sh.push_dir(folder);
+    let name = archive.file_name().unwrap_or_default();
+    let archive = Path::new("..").join(name);
+    Ok(cmd!(sh, "tar -xzf {archive} --strip-components=1").run()?)
 }
 
 /// The target of this machine.
@@ -195,7 +201,7 @@ fn check(sh: &Shell, folder: &Path) -> Result<()> {
 
     let page = "man/man1/dms-kafka-delete.1";
     if succeeds(cmd!(sh, "man --version")) {
-        let shown = cmd!(sh, "man --local-file {page}").env("MANPAGER", "cat");
+        let shown = cmd!(sh, "man ./{page}").env("MANPAGER", "cat");
         ensure!(
             shown.read()?.contains("DESCRIPTION"),
             "{page}: nothing to read"
