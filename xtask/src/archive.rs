@@ -69,12 +69,20 @@ impl Archive {
         }
     }
 
+    /// What a release has for this machine.
+    pub(crate) fn release(sh: &Shell) -> Result<Self> {
+        Ok(Self {
+            target: Some(host(sh)?),
+            profile: "release".to_owned(),
+            features: "kafka-tls".to_owned(),
+            image: cfg!(target_os = "linux") && succeeds(cmd!(sh, "chroot / true")),
+        })
+    }
+
     pub(crate) fn run(&self, sh: &Shell) -> Result<()> {
         let archive = self.build(sh)?;
-        let folder = tempfile::tempdir()?;
-        cmd!(sh, "tar -xzf {archive} --strip-components=1 -C")
-            .arg(folder.path())
-            .run()?;
+        let folder = tempfile::tempdir_in(archive.parent().context("no folder")?)?;
+        unpack(sh, &archive, folder.path())?;
         check(sh, folder.path())?;
         if self.image {
             check_image(sh, folder.path())?;
@@ -113,9 +121,9 @@ impl Archive {
         let licences = materials::licences(&components)?;
         sh.write_file(folder.join("THIRD-PARTY-LICENSES.txt"), licences)?;
         let archive = archives.join(format!("{name}.tar.gz"));
-        cmd!(sh, "tar -czf {archive} -C {archives} {name}")
-            .quiet()
-            .run()?;
+        let there = sh.push_dir(&archives);
+        cmd!(sh, "tar -czf {name}.tar.gz {name}").quiet().run()?;
+        drop(there);
         let sum = generate::sha256(fs::read(&archive)?);
         sh.write_file(
             archives.join(format!("{name}.tar.gz.sha256")),
@@ -144,6 +152,14 @@ impl Archive {
         let name = format!("dms-kafka{}", env::consts::EXE_SUFFIX);
         Ok(folder.join(profile).join(name))
     }
+}
+
+/// Unpacks an archive into a folder beside it. Some programs take the colon of an absolute path on Windows for a host.
+fn unpack(sh: &Shell, archive: &Path, folder: &Path) -> Result<()> {
+    let _there = sh.push_dir(folder);
+    let name = archive.file_name().unwrap_or_default();
+    let archive = Path::new("..").join(name);
+    Ok(cmd!(sh, "tar -xzf {archive} --strip-components=1").run()?)
 }
 
 /// The target of this machine.
@@ -185,7 +201,7 @@ fn check(sh: &Shell, folder: &Path) -> Result<()> {
 
     let page = "man/man1/dms-kafka-delete.1";
     if succeeds(cmd!(sh, "man --version")) {
-        let shown = cmd!(sh, "man --local-file {page}").env("MANPAGER", "cat");
+        let shown = cmd!(sh, "man ./{page}").env("MANPAGER", "cat");
         ensure!(
             shown.read()?.contains("DESCRIPTION"),
             "{page}: nothing to read"
@@ -242,9 +258,13 @@ fn check_image(sh: &Shell, context: &Path) -> Result<()> {
         }
     }
     let (user, program) = (user.context("USER")?, program.context("ENTRYPOINT")?);
-    // As for a container, the programs are all that is in its root.
     let root = root.path();
     cmd!(sh, "chmod 755 {root}").quiet().run()?;
+    // What a container has besides the image.
+    sh.create_dir(root.join("dev"))?;
+    for (device, minor) in [("random", "8"), ("urandom", "9")] {
+        cmd!(sh, "mknod -m 666 {root}/dev/{device} c 1 {minor}").run()?;
+    }
     let deletion = "delete --embedded --topic orders --partition 0:400 --yes";
     let deletion = cmd!(sh, "chroot --userspec={user} {root} {program}").args(deletion.split(' '));
     let deleted = deletion.read()?;

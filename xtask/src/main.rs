@@ -83,7 +83,7 @@ enum Command {
     /// Write what the command shows on a terminal: golden files, and the images in docs/images
     Screens,
     Spec(spec::Spec),
-    /// Check the structure of the code: import cycles, names of types, files named in ARCHITECTURE.md.
+    /// Check the structure of the code: import cycles, names of types, files that documents name.
     Tidy,
     /// Install the tools of cargo that some steps of ci and nightly need.
     Tools,

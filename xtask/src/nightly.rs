@@ -4,6 +4,7 @@ use anyhow::{Result, anyhow};
 use clap::Args;
 use xshell::{Cmd, Shell, cmd};
 
+use crate::archive::Archive;
 use crate::failure::{skip, unless_empty};
 use crate::mutants::Mutants;
 use crate::process::{cargo, run_cargo, succeeds};
@@ -22,6 +23,7 @@ pub(crate) struct Nightly {
 const STEPS: &[Step<Nightly>] = &[
     ("tools", |sh, _| tools::install_all(sh)),
     ("conformance reports", |sh, _| reports::run(sh)),
+    ("release archive", |sh, _| Archive::release(sh)?.run(sh)),
     ("fuzz", fuzz),
     ("mutants", |sh, _| Mutants::default().run(sh)),
     ("ten kills", |sh, _| {

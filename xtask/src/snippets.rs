@@ -1,4 +1,4 @@
-//! Runs the snippets of the guides. In a guide, `<!-- file: NAME -->` before a snippet writes it to a file, and
+//! Runs the snippets of the guides in `docs`. There, `<!-- file: NAME -->` before a snippet writes it to a file, and
 //! `<!-- run: PROGRAM -->` runs it with bash, if the program is installed. All files of a guide are in one folder.
 
 use std::env;
@@ -6,14 +6,8 @@ use std::env;
 use anyhow::{Context as _, Result, anyhow};
 use xshell::{Shell, cmd};
 
-use crate::failure::{read, skip, unless_empty};
+use crate::failure::{skip, unless_empty};
 use crate::process::{self, succeeds};
-
-const GUIDES: [&str; 3] = [
-    "docs/gateway.md",
-    "docs/operators-guide.md",
-    "docs/testing.md",
-];
 
 /// Runs the snippets with the command in the search path, and names the programs that are missing.
 pub(crate) fn run(sh: &Shell) -> Result<()> {
@@ -23,11 +17,15 @@ pub(crate) fn run(sh: &Shell) -> Result<()> {
     let path = env::var_os("PATH").unwrap_or_default();
     let path = env::join_paths(folder.chain(env::split_paths(&path)))?;
     let (mut failures, mut missing) = (Vec::new(), Vec::new());
-    for guide in GUIDES {
-        let text = read(&sh.current_dir(), guide)?;
+    for guide in sh.read_dir("docs")? {
+        if guide.extension().is_none_or(|extension| extension != "md") {
+            continue;
+        }
+        let guide = guide.display();
+        let text = sh.read_file(guide.to_string())?.replace("\r\n", "\n");
         let folder = sh.create_temp_dir()?;
         let _there = sh.push_dir(folder.path());
-        for (directive, value, code) in snippets(&text).with_context(|| guide.to_owned())? {
+        for (directive, value, code) in snippets(&text).with_context(|| guide.to_string())? {
             if directive == "file" {
                 sh.write_file(value, code)?;
             } else if !succeeds(cmd!(sh, "which {value}")) {

@@ -1,4 +1,4 @@
-//! `cargo xtask tidy`: finds import cycles, repeated type names, and missing files that ARCHITECTURE.md names.
+//! `cargo xtask tidy`: finds import cycles, repeated type names, and missing files that documents name.
 //!
 //! A file is a node of the import graph. A path in its code, or a private `use`, is an edge to the file that defines
 //! the item; re-exports are followed, so a module that only declares and re-exports its children imports nothing.
@@ -17,12 +17,13 @@ use xshell::Shell;
 
 use crate::failure;
 
-const ARCHITECTURE: &str = "ARCHITECTURE.md";
+/// Documents that name files.
+const DOCUMENTS: [&str; 2] = ["ARCHITECTURE.md", "docs/security-model.md"];
 
-/// Files of users, which ARCHITECTURE.md names too.
+/// Files of users, which documents name too.
 const USER_FILES: [&str; 1] = ["regions.yaml"];
 
-/// Checks every crate of the workspace, and the names of files in ARCHITECTURE.md.
+/// Checks every crate of the workspace, and the names of files in documents.
 pub(crate) fn check(sh: &Shell) -> Result<()> {
     let root = sh.current_dir();
     let manifest: toml::Table = failure::read_toml(&root, "Cargo.toml")?;
@@ -370,17 +371,19 @@ fn child_file(root: &Path, parent: &str, name: &str) -> String {
     file.display().to_string()
 }
 
-/// An error for each file or folder that ARCHITECTURE.md names and that does not exist. The name may be the end of a path.
+/// An error for each file or folder that a document names and that does not exist. The name may be the end of a path.
 fn missing_files(root: &Path) -> Result<Vec<Error>> {
-    let text = failure::read(root, ARCHITECTURE)?;
     let mut known = Vec::new();
     list(root, &mut known)?;
     let mut missing = Vec::new();
-    for (number, line) in (1..).zip(text.lines()) {
-        for name in named_files(line) {
-            if !USER_FILES.contains(&name) && !known.iter().any(|path| path.ends_with(name)) {
-                let cause = format_args!("`{name}` does not exist");
-                missing.push(failure::at(ARCHITECTURE, (number, 1), cause));
+    for document in DOCUMENTS {
+        let text = failure::read(root, document)?;
+        for (number, line) in (1..).zip(text.lines()) {
+            for name in named_files(line).map(|name| name.trim_start_matches("../")) {
+                if !USER_FILES.contains(&name) && !known.iter().any(|path| path.ends_with(name)) {
+                    let cause = format_args!("`{name}` does not exist");
+                    missing.push(failure::at(document, (number, 1), cause));
+                }
             }
         }
     }
@@ -395,8 +398,8 @@ fn named_files(line: &str) -> impl Iterator<Item = &str> {
     let links = links.filter_map(|rest| rest.split(')').next());
     code.chain(links).filter(|name| {
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-/".contains(&byte);
-        let is_path = name.contains('/') && !name.starts_with(['/', '-']);
-        name.bytes().all(is_plain) && (is_path || ENDINGS.iter().any(|end| name.ends_with(end)))
+        let is_file = name.contains('/') || ENDINGS.iter().any(|end| name.ends_with(end));
+        name.bytes().all(is_plain) && is_file && !name.starts_with(['/', '-'])
     })
 }
 

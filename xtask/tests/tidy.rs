@@ -33,6 +33,8 @@ fn cycles_repeated_names_and_missing_files_are_named() {
         let checkout = Checkout::new();
         checkout.write("Cargo.toml", "[workspace]\nmembers = [\"one\"]\n");
         checkout.write("ARCHITECTURE.md", &case.architecture);
+        fs::create_dir_all(checkout.path().join("docs")).unwrap();
+        checkout.write("docs/security-model.md", "[a link](../ARCHITECTURE.md)");
         for (file, text) in &case.files {
             let file = format!("one/src/{file}");
             fs::create_dir_all(checkout.path().join(&file).parent().unwrap()).unwrap();
