@@ -16,7 +16,7 @@ use crate::client;
 use crate::contract::Contract;
 use crate::proxy::{Behaviour, Proxy};
 use crate::report::{Judged, Verdict};
-use crate::server::Server;
+use crate::server::{Server, ServerCase};
 use crate::suite::Suite;
 use crate::values::{Target, Values};
 
@@ -147,7 +147,7 @@ impl fmt::Display for Faults {
 pub enum Extent {
     /// Its named case.
     NamedCase,
-    /// All of its side; for a server first without `--destructive`.
+    /// All of its side, for a server two of each rule and operation, first without `--destructive`.
     Suite,
 }
 
@@ -184,8 +184,13 @@ async fn run_one(
     extent: Extent,
 ) -> Result<Trial> {
     let mut cases = cases.clone();
-    if extent == Extent::NamedCase {
-        cases.retain(slice::from_ref(&fault.caught_by));
+    match extent {
+        Extent::NamedCase => cases.retain(slice::from_ref(&fault.caught_by)),
+        // All values of all rules would take hours.
+        Extent::Suite => {
+            let its = |case: &ServerCase| is_in(&case.name, &fault.caught_by);
+            cases.server.retain(|case| case.quick || its(case));
+        }
     }
     let run = async {
         match fault.side {
