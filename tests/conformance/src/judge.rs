@@ -45,7 +45,7 @@ impl Request {
 
 /// A fault of a request.
 #[derive(Clone, Debug)]
-pub(crate) struct Fault {
+pub(crate) struct RequestFault {
     pub(crate) text: String,
     /// The status with which a correct service refuses the request; `None` when it accepts it.
     pub(crate) status: Option<u16>,
@@ -56,9 +56,9 @@ pub(crate) fn faults(
     contract: &Contract,
     request: &Request,
     credentials: &Credentials,
-) -> Vec<Fault> {
+) -> Vec<RequestFault> {
     let mut faults = Vec::new();
-    let mut fault = |status, text| faults.push(Fault { text, status });
+    let mut fault = |status, text| faults.push(RequestFault { text, status });
     match contract.operation(request.method.as_str(), &request.path) {
         None => {
             let is_known = contract.path_values(&request.path).is_some();

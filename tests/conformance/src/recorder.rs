@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use crate::contract::{Contract, DELETE, is_earlier_deletion};
-use crate::judge::{self, Fault};
+use crate::judge::{self, RequestFault};
 use crate::report::Verdict;
 use crate::script::{Script, ScriptedResponse};
 use crate::suite::not_empty;
@@ -131,7 +131,7 @@ struct Judge {
 impl Service for Judge {
     async fn respond(&self, request: Request, unreadable: Option<String>) -> Option<Response> {
         let mut faults = judge::faults(&self.contract, &request, &self.credentials);
-        faults.extend(unreadable.map(|text| Fault {
+        faults.extend(unreadable.map(|text| RequestFault {
             text,
             status: Some(400),
         }));
@@ -185,7 +185,7 @@ impl Judge {
 }
 
 /// The response of a correct service to a request with faults.
-fn refusal(status: u16, faults: &[Fault]) -> ScriptedResponse {
+fn refusal(status: u16, faults: &[RequestFault]) -> ScriptedResponse {
     let code = match status {
         401 => "APIGW.0301",
         404 => "APIGW.0101",

@@ -254,7 +254,8 @@ async fn a_refused_key_instance_or_topic_is_reported_at_once() {
 /// A key may be locked while the suite runs.
 #[tokio::test]
 async fn nothing_more_is_sent_after_the_key_is_refused() {
-    let responses = [200, 200, 200, 200, 200, 401].map(|status| ScriptedResponse::new(status, "{}"));
+    let responses =
+        [200, 200, 200, 200, 200, 401].map(|status| ScriptedResponse::new(status, "{}"));
     let mut cases = server_cases();
     cases.retain(|case| case.name.starts_with("signature-"));
     let (report, heard) = record(&responses, &cases).await;

@@ -2,11 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::Result;
 use serde::Deserialize;
 
-use super::rule;
-use crate::suite::{Suite, SuiteCase, not_empty};
+use crate::suite::not_empty;
 
 /// A case of the server suite.
 #[derive(Clone, Debug, Deserialize)]
@@ -49,22 +47,6 @@ pub struct Traits {
     pub(super) partitions: usize,
     /// How many records each of these must have, or partition 0 when `partitions` is absent.
     pub(super) records: i64,
-}
-
-impl SuiteCase for ServerCase {
-    const SUITE: Suite = Suite::Server;
-
-    fn parse(text: &str) -> Result<Vec<Self>> {
-        rule::cases(text)
-    }
-
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn checks_something(&self) -> bool {
-        self.steps.is_empty() == self.random.is_some_and(|count| count > 0)
-    }
 }
 
 impl ServerCase {

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use toml::{Table, Value};
 
 use super::case::{ServerCase, Traits};
-use crate::suite::not_empty;
+use crate::suite::{Suite, SuiteCase, not_empty};
 use crate::values;
 
 /// The operations of the contract, as requests that a correct service accepts.
@@ -101,6 +101,22 @@ pub(super) fn operations() -> Result<Vec<Operation>> {
         operation: Vec<Operation>,
     }
     Ok(toml::from_str::<File>(OPERATIONS)?.operation)
+}
+
+impl SuiteCase for ServerCase {
+    const SUITE: Suite = Suite::Server;
+
+    fn parse(text: &str) -> Result<Vec<Self>> {
+        cases(text)
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn checks_something(&self) -> bool {
+        self.steps.is_empty() == self.random.is_some_and(|count| count > 0)
+    }
 }
 
 /// The cases of the rules in a file.
