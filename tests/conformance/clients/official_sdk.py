@@ -10,6 +10,7 @@ import os
 import sys
 
 from huaweicloudsdkcore.auth.credentials import BasicCredentials
+from huaweicloudsdkcore.exceptions.exceptions import ClientRequestException
 from huaweicloudsdkkafka.v2 import (
     DeleteKafkaMessageRequestBody,
     DeleteKafkaTopicMessagesRequest,
@@ -39,7 +40,10 @@ def main(endpoint: str) -> None:
     delete("orders", [(0, 1)])
     delete("orders", [(0, 9007199254740993), (1, -1), (2147483647, 0)])
     delete("a.b_c-1", [(0, 0)])
-    delete("a b", [(0, 0)])
+    try:
+        delete("a b", [(0, 0)])
+    except ClientRequestException as refusal:
+        print("a b", refusal.status_code)
     answer = client.list_topic_partitions(
         ListTopicPartitionsRequest(instance_id=INSTANCE_ID, topic="orders", offset=0, limit=10)
     )

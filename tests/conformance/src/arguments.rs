@@ -35,6 +35,14 @@ pub(crate) struct Arguments {
     #[arg(long, requires = "destructive", value_name = "NUMBER")]
     pub(crate) seed: Option<u64>,
 
+    /// Also run the cases of what only this project's gateway promises.
+    #[arg(long, requires = "endpoint")]
+    pub(crate) extensions: bool,
+
+    /// Run only two cases of each rule and operation: a request that complies with the rule, and one that violates it.
+    #[arg(long, requires = "endpoint")]
+    pub(crate) quick: bool,
+
     /// Implementation whose known deviations are not failures.
     #[arg(long, value_name = "NAME")]
     pub(crate) implementation: Option<String>,

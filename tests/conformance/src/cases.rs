@@ -37,10 +37,11 @@ impl Cases {
         client.chain(server.map(|case| (Suite::Server, &*case.name, &*case.proves)))
     }
 
-    /// Keeps only the cases with one of these names.
+    /// Keeps only the cases with one of these names, and those of rules with one.
     pub fn retain(&mut self, names: &[String]) {
-        self.client.retain(|case| names.contains(&case.name));
-        self.server.retain(|case| names.contains(&case.name));
+        let is_named = |case: &str| names.iter().any(|name| is_in(case, name));
+        self.client.retain(|case| is_named(&case.name));
+        self.server.retain(|case| is_named(&case.name));
     }
 
     /// The names of the verdicts.
@@ -52,4 +53,10 @@ impl Cases {
         let server = self.server.iter().map(|case| case.name.clone());
         client.chain(server).collect()
     }
+}
+
+/// Whether a case has this name, or is one of the rule of this name.
+pub fn is_in(case: &str, name: &str) -> bool {
+    let rest = case.strip_prefix(name);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }

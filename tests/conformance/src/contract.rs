@@ -4,7 +4,11 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, anyhow};
 use jsonschema::Validator;
-use openapiv3::{MediaType, OpenAPI, Operation, Parameter, ReferenceOr, Response, StatusCode};
+use openapiv3::{
+    IntegerFormat, MediaType, OpenAPI, Operation, Parameter, ParameterSchemaOrContent, ReferenceOr,
+    Response, SchemaKind, StatusCode, Type, VariantOrUnknownOrEmpty,
+};
+use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 
 /// The document at build time.
@@ -21,6 +25,15 @@ pub struct Contract {
 
 /// The operation that the vendor's page documents.
 pub(crate) const DELETE: &str = "DeleteKafkaTopicMessages";
+
+/// What a deletion's path ends in, and the end of the vendor's earlier path, which has the method DELETE.
+const DELETE_END: &str = "/messages/delete";
+const DELETE_END_BEFORE: &str = "/messages";
+
+/// Whether a request is a deletion at the vendor's earlier path.
+pub(crate) fn is_earlier_deletion(method: &str, path: &str) -> bool {
+    method == "DELETE" && path.contains("/topics/") && path.ends_with(DELETE_END_BEFORE)
+}
 
 impl Contract {
     /// Reads `openapi/dms-kafka.yaml`, which is part of the program.
@@ -68,13 +81,24 @@ impl Contract {
         faults.collect()
     }
 
-    /// The operation of a request with this method and path (as on the wire).
+    /// The operation of a request with this method and path (as on the wire), also at the vendor's earlier path.
     pub(crate) fn operation(&self, method: &str, path: &str) -> Option<&Operation> {
+        let earlier = is_earlier_deletion(method, path);
+        let (method, path) = match path.strip_suffix(DELETE_END_BEFORE) {
+            Some(begin) if earlier => ("POST", &*format!("{begin}{DELETE_END}")),
+            _ => (method, path),
+        };
         let mut operations = self.document.operations();
         let (_, _, operation) = operations.find(|(template, candidate, _)| {
-            candidate.eq_ignore_ascii_case(method) && matches_template(template, path)
+            candidate.eq_ignore_ascii_case(method) && path_values(template, path).is_some()
         })?;
         Some(operation)
+    }
+
+    /// The values in a path of the contract by their names, percent-decoded; `None` for another path.
+    pub(crate) fn path_values(&self, path: &str) -> Option<BTreeMap<&str, String>> {
+        let mut templates = self.document.operations().map(|(template, ..)| template);
+        templates.find_map(|template| path_values(template, path))
     }
 
     /// Validates the body of a response. `operation` is `None` when the contract has no such request; then the response
@@ -153,23 +177,104 @@ pub(crate) fn request_schema(operation: &Operation) -> Option<&str> {
     schema_name(body.content.get("application/json")?)
 }
 
+/// A fault of a query.
+pub(crate) enum QueryFault {
+    /// The service ignores it.
+    Unknown(String),
+    Invalid(String),
+}
+
 /// Validates a query against the parameters of an operation.
-pub(crate) fn query_faults(operation: &Operation, query: &str) -> Vec<String> {
-    let is_known = |name: &str| {
-        operation.parameters.iter().any(|one| {
-            matches!(one, ReferenceOr::Item(Parameter::Query { parameter_data, .. }) if parameter_data.name == name)
-        })
-    };
-    let pairs = query.split('&').filter(|pair| !pair.is_empty());
-    let fault = |pair: &str| {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        if !is_known(name) {
-            return Some(format!("the operation has no query parameter {name:?}"));
+pub(crate) fn query_faults(operation: &Operation, query: &str) -> Vec<QueryFault> {
+    let mut seen = BTreeMap::new();
+    let mut faults = Vec::new();
+    for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+        let mut parameters = operation.parameters.iter().filter_map(ReferenceOr::as_item);
+        let parameter = parameters.find_map(|one| match one {
+            Parameter::Query { parameter_data, .. } if parameter_data.name == name => {
+                Some(&parameter_data.format)
+            }
+            _ => None,
+        });
+        let Some(format) = parameter else {
+            let text = format!("the operation has no query parameter {name:?}");
+            faults.push(QueryFault::Unknown(text));
+            continue;
+        };
+        if let Some(rule) = value_fault(&name, format, &value) {
+            let text = format!("query parameter {name} is {value:?}, not {rule}");
+            faults.push(QueryFault::Invalid(text));
         }
-        let is_number = value.parse::<i32>().is_ok();
-        (!is_number).then(|| format!("query parameter {name} is {value:?}, not a 32-bit integer"))
+        if seen.insert(name.clone(), value).is_some() {
+            let text = format!("query parameter {name} is there twice");
+            faults.push(QueryFault::Invalid(text));
+        }
+    }
+    let has = |name| seen.contains_key(name);
+    if operation.operation_id.as_deref() == Some(FIND)
+        && !(has("start_time") || has("end_time") || has("partition") && has("message_offset"))
+    {
+        let text = "the query has neither a time nor partition and message_offset";
+        faults.push(QueryFault::Invalid(text.to_owned()));
+    }
+    if [FIND, "ListInstanceConsumerGroupMessageOffset"]
+        .map(Some)
+        .contains(&operation.operation_id.as_deref())
+        && !has("topic")
+    {
+        faults.push(QueryFault::Invalid("the query has no topic".to_owned()));
+    }
+    faults
+}
+
+const FIND: &str = "ShowInstanceMessages";
+
+/// What the value of a parameter has to be, when it is not.
+fn value_fault(name: &str, format: &ParameterSchemaOrContent, value: &str) -> Option<&'static str> {
+    let ParameterSchemaOrContent::Schema(ReferenceOr::Item(schema)) = format else {
+        return None;
     };
-    pairs.filter_map(fault).collect()
+    let from = match name {
+        "limit" => 1,
+        "offset" => 0,
+        _ => i64::MIN,
+    };
+    match &schema.schema_kind {
+        SchemaKind::Type(Type::Integer(integer)) => {
+            let is_32_bits = integer.format == VariantOrUnknownOrEmpty::Item(IntegerFormat::Int32);
+            let to = if is_32_bits {
+                i64::from(i32::MAX)
+            } else {
+                i64::MAX
+            };
+            let from = if is_32_bits {
+                from.max(i32::MIN.into())
+            } else {
+                from
+            };
+            let is_digits = value
+                .trim_start_matches('-')
+                .bytes()
+                .all(|it| it.is_ascii_digit());
+            let is_valid = is_digits && value.parse().is_ok_and(|it| (from..=to).contains(&it));
+            (!is_valid).then_some("an integer that it can be")
+        }
+        SchemaKind::Type(Type::Boolean(_)) => {
+            // The vendor's Python SDK sends `True`.
+            let is_valid = ["true", "false"]
+                .iter()
+                .any(|it| value.eq_ignore_ascii_case(it));
+            (!is_valid).then_some("true or false")
+        }
+        _ if name == "topic" => (!is_topic(value)).then_some("a name that a topic can have"),
+        _ => None,
+    }
+}
+
+/// Whether Kafka permits a name of a topic.
+pub(crate) fn is_topic(name: &str) -> bool {
+    let is_permitted = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    (1..=249).contains(&name.len()) && name != "." && name != ".." && name.bytes().all(is_permitted)
 }
 
 /// A validator of one schema; `components` are those of the document, as JSON Schema.
@@ -195,17 +300,28 @@ fn schema_name(media: &MediaType) -> Option<&str> {
     }
 }
 
-fn matches_template(template: &str, path: &str) -> bool {
+fn path_values<'a>(template: &'a str, path: &str) -> Option<BTreeMap<&'a str, String>> {
     let (template, path): (Vec<_>, Vec<_>) =
         (template.split('/').collect(), path.split('/').collect());
-    template.len() == path.len()
-        && template.iter().zip(&path).all(|(wanted, found)| {
-            if wanted.starts_with('{') {
-                !found.is_empty()
-            } else {
-                wanted == found
+    let mut values = BTreeMap::new();
+    for (wanted, found) in template.iter().zip(&path) {
+        match wanted
+            .strip_prefix('{')
+            .and_then(|name| name.strip_suffix('}'))
+        {
+            Some(name) if !found.is_empty() => {
+                let text = percent_decode_str(found).decode_utf8();
+                // Not UTF-8 is no valid value either.
+                values.insert(
+                    name,
+                    text.map_or_else(|_| "\u{fffd}".to_owned(), Into::into),
+                );
             }
-        })
+            None if wanted == found => {}
+            _ => return None,
+        }
+    }
+    (template.len() == path.len()).then_some(values)
 }
 
 /// Rewrites the `nullable: true` of OpenAPI 3.0 as the type `null` of JSON Schema.

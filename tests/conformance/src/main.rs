@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::Parser as _;
-use dms_kafka_conformance::cases::Cases;
+use dms_kafka_conformance::cases::{Cases, is_in};
 use dms_kafka_conformance::client;
 use dms_kafka_conformance::contract::Contract;
 use dms_kafka_conformance::coverage::{Coverage, Rows};
@@ -61,13 +61,16 @@ async fn run(arguments: &Arguments) -> Result<bool> {
         ensure!(!cases.server.is_empty(), "there is no server case");
     }
     for name in &arguments.case {
-        if !cases.iter().any(|(_, known, _)| known == name) {
+        if !cases.iter().any(|(_, known, _)| is_in(known, name)) {
             let server = arguments.mode.endpoint.as_ref().map_or("", |_| "server ");
             bail!("there is no {server}case {name:?}");
         }
     }
     if !arguments.case.is_empty() {
         cases.retain(&arguments.case);
+    }
+    if arguments.quick {
+        cases.server.retain(|case| case.quick);
     }
     let (subject, mut judged) = if let Some(address) = arguments.mode.listen {
         let judged = listen(arguments, contract, address).await?;
@@ -142,7 +145,7 @@ async fn own(contract: &Contract, cases: &Cases) -> Result<Vec<Judged>> {
     let (gateway, target) = faults::memory_gateway().await?;
     let (endpoint, credentials) = (gateway.endpoint(), gateway.credentials());
     let server = Server::connect(contract, endpoint, &target, credentials, true).await?;
-    judged.extend(server.run_all(&cases.server).await);
+    judged.extend(server.with_extensions(true).run_all(&cases.server).await);
     Ok(judged)
 }
 
@@ -163,7 +166,9 @@ async fn endpoint_cases(
     let seed = arguments
         .seed
         .unwrap_or_else(|| u64::from(uuid::Uuid::new_v4().as_fields().0));
-    Ok(server.with_seed(seed).run_all(cases).await)
+    let server = server.with_seed(seed);
+    let server = server.with_extensions(arguments.extensions);
+    Ok(server.run_all(cases).await)
 }
 
 fn credentials() -> Result<Credentials> {
@@ -213,7 +218,10 @@ fn judged_request(
     credentials: &Credentials,
 ) -> Judged {
     let shown = |text: &str| shown(text, credentials);
-    let verdict = Verdict::of(heard.faults.iter().map(|one| shown(one)).collect());
+    let verdict = match heard.verdict() {
+        Verdict::Fail { faults, .. } => Verdict::of(faults.iter().map(|one| shown(one)).collect()),
+        other => other,
+    };
     Judged {
         suite: "listen",
         name: format!("request-{number}"),

@@ -2,19 +2,22 @@
 //!
 //! In front of a correct server it acts as a faulty server, behind a correct client as a faulty client.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result};
-use http::{HeaderMap, Method, header};
+use http::{HeaderMap, HeaderValue, Method, header};
 use huaweicloud_auth::Credentials;
-use huaweicloud_auth::signing::{Signer, X_AUTH_TOKEN, X_SDK_CONTENT_SHA256};
+use huaweicloud_auth::signing::{
+    Signer, X_AUTH_TOKEN, X_SDK_CONTENT_SHA256, X_SDK_DATE, signature, string_to_sign,
+};
 use huaweicloud_auth::verification::VerificationErrorKind;
 use serde::Deserialize;
 use serde_json::Value;
+use tokio::net::TcpListener;
 
 use crate::rewrite::{ResponseCondition, Rewrite};
 use crate::script::ScriptedResponse;
@@ -43,6 +46,10 @@ pub struct Behaviour {
     follow_redirect: bool,
     response_when: ResponseCondition,
     response: Vec<Rewrite>,
+    /// Whether each signature is accepted once.
+    once: bool,
+    /// A text in the head of requests that get status 200, malformed or not.
+    raw: Option<String>,
 }
 
 /// A condition of requests; an absent field admits any.
@@ -50,7 +57,12 @@ pub struct Behaviour {
 #[serde(default, deny_unknown_fields)]
 struct RequestCondition {
     method: Option<String>,
+    /// Texts that path, query and body contain.
+    path: Option<String>,
     query: Option<String>,
+    body: Option<String>,
+    /// A header, and a text that it contains.
+    header: Option<(String, String)>,
     /// The body is one of these JSON values.
     bodies: Option<Vec<String>>,
 }
@@ -59,10 +71,22 @@ impl RequestCondition {
     fn admits(&self, request: &Request) -> bool {
         let body = serde_json::from_slice::<Value>(&request.body).ok();
         let is = |text: &String| body.is_some() && body == serde_json::from_str(text).ok();
+        let text = request.text_of_body();
+        let contains = |text: &str, wanted: &Option<String>| {
+            wanted.as_ref().is_none_or(|wanted| text.contains(wanted))
+        };
+        let header = |(name, wanted): &(String, String)| {
+            request
+                .text(name)
+                .is_some_and(|value| value.contains(wanted))
+        };
         self.method
             .as_ref()
             .is_none_or(|one| request.method == **one)
-            && self.query.as_ref().is_none_or(|one| request.query == *one)
+            && contains(&request.path, &self.path)
+            && contains(&request.query, &self.query)
+            && contains(&text, &self.body)
+            && self.header.as_ref().is_none_or(header)
             && self
                 .bodies
                 .as_ref()
@@ -85,14 +109,26 @@ enum Flaw {
     UnsignedPayload,
     /// The signature covers another body, whose hash the request states.
     PayloadMismatch,
+    /// Only the second half of the digits is wrong.
+    SecondHalf,
+    /// The access key is written with other capital letters.
+    OtherCase,
+    MethodNotSigned,
+    PathNotSigned,
+    /// Host and content type.
+    HeadersNotSigned,
+    /// White space of the body.
+    SpaceNotSigned,
 }
 
 /// The faults of a new signature.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Sign {
     /// Its age in minutes.
     minutes_ago: u64,
+    /// Whether a request that was not changed is signed again.
+    again: bool,
     body: Option<String>,
     path: Option<String>,
 }
@@ -122,8 +158,12 @@ struct State {
     used: AtomicBool,
     /// The offsets of the last successful deletions, by partition.
     deleted: Mutex<BTreeMap<i64, i64>>,
+    /// The signatures of requests, for `once`.
+    signatures: Mutex<BTreeSet<Vec<u8>>>,
     /// Errors of the proxy itself.
     errors: Mutex<Vec<String>>,
+    /// The Host header of its address.
+    host: HeaderValue,
 }
 
 impl Proxy {
@@ -136,17 +176,24 @@ impl Proxy {
         behaviour: &Behaviour,
     ) -> Result<Self> {
         let secret_key = credentials.secret_key().unwrap_or_default().to_owned();
-        let state = Arc::new(State {
+        let state = State {
             behaviour: behaviour.clone(),
             upstream: Wire::new(upstream)?,
             values: values.with("secret_key", secret_key),
             credentials,
             used: AtomicBool::default(),
             deleted: Mutex::default(),
+            signatures: Mutex::default(),
             errors: Mutex::default(),
-        });
+            host: HeaderValue::from_static(""),
+        };
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let listener = Listener::start(address, state.clone()).await?;
+        let listener = TcpListener::bind(address).await?;
+        let state = Arc::new(State {
+            host: listener.local_addr()?.to_string().parse()?,
+            ..state
+        });
+        let listener = Listener::on(listener, state.clone())?;
         Ok(Self { listener, state })
     }
 
@@ -173,7 +220,7 @@ impl Proxy {
         };
         let host = self.listener.address().to_string();
         request.headers.insert(header::HOST, host.parse()?);
-        let json = header::HeaderValue::from_static("application/json");
+        let json = HeaderValue::from_static("application/json");
         request.headers.insert(header::CONTENT_TYPE, json);
         state.sign(&mut request, &Sign::default())?;
         // A path that a URL cannot have is not sent; then the case does not detect the fault.
@@ -193,6 +240,25 @@ impl Proxy {
 }
 
 impl Service for State {
+    fn answer_text(&self, begin: &str) -> Option<u16> {
+        if self
+            .behaviour
+            .raw
+            .as_ref()
+            .is_some_and(|text| begin.contains(text))
+        {
+            return Some(200);
+        }
+        // hyper would hide both from the server behind the proxy.
+        let (head, _) = begin.split_once("\r\n\r\n")?;
+        let head = head.to_ascii_lowercase();
+        let coding = head
+            .split_once("\r\ntransfer-encoding: ")
+            .map(|(_, rest)| rest)?;
+        let is_hidden = head.contains("\r\ncontent-length:") || !coding.starts_with("chunked");
+        is_hidden.then_some(400)
+    }
+
     async fn respond(&self, request: Request, unreadable: Option<String>) -> Option<Response> {
         self.used.store(true, Ordering::Relaxed);
         if unreadable.is_some() {
@@ -209,12 +275,16 @@ impl Service for State {
 
 impl State {
     async fn exchange(&self, mut request: Request) -> Result<Response> {
-        strip(&mut request.headers);
         let behaviour = &self.behaviour;
         let asked = request.body.clone();
         let concerned = behaviour.when.admits(&request);
+        strip(&mut request.headers);
         if !request.headers.contains_key(header::HOST) {
             return self.forward(request).await;
+        }
+        if !request.path.starts_with('/') {
+            let body = r#"{"error_code":"APIGW.0201","error_msg":"not a path"}"#;
+            return ScriptedResponse::new(400, body).response();
         }
         if concerned
             && behaviour
@@ -224,12 +294,19 @@ impl State {
             self.sign(&mut request, &Sign::default())?;
         } else if !self.is_wrongly_signed(&request) {
             let is_signed = request.headers.contains_key(header::AUTHORIZATION);
+            let unchanged = request.clone();
             if concerned {
                 for rewrite in &behaviour.request {
                     rewrite.request(&mut request, &self.values)?;
                 }
             }
-            if is_signed {
+            let sent_again = behaviour.once && is_signed && !self.is_first(&request);
+            if concerned && sent_again {
+                let body = r#"{"error_code":"DMS.00409900","error_msg":"executed before"}"#;
+                return ScriptedResponse::new(409, body).response();
+            }
+            if is_signed && (request != unchanged || concerned && behaviour.sign != Sign::default())
+            {
                 let sign = concerned.then(|| behaviour.sign.clone());
                 self.sign(&mut request, &sign.unwrap_or_default())?;
             }
@@ -288,6 +365,16 @@ impl State {
         Ok(())
     }
 
+    fn is_first(&self, request: &Request) -> bool {
+        let signature = request.headers.get(header::AUTHORIZATION);
+        let signature = signature.map(|value| value.as_bytes().to_vec());
+        let mut used = self
+            .signatures
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        used.insert(signature.unwrap_or_default())
+    }
+
     fn is_wrongly_signed(&self, request: &Request) -> bool {
         request.headers.contains_key(header::AUTHORIZATION)
             && request.verify(&self.credentials).is_err()
@@ -305,12 +392,56 @@ impl State {
             Flaw::DateNotSigned => kind == Some(VerificationErrorKind::DateNotSigned),
             Flaw::UnsignedPayload => kind == Some(VerificationErrorKind::UnsignedPayload),
             Flaw::PayloadMismatch => kind == Some(VerificationErrorKind::PayloadMismatch),
-            Flaw::QueryNotSigned => {
-                let mut bare = request.clone();
-                bare.query.clear();
-                bare.verify(&self.credentials).is_ok()
+            Flaw::QueryNotSigned => self.is_signed_as(request, |it| it.query.clear()),
+            Flaw::MethodNotSigned => [Method::PUT, Method::DELETE, Method::HEAD]
+                .into_iter()
+                .any(|method| self.is_signed_as(request, |it| it.method = method)),
+            Flaw::PathNotSigned => self.is_signed_as(request, |it| "/".clone_into(&mut it.path)),
+            Flaw::HeadersNotSigned => self.is_signed_as(request, |it| {
+                let json = HeaderValue::from_static("application/json");
+                it.headers.insert(header::CONTENT_TYPE, json);
+                it.headers.insert(header::HOST, self.host.clone());
+            }),
+            Flaw::SpaceNotSigned => self.is_signed_as(request, |it| {
+                let spaces = it.body.iter_mut().filter(|byte| **byte == b'\t');
+                spaces.for_each(|byte| *byte = b' ');
+            }),
+            Flaw::OtherCase => self.is_signed_as(request, |it| {
+                let key = self.credentials.access_key().unwrap_or_default();
+                let text = it.text("authorization").unwrap_or_default();
+                let at = text.find("Access=").map(|at| at + "Access=".len());
+                let end = at.map(|at| at + key.len());
+                if let (Some(at), Some(end)) = (at, end)
+                    && text
+                        .get(at..end)
+                        .is_some_and(|found| found.eq_ignore_ascii_case(key))
+                    && let Ok(value) = [&text[..at], key, &text[end..]].concat().parse()
+                {
+                    it.headers.insert(header::AUTHORIZATION, value);
+                }
+            }),
+            Flaw::SecondHalf => {
+                let error = request.verify(&self.credentials).err().flatten();
+                let right = error.and_then(|error| {
+                    let date = request.text(X_SDK_DATE.as_str())?;
+                    let text = string_to_sign(date, error.canonical_request()?);
+                    Some(
+                        signature(self.credentials.secret_key()?, &text)
+                            .as_str()
+                            .to_owned(),
+                    )
+                });
+                let sent = request.text("authorization").unwrap_or_default();
+                right.is_some_and(|right| sent.contains(&right[..32]))
             }
         }
+    }
+
+    /// Whether the signature is that of a changed request.
+    fn is_signed_as(&self, request: &Request, change: impl FnOnce(&mut Request)) -> bool {
+        let mut changed = request.clone();
+        change(&mut changed);
+        changed.verify(&self.credentials).is_ok()
     }
 }
 

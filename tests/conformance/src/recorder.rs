@@ -13,8 +13,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use crate::contract::{Contract, DELETE};
-use crate::judge;
+use crate::contract::{Contract, DELETE, is_earlier_deletion};
+use crate::judge::{self, RequestFault};
+use crate::report::Verdict;
 use crate::script::{Script, ScriptedResponse};
 use crate::suite::not_empty;
 use crate::wire::{Exchange, Listener, Request, Response, Service};
@@ -41,6 +42,25 @@ impl RecordedRequest {
         })
     }
 }
+
+impl RecordedRequest {
+    /// The verdict on the request.
+    pub fn verdict(&self) -> Verdict {
+        let earlier =
+            |request: &Request| is_earlier_deletion(request.method.as_str(), &request.path);
+        if self.faults.is_empty() && self.request.as_ref().is_some_and(earlier) {
+            return Verdict::Deviation {
+                reason: EARLIER.to_owned(),
+                faults: Vec::new(),
+            };
+        }
+        Verdict::of(self.faults.clone())
+    }
+}
+
+/// A deviation of clients that is known, as of Terraform's.
+const EARLIER: &str = "the client sends DELETE to .../messages, the vendor's earlier form of a deletion, which \
+    is not on the page; services may not support it";
 
 /// A running recording server. It stops when it is dropped.
 #[derive(Debug)]
@@ -111,9 +131,19 @@ struct Judge {
 impl Service for Judge {
     async fn respond(&self, request: Request, unreadable: Option<String>) -> Option<Response> {
         let mut faults = judge::faults(&self.contract, &request, &self.credentials);
-        faults.extend(unreadable);
-        let response = self.script.next();
-        let response = response.or_else(|| self.default_response(&request).response().ok());
+        faults.extend(unreadable.map(|text| RequestFault {
+            text,
+            status: Some(400),
+        }));
+        // The path first, then the signature, then the rest.
+        let status = faults.iter().filter_map(|fault| fault.status).max();
+        let response = match status {
+            Some(status) => refusal(status, &faults).response().ok(),
+            None => self
+                .script
+                .next()
+                .or_else(|| self.default_response(&request).response().ok()),
+        };
         let response = response.and_then(|mut response| {
             let id = uuid::Uuid::new_v4().simple().to_string();
             let id = HeaderValue::from_str(&id).ok()?;
@@ -124,7 +154,7 @@ impl Service for Judge {
         let _ = self.said.send(RecordedRequest {
             request: Some(request),
             response: response.clone(),
-            faults,
+            faults: faults.into_iter().map(|fault| fault.text).collect(),
         });
         response
     }
@@ -144,16 +174,31 @@ impl Judge {
     fn default_response(&self, request: &Request) -> ScriptedResponse {
         let method = request.method.as_str();
         let operation = self.contract.operation(method, &request.path);
-        let (status, body) = match operation.map(|one| one.operation_id.as_deref()) {
-            Some(Some(DELETE)) => (200, deleted(&request.body)),
-            Some(_) => (200, listed()),
-            None => (
-                404,
-                json!({"error_code": "APIGW.0101", "error_msg": "The API does not exist."}),
-            ),
+        let is_deletion = operation.is_some_and(|one| one.operation_id.as_deref() == Some(DELETE));
+        let body = if is_deletion {
+            deleted(&request.body)
+        } else {
+            listed()
         };
-        ScriptedResponse::new(status, &body.to_string())
+        ScriptedResponse::new(200, &body.to_string())
     }
+}
+
+/// The response of a correct service to a request with faults.
+fn refusal(status: u16, faults: &[RequestFault]) -> ScriptedResponse {
+    let code = match status {
+        401 => "APIGW.0301",
+        404 => "APIGW.0101",
+        405 => "DMS.00405001",
+        _ => "DMS.00400062",
+    };
+    let of_status = faults.iter().filter(|fault| fault.status == Some(status));
+    // A text may contain the secret key, which the client has sent.
+    let count = of_status.count();
+    let text =
+        format!("The request has {count} faults of this kind; the report of the kit lists them.");
+    let body = json!({"error_code": code, "error_msg": text});
+    ScriptedResponse::new(status, &body.to_string())
 }
 
 fn deleted(body: &[u8]) -> Value {

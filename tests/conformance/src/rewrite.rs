@@ -1,6 +1,7 @@
 //! Changes of requests and responses: the parts of injected faults.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::iter;
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context as _, Result, bail};
@@ -17,15 +18,32 @@ use crate::wire::{Request, Response};
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Rewrite {
     Method(String),
-    Segment { number: usize, text: String },
+    Segment {
+        number: usize,
+        text: String,
+    },
+    /// A text in the path, and what it is replaced by.
+    Path(String, String),
     Query(String),
     Status(u16),
     Headers(BTreeMap<String, Vec<String>>),
     Body(String),
+    /// Of each item of the body's list.
     Rows(RowChange),
+    /// Of the body itself.
+    Object(RowChange),
     Reshape(Reshape),
     Objects(Vec<String>),
 }
+
+/// The lists of requests and responses.
+const LISTS: [&str; 5] = [
+    "partitions",
+    "topics",
+    "groups",
+    "group_message_offsets",
+    "messages",
+];
 
 /// A change of each row that meets the conditions.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -66,6 +84,12 @@ pub(crate) enum Reshape {
     WithoutLastRow,
     /// Only the last row of each partition is kept.
     OneRowEach,
+    /// The rows after the tenth are left out.
+    FirstTenRows,
+    /// The offset of the first row is that of all rows.
+    OneOffset,
+    /// With a row of -1, all rows have -1.
+    EverythingEverywhere,
     /// Rows that the contract does not allow are left out.
     OnlyValidRows,
     /// Of a response: rows of partitions that were not requested are left out.
@@ -112,6 +136,7 @@ impl Rewrite {
                 }
                 request.path = segments.join("/");
             }
+            Self::Path(from, to) => request.path = request.path.replace(from, to),
             Self::Query(query) => request.query = values.fill(query)?,
             Self::Status(_) => bail!("a request has no status"),
             Self::Headers(headers) => set_headers(&mut request.headers, headers, values)?,
@@ -139,7 +164,7 @@ impl Rewrite {
             Self::Status(status) => response.status = StatusCode::from_u16(*status)?,
             Self::Headers(headers) => set_headers(&mut response.headers, headers, values)?,
             Self::Body(body) => response.body = values.fill(body)?.into_bytes(),
-            Self::Method(_) | Self::Segment { .. } | Self::Query(_) => {
+            Self::Method(_) | Self::Segment { .. } | Self::Path(..) | Self::Query(_) => {
                 bail!("a response has no method, path or query");
             }
             _ => self.json(&mut response.body, asked, Some(deleted)),
@@ -154,15 +179,18 @@ impl Rewrite {
         };
         let asked: Value = serde_json::from_slice(asked).unwrap_or_default();
         let mut after = before.clone();
-        let rows = after.get_mut("partitions").and_then(Value::as_array_mut);
-        let Some(rows) = rows else {
-            return;
-        };
-        match self {
-            Self::Rows(change) => rows.retain_mut(|row| change.apply(row)),
-            Self::Objects(names) => rows.iter_mut().for_each(|row| to_object(row, names)),
-            Self::Reshape(reshape) => reshape.apply(rows, &asked, deleted),
-            _ => {}
+        if let Self::Object(change) = self {
+            change.apply(&mut after);
+        }
+        let mut lists = after.as_object_mut().into_iter().flatten();
+        let list = lists.find(|(name, _)| LISTS.contains(&name.as_str()));
+        if let Some(rows) = list.and_then(|(_, rows)| rows.as_array_mut()) {
+            match self {
+                Self::Rows(change) => rows.retain_mut(|row| change.apply(row)),
+                Self::Objects(names) => rows.iter_mut().for_each(|row| to_object(row, names)),
+                Self::Reshape(reshape) => reshape.apply(rows, &asked, deleted),
+                _ => {}
+            }
         }
         // Without a change the text is kept: numbers that do not fit into 64 bits would be lost.
         if after != before {
@@ -220,16 +248,24 @@ impl Reshape {
         let empty = Vec::new();
         let asked = asked["partitions"].as_array().unwrap_or(&empty);
         match self {
+            Self::EverythingEverywhere if rows.iter().any(|row| row["offset"] == -1) => {
+                set_offsets(rows, Some((-1).into()));
+            }
             Self::WithoutLastRow if rows.len() > 1 => {
                 rows.pop();
             }
             // The first value is taken before the body is JSON.
-            Self::WithoutLastRow | Self::FirstValue => {}
+            Self::WithoutLastRow | Self::EverythingEverywhere | Self::FirstValue => {}
             Self::OneRowEach => {
                 let mut seen = BTreeSet::new();
                 rows.reverse();
                 rows.retain(|row| seen.insert(row["partition"].to_string()));
                 rows.reverse();
+            }
+            Self::FirstTenRows => rows.truncate(10),
+            Self::OneOffset => {
+                let first = rows.first().map(|row| row["offset"].clone());
+                set_offsets(rows, first);
             }
             Self::OnlyValidRows => rows.retain(is_valid),
             Self::OnlyRequestedRows => rows.retain(|row| has(asked, row)),
@@ -244,6 +280,14 @@ impl Reshape {
                 let mut deleted = deleted.lock().unwrap_or_else(PoisonError::into_inner);
                 last_offset_as_start(rows, asked, &mut deleted);
             }
+        }
+    }
+}
+
+fn set_offsets(rows: &mut [Value], offset: Option<Value>) {
+    for (row, offset) in rows.iter_mut().zip(iter::repeat(offset)) {
+        if let (Some(fields), Some(offset)) = (row.as_object_mut(), offset) {
+            fields.insert("offset".to_owned(), offset);
         }
     }
 }

@@ -84,6 +84,12 @@ impl Topic {
             .map(|offsets| offsets.start)
     }
 
+    /// Partitions and their log start offsets.
+    pub(crate) fn starts(&self) -> Vec<(i32, i64)> {
+        let starts = self.partitions.iter().map(|one| (one.partition, one.start));
+        starts.collect()
+    }
+
     /// The smallest number of records in one of the first partitions.
     pub(crate) fn records(&self, partitions: usize) -> i64 {
         let first = self.partitions.iter().take(partitions);
@@ -98,7 +104,11 @@ impl Topic {
 /// |---|---|
 /// | `<uri>` | the page's URI with the three ids |
 /// | `<project_id>`, `<instance_id>`, `<topic>`, `<host>` | those of the arguments |
+/// | `<access_key>` | the access key of the kit |
+/// | `<group>` | a consumer group of the instance |
+/// | `<topics>`, `<groups>` | how many topics and groups the instance has |
 /// | `<unknown>` | an id that does not exist |
+/// | `<topic~>` | a value with capital letters in place of small ones, and the other way round |
 /// | `<partitions>` | how many partitions the topic has |
 /// | `<start>`, `<end>` | log start offset and end offset of partition 0 at the start of the case |
 /// | `<start[1]>`, `<end[1]>` | the same of another partition |
@@ -176,6 +186,12 @@ impl Values {
     }
 
     fn value(&self, placeholder: &str) -> Result<String> {
+        if let Some(name) = placeholder.strip_suffix('~') {
+            let value = self.value(name)?;
+            let other = other_case(&value);
+            ensure!(other != value, "the {name} {value:?} has no letters");
+            return Ok(other);
+        }
         if let Some((text, times)) = placeholder.split_once('*') {
             let times = times.parse();
             let times = times.with_context(|| format!("<{placeholder}> is not a repetition"))?;
@@ -200,6 +216,18 @@ impl Values {
             _ => bail!("<{placeholder}> is not a sum"),
         }
     }
+}
+
+/// The text with capital letters in place of small ones, and the other way round.
+pub(crate) fn other_case(text: &str) -> String {
+    let other = |c: char| {
+        if c.is_ascii_lowercase() {
+            c.to_ascii_uppercase()
+        } else {
+            c.to_ascii_lowercase()
+        }
+    };
+    text.chars().map(other).collect()
 }
 
 fn is_placeholder(name: &str) -> bool {

@@ -13,6 +13,7 @@ use std::time::SystemTime;
 
 use anyhow::{Result, anyhow, ensure};
 use bytes::Bytes;
+use futures_util::stream;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use huaweicloud_auth::signing::{
@@ -36,7 +37,7 @@ const LONGEST_RESPONSE: u64 = 16 * 1024 * 1024;
 const LONGEST_REQUEST: usize = 12_000_000;
 
 /// A request as it is on the wire.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
     pub(crate) method: Method,
     /// Byte for byte.
@@ -65,8 +66,13 @@ impl Request {
             path: words.next().unwrap_or("/").to_owned(),
             query: String::new(),
             headers: HeaderMap::new(),
-            body: text.as_bytes().to_vec(),
+            body: masked(text).into_bytes(),
         }
+    }
+
+    /// The body as text, also when it is not UTF-8.
+    pub(crate) fn text_of_body(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
     }
 
     /// The value of a header, when it is text.
@@ -141,6 +147,15 @@ impl Request {
     }
 }
 
+/// The text without the signature that it may have.
+fn masked(text: &str) -> String {
+    let mask = |line| match line {
+        line if str::starts_with(line, "authorization:") => "authorization: ***\r\n",
+        line => line,
+    };
+    text.split_inclusive('\n').map(mask).collect()
+}
+
 /// A response as it is on the wire.
 #[derive(Clone, Debug)]
 pub(crate) struct Response {
@@ -157,6 +172,13 @@ impl Response {
             headers: HeaderMap::new(),
             body: bytes,
         })
+    }
+
+    /// The value of a header, when it is text.
+    pub(crate) fn text_of(&self, header: &str) -> Option<&str> {
+        self.headers
+            .get(header)
+            .and_then(|value| value.to_str().ok())
     }
 
     /// The body as text, also when it is not UTF-8.
@@ -250,8 +272,17 @@ impl Wire {
 
     /// Sends a request.
     pub(crate) async fn send(&self, request: Request) -> Result<Response> {
+        self.send_in_chunks(request, None).await
+    }
+
+    /// Sends a request, its body in chunks of this many bytes.
+    pub(crate) async fn send_in_chunks(
+        &self,
+        request: Request,
+        chunk: Option<usize>,
+    ) -> Result<Response> {
         let (kept, begin) = (request.clone(), SystemTime::now());
-        let response = self.send_once(request).await;
+        let response = self.send_once(request, chunk).await;
         self.keep(kept, response.as_ref().ok().cloned(), begin);
         response
     }
@@ -266,7 +297,7 @@ impl Wire {
         });
     }
 
-    async fn send_once(&self, request: Request) -> Result<Response> {
+    async fn send_once(&self, request: Request, chunk: Option<usize>) -> Result<Response> {
         let mut url: url::Url = self.endpoint.base().parse()?;
         url.set_path(&request.path);
         url.set_query(Some(&*request.query).filter(|query| !query.is_empty()));
@@ -275,12 +306,16 @@ impl Wire {
             "the path {} cannot be sent as it is",
             request.path
         );
-        let sent = self
-            .http
-            .request(request.method, url)
-            .headers(request.headers)
-            .body(request.body);
-        let mut response = sent.send().await?;
+        let body = match chunk {
+            None => request.body.into(),
+            Some(size) => {
+                let chunks: Vec<_> = request.body.chunks(size).map(<[u8]>::to_vec).collect();
+                let chunks = chunks.into_iter().map(Ok::<_, io::Error>);
+                reqwest::Body::wrap_stream(stream::iter(chunks))
+            }
+        };
+        let sent = self.http.request(request.method, url);
+        let mut response = sent.headers(request.headers).body(body).send().await?;
         let (status, headers) = (response.status(), response.headers().clone());
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await? {
@@ -297,15 +332,18 @@ impl Wire {
         })
     }
 
-    /// Sends text, and reads the status of the response; `None` when the connection is closed without one.
-    pub(crate) async fn send_text(&self, text: &str) -> Result<Option<u16>> {
+    /// Sends text, and reads the status of the response; `None` when the connection is closed without one. With `cut_off`
+    /// the sending side is closed after the text.
+    pub(crate) async fn send_text(&self, text: &str, cut_off: bool) -> Result<Option<u16>> {
         let host = self.endpoint.host().trim_matches(['[', ']']);
         let port = self.endpoint.port();
         let mut stream = timeout(TIMEOUT, TcpStream::connect((host, port))).await??;
         let (mut response, begin) = (Vec::new(), SystemTime::now());
         // A server may respond and close before it has read everything.
         let _ = stream.write_all(text.as_bytes()).await;
-        let _ = stream.shutdown().await;
+        if cut_off {
+            let _ = stream.shutdown().await;
+        }
         let _ = timeout(
             TIMEOUT,
             (&mut stream)
@@ -324,6 +362,11 @@ impl Wire {
 }
 
 fn status(response: &[u8]) -> Option<u16> {
+    // The response to `Expect` comes before the response.
+    let response = match response.strip_prefix(b"HTTP/1.1 100 Continue\r\n\r\n") {
+        Some(rest) => rest,
+        None => response,
+    };
     let line = response.split(|byte| *byte == b'\r').next()?;
     let line = std::str::from_utf8(line).ok()?;
     line.strip_prefix("HTTP/1.")?
@@ -342,6 +385,11 @@ pub(crate) trait Service: Send + Sync + 'static {
         unreadable: Option<String>,
     ) -> impl Future<Output = Option<Response>> + Send;
 
+    /// The status for a connection that begins with this text; `None` to read it as HTTP.
+    fn answer_text(&self, _begin: &str) -> Option<u16> {
+        None
+    }
+
     /// Called for input that is not HTTP.
     fn malformed(&self, _error: &hyper::Error) {}
 }
@@ -355,7 +403,10 @@ pub(crate) struct Listener {
 
 impl Listener {
     pub(crate) async fn start(address: SocketAddr, service: Arc<impl Service>) -> io::Result<Self> {
-        let listener = TcpListener::bind(address).await?;
+        Self::on(TcpListener::bind(address).await?, service)
+    }
+
+    pub(crate) fn on(listener: TcpListener, service: Arc<impl Service>) -> io::Result<Self> {
         let address = listener.local_addr()?;
         let accepting = tokio::spawn(async move {
             loop {
@@ -379,7 +430,18 @@ impl Drop for Listener {
     }
 }
 
-async fn serve(stream: TcpStream, service: Arc<impl Service>) {
+async fn serve(mut stream: TcpStream, service: Arc<impl Service>) {
+    let mut begin = [0; 4096];
+    let read = stream.peek(&mut begin).await.unwrap_or_default();
+    if let Some(status) = service.answer_text(&String::from_utf8_lossy(&begin[..read])) {
+        let head = format!("HTTP/1.1 {status} \r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        // The peer may not wait for the response.
+        let _ = stream.write_all(head.as_bytes()).await;
+        let _ = stream.shutdown().await;
+        // Closing before everything is read would reset the connection.
+        let _ = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
+        return;
+    }
     let responding = service.clone();
     let served = service_fn(move |request| respond(responding.clone(), request));
     let served = http1::Builder::new()

@@ -91,16 +91,14 @@ async fn verdicts_are_written_as_junit_and_json() {
     let verdicts: serde_json::Value = serde_json::from_slice(&fs::read(json).unwrap()).unwrap();
     let cases = verdicts["cases"].as_array().unwrap();
     assert_eq!(verdicts["totals"]["fail"], 0);
-    assert!(
-        cases
-            .iter()
-            .any(|case| case["name"] == "signature-stale" && case["verdict"] == "pass")
-    );
-    assert!(
-        cases
-            .iter()
-            .any(|case| case["name"] == "delete-everything" && case["verdict"] == "not_testable")
-    );
+    assert!(cases.iter().any(
+        |case| case["name"] == "signature-age/901-seconds-ago/deletion"
+            && case["verdict"] == "pass"
+    ));
+    assert!(cases.iter().any(
+        |case| case["name"] == "delete-everything/beside-another-partition"
+            && case["verdict"] == "not_testable"
+    ));
     let junit = fs::read_to_string(junit).unwrap();
     assert_eq!(junit.matches("<testcase ").count(), cases.len());
     assert!(junit.contains("<skipped"), "{junit}");
@@ -277,7 +275,8 @@ async fn a_refused_key_ends_the_run() {
 async fn an_unexpected_pass_fails() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("known.toml");
-    let entry = "[[deviation]]\nimplementation = \"it\"\ncases = [\"signature-stale\"]\nreason = \"clock\"\n";
+    let entry =
+        "[[deviation]]\nimplementation = \"it\"\ncases = [\"signature-age\"]\nreason = \"clock\"\n";
     fs::write(&file, entry).unwrap();
     let file = file.display().to_string();
     let output = judge_gateway(
@@ -287,7 +286,10 @@ async fn an_unexpected_pass_fails() {
     .await;
     assert_eq!(output.status.code(), Some(1));
     let said = text(&output.stdout);
-    assert!(said.contains("FAIL          signature-stale"), "{said}");
+    assert!(
+        said.contains("FAIL          signature-age/901-seconds-ago"),
+        "{said}"
+    );
 }
 
 #[tokio::test]
@@ -304,7 +306,7 @@ async fn a_run_without_cases_is_an_error() {
 #[test]
 fn a_case_without_steps_or_clients_is_refused() {
     let head = "[[case]]\nname = \"idle\"\ntitle = \"t\"\nproves = [\"URI\"]\n";
-    let server = format!("{head}step = []\n");
+    let server = head.replace("case", "rule") + "step = []\n";
     let client = format!(
         "{head}clients = []\ngiven = {{ partitions = [] }}\nexpect = {{ outcome = \"not_applied\" }}\n"
     );
@@ -370,7 +372,7 @@ fn each_request_of_a_client_gets_a_verdict() {
             "POST {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
         ),
     );
-    assert!(response.starts_with("HTTP/1.1 200"), "{response}");
+    assert!(response.starts_with("HTTP/1.1 401"), "{response}");
     exchange(&address, "HELLO\r\n\r\n");
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(1));

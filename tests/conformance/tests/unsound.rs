@@ -52,7 +52,7 @@ async fn service(others: ResponseTemplate) -> MockServer {
 async fn judge(service: &MockServer) -> Report {
     let mut cases = server_cases();
     // A mock server cannot read malformed HTTP.
-    cases.retain(|case| !case.is_raw());
+    cases.retain(|case| case.quick && !case.is_raw());
     judge_by(service, &cases).await
 }
 
@@ -102,7 +102,9 @@ fn most_in_a_row(refused: impl Iterator<Item = bool>) -> usize {
 /// Whatever the service responds, the suite does not cause a lockout of its own key.
 #[tokio::test]
 async fn wrong_signatures_of_the_own_key_alternate_with_right_ones() {
-    let (_, heard) = record(&[], &server_cases()).await;
+    let mut cases = server_cases();
+    cases.retain(|case| case.quick || case.rule() == "signature-digits");
+    let (_, heard) = record(&[], &cases).await;
     let requests = heard.into_iter().filter_map(|heard| heard.request);
     let wrong: Vec<bool> = requests
         .filter_map(|request| {
@@ -116,7 +118,7 @@ async fn wrong_signatures_of_the_own_key_alternate_with_right_ones() {
         "only {count} wrong signatures of the own key were sent"
     );
     let most = most_in_a_row(wrong.into_iter());
-    assert!(most <= 3, "{most} in a row");
+    assert!(most <= 1, "{most} in a row");
 }
 
 /// A service locks a key after more than five refused signatures in a row, and may refuse valid ones.
@@ -130,7 +132,8 @@ async fn a_service_that_refuses_most_signatures_does_not_lock_the_key() {
         |request: &Request| request.method != "GET" && request.body != HARMLESS.as_bytes();
     let most = most_in_a_row(own.map(is_refused));
     assert!(requests.len() > 100, "only {} requests", requests.len());
-    assert!(most <= 3, "{most} in a row");
+    // Some requests are sent twice.
+    assert!(most <= 2, "{most} in a row");
 }
 
 /// In a code, in a row, in a value that breaks its schema, in a header.
@@ -251,7 +254,8 @@ async fn a_refused_key_instance_or_topic_is_reported_at_once() {
 /// A key may be locked while the suite runs.
 #[tokio::test]
 async fn nothing_more_is_sent_after_the_key_is_refused() {
-    let responses = [200, 200, 200, 401].map(|status| ScriptedResponse::new(status, "{}"));
+    let responses =
+        [200, 200, 200, 200, 200, 401].map(|status| ScriptedResponse::new(status, "{}"));
     let mut cases = server_cases();
     cases.retain(|case| case.name.starts_with("signature-"));
     let (report, heard) = record(&responses, &cases).await;
@@ -298,3 +302,16 @@ const ANY_CASE: &str = r#"
     signing = { key = "unknown" }
     expect = { status = "200" }
 "#;
+
+/// What a rule refuses by the request alone, `--listen` refuses too.
+#[tokio::test]
+async fn the_listener_refuses_what_the_rules_refuse() {
+    let mut cases = server_cases();
+    cases.retain(|case| case.is_always_refused() && !case.is_raw());
+    let (report, _) = record(&[], &cases).await;
+    let failed = report.cases.iter().filter(|one| one.is_failure());
+    let failed: Vec<_> = failed
+        .map(|one| format!("{}: {}", one.name, one.verdict.remarks().join("; ")))
+        .collect();
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use anyhow::Result;
 use serde::Deserialize;
 
 use crate::script::ScriptedResponse;
@@ -29,6 +30,15 @@ pub struct ClientCase {
 
 impl SuiteCase for ClientCase {
     const SUITE: Suite = Suite::Client;
+
+    fn parse(text: &str) -> Result<Vec<Self>> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct File {
+            case: Vec<ClientCase>,
+        }
+        Ok(toml::from_str::<File>(text)?.case)
+    }
 
     fn name(&self) -> &str {
         &self.name

@@ -102,7 +102,8 @@ async fn run(
     if let Some(wanted) = &case.request {
         let credentials = credentials(case.given.credentials)?;
         for request in requests {
-            faults.extend(judge::faults(contract, &request, &credentials));
+            let of_request = judge::faults(contract, &request, &credentials);
+            faults.extend(of_request.into_iter().map(|fault| fault.text));
             faults.extend(request_faults(wanted, &request));
         }
     }

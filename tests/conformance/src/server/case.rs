@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::suite::{Suite, SuiteCase, not_empty};
+use crate::suite::not_empty;
 
 /// A case of the server suite.
 #[derive(Clone, Debug, Deserialize)]
@@ -15,17 +15,12 @@ pub struct ServerCase {
     pub(crate) title: String,
     /// The rows of the vendor's page that it proves.
     pub proves: Vec<String>,
-    /// Whether it deletes records, or would with a faulty server.
-    #[serde(default)]
-    pub destructive: bool,
-    /// How many partitions the topic must have.
-    #[serde(default)]
-    pub(super) partitions: usize,
-    /// How many records each of these must have, or partition 0 when `partitions` is absent.
-    #[serde(default)]
-    pub(super) records: i64,
-    #[serde(default)]
-    pub(super) runs_last: bool,
+    /// What it needs and is.
+    #[serde(skip)]
+    pub traits: Traits,
+    /// Whether it is part of a quick run.
+    #[serde(skip)]
+    pub quick: bool,
     /// Absent when `random` is there.
     #[serde(rename = "step", default, deserialize_with = "not_empty")]
     pub(super) steps: Vec<Step>,
@@ -33,19 +28,39 @@ pub struct ServerCase {
     pub(super) random: Option<usize>,
 }
 
-impl SuiteCase for ServerCase {
-    const SUITE: Suite = Suite::Server;
-
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn checks_something(&self) -> bool {
-        self.steps.is_empty() == self.random.is_some_and(|count| count > 0)
-    }
+/// What a case needs of the service, and when it is run.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent fields of a file"
+)]
+pub struct Traits {
+    /// Whether it deletes records, or would with a faulty server.
+    pub destructive: bool,
+    /// Whether only this project's gateway promises it.
+    pub extension: bool,
+    /// Whether the response depends on what the service has, and not on the request alone.
+    pub(super) state: bool,
+    pub(super) runs_last: bool,
+    /// How many partitions the topic must have.
+    pub(super) partitions: usize,
+    /// How many records each of these must have, or partition 0 when `partitions` is absent.
+    pub(super) records: i64,
 }
 
 impl ServerCase {
+    /// Whether every service refuses its last request, whatever topics it has.
+    pub fn is_always_refused(&self) -> bool {
+        let last = self.steps.last();
+        !self.traits.state && last.is_some_and(|step| step.expect.status.starts_with('4'))
+    }
+
+    /// The rule that it checks: its name up to the first slash.
+    pub fn rule(&self) -> &str {
+        self.name.split('/').next().unwrap_or_default()
+    }
+
     /// Whether it sends plain text in place of HTTP requests.
     pub fn is_raw(&self) -> bool {
         self.steps.iter().any(|step| step.raw.is_some())
@@ -73,9 +88,17 @@ pub(super) struct Step {
     /// What is changed after signing.
     #[serde(default)]
     pub(super) then: ChangesAfterSigning,
-    /// The whole request as text, for malformed HTTP, in place of all of the above.
+    /// Bytes in a chunk; the body is then sent in chunks.
+    pub(super) chunk: Option<usize>,
+    /// The whole request as text, for malformed HTTP. `<signed>` are the headers of the request that the other fields describe,
+    /// `<body>` its body and `<length>` how long it is.
     pub(super) raw: Option<String>,
+    /// Whether the text ends before the request does, so that the sending side is closed after it.
+    #[serde(default)]
+    pub(super) cut_off: bool,
     pub(super) expect: ExpectedResponse,
+    /// The response when the same bytes are sent again.
+    pub(super) again: Option<ExpectedResponse>,
 }
 
 fn post() -> String {
@@ -91,8 +114,8 @@ fn uri() -> String {
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Signing {
     pub(super) key: Key,
-    /// How many minutes after now.
-    pub(super) minutes: i64,
+    /// How many seconds after now.
+    pub(super) seconds: i64,
     /// The headers that are signed, in order; the vendor's usual ones when absent.
     pub(super) headers: Option<Vec<String>>,
 }
@@ -118,6 +141,10 @@ pub(super) struct ChangesAfterSigning {
     pub(super) body: Option<String>,
     pub(super) headers: BTreeMap<String, Vec<String>>,
     pub(super) signature: Option<SignatureChange>,
+    /// A header, a text in it, and the number of the digit after that text which is replaced by another one.
+    pub(super) flip: Option<(String, String, usize)>,
+    /// A header, a text in it, and what the text is replaced by.
+    pub(super) replace: Option<(String, String, String)>,
 }
 
 /// How the 64 digits of a signature are changed.
@@ -140,12 +167,16 @@ pub(super) struct ExpectedResponse {
     /// The items of the response in any order, each `PARTITION RESULT CODE`: the result `success`, or `fail` for any other
     /// word; the code `0` also when it is null or absent, `*` for any.
     pub(super) rows: Option<Vec<String>>,
+    /// An item of the response, whatever others there are.
+    pub(super) row: Option<String>,
     /// Headers that the response must have.
     #[serde(default)]
     pub(super) headers: Vec<String>,
     /// Values in the response body by JSON pointer.
     #[serde(default)]
     pub(super) fields: BTreeMap<String, String>,
+    /// An item that a list in the response must have, with these fields: the JSON pointer of the list, and the item.
+    pub(super) item: Option<(String, String)>,
     /// The log start offsets afterwards; those of other partitions must not change.
     #[serde(default)]
     pub(super) log_start: BTreeMap<String, String>,
@@ -155,8 +186,10 @@ pub(super) struct ExpectedResponse {
 }
 
 impl Step {
-    /// Whether it names the access key of the kit: too many refused signatures in a row lock the key.
-    pub(super) fn names_own_key(&self) -> bool {
-        self.raw.is_none() && matches!(self.signing.key, Key::Own | Key::WrongSecret)
+    /// Whether the request has the headers of a signed one.
+    pub(super) fn is_signed(&self) -> bool {
+        self.raw
+            .as_ref()
+            .is_none_or(|text| text.contains("<signed>"))
     }
 }

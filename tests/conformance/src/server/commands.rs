@@ -40,7 +40,7 @@ pub(super) fn shell(step: &Step, values: &Values, endpoint: &str) -> Result<Stri
     };
     let body = |body: &Option<String>| body.as_ref().map(|text| argument(text, values)).transpose();
     let (signed_url, signed_body) = (url(&step.query)?, body(&step.body)?);
-    let is_simple = signing.key == Key::Own && signing.minutes == 0;
+    let is_simple = signing.key == Key::Own && signing.seconds == 0;
     if is_simple && then.query.is_none() && then.body.is_none() && then.signature.is_none() {
         let body = signed_body.map_or_else(String::new, |body| format!(" {body}"));
         return Ok(format!("request {method} {signed_url}{body}"));
@@ -68,9 +68,9 @@ pub(super) fn shell(step: &Step, values: &Values, endpoint: &str) -> Result<Stri
         Key::Own => "",
         _ => "HUAWEICLOUD_SDK_AK=unknown HUAWEICLOUD_SDK_SK=unknown ",
     };
-    let at = match signing.minutes {
+    let at = match signing.seconds {
         0 => String::new(),
-        minutes => format!(r#" --date "$(date -u -d '{minutes} minutes' +%Y%m%dT%H%M%SZ)""#),
+        seconds => format!(r#" --date "$(date -u -d '{seconds} seconds' +%Y%m%dT%H%M%SZ)""#),
     };
     let change = match then.signature {
         None => String::new(),
@@ -145,9 +145,9 @@ mod tests {
                 ),
             ),
             (
-                "signing = { minutes = -16 }",
+                "signing = { seconds = -960 }",
                 format!(
-                    r#"{signed} --date "$(date -u -d '-16 minutes' +%Y%m%dT%H%M%SZ)" | {sent} -H @-"#
+                    r#"{signed} --date "$(date -u -d '-960 seconds' +%Y%m%dT%H%M%SZ)" | {sent} -H @-"#
                 ),
             ),
             (

@@ -8,23 +8,28 @@ mod model;
 mod play;
 mod random;
 mod request;
+mod rule;
 
-use std::time::Instant;
+use std::collections::BTreeSet;
+use std::iter;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Instant, SystemTime};
 
 use anyhow::{Result, anyhow, bail};
 use http::StatusCode;
 use huaweicloud_auth::Credentials;
+use serde_json::Value;
 
 pub use crate::values::Target;
-pub use case::ServerCase;
-use case::Step;
+use case::{ExpectedResponse, Step};
+pub use case::{ServerCase, Traits};
 
 use crate::contract::Contract;
 use crate::report::{Judged, Verdict, shown};
 use crate::values::{Topic, Values};
 use crate::wire::{Request, Response, Wire};
 
-/// Two requests with a valid signature. The first deletes nothing: the partition does not exist.
+/// Requests with a valid signature. The first deletes nothing: the partition does not exist.
 const HARMLESS: &str = r#"
     name = ""
     title = ""
@@ -36,6 +41,16 @@ const HARMLESS: &str = r#"
     method = "GET"
     path = "/v2/<project_id>/kafka/instances/<instance_id>/topics/<topic>/partitions"
     query = "limit=50"
+    expect = { status = "200" }
+    [[step]]
+    method = "GET"
+    path = "/v2/<project_id>/instances/<instance_id>/groups"
+    query = "limit=1"
+    expect = { status = "200" }
+    [[step]]
+    method = "GET"
+    path = "/v2/<project_id>/instances/<instance_id>/topics"
+    query = "limit=1"
     expect = { status = "200" }
 "#;
 
@@ -54,6 +69,12 @@ pub struct Server<'a> {
     list: Step,
     /// Whether the service lists partitions.
     lists: bool,
+    group: Option<String>,
+    /// By how many seconds the clock of the service differs.
+    clock_differs: u64,
+    extensions: bool,
+    /// The request ids of all responses.
+    request_ids: Mutex<BTreeSet<String>>,
     /// For random requests.
     seed: u64,
 }
@@ -74,8 +95,10 @@ impl<'a> Server<'a> {
         target.check()?;
         let wire = Wire::new(endpoint)?;
         let ServerCase { steps, .. } = toml::from_str(HARMLESS)?;
-        let [delete_nothing, list] = steps.try_into().map_err(|_| anyhow!("two steps"))?;
-        let values = Values::new(target, wire.host());
+        let [delete_nothing, list, list_groups, list_topics] =
+            steps.try_into().map_err(|_| anyhow!("four steps"))?;
+        let access_key = credentials.access_key().unwrap_or_default().to_owned();
+        let values = Values::new(target, wire.host()).with("access_key", access_key);
         let mut server = Self {
             contract,
             credentials,
@@ -85,9 +108,14 @@ impl<'a> Server<'a> {
             delete_nothing,
             list,
             lists: false,
+            group: None,
+            clock_differs: 0,
+            extensions: false,
+            request_ids: Mutex::default(),
             seed: 0,
         };
         let response = server.check_key(&server.delete_nothing).await?;
+        server.clock_differs = clock_differs(&response);
         let said = shown(&response.text(), &server.credentials);
         if let StatusCode::FORBIDDEN | StatusCode::NOT_FOUND = response.status {
             bail!("the service refuses the instance: {said}");
@@ -97,7 +125,22 @@ impl<'a> Server<'a> {
         }
         let response = server.check_key(&server.list).await?;
         server.lists = response.status == StatusCode::OK && Topic::parse(&response.body).is_some();
+        let groups = server.list_of(&list_groups, "groups").await?;
+        server.list_of(&list_topics, "topics").await?;
+        server.group = groups["groups"][0]["group_id"].as_str().map(str::to_owned);
+        let group = server.group.as_deref().unwrap_or("dms-kafka-conformance");
+        server.values = server.values.with("group", group.to_owned());
         Ok(server)
+    }
+
+    /// Lists something, and keeps how many there are.
+    async fn list_of(&mut self, step: &Step, name: &str) -> Result<Value> {
+        let response = self.check_key(step).await?;
+        let list: Value = serde_json::from_slice(&response.body).unwrap_or_default();
+        if let Some(total) = list["total"].as_u64() {
+            self.values = self.values.with(name, total.to_string());
+        }
+        Ok(list)
     }
 
     /// Sets the seed of random requests.
@@ -107,19 +150,27 @@ impl<'a> Server<'a> {
         self
     }
 
+    /// Also runs the cases of what only this project's gateway promises.
+    #[must_use]
+    pub fn with_extensions(mut self, extensions: bool) -> Self {
+        self.extensions = extensions;
+        self
+    }
+
     /// Runs every case, those with `runs_last` last. When the service stops responding or refuses the key, nothing more is
     /// sent: the current case fails, and those after it are not testable.
     pub async fn run_all(&self, cases: &[ServerCase]) -> Vec<Judged> {
         let mut ordered: Vec<_> = cases.iter().collect();
-        ordered.sort_by_key(|case| case.runs_last);
+        ordered.sort_by_key(|case| case.traits.runs_last);
         let mut judged = Vec::new();
         let mut stopped: Option<String> = None;
+        let mut topic = None;
         for case in ordered {
             let begin = Instant::now();
             self.wire.exchanges.replace(Vec::new());
             let verdict = match stopped {
                 Some(ref reason) => Verdict::not_testable(reason),
-                None => self.run(case).await.unwrap_or_else(|error| {
+                None => self.run(case, &mut topic).await.unwrap_or_else(|error| {
                     let error = format!("{error:#}");
                     let reason = format!("nothing more was sent after {}: {error}", case.name);
                     stopped = Some(shown(&reason, &self.credentials));
@@ -144,34 +195,49 @@ impl<'a> Server<'a> {
         Verdict::of(shown.collect())
     }
 
-    async fn run(&self, case: &ServerCase) -> Result<Verdict> {
-        if case.destructive && !self.destructive {
+    /// Runs a case. `topic` is the state of the topic after the last request.
+    async fn run(&self, case: &ServerCase, topic: &mut Option<Topic>) -> Result<Verdict> {
+        if case.traits.destructive && !self.destructive {
             return Ok(Verdict::not_testable("needs --destructive"));
+        }
+        if case.traits.extension && !self.extensions {
+            return Ok(Verdict::not_testable(
+                "needs --extensions: the vendor does not promise it",
+            ));
         }
         if !self.wire.is_plaintext() && case.is_raw() {
             return Ok(Verdict::not_testable("plain text is not sent over TLS"));
         }
-        let mut before = self.topic().await?;
-        if self.lists && before.is_none() {
+        if topic.is_none() {
+            *topic = self.topic().await?;
+        }
+        if self.lists && topic.is_none() {
             return Ok(self.verdict(&[LISTS_NO_LONGER.to_owned()]));
         }
-        if let Some(reason) = lacks(case, before.as_ref()) {
+        if let Some(reason) = self.lacks(case, topic.as_ref()) {
             return Ok(Verdict::not_testable(reason));
         }
-        let values = before.as_ref().map_or_else(
+        let values = topic.as_ref().map_or_else(
             || self.values.clone(),
             |topic| self.values.with_topic(topic),
         );
         if let Some(count) = case.random {
+            // Its requests change the offsets.
+            *topic = None;
             return self.random(count).await;
         }
-        let mut faults = Vec::new();
         for step in &case.steps {
+            if let Err(error) = request::build(step, &values, &self.credentials) {
+                return Ok(Verdict::not_testable(format!("{error:#}")));
+            }
             if !self.destructive && !may_be_sent(step, &values, &self.credentials) {
                 let reason = "it could delete records, and is not marked as destructive";
                 return Ok(Verdict::not_testable(reason));
             }
-            faults.extend(self.judged(step, &values, &mut before).await?);
+        }
+        let mut faults = Vec::new();
+        for step in &case.steps {
+            faults.extend(self.judged(step, &values, topic).await?);
         }
         Ok(self.verdict(&faults))
     }
@@ -184,18 +250,23 @@ impl<'a> Server<'a> {
         values: &Values,
         before: &mut Option<Topic>,
     ) -> Result<Vec<String>> {
-        let mut faults = match self.step(step, values).await {
+        let mut claims_nothing = false;
+        let mut faults = match self.step(step, values, &mut claims_nothing).await {
             Ok(faults) => faults,
             Err(error) => vec![format!("{error:#}")],
         };
         // A refused request must be followed by an accepted one; where the service lists partitions, the listing is that.
-        if step.names_own_key() && !self.lists {
+        if !self.lists {
             self.check_key(&self.delete_nothing).await?;
         }
         let after = self.topic().await?;
         match (&*before, &after) {
             (Some(before), Some(after)) => {
                 faults.extend(check::left_faults(&step.expect, before, after, values));
+                if claims_nothing && before.starts() != after.starts() {
+                    let fault = "x-dms-kafka-outcome is not-applied, and records were deleted";
+                    faults.push(fault.to_owned());
+                }
             }
             (Some(_), None) => faults.push(LISTS_NO_LONGER.to_owned()),
             (None, _) => {}
@@ -205,33 +276,57 @@ impl<'a> Server<'a> {
     }
 
     /// Runs one step, and returns what is wrong.
-    async fn step(&self, step: &Step, values: &Values) -> Result<Vec<String>> {
+    async fn step(
+        &self,
+        step: &Step,
+        values: &Values,
+        claims_nothing: &mut bool,
+    ) -> Result<Vec<String>> {
         if let Some(text) = &step.raw {
-            return self.raw_step(step, &values.fill(text)?).await;
+            let text = request::raw(step, text, values, &self.credentials)?;
+            return self.raw_step(step, &text).await;
         }
         let request = request::build(step, values, &self.credentials)?;
-        Ok(self.exchange(step, request, values).await?.1)
+        let mut faults = Vec::new();
+        for expect in iter::once(&step.expect).chain(&step.again) {
+            let (response, of_response) =
+                self.exchange(step, expect, request.clone(), values).await?;
+            faults.extend(of_response);
+            *claims_nothing |= response.headers.contains_key("x-dms-kafka-outcome");
+        }
+        Ok(faults)
     }
 
     /// Sends the request of a step, and returns the response and what is wrong with it.
     async fn exchange(
         &self,
         step: &Step,
+        expect: &ExpectedResponse,
         request: Request,
         values: &Values,
     ) -> Result<(Response, Vec<String>)> {
         let (contract, credentials) = (self.contract, &self.credentials);
-        let operation = contract.operation(request.method.as_str(), &request.path);
-        let response = self.wire.send(request).await?;
-        let mut faults = check::contract_faults(contract, operation, &response, credentials);
-        let of_case = check::case_faults(&step.expect, &response, values, credentials);
-        faults.extend(of_case);
+        let sent = self.wire.send_in_chunks(request.clone(), step.chunk);
+        let response = sent.await?;
+        let mut faults = check::contract_faults(contract, &request, &response, credentials);
+        faults.extend(check::case_faults(expect, &response, values, credentials));
+        faults.extend(self.repeated_id(&response));
         Ok((response, faults))
     }
 
+    /// A request id that another response had.
+    fn repeated_id(&self, response: &Response) -> Option<String> {
+        let id = response.text_of("x-request-id")?;
+        let mut ids = self
+            .request_ids
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let is_new = ids.insert(id.to_owned());
+        (!is_new).then(|| format!("another response had the request id {id:?}"))
+    }
+
     async fn raw_step(&self, step: &Step, text: &str) -> Result<Vec<String>> {
-        let text = text.replace("\r\n", "\n").replace('\n', "\r\n");
-        Ok(match self.wire.send_text(&text).await? {
+        Ok(match self.wire.send_text(text, step.cut_off).await? {
             Some(status) => check::status_fault(&step.expect.status, status)
                 .into_iter()
                 .collect(),
@@ -247,6 +342,20 @@ impl<'a> Server<'a> {
         Ok(Topic::parse(&self.check_key(&self.list).await?.body))
     }
 
+    /// What the service lacks for a case.
+    fn lacks(&self, case: &ServerCase, topic: Option<&Topic>) -> Option<String> {
+        let needs_group =
+            |step: &Step| step.path.contains("<group>") && step.expect.status == "200";
+        if self.group.is_none() && case.steps.iter().any(needs_group) {
+            return Some("the service lists no consumer group".to_owned());
+        }
+        if self.clock_differs > 1 && case.steps.iter().any(request::is_near_skew) {
+            let seconds = self.clock_differs;
+            return Some(format!("the clock of the service differs by {seconds} s"));
+        }
+        lacks(case, topic)
+    }
+
     /// Sends a request with a valid signature, which must not be refused for it.
     async fn check_key(&self, step: &Step) -> Result<Response> {
         let request = request::build(step, &self.values, &self.credentials)?;
@@ -259,26 +368,39 @@ impl<'a> Server<'a> {
     }
 }
 
+/// By how many seconds the date of a response differs from the clock; 0 without a date.
+fn clock_differs(response: &Response) -> u64 {
+    let date = response
+        .text_of("date")
+        .and_then(|date| httpdate::parse_http_date(date).ok());
+    let now = SystemTime::now();
+    let differs = date.map(|date| {
+        let ahead = date.duration_since(now);
+        ahead.unwrap_or_else(|behind| behind.duration()).as_secs()
+    });
+    differs.unwrap_or_default()
+}
+
 /// What the topic lacks for a case.
 fn lacks(case: &ServerCase, topic: Option<&Topic>) -> Option<String> {
     let offsets = case.steps.iter().any(needs_offsets);
     let Some(topic) = topic else {
-        let needed = offsets || case.records > 0 || case.partitions > 0;
+        let needed = offsets || case.traits.records > 0 || case.traits.partitions > 0;
         return needed.then(|| "the service does not list partitions".to_owned());
     };
-    let partitions = case.partitions.max(1);
-    if topic.records(partitions) < case.records {
+    let partitions = case.traits.partitions.max(1);
+    if topic.records(partitions) < case.traits.records {
         return Some(format!(
             "one of the partitions has {} records, and {} are needed",
             topic.records(partitions),
-            case.records
+            case.traits.records
         ));
     }
-    let few = topic.partitions.len() < case.partitions;
+    let few = topic.partitions.len() < case.traits.partitions;
     few.then(|| {
         format!(
             "the topic has {} partitions, and {} are needed",
-            topic.total, case.partitions
+            topic.total, case.traits.partitions
         )
     })
 }
@@ -289,6 +411,7 @@ fn needs_offsets(step: &Step) -> bool {
     }
     let texts = [
         Some(&step.path),
+        Some(&step.query),
         step.body.as_ref(),
         step.then.body.as_ref(),
     ];
@@ -299,8 +422,7 @@ fn needs_offsets(step: &Step) -> bool {
 }
 
 fn may_be_sent(step: &Step, values: &Values, credentials: &Credentials) -> bool {
-    // Plain text is never signed.
-    step.raw.is_some()
+    !step.is_signed()
         || request::build(step, values, credentials)
             .is_ok_and(|request| harmless::is_harmless(&request))
 }
@@ -312,10 +434,17 @@ fn may_be_sent(step: &Step, values: &Values, credentials: &Credentials) -> bool 
 pub fn harmful(cases: &[ServerCase]) -> Result<Vec<&str>> {
     let values = Values::new(&Target::new("p", "i", "t"), "localhost");
     // A read may name an offset.
-    let values = values.with("start[0]", "0".to_owned());
+    let values = values.with("end[0]", "9".to_owned());
+    let values = values
+        .with("start[0]", "0".to_owned())
+        .with("access_key", "access-key".to_owned());
+    let values = values
+        .with("group", "g".to_owned())
+        .with("partitions", "3".to_owned());
     let credentials = Credentials::new("access-key", "secret-key")?;
     let may_be_sent = |step: &Step| may_be_sent(step, &values, &credentials);
-    let harmful = |case: &&ServerCase| !case.destructive && !case.steps.iter().all(may_be_sent);
+    let harmful =
+        |case: &&ServerCase| !case.traits.destructive && !case.steps.iter().all(may_be_sent);
     let harmful = cases.iter().filter(harmful);
     Ok(harmful.map(|case| &*case.name).collect())
 }

@@ -363,7 +363,7 @@ impl Model {
                 "401"
             }
             Mistake::Minutes(minutes) => {
-                step.signing.minutes = *minutes;
+                step.signing.seconds = 60 * *minutes;
                 "401"
             }
             Mistake::Digit(at) => {
@@ -424,8 +424,11 @@ fn request(method: &str, path: &str, query: String, expect: ExpectedResponse) ->
         headers: BTreeMap::new(),
         signing: Signing::default(),
         then: ChangesAfterSigning::default(),
+        chunk: None,
         raw: None,
+        cut_off: false,
         expect,
+        again: None,
     }
 }
 
@@ -450,6 +453,8 @@ fn expected(status: &str) -> ExpectedResponse {
         status: status.to_owned(),
         code: None,
         rows: None,
+        row: None,
+        item: None,
         headers: Vec::new(),
         fields: BTreeMap::new(),
         log_start: BTreeMap::new(),

@@ -102,7 +102,7 @@ impl super::Server<'_> {
         let step = model::find_time(time);
         commands.push(commands::shell(&step, values, self.wire.endpoint())?);
         let request = super::request::build(&step, values, &self.credentials)?;
-        let (response, mut faults) = self.exchange(&step, request, values).await?;
+        let (response, mut faults) = self.exchange(&step, &step.expect, request, values).await?;
         let body = json(&response);
         let records = body["messages"].as_array().cloned().unwrap_or_default();
         if records.iter().any(|one| one["timestamp"] != time) {

@@ -1,5 +1,6 @@
 //! Builds and signs the requests of a case.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result};
@@ -54,7 +55,55 @@ fn change(request: &mut Request, step: &Step, values: &Values) -> Result<()> {
     if let Some(change) = changes.signature {
         change_signature(&mut request.headers, change)?;
     }
-    set_headers(&mut request.headers, &changes.headers, values)
+    set_headers(&mut request.headers, &changes.headers, values)?;
+    let mut edit = |name: &str, edit: &dyn Fn(&str) -> Option<String>| {
+        let text = request.text(name).unwrap_or_default();
+        let edited = edit(text).with_context(|| format!("the header {name} cannot be changed"))?;
+        set_headers(
+            &mut request.headers,
+            &BTreeMap::from([(name.to_owned(), vec![edited])]),
+            values,
+        )
+    };
+    if let Some((name, after, digit)) = &changes.flip {
+        edit(name, &|text| other_digit(text, after, *digit))?;
+    }
+    if let Some((name, from, to)) = &changes.replace {
+        let (from, to) = (values.fill(from)?, values.fill(to)?);
+        edit(name, &|text| {
+            text.contains(&from).then(|| text.replacen(&from, &to, 1))
+        })?;
+    }
+    Ok(())
+}
+
+/// The text with another digit at a place after a part of it.
+fn other_digit(text: &str, after: &str, digit: usize) -> Option<String> {
+    let at = text.find(after)? + after.len() + digit;
+    let other = if text.get(at..=at)? == "0" { "1" } else { "0" };
+    Some([text.get(..at)?, other, text.get(at + 1..)?].concat())
+}
+
+/// The text of a raw step: with the headers and the body of the request that is signed.
+pub(super) fn raw(
+    step: &Step,
+    text: &str,
+    values: &Values,
+    credentials: &Credentials,
+) -> Result<String> {
+    let request = build(step, values, credentials)?;
+    let mut signed = String::new();
+    for (name, value) in &request.headers {
+        signed.extend([name.as_str(), ": ", value.to_str()?, "\n"]);
+    }
+    let body = request.text_of_body();
+    let values = values.with("signed", signed.trim_end().to_owned());
+    let values = values.with("length", request.body.len().to_string());
+    let text = values.with("body", body).fill(text)?;
+    Ok(text
+        .trim_start()
+        .replace("\r\n", "\n")
+        .replace('\n', "\r\n"))
 }
 
 fn change_signature(headers: &mut HeaderMap, change: SignatureChange) -> Result<()> {
@@ -92,7 +141,7 @@ fn sign(request: &mut Request, signing: &Signing, host: &str, own: &Credentials)
     });
     let listed = listed.transpose()?;
     Ok(request.sign(host, |later| {
-        let signer = Signer::new(&credentials, clock(signing.minutes) + later);
+        let signer = Signer::new(&credentials, clock(signing.seconds) + later);
         match &listed {
             Some(listed) => signer.with_signed_headers(listed.clone()),
             None => signer,
@@ -100,8 +149,23 @@ fn sign(request: &mut Request, signing: &Signing, host: &str, own: &Credentials)
     })?)
 }
 
-fn clock(minutes: i64) -> SystemTime {
-    let away = Duration::from_secs(minutes.unsigned_abs() * 60);
+/// How far a date may be from the clock of the service, as the vendor documents it.
+const SKEW: u64 = 15 * 60;
+
+/// Whether a clock that differs by seconds changes the response.
+pub(super) fn is_near_skew(step: &Step) -> bool {
+    step.signing.seconds.unsigned_abs().abs_diff(SKEW) < 60
+}
+
+/// The time this many seconds from now. A date has whole seconds, and the request takes time: one that should be inside the
+/// limit is rounded to the inside, another one to the outside.
+fn clock(seconds: i64) -> SystemTime {
+    let away = Duration::from_secs(seconds.unsigned_abs());
     let now = SystemTime::now();
-    if minutes < 0 { now - away } else { now + away }
+    let is_inside = away.as_secs() < SKEW;
+    if seconds < 0 {
+        now - away + Duration::from_secs(u64::from(is_inside))
+    } else {
+        now + away + Duration::from_secs(u64::from(!is_inside && seconds > 0))
+    }
 }
