@@ -44,7 +44,12 @@ pub(crate) fn locked_version<'a>(lock: &'a toml::Table, package: &str) -> Option
 }
 
 pub(crate) fn dms_kafka(sh: &Shell) -> PathBuf {
-    let name = format!("dms-kafka{}", env::consts::EXE_SUFFIX);
+    built(sh, "dms-kafka")
+}
+
+/// The path of a program of the workspace that has been built.
+pub(crate) fn built(sh: &Shell, program: &str) -> PathBuf {
+    let name = format!("{program}{}", env::consts::EXE_SUFFIX);
     target(sh).join("debug").join(name)
 }
 

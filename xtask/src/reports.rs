@@ -1,26 +1,36 @@
 //! `cargo xtask conformance --reports`: writes the reports under `tests/conformance/reports`.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
+use serde_json::json;
 use xshell::{Cmd, Shell, cmd};
 
 use crate::failure::skip;
 use crate::process::{self, Running};
 use crate::steps::{self, Step};
-use crate::{kafka, python};
+use crate::{interop, kafka, python};
 
 const REPORTS: &str = "tests/conformance/reports";
 /// The folder of third-party products.
 const PEERS: &str = "target/peers";
-const PRISM: &str = "@stoplight/prism-cli@5.14.2";
-const SDK_CLIENT: &str = "tests/conformance/clients/official_sdk.py";
-/// The number of requests that the client sends.
-const SDK_REQUESTS: &str = "5";
+const PRISM: (&str, &str) = ("@stoplight/prism-cli", "5.14.2");
+/// The core does not declare that it needs uuid.
+const NODE_SDK: [(&str, &str); 3] = [
+    ("@huaweicloud/huaweicloud-sdk-kafka", "3.1.215"),
+    ("@huaweicloud/huaweicloud-sdk-core", "3.1.211"),
+    ("uuid", "9.0.1"),
+];
+const PEER: &str = "tests/conformance/peer/measure.py";
+const CLIENTS: &str = "tests/conformance/clients";
+/// The number of requests that each client sends.
+const SDK_REQUESTS: &str = "11";
 const TOPIC: &str = "conformance";
 /// A key that exists nowhere else.
 const KEY: [(&str, &str); 2] = [
@@ -35,7 +45,10 @@ const STEPS: &[Step<Reports>] = &[
     ("own products", own),
     ("gateway before Kafka", kafka_gateway),
     ("prism", prism),
-    ("official sdk", official_sdk),
+    ("python sdk", python_sdk),
+    ("go sdk", go_sdk),
+    ("node sdk", node_sdk),
+    ("independent server", independent_server),
 ];
 
 /// Writes every report, except those that this machine cannot produce.
@@ -58,7 +71,9 @@ fn kafka_gateway(sh: &Shell, _: &Reports) -> Result<()> {
         let [_, secret] = KEY;
         let (_server, endpoint) = process::serve(sh, &config, secret)?;
         let subject = "gateway of this project in front of Apache Kafka";
-        write(sh, "gateway-kafka", subject, &target(&endpoint, TOPIC))
+        let mut arguments = target(&endpoint, TOPIC);
+        arguments.extend(["--implementation", "gateway-kafka"].map(str::to_owned));
+        write(sh, "gateway-kafka", subject, &arguments)
     })
 }
 
@@ -84,16 +99,9 @@ projects = ["p"]
 
 /// Prism, which serves the contract.
 fn prism(sh: &Shell, _: &Reports) -> Result<()> {
-    let npm = if cfg!(windows) { "npm.cmd" } else { "npm" };
-    let peers = sh.current_dir().join(PEERS);
-    if !process::succeeds(cmd!(
-        sh,
-        "{npm} install --no-save --no-audit --no-fund --prefix {peers} {PRISM}"
-    )) {
-        return skip(format_args!("npm cannot install {PRISM}"));
-    }
+    let modules = npm(sh, "prism", &[PRISM])?;
     let address = free_address()?;
-    let program = peers.join("node_modules/@stoplight/prism-cli/dist/index.js");
+    let program = modules.join("@stoplight/prism-cli/dist/index.js");
     let port = address.port().to_string();
     let mut node = Command::from(cmd!(
         sh,
@@ -107,33 +115,79 @@ fn prism(sh: &Shell, _: &Reports) -> Result<()> {
     write(
         sh,
         "prism",
-        &format!("{PRISM} serving the contract"),
+        &format!("{}@{} serving the contract", PRISM.0, PRISM.1),
         &arguments,
     )
 }
 
-/// The vendor's Python SDK as a client.
-fn official_sdk(sh: &Shell, _: &Reports) -> Result<()> {
+/// An independent server with one fault at a time.
+fn independent_server(sh: &Shell, _: &Reports) -> Result<()> {
+    if !process::succeeds(cmd!(sh, "python3 -c 'import tomllib'")) {
+        return skip("python3 is not 3.11 or newer");
+    }
+    process::run_cargo(sh, "build --quiet --package dms-kafka-conformance")?;
+    let kit = process::built(sh, "dms-kafka-conformance");
+    let measured =
+        ["1", "2"].map(|list| cmd!(sh, "python3 {PEER} --list {list} {kit} -- --seed 1").read());
+    let [first, second] = measured;
+    let report = format!("List 1\n{}\n\nList 2\n{}\n", first?, second?);
+    keep(sh, "peer", &report)
+}
+
+fn python_sdk(sh: &Shell, _: &Reports) -> Result<()> {
     let python = python::with_sdk(sh)?;
-    let address = free_address()?;
+    let client = cmd!(sh, "{python} {CLIENTS}/official_sdk.py");
     let subject = "the vendor's Python SDK, huaweicloudsdkkafka 3.1.219, as a client";
+    sdk(sh, "sdk-python", subject, client)
+}
+
+fn go_sdk(sh: &Shell, _: &Reports) -> Result<()> {
+    let program = interop::go_program(sh, "listen")?;
+    let subject = "the vendor's Go SDK, in the version of tests/interop/go/go.mod, as a client";
+    sdk(sh, "sdk-go", subject, sh.cmd(program))
+}
+
+fn node_sdk(sh: &Shell, _: &Reports) -> Result<()> {
+    let modules = npm(sh, "node-sdk", &NODE_SDK)?;
+    let client = cmd!(sh, "node {CLIENTS}/official_sdk.js").env("NODE_PATH", modules);
+    let subject = "the vendor's Node SDK, huaweicloud-sdk-kafka 3.1.215, as a client";
+    sdk(sh, "sdk-node", subject, client)
+}
+
+/// Judges the requests of a client that gets the address of the kit as its argument.
+fn sdk(sh: &Shell, name: &str, subject: &str, client: Cmd<'_>) -> Result<()> {
+    let address = free_address()?;
     let arguments = ["--listen", &address.to_string(), "--requests", SDK_REQUESTS];
     let mut kit = Command::from(kit(sh, subject, &arguments.map(str::to_owned)));
     kit.stdout(Stdio::piped());
     let mut server = Running::start(kit)?;
     wait_for(address)?;
-    // The SDK writes an id to a file in its home folder.
+    // The SDKs write an id to a file in their home folder.
     let home = sh.create_dir(PEERS)?;
-    let endpoint = format!("http://{address}");
-    let client = cmd!(sh, "{python} {SDK_CLIENT} {endpoint}").envs(KEY);
+    let client = client.arg(format!("http://{address}")).envs(KEY);
     client.env("HOME", home).run()?;
-    keep(sh, "official-sdk", &server.output()?)
+    keep(sh, name, &server.output()?)
+}
+
+/// Installs packages in a folder of their own, and returns it. Each has this version also where another package demands
+/// another one: the Node SDK demands a core that was never published.
+fn npm(sh: &Shell, folder: &str, packages: &[(&str, &str)]) -> Result<PathBuf> {
+    let npm = if cfg!(windows) { "npm.cmd" } else { "npm" };
+    let folder = sh.create_dir(format!("{PEERS}/{folder}"))?;
+    let versions: BTreeMap<_, _> = packages.iter().copied().collect();
+    let manifest = json!({"private": true, "dependencies": versions, "overrides": versions});
+    sh.write_file(folder.join("package.json"), manifest.to_string())?;
+    let install = cmd!(sh, "{npm} install --no-audit --no-fund --prefix {folder}");
+    if !process::succeeds(install) {
+        return skip(format_args!("npm cannot install {}", folder.display()));
+    }
+    Ok(folder.join("node_modules"))
 }
 
 /// The arguments for a server whose records may be deleted.
 fn target(endpoint: &str, topic: &str) -> Vec<String> {
     let words = format!(
-        "--endpoint {endpoint} --project-id p --instance-id i --topic {topic} --destructive"
+        "--endpoint {endpoint} --project-id p --instance-id i --topic {topic} --destructive --seed 1"
     );
     words.split(' ').map(str::to_owned).collect()
 }

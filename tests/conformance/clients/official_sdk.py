@@ -1,6 +1,6 @@
-"""The vendor's Python SDK as a client of the recording server: deletes, and lists partitions.
+"""The vendor's Python SDK as a client of the recording server: deletes, and reads.
 
-    dms-kafka-conformance --listen 127.0.0.1:4011 --requests 5
+    dms-kafka-conformance --listen 127.0.0.1:4011 --requests 11
     python official_sdk.py http://127.0.0.1:4011
 
 Needs huaweicloudsdkkafka. The key comes from the environment, as for the kit.
@@ -15,8 +15,14 @@ from huaweicloudsdkkafka.v2 import (
     DeleteKafkaMessageRequestBody,
     DeleteKafkaTopicMessagesRequest,
     KafkaClient,
+    ListInstanceConsumerGroupMessageOffsetRequest,
+    ListInstanceConsumerGroupsRequest,
+    ListInstanceTopicsRequest,
     ListTopicPartitionsRequest,
     PartitionOffsetEntity,
+    ShowInstanceMessagesRequest,
+    ShowPartitionBeginningMessageRequest,
+    ShowPartitionEndMessageRequest,
 )
 
 PROJECT_ID = "0123456789abcdef0123456789abcdef"
@@ -44,10 +50,22 @@ def main(endpoint: str) -> None:
         delete("a b", [(0, 0)])
     except ClientRequestException as refusal:
         print("a b", refusal.status_code)
-    answer = client.list_topic_partitions(
-        ListTopicPartitionsRequest(instance_id=INSTANCE_ID, topic="orders", offset=0, limit=10)
-    )
-    print("partitions", answer.total)
+    instance = {"instance_id": INSTANCE_ID}
+    reads = [
+        client.list_topic_partitions(ListTopicPartitionsRequest(**instance, topic="orders", offset=0, limit=10)),
+        client.list_instance_topics(ListInstanceTopicsRequest(**instance, offset="0", limit="10")),
+        client.list_instance_consumer_groups(ListInstanceConsumerGroupsRequest(**instance, offset="0", limit="10", group="bill")),
+        client.list_instance_consumer_group_message_offset(
+            ListInstanceConsumerGroupMessageOffsetRequest(**instance, engine="kafka", group="billing", topic="orders", partition="0")
+        ),
+        client.show_instance_messages(ShowInstanceMessagesRequest(**instance, topic="orders", partition="0", message_offset="7")),
+        client.show_instance_messages(
+            ShowInstanceMessagesRequest(**instance, topic="orders", start_time="0", end_time="1767225600000", asc=True)
+        ),
+        client.show_partition_beginning_message(ShowPartitionBeginningMessageRequest(**instance, topic="orders", partition=0)),
+        client.show_partition_end_message(ShowPartitionEndMessageRequest(**instance, topic="orders", partition=0)),
+    ]
+    print("reads", len(reads))
 
 
 if __name__ == "__main__":

@@ -140,7 +140,8 @@ class Connection:
         except EOFError:
             return False
         text = json.dumps(body).encode()
-        lines = [f"HTTP/1.1 {status} Status", "Content-Type: application/json", f"Content-Length: {len(text)}", *headers]
+        media_type = "text/plain" if status == 405 and self.service.has("refusal-is-text") else "application/json"
+        lines = [f"HTTP/1.1 {status} Status", f"Content-Type: {media_type}", f"Content-Length: {len(text)}", *headers]
         if status >= 400 and status != 409:
             lines.append("X-Dms-Kafka-Outcome: not-applied")
         identifier = self.identifier if self.service.has("request-id-repeated") else uuid.uuid4().hex
@@ -212,7 +213,8 @@ class Connection:
             raise malformed("There are Content-Length and Transfer-Encoding.")
         if codings and [coding.lower() for coding in codings] != ["chunked"]:
             raise Refusal(501, "APIGW.0201", "The only transfer coding is chunked.", close=True)
-        if lengths and (len(lengths) > 1 or not re.fullmatch(r"[0-9]{1,19}", lengths[0])):
+        sign = r"\+?" if self.service.has("length-with-sign") else ""
+        if lengths and (len(lengths) > 1 or not re.fullmatch(sign + r"[0-9]{1,19}", lengths[0])):
             raise malformed("Content-Length is not valid.")
         if lengths and int(lengths[0]) > MAX_BODY:
             raise Refusal(413, "APIGW.0201", "The body is too large.", close=True)
@@ -292,7 +294,8 @@ class Service:
             path["project"] = request.one("x-project-id")
         if path["project"] != self.project:
             raise Refusal(403, "DMS.00403003", "The key may not use this project.")
-        if path["instance"] != self.instance:
+        length = 8 if self.has("instance-start") else None
+        if path["instance"][:length] != self.instance[:length]:
             raise Refusal(404, "DMS.00404022", "This DMS instance does not exist.")
         with self.lock:
             return 200, getattr(self, operation)(request, path)
@@ -341,6 +344,8 @@ class Service:
         right = hmac.compare_digest(expected, parts["Signature"])
         if self.has("signature-half"):
             right = expected[:32] == parts["Signature"][:32]
+        if self.has("signature-last-digit"):
+            right = expected[:-1] == parts["Signature"][:-1]
         if self.has("signature-truncated"):
             right = expected.startswith(parts["Signature"])
         if self.has("large-body-unverified") and len(request.body) > 65536:
@@ -368,7 +373,8 @@ class Service:
         if abs(time.time() - date) > MAX_SKEW + (60 if self.has("skew-16-minutes") else 0):
             raise not_authenticated("X-Sdk-Date is too far from the time of the server")
         for name in names:
-            if len(request.values(name)) != 1:
+            found = len(request.values(name))
+            if found != 1 and not (found == 0 and self.has("absent-header-signed")):
                 raise not_authenticated(f"the signed header {name} must occur once")
         declared = request.values("x-sdk-content-sha256")
         digest = hashlib.sha256(request.body).hexdigest()
@@ -395,8 +401,8 @@ class Service:
         canonical = [
             request.method,
             path if path.endswith("/") else path + "/",
-            "&".join(f"{name}={value}" for name, value in sorted(pairs)),
-            "".join(f"{name}:{request.one(name)}\n" for name in names),
+            "&".join(f"{name}={value}" for name, value in (pairs if self.has("query-not-sorted") else sorted(pairs))),
+            "".join(f"{name}:{request.one(name) or ''}\n" for name in names),
             ";".join(names),
             digest,
         ]
@@ -407,6 +413,8 @@ class Service:
     def topic(self, name):
         if self.has("topic-any-case"):
             name = next((known for known in self.topics if known.lower() == name.lower()), name)
+        if self.has("topic-trimmed"):
+            name = name.strip()
         if not TOPIC_NAME.fullmatch(name) or name not in self.topics:
             raise Refusal(400, "DMS.00400062", "Invalid topic in the request.")
         return name, self.topics[name]
@@ -445,6 +453,8 @@ class Service:
         return {"partitions": [dict(zip(("partition", "result", "error_code"), result)) for result in results]}
 
     def delete_row(self, partitions, number, offset):
+        if self.has("partition-16-bits"):
+            number &= 0xFFFF
         if number >= len(partitions):
             return "3"
         partition = partitions[number]
@@ -529,6 +539,8 @@ class Service:
         most = 100 if self.has("limit-100") else MAX_LIMIT
         skip = self.number(parameters, "offset", 0, MAX_SKIP, 0)
         limit = self.number(parameters, "limit", 1, most, DEFAULT_LIMIT)
+        if self.has("offset-in-pages"):
+            skip *= limit
         return items[skip : skip + limit]
 
     def partitions(self, request, path):
@@ -652,7 +664,7 @@ class Service:
                 for offset in partition.records()
                 if (begin is None or partition.time(offset) >= begin) and (last is None or partition.time(offset) <= last)
             ]
-            if asc == "false":
+            if asc == "false" and not self.has("descending-ignored"):
                 found.reverse()
             total = len(found)
             found = found[skip * limit : (skip + 1) * limit]

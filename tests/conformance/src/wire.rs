@@ -11,13 +11,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use std::time::SystemTime;
 
-use anyhow::{Result, anyhow, ensure};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use bytes::Bytes;
 use futures_util::stream;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use huaweicloud_auth::signing::{
-    Payload, RequestTarget, Signer, SigningError, SigningRequest, X_SDK_DATE,
+    Payload, RequestTarget, Signer, SigningError, SigningRequest, X_SDK_DATE, signature,
 };
 use huaweicloud_auth::verification::{Authorization, VerificationError, Verifier};
 use huaweicloud_auth::{Credentials, Endpoint};
@@ -112,6 +112,25 @@ impl Request {
             .verify(&authorization, &signed, secret_key, SystemTime::now())
             .map_err(Some)?;
         Ok(authorization)
+    }
+
+    /// Replaces the signature by that of an empty secret key, which credentials cannot have.
+    pub(crate) fn sign_with_empty_secret(&mut self, host: &str, signer: &Signer<'_>) -> Result<()> {
+        let authorization = self.headers.remove(header::AUTHORIZATION);
+        let explained =
+            signer.explain(self.target(host), &self.headers, Payload::Bytes(&self.body));
+        let explained = explained?;
+        let text = explained.string_to_sign().context("not signed")?;
+        let authorization = authorization.context("not signed")?;
+        let (start, _) = authorization
+            .to_str()?
+            .rsplit_once('=')
+            .context("no signature")?;
+        let signature = signature("", text);
+        let authorization = format!("{start}={}", signature.as_str());
+        self.headers
+            .insert(header::AUTHORIZATION, authorization.parse()?);
+        Ok(())
     }
 
     /// Signs the request, and replaces a signature that it has. `signer` gets how much later than now the request is dated.

@@ -129,6 +129,8 @@ pub(super) enum Key {
     /// The key of the kit, with a wrong secret key.
     WrongSecret,
     Unknown,
+    /// An unknown key, with an empty secret key.
+    EmptySecret,
     None,
 }
 

@@ -3,6 +3,7 @@
 use anyhow::Result;
 
 use super::case::{Key, SignatureChange, Step};
+use super::model::ABSENT;
 use crate::values::Values;
 
 /// What the commands need.
@@ -40,7 +41,7 @@ pub(super) fn shell(step: &Step, values: &Values, endpoint: &str) -> Result<Stri
     };
     let body = |body: &Option<String>| body.as_ref().map(|text| argument(text, values)).transpose();
     let (signed_url, signed_body) = (url(&step.query)?, body(&step.body)?);
-    let is_simple = signing.key == Key::Own && signing.seconds == 0;
+    let is_simple = signing.key == Key::Own && signing.seconds == 0 && signing.headers.is_none();
     if is_simple && then.query.is_none() && then.body.is_none() && then.signature.is_none() {
         let body = signed_body.map_or_else(String::new, |body| format!(" {body}"));
         return Ok(format!("request {method} {signed_url}{body}"));
@@ -66,13 +67,25 @@ pub(super) fn shell(step: &Step, values: &Values, endpoint: &str) -> Result<Stri
     }
     let key = match signing.key {
         Key::Own => "",
+        Key::EmptySecret => {
+            return Ok(format!(
+                "# with an unknown access key, and a signature with an empty secret key: {send}{headers}"
+            ));
+        }
         _ => "HUAWEICLOUD_SDK_AK=unknown HUAWEICLOUD_SDK_SK=unknown ",
     };
     let at = match signing.seconds {
         0 => String::new(),
         seconds => format!(r#" --date "$(date -u -d '{seconds} seconds' +%Y%m%dT%H%M%SZ)""#),
     };
+    let mut list = String::new();
+    if let Some(names) = &signing.headers {
+        let empty = step.headers.keys().map(|name| format!(" -H '{name}:'"));
+        headers.extend(empty);
+        list = format!(" --signed-headers {}", quoted(&names.join(";")));
+    }
     let change = match then.signature {
+        None if step.headers.contains_key(ABSENT) => format!(" | grep -v '^{ABSENT}:'"),
         None => String::new(),
         Some(SignatureChange::Digit(at)) => {
             let rest = 63 - at % 64;
@@ -89,7 +102,7 @@ pub(super) fn shell(step: &Step, values: &Values, endpoint: &str) -> Result<Stri
     };
     let data = data("-d", signed_body);
     Ok(format!(
-        "{key}signed -X {method}{headers}{data} {signed_url}{at}{change} | {send} -H @-"
+        "{key}signed -X {method}{headers}{data} {signed_url}{list}{at}{change} | {send} -H @-"
     ))
 }
 

@@ -13,6 +13,9 @@ pub(super) const TOPICS: &str = "/v2/<project_id>/instances/<instance_id>/topics
 pub(super) const GROUPS: &str = "/v2/<project_id>/instances/<instance_id>/groups";
 const MESSAGES: &str = "/v2/<project_id>/instances/<instance_id>/messages";
 
+/// A header that a request does not have.
+pub(super) const ABSENT: &str = "x-absent";
+
 /// The largest page; more consumer groups in a page are refused.
 pub(super) const LARGEST_PAGE: i64 = 50;
 /// The page of consumer groups without `limit`.
@@ -70,7 +73,7 @@ impl Model {
             Call::ListCommitted(group, only, page) => self.list_committed(*group, *only, *page)?,
             Call::Oldest(which) => self.edge(*which, "beginning-message", |one| one.start)?,
             Call::Newest(which) => self.edge(*which, "end-message", |one| one.end - 1)?,
-            Call::FindAt(which, place) | Call::FindTime(which, place) => {
+            Call::FindAt(which, place) | Call::FindTime(which, place, _) => {
                 self.find(*which, *place)?
             }
         };
@@ -362,6 +365,17 @@ impl Model {
                 step.signing.key = Key::Unknown;
                 "401"
             }
+            Mistake::EmptySecret => {
+                step.signing.key = Key::EmptySecret;
+                "401"
+            }
+            Mistake::AbsentHeader => {
+                let names = ["host", ABSENT, "x-project-id", "x-sdk-date"];
+                step.signing.headers = Some(names.map(str::to_owned).to_vec());
+                step.headers.insert(ABSENT.to_owned(), vec![String::new()]);
+                step.then.headers.insert(ABSENT.to_owned(), Vec::new());
+                "401"
+            }
             Mistake::Minutes(minutes) => {
                 step.signing.seconds = 60 * *minutes;
                 "401"
@@ -440,12 +454,14 @@ pub(super) fn get(path: &str, query: &str) -> Step {
     request("GET", path, query.to_owned(), expected("200"))
 }
 
-/// The records with this time.
-pub(super) fn find_time(time: i64) -> Step {
-    get(
-        MESSAGES,
-        &format!("topic=<topic>&start_time={time}&end_time={time}&limit={LARGEST_PAGE}"),
-    )
+/// The records with this time, or all since then with the oldest or the newest first.
+pub(super) fn find_time(time: i64, oldest_first: Option<bool>) -> Step {
+    let more = match oldest_first {
+        None => format!("end_time={time}"),
+        Some(oldest_first) => format!("asc={oldest_first}"),
+    };
+    let query = format!("topic=<topic>&start_time={time}&{more}&limit={LARGEST_PAGE}");
+    get(MESSAGES, &query)
 }
 
 fn expected(status: &str) -> ExpectedResponse {

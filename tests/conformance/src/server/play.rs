@@ -66,11 +66,12 @@ impl super::Server<'_> {
             };
             let mut faults = self.judged(&step, &values, &mut before).await?;
             commands.push(commands::shell(&step, &values, self.wire.endpoint())?);
-            if let Call::FindTime(..) = request.call
+            if let Call::FindTime(_, _, oldest_first) = request.call
                 && request.mistake.is_none()
                 && faults.is_empty()
             {
-                faults = self.find_time(&step, &values, &mut commands).await?;
+                let found = self.find_time(&step, &values, oldest_first, &mut commands);
+                faults = found.await?;
             }
             if !faults.is_empty() {
                 return Ok(Some(Difference {
@@ -92,6 +93,7 @@ impl super::Server<'_> {
         &self,
         step: &Step,
         values: &Values,
+        oldest_first: Option<bool>,
         commands: &mut Vec<String>,
     ) -> Result<Vec<String>> {
         let found = json(&self.read(step, values).await?);
@@ -99,12 +101,16 @@ impl super::Server<'_> {
         let Some(time) = record["timestamp"].as_i64() else {
             return Ok(Vec::new());
         };
-        let step = model::find_time(time);
+        let step = model::find_time(time, oldest_first);
         commands.push(commands::shell(&step, values, self.wire.endpoint())?);
         let request = super::request::build(&step, values, &self.credentials)?;
         let (response, mut faults) = self.exchange(&step, &step.expect, request, values).await?;
         let body = json(&response);
         let records = body["messages"].as_array().cloned().unwrap_or_default();
+        if let Some(oldest_first) = oldest_first {
+            faults.extend(order_fault(&records, time, oldest_first));
+            return Ok(faults);
+        }
         if records.iter().any(|one| one["timestamp"] != time) {
             faults.push(format!("there are records of another time than {time}"));
         }
@@ -147,7 +153,7 @@ impl super::Server<'_> {
             "/v2/<project_id>/instances/<instance_id>/management/topics/<topic>/partitions/{first}/beginning-message"
         );
         model.finds = self.read(&model::get(&edge, ""), &values).await?.status == StatusCode::OK
-            && self.read(&model::find_time(0), &values).await?.status == StatusCode::OK;
+            && self.read(&model::find_time(0, None), &values).await?.status == StatusCode::OK;
         Ok(model)
     }
 
@@ -193,6 +199,23 @@ impl super::Server<'_> {
             .send(super::request::build(step, values, &self.credentials)?)
             .await
     }
+}
+
+/// Whether there are older records, or those of a partition are in another order.
+fn order_fault(records: &[Value], time: i64, oldest_first: bool) -> Option<String> {
+    let number = |record: &Value, name: &str| record[name].as_i64();
+    if records
+        .iter()
+        .any(|one| number(one, "timestamp") < Some(time))
+    {
+        return Some(format!("there are records that are older than {time}"));
+    }
+    let is_ordered = |pair: &[Value]| {
+        let is_later = number(&pair[0], "message_offset") < number(&pair[1], "message_offset");
+        pair[0]["partition"] != pair[1]["partition"] || is_later == oldest_first
+    };
+    let fault = || format!("the records of a partition are not in the order of asc={oldest_first}");
+    (!records.windows(2).all(is_ordered)).then(fault)
 }
 
 fn json(response: &Response) -> Value {

@@ -39,8 +39,8 @@ pub(super) enum Call {
     Oldest(Which),
     Newest(Which),
     FindAt(Which, Place),
-    /// Records with the time of the record at this place.
-    FindTime(Which, Place),
+    /// The records with the time of the record at this place, or all since then with the oldest or the newest first.
+    FindTime(Which, Place, Option<bool>),
 }
 
 /// A partition.
@@ -83,6 +83,10 @@ pub(super) enum Mistake {
     AfterPath(&'static str),
     Unsigned,
     UnknownKey,
+    /// Signed with an unknown key that has no secret.
+    EmptySecret,
+    /// The list of signed headers names one that is absent, with an empty value.
+    AbsentHeader,
     /// Signed this many minutes from now.
     Minutes(i64),
     /// The hexadecimal digit at this position of the signature is another one.
@@ -175,7 +179,8 @@ fn call() -> impl Strategy<Value = Call> {
         1 => which().prop_map(Call::Oldest),
         1 => which().prop_map(Call::Newest),
         1 => (which(), place()).prop_map(|(which, place)| Call::FindAt(which, place)),
-        2 => (which(), place()).prop_map(|(which, place)| Call::FindTime(which, place)),
+        2 => (which(), place(), option::of(any::<bool>()))
+            .prop_map(|(which, place, first)| Call::FindTime(which, place, first)),
     ]
 }
 
@@ -205,6 +210,8 @@ fn mistake() -> impl Strategy<Value = Mistake> {
         5 => (placeholder, misspelling).prop_map(|(of, how)| Mistake::Identity(of, how)),
         1 => Just(Mistake::Unsigned),
         1 => Just(Mistake::UnknownKey),
+        1 => Just(Mistake::EmptySecret),
+        1 => Just(Mistake::AbsentHeader),
         1 => select(vec![-16, 16, -1440]).prop_map(Mistake::Minutes),
         4 => (0..64_usize).prop_map(Mistake::Digit),
         2 => (0..64_usize).prop_map(Mistake::Digits),

@@ -133,20 +133,25 @@ fn sign(request: &mut Request, signing: &Signing, host: &str, own: &Credentials)
         Key::None => return Ok(()),
         Key::Own => own.clone(),
         Key::WrongSecret => Credentials::new(own.access_key().unwrap_or_default(), made_up())?,
-        Key::Unknown => Credentials::new(made_up(), made_up())?,
+        Key::Unknown | Key::EmptySecret => Credentials::new(made_up(), made_up())?,
     };
     let list = signing.headers.as_ref().map(|names| names.join(";"));
     let listed = list.as_deref().map(|list| {
         SignedHeaders::parse(list).context("signing.headers must be in ascending order")
     });
     let listed = listed.transpose()?;
-    Ok(request.sign(host, |later| {
+    let signer = |later| {
         let signer = Signer::new(&credentials, clock(signing.seconds) + later);
         match &listed {
             Some(listed) => signer.with_signed_headers(listed.clone()),
             None => signer,
         }
-    })?)
+    };
+    request.sign(host, signer)?;
+    if signing.key == Key::EmptySecret {
+        request.sign_with_empty_secret(host, &signer(Duration::ZERO))?;
+    }
+    Ok(())
 }
 
 /// How far a date may be from the clock of the service, as the vendor documents it.
