@@ -1,35 +1,40 @@
 //! A real Kafka cluster, through librdkafka.
 
-use std::{collections::BTreeMap, fmt, time::Instant};
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Instant};
 
 use zeroize::Zeroizing;
 
 use super::{
-    Backend, BackendError, BackendFuture, CommittedOffset, DeletedRecords, Edge, FoundRecord,
-    FoundRecords, GroupSummary, KafkaErrorCode, PartitionOffsets, RecordsToFind, TopicSummary,
+    Backend, BackendError, BackendFuture, BackendMetrics, CommittedOffset, DeletedRecords, Edge,
+    FoundRecord, FoundRecords, GroupSummary, KafkaErrorCode, PartitionOffsets, RecordsToFind,
+    TopicDeletion, TopicSummary,
 };
-use crate::{
-    deletion_target::{PartitionId, RecordsToDelete},
-    error::Error,
-};
+use crate::{deletion_target::PartitionId, error::Error};
 
-mod admin_pool;
+mod client;
 mod cluster;
+mod codes;
 mod deletion;
+mod job;
+mod lanes;
+mod nudge;
+mod queue;
 mod readers;
 mod reads;
 mod records;
 mod results;
+#[cfg(test)]
+mod simulation;
 
 use cluster::Cluster;
-use deletion::KafkaDeletion;
+use lanes::Lanes;
 use readers::Readers;
-use reads::twice;
+use reads::retried;
 use results::Failure;
 
 /// The cluster behind one instance. The gateway connects to it on the first request that needs it.
 pub(crate) struct KafkaBackend {
-    cluster: Cluster,
+    lanes: Arc<Lanes<Cluster>>,
     readers: Readers,
 }
 
@@ -37,15 +42,21 @@ impl KafkaBackend {
     pub(crate) fn new(
         instance: &str,
         properties: &[(String, Zeroizing<String>)],
+        nudge_topic: Option<&str>,
     ) -> Result<Self, Error> {
-        let cluster = Cluster::new(instance, properties)?;
+        let cluster = Cluster::new(instance, properties, nudge_topic)?;
         let readers = Readers::new(&cluster);
-        Ok(Self { cluster, readers })
+        let lanes = Lanes::new(cluster);
+        Ok(Self { lanes, readers })
+    }
+
+    fn cluster(&self) -> &Cluster {
+        &self.lanes.brokers
     }
 
     /// The id that the brokers gave the cluster when it was created.
     pub(crate) async fn cluster_id(&self, deadline: Instant) -> Result<String, BackendError> {
-        Ok(self.cluster.id(deadline).await?)
+        Ok(self.cluster().id(deadline).await?)
     }
 }
 
@@ -67,13 +78,8 @@ impl fmt::Debug for KafkaBackend {
 }
 
 impl Backend for KafkaBackend {
-    fn delete<'a>(
-        &'a self,
-        topic: &'a str,
-        rows: &'a [RecordsToDelete],
-        deadline: Instant,
-    ) -> BackendFuture<'a, Vec<DeletedRecords>> {
-        Box::pin(KafkaDeletion::new(&self.cluster, topic, rows, deadline).run())
+    fn delete<'a>(&'a self, deletion: TopicDeletion<'a>) -> BackendFuture<'a, Vec<DeletedRecords>> {
+        Box::pin(deletion::delete(&self.lanes, deletion))
     }
 
     fn partitions<'a>(
@@ -81,7 +87,7 @@ impl Backend for KafkaBackend {
         topic: &'a str,
         deadline: Instant,
     ) -> BackendFuture<'a, Vec<PartitionOffsets>> {
-        twice(move || Box::pin(self.offsets(topic, deadline)))
+        retried(deadline, move || Box::pin(self.offsets(topic, deadline)))
     }
 
     fn offsets_for_time<'a>(
@@ -90,7 +96,9 @@ impl Backend for KafkaBackend {
         time: i64,
         deadline: Instant,
     ) -> BackendFuture<'a, Vec<(i32, i64)>> {
-        twice(move || Box::pin(self.time_offsets(topic, time, deadline)))
+        retried(deadline, move || {
+            Box::pin(self.time_offsets(topic, time, deadline))
+        })
     }
 
     fn edge<'a>(
@@ -100,7 +108,9 @@ impl Backend for KafkaBackend {
         edge: Edge,
         deadline: Instant,
     ) -> BackendFuture<'a, Option<FoundRecord>> {
-        twice(move || Box::pin(self.record_at(topic, partition, edge, deadline)))
+        retried(deadline, move || {
+            Box::pin(self.record_at(topic, partition, edge, deadline))
+        })
     }
 
     fn find<'a>(
@@ -109,11 +119,13 @@ impl Backend for KafkaBackend {
         what: RecordsToFind,
         deadline: Instant,
     ) -> BackendFuture<'a, FoundRecords> {
-        twice(move || Box::pin(self.records(topic, what.clone(), deadline)))
+        retried(deadline, move || {
+            Box::pin(self.records(topic, what.clone(), deadline))
+        })
     }
 
     fn topics(&self, deadline: Instant) -> BackendFuture<'_, Vec<TopicSummary>> {
-        twice(move || Box::pin(self.all_topics(deadline)))
+        retried(deadline, move || Box::pin(self.all_topics(deadline)))
     }
 
     fn groups<'a>(
@@ -121,7 +133,9 @@ impl Backend for KafkaBackend {
         containing: &'a str,
         deadline: Instant,
     ) -> BackendFuture<'a, Vec<GroupSummary>> {
-        twice(move || Box::pin(self.all_groups(containing, deadline)))
+        retried(deadline, move || {
+            Box::pin(self.all_groups(containing, deadline))
+        })
     }
 
     fn committed<'a>(
@@ -130,10 +144,17 @@ impl Backend for KafkaBackend {
         topic: &'a str,
         deadline: Instant,
     ) -> BackendFuture<'a, Vec<CommittedOffset>> {
-        twice(move || Box::pin(self.commits(group, topic, deadline)))
+        retried(deadline, move || {
+            Box::pin(self.commits(group, topic, deadline))
+        })
+    }
+
+    fn start(self: Arc<Self>, metrics: &BackendMetrics) {
+        self.cluster().set_metrics(metrics);
+        tokio::spawn(async move { self.cluster().warm_up().await });
     }
 
     fn ready(&self, deadline: Instant) -> BackendFuture<'_, ()> {
-        Box::pin(async move { Ok(self.cluster.ping(deadline).await?) })
+        Box::pin(async move { Ok(self.cluster().ask_leaders(deadline.into()).await?) })
     }
 }

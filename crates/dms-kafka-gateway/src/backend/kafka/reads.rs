@@ -3,10 +3,12 @@
 use std::{ops::Range, time::Instant};
 
 use rdkafka::{Offset, TopicPartitionList, consumer::Consumer as _};
+use tokio::time::sleep;
 
 use super::{
     KafkaBackend,
     cluster::{OFFSETS_TOPIC, Partition, QUERY_TIMEOUT, partitions_of},
+    deletion::pauses,
     records::RecordReader,
     results::{Failure, offsets_in},
     take,
@@ -23,14 +25,22 @@ use crate::{
 /// The group of clients that read records. They neither join it nor commit.
 const RECORD_READERS: &str = "dms-kafka-gateway";
 
-/// A second attempt, with new metadata, if the first one fails: leaders may have changed.
-pub(super) fn twice<'a, T: Send + 'a>(
+/// Further attempts, with new metadata, until the deadline: leaders may have changed.
+pub(super) fn retried<'a, T: Send + 'a>(
+    deadline: Instant,
     attempt: impl Fn() -> BackendFuture<'a, T> + Send + 'a,
 ) -> BackendFuture<'a, T> {
     Box::pin(async move {
-        match attempt().await {
-            Err(BackendError::Unavailable(_)) => attempt().await,
-            result => result,
+        let mut pauses = pauses();
+        loop {
+            let result = attempt().await;
+            let pause = pauses.next().unwrap_or_default();
+            match result {
+                Err(BackendError::Unavailable(_)) if Instant::now() + pause < deadline => {
+                    sleep(pause).await;
+                }
+                result => return result,
+            }
         }
     })
 }
@@ -42,9 +52,9 @@ impl KafkaBackend {
         topic: &str,
         deadline: Instant,
     ) -> Result<Vec<PartitionOffsets>, BackendError> {
-        let partitions = self.cluster.partitions(topic, deadline).await?;
+        let partitions = self.cluster().partitions(topic, deadline).await?;
         let list = async |which| {
-            self.cluster
+            self.cluster()
                 .offsets(topic, &partitions, which, deadline)
                 .await
         };
@@ -67,7 +77,7 @@ impl KafkaBackend {
         time: i64,
         deadline: Instant,
     ) -> Result<Vec<(i32, i64)>, BackendError> {
-        let partitions = self.cluster.partitions(topic, deadline).await?;
+        let partitions = self.cluster().partitions(topic, deadline).await?;
         // Negative times have other meanings in Kafka.
         let which = match time {
             0.. => Offset::Offset(time),
@@ -75,11 +85,11 @@ impl KafkaBackend {
         };
         // The ends first: a record that is written between the two calls is not older.
         let ends = self
-            .cluster
+            .cluster()
             .offsets(topic, &partitions, Offset::End, deadline);
         let mut ends = ends.await;
         let found = self
-            .cluster
+            .cluster()
             .optional_offsets(topic, &partitions, which, deadline);
         let mut found = found.await;
         let offsets = partitions.iter().map(|Partition { id, .. }| {
@@ -178,8 +188,8 @@ impl KafkaBackend {
         &self,
         deadline: Instant,
     ) -> Result<Vec<TopicSummary>, BackendError> {
-        let reader = self.cluster.reader().await?;
-        let topics = self.cluster.query(QUERY_TIMEOUT, deadline, move |time| {
+        let reader = self.cluster().reader().await?;
+        let topics = self.cluster().query(QUERY_TIMEOUT, deadline, move |time| {
             let metadata = reader.fetch_metadata(None, time)?;
             // A topic with an error is being created or removed.
             let topics = metadata.topics().iter();
@@ -220,8 +230,8 @@ impl KafkaBackend {
     /// When librdkafka lists groups, the response of one broker hides the error of another. So the leaders are queried
     /// before and after that.
     async fn coordinators(&self, deadline: Instant) -> Result<Vec<Partition>, Failure> {
-        let reader = self.cluster.reader().await?;
-        let partitions = self.cluster.query(QUERY_TIMEOUT, deadline, move |time| {
+        let reader = self.cluster().reader().await?;
+        let partitions = self.cluster().query(QUERY_TIMEOUT, deadline, move |time| {
             partitions_of(
                 &reader.fetch_metadata(Some(OFFSETS_TOPIC), time)?,
                 OFFSETS_TOPIC,
@@ -235,7 +245,7 @@ impl KafkaBackend {
             partitions => partitions?,
         };
         let ends = self
-            .cluster
+            .cluster()
             .offsets(OFFSETS_TOPIC, &partitions, Offset::End, deadline);
         let mut ends = ends.await;
         for Partition { id, .. } in &partitions {
@@ -250,9 +260,9 @@ impl KafkaBackend {
         name: Option<&str>,
         deadline: Instant,
     ) -> Result<Vec<GroupSummary>, Failure> {
-        let (reader, name) = (self.cluster.reader().await?, name.map(str::to_owned));
+        let (reader, name) = (self.cluster().reader().await?, name.map(str::to_owned));
         let time = deadline.saturating_duration_since(Instant::now());
-        let groups = self.cluster.query(time, deadline, move |time| {
+        let groups = self.cluster().query(time, deadline, move |time| {
             let list = reader.fetch_group_list(name.as_deref(), time)?;
             let summary = |group: &rdkafka::groups::GroupInfo| GroupSummary {
                 name: group.name().to_owned(),
@@ -270,7 +280,7 @@ impl KafkaBackend {
         topic: &str,
         deadline: Instant,
     ) -> Result<Vec<CommittedOffset>, BackendError> {
-        let partitions = self.cluster.partitions(topic, deadline).await?;
+        let partitions = self.cluster().partitions(topic, deadline).await?;
         // librdkafka takes C strings.
         if group.contains('\0') {
             return Err(BackendError::UnknownGroup);
