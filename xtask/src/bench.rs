@@ -22,6 +22,9 @@ pub(crate) struct Bench {
 const PACKAGE: &str = "run --quiet --release --package dms-kafka-bench";
 const TOPIC: &str = "bench";
 
+/// Brokers of a cluster, and concurrent deletions.
+const RATES: [(u16, u16); 2] = [(1, 64), (3, 256)];
+
 /// The exit code of dms-kafka-bench if it cannot count instructions on this machine.
 const SKIPPED: i32 = 77;
 
@@ -98,6 +101,15 @@ fn interleaved(sh: &Shell, arguments: &[&str]) -> Result<()> {
 fn gateway_and_kafka(sh: &Shell, quick: &[&str]) -> Result<()> {
     kafka::with_topic(sh, TOPIC, |bootstrap_servers| {
         with_kafka(sh, "kafka", bootstrap_servers, quick)
+    })?;
+    RATES.into_iter().try_for_each(|(brokers, concurrency)| {
+        kafka::with_seed(sh, brokers, &[TOPIC, "1", "0"], |bootstrap_servers| {
+            let (brokers, concurrency) = (brokers.to_string(), concurrency.to_string());
+            let bench = cargo(sh, PACKAGE).args(["--features", "kafka", "--", "kafka-rates"]);
+            let bench = bench.args(["--bootstrap-servers", bootstrap_servers]);
+            let bench = bench.args(["--brokers", &brokers, "--concurrency", &concurrency]);
+            Ok(bench.args(quick).run()?)
+        })
     })
 }
 

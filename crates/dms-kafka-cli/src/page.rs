@@ -211,18 +211,18 @@ impl PartitionRow {
             )
         });
         let marker = |commit: &Commit<'_>| {
-            let mut label = format!(
-                "{}: {}",
-                output::printable(commit.group),
-                number(Some(commit.offset))
-            );
-            if commit.lost > 0 {
-                label += &format!(", loses {} unread records", number(Some(commit.lost)));
-            }
+            let (group, offset) = (output::printable(commit.group), number(Some(commit.offset)));
+            let loses = commit.lost > 0;
+            let label = if loses {
+                let lost = number(Some(commit.lost));
+                format!("{group}: {offset}, loses {lost} unread records")
+            } else {
+                format!("{group}: {offset}")
+            };
             Marker {
                 at: place_of(commit.offset - shown.start, shown.total()),
                 label,
-                loses: commit.lost > 0,
+                loses,
             }
         };
         Self {

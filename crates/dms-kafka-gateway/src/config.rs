@@ -157,6 +157,10 @@ pub struct InstanceConfig {
     pub project_id: String,
     /// The Kafka cluster (feature `kafka`).
     pub kafka: Option<KafkaConfig>,
+    /// A topic of the cluster for one purpose: while deletions wait for followers, the gateway appends a record of one byte
+    /// every 10 ms to those of its partitions that have the same leader. This wakes the followers. Without it, nothing is
+    /// written.
+    pub nudge_topic: Option<String>,
     /// Topics in memory instead of a Kafka cluster.
     pub memory: Option<MemoryConfig>,
     /// Records of this instance that no key may delete.

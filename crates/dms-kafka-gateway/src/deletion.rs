@@ -1,6 +1,6 @@
 //! One deletion, from the intent in the audit log to its result there.
 
-use std::{sync::Arc, task::Poll, time::Instant};
+use std::{future::ready, sync::Arc, task::Poll, time::Instant};
 
 use futures_util::poll;
 use tokio::sync::OwnedSemaphorePermit;
@@ -9,7 +9,7 @@ use tracing::{Instrument as _, Span};
 use crate::{
     app::App,
     audit::AuditContext,
-    backend::{Backend, BackendError, DeletedRecords},
+    backend::{Backend, BackendError, DeletedRecords, Intent, TopicDeletion},
     body_memory::HeldMemory,
     deletion_target::RecordsToDelete,
     faults::{self, FailingPartition},
@@ -49,12 +49,16 @@ impl Deletion {
     }
 
     async fn run_here(self, app: Arc<App>) -> Result<Deleted, Refusal> {
-        self.intend(&app).await?;
-        let deadline = Instant::now() + app.limits.backend_timeout;
-        let (topic, rows) = (&*self.context.path.topic, &*self.rows);
+        let deletion = TopicDeletion {
+            topic: &self.context.path.topic,
+            caller: &self.context.caller,
+            rows: &self.rows,
+            deadline: Instant::now() + app.limits.backend_timeout,
+            intent: self.intent(&app),
+        };
         let deleted = match &*self.failing {
-            [] => self.backend.delete(topic, rows, deadline).await,
-            failing => faults::delete(failing, &*self.backend, topic, rows, deadline).await,
+            [] => self.backend.delete(deletion).await,
+            failing => faults::delete(failing, &*self.backend, deletion).await,
         };
         app.metrics
             .count_rows(deleted.as_deref().unwrap_or_default());
@@ -63,15 +67,24 @@ impl Deletion {
         Ok((deleted?, self.memory))
     }
 
-    async fn intend(&self, app: &App) -> Result<(), Refusal> {
-        let Some(audit) = &app.audit else {
-            return Ok(());
-        };
-        let written = audit.intend(&self.context, &self.rows, self.deletes_everything);
-        written.await.map_err(|error| {
-            app.metrics.audit_failures.inc();
-            tracing::error!(%error, "the audit log cannot be written: nothing was deleted");
-            Refusal::AUDIT_FAILED
+    /// Writes rows to the audit log when they are about to be sent.
+    fn intent(&self, app: &Arc<App>) -> Intent {
+        if app.audit.is_none() {
+            return Arc::new(|_| Box::pin(ready(true)));
+        }
+        let (app, context) = (app.clone(), Arc::new(self.context.clone()));
+        let everything = self.deletes_everything;
+        Arc::new(move |rows| {
+            let (app, context) = (app.clone(), context.clone());
+            Box::pin(async move {
+                let Some(audit) = &app.audit else { return true };
+                let written = audit.intend(&context, &rows, everything).await;
+                if let Err(error) = &written {
+                    app.metrics.audit_failures.inc();
+                    tracing::error!(%error, "the audit log cannot be written: these rows are not deleted");
+                }
+                written.is_ok()
+            })
         })
     }
 

@@ -3,7 +3,7 @@
 use serde::{Serialize, Serializer};
 
 /// A partition index within a topic; never negative.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(transparent)]
 pub(crate) struct PartitionId(i32);
 

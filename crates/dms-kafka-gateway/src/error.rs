@@ -26,6 +26,8 @@ pub enum ErrorKind {
     Listen,
     /// A Kafka cluster cannot be used, for example because it cannot be reached.
     Cluster,
+    /// The backend of an instance does not respond, or refuses what the gateway needs.
+    Connect,
 }
 
 /// Why a gateway did not start.
@@ -67,6 +69,12 @@ enum Cause {
     SecretFile { setting: String, source: io::Error },
     #[error("cannot use the Kafka cluster at {servers}")]
     Cluster { servers: String, source: Source },
+    #[error("instance {instance:?}: {check} failed")]
+    Connect {
+        instance: String,
+        check: String,
+        source: Source,
+    },
     #[error("cannot listen on {address}")]
     Listen {
         address: SocketAddr,
@@ -83,6 +91,7 @@ impl Error {
             Cause::File { .. } | Cause::SecretFile { .. } => ErrorKind::File,
             Cause::Listen { .. } => ErrorKind::Listen,
             Cause::Cluster { .. } => ErrorKind::Cluster,
+            Cause::Connect { .. } => ErrorKind::Connect,
         }
     }
 
@@ -146,6 +155,14 @@ impl Error {
     pub(crate) fn cluster(servers: &str, source: impl Into<Source>) -> Self {
         Self(Cause::Cluster {
             servers: servers.to_owned(),
+            source: source.into(),
+        })
+    }
+
+    pub(crate) fn connect(instance: &str, check: &str, source: impl Into<Source>) -> Self {
+        Self(Cause::Connect {
+            instance: instance.to_owned(),
+            check: check.to_owned(),
             source: source.into(),
         })
     }

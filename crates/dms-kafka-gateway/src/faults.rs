@@ -2,14 +2,14 @@
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use axum::http::{HeaderMap, HeaderValue};
 use serde::{Deserialize, Deserializer, de::Error as _};
 
 use crate::{
-    backend::{Backend, BackendError, DeletedRecords, KafkaErrorCode},
+    backend::{Backend, BackendError, DeletedRecords, KafkaErrorCode, TopicDeletion},
     deletion_target::RecordsToDelete,
     error::Error,
     limits::seconds,
@@ -466,18 +466,20 @@ impl Fault {
 pub(crate) async fn delete(
     failing: &[FailingPartition],
     backend: &dyn Backend,
-    topic: &str,
-    rows: &[RecordsToDelete],
-    deadline: Instant,
+    deletion: TopicDeletion<'_>,
 ) -> Result<Vec<DeletedRecords>, BackendError> {
     let code = |row: &RecordsToDelete| {
         let mut failing = failing.iter();
         let failing = failing.find(|failing| failing.partition == row.partition.number())?;
         Some(KafkaErrorCode::new(failing.error_code))
     };
+    let rows = deletion.rows;
     let others = rows.iter().copied().filter(|row| code(row).is_none());
-    let others: Vec<_> = others.collect();
-    let mut deleted = backend.delete(topic, &others, deadline).await?.into_iter();
+    let others = TopicDeletion {
+        rows: &others.collect::<Vec<_>>(),
+        ..deletion
+    };
+    let mut deleted = backend.delete(others).await?.into_iter();
     let result = |row: &RecordsToDelete| match code(row) {
         Some(code) => Some(DeletedRecords {
             partition: row.partition,

@@ -57,6 +57,7 @@ impl KafkaGateway {
         config.instances.push(InstanceConfig {
             id: instance_id.clone(),
             project_id: PROJECT.to_owned(),
+            nudge_topic: None,
             kafka: Some(kafka.clone()),
             memory: None,
             holds: Holds::default(),
@@ -96,7 +97,7 @@ async fn connect(
     properties: &[Property],
     deadline: Instant,
 ) -> Result<(String, Arc<dyn Backend>), Error> {
-    let backend = crate::backend::kafka::KafkaBackend::new(PROJECT, properties)?;
+    let backend = crate::backend::kafka::KafkaBackend::new(PROJECT, properties, None)?;
     match backend.cluster_id(deadline).await {
         Ok(id) => Ok((id, Arc::new(backend))),
         Err(error) => Err(Error::cluster(servers(properties), error)),

@@ -220,6 +220,7 @@ impl Default for MemoryGatewayBuilder {
                 id: Uuid::new_v4().to_string(),
                 project_id: Uuid::new_v4().simple().to_string(),
                 kafka: None,
+                nudge_topic: None,
                 memory: None,
                 holds: Holds::default(),
             },

@@ -11,7 +11,7 @@ use prometheus_client::{
     registry::{Metric, Registry, Unit},
 };
 
-use crate::backend::DeletedRecords;
+use crate::backend::{BackendMetrics, DeletedRecords};
 
 /// The counters behind `/metrics`.
 #[derive(Debug)]
@@ -26,6 +26,7 @@ pub(crate) struct Metrics {
     pub(crate) connections_refused: Counter,
     partitions: Family<ErrorCodeLabel, Counter>,
     records: Counter,
+    pub(crate) backend: BackendMetrics,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -55,6 +56,13 @@ impl Metrics {
             "Time from the head of a request to its response",
             Unit::Seconds,
             durations.clone(),
+        );
+        let deletions = new_histogram();
+        registry.register_with_unit(
+            "kafka_deletion_duration",
+            "Time from sending a deletion to a Kafka broker, for one or more requests, to its response",
+            Unit::Seconds,
+            deletions.clone(),
         );
         let r = &mut registry;
         Self {
@@ -91,6 +99,10 @@ impl Metrics {
                 "records_deleted",
                 "Records deleted, if the backend knows their number",
             ),
+            backend: BackendMetrics {
+                deletions,
+                nudges: registered(r, "kafka_nudges", "Records appended to nudge topics"),
+            },
             registry,
         }
     }

@@ -199,6 +199,11 @@ impl From<BackendError> for Refusal {
             BackendError::UnknownPartition => Self::UNKNOWN_PARTITION,
             BackendError::UnknownGroup => Self::UNKNOWN_GROUP,
             BackendError::NotSupported => Self::NOT_SUPPORTED,
+            BackendError::NotAudited => Self::AUDIT_FAILED,
+            BackendError::Refused(reason) => {
+                tracing::warn!(reason, "the Kafka cluster refuses the gateway");
+                Self::CLUSTER_UNAVAILABLE
+            }
             BackendError::Unavailable(reason) => {
                 tracing::warn!(reason, "the Kafka cluster is not available");
                 Self::CLUSTER_UNAVAILABLE

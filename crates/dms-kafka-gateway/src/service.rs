@@ -21,11 +21,12 @@ use crate::{
     access::{Access, Caller, Key, Token},
     app::{App, Instance},
     audit::AuditLog,
-    backend::{Backend, memory::MemoryBackend},
+    backend::{Backend, BackendError, TopicDeletion, memory::MemoryBackend},
     body_memory::MemoryBudget,
     config::{
         AccessKeyConfig, AuditFile, Config, Environment, InstanceConfig, Property, SecretSource,
     },
+    deletion_target::{DeletionTarget, PartitionId, RecordsToDelete},
     error::Error,
     grants::{GrantedOperation, Grants},
     holds::InstanceHolds,
@@ -54,6 +55,41 @@ pub struct CheckedConfig {
 }
 
 impl CheckedConfig {
+    /// Connects to the cluster of every instance: asks each leader, and with a topic, whether the gateway may describe it and
+    /// delete from it. For that, it deletes the records of partition 0 before offset 0, which there are none of.
+    ///
+    /// # Errors
+    /// [`Error`] with the first instance and check that failed.
+    pub async fn connect(&self, topic: Option<&str>) -> Result<(), Error> {
+        for Instance { id, backend, .. } in &self.app.instances {
+            let deadline = std::time::Instant::now() + self.app.limits.backend_timeout;
+            let failed = |check: &str, error: BackendError| Error::connect(id, check, error);
+            let ready = backend.ready(deadline).await;
+            ready.map_err(|error| failed("connecting to every leader", error))?;
+            let Some(topic) = topic else { continue };
+            let described = backend.partitions(topic, deadline).await;
+            described.map_err(|error| failed("describing the topic", error))?;
+            let rows = [RecordsToDelete {
+                partition: PartitionId::default(),
+                target: DeletionTarget::Before(0),
+            }];
+            let deleted = backend.delete(TopicDeletion {
+                topic,
+                caller: "",
+                rows: &rows,
+                deadline,
+                intent: Arc::new(|_| Box::pin(std::future::ready(true))),
+            });
+            let check = "deleting from the topic";
+            let deleted = deleted.await.map_err(|error| failed(check, error))?;
+            if let Some(row) = deleted.iter().find(|row| row.error_code() != 0) {
+                let code = format!("Kafka's code is {}", row.error_code());
+                return Err(Error::connect(id, check, code));
+            }
+        }
+        Ok(())
+    }
+
     /// Starts serving on the current tokio runtime.
     ///
     /// # Errors
@@ -104,6 +140,9 @@ impl CheckedConfig {
             ),
         };
         let listeners = iter::once(api).chain(operations).chain(control).collect();
+        for instance in &app.instances {
+            instance.backend.clone().start(&app.metrics.backend);
+        }
         let (stop, stopping) = watch::channel(());
         let task = tokio::spawn(server::serve(listeners, app.clone(), stopping));
         Ok(Service {
@@ -419,6 +458,15 @@ impl Config {
                 let rule = "it is listed twice";
                 return Err(Error::invalid_setting("instance", &instance.id, rule));
             }
+            if let Some(topic) = &instance.nudge_topic {
+                let refuse = |rule| Err(Error::invalid_setting("nudge_topic", topic, rule));
+                if instance.kafka.is_none() {
+                    return refuse("only an instance with a table kafka can have one");
+                }
+                if !names::is_topic(topic) {
+                    return refuse("it is not the name of a topic");
+                }
+            }
             if self.anonymous && instance.kafka.is_some() {
                 let rule =
                     "without authentication, every instance must be in memory; remove anonymous";
@@ -472,9 +520,7 @@ fn backend(
             &memory.topics,
             &memory.groups,
         )?)),
-        (None, Some(kafka)) => {
-            kafka_backend(&config.id, &kafka.properties(&config.id, environment)?)
-        }
+        (None, Some(kafka)) => kafka_backend(config, &kafka.properties(&config.id, environment)?),
         _ => Err(Error::invalid_setting(
             "instance",
             &config.id,
@@ -484,13 +530,17 @@ fn backend(
 }
 
 #[cfg(feature = "kafka")]
-fn kafka_backend(id: &str, properties: &[Property]) -> Result<Arc<dyn Backend>, Error> {
-    let backend = crate::backend::kafka::KafkaBackend::new(id, properties)?;
+fn kafka_backend(
+    config: &InstanceConfig,
+    properties: &[Property],
+) -> Result<Arc<dyn Backend>, Error> {
+    let nudge_topic = config.nudge_topic.as_deref();
+    let backend = crate::backend::kafka::KafkaBackend::new(&config.id, properties, nudge_topic)?;
     Ok(Arc::new(backend))
 }
 
 #[cfg(not(feature = "kafka"))]
-fn kafka_backend(id: &str, _: &[Property]) -> Result<Arc<dyn Backend>, Error> {
+fn kafka_backend(config: &InstanceConfig, _: &[Property]) -> Result<Arc<dyn Backend>, Error> {
     let rule = "this program was built without Kafka; build it with the feature kafka, or give the instance a table memory";
-    Err(Error::invalid_setting("instance", id, rule))
+    Err(Error::invalid_setting("instance", &config.id, rule))
 }

@@ -13,7 +13,9 @@ use tokio::sync::Notify;
 
 use crate::{
     audit::AuditContext,
-    backend::{Backend, BackendError, BackendFuture, DeletedRecords, PartitionOffsets},
+    backend::{
+        Backend, BackendError, BackendFuture, DeletedRecords, PartitionOffsets, TopicDeletion,
+    },
     body_memory::HeldMemory,
     config::Config,
     deletion::Deletion,
@@ -32,12 +34,7 @@ pub(crate) struct TestBackend {
 }
 
 impl Backend for TestBackend {
-    fn delete<'a>(
-        &'a self,
-        _topic: &'a str,
-        rows: &'a [RecordsToDelete],
-        _deadline: Instant,
-    ) -> BackendFuture<'a, Vec<DeletedRecords>> {
+    fn delete<'a>(&'a self, deletion: TopicDeletion<'a>) -> BackendFuture<'a, Vec<DeletedRecords>> {
         Box::pin(async move {
             self.proceed.notified().await;
             self.done.fetch_add(1, Ordering::SeqCst);
@@ -46,7 +43,7 @@ impl Backend for TestBackend {
                 outcome: Ok(0),
                 records: None,
             };
-            Ok(rows.iter().map(deleted).collect())
+            Ok(deletion.rows.iter().map(deleted).collect())
         })
     }
 

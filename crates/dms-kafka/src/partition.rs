@@ -22,9 +22,14 @@ const SHOWN_WORD: usize = 128;
 pub(crate) type Word = Cow<'static, str>;
 
 /// Kafka's error codes for a deletion, and whether the leader returns them before it deletes anything.
-const KAFKA_CODES: [(&str, &str, bool); 10] = [
+const KAFKA_CODES: [(&str, &str, bool); 11] = [
     ("1", "offset out of range", true),
     ("3", "unknown topic or partition", true),
+    (
+        "5",
+        "no leader is available; nothing was sent to a broker",
+        true,
+    ),
     ("6", "not leader or follower", false),
     ("7", "request timed out; the leader may have deleted", false),
     ("13", "network error", false),

@@ -41,7 +41,7 @@ pub(crate) async fn run(options: &Kafka, scale: &Scale) -> Result<()> {
     let admin: AdminClient<DefaultClientContext> = ClientConfig::new()
         .set("bootstrap.servers", &options.bootstrap_servers)
         .create()?;
-    let gateway = gateway(&options.bootstrap_servers).await?;
+    let gateway = gateway(&options.bootstrap_servers, "").await?;
     let client = Client::builder()
         .endpoint(gateway.endpoint())
         .project_id(PROJECT)
@@ -71,7 +71,8 @@ pub(crate) async fn run(options: &Kafka, scale: &Scale) -> Result<()> {
     results.write(scale.folder(), "kafka")
 }
 
-pub(crate) async fn gateway(bootstrap_servers: &str) -> Result<Service> {
+/// A gateway in this process. `setting` is one more of its instance.
+pub(crate) async fn gateway(bootstrap_servers: &str, setting: &str) -> Result<Service> {
     let config = format!(
         r#"
         listen = "127.0.0.1:0"
@@ -81,6 +82,7 @@ pub(crate) async fn gateway(bootstrap_servers: &str) -> Result<Service> {
         [[instance]]
         id = "{INSTANCE}"
         project_id = "{PROJECT}"
+        {setting}
         [instance.kafka]
         "bootstrap.servers" = "{bootstrap_servers}"
         "#

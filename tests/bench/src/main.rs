@@ -13,6 +13,8 @@ mod exhaustion;
 mod instructions;
 #[cfg(feature = "kafka")]
 mod kafka;
+#[cfg(feature = "kafka")]
+mod kafka_rates;
 mod load;
 mod long_run;
 mod metrics;
@@ -55,6 +57,9 @@ enum Command {
     /// Measure what the gateway adds to a deletion on a real Kafka.
     #[cfg(feature = "kafka")]
     Kafka(kafka::Kafka),
+    /// Measure deletions per second on a real Kafka, directly and through the gateway.
+    #[cfg(feature = "kafka")]
+    KafkaRates(kafka_rates::KafkaRates),
     /// Measure plans through the gateway, on a real Kafka and in memory.
     #[cfg(feature = "kafka")]
     Plans(plans::Plans),
@@ -85,6 +90,8 @@ fn run(Cli { command, scale }: &Cli) -> Result<()> {
         Command::BuildCost(options) => build_cost::run(options, scale),
         #[cfg(feature = "kafka")]
         Command::Kafka(options) => kafka::run(options, scale),
+        #[cfg(feature = "kafka")]
+        Command::KafkaRates(options) => kafka_rates::run(options, scale),
         #[cfg(feature = "kafka")]
         Command::Plans(options) => plans::run(options, scale),
         Command::LongRun(options) => long_run::run(options, scale),

@@ -48,7 +48,7 @@ pub(crate) async fn run(options: &Plans, scale: &Scale) -> Result<()> {
     let of_memory = || client.plan_deletion(memory.instance_id(), "orders");
     push("by time, in memory", MS, by_time(of_memory, scale).await?);
 
-    let service = gateway(&options.bootstrap_servers).await?;
+    let service = gateway(&options.bootstrap_servers, "").await?;
     let client = Client::builder()
         .endpoint(service.endpoint())
         .project_id(PROJECT)

@@ -9,9 +9,11 @@ use crate::plot;
 use crate::process::Result;
 
 /// The parts whose results are read, in the order of the report.
-const PARTS: [&str; 7] = [
+const PARTS: [&str; 9] = [
     "run",
     "kafka",
+    "kafka-1",
+    "kafka-3",
     "plans",
     "long-run",
     "exhaustion",

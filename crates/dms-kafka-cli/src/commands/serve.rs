@@ -37,6 +37,10 @@ pub(crate) struct ServeFlags {
     #[arg(long, help_heading = "Configuration file")]
     check_config: bool,
 
+    /// With --check-config, connect to every cluster too, and check the permissions for a topic
+    #[arg(long, requires = "check_config", value_name = "TOPIC", num_args = 0..=1, default_missing_value = "", help_heading = "Configuration file")]
+    connect: Option<String>,
+
     /// Topic with its number of partitions and the records in each partition; repeatable
     #[arg(long, value_name = "NAME:PARTITIONS:RECORDS", value_parser = topic, help_heading = "Topics in memory")]
     topic: Vec<(TopicName, NonZeroU32, u64)>,
@@ -75,6 +79,8 @@ pub(crate) enum Serve {
     File {
         path: PathBuf,
         check_only: bool,
+        /// Empty: no topic.
+        connect: Option<String>,
         /// Overrides the file's address.
         listen: Option<SocketAddr>,
         integer_error_codes: bool,
@@ -120,6 +126,7 @@ impl Settings for Serve {
             return Ok(Self::File {
                 path: config.value.into(),
                 check_only: flags.check_config,
+                connect: flags.connect,
                 listen,
                 integer_error_codes: flags.integer_error_codes,
             });
@@ -207,6 +214,7 @@ pub(crate) async fn serve(arguments: Serve) -> Result<Exit, Failure> {
         Serve::File {
             path,
             check_only,
+            connect,
             listen,
             integer_error_codes,
         } => {
@@ -220,6 +228,10 @@ pub(crate) async fn serve(arguments: Serve) -> Result<Exit, Failure> {
             let checked = config
                 .check(&|name| std::env::var(name).ok())
                 .map_err(Failure::gateway)?;
+            if let Some(topic) = &connect {
+                let topic = Some(&**topic).filter(|topic| !topic.is_empty());
+                checked.connect(topic).await.map_err(Failure::gateway)?;
+            }
             if check_only {
                 stdout::print(&format!("{} is valid\n", path.display()))?;
                 return Ok(Exit::Done);

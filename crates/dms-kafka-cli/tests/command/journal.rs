@@ -247,7 +247,7 @@ const NOT_APPLIED: Option<&str> = Some("not_applied");
 
 #[test]
 fn an_outcome_that_is_unknown_stays_so_until_the_row_is_deleted() {
-    let runs: [(&str, &[Run]); 5] = [
+    let runs: [(&str, &[Run]); 6] = [
         (
             "a later failure without effect does not make it known",
             &[
@@ -270,9 +270,15 @@ fn an_outcome_that_is_unknown_stays_so_until_the_row_is_deleted() {
         (
             "a code that passes is not final",
             &[
-                (Reply::Code(5), 4, UNKNOWN, true),
                 (Reply::Code(6), 4, UNKNOWN, true),
                 (Reply::Code(7), 4, UNKNOWN, true),
+                (Reply::Code(0), 0, None, true),
+            ],
+        ),
+        (
+            "without a leader, nothing was sent, and the row is left",
+            &[
+                (Reply::Code(5), 3, NOT_APPLIED, true),
                 (Reply::Code(0), 0, None, true),
             ],
         ),

@@ -87,6 +87,19 @@ fn check_config_validates_without_serving() {
     let check = || dms_kafka(&format!("serve --check-config --config {path}"));
     let good = check().env("GATEWAY_SK", "SK").ends_with(0);
     assert_eq!(stdout(&good), format!("{path} is valid\n"));
+    let mut connected = check();
+    connected
+        .arg("--connect")
+        .env("GATEWAY_SK", "SK")
+        .ends_with(0);
+    let topic = check()
+        .args(["--connect", "no-such-topic"])
+        .env("GATEWAY_SK", "SK")
+        .ends_with(2);
+    assert_stderr(
+        &topic,
+        "describing the topic failed: the topic does not exist",
+    );
     let no_secret = check().ends_with(2);
     assert_stderr(&no_secret, "secret_key in [[access_key]] number 1");
     fs::write(
@@ -103,6 +116,7 @@ fn invalid_flags_are_refused() {
     for (code, line, word) in [
         (2, "serve", "--topic"),
         (2, "serve --check-config", "--config"),
+        (2, "serve --connect --topic a:1:1", "--check-config"),
         (5, "serve --config no/such/file", "no/such/file"),
         (2, "serve --config f --topic a:1:1", "--topic"),
         (2, "serve --config f --control", "--control"),

@@ -15,7 +15,7 @@ use tokio::task::yield_now;
 use super::{
     Backend, BackendError, BackendFuture, CommittedOffset, DeletedRecords, Edge, FoundRecord,
     FoundRecords, GroupSummary, INTERNAL_TOPICS, KafkaErrorCode, PartitionOffsets, RecordsToFind,
-    TopicSummary,
+    TopicDeletion, TopicSummary,
     memory_groups::{CommitSettings, GroupSettings, MemoryGroups},
     partition_log::PartitionLog,
 };
@@ -285,13 +285,12 @@ impl MemoryCluster {
 }
 
 impl Backend for MemoryBackend {
-    fn delete<'a>(
-        &'a self,
-        topic: &'a str,
-        rows: &'a [RecordsToDelete],
-        _deadline: Instant,
-    ) -> BackendFuture<'a, Vec<DeletedRecords>> {
+    fn delete<'a>(&'a self, deletion: TopicDeletion<'a>) -> BackendFuture<'a, Vec<DeletedRecords>> {
         Box::pin(async move {
+            let TopicDeletion { topic, rows, .. } = deletion;
+            if !(deletion.intent)(rows.to_vec()).await {
+                return Err(BackendError::NotAudited);
+            }
             let mut deleted = Vec::with_capacity(rows.len());
             for part in rows.chunks(Self::PART) {
                 if !deleted.is_empty() {
@@ -582,6 +581,8 @@ impl Topic {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use futures_util::poll;
 
     use super::*;
@@ -601,7 +602,13 @@ mod tests {
         let rows: Vec<_> = rows
             .map(|partition| RecordsToDelete { partition, target })
             .collect();
-        let mut deletion = backend.delete("t", &rows, Instant::now());
+        let mut deletion = backend.delete(TopicDeletion {
+            topic: "t",
+            caller: "",
+            rows: &rows,
+            deadline: Instant::now(),
+            intent: Arc::new(|_| Box::pin(ready(true))),
+        });
         assert!(poll!(&mut deletion).is_pending());
         assert!(backend.remove("t"));
         let deleted = deletion.await.expect("results");

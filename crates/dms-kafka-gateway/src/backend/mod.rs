@@ -1,7 +1,8 @@
 //! The topics behind an instance: in memory, or in a Kafka cluster.
 
-use std::{any::Any, fmt, future::ready, ops::RangeInclusive, pin::Pin, time::Instant};
+use std::{any::Any, fmt, future::ready, ops::RangeInclusive, pin::Pin, sync::Arc, time::Instant};
 
+use prometheus_client::metrics::{counter::Counter, histogram::Histogram};
 use serde::{Deserialize, Serialize};
 
 use crate::deletion_target::{PartitionId, RecordsToDelete};
@@ -53,16 +54,24 @@ impl KafkaErrorCode {
     pub(crate) const NOT_LEADER_OR_FOLLOWER: Self = Self(6);
     /// Not every live replica applied the deletion in time; the leader may have.
     pub(crate) const REQUEST_TIMED_OUT: Self = Self(7);
+    pub(crate) const BROKER_NOT_AVAILABLE: Self = Self(8);
+    pub(crate) const REPLICA_NOT_AVAILABLE: Self = Self(9);
     /// The connection broke before the response arrived.
     pub(crate) const NETWORK_EXCEPTION: Self = Self(13);
     /// The Kafka user must not see the consumer group.
     pub(crate) const GROUP_AUTHORIZATION_FAILED: Self = Self(30);
     /// The topic is internal, such as `__consumer_offsets`.
     pub(crate) const INVALID_TOPIC_EXCEPTION: Self = Self(17);
+    pub(crate) const TOPIC_AUTHORIZATION_FAILED: Self = Self(29);
     /// The topic's `cleanup.policy` lacks `delete`.
     pub(crate) const POLICY_VIOLATION: Self = Self(44);
     /// The disk of the partition is offline.
     pub(crate) const KAFKA_STORAGE_ERROR: Self = Self(56);
+    pub(crate) const LISTENER_NOT_FOUND: Self = Self(72);
+    pub(crate) const FENCED_LEADER_EPOCH: Self = Self(74);
+    pub(crate) const UNKNOWN_LEADER_EPOCH: Self = Self(75);
+    /// A new leader does not know its high watermark yet.
+    pub(crate) const OFFSET_NOT_AVAILABLE: Self = Self(78);
 
     pub(crate) const fn new(value: i16) -> Self {
         Self(value)
@@ -191,10 +200,52 @@ pub(crate) enum BackendError {
         expect(dead_code, reason = "topics in memory are always available")
     )]
     Unavailable(String),
+    /// The brokers refuse the gateway's credentials or its connection; nothing was deleted.
+    #[error("the Kafka cluster refuses the gateway: {0}")]
+    #[cfg_attr(
+        not(feature = "kafka"),
+        expect(dead_code, reason = "topics in memory refuse nobody")
+    )]
+    Refused(String),
+    #[error("the audit log cannot be written, so nothing was deleted")]
+    NotAudited,
 }
 
 pub(crate) type BackendFuture<'a, T> =
     Pin<Box<dyn Future<Output = Result<T, BackendError>> + Send + 'a>>;
+
+/// Records that rows are about to be sent. If the result is false, they must not be.
+pub(crate) type Intent =
+    Arc<dyn Fn(Vec<RecordsToDelete>) -> Pin<Box<dyn Future<Output = bool> + Send>> + Send + Sync>;
+
+/// A deletion from one topic. No partition occurs twice in its rows.
+#[derive(Clone)]
+#[cfg_attr(
+    not(feature = "kafka"),
+    expect(
+        dead_code,
+        reason = "topics in memory have neither brokers nor a deadline"
+    )
+)]
+pub(crate) struct TopicDeletion<'a> {
+    pub(crate) topic: &'a str,
+    /// Callers that wait for the same broker take turns.
+    pub(crate) caller: &'a str,
+    pub(crate) rows: &'a [RecordsToDelete],
+    pub(crate) deadline: Instant,
+    /// Called with each row before it is sent for the first time.
+    pub(crate) intent: Intent,
+}
+
+/// Metrics of the clusters behind all instances.
+#[derive(Clone, Debug)]
+#[cfg_attr(not(feature = "kafka"), expect(dead_code, reason = "there is none"))]
+pub(crate) struct BackendMetrics {
+    /// Seconds from sending a deletion to a broker to its response.
+    pub(crate) deletions: Histogram,
+    /// Records appended to nudge topics.
+    pub(crate) nudges: Counter,
+}
 
 fn not_supported<'a, T: Send + 'a>() -> BackendFuture<'a, T> {
     Box::pin(ready(Err(BackendError::NotSupported)))
@@ -206,14 +257,10 @@ fn not_supported<'a, T: Send + 'a>() -> BackendFuture<'a, T> {
 pub(crate) trait Backend: Any + fmt::Debug + Send + Sync {
     /// Deletes records, and returns one [`DeletedRecords`] for each row, in the order of the rows.
     ///
-    /// No partition occurs twice in `rows`. A row that fails does not affect the others. Rows undecided at `deadline`
-    /// get Kafka's `REQUEST_TIMED_OUT` (7). When the whole call fails, nothing was deleted.
-    fn delete<'a>(
-        &'a self,
-        topic: &'a str,
-        rows: &'a [RecordsToDelete],
-        deadline: Instant,
-    ) -> BackendFuture<'a, Vec<DeletedRecords>>;
+    /// A row that fails does not affect the others. A row that was not sent by the deadline gets Kafka's
+    /// `LEADER_NOT_AVAILABLE` (5), and one that was sent without a response `REQUEST_TIMED_OUT` (7). When the whole call
+    /// fails, nothing was deleted.
+    fn delete<'a>(&'a self, deletion: TopicDeletion<'a>) -> BackendFuture<'a, Vec<DeletedRecords>>;
 
     /// The offsets of every partition of a topic, ordered by partition.
     fn partitions<'a>(
@@ -276,6 +323,9 @@ pub(crate) trait Backend: Any + fmt::Debug + Send + Sync {
     ) -> BackendFuture<'a, Vec<CommittedOffset>> {
         not_supported()
     }
+
+    /// Called once, when the gateway starts to serve.
+    fn start(self: Arc<Self>, _metrics: &BackendMetrics) {}
 
     /// Fails when the backend cannot serve requests now; called by `/readyz`.
     fn ready(&self, deadline: Instant) -> BackendFuture<'_, ()>;

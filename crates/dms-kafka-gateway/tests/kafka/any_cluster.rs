@@ -1,6 +1,6 @@
 //! Tests for clusters of any size.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::producer::Producer as _;
 use reqwest::Method;
@@ -178,11 +178,14 @@ async fn a_cluster_that_wants_a_password() {
     let topics = Topics::of(&brokers);
     let topic = topics.create(1, 10, "delete").await;
     for (variable, status) in [("RIGHT", 200), ("WRONG", 503)] {
-        let config = config(&brokers.sasl_servers, 4.0, "") + &sasl(variable);
+        let config = config(&brokers.sasl_servers, 30.0, "") + &sasl(variable);
         let service = start(&config).await;
+        let started = Instant::now();
         assert_eq!(ready(&service).await.status, status, "{variable}");
         let response = delete(&service, &topic, &[(0, -1)]).await;
         assert_eq!(response.status, status, "{variable}: {response:?}");
+        let elapsed = started.elapsed();
+        assert!(elapsed < Duration::from_secs(5), "{variable}: {elapsed:?}");
         println!("the {} password: {status}", variable.to_lowercase());
     }
     assert_eq!(topics.offsets(&topic, 0), (10, 10));

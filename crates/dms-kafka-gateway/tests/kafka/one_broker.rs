@@ -86,6 +86,29 @@ async fn a_busy_process_stops_without_losing_a_response() {
     println!("the audit log and the log starts of {PARTITIONS} partitions agree");
 }
 
+/// librdkafka asks for leaders again after exactly three seconds, if it was asked before it was connected.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_deletion_after_a_start_does_not_wait_for_a_timer() {
+    let Some(brokers) = Brokers::take(&[1]).await else {
+        return;
+    };
+    let topics = Topics::of(&brokers);
+    let topic = topics.create(1, 100, "delete").await;
+    let mut times = Vec::new();
+    for offset in 1..=100 {
+        let service = serve(&brokers.bootstrap_servers, 30.0).await;
+        let started = Instant::now();
+        let response = delete(&service, &topic, &[(0, offset)]).await;
+        times.push(started.elapsed());
+        let error_code = &response.body["partitions"][0]["error_code"];
+        assert_eq!(error_code, "0", "{response:?}");
+    }
+    times.sort();
+    let (median, slowest) = (times[49], times[99]);
+    println!("first deletion after 100 starts: median {median:?}, slowest {slowest:?}");
+    assert!(slowest < Duration::from_millis(2900), "{slowest:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_partitions_in_one_request() {
     let Some(brokers) = Brokers::take(&[1]).await else {

@@ -1,6 +1,7 @@
 //! Tests that need replicas: leaders and followers that are killed or hang.
 
 use std::{
+    ops::Range,
     sync::atomic::{AtomicUsize, Ordering},
     time::{Duration, Instant},
 };
@@ -8,10 +9,15 @@ use std::{
 use dms_kafka::ErrorKind;
 use futures_util::{StreamExt as _, stream};
 
+use dms_kafka_gateway::Service;
+use reqwest::Method;
+
 use crate::{
     brokers::Brokers,
-    front::{Front, INSTANCE, PROJECT},
+    front::{Front, INSTANCE, PROJECT, config, delete, ready, serve, start},
     reads::unique,
+    support::{execute, request},
+    topics::Topics,
 };
 
 /// Partitions led by brokers 2, 3 and 1: broker 1 is the controller too, and is left alone.
@@ -69,12 +75,107 @@ async fn a_leader_that_hangs_is_replaced_within_the_deadline() {
     let topic = front.topics.create_led_by(&REPLICAS, 10).await;
     let codes = front.codes(&topic, &[(0, 1), (1, 1), (2, 1)]).await;
     assert_eq!(codes, ["0", "0", "0"]);
+    assert_eq!(ready(&front.service).await.status, 200);
     brokers.pause(3);
+    let paused = Instant::now();
+    // The previous answer is used again for a second.
+    while ready(&front.service).await.status == 200 {
+        assert!(paused.elapsed() < Duration::from_secs(5), "ready");
+    }
+    println!("/readyz while a leader hangs: 503");
     let codes = front.codes(&topic, &[(0, 4), (1, 5), (2, -1)]).await;
     println!("codes while the leader of partition 1 hangs: {codes:?}");
     assert_eq!(codes, ["0", "0", "0"]);
     assert_eq!(front.codes(&topic, &[(1, -1)]).await, ["0"]);
     assert_eq!(front.topics.offsets(&topic, 1), (10, 10));
+    // Other brokers are the leaders now.
+    assert_eq!(ready(&front.service).await.status, 200);
+    brokers.restore();
+}
+
+/// The median time of deletions from a partition, one after the other.
+async fn median(service: &Service, topic: &str, offsets: Range<i64>) -> Duration {
+    let mut times = Vec::new();
+    for offset in offsets {
+        let started = Instant::now();
+        let response = delete(service, topic, &[(0, offset)]).await;
+        assert_eq!(response.body["partitions"][0]["error_code"], "0");
+        times.push(started.elapsed());
+    }
+    times.sort();
+    times[times.len() / 2]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_nudge_topic_wakes_followers() {
+    let Some(brokers) = Brokers::take(&[3]).await else {
+        return;
+    };
+    let topics = Topics::of(&brokers);
+    let topic = topics.create_led_by(&REPLICAS[..1], 100).await;
+    let nudge_topic = topics.create_led_by(&REPLICAS, 0).await;
+    let plain = serve(&brokers.bootstrap_servers, 30.0).await;
+    let nudging = config(&brokers.bootstrap_servers, 30.0, "");
+    let setting = format!("nudge_topic = '{nudge_topic}'\n[instance.kafka]");
+    let nudging = start(&nudging.replace("[instance.kafka]", &setting)).await;
+    let without = median(&plain, &topic, 0..9).await;
+    let with = median(&nudging, &topic, 9..30).await;
+    println!("one deletion at a time: {without:?}; with nudges: {with:?}");
+    assert!(with * 3 < without, "{with:?} against {without:?}");
+    let metrics = format!("{}/metrics", nudging.endpoint());
+    let metrics = execute(request(Method::GET, &metrics, "")).await;
+    let nudges = "dms_kafka_gateway_kafka_nudges_total ";
+    let metrics = metrics.body.as_str().expect("text");
+    let nudges = metrics.split(nudges).nth(1).expect("a metric");
+    assert!(!nudges.starts_with('0'), "{nudges}");
+    // Deletions go on without it.
+    topics.drop(&nudge_topic).await;
+    median(&nudging, &topic, 30..35).await;
+    assert!(!topics.exists(&nudge_topic), "a nudge created it");
+}
+
+/// Concurrent deletions of partitions that the follower has do not delay those of others with the same leader.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_follower_that_hangs_does_not_delay_other_topics() {
+    let Some(brokers) = Brokers::take(&[3]).await else {
+        return;
+    };
+    let front = Front::of(&brokers).await;
+    let affected = front
+        .topics
+        .create_led_by(&[&[2, 3] as &[i32]; 16], 10)
+        .await;
+    let healthy = front.topics.create_led_by(&[&[2, 1]], 200).await;
+    let times = async |offsets: Range<i64>| {
+        let mut times = Vec::new();
+        for offset in offsets {
+            let started = Instant::now();
+            assert_eq!(front.codes(&healthy, &[(0, offset)]).await, ["0"]);
+            times.push(started.elapsed());
+        }
+        times
+    };
+    let all: Vec<_> = (0..16).map(|partition| (partition, 1)).collect();
+    front.codes(&affected, &all).await;
+    let slowest = |times: &[Duration]| times.iter().max().copied().unwrap_or_default();
+    let normal = slowest(&times(1..20).await);
+    brokers.pause(3);
+    let hanging = stream::iter(0..16).for_each_concurrent(None, async |partition| {
+        delete(&front.service, &affected, &[(partition, 2)]).await;
+    });
+    let hanging = async { tokio::time::timeout(Duration::from_secs(12), hanging).await };
+    let (_, during) = tokio::join!(hanging, times(20..45));
+    // The first deletions share a request with those that hang, before these are known to be slow.
+    let (first, rest) = during.split_at(3);
+    let (first, rest) = (slowest(first), slowest(rest));
+    println!(
+        "slowest deletion of a healthy topic: {normal:?}; while a follower of another topic hangs: {rest:?}, at first {first:?}"
+    );
+    assert!(first < Duration::from_secs(3), "{first:?}");
+    assert!(
+        rest <= 2 * normal.max(Duration::from_millis(900)),
+        "{rest:?}"
+    );
     brokers.restore();
 }
 

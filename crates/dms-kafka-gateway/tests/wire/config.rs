@@ -145,6 +145,15 @@ fn properties_that_librdkafka_refuses() {
         (r#""no.such.property" = 1"#, "no such property"),
         (r#""security.protocol" = "hidden""#, "this value"),
         (r#""socket.timeout.ms" = -1"#, "this value"),
+        #[cfg(not(feature = "kafka-tls"))]
+        (r#""security.protocol" = "SASL_SSL""#, "feature kafka-tls"),
+        #[cfg(not(feature = "kafka-tls"))]
+        (r#""ssl.ca.location" = "/ca.pem""#, "feature kafka-tls"),
+        #[cfg(not(feature = "kafka-tls"))]
+        (
+            r#""security.protocol" = "SASL_PLAINTEXT", "sasl.mechanisms" = "SCRAM-SHA-512", "sasl.username" = "u""#,
+            "feature kafka-tls",
+        ),
     ] {
         let error = refused(property);
         let without = "feature kafka";

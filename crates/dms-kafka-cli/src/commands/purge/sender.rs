@@ -404,9 +404,15 @@ fn is_refused_for_load(error: &Error) -> bool {
         && matches!(error.kind(), ErrorKind::Throttled | ErrorKind::Server)
 }
 
+/// Kafka's code for a partition without a leader, which passes.
+const NO_LEADER: &str = "5";
+
 fn state_of_partition(partition: &PartitionDeletion) -> RowState {
     match partition.outcome() {
         None => RowState::Deleted,
+        Some(Outcome::NotApplied) if partition.error_code() == Some(NO_LEADER) => {
+            RowState::Retryable
+        }
         Some(Outcome::NotApplied) => RowState::Failed,
         Some(_) => RowState::Unknown,
     }

@@ -5,29 +5,35 @@ use std::{fmt, sync::Arc, time::Instant};
 use zeroize::Zeroizing;
 
 use super::{
-    Backend, BackendError, BackendFuture, CommittedOffset, DeletedRecords, Edge, FoundRecord,
-    FoundRecords, GroupSummary, PartitionOffsets, RecordsToFind, TopicSummary,
+    Backend, BackendError, BackendFuture, BackendMetrics, CommittedOffset, DeletedRecords, Edge,
+    FoundRecord, FoundRecords, GroupSummary, PartitionOffsets, RecordsToFind, TopicDeletion,
+    TopicSummary,
 };
-use crate::{
-    deletion_target::{PartitionId, RecordsToDelete},
-    error::Error,
-};
+use crate::{deletion_target::PartitionId, error::Error};
 
-mod admin_pool;
+mod client;
 mod cluster;
+mod codes;
 mod deletion;
+mod job;
+mod lanes;
+mod nudge;
+mod queue;
 mod readers;
 mod reads;
 mod records;
 mod results;
+#[cfg(test)]
+mod simulation;
 
 use cluster::Cluster;
-use deletion::KafkaDeletion;
-use reads::{Reads, twice};
+use lanes::Lanes;
+use reads::{Reads, retried};
 
 /// The cluster behind one instance. The gateway connects to it on the first request that needs it.
 pub(crate) struct KafkaBackend {
     cluster: Arc<Cluster>,
+    lanes: Arc<Lanes<Cluster>>,
     reads: Reads,
 }
 
@@ -35,10 +41,16 @@ impl KafkaBackend {
     pub(crate) fn new(
         instance: &str,
         properties: &[(String, Zeroizing<String>)],
+        nudge_topic: Option<&str>,
     ) -> Result<Self, Error> {
-        let cluster = Arc::new(Cluster::new(instance, properties)?);
+        let cluster = Arc::new(Cluster::new(instance, properties, nudge_topic)?);
         let reads = Reads::new(cluster.clone());
-        Ok(Self { cluster, reads })
+        let lanes = Lanes::new(cluster.clone());
+        Ok(Self {
+            cluster,
+            lanes,
+            reads,
+        })
     }
 
     /// The id that the brokers gave the cluster when it was created.
@@ -54,13 +66,8 @@ impl fmt::Debug for KafkaBackend {
 }
 
 impl Backend for KafkaBackend {
-    fn delete<'a>(
-        &'a self,
-        topic: &'a str,
-        rows: &'a [RecordsToDelete],
-        deadline: Instant,
-    ) -> BackendFuture<'a, Vec<DeletedRecords>> {
-        Box::pin(KafkaDeletion::new(&self.cluster, topic, rows, deadline).run())
+    fn delete<'a>(&'a self, deletion: TopicDeletion<'a>) -> BackendFuture<'a, Vec<DeletedRecords>> {
+        Box::pin(deletion::delete(&self.lanes, deletion))
     }
 
     fn partitions<'a>(
@@ -68,7 +75,9 @@ impl Backend for KafkaBackend {
         topic: &'a str,
         deadline: Instant,
     ) -> BackendFuture<'a, Vec<PartitionOffsets>> {
-        twice(move || Box::pin(self.reads.offsets(topic, deadline)))
+        retried(deadline, move || {
+            Box::pin(self.reads.offsets(topic, deadline))
+        })
     }
 
     fn offsets_for_time<'a>(
@@ -77,7 +86,9 @@ impl Backend for KafkaBackend {
         time: i64,
         deadline: Instant,
     ) -> BackendFuture<'a, Vec<(i32, i64)>> {
-        twice(move || Box::pin(self.reads.time_offsets(topic, time, deadline)))
+        retried(deadline, move || {
+            Box::pin(self.reads.time_offsets(topic, time, deadline))
+        })
     }
 
     fn edge<'a>(
@@ -87,7 +98,9 @@ impl Backend for KafkaBackend {
         edge: Edge,
         deadline: Instant,
     ) -> BackendFuture<'a, Option<FoundRecord>> {
-        twice(move || Box::pin(self.reads.record_at(topic, partition, edge, deadline)))
+        retried(deadline, move || {
+            Box::pin(self.reads.record_at(topic, partition, edge, deadline))
+        })
     }
 
     fn find<'a>(
@@ -96,11 +109,13 @@ impl Backend for KafkaBackend {
         what: RecordsToFind,
         deadline: Instant,
     ) -> BackendFuture<'a, FoundRecords> {
-        twice(move || Box::pin(self.reads.records(topic, what.clone(), deadline)))
+        retried(deadline, move || {
+            Box::pin(self.reads.records(topic, what.clone(), deadline))
+        })
     }
 
     fn topics(&self, deadline: Instant) -> BackendFuture<'_, Vec<TopicSummary>> {
-        twice(move || Box::pin(self.reads.all_topics(deadline)))
+        retried(deadline, move || Box::pin(self.reads.all_topics(deadline)))
     }
 
     fn groups<'a>(
@@ -108,7 +123,9 @@ impl Backend for KafkaBackend {
         containing: &'a str,
         deadline: Instant,
     ) -> BackendFuture<'a, Vec<GroupSummary>> {
-        twice(move || Box::pin(self.reads.all_groups(containing, deadline)))
+        retried(deadline, move || {
+            Box::pin(self.reads.all_groups(containing, deadline))
+        })
     }
 
     fn committed<'a>(
@@ -117,10 +134,17 @@ impl Backend for KafkaBackend {
         topic: &'a str,
         deadline: Instant,
     ) -> BackendFuture<'a, Vec<CommittedOffset>> {
-        twice(move || Box::pin(self.reads.commits(group, topic, deadline)))
+        retried(deadline, move || {
+            Box::pin(self.reads.commits(group, topic, deadline))
+        })
+    }
+
+    fn start(self: Arc<Self>, metrics: &BackendMetrics) {
+        self.cluster.set_metrics(metrics);
+        tokio::spawn(async move { self.cluster.warm_up().await });
     }
 
     fn ready(&self, deadline: Instant) -> BackendFuture<'_, ()> {
-        Box::pin(async move { Ok(self.cluster.ping(deadline).await?) })
+        Box::pin(async move { Ok(self.cluster.ask_leaders(deadline.into()).await?) })
     }
 }

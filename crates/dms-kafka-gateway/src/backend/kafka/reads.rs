@@ -3,9 +3,11 @@
 use std::{collections::BTreeMap, ops::Range, sync::Arc, time::Instant};
 
 use rdkafka::{Offset, TopicPartitionList, consumer::Consumer as _};
+use tokio::time::sleep;
 
 use super::{
     cluster::{Cluster, OFFSETS_TOPIC, Partition, QUERY_TIMEOUT, partitions_of},
+    deletion::pauses,
     readers::Readers,
     records::RecordReader,
     results::{Failure, offsets_in, take},
@@ -22,14 +24,22 @@ use crate::{
 /// The group of clients that read records. They neither join it nor commit.
 const RECORD_READERS: &str = "dms-kafka-gateway";
 
-/// A second attempt, with new metadata, if the first one fails: leaders may have changed.
-pub(super) fn twice<'a, T: Send + 'a>(
+/// Further attempts, with new metadata, until the deadline: leaders may have changed.
+pub(super) fn retried<'a, T: Send + 'a>(
+    deadline: Instant,
     attempt: impl Fn() -> BackendFuture<'a, T> + Send + 'a,
 ) -> BackendFuture<'a, T> {
     Box::pin(async move {
-        match attempt().await {
-            Err(BackendError::Unavailable(_)) => attempt().await,
-            result => result,
+        let mut pauses = pauses();
+        loop {
+            let result = attempt().await;
+            let pause = pauses.next().unwrap_or_default();
+            match result {
+                Err(BackendError::Unavailable(_)) if Instant::now() + pause < deadline => {
+                    sleep(pause).await;
+                }
+                result => return result,
+            }
         }
     })
 }
