@@ -11,7 +11,7 @@ use progenitor_client::{ClientHooks, ClientInfo, Error, OperationInfo};
 use reqwest::{Body, Request, Response, ResponseBuilderExt, Url};
 
 use crate::attempt::{Attempt, CapturedResponse, Completeness};
-use crate::generated::{Client, types};
+use crate::generated::Client;
 
 /// The generated code adds this header. The API does not define it.
 const GENERATOR_HEADER: HeaderName = HeaderName::from_static("api-version");
@@ -71,10 +71,7 @@ impl Client {
     ///
     /// # Errors
     /// Those of signing, sending and reading the response, whatever its status.
-    pub async fn send_other(
-        &self,
-        mut request: Request,
-    ) -> Result<(), Error<types::ErrorResponse>> {
+    pub async fn send_other<E>(&self, mut request: Request) -> Result<(), Error<E>> {
         let info = OperationInfo {
             operation_id: "other",
         };

@@ -146,12 +146,7 @@ impl Error {
         } else {
             ErrorKind::of_status(status)
         };
-        let is_refused = status.is_client_error() && status != StatusCode::REQUEST_TIMEOUT;
-        let outcome = match code {
-            Some(code) if codes::is_repetition(code) => Outcome::Unknown,
-            _ if not_applied || is_refused => Outcome::NotApplied,
-            _ => Outcome::Unknown,
-        };
+        let outcome = Outcome::of_status(status, code, not_applied);
         Self::new(kind, outcome, message)
     }
 

@@ -1,5 +1,9 @@
 use std::fmt;
 
+use http::StatusCode;
+
+use crate::codes;
+
 /// What is known about the records after a deletion failed.
 ///
 /// It covers all attempts of the call: one attempt that may have reached the service makes the outcome
@@ -40,6 +44,16 @@ impl Outcome {
             Self::NotApplied => "not_applied",
             Self::Partial => "partial",
             Self::Unknown => "unknown",
+        }
+    }
+
+    /// The outcome of an attempt, by a status other than 200. `not_applied`: the response says that nothing was deleted.
+    pub(crate) fn of_status(status: StatusCode, code: Option<&str>, not_applied: bool) -> Self {
+        let is_refused = status.is_client_error() && status != StatusCode::REQUEST_TIMEOUT;
+        match code {
+            Some(code) if codes::is_repetition(code) => Self::Unknown,
+            _ if not_applied || is_refused => Self::NotApplied,
+            _ => Self::Unknown,
         }
     }
 
