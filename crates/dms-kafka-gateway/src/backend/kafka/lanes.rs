@@ -7,7 +7,10 @@ use std::{
 };
 
 use futures_util::future::join_all;
-use tokio::time::Instant;
+use tokio::{
+    task::yield_now,
+    time::{Instant, sleep},
+};
 
 use super::{
     job::QueuedRow,
@@ -19,6 +22,10 @@ use super::{
 const PATIENCE: Duration = Duration::from_secs(1);
 /// The same for a slow partition: meanwhile another broker may have become the leader.
 const SLOW_PATIENCE: Duration = Duration::from_secs(9);
+
+/// The part of a request's duration for which a lane waits for more rows, and its limit.
+const LINGER: u32 = 16;
+const LONGEST_LINGER: Duration = Duration::from_millis(10);
 
 /// A connection on which a response arrived within this time is not tested before the next request.
 const CONNECTED_FOR: Duration = Duration::from_secs(1);
@@ -80,6 +87,8 @@ struct LaneState {
     metadata: [HashMap<Arc<str>, Instant>; LANES],
     /// When each lane got a response from a leader.
     responses: HashMap<(usize, i32), Instant>,
+    /// How long the last request to each leader took.
+    durations: HashMap<i32, Duration>,
 }
 
 impl<B: Brokers> Lanes<B> {
@@ -103,31 +112,48 @@ impl<B: Brokers> Lanes<B> {
     }
 
     fn start(self: &Arc<Self>, state: &mut LaneState, leader: i32) {
-        let LaneState {
-            queues, metadata, ..
-        } = state;
-        let Some(queue) = queues.get_mut(&leader) else {
+        let Some(queue) = state.queues.get_mut(&leader) else {
             return;
         };
-        for (lane, asked) in metadata.iter().enumerate() {
-            let is_new = |row: &QueuedRow| {
-                let asked = asked.get(row.topic());
-                asked.is_none_or(|asked| *asked < row.metadata || asked.elapsed() > METADATA_FOR)
-            };
-            if let Some(batch) = queue.take(lane, &is_new) {
-                tokio::spawn(self.clone().run(lane, leader, batch));
-            }
+        let duration = state.durations.get(&leader).filter(|_| queue.is_busy());
+        let pause = duration.map(|duration| LONGEST_LINGER.min(*duration / LINGER));
+        for lane in queue.reserve() {
+            tokio::spawn(self.clone().run(lane, leader, pause.unwrap_or_default()));
         }
     }
 
-    async fn run(self: Arc<Self>, lane: usize, leader: i32, batch: Batch) {
+    /// Sends one batch. While others are in flight, rows arrive that can share it: it waits for a small part of the time
+    /// that a request takes.
+    async fn run(self: Arc<Self>, lane: usize, leader: i32, pause: Duration) {
+        if pause < Duration::from_millis(1) {
+            yield_now().await;
+        } else {
+            sleep(pause).await;
+        }
+        let Some(batch) = self.take(lane, leader) else {
+            return;
+        };
         let partitions: Vec<_> = batch.rows.iter().map(partition_of).collect();
+        self.start(&mut self.state(), leader);
         self.send(lane, leader, batch).await;
         let mut state = self.state();
         if let Some(queue) = state.queues.get_mut(&leader) {
             queue.finish(lane, &partitions);
         }
         self.start(&mut state, leader);
+    }
+
+    fn take(&self, lane: usize, leader: i32) -> Option<Batch> {
+        let mut state = self.state();
+        let LaneState {
+            queues, metadata, ..
+        } = &mut *state;
+        let asked = &metadata[lane];
+        let is_new = |row: &QueuedRow| {
+            let asked = asked.get(row.topic());
+            asked.is_none_or(|asked| *asked < row.metadata || asked.elapsed() > METADATA_FOR)
+        };
+        queues.get_mut(&leader)?.take(lane, &is_new)
     }
 
     /// Sends the rows of a batch, and passes each its result.
@@ -153,7 +179,10 @@ impl<B: Brokers> Lanes<B> {
         }
         let asked = rows.iter().map(partition_of).zip(offsets).collect();
         let patience = if is_slow { SLOW_PATIENCE } else { PATIENCE };
-        match self.brokers.delete(lane, leader, asked, patience).await {
+        let started = Instant::now();
+        let deleted = self.brokers.delete(lane, leader, asked, patience).await;
+        self.state().durations.insert(leader, started.elapsed());
+        match deleted {
             Err(failure) => fail(&rows, &failure),
             Ok(results) => self.respond(lane, leader, rows, results),
         }

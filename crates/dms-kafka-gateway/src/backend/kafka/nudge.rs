@@ -56,6 +56,8 @@ impl Nudge {
         for (name, value) in PROPERTIES {
             config.set(name, value);
         }
+        // Only consumers have it; librdkafka warns otherwise.
+        config.remove("isolation.level");
         // The log lines of this client are not read.
         config.set_log_level(RDKafkaLogLevel::Emerg);
         Self {

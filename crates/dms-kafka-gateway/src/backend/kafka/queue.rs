@@ -24,10 +24,20 @@ const MAX_NEW_TOPICS: usize = 32;
 pub(super) struct LeaderQueue {
     /// The next row is the first one of the first caller; callers take turns.
     callers: VecDeque<CallerRows>,
-    busy: [bool; LANES],
+    lanes: [Lane; LANES],
     in_flight: HashSet<TopicPartition>,
     /// Partitions whose replicas did not apply the last deletion in time.
     slow: HashSet<TopicPartition>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Lane {
+    #[default]
+    Idle,
+    /// It takes rows soon.
+    Reserved,
+    /// Its request is in flight.
+    Busy,
 }
 
 struct CallerRows {
@@ -59,15 +69,34 @@ impl LeaderQueue {
         }
     }
 
-    /// What a lane sends next. It is busy until [`LeaderQueue::finish`], unless there is nothing that it can send.
+    /// The lanes that shall take rows. One of them takes all that arrive until it does.
+    pub(super) fn reserve(&mut self) -> Vec<usize> {
+        if self.callers.is_empty() {
+            return Vec::new();
+        }
+        let is_idle = |lane: &usize| self.lanes[*lane] == Lane::Idle;
+        let is_one_reserved = self.lanes.contains(&Lane::Reserved);
+        let next = (0..LANES).find(is_idle).filter(|_| !is_one_reserved);
+        let slow = Some(SLOW_LANE).filter(|lane| is_idle(lane) && !self.slow.is_empty());
+        let slow = slow.filter(|slow| next != Some(*slow));
+        let reserved: Vec<usize> = next.into_iter().chain(slow).collect();
+        for lane in &reserved {
+            self.lanes[*lane] = Lane::Reserved;
+        }
+        reserved
+    }
+
+    pub(super) fn is_busy(&self) -> bool {
+        self.lanes.contains(&Lane::Busy)
+    }
+
+    /// What a lane sends next. It is busy until [`LeaderQueue::finish`], or idle if there is nothing that it can send.
     pub(super) fn take(
         &mut self,
         lane: usize,
         is_new: &dyn Fn(&QueuedRow) -> bool,
     ) -> Option<Batch> {
-        if self.busy[lane] {
-            return None;
-        }
+        self.lanes[lane] = Lane::Idle;
         let slow: &[bool] = if lane == SLOW_LANE {
             &[true, false]
         } else {
@@ -75,7 +104,7 @@ impl LeaderQueue {
         };
         let mut batches = slow.iter().map(|slow| self.batch(*slow, is_new));
         let batch = batches.find(|batch| !batch.rows.is_empty())?;
-        self.busy[lane] = true;
+        self.lanes[lane] = Lane::Busy;
         Some(batch)
     }
 
@@ -149,7 +178,7 @@ impl LeaderQueue {
     }
 
     pub(super) fn finish(&mut self, lane: usize, partitions: &[TopicPartition]) {
-        self.busy[lane] = false;
+        self.lanes[lane] = Lane::Idle;
         for partition in partitions {
             self.in_flight.remove(partition);
         }
