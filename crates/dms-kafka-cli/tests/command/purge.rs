@@ -154,7 +154,7 @@ fn respond_to_deletions_only(connection: &std::net::TcpStream) -> Option<()> {
     let mut lines = BufReader::new(connection);
     loop {
         let is_deletion = next_is_deletion(&mut lines)?;
-        respond_to_deletion_only(connection, is_deletion)?;
+        respond_to_deletion_only(connection, is_deletion, "")?;
     }
 }
 

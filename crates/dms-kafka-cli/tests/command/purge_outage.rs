@@ -159,10 +159,13 @@ fn a_purge_gives_up_when_the_outage_is_too_long() {
         let (connection, _) = listener.accept().unwrap();
         drop(listener);
         let mut lines = BufReader::new(&connection);
-        for _ in 0..5 {
+        let mut respond = |header| {
             let is_deletion = crate::support::next_is_deletion(&mut lines).unwrap();
-            crate::support::respond_to_deletion_only(&connection, is_deletion).unwrap();
-        }
+            crate::support::respond_to_deletion_only(&connection, is_deletion, header).unwrap();
+        };
+        (0..4).for_each(|_| respond(""));
+        // Without it, the outcome of a request that is sent before the connection closes would be unknown.
+        respond("Connection: close\r\n");
     });
     let folder = topics(100, |number| if number < 20 { 7 } else { -1 });
     let (journal, left) = (folder.path("journal"), folder.path("left"));

@@ -172,7 +172,7 @@ fn delete_waits_for_the_response_too() {
         let mut said = String::new();
         printed.read_line(&mut said).unwrap();
         assert!(said.contains("waiting for the response"), "{said}");
-        respond_to_deletion_only(&connection, true).unwrap();
+        respond_to_deletion_only(&connection, true, "").unwrap();
         let output = ended_with(process, 130);
         let shown: Value = serde_json::from_str(&stdout(&output)).unwrap();
         assert_eq!(shown["partitions"][0]["status"], "deleted");
@@ -210,7 +210,7 @@ fn respond_until_deleted(
             silent.send(()).ok()?;
         } else if is_deletion {
             has_deleted.store(true, Ordering::SeqCst);
-            respond_to_deletion_only(connection, is_deletion)?;
+            respond_to_deletion_only(connection, is_deletion, "")?;
         } else {
             respond_with_one_partition(connection)?;
         }

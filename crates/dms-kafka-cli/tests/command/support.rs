@@ -331,10 +331,11 @@ fn next_request(lines: &mut BufReader<&TcpStream>) -> Option<(String, Vec<u8>)> 
     Some((head, body))
 }
 
-/// Responds to a deletion from partition 0, and with 405 to any other request.
+/// Responds to a deletion from partition 0, and with 405 to any other request. A `header` has its line break.
 pub(crate) fn respond_to_deletion_only(
     mut connection: &TcpStream,
     is_deletion: bool,
+    header: &str,
 ) -> Option<()> {
     let (status, body) = if is_deletion {
         (
@@ -345,7 +346,7 @@ pub(crate) fn respond_to_deletion_only(
         ("405 Method Not Allowed", "")
     };
     let length = body.len();
-    let answer = format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\n\r\n{body}");
+    let answer = format!("HTTP/1.1 {status}\r\n{header}Content-Length: {length}\r\n\r\n{body}");
     connection.write_all(answer.as_bytes()).ok()
 }
 
