@@ -74,6 +74,8 @@ pub(crate) enum Failure {
         error: Box<Error>,
         /// What to do about it.
         advice: Option<&'static str>,
+        /// Whether other requests of the same command deleted records.
+        others_deleted: bool,
     },
     /// Interrupted twice: the command did not wait for the response.
     Interrupted,
@@ -136,6 +138,16 @@ impl Failure {
         Self::Call {
             error: Box::new(error),
             advice: None,
+            others_deleted: false,
+        }
+    }
+
+    /// The call failed, but others of the same command deleted records.
+    pub(crate) fn call_of_several(error: Error) -> Self {
+        Self::Call {
+            error: Box::new(error),
+            advice: Some("other requests deleted records: see the results"),
+            others_deleted: true,
         }
     }
 
@@ -143,6 +155,7 @@ impl Failure {
         Self::Call {
             error: Box::new(error),
             advice: Some(advice),
+            others_deleted: false,
         }
     }
 
@@ -208,8 +221,17 @@ impl Failure {
 
     fn message(&self) -> String {
         match self {
-            Self::Call { error, advice } => {
-                let message = explained(error, error.to_string(), *advice);
+            Self::Call {
+                error,
+                advice,
+                others_deleted,
+            } => {
+                // Without the outcome, which is that of this call alone.
+                let text = match (others_deleted, error.outcome()) {
+                    (true, Outcome::NotApplied) => error.message().to_owned(),
+                    _ => error.to_string(),
+                };
+                let message = explained(error, text, *advice);
                 match error.encoded_authorization_message() {
                     Some(encoded) => format!(
                         "{message}; an administrator can decode the reason with IAM: {encoded}"
@@ -225,7 +247,17 @@ impl Failure {
 
     fn json(&self) -> Value {
         let (kind, outcome) = match self {
-            Self::Call { error, advice } => return call_json(error, *advice),
+            Self::Call {
+                error,
+                advice,
+                others_deleted,
+            } => {
+                let mut printed = call_json(error, *advice);
+                if *others_deleted && error.outcome() == Outcome::NotApplied {
+                    printed["outcome"] = Outcome::Partial.as_str().into();
+                }
+                return printed;
+            }
             Self::AfterInterrupt(failure) => return failure.json(),
             Self::Local { kind, outcome, .. } => {
                 (*kind, outcome.map_or("applied", Outcome::as_str))

@@ -1,6 +1,6 @@
 //! A plan that can be executed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -288,7 +288,7 @@ async fn check_drift(config: &Config, plan: &PlanContent) -> Result<(), Error> {
     };
     let now = partitions_now(config, plan).await?;
     let now = groups.into_iter().map(|group| GroupLoss::new(group, &now));
-    check_losses(&plan.losses, now)
+    check_losses(plan, now)
 }
 
 async fn check_service(config: &Config, plan: &PlanContent) -> Result<(), Error> {
@@ -359,35 +359,43 @@ async fn partitions_now(
     Ok(now)
 }
 
-fn check_losses(planned: &Losses, now: impl Iterator<Item = GroupLoss>) -> Result<(), Error> {
-    let lost = |loss: &GroupLoss| -> BTreeMap<PartitionId, i64> {
-        let positions = loss.positions().iter();
-        positions.map(|at| (at.partition(), at.lost())).collect()
-    };
-    let planned: BTreeMap<_, _> = planned
-        .groups()
-        .unwrap_or_default()
-        .iter()
-        .map(|loss| (loss.group(), lost(loss)))
+fn check_losses(plan: &PlanContent, now: impl Iterator<Item = GroupLoss>) -> Result<(), Error> {
+    let planned = plan.losses.groups().unwrap_or_default().iter();
+    let planned: BTreeMap<_, _> = planned.map(|loss| (loss.group(), loss)).collect();
+    let deleted_from: BTreeSet<_> = plan
+        .deleted_from()
+        .map(PlannedPartition::partition)
         .collect();
     for loss in now {
         let shown = planned.get(loss.group());
         let grew = |at: &&GroupPosition| {
-            at.lost()
-                > shown
-                    .and_then(|lost| lost.get(&at.partition()))
-                    .copied()
-                    .unwrap_or(0)
+            let shown = shown.map_or(&[][..], |shown| shown.positions());
+            let shown = shown
+                .iter()
+                .find(|shown| shown.partition() == at.partition());
+            at.lost() > shown.map_or(0, GroupPosition::lost)
         };
-        if let Some(at) = loss.positions().iter().find(grew) {
-            let message = format!(
+        let is_new = |partition: &&PartitionId| {
+            let shown = shown.map_or(&[][..], |shown| shown.without_commit());
+            deleted_from.contains(*partition) && !shown.contains(partition)
+        };
+        let message = if let Some(at) = loss.positions().iter().find(grew) {
+            format!(
                 "the consumer group {:?} would lose {} unread records of partition {}, more than the plan shows: make a new plan",
                 loss.group(),
                 at.lost(),
                 at.partition()
-            );
-            return Err(Error::plan(PlanProblem::LossesGrew, message));
-        }
+            )
+        } else if let Some(partition) = loss.without_commit().iter().find(is_new) {
+            format!(
+                "the consumer group {:?} has no committed offset in partition {partition}, which the plan does not show, so what \
+                 it would lose is not known: make a new plan",
+                loss.group()
+            )
+        } else {
+            continue;
+        };
+        return Err(Error::plan(PlanProblem::LossesGrew, message));
     }
     Ok(())
 }

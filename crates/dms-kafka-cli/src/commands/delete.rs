@@ -458,7 +458,7 @@ fn show(
     let errors = errors.filter_map(|(_, sent)| sent.and_then(Deletion::into_result).err());
     let failure = |error| {
         if is_partial {
-            Failure::call_with_advice(error, "other requests deleted records: see the results")
+            Failure::call_of_several(error)
         } else {
             Failure::call(error)
         }

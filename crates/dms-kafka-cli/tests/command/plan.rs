@@ -444,6 +444,45 @@ fn a_plan_of_many_partitions_is_sent_in_requests_of_ten() {
 }
 
 #[test]
+fn a_refused_request_of_several_does_not_say_that_nothing_was_deleted() {
+    let folder = Folder::new("");
+    let config = r#"listen = "127.0.0.1:0"
+[[access_key]]
+access_key = "AK"
+secret_key = { env = "GATEWAY_SK" }
+[[instance]]
+id = "i"
+project_id = "p"
+memory.topics = [{ name = "many", partitions = 25, records = 100 }]
+[[faults.rule]]
+operation = "delete"
+skip = 1
+times = 1
+fault = { status = 403 }
+"#;
+    let path = folder.path("gateway.toml");
+    fs::write(&path, config).unwrap();
+    for output in ["table", "json"] {
+        let mut serve = command();
+        serve
+            .args(["serve", "--config", &path])
+            .env("GATEWAY_SK", "SK");
+        let served = Served::ready(&mut serve);
+        let mut delete = at(
+            served.text("endpoint"),
+            &format!("delete --topic many --keep-last 1 --yes --output {output}"),
+        );
+        let delete = delete.ends_with(3);
+        let text = stderr(&delete);
+        assert!(!text.contains("nothing was deleted"), "{text}");
+        assert_stderr(&delete, "other requests deleted records: see the results");
+        if output == "json" {
+            assert_stderr(&delete, r#""outcome":"partial""#);
+        }
+    }
+}
+
+#[test]
 fn topics_and_topic_show_what_there_is() {
     let served = with_groups(&GROUPS);
     served.delete("--partition 0:1000 --yes").ends_with(0);

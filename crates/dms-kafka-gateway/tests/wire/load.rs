@@ -110,7 +110,15 @@ impl Load<'_> {
 async fn send(http: &reqwest::Client, kind: Kind, request: Request) -> (Kind, Option<Response>) {
     match http.execute(request).await {
         Ok(response) => (kind, Some(Response::read(response).await)),
-        Err(error) if io_error(&error) == Some(ErrorKind::ConnectionRefused) => (kind, None),
+        // Reset: it arrived between the last accept and the end of the listener. The audit log shows that it was not executed.
+        Err(error)
+            if matches!(
+                io_error(&error),
+                Some(ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset)
+            ) =>
+        {
+            (kind, None)
+        }
         Err(error) => panic!("neither a response nor a clean refusal: {error:?}"),
     }
 }

@@ -87,7 +87,7 @@ fn recreate(gateway: &Gateway, partitions: u32, records: u64) {
 #[tokio::test]
 async fn a_plan_is_refused_if_it_would_delete_something_else_than_it_shows() {
     use PlanProblem::{LossesGrew, OtherTopic, UnknownTopic};
-    let cases: [(&str, Change, PlanProblem); 6] = [
+    let cases: [(&str, Change, PlanProblem); 7] = [
         (
             "gone",
             |gateway| assert!(gateway.remove_topic("orders")),
@@ -107,6 +107,11 @@ async fn a_plan_is_refused_if_it_would_delete_something_else_than_it_shows() {
         (
             "new group",
             |gateway| gateway.commit("new", "orders", 1, 499).unwrap(),
+            LossesGrew,
+        ),
+        (
+            "new group without a commit in a partition",
+            |gateway| gateway.commit("new", "orders", 0, 1000).unwrap(),
             LossesGrew,
         ),
         (
@@ -168,7 +173,9 @@ async fn a_group_that_loses_nothing_is_not_a_reason_to_refuse() {
         .await
         .unwrap()
         .to_json();
-    gateway.commit("new", "orders", 1, 500).unwrap();
+    for partition in 0..2 {
+        gateway.commit("new", "orders", partition, 500).unwrap();
+    }
     execute(&client, gateway.instance_id(), &json)
         .await
         .unwrap();
