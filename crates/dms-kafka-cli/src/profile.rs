@@ -1,4 +1,4 @@
-//! Profiles: named settings in a file, which flags and variables override.
+//! Profiles: named settings in a file, which flags override. Variables override those of a profile that a variable names.
 //!
 //! The file never contains a key.
 
@@ -158,25 +158,28 @@ impl Profile {
         let folder = path.parent().unwrap_or(Path::new(""));
         let in_folder = |path: PathBuf| folder.join(path);
         Ok(Self {
-            endpoint: of(value, table.endpoint),
-            region: of(value, table.region),
-            project_id: of(value, table.project_id),
-            instance_id: of(value, table.instance_id),
-            credentials: of(value, table.credentials),
-            ca_cert: of(value, table.ca_cert.map(in_folder)),
-            kafka: of(value, table.kafka),
-            kafka_config: of(value, table.kafka_config.map(in_folder)),
+            endpoint: of(&name, table.endpoint),
+            region: of(&name, table.region),
+            project_id: of(&name, table.project_id),
+            instance_id: of(&name, table.instance_id),
+            credentials: of(&name, table.credentials),
+            ca_cert: of(&name, table.ca_cert.map(in_folder)),
+            kafka: of(&name, table.kafka),
+            kafka_config: of(&name, table.kafka_config.map(in_folder)),
             protected: table.protected,
             name: Some(name),
         })
     }
 }
 
-fn of<T>(profile: &str, value: Option<T>) -> Option<Setting<T>> {
+fn of<T>(profile: &Setting<String>, value: Option<T>) -> Option<Setting<T>> {
     value.map(|value| Setting {
         value,
-        source: format!("profile {profile}"),
-        level: Level::Profile,
+        source: format!("profile {}", profile.value),
+        level: match profile.level {
+            Level::Flag => Level::TypedProfile,
+            _ => Level::Profile,
+        },
     })
 }
 

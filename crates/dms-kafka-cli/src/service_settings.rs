@@ -44,7 +44,7 @@ pub(crate) struct ServiceFlags {
     #[arg(long)]
     embedded: bool,
 
-    /// Profile in ~/.config/dms-kafka/config.toml, whose settings apply where neither flag nor variable is set
+    /// Profile in ~/.config/dms-kafka/config.toml; flags override it, and variables only a profile that a variable names
     #[arg(long, env = PROFILE, hide_env_values = true, value_name = "NAME")]
     profile: Option<String>,
 
@@ -159,15 +159,16 @@ impl ServicePlace {
         matches: &ArgMatches,
         profile: &Profile,
     ) -> Result<Self, InvalidSettings> {
-        let servers = Setting::typed(flags.kafka, "kafka").or_else(|| profile.kafka.clone());
+        let servers = Setting::typed(flags.kafka, "kafka");
+        let servers = Setting::higher(servers, profile.kafka.as_ref());
         let config = Setting::typed(flags.kafka_config, "kafka_config");
-        let config = config.or_else(|| profile.kafka_config.clone());
+        let config = Setting::higher(config, profile.kafka_config.as_ref());
         let endpoint = Setting::find(flags.endpoint, matches, "endpoint", ENDPOINT)?;
         let endpoint = endpoint.map(|endpoint| endpoint.parse(|text| text.parse::<Endpoint>()));
-        let endpoint = endpoint.transpose()?.or_else(|| profile.endpoint.clone());
+        let endpoint = Setting::higher(endpoint.transpose()?, profile.endpoint.as_ref());
         let region = Setting::find(flags.region, matches, "region", REGION)?;
         let region = region.map(|region| region.parse(Region::new));
-        let region = region.transpose()?.or_else(|| profile.region.clone());
+        let region = Setting::higher(region.transpose()?, profile.region.as_ref());
         let kafka_level = Setting::level(servers.as_ref()).max(Setting::level(config.as_ref()));
         if kafka_level > Setting::level(endpoint.as_ref()).max(Setting::level(region.as_ref())) {
             return KafkaService { servers, config }.checked().map(Self::Kafka);
@@ -186,7 +187,7 @@ impl ServicePlace {
         let instance_id = instance_id
             .map(|id| id.parse(InstanceId::new))
             .transpose()?;
-        let instance_id = instance_id.or_else(|| profile.instance_id.clone());
+        let instance_id = Setting::higher(instance_id, profile.instance_id.as_ref());
         let instance_id = instance_id.ok_or_else(|| {
             format!(
                 "--instance-id is missing: add it, or set {INSTANCE_ID}; to try without a service, add --embedded"
@@ -194,7 +195,7 @@ impl ServicePlace {
         })?;
         let project_id = Setting::find(flags.project_id, matches, "project_id", PROJECT_ID)?;
         let project_id = project_id.map(|id| id.parse(ProjectId::new)).transpose()?;
-        let project_id = project_id.or_else(|| profile.project_id.clone());
+        let project_id = Setting::higher(project_id, profile.project_id.as_ref());
         if project_id.is_none() && region.is_none() {
             return Err(format!(
                 "--project-id is missing: add it, or set {PROJECT_ID}; with --region the project is looked up"
@@ -207,7 +208,7 @@ impl ServicePlace {
             region,
             project_id,
             instance_id,
-            ca_cert: ca_cert.or_else(|| profile.ca_cert.clone()),
+            ca_cert: Setting::higher(ca_cert, profile.ca_cert.as_ref()),
             allow_plaintext_http: flags.allow_plaintext_http,
         })))
     }

@@ -68,8 +68,11 @@ impl<T: Settings> FromArgMatches for Resolved<T> {
 /// Where a value comes from. A later one overrides an earlier one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Level {
+    /// The profile that a variable names.
     Profile,
     Variable,
+    /// The profile that a flag names.
+    TypedProfile,
     Flag,
 }
 
@@ -89,6 +92,18 @@ impl<T> Setting<T> {
             source: flag(id),
             level: Level::Flag,
         })
+    }
+
+    /// The one of the higher level.
+    pub(crate) fn higher(one: Option<Self>, other: Option<&Self>) -> Option<Self>
+    where
+        T: Clone,
+    {
+        if Self::level(other) > Self::level(one.as_ref()) {
+            other.cloned()
+        } else {
+            one
+        }
     }
 
     pub(crate) fn level(setting: Option<&Self>) -> Option<Level> {

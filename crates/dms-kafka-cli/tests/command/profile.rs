@@ -56,7 +56,13 @@ fn a_profile_has_the_settings_that_flags_and_variables_do_not_set() {
         command
     };
     assert_stderr(&of_variable().ends_with(0), "from DMS_KAFKA_PROFILE\n");
-    // A variable overrides the profile, and a flag the variable.
+    // What a flag names is meant: the environment may be that of another service.
+    let named = run(&format!("{DELETE} --profile here"))
+        .env("DMS_KAFKA_ENDPOINT", &nothing)
+        .env("DMS_KAFKA_INSTANCE_ID", "another")
+        .ends_with(0);
+    assert_stderr(&named, &format!("endpoint    {}", served.text("endpoint")));
+    // A variable overrides a profile that a variable names, and a flag the variable.
     let refused = of_variable()
         .env("DMS_KAFKA_ENDPOINT", &nothing)
         .ends_with(3);
