@@ -188,32 +188,40 @@ impl Prepared {
         if !explicit.is_empty() {
             return Self::explicit(arguments, service, explicit).await;
         }
-        let plan = match (&arguments.plan, &arguments.topic) {
+        let (plan, held) = match (&arguments.plan, &arguments.topic) {
             (Some(path), _) => {
                 let plan = read_plan(service, path)?;
                 check_digest(&plan, arguments.digest.as_deref(), path)?;
                 service.check_plan(&plan).await?;
-                plan
+                let held = service.held(plan.topic()).await.map_err(Failure::call)?;
+                (plan, Some(held))
             }
             (None, Some(topic)) => {
                 let plan = service.client.plan_deletion(&service.instance_id, topic);
                 let plan = arguments.selectors.add_to(plan);
                 let plans = service.resolve(plan, std::slice::from_ref(topic)).await?;
-                plans
-                    .into_iter()
-                    .next()
-                    .ok_or_else(|| Failure::usage("--topic is missing"))?
+                let plan = plans.into_iter().next();
+                let plan = plan.ok_or_else(|| Failure::usage("--topic is missing"))?;
+                (plan, None)
             }
             (None, None) => return Err(Failure::usage("--topic is missing")),
         };
+        let targets = plan.targets().map(|row| (row.partition, row.target));
+        let targets: Targets = targets.collect();
+        let mut view = TopicView::of_plan(&plan);
+        // Some of the records of a stored plan may be gone.
+        if let Some(held) = held {
+            view = TopicView {
+                is_exact: view.is_exact,
+                warnings: view.warnings,
+                ..TopicView::of_targets(&held, &targets)
+            };
+        }
         Ok(Self {
             topic: plan.topic().clone(),
-            targets: plan
-                .targets()
-                .map(|row| (row.partition, row.target))
-                .collect(),
+            targets,
             per_request: PARTITIONS_PER_REQUEST,
-            view: Some(TopicView::of_plan(&plan)),
+            view: Some(view),
             plan: Some(plan),
         })
     }

@@ -315,7 +315,11 @@ fn a_stored_plan_is_executed_as_it_was_shown() {
     assert_eq!(deleted["losses"]["records"], 0);
     assert_eq!(served.starts("orders", 3), [400, 400, 400]);
     // Again: the records are gone already.
-    served.command(&format!("{execute} --yes")).ends_with(0);
+    let again = served.command(&format!("{execute} --yes")).ends_with(0);
+    assert!(stdout(&again).contains("Deleted: 0 records"), "{again:?}");
+    let again = printed(&served, &format!("{execute} --yes"));
+    assert_eq!(again["partitions"][0]["start"], 400);
+    assert_eq!(again["partitions"][0]["records"], 0);
     // An existing file is kept.
     let again = format!("plan --topic orders --up-to-end --out {path}");
     let refused = served.command(&again).ends_with(2);
