@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use crate::exit::Failure;
 use crate::output::{self, number};
-use crate::screen::percentage;
+use crate::screen::{self, percentage};
 use crate::view::{PartitionView, TopicView};
 
 /// The width of a bar in the units of its drawing.
@@ -49,6 +49,8 @@ struct Page<'a> {
     group_rows: Vec<GroupRow>,
     rows: Vec<PartitionRow>,
     has_times: bool,
+    /// Whether the largest losses come first.
+    is_sorted: bool,
     hidden_markers: bool,
     marked: usize,
     markers_of_one: usize,
@@ -116,7 +118,8 @@ pub(crate) fn page(
         commits.fold(0, |sum: i64, commit| sum.saturating_add(commit.lost))
     };
     let mut partitions: Vec<&PartitionView> = view.partitions.iter().collect();
-    if is_plan && partitions.len() > MARKED {
+    let is_sorted = is_plan && partitions.len() > MARKED;
+    if is_sorted {
         partitions.sort_by_key(|shown| {
             Reverse((lost_in(shown), shown.records, Reverse(shown.partition)))
         });
@@ -152,6 +155,7 @@ pub(crate) fn page(
             .iter()
             .any(|shown| shown.first_kept_time.is_some()),
         rows,
+        is_sorted,
         hidden_markers,
         marked: MARKED,
         markers_of_one: MARKERS_OF_ONE,
@@ -207,11 +211,11 @@ impl PartitionRow {
             format!(
                 "{} ({})",
                 number(Some(commit.offset)),
-                output::printable(commit.group)
+                screen::name(commit.group)
             )
         });
         let marker = |commit: &Commit<'_>| {
-            let (group, offset) = (output::printable(commit.group), number(Some(commit.offset)));
+            let (group, offset) = (screen::name(commit.group), number(Some(commit.offset)));
             let loses = commit.lost > 0;
             let label = if loses {
                 let lost = number(Some(commit.lost));

@@ -286,7 +286,7 @@ fn state(group: &GroupView) -> String {
 }
 
 /// Text of the service, in a limited width.
-fn name(text: &str) -> String {
+pub(crate) fn name(text: &str) -> String {
     let text = output::printable(text);
     if text.width() <= NAME_WIDTH {
         return text;
