@@ -146,6 +146,14 @@ impl EnvironmentProxy {
             ));
         }
         let listed = variable(environment, "NO_PROXY", exceptions)?;
+        // reqwest does not apply `*` to addresses.
+        if listed
+            .iter()
+            .flat_map(|list| list.split(','))
+            .any(|entry| entry == "*")
+        {
+            return Ok(None);
+        }
         let exceptions = format!("{LOCAL},{}", listed.unwrap_or_default());
         Ok(Some(Self { url, exceptions }))
     }
@@ -350,10 +358,18 @@ mod tests {
     }
 
     #[test]
+    fn a_star_excepts_every_host_and_address() {
+        for list in ["*", "a.example, *", "10.0.0.0/8,*"] {
+            let variables = [("HTTP_PROXY", "http://p"), ("NO_PROXY", list)];
+            assert_eq!(read("http", &variables), Ok(None), "{list}");
+        }
+    }
+
+    #[test]
     fn an_exception_that_cannot_be_read_is_refused() {
         for (list, expected) in [
             ("", Some("")),
-            (" a.example , .b.example,*", Some("a.example,.b.example,*")),
+            (" a.example , .b.example", Some("a.example,.b.example")),
             (
                 "10.0.0.0/8,192.0.2.1,::1,fe80::/10",
                 Some("10.0.0.0/8,192.0.2.1,::1,fe80::/10"),
