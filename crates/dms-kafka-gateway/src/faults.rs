@@ -374,7 +374,10 @@ impl FaultRule {
     }
 
     fn matches(&self, operation: Operation, topic: &str) -> bool {
-        self.operation.is_none_or(|only| only == operation)
+        // A read must not use up what only a deletion can show.
+        let only_deletions = self.fault.after_deleting || !self.fault.fail.is_empty();
+        (!only_deletions || operation == Operation::Delete)
+            && self.operation.is_none_or(|only| only == operation)
             && self.topic.as_deref().is_none_or(|only| only == topic)
     }
 }
