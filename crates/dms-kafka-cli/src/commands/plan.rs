@@ -120,6 +120,11 @@ pub(crate) async fn plan(arguments: Box<PlanCommand>) -> Result<Exit, Failure> {
     let seeds = exact.iter().map(|topic| (topic, highest));
     let service = Service::new(&arguments.service.0, json, seeds).await?;
     let plans = interrupts.or(plans(&arguments, &service)).await?;
+    // Before a file is written.
+    let page = match arguments.output {
+        PageFormat::Html => Some(arguments.page(&plans)?),
+        PageFormat::Table | PageFormat::Json => None,
+    };
     if let Some(file) = out {
         let [plan] = &plans[..] else {
             return Err(Failure::usage(format!(
@@ -138,7 +143,7 @@ pub(crate) async fn plan(arguments: Box<PlanCommand>) -> Result<Exit, Failure> {
             let plans = plans.iter().map(PlanView::new).collect();
             stdout::print(&output::json_line(&PlansReport { plans }))?;
         }
-        PageFormat::Html => stdout::print(&arguments.page(&plans)?)?,
+        PageFormat::Html => stdout::print(&page.unwrap_or_default())?,
     }
     Ok(Exit::Done)
 }
@@ -171,16 +176,31 @@ impl PlanCommand {
             )));
         };
         let selectors = self.selectors.words().join(" ");
-        let execute = self.out.as_ref().map(|path| {
-            let path = screen::shell_word(&path.to_string_lossy());
-            format!("dms-kafka delete --plan {path} --digest {}", plan.digest())
-        });
         let commands = Commands {
-            execute,
-            repeat: format!("dms-kafka plan --topic {} {selectors}", plan.topic()),
+            execute: self.out.as_ref().map(|path| self.execute(plan, path)),
+            repeat: format!(
+                "dms-kafka plan{} --topic {} {selectors}",
+                self.profile(),
+                plan.topic()
+            ),
             selectors,
         };
         page::page(&TopicView::of_plan(plan), plan, Some(commands))
+    }
+
+    /// The command that executes the plan in a file.
+    fn execute(&self, plan: &Plan, path: &Path) -> String {
+        let path = screen::shell_word(&path.to_string_lossy());
+        let (profile, digest) = (self.profile(), plan.digest());
+        format!("dms-kafka delete{profile} --plan {path} --digest {digest}")
+    }
+
+    /// The flag of the profile, after a space.
+    fn profile(&self) -> String {
+        let name = self.service.0.profile.name.as_ref();
+        name.map_or_else(String::new, |name| {
+            format!(" --profile {}", screen::shell_word(&name.value))
+        })
     }
 
     fn text(&self, plans: &[Plan]) -> String {
@@ -200,19 +220,17 @@ impl PlanCommand {
             text.push('\n');
         }
         text.push_str("Nothing was deleted.");
-        if let Some(path) = &self.out {
+        if let (Some(path), [plan]) = (&self.out, plans) {
+            let execute = self.execute(plan, path);
             // Writing to a string does not fail.
-            let _ = write!(
-                text,
-                " To delete what is shown:\n  dms-kafka delete --plan {}",
-                path.display()
-            );
+            let _ = write!(text, " To delete what is shown:\n  {execute}");
         }
         if let Some(path) = &self.offsets_file {
             let _ = write!(
                 text,
-                " To delete before these offsets:\n  dms-kafka purge --offsets-file {}",
-                path.display()
+                " To delete before these offsets:\n  dms-kafka purge{} --offsets-file {}",
+                self.profile(),
+                screen::shell_word(&path.to_string_lossy())
             );
         }
         text.push('\n');
