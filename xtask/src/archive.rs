@@ -213,6 +213,12 @@ fn check(sh: &Shell, folder: &Path) -> Result<()> {
         let completed = cmd!(sh, "bash -c {script}").read()?;
         ensure!(completed == "purge", "completion of pur: {completed}");
     }
+    let bill: Value = serde_json::from_str(&sh.read_file("sbom.cdx.json")?)?;
+    let serial = bill["serialNumber"].as_str().unwrap_or_default();
+    ensure!(
+        serial.starts_with("urn:uuid:"),
+        "sbom.cdx.json: serialNumber {serial:?}"
+    );
     check_unit(sh, &program)
 }
 

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use xshell::Shell;
 
 use crate::failure::read_toml;
+use crate::generate;
 use crate::process::cargo;
 
 /// A crate that is linked into the program.
@@ -80,13 +81,27 @@ pub(crate) fn bill(version: &str, components: &[Component]) -> Value {
         })
     };
     let program = json!({ "type": "application", "name": "dms-kafka", "version": version });
-    json!({
+    let mut bill = json!({
         "bomFormat": "CycloneDX",
         "specVersion": "1.5",
         "version": 1,
         "metadata": { "component": program },
         "components": components.iter().map(of).collect::<Vec<_>>(),
-    })
+    });
+    bill["serialNumber"] = serial_number(&bill).into();
+    bill
+}
+
+/// A UUID that follows from the content, so that the same content has the same one. GitHub attests no bill without it.
+fn serial_number(content: &Value) -> String {
+    let hex = generate::sha256(content.to_string());
+    let (first, second, third) = (&hex[..8], &hex[8..12], &hex[12..15]);
+    // Version 8, whose bits are free, and the variant of RFC 9562.
+    format!(
+        "urn:uuid:{first}-{second}-8{third}-8{}-{}",
+        &hex[15..18],
+        &hex[18..30]
+    )
 }
 
 /// The licence of each crate, and the texts in its folder and the folders directly below, such as that of a bundled C library.
@@ -139,4 +154,20 @@ fn is_licence(path: &Path) -> bool {
     let name = name.to_ascii_uppercase();
     let starts = ["LICENSE", "LICENCE", "COPYING", "NOTICE"];
     path.is_file() && starts.iter().any(|start| name.starts_with(start))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bill_has_a_serial_number_that_follows_from_its_content() {
+        let serial = |version| bill(version, &[])["serialNumber"].clone();
+        let text = serial("0.1.0").as_str().unwrap().to_owned();
+        let uuid = text.strip_prefix("urn:uuid:").unwrap();
+        let lengths: Vec<usize> = uuid.split('-').map(str::len).collect();
+        assert_eq!(lengths, [8, 4, 4, 4, 12], "{text}");
+        assert_eq!(serial("0.1.0"), serial("0.1.0"));
+        assert_ne!(serial("0.1.0"), serial("0.1.1"));
+    }
 }

@@ -56,7 +56,7 @@ impl Tool {
             return Ok(program);
         }
         skip(format_args!(
-            "cargo-{subcommand} {version} is not installed; `cargo xtask nightly` installs it"
+            "cargo-{subcommand} {version} is not installed; `cargo xtask tools` installs it"
         ))
     }
 

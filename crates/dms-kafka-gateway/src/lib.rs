@@ -17,7 +17,7 @@
 //! ```
 //!
 //! [`Config`] describes a gateway with several instances, each with its Kafka cluster (feature `kafka`, through librdkafka;
-//! `kafka-tls` for TLS to the cluster and every SASL mechanism but Kerberos), several keys with their permissions, HTTPS
+//! `kafka-tls` for TLS to the cluster and SASL mechanisms other than PLAIN, but not Kerberos or OIDC), several keys with their permissions, HTTPS
 //! (feature `tls`), limits and an audit log.
 //!
 //! [`dms-kafka`](https://docs.rs/dms-kafka) is the client. The [repository](https://github.com/dms-kafka/dms-kafka) has a command that starts a gateway, for
