@@ -86,7 +86,7 @@ mod tests {
             let commits = groups.map(|offset| [(0, offset)]);
             let groups = commits.as_ref().map(|commits| [("billing", &commits[..])]);
             let groups = groups.as_ref().map(|groups| &groups[..]);
-            let plan = test_util::plan("orders", [(partition.clone(), 400)], groups).unwrap();
+            let plan = test_util::plan("orders", [(partition, 400)], groups).unwrap();
             assert_eq!(needs_approval(&plan), expected, "{name}");
         }
     }
