@@ -89,59 +89,6 @@ async fn a_deletion_needs_only_the_bootstrap_servers() {
     assert!(!topics.exists("no-such-topic"), "a deletion created it");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_configuration_has_the_password() {
-    let Some(brokers) = Brokers::take(&[1]).await else {
-        return;
-    };
-    let topics = Topics::of(&brokers);
-    let topic = topics.create(1, 10, "delete").await;
-    let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join("kafka.toml");
-    let properties = crate::front::sasl("KAFKA_PASSWORD");
-    let servers = format!("\"bootstrap.servers\" = \"{}\"\n", brokers.sasl_servers);
-    fs::write(&file, servers + &properties).expect("a file");
-    let delete = format!(
-        "delete --kafka-config {} --topic {topic} --yes",
-        file.display()
-    );
-    for (password, code) in [("gateway-password", 0), ("another-password", 3)] {
-        let started = Instant::now();
-        let mut command = dms_kafka(&format!("{delete} --everything 0 -o json"));
-        let output = run(command.env("KAFKA_PASSWORD", password), code);
-        assert!(started.elapsed() < Duration::from_secs(15), "{password}");
-        let shown = stderr(&output);
-        assert!(!shown.contains(password), "{shown}");
-        println!("{code} after {:?}: {shown}", started.elapsed());
-    }
-    assert_eq!(topics.offsets(&topic, 0), (10, 10));
-    for (properties, code, words) in [
-        ("security.protocol = \"SASL\"", 2, "a name in quotes"),
-        ("\"bootstrap.servers\" = \"b:1", 2, "line 1"),
-        (
-            "\"bootstrap.servers\" = \"b:1\"\n\"sasl.password\" = \"the-secret\"",
-            2,
-            "{ env = \"NAME\" }",
-        ),
-        (
-            "\"bootstrap.servers\" = \"b:1\"\n\"no.such.property\" = 1",
-            2,
-            "librdkafka has no such property",
-        ),
-        ("", 2, "bootstrap.servers"),
-    ] {
-        fs::write(&file, properties).expect("a file");
-        let shown = stderr(&run(
-            &mut dms_kafka(&format!("{delete} --everything 0")),
-            code,
-        ));
-        assert!(shown.contains(words), "{properties}: {shown}");
-        assert!(!shown.contains("the-secret"), "{shown}");
-    }
-    fs::remove_file(&file).expect("a file");
-    run(&mut dms_kafka(&format!("{delete} --everything 0")), 5);
-}
-
 /// A purge that is killed after some requests.
 fn kill_in_the_middle(mut purge: Child, journal: &Path) {
     let deadline = Instant::now() + LONG;
@@ -283,24 +230,84 @@ async fn a_purge_deletes_what_kafka_delete_records_deletes() {
     assert_eq!(starts[1][..4], [(10, 10), (0, 10), (2, 10), (3, 10)]);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_cluster_that_cannot_be_reached_is_one_error() {
-    let Some(_brokers) = Brokers::take(&[1]).await else {
-        return;
-    };
-    let started = Instant::now();
-    let delete = "delete --topic t --partition 0:1 --yes -o json --timeout 2 --kafka 127.0.0.1:1";
-    let output = run(&mut dms_kafka(delete), 3);
-    let shown = stderr(&output);
-    println!("{:?}: {shown}", started.elapsed());
-    let error: Value = serde_json::from_str(shown.lines().last().expect("a line")).expect("JSON");
-    assert_eq!(error["kind"], "connect", "{shown}");
-    assert_eq!(error["outcome"], "not_applied");
-    let message = error["message"].as_str().expect("text");
-    assert!(message.contains("127.0.0.1:1"), "{message}");
-    assert!(
-        started.elapsed() < Duration::from_secs(5),
-        "{:?}",
-        started.elapsed()
-    );
+/// The suite runs these on one broker only.
+mod one_broker {
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_configuration_has_the_password() {
+        let Some(brokers) = Brokers::take(&[1]).await else {
+            return;
+        };
+        let topics = Topics::of(&brokers);
+        let topic = topics.create(1, 10, "delete").await;
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("kafka.toml");
+        let properties = crate::front::sasl("KAFKA_PASSWORD");
+        let servers = format!("\"bootstrap.servers\" = \"{}\"\n", brokers.sasl_servers);
+        fs::write(&file, servers + &properties).expect("a file");
+        let delete = format!(
+            "delete --kafka-config {} --topic {topic} --yes",
+            file.display()
+        );
+        for (password, code) in [("gateway-password", 0), ("another-password", 3)] {
+            let started = Instant::now();
+            let mut command = dms_kafka(&format!("{delete} --everything 0 -o json"));
+            let output = run(command.env("KAFKA_PASSWORD", password), code);
+            assert!(started.elapsed() < Duration::from_secs(15), "{password}");
+            let shown = stderr(&output);
+            assert!(!shown.contains(password), "{shown}");
+            println!("{code} after {:?}: {shown}", started.elapsed());
+        }
+        assert_eq!(topics.offsets(&topic, 0), (10, 10));
+        for (properties, code, words) in [
+            ("security.protocol = \"SASL\"", 2, "a name in quotes"),
+            ("\"bootstrap.servers\" = \"b:1", 2, "line 1"),
+            (
+                "\"bootstrap.servers\" = \"b:1\"\n\"sasl.password\" = \"the-secret\"",
+                2,
+                "{ env = \"NAME\" }",
+            ),
+            (
+                "\"bootstrap.servers\" = \"b:1\"\n\"no.such.property\" = 1",
+                2,
+                "librdkafka has no such property",
+            ),
+            ("", 2, "bootstrap.servers"),
+        ] {
+            fs::write(&file, properties).expect("a file");
+            let shown = stderr(&run(
+                &mut dms_kafka(&format!("{delete} --everything 0")),
+                code,
+            ));
+            assert!(shown.contains(words), "{properties}: {shown}");
+            assert!(!shown.contains("the-secret"), "{shown}");
+        }
+        fs::remove_file(&file).expect("a file");
+        run(&mut dms_kafka(&format!("{delete} --everything 0")), 5);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_cluster_that_cannot_be_reached_is_one_error() {
+        let Some(_brokers) = Brokers::take(&[1]).await else {
+            return;
+        };
+        let started = Instant::now();
+        let delete =
+            "delete --topic t --partition 0:1 --yes -o json --timeout 2 --kafka 127.0.0.1:1";
+        let output = run(&mut dms_kafka(delete), 3);
+        let shown = stderr(&output);
+        println!("{:?}: {shown}", started.elapsed());
+        let error: Value =
+            serde_json::from_str(shown.lines().last().expect("a line")).expect("JSON");
+        assert_eq!(error["kind"], "connect", "{shown}");
+        assert_eq!(error["outcome"], "not_applied");
+        let message = error["message"].as_str().expect("text");
+        assert!(message.contains("127.0.0.1:1"), "{message}");
+        assert!(
+            started.elapsed() < Duration::from_secs(5),
+            "{:?}",
+            started.elapsed()
+        );
+    }
 }
