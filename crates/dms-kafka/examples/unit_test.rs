@@ -21,7 +21,7 @@ fn is_repeated(rows: &[(i32, DeletionTarget)], result: Result<Deletion, Error>) 
     }
 }
 
-/// The code under test: whether somebody loses unread records, or nobody knows.
+/// The code under test: whether a consumer group loses unread records, or this is not known.
 fn needs_approval(plan: &Plan) -> bool {
     plan.losses().records() != Some(0)
 }

@@ -464,14 +464,8 @@ skip = 1
 times = 1
 fault = { status = 403 }
 "#;
-    let path = folder.path("gateway.toml");
-    fs::write(&path, config).unwrap();
     for output in ["table", "json"] {
-        let mut serve = command();
-        serve
-            .args(["serve", "--config", &path])
-            .env("GATEWAY_SK", "SK");
-        let served = Served::ready(&mut serve);
+        let served = serve_config(&folder, config);
         let mut delete = at(
             served.text("endpoint"),
             &format!("delete --topic many --keep-last 1 --yes --output {output}"),
@@ -552,6 +546,10 @@ project_id = "p"
 topics = [{{ name = "orders", partitions = 3, records = 1000 }}]
 "#
     );
+    serve_config(folder, &config)
+}
+
+fn serve_config(folder: &Folder, config: &str) -> Served {
     let path = folder.path("gateway.toml");
     fs::write(&path, config).unwrap();
     let mut serve = command();

@@ -204,7 +204,7 @@ pub(crate) enum BackendError {
     #[error("the Kafka cluster refuses the gateway: {0}")]
     #[cfg_attr(
         not(feature = "kafka"),
-        expect(dead_code, reason = "topics in memory refuse nobody")
+        expect(dead_code, reason = "topics in memory refuse no client")
     )]
     Refused(String),
     #[error("the audit log cannot be written, so nothing was deleted")]

@@ -24,7 +24,7 @@ const PROPERTIES: [(&str, &str); 7] = [
     ("auto.offset.reset", "error"),
     // The end of a partition is reported at once.
     ("fetch.wait.max.ms", "10"),
-    // Records that nobody asked for are read with those that are wanted: few of them.
+    // Fetches also return records that are not needed: few of them.
     ("fetch.message.max.bytes", "65536"),
     ("queued.max.messages.kbytes", "1024"),
     ("fetch.queue.backoff.ms", "1"),
