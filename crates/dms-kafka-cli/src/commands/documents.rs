@@ -71,6 +71,9 @@ fn static_texts(texts: impl IntoIterator<Item = String>) -> Vec<&'static str> {
 pub(crate) fn man(arguments: &Man, mut command: Command) -> Result<Exit, Failure> {
     command.build();
     if let Some(folder) = &arguments.dir {
+        std::fs::create_dir_all(folder).map_err(|error| {
+            Failure::output(format!("{} cannot be created: {error}", folder.display()))
+        })?;
         for command in std::iter::once(&command).chain(command.get_subcommands()) {
             let path = folder.join(Page::new(command.clone()).get_filename());
             page(command)

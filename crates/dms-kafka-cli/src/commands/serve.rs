@@ -1,13 +1,16 @@
 //! `dms-kafka serve`.
 
 use std::env::VarError;
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
+use std::thread;
 
 use clap::{ArgMatches, Args};
 use dms_kafka::{InstanceId, ProjectId, TopicName};
 use dms_kafka_gateway::{Config, ErrorCodeStyle, Gateway, MemoryGatewayBuilder, Service};
+use tokio::sync::oneshot;
 
 use crate::exit::{Exit, Failure};
 use crate::interrupt::{Hangups, Interrupts};
@@ -68,6 +71,10 @@ pub(crate) struct ServeFlags {
     /// Send `error_code` as a number, as in the vendor's example
     #[arg(long)]
     integer_error_codes: bool,
+
+    /// Stop when standard input ends: with a pipe, the gateway does not outlive the process that started it
+    #[arg(long, conflicts_with = "check_config")]
+    exit_with_stdin: bool,
 }
 
 /// Name, topic, and commits as partition and offset.
@@ -84,10 +91,12 @@ pub(crate) enum Serve {
         /// Overrides the file's address.
         listen: Option<SocketAddr>,
         integer_error_codes: bool,
+        exit_with_stdin: bool,
     },
     Memory {
         gateway: Box<MemoryGatewayBuilder>,
         listen: SocketAddr,
+        exit_with_stdin: bool,
     },
 }
 
@@ -129,6 +138,7 @@ impl Settings for Serve {
                 connect: flags.connect,
                 listen,
                 integer_error_codes: flags.integer_error_codes,
+                exit_with_stdin: flags.exit_with_stdin,
             });
         }
         if flags.check_config {
@@ -165,6 +175,7 @@ impl Settings for Serve {
         Ok(Self::Memory {
             gateway: Box::new(gateway),
             listen,
+            exit_with_stdin: flags.exit_with_stdin,
         })
     }
 }
@@ -217,6 +228,7 @@ pub(crate) async fn serve(arguments: Serve) -> Result<Exit, Failure> {
             connect,
             listen,
             integer_error_codes,
+            exit_with_stdin,
         } => {
             let mut config = Config::read(&path).map_err(Failure::gateway)?;
             if let Some(listen) = listen {
@@ -242,17 +254,23 @@ pub(crate) async fn serve(arguments: Serve) -> Result<Exit, Failure> {
             stdout::print(&output::json_line(&service.ready_line()))?;
             tokio::select! {
                 () = interrupts.next() => {}
+                () = end_of_stdin(exit_with_stdin) => {}
                 () = reopen_audit_log(hangups, &service) => {}
             }
             Ok(shut_down(interrupts, service.shutdown()).await)
         }
-        Serve::Memory { gateway, listen } => serve_memory(*gateway, listen).await,
+        Serve::Memory {
+            gateway,
+            listen,
+            exit_with_stdin,
+        } => serve_memory(*gateway, listen, exit_with_stdin).await,
     }
 }
 
 async fn serve_memory(
     mut gateway: MemoryGatewayBuilder,
     listen: SocketAddr,
+    exit_with_stdin: bool,
 ) -> Result<Exit, Failure> {
     match (variable(ACCESS_KEY)?, variable(SECRET_KEY)?) {
         (Some(access_key), Some(secret_key)) => {
@@ -273,8 +291,24 @@ async fn serve_memory(
     let mut interrupts = Interrupts::listen()?;
     let gateway = gateway.start().await.map_err(Failure::gateway)?;
     stdout::print(&output::json_line(&gateway.ready_line()))?;
-    interrupts.next().await;
+    tokio::select! {
+        () = interrupts.next() => {}
+        () = end_of_stdin(exit_with_stdin) => {}
+    }
     Ok(shut_down(interrupts, gateway.shutdown()).await)
+}
+
+/// Never ends unless wanted. A read of standard input cannot be cancelled, so it has a thread that ends with the process.
+async fn end_of_stdin(wanted: bool) {
+    if !wanted {
+        return std::future::pending().await;
+    }
+    let (ended, end) = oneshot::channel::<()>();
+    thread::spawn(move || {
+        let _ = io::copy(&mut io::stdin(), &mut io::sink());
+        drop(ended);
+    });
+    let _ = end.await;
 }
 
 /// Never ends.

@@ -257,7 +257,6 @@ fn output_that_cannot_be_written_is_not_bad_input() {
         );
     }
     for line in [
-        r#""$DMS" man --dir no/such/folder"#,
         r#""$DMS" man > /dev/full"#,
         r#""$DMS" completions bash > /dev/full"#,
         r#""$DMS" --help > /dev/full"#,

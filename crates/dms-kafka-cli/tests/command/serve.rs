@@ -1,6 +1,7 @@
 //! `dms-kafka serve`.
 
 use std::fs;
+use std::process::Stdio;
 #[cfg(unix)]
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
@@ -279,4 +280,20 @@ fn a_second_signal_does_not_wait() {
         std::thread::sleep(Duration::from_millis(20));
     };
     assert_eq!(code, 130);
+}
+
+/// A process that starts the gateway with a pipe can be killed: the gateway stops, too.
+#[test]
+fn it_stops_when_standard_input_ends() {
+    let (_folder, path) = config();
+    for line in [
+        "serve --topic orders:1:1 --exit-with-stdin".to_owned(),
+        format!("serve --config {path} --listen 127.0.0.1:0 --exit-with-stdin"),
+    ] {
+        let mut serve = dms_kafka(&line);
+        serve.env("GATEWAY_SK", "SK").stdin(Stdio::piped());
+        let mut served = Served::ready(&mut serve);
+        assert_eq!(served.ended(), None, "{line}");
+        assert_eq!(served.without_stdin(), Some(0), "{line}");
+    }
 }

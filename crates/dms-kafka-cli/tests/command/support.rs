@@ -214,8 +214,13 @@ impl Served {
         signal(&self.process, name);
     }
 
+    /// Closes standard input, waits for the end, and returns the exit code.
+    pub(crate) fn without_stdin(&mut self) -> Option<i32> {
+        drop(self.process.stdin.take());
+        self.process.wait().unwrap().code()
+    }
+
     /// The exit code, or `None` if it still runs.
-    #[cfg(unix)]
     pub(crate) fn ended(&mut self) -> Option<i32> {
         self.process.try_wait().unwrap()?.code()
     }
