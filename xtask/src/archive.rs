@@ -33,8 +33,7 @@ pub(crate) struct Archive {
 }
 
 /// Files of the checkout, and their folders in the archive.
-const FILES: [(&str, &str); 8] = [
-    ("README.md", ""),
+const FILES: [(&str, &str); 7] = [
     ("CHANGELOG.md", ""),
     ("LICENSE-APACHE", ""),
     ("LICENSE-MIT", ""),
@@ -108,6 +107,8 @@ impl Archive {
         for (file, into) in FILES {
             sh.copy_file(file, folder.join(into))?;
         }
+        let readme = absolute_links(&sh.read_file("README.md")?, &version);
+        sh.write_file(folder.join("README.md"), readme)?;
         let pages = folder.join("man/man1");
         cmd!(sh, "{program} man --dir {pages}").quiet().run()?;
         for (shell, file) in COMPLETIONS {
@@ -152,6 +153,17 @@ impl Archive {
         let name = format!("dms-kafka{}", env::consts::EXE_SUFFIX);
         Ok(folder.join(profile).join(name))
     }
+}
+
+/// README for an archive, in which the files that it links to are missing: links to those of the release's tag.
+fn absolute_links(readme: &str, version: &str) -> String {
+    let mut parts = readme.split("](");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| {
+        let absolute = part.starts_with('#') || part.starts_with("https://");
+        let base = format!("{}/blob/v{version}/", env!("CARGO_PKG_REPOSITORY"));
+        text + "](" + if absolute { "" } else { &base } + part
+    })
 }
 
 /// Unpacks an archive into a folder beside it. Some programs take the colon of an absolute path on Windows for a host.

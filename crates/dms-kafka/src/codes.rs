@@ -18,8 +18,7 @@
 //! }
 //! ```
 
-const PERMISSION: &str =
-    "the user needs the permission dms:message:delete (role-based: dms:instance:modify)";
+const PERMISSION: &str = "on the vendor's cloud, the user needs the permission dms:message:delete (role-based: dms:instance:modify)";
 const READ_PERMISSION: &str =
     "the user lacks the permission for this call: ask the administrator of the account";
 const NEW_TOKEN: &str = "get a new token";
