@@ -208,9 +208,10 @@ pub(crate) fn secret(credentials: &Credentials) -> Option<&str> {
 
 /// Returns the instant after `timeout`. A timeout that the clock cannot represent becomes 30 years.
 pub(crate) fn after(timeout: Duration) -> Instant {
-    const YEARS: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
+    const THIRTY_YEARS: Duration = Duration::from_secs(946_080_000);
     let now = Instant::now();
-    now.checked_add(timeout).unwrap_or_else(|| now + YEARS)
+    now.checked_add(timeout)
+        .unwrap_or_else(|| now + THIRTY_YEARS)
 }
 
 /// Returns the identity with a new token, if the provider has one.

@@ -75,6 +75,18 @@ async fn a_second_rejection_ends_the_call_and_the_same_token_is_not_sent_again()
     }
 }
 
+/// A renewed token would be sent, and the valid one thrown away.
+#[tokio::test]
+async fn a_busy_service_does_not_invalidate_the_token() {
+    let server = server(vec![ResponseTemplate::new(503), deleted(&[0])]).await;
+    let tokens = Arc::new(Tokens::default());
+    let builder = builder(&server.uri()).credentials(Arc::clone(&tokens));
+    let client = builder.build().unwrap();
+    support::delete(&client).await.unwrap();
+    assert_eq!(requests(&server).await.len(), 2);
+    assert_eq!(tokens.refusals.load(Ordering::SeqCst), 0);
+}
+
 #[tokio::test]
 async fn a_token_is_not_sent_without_encryption() {
     let client = builder("http://dms.example.invalid")
