@@ -104,6 +104,10 @@ pub(crate) async fn run_with<T, R, F: Future<Output = R>>(
             }
             Err(error) => error,
         };
+        // The request was not sent.
+        if error.kind() == ErrorKind::InvalidInput {
+            call.attempts -= 1;
+        }
         match call.after_failure(&error, &identity.credentials).await {
             Some(pause) => {
                 announce_retry(operation, call.attempts, &error, pause);

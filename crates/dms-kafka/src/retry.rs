@@ -158,6 +158,9 @@ mod tests {
 
     #[test]
     fn without_retries_there_is_one_attempt() {
+        let numbers =
+            [RetryPolicy::never(), RetryPolicy::default()].map(|policy| policy.max_attempts());
+        assert_eq!(numbers, [1, 3]);
         assert_eq!(pause_when(&RetryPolicy::never(), |_| ()), None);
     }
 

@@ -168,6 +168,7 @@ async fn a_request_that_would_be_sent_differently_is_refused() {
         "/v2/{project_id}/x",
         "/v2/x?y=\"",
         "/v2/x?y=<z>",
+        "/v2/x??y=z",
     ];
     for uri in uris {
         let Ok(request) = Request::get(uri).body("") else {
