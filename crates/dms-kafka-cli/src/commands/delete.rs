@@ -1,25 +1,20 @@
 //! `dms-kafka delete`.
 
-use std::fmt::Write as _;
-use std::mem;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{ArgGroup, Args};
-use dms_kafka::{
-    DeleteMessages, Deletion, DeletionTarget, Error, Offset, Outcome, PartitionDeletion,
-    PartitionId, Plan, TopicName,
-};
+use dms_kafka::{DeleteMessages, DeletionTarget, Offset, Outcome, PartitionId, Plan, TopicName};
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
-use serde::Serialize;
 use tokio::time::timeout;
 
+use super::deletion_report::{SentRequests, Targets, show};
 use super::plan::read_plan;
 use crate::confirm;
 use crate::exit::{Exit, Failure};
 use crate::interrupt::Interrupts;
-use crate::output::{self, Format, TargetFields, number};
+use crate::output::{self, Format};
 use crate::screen;
 use crate::selectors::{self, Selectors};
 use crate::service::{self, Partitions, Service};
@@ -27,7 +22,7 @@ use crate::service_settings::ServiceSettings;
 use crate::settings::Resolved;
 use crate::stderr;
 use crate::stdout;
-use crate::view::{LossesView, TopicView};
+use crate::view::TopicView;
 
 /// For the start offsets that are shown with the result.
 const AFTER_TIMEOUT: Duration = Duration::from_secs(5);
@@ -112,8 +107,6 @@ impl Delete {
         }
     }
 }
-
-type Targets = Vec<(PartitionId, DeletionTarget)>;
 
 fn before_offset(text: &str) -> Result<(PartitionId, DeletionTarget), String> {
     let Some((partition, offset)) = text.split_once(':') else {
@@ -384,13 +377,6 @@ struct DeleteRequest {
     messages: DeleteMessages,
 }
 
-/// The requests that ended, and those that were not sent.
-#[derive(Default)]
-struct SentRequests {
-    ended: Vec<(Targets, Result<Deletion, Error>)>,
-    not_sent: Targets,
-}
-
 /// Sends the requests and waits for their ends, also after one interrupt. After an interrupt or a failed request, no further
 /// one is sent. The flag says whether there was an interrupt.
 async fn send(
@@ -429,210 +415,4 @@ async fn send(
     }
     results.not_sent = waiting.flat_map(|request| request.targets).collect();
     Ok((results, was_interrupted))
-}
-
-fn show(
-    format: Format,
-    view: Option<&TopicView>,
-    mut results: SentRequests,
-    after: Option<&Partitions>,
-) -> Result<(), Failure> {
-    // A single request that failed has no results.
-    if let [(_, Err(_))] = &results.ended[..]
-        && results.not_sent.is_empty()
-        && let Some((_, Err(error))) = results.ended.pop()
-    {
-        return Err(Failure::call(error));
-    }
-    let report = DeletionReport::new(&results, view);
-    let shown = match format {
-        Format::Json => stdout::deliver(&output::json_line(&report)),
-        Format::Table if report.partitions.is_empty() => {
-            stdout::deliver("No record is selected: nothing was deleted.\n")
-        }
-        Format::Table => stdout::deliver_coloured(&report.table(after, stdout::width())),
-    };
-    let is_deleted = |(_, sent): &(_, Result<Deletion, Error>)| {
-        let deletion = sent.as_ref().ok();
-        deletion.is_some_and(|deletion| {
-            deletion
-                .partitions()
-                .iter()
-                .any(PartitionDeletion::is_deleted)
-        })
-    };
-    let is_partial = results.ended.len() > 1 && results.ended.iter().any(is_deleted);
-    let errors = mem::take(&mut results.ended).into_iter();
-    let errors = errors.filter_map(|(_, sent)| sent.and_then(Deletion::into_result).err());
-    let failure = |error| {
-        if is_partial {
-            Failure::call_of_several(error)
-        } else {
-            Failure::call(error)
-        }
-    };
-    let errors: Vec<Error> = errors.collect();
-    let outcome = errors
-        .iter()
-        .map(Error::outcome)
-        .reduce(|one, next| match (one, next) {
-            (one, next) if one == next && !is_partial => one,
-            (Outcome::Unknown, _) | (_, Outcome::Unknown) => Outcome::Unknown,
-            _ => Outcome::Partial,
-        });
-    shown.map_err(|failure| failure.with_outcome(outcome))?;
-    let failures = errors.into_iter().map(failure);
-    failures.max_by_key(Failure::severity).map_or(Ok(()), Err)
-}
-
-/// The documented JSON of a deletion.
-#[derive(Serialize)]
-struct DeletionReport<'a> {
-    /// Null unless there was one request.
-    request_id: Option<&'a str>,
-    partitions: Vec<PartitionReport<'a>>,
-    /// Before the deletion; null without a preview.
-    losses: Option<&'a LossesView>,
-}
-
-#[derive(Serialize)]
-struct PartitionReport<'a> {
-    #[serde(flatten)]
-    target: TargetFields,
-    status: &'static str,
-    result: Option<&'a str>,
-    error_code: Option<&'a str>,
-    /// Before the deletion; null without a preview.
-    start: Option<i64>,
-    end: Option<i64>,
-    before: Option<i64>,
-    records: Option<i64>,
-}
-
-impl<'a> DeletionReport<'a> {
-    fn new(results: &'a SentRequests, view: Option<&'a TopicView>) -> Self {
-        let mut partitions = Vec::new();
-        let row = |target: TargetFields, status| {
-            let shown = view
-                .zip(target.partition)
-                .and_then(|(view, partition)| view.partition(partition));
-            PartitionReport {
-                status,
-                result: None,
-                error_code: None,
-                start: shown.map(|shown| shown.start),
-                end: shown.map(|shown| shown.end),
-                before: shown.map(|shown| shown.before),
-                records: shown.map(|shown| shown.records),
-                target,
-            }
-        };
-        let without_result = |targets: &Targets, status| -> Vec<_> {
-            let targets = targets.iter();
-            targets
-                .map(|&(partition, target)| row(TargetFields::new(partition, target), status))
-                .collect()
-        };
-        for (targets, sent) in &results.ended {
-            let Ok(deletion) = sent else {
-                partitions.extend(without_result(targets, "request_failed"));
-                continue;
-            };
-            partitions.extend(
-                deletion
-                    .partitions()
-                    .iter()
-                    .map(|reported| PartitionReport {
-                        result: reported.result(),
-                        error_code: reported.error_code(),
-                        ..row(
-                            TargetFields::new(reported.partition(), reported.target()),
-                            reported.status().as_str(),
-                        )
-                    }),
-            );
-            partitions.extend(deletion.unexpected().iter().map(|item| PartitionReport {
-                result: item.result(),
-                error_code: item.error_code(),
-                ..row(TargetFields::only_partition(item.partition()), "unexpected")
-            }));
-        }
-        partitions.extend(without_result(&results.not_sent, "not_sent"));
-        // Requests end in any order.
-        if results.ended.len() > 1 {
-            partitions.sort_by_key(|row| row.target.partition);
-        }
-        let request_id = match &results.ended[..] {
-            [(_, Ok(deletion))] => deletion.request_id(),
-            _ => None,
-        };
-        Self {
-            request_id,
-            partitions,
-            losses: view.map(|view| &view.losses),
-        }
-    }
-
-    /// The result of each partition, with its start offset before and after, and the sum of the records.
-    fn table(&self, after: Option<&Partitions>, width: Option<usize>) -> String {
-        const NAMES: [&str; 7] = [
-            "partition",
-            "delete",
-            "status",
-            "error code",
-            "start before",
-            "start after",
-            "end",
-        ];
-        // What a narrow terminal shows.
-        const NARROW: [usize; 5] = [0, 1, 2, 3, 5];
-        let rows: Vec<[String; 7]> = self.partitions.iter().map(|row| row.cells(after)).collect();
-        let table = |columns: &[usize]| {
-            let names: Vec<&str> = columns.iter().map(|at| NAMES[*at]).collect();
-            let mut table = output::table(&names);
-            for row in &rows {
-                table.add_row(columns.iter().map(|at| &row[*at]));
-            }
-            table
-        };
-        let mut shown = table(&[0, 1, 2, 3, 4, 5, 6]);
-        if !output::fits(&shown, width) {
-            shown = table(&NARROW);
-        }
-        let statuses = self.partitions.iter().map(|row| row.status);
-        let mut text = output::coloured_lines(&shown, statuses);
-        let deleted = || self.partitions.iter().filter(|row| row.status == "deleted");
-        let records = deleted()
-            .map(|row| row.records)
-            .try_fold(0, |sum: i64, records| Some(sum.saturating_add(records?)));
-        if let Some(records) = records {
-            // Writing to a string does not fail.
-            let _ = writeln!(
-                text,
-                "Deleted: {} records; partitions: {} of {}",
-                number(Some(records)),
-                deleted().count(),
-                self.partitions.len()
-            );
-        }
-        text
-    }
-}
-
-impl PartitionReport<'_> {
-    fn cells(&self, after: Option<&Partitions>) -> [String; 7] {
-        let partition = self.target.partition;
-        let id = partition.and_then(|partition| PartitionId::new(partition).ok());
-        let after = after.zip(id).and_then(|(after, id)| after.get(&id));
-        let code = self.error_code.map(output::printable);
-        [
-            output::partition(partition),
-            self.target.to_string(),
-            self.status.to_owned(),
-            code.unwrap_or_else(|| "-".to_owned()),
-            number(self.start),
-            number(after.map(|held| held.start_offset().get())),
-            number(after.map(|held| held.end_offset().get())),
-        ]
-    }
 }

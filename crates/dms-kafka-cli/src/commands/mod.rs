@@ -1,4 +1,5 @@
 mod delete;
+mod deletion_report;
 mod documents;
 mod plan;
 mod purge;
