@@ -14,7 +14,7 @@ use dms_kafka::auth::{Endpoint, Region};
 use dms_kafka::{InstanceId, ProjectId};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
-use toml::Spanned;
+use toml::{Spanned, Value};
 
 use crate::settings::{InvalidSettings, Level, Setting};
 
@@ -36,14 +36,13 @@ pub(crate) struct Profile {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct ProfilesFile {
     #[serde(default)]
-    profile: BTreeMap<String, Spanned<ProfileTable>>,
+    profile: BTreeMap<String, ProfileTable>,
 }
 
 #[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 struct ProfileTable {
     #[serde(deserialize_with = "parsed")]
     endpoint: Option<Endpoint>,
@@ -59,22 +58,76 @@ struct ProfileTable {
     kafka: Option<BootstrapServers>,
     kafka_config: Option<PathBuf>,
     protected: bool,
-    #[serde(alias = "access_key", alias = "secret_key", alias = "ak", alias = "sk")]
-    #[serde(rename = "security_token")]
-    _key: NoKey,
 }
 
-/// Fails for any value.
-#[derive(Default)]
-struct NoKey;
+/// The keys of a [`ProfileTable`]. Those of a service and those of a Kafka cluster exclude each other.
+const OF_SERVICE: [&str; 6] = [
+    "endpoint",
+    "region",
+    "project_id",
+    "instance_id",
+    "credentials",
+    "ca_cert",
+];
+const OF_KAFKA: [&str; 2] = ["kafka", "kafka_config"];
+const OF_BOTH: [&str; 1] = ["protected"];
 
-impl<'de> Deserialize<'de> for NoKey {
-    fn deserialize<D: Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
-        Err(D::Error::custom(
-            "keys do not belong in this file: write them to ~/.huaweicloud/credentials, and the name of their section here, \
-             such as credentials = \"basic\"",
-        ))
+/// The keys of each profile, with their positions in the file.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ProfileKeys {
+    #[serde(default)]
+    profile: BTreeMap<String, BTreeMap<Spanned<String>, Value>>,
+}
+
+impl ProfileKeys {
+    /// The position of the first wrong key, and what is wrong. Values are not shown: they may be secrets.
+    fn wrong(&self) -> Option<(usize, String)> {
+        self.profile.values().find_map(|table| {
+            let mut keys = table.keys();
+            let wrong = keys.find_map(|key| Some((key.span().start, unknown_key(key.as_ref())?)));
+            wrong.or_else(|| {
+                let set =
+                    |of: &[&str]| table.keys().find(|key| of.contains(&key.as_ref().as_str()));
+                let (one, other) = set(&OF_KAFKA).zip(set(&OF_SERVICE))?;
+                let (one, other, at) = (one.as_ref(), other.as_ref(), one.span().start);
+                Some((
+                    at,
+                    format!("{one} cannot be used with {other}: remove one of them"),
+                ))
+            })
+        })
     }
+}
+
+/// What is wrong with a key, unless it is known.
+fn unknown_key(key: &str) -> Option<String> {
+    const LEAST: f64 = 0.8;
+    let known = [&OF_SERVICE[..], &OF_KAFKA, &OF_BOTH].concat();
+    if known.contains(&key) {
+        return None;
+    }
+    let lower = key.to_lowercase();
+    let is_secret = lower
+        .split(['_', '-', '.'])
+        .any(|word| ["ak", "sk"].contains(&word))
+        || ["key", "secret", "token", "password"]
+            .iter()
+            .any(|word| lower.contains(word));
+    let scored = known
+        .iter()
+        .map(|known| (strsim::jaro_winkler(known, &lower), known));
+    let similar = scored.max_by(|(one, _), (other, _)| one.total_cmp(other));
+    let advice = match similar {
+        _ if is_secret => {
+            "keys do not belong in this file: write them to ~/.huaweicloud/credentials, and the name of their section here, \
+             such as credentials = \"basic\""
+                .to_owned()
+        }
+        Some((score, known)) if score >= LEAST => format!("did you mean {known:?}?"),
+        _ => format!("the keys are {}", known.join(", ")),
+    };
+    Some(format!("unknown key {key:?}: {advice}"))
 }
 
 fn parsed<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(
@@ -82,29 +135,6 @@ fn parsed<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(
 ) -> Result<Option<T>, D::Error> {
     let parsed = String::deserialize(deserializer)?.parse();
     parsed.map(Some).map_err(D::Error::custom)
-}
-
-impl ProfileTable {
-    /// The first two settings that exclude each other.
-    fn conflict(&self) -> Option<(&'static str, &'static str)> {
-        let kafka = [
-            ("kafka", self.kafka.is_some()),
-            ("kafka_config", self.kafka_config.is_some()),
-        ];
-        let remote = [
-            ("endpoint", self.endpoint.is_some()),
-            ("region", self.region.is_some()),
-            ("project_id", self.project_id.is_some()),
-            ("instance_id", self.instance_id.is_some()),
-            ("credentials", self.credentials.is_some()),
-            ("ca_cert", self.ca_cert.is_some()),
-        ];
-        let set = |settings: &[(&'static str, bool)]| {
-            let set = settings.iter().find(|(_, is_set)| *is_set);
-            set.map(|(name, _)| *name)
-        };
-        set(&kafka).zip(set(&remote))
-    }
 }
 
 /// The names in the file, for completions. There are none if the file cannot be read.
@@ -134,16 +164,15 @@ impl Profile {
             let line = 1 + before.matches('\n').count();
             InvalidSettings::Invalid(format!("{}, line {line}: {message}", path.display()))
         };
-        let file: ProfilesFile = toml::from_str(&text).map_err(|error| {
+        let invalid = |error: toml::de::Error| {
             let start = error.span().map_or(0, |span| span.start);
             at(start, error.message())
-        })?;
-        for table in file.profile.values() {
-            if let Some((one, other)) = table.get_ref().conflict() {
-                let message = format!("{one} cannot be used with {other}: remove one of them");
-                return Err(at(table.span().start, &message));
-            }
+        };
+        let keys: ProfileKeys = toml::from_str(&text).map_err(invalid)?;
+        if let Some((start, message)) = keys.wrong() {
+            return Err(at(start, &message));
         }
+        let file: ProfilesFile = toml::from_str(&text).map_err(invalid)?;
         let mut profiles = file.profile;
         let Some(table) = profiles.remove(value) else {
             let known: Vec<_> = profiles.into_keys().collect();
@@ -154,7 +183,6 @@ impl Profile {
             );
             return Err(message.into());
         };
-        let table = table.into_inner();
         let folder = path.parent().unwrap_or(Path::new(""));
         let in_folder = |path: PathBuf| folder.join(path);
         Ok(Self {

@@ -153,8 +153,32 @@ fn a_mistake_in_the_file_is_one_error_with_line_and_fix() {
     for (line, expected) in [
         (
             "regoin = 'x'",
-            "unknown field `regoin`, expected one of `endpoint`, `region`",
+            "unknown key \"regoin\": did you mean \"region\"?",
         ),
+        (
+            "Region = 'x'",
+            "unknown key \"Region\": did you mean \"region\"?",
+        ),
+        (
+            "instance = 'x'",
+            "unknown key \"instance\": did you mean \"instance_id\"?",
+        ),
+        (
+            "colour = 'the-secret'",
+            "unknown key \"colour\": the keys are endpoint, region, project_id, instance_id, credentials, ca_cert, kafka, \
+             kafka_config, protected",
+        ),
+        (
+            "[profile.prod.more]",
+            "unknown key \"more\": the keys are endpoint",
+        ),
+        ("'a\\u001b' = 1", "unknown key"),
+        ("credentials = ['AK', 'the-secret']", "expected a string"),
+        (
+            "credentials = { ak = 'AK', sk = 'the-secret' }",
+            "expected a string",
+        ),
+        ("endpoint = 'https://u:the-secret@h'", "endpoint"),
         ("region = ap-southeast-1", "string values must be quoted"),
         ("region = 'AP Southeast'", "region"),
         ("endpoint = 'ftp://x'", "http"),
@@ -172,7 +196,20 @@ fn a_mistake_in_the_file_is_one_error_with_line_and_fix() {
             "keys do not belong in this file: write them to ~/.huaweicloud",
         ),
         ("access_key = 'AK'", "such as credentials = \"basic\""),
-        ("password = 'the-secret'", "unknown field `password`"),
+        (
+            "security_token = 'the-secret'",
+            "\"security_token\": keys do not belong",
+        ),
+        (
+            "password = 'the-secret'",
+            "\"password\": keys do not belong",
+        ),
+        (
+            "HUAWEICLOUD_SDK_SK = 'the-secret'",
+            "\"HUAWEICLOUD_SDK_SK\": keys do not belong",
+        ),
+        ("sk = 7353", "\"sk\": keys do not belong"),
+        ("'sasl.password' = 'the-secret'", "keys do not belong"),
     ] {
         let profiles = format!("# Profiles\n[profile.prod]\n{line}\n");
         let delete = format!("{DELETE} --output json --profile prod");
@@ -190,6 +227,11 @@ fn a_mistake_in_the_file_is_one_error_with_line_and_fix() {
         );
         assert_eq!(crate::support::stderr(&output).lines().count(), 1, "{line}");
     }
+}
+
+#[test]
+fn a_missing_profile_or_setting_and_settings_that_exclude_each_other() {
+    let folder = Folder::new("");
     for (profiles, code, expected) in [
         ("", 2, "has no profile \"prod\""),
         (
@@ -205,7 +247,7 @@ fn a_mistake_in_the_file_is_one_error_with_line_and_fix() {
         (
             "[profile.prod]\nkafka='b:1'\nregion='r'",
             2,
-            "line 1: kafka cannot be used with region",
+            "line 2: kafka cannot be used with region",
         ),
         ("[profile.prod]", 2, "the endpoint is missing"),
     ] {
