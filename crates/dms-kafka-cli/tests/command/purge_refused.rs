@@ -11,8 +11,6 @@ const ROW: &str = r#"{"topic":"a","partition":0,"offset":1}"#;
 
 /// Exit code, content of the offsets file, arguments, and words of the message. No connection is opened.
 const REFUSED: &[(i32, &str, &str, &[&str])] = &[
-    (2, "", "", &["has no rows"]),
-    (2, r#"{"partitions":[],"version":1}"#, "", &["has no rows"]),
     (
         2,
         ROW,
@@ -117,6 +115,45 @@ fn nothing_is_sent_if_the_file_or_a_flag_is_not_valid() {
             "{content} {line}: a connection was opened"
         );
     }
+}
+
+#[test]
+fn an_offsets_file_without_rows_is_not_an_error() {
+    let (listener, endpoint) = listener();
+    listener.set_nonblocking(true).unwrap();
+    for content in [
+        "",
+        "\n",
+        r#"{"partitions":[],"version":1}"#,
+        r#"{"partitions":[]}"#,
+    ] {
+        for form in ["table", "json", "ndjson"] {
+            let folder = Folder::new(content);
+            let files = format!(
+                "--journal {} --failures-file {}",
+                folder.path("journal"),
+                folder.path("left")
+            );
+            let output = at(
+                &endpoint,
+                &format!("purge --yes --output {form} {files} --offsets-file"),
+            )
+            .arg(&folder.offsets)
+            .ends_with(0);
+            let printed = stdout(&output) + &stderr(&output);
+            let words = if form == "table" {
+                "has no rows: nothing to delete"
+            } else {
+                r#""rows":0"#
+            };
+            assert!(printed.contains(words), "{content:?} {form}: {printed}");
+            // Rows that are left can be sent again, also none.
+            at(&endpoint, "purge --yes --offsets-file")
+                .arg(folder.path("left"))
+                .ends_with(0);
+        }
+    }
+    assert!(listener.accept().is_err(), "a connection was opened");
 }
 
 #[test]

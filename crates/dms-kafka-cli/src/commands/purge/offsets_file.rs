@@ -68,15 +68,24 @@ impl OffsetsFile {
         hashed: bool,
     ) -> Result<(Self, Rows), Failure> {
         let hash = hashed.then(Sha256::new);
-        if path == Path::new("-") {
+        let (read, rows) = if path == Path::new("-") {
             let name = "standard input".to_owned();
-            return Self::read_from(io::stdin().lock(), name, allow_everything, hash);
+            Self::read_from(io::stdin().lock(), name, allow_everything, hash)?
+        } else {
+            let name = path.display().to_string();
+            let opened = File::open(path).and_then(|file| Ok((file.metadata()?, file)));
+            let (metadata, file) = opened.map_err(|error| unreadable(&name, &error))?;
+            let (mut read, rows) = Self::read_from(&file, name, allow_everything, hash)?;
+            read.opened = metadata.is_file().then(|| (file, stamp(&metadata)));
+            (read, rows)
+        };
+        // The program that writes to the pipe may have failed.
+        if rows.len() == 0 && read.layout == Layout::Lines && read.opened.is_none() {
+            return Err(Failure::usage(format!(
+                "{} is empty: expected rows, or {{\"partitions\":[]}} for none; nothing was deleted",
+                read.name
+            )));
         }
-        let name = path.display().to_string();
-        let opened = File::open(path).and_then(|file| Ok((file.metadata()?, file)));
-        let (metadata, file) = opened.map_err(|error| unreadable(&name, &error))?;
-        let (mut read, rows) = Self::read_from(&file, name, allow_everything, hash)?;
-        read.opened = metadata.is_file().then(|| (file, stamp(&metadata)));
         Ok((read, rows))
     }
 
@@ -93,11 +102,6 @@ impl OffsetsFile {
                 Failure::usage(format!("{name}, {message}; nothing was deleted"))
             }
         })?;
-        if rows.len() == 0 {
-            return Err(Failure::usage(format!(
-                "{name} has no rows: there is nothing to delete"
-            )));
-        }
         let everything = rows.iter().position(|row| row.is_everything());
         if let Some(number) = everything.filter(|_| !allow_everything) {
             let row = rows.get(number);

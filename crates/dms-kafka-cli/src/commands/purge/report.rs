@@ -145,6 +145,9 @@ impl PurgeReport {
                 stderr::line(&json!({"summary": summary(total, counts)}).to_string());
                 Ok(())
             }
+            PurgeFormat::Table if total == 0 => {
+                stdout::deliver("The offsets file has no rows: nothing to delete.\n")
+            }
             PurgeFormat::Table => stdout::deliver_coloured(&self.table(total, counts)),
             PurgeFormat::Json => stdout::deliver(&format!("{}\n", self.json(total, counts))),
         }
