@@ -307,7 +307,7 @@ fn number_of(count: usize) -> String {
 
 /// A name as one word of a shell. A name that cannot be shown as it is, is left out.
 pub(crate) fn shell_word(name: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-/".contains(c);
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-/:+,".contains(c);
     if name.chars().all(is_plain) && !name.starts_with('-') {
         return name.to_owned();
     }

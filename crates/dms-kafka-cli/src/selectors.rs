@@ -33,12 +33,12 @@ pub(crate) fn cuts() -> &'static [&'static str] {
 #[group(skip)]
 pub(crate) struct Selectors {
     /// Delete records older than this age, such as 7d or 36h
-    #[arg(long, value_name = "AGE", allow_hyphen_values = true, value_parser = age)]
-    older_than: Option<Duration>,
+    #[arg(long, value_name = "AGE", allow_hyphen_values = true, value_parser = typed(age))]
+    older_than: Option<Typed<Duration>>,
 
     /// Delete records older than this time, such as 2026-11-19T00:00:00Z
-    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = time)]
-    before_time: Option<SystemTime>,
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = typed(time))]
+    before_time: Option<Typed<SystemTime>>,
 
     /// Keep the last N records of each partition
     #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = count)]
@@ -61,8 +61,8 @@ pub(crate) struct Selectors {
     before_offset: Option<Offset>,
 
     /// Only these partitions, such as 0,2-5; all partitions if omitted
-    #[arg(long, value_name = "LIST", allow_hyphen_values = true, value_parser = PartitionList::parse)]
-    partitions: Option<PartitionList>,
+    #[arg(long, value_name = "LIST", allow_hyphen_values = true, value_parser = typed(partition_list))]
+    partitions: Option<Typed<BTreeSet<PartitionId>>>,
 
     /// If the service cannot tell the offsets of a time exactly, search for them, assuming that times never fall in a
     /// partition: where they do, newer records may be deleted
@@ -73,11 +73,12 @@ pub(crate) struct Selectors {
 impl Selectors {
     /// Adds the selectors to a plan, which also determines which consumer groups lose unread records.
     pub(crate) fn add_to(&self, mut plan: PlanDeletion) -> PlanDeletion {
-        let oldest_kept = self.older_than.map(|age| {
-            let time = SystemTime::now().checked_sub(age);
+        let oldest_kept = self.older_than.as_ref().map(|age| {
+            let time = SystemTime::now().checked_sub(age.value);
             time.unwrap_or(SystemTime::UNIX_EPOCH)
         });
-        if let Some(time) = oldest_kept.into_iter().chain(self.before_time).min() {
+        let before = self.before_time.as_ref().map(|time| time.value);
+        if let Some(time) = oldest_kept.into_iter().chain(before).min() {
             plan = plan.before_time(time);
         }
         if self.trust_timestamps {
@@ -98,8 +99,8 @@ impl Selectors {
         if let Some(offset) = self.before_offset {
             plan = plan.before_offset(offset);
         }
-        if let Some(PartitionList(partitions, _)) = &self.partitions {
-            plan = plan.partitions(partitions.iter().copied());
+        if let Some(partitions) = &self.partitions {
+            plan = plan.partitions(partitions.value.iter().copied());
         }
         plan.with_consumer_groups()
     }
@@ -112,16 +113,8 @@ impl Selectors {
                 words.extend([flag.to_owned(), value]);
             }
         };
-        let hours = |age: Duration| match age.as_secs() {
-            seconds if seconds % 3600 == 0 => format!("{}h", seconds / 3600),
-            seconds => format!("{seconds}s"),
-        };
-        add("--older-than", self.older_than.map(hours));
-        let time = |time| Timestamp::try_from(time).map(|time| time.to_string());
-        add(
-            "--before-time",
-            self.before_time.and_then(|at| time(at).ok()),
-        );
+        add("--older-than", word(self.older_than.as_ref()));
+        add("--before-time", word(self.before_time.as_ref()));
         add("--keep-last", self.keep_last.map(|count| count.to_string()));
         for group in &self.consumed_by {
             add("--consumed-by", Some(screen::shell_word(group)));
@@ -130,10 +123,7 @@ impl Selectors {
             "--before-offset",
             self.before_offset.map(|offset| offset.to_string()),
         );
-        add(
-            "--partitions",
-            self.partitions.as_ref().map(|list| list.1.clone()),
-        );
+        add("--partitions", word(self.partitions.as_ref()));
         let switches = [
             ("--consumed-by-all", self.consumed_by_all),
             ("--up-to-end", self.up_to_end),
@@ -146,49 +136,65 @@ impl Selectors {
 
     /// The highest partition that is named.
     pub(crate) fn highest_partition(&self) -> i32 {
-        let last = self.partitions.as_ref().and_then(|list| list.0.last());
+        let last = self.partitions.as_ref().and_then(|list| list.value.last());
         last.map_or(0, |partition| partition.get())
     }
 }
 
-/// Partitions in the form `0,2-5`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct PartitionList(BTreeSet<PartitionId>, String);
+/// A value, and the text of the command line.
+#[derive(Clone, Debug)]
+struct Typed<T> {
+    value: T,
+    text: String,
+}
 
-impl PartitionList {
-    /// More partitions than a topic can have.
-    const LONGEST: usize = 100_000;
+fn typed<T>(
+    parse: fn(&str) -> Result<T, String>,
+) -> impl Fn(&str) -> Result<Typed<T>, String> + Clone {
+    move |text| {
+        let value = parse(text)?;
+        let text = text.to_owned();
+        Ok(Typed { value, text })
+    }
+}
 
-    fn parse(text: &str) -> Result<Self, String> {
-        let mut partitions = BTreeSet::new();
-        for part in text.split(',') {
-            let (first, last) = part.split_once('-').unwrap_or((part, part));
-            let wrong = |_| format!("{part:?} is not a partition or a range: expected 0,2-5");
-            let (first, last) = (
-                first.parse::<u32>().map_err(wrong)?,
-                last.parse::<u32>().map_err(wrong)?,
-            );
-            if first > last {
-                return Err(format!("the range {part} falls: write {last}-{first}"));
+fn word<T>(typed: Option<&Typed<T>>) -> Option<String> {
+    typed.map(|typed| screen::shell_word(&typed.text))
+}
+
+/// More partitions than a topic can have.
+const MOST_PARTITIONS: usize = 100_000;
+
+/// Parses partitions in the form `0,2-5`.
+fn partition_list(text: &str) -> Result<BTreeSet<PartitionId>, String> {
+    let mut partitions = BTreeSet::new();
+    for part in text.split(',') {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let wrong = |_| format!("{part:?} is not a partition or a range: expected 0,2-5");
+        let (first, last) = (
+            first.parse::<u32>().map_err(wrong)?,
+            last.parse::<u32>().map_err(wrong)?,
+        );
+        if first > last {
+            return Err(format!("the range {part} falls: write {last}-{first}"));
+        }
+        for partition in first..=last {
+            let id = i32::try_from(partition).ok().map(PartitionId::new);
+            let Some(Ok(id)) = id else {
+                return Err(format!(
+                    "partition {partition} is greater than {}",
+                    i32::MAX
+                ));
+            };
+            if !partitions.insert(id) {
+                return Err(format!("partition {partition} is given twice"));
             }
-            for partition in first..=last {
-                let id = i32::try_from(partition).ok().map(PartitionId::new);
-                let Some(Ok(id)) = id else {
-                    return Err(format!(
-                        "partition {partition} is greater than {}",
-                        i32::MAX
-                    ));
-                };
-                if !partitions.insert(id) {
-                    return Err(format!("partition {partition} is given twice"));
-                }
-                if partitions.len() > Self::LONGEST {
-                    return Err(format!("there are more than {} partitions", Self::LONGEST));
-                }
+            if partitions.len() > MOST_PARTITIONS {
+                return Err(format!("there are more than {MOST_PARTITIONS} partitions"));
             }
         }
-        Ok(Self(partitions, text.to_owned()))
     }
+    Ok(partitions)
 }
 
 /// Days have 24 hours.
@@ -258,8 +264,8 @@ mod tests {
             ("99999999999", None),
             ("٣", None),
         ] {
-            let parsed = PartitionList::parse(text).ok();
-            let parsed = parsed.map(|list| list.0.into_iter().map(PartitionId::get).collect());
+            let parsed = partition_list(text).ok();
+            let parsed = parsed.map(|list| list.into_iter().map(PartitionId::get).collect());
             assert_eq!(parsed, expected.map(<[i32]>::to_vec), "{text:?}");
         }
     }
@@ -274,6 +280,14 @@ mod tests {
             ("1d12h", Some(36)),
             ("120m", Some(2)),
             ("P1D", Some(24)),
+            ("1w2d", Some(9 * 24)),
+            ("7 days", Some(7 * 24)),
+            ("7D", None),
+            ("1e3d", None),
+            ("-1d", None),
+            ("0s", None),
+            ("1d -2d", None),
+            ("+1d", Some(24)),
             ("7", None),
             ("", None),
             ("d", None),

@@ -225,6 +225,26 @@ const REFUSED: &[(&str, &str)] = &[
         "plan --topic orders* --up-to-end --out no/such/folder/f",
         "--out",
     ),
+    (
+        "plan --topic orders --older-than 1h --older-than 2h",
+        "cannot be used multiple times",
+    ),
+    ("delete --topic orders --older-than 0d", "more than 0"),
+    ("delete --topic orders --older-than -1d", "more than 0"),
+    ("delete --topic orders --older-than 1e3d", "such as 7d"),
+    ("delete --topic orders --older-than 1y", "such as 7d"),
+    (
+        "delete --topic orders --older-than 99999999999d",
+        "such as 7d",
+    ),
+    (
+        "delete --topic orders --before-time 2026-11-19",
+        "time zone",
+    ),
+    (
+        "delete --topic orders --partition 0:400 --plan p",
+        "cannot be used with",
+    ),
 ];
 
 #[test]
@@ -529,6 +549,53 @@ fn a_plan_that_selects_nothing_is_not_an_error() {
     let deleted = printed(&served, "delete --topic orders --older-than 2d --yes");
     assert_eq!(deleted["partitions"], json!([]));
     assert_eq!(served.starts("orders", 3), [0, 0, 0]);
+}
+
+/// The selectors in a page, from the flags.
+#[test]
+fn a_page_repeats_ages_and_times_as_they_were_typed() {
+    for (typed, shown) in [
+        ("7d", "7d"),
+        ("36h", "36h"),
+        ("500ms", "500ms"),
+        ("1w2d", "1w2d"),
+        ("P1D", "P1D"),
+    ] {
+        let line = format!("plan --embedded --topic orders --older-than {typed} --output html");
+        let page = stdout(&dms_kafka(&line).ends_with(0));
+        let words = format!("--topic orders --older-than {shown}");
+        assert!(page.contains(&words), "{words}: {page}");
+    }
+}
+
+/// For a program: exit code 0 in each step.
+#[test]
+fn a_plan_that_selects_nothing_is_an_offsets_file_that_deletes_nothing() {
+    let served = with_groups(&GROUPS);
+    let folder = Folder::new("");
+    let (plan, offsets) = (folder.path("plan.json"), folder.path("offsets.json"));
+    let files = format!("--out {plan} --offsets-file {offsets}");
+    served
+        .command(&format!("plan --topic orders --older-than 2d {files}"))
+        .ends_with(0);
+    assert_eq!(
+        folder.read("offsets.json"),
+        "{\"partitions\":[],\"version\":1}\n"
+    );
+    let purged = served.purge(&offsets, "--yes").ends_with(0);
+    assert!(
+        stdout(&purged).contains("nothing to delete"),
+        "{}",
+        stdout(&purged)
+    );
+    let deleted = served
+        .command(&format!("delete --plan {plan} --yes"))
+        .ends_with(0);
+    assert!(
+        stdout(&deleted).contains("nothing was deleted"),
+        "{}",
+        stdout(&deleted)
+    );
 }
 
 /// A gateway with one key that may only do these operations.
