@@ -2,9 +2,8 @@
 
 use std::io::{self, IsTerminal};
 
-use tokio::task::spawn_blocking;
-
 use crate::exit::Failure;
+use crate::interrupt::blocking;
 use crate::output::number;
 use crate::profile::Profile;
 use crate::stderr;
@@ -72,16 +71,16 @@ pub(crate) fn refuse_unread_loss(losses: &LossesView) -> Result<(), Failure> {
 /// Shows the preview, and fails unless `word` is typed. A signal is noticed meanwhile.
 pub(crate) async fn ask(preview: &str, word: &str) -> Result<(), Failure> {
     stderr::text(&format!("{preview}\nType {word} to delete: "));
-    let read = || {
+    let typed = blocking(|| {
         let mut typed = String::new();
-        io::stdin().read_line(&mut typed).map(|_| typed)
-    };
-    let read = spawn_blocking(read).await.map_err(io::Error::from);
-    let typed = read.flatten().map_err(|error| {
-        Failure::input(format!(
-            "standard input cannot be read: {error}; nothing was deleted"
-        ))
-    })?;
+        let read = io::stdin().read_line(&mut typed);
+        read.map(|_| typed).map_err(|error| {
+            Failure::input(format!(
+                "standard input cannot be read: {error}; nothing was deleted"
+            ))
+        })
+    });
+    let typed = typed.await?;
     if typed.trim() == word {
         Ok(())
     } else {

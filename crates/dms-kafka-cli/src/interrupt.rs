@@ -3,6 +3,8 @@
 #[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use tokio::task::spawn_blocking;
+
 use crate::exit::Failure;
 
 /// Makes a write beyond the limit for the size of a file (`ulimit -f`) fail. Otherwise SIGXFSZ ends the process, in the
@@ -91,6 +93,22 @@ impl Interrupts {
             () = self.next() => Err(Failure::interrupted_before()),
         }
     }
+
+    /// As [`or`](Self::or), for work that blocks, such as on a pipe.
+    pub(crate) async fn or_blocking<T: Send + 'static>(
+        &mut self,
+        work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Failure> {
+        self.or(blocking(work)).await
+    }
+}
+
+/// Work that blocks, in a thread, so that a signal is noticed meanwhile.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    let done = spawn_blocking(work).await;
+    done.unwrap_or_else(|error| Err(Failure::input(error.to_string())))
 }
 
 #[cfg(not(unix))]

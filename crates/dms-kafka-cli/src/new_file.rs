@@ -45,8 +45,12 @@ impl NewFile {
                 "the file exists: use another file, or add --overwrite",
             ));
         }
-        // The target of a link is replaced, not the link.
-        let path = given.canonicalize().unwrap_or_else(|_| given.to_owned());
+        // The target of a link is replaced or created, not the link.
+        let path = match paths::real_path(given) {
+            Some(path) => path,
+            None if exists => return Err(refused("this is a link that leads nowhere")),
+            None => given.to_owned(),
+        };
         let created = if is_stream {
             OpenOptions::new().write(true).open(given).map(Self::Stream)
         } else {

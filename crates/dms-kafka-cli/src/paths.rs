@@ -2,11 +2,20 @@
 
 use std::path::{Path, PathBuf};
 
-/// The canonical path, also of a file that does not exist; `None` if its folder does not exist either.
+/// As in Linux.
+const MOST_LINKS: usize = 40;
+
+/// The canonical path, also of a file that does not exist, after links; `None` if its folder does not exist either.
 pub(crate) fn real_path(path: &Path) -> Option<PathBuf> {
-    path.canonicalize()
-        .ok()
-        .or_else(|| Some(folder(path).canonicalize().ok()?.join(path.file_name()?)))
+    let mut path = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        let Ok(target) = path.read_link() else {
+            let in_folder = || Some(folder(&path).canonicalize().ok()?.join(path.file_name()?));
+            return path.canonicalize().ok().or_else(in_folder);
+        };
+        path = folder(&path).join(target);
+    }
+    None
 }
 
 pub(crate) fn folder(path: &Path) -> &Path {

@@ -183,7 +183,7 @@ impl Prepared {
         }
         let (plan, held) = match (&arguments.plan, &arguments.topic) {
             (Some(path), _) => {
-                let plan = read_plan(service, path)?;
+                let plan = read_plan(service, path.clone()).await?;
                 check_digest(&plan, arguments.digest.as_deref(), path)?;
                 service.check_plan(&plan).await?;
                 let held = service.held(plan.topic()).await.map_err(Failure::call)?;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs::File;
-use std::io::{Read as _, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,10 +13,11 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::exit::{Exit, Failure};
-use crate::interrupt::Interrupts;
+use crate::interrupt::{Interrupts, blocking};
 use crate::new_file::NewFile;
 use crate::output::{self, PageFormat};
 use crate::page::{self, Commands};
+use crate::paths;
 use crate::screen;
 use crate::selectors::{self, Selectors};
 use crate::service::Service;
@@ -107,18 +108,12 @@ impl PlanView {
 
 pub(crate) async fn plan(arguments: Box<PlanCommand>) -> Result<Exit, Failure> {
     let json = arguments.output.is_json();
-    let new_file = |flag, path: &Option<PathBuf>| {
-        let path = path.as_deref();
-        path.map(|path| NewFile::create(flag, path, arguments.overwrite))
-            .transpose()
-    };
-    let out = new_file(OUT, &arguments.out)?;
-    let offsets_file = new_file(OFFSETS_FILE, &arguments.offsets_file)?;
-    let mut interrupts = Interrupts::listen()?;
     let exact = arguments.topic.exact();
     let highest = arguments.selectors.highest_partition();
     let seeds = exact.iter().map(|topic| (topic, highest));
     let service = Service::new(&arguments.service.0, json, seeds).await?;
+    let mut interrupts = Interrupts::listen()?.with_hangup()?;
+    let (out, offsets_file) = arguments.new_files(&mut interrupts).await?;
     let plans = interrupts.or(plans(&arguments, &service)).await?;
     // Before a file is written.
     let page = match arguments.output {
@@ -132,10 +127,11 @@ pub(crate) async fn plan(arguments: Box<PlanCommand>) -> Result<Exit, Failure> {
                 plans.len()
             )));
         };
-        write(OUT, file, &plan.to_json())?;
+        write(OUT, file, plan.to_json(), &mut interrupts).await?;
     }
     if let Some(file) = offsets_file {
-        write(OFFSETS_FILE, file, &Plan::offsets_file(&plans))?;
+        let offsets = Plan::offsets_file(&plans);
+        write(OFFSETS_FILE, file, offsets, &mut interrupts).await?;
     }
     match arguments.output {
         PageFormat::Table => stdout::print_coloured(&arguments.text(&plans))?,
@@ -168,6 +164,28 @@ async fn plans(arguments: &PlanCommand, service: &Service) -> Result<Vec<Plan>, 
 }
 
 impl PlanCommand {
+    /// Creates the files, or the temporary files beside them.
+    async fn new_files(
+        &self,
+        interrupts: &mut Interrupts,
+    ) -> Result<(Option<NewFile>, Option<NewFile>), Failure> {
+        let (out, offsets_file) = (self.out.clone(), self.offsets_file.clone());
+        if let (Some(one), Some(other)) = (&out, &offsets_file)
+            && let Some(one) = paths::real_path(one)
+            && paths::real_path(other) == Some(one)
+        {
+            let text = format!("{OUT} and {OFFSETS_FILE} are the same file: use two files");
+            return Err(Failure::usage(text));
+        }
+        let overwrite = self.overwrite;
+        let new = move |flag, path: Option<PathBuf>| {
+            path.map(|path| NewFile::create(flag, &path, overwrite))
+                .transpose()
+        };
+        let create = move || Ok((new(OUT, out)?, new(OFFSETS_FILE, offsets_file)?));
+        interrupts.or_blocking(create).await
+    }
+
     fn page(&self, plans: &[Plan]) -> Result<String, Failure> {
         let [plan] = plans else {
             return Err(Failure::usage(format!(
@@ -248,22 +266,42 @@ pub(super) fn identity(plan: &Plan) -> String {
     )
 }
 
-/// Reads a stored plan.
-pub(super) fn read_plan(service: &Service, path: &Path) -> Result<Plan, Failure> {
-    let unreadable = |error| Failure::input(format!("--plan {}: {error}", path.display()));
-    let mut text = String::new();
-    let file = File::open(path).map_err(unreadable)?;
-    let read = file.take(LONGEST_PLAN).read_to_string(&mut text);
-    match read {
-        // Not UTF-8.
-        Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {}
-        read => drop(read.map_err(unreadable)?),
-    }
+/// Reads a stored plan, also from a pipe or terminal.
+pub(super) async fn read_plan(service: &Service, path: PathBuf) -> Result<Plan, Failure> {
+    let read = move || {
+        let mut text = String::new();
+        let file = File::open(&path);
+        let read = file.and_then(|file| file.take(LONGEST_PLAN).read_to_string(&mut text));
+        match read {
+            // Not UTF-8.
+            Err(error) if error.kind() != io::ErrorKind::InvalidData => Err(Failure::input(
+                format!("--plan {}: {error}", path.display()),
+            )),
+            _ => Ok(text),
+        }
+    };
+    let text = blocking(read).await?;
     let stored = service.client.stored_plan(&service.instance_id, &text);
     stored.map_err(Failure::call)
 }
 
-fn write(flag: &str, file: NewFile, text: &str) -> Result<(), Failure> {
-    let written = file.write(|mut file| writeln!(file, "{text}"));
-    written.map_err(|error| Failure::output(format!("{flag}: the file cannot be written: {error}")))
+async fn write(
+    flag: &'static str,
+    file: NewFile,
+    text: String,
+    interrupts: &mut Interrupts,
+) -> Result<(), Failure> {
+    let is_stream = matches!(file, NewFile::Stream(_));
+    let write = move || {
+        let written = file.write(|mut file| writeln!(file, "{text}"));
+        written.map_err(|error| {
+            Failure::output(format!("{flag}: the file cannot be written: {error}"))
+        })
+    };
+    // The reader of a pipe may be slow. A regular file is completed, so that no temporary file is left.
+    if is_stream {
+        interrupts.or_blocking(write).await
+    } else {
+        write()
+    }
 }

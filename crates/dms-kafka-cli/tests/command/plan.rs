@@ -245,6 +245,10 @@ const REFUSED: &[(&str, &str)] = &[
         "delete --topic orders --partition 0:400 --plan p",
         "cannot be used with",
     ),
+    (
+        "plan --topic orders --up-to-end --out /tmp/same --offsets-file /tmp/../tmp/same",
+        "--out and --offsets-file are the same file",
+    ),
 ];
 
 #[test]
@@ -596,6 +600,69 @@ fn a_plan_that_selects_nothing_is_an_offsets_file_that_deletes_nothing() {
         "{}",
         stdout(&deleted)
     );
+}
+
+#[cfg(unix)]
+#[test]
+fn files_are_private_and_replace_the_file_of_a_link() {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    let folder = Folder::new("");
+    let mode = |name: &str| {
+        fs::metadata(folder.path(name))
+            .unwrap()
+            .permissions()
+            .mode()
+            & 0o777
+    };
+    fs::write(folder.path("old"), "old").unwrap();
+    fs::create_dir(folder.path("dated")).unwrap();
+    // Links to a file, to nothing, to such a link, and to itself.
+    for (link, target) in [
+        ("to-old", "old"),
+        ("to-nothing", "dated/today"),
+        ("to-link", "to-other"),
+        ("to-other", "dated/tomorrow"),
+        ("to-itself", "to-itself"),
+    ] {
+        symlink(target, folder.path(link)).unwrap();
+    }
+    for (out, written) in [
+        ("new", "new"),
+        ("to-old", "old"),
+        ("to-nothing", "dated/today"),
+        ("to-link", "dated/tomorrow"),
+    ] {
+        let files = format!(
+            "--out {} --offsets-file {} --overwrite",
+            folder.path(out),
+            folder.path("all")
+        );
+        dms_kafka(&format!(
+            "plan --embedded --topic orders --up-to-end {files}"
+        ))
+        .ends_with(0);
+        assert!(folder.read(written).contains("\"before\": 1000"), "{out}");
+        assert_eq!((mode(written), mode("all")), (0o600, 0o600), "{out}");
+        let is_link = fs::symlink_metadata(folder.path(out)).unwrap().is_symlink();
+        assert_eq!(is_link, out != written, "{out}");
+    }
+    let itself = format!("--out {} --overwrite", folder.path("to-itself"));
+    let refused = dms_kafka(&format!(
+        "plan --embedded --topic orders --up-to-end {itself}"
+    ))
+    .ends_with(2);
+    assert_stderr(&refused, "a link that leads nowhere");
+    let same = format!(
+        "--out {} --offsets-file {} --overwrite",
+        folder.path("to-nothing"),
+        folder.path("dated/today")
+    );
+    let refused = dms_kafka(&format!(
+        "plan --embedded --topic orders --up-to-end {same}"
+    ))
+    .ends_with(2);
+    assert_stderr(&refused, "are the same file");
+    assert_eq!(folder.files().len(), 10, "{:?}", folder.files());
 }
 
 /// A gateway with one key that may only do these operations.

@@ -2,19 +2,22 @@
 
 #![cfg(unix)]
 
+use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
-use std::process::{Child, ChildStdout};
+use std::process::{Child, ChildStdout, Command, Output};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use crate::support::{
-    Audited, Folder, Run as _, SLOW, assert_counts, assert_stderr, at, ended_with, listener,
-    next_is_deletion, respond_to_deletion_only, signal, stderr, stdout, stopping_signals,
+    Audited, Folder, Run as _, SLOW, assert_counts, assert_stderr, at, dms_kafka, ended_with,
+    listener, next_is_deletion, respond_to_deletion_only, signal, stderr, stdout, stopping_signals,
     through_shell,
 };
+use crate::terminal::{at_a_terminal, ends_with};
 
 const TOPICS: u32 = 1;
 const PARTITIONS: u32 = 300;
@@ -177,6 +180,101 @@ fn delete_waits_for_the_response_too() {
         let shown: Value = serde_json::from_str(&stdout(&output)).unwrap();
         assert_eq!(shown["partitions"][0]["status"], "deleted");
     }
+}
+
+#[test]
+fn a_signal_during_a_plan_leaves_no_file() {
+    for name in stopping_signals() {
+        let (listener, endpoint) = listener();
+        let folder = Folder::new("");
+        let files = format!(
+            "--out {} --offsets-file {}",
+            folder.path("plan"),
+            folder.path("all")
+        );
+        let process = at(&endpoint, &format!("plan --topic t0 --up-to-end {files}")).start();
+        // A request was sent that gets no response.
+        let (mut connection, _) = listener.accept().unwrap();
+        connection.read_exact(&mut [0]).unwrap();
+        signal(&process, name);
+        ended_with(process, 130);
+        assert_eq!(folder.files(), ["offsets"], "{name}");
+    }
+}
+
+/// Waits until the process handles a signal.
+fn wait_until_handled(process: u32, name: &str) {
+    let number = match name {
+        "-HUP" => 1,
+        "-INT" => 2,
+        _ => 15,
+    };
+    let is_handled = || {
+        let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+        let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+        mask.unwrap() & (1 << (number - 1)) != 0
+    };
+    while !is_handled() {
+        std::thread::yield_now();
+    }
+}
+
+/// Kills the process if it does not end soon.
+fn ends_soon_with(mut process: Child, code: i32) -> Output {
+    let start = Instant::now();
+    while process.try_wait().unwrap().is_none() {
+        if start.elapsed() > Duration::from_secs(10) {
+            process.kill().unwrap();
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    ended_with(process, code)
+}
+
+/// Nothing is written to the pipe, or read from it.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_signal_ends_a_command_that_waits_for_a_named_pipe() {
+    for name in stopping_signals() {
+        let folder = Folder::new("");
+        let pipe = folder.path("pipe");
+        assert!(
+            Command::new("mkfifo")
+                .arg(&pipe)
+                .status()
+                .unwrap()
+                .success()
+        );
+        let delete = format!("delete --embedded --plan {pipe} --yes");
+        let reading = dms_kafka(&delete).start();
+        // Waits for the reader.
+        let writer = File::options().write(true).open(&pipe).unwrap();
+        signal(&reading, name);
+        let output = ends_soon_with(reading, 130);
+        assert_stderr(&output, "nothing was deleted");
+        drop(writer);
+        let plan = format!("plan --embedded --topic orders --up-to-end --out {pipe}");
+        let writing = dms_kafka(&plan).start();
+        wait_until_handled(writing.id(), name);
+        signal(&writing, name);
+        ends_soon_with(writing, 130);
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn ctrl_c_ends_a_command_that_reads_a_plan_from_the_terminal() {
+    let delete = dms_kafka("delete --embedded --plan /dev/tty --yes");
+    let shell = "echo process=$$; exec \"$0\" \"$@\"";
+    let mut session = at_a_terminal(through_shell(shell, &delete));
+    session.exp_string("process=").unwrap();
+    wait_until_handled(session.read_line().unwrap().trim().parse().unwrap(), "-HUP");
+    session.send_control('c').unwrap();
+    session
+        .exp_string("interrupted; nothing was deleted")
+        .unwrap();
+    ends_with(&mut session, 130);
 }
 
 #[test]
