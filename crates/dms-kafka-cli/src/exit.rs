@@ -151,12 +151,19 @@ impl Failure {
         }
     }
 
-    pub(crate) fn call_with_advice(error: Error, advice: &'static str) -> Self {
-        Self::Call {
-            error: Box::new(error),
-            advice: Some(advice),
-            others_deleted: false,
+    /// The same failure, and what to do about it.
+    pub(crate) fn with_advice(mut self, text: &'static str) -> Self {
+        match &mut self {
+            Self::Call { advice, .. } => *advice = Some(text),
+            Self::Local { message, .. } => *message = format!("{message}; {text}"),
+            Self::Interrupted | Self::AfterInterrupt(_) => {}
         }
+        self
+    }
+
+    /// The calls before a deletion took too long together.
+    pub(crate) fn timeout(message: String) -> Self {
+        Self::not_applied(ErrorKind::Timeout.as_str(), Exit::NotApplied, message)
     }
 
     /// A consumer group loses unread records, or may do so; nothing was deleted.
@@ -219,7 +226,7 @@ impl Failure {
         }
     }
 
-    fn message(&self) -> String {
+    pub(crate) fn message(&self) -> String {
         match self {
             Self::Call {
                 error,

@@ -1,8 +1,8 @@
 //! The service that a command talks to: its client and partition listing.
 
 use std::collections::HashMap;
+use std::fmt::Display;
 use std::path::PathBuf;
-use std::pin::Pin;
 use std::time::Duration;
 
 use dms_kafka::auth::text;
@@ -15,9 +15,10 @@ use jiff::Timestamp;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use serde_json::json;
+use tokio::time::timeout;
 use unicode_width::UnicodeWidthStr;
 
-use crate::exit::{self, Failure};
+use crate::exit::Failure;
 use crate::service_settings::{KafkaService, RemoteService, ServicePlace, ServiceSettings};
 use crate::settings::Setting;
 use crate::stderr;
@@ -26,6 +27,8 @@ use crate::topic_pattern::TopicPattern;
 /// Longer timeouts of a connection and of one attempt do not help.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
+/// A single call that takes the whole time explains it better.
+const GRACE: Duration = Duration::from_millis(250);
 /// In stored plans and journals, instead of an endpoint that is another one in each run. The instance is the cluster.
 const KAFKA: &str = "kafka";
 const EMBEDDED_PARTITIONS: u32 = 3;
@@ -45,6 +48,8 @@ pub(crate) struct Service {
     looks_up_project: bool,
     /// Whether the key was generated for a gateway in this process.
     has_generated_key: bool,
+    /// For what is read before a deletion.
+    timeout: Duration,
     /// Whether warnings are JSON.
     json: bool,
     /// Runs until it is dropped.
@@ -75,7 +80,7 @@ impl Service {
             .with_attempt_timeout(timeout.min(ATTEMPT_TIMEOUT))
             .with_call_timeout(timeout);
         let mut service = match &settings.place {
-            ServicePlace::Embedded => Self::embedded(builder, json, topics).await?,
+            ServicePlace::Embedded => Self::embedded(builder, timeout, json, topics).await?,
             ServicePlace::Kafka(kafka) => Self::kafka(kafka, timeout, builder, json).await?,
             ServicePlace::Remote(remote) => Self::remote(remote, settings, builder, json)?,
         };
@@ -141,6 +146,7 @@ impl Service {
             identity,
             looks_up_project: remote.project_id.is_none(),
             has_generated_key: false,
+            timeout: settings.timeout,
             json,
             _gateway: None,
         })
@@ -149,6 +155,7 @@ impl Service {
     /// Starts a gateway on a free loopback port, with a generated key.
     async fn embedded<'a>(
         builder: ClientBuilder,
+        timeout: Duration,
         json: bool,
         topics: impl IntoIterator<Item = (&'a TopicName, i32)>,
     ) -> Result<Self, Failure> {
@@ -187,6 +194,7 @@ impl Service {
             builder,
             instance_id,
             vec![identity],
+            timeout,
             json,
             GatewayHere::Memory(gateway),
         )
@@ -214,9 +222,9 @@ impl Service {
             identity.push(("config", value.display().to_string(), source.clone()));
         }
         // The gateway responds before the client's timeout, and says whether records may have been deleted.
-        let timeout = timeout.min(ATTEMPT_TIMEOUT).mul_f32(0.9);
+        let gateway_timeout = timeout.min(ATTEMPT_TIMEOUT).mul_f32(0.9);
         let environment = |name: &str| std::env::var(name).ok();
-        let started = KafkaGateway::start(&config, &environment, timeout);
+        let started = KafkaGateway::start(&config, &environment, gateway_timeout);
         let started = stderr::show_wait(&format!("connecting to Kafka{cluster}"), started).await;
         let gateway = started.map_err(Failure::gateway)?;
         let instance_id = InstanceId::new(gateway.instance_id()).map_err(Failure::usage)?;
@@ -234,6 +242,7 @@ impl Service {
             builder,
             instance_id,
             identity,
+            timeout,
             json,
             GatewayHere::Kafka(gateway),
         )
@@ -244,6 +253,7 @@ impl Service {
         builder: ClientBuilder,
         instance_id: InstanceId,
         identity: Vec<Identity>,
+        timeout: Duration,
         json: bool,
         gateway: GatewayHere,
     ) -> Result<Self, Failure> {
@@ -253,6 +263,7 @@ impl Service {
             identity,
             looks_up_project: false,
             has_generated_key: true,
+            timeout,
             json,
             _gateway: Some(gateway),
         })
@@ -309,54 +320,63 @@ impl Service {
         text(0, &format!("\n{:names$}  ", ""))
     }
 
+    /// Waits for calls that the timeout covers together. After a second, a terminal shows `what` the service does.
+    pub(crate) fn wait<T>(
+        &self,
+        what: &str,
+        calls: impl Future<Output = Result<T, Error>>,
+    ) -> impl Future<Output = Result<T, Failure>> {
+        let what = format!("waiting for {} to {what}", self.client.service_name());
+        // Boxed, because the future is large.
+        let calls = Box::pin(timeout(self.timeout + GRACE, calls));
+        async move {
+            match stderr::show_wait(&what, calls).await {
+                Ok(done) => done.map_err(Failure::call),
+                Err(_) => Err(Failure::timeout(format!(
+                    "{what} took more than the {} s of --timeout; nothing was deleted",
+                    self.timeout.as_secs()
+                ))),
+            }
+        }
+    }
+
     /// Lists the partitions of a topic.
-    pub(crate) async fn partitions(&self, topic: &TopicName) -> Result<Partitions, Error> {
-        let listed = Box::pin(self.client.list_partitions(&self.instance_id, topic));
-        let service = self.client.service_name();
-        let what = format!("waiting for {service} to list the partitions of {topic}");
-        let partitions = stderr::show_wait(&what, listed).await?;
+    pub(crate) async fn partitions(&self, topic: &TopicName) -> Result<Partitions, Failure> {
+        let listed = self.client.list_partitions(&self.instance_id, topic);
+        let what = format!("list the partitions of {topic}");
+        let partitions = self.wait(&what, listed).await?;
         let partitions = partitions.iter();
         Ok(partitions.map(|info| (info.partition(), *info)).collect())
     }
 
     /// The topics whose names match a pattern.
     pub(crate) async fn topics(&self, pattern: &TopicPattern) -> Result<Vec<TopicName>, Failure> {
-        let what = format!(
-            "waiting for {} to list the topics",
-            self.client.service_name()
-        );
-        let listed = Box::pin(self.client.list_topics(&self.instance_id));
-        let topics = stderr::show_wait(&what, listed).await;
-        let mut topics = topics.map_err(Failure::call)?;
+        let listed = self.client.list_topics(&self.instance_id);
+        let mut topics = self.wait("list the topics", listed).await?;
         topics.retain(|topic| pattern.matches(topic));
         Ok(topics)
     }
 
-    /// Makes a plan for each of the topics.
+    /// Makes the plan of a topic.
     pub(crate) async fn resolve(
+        &self,
+        plan: PlanDeletion,
+        topic: &TopicName,
+    ) -> Result<Plan, Failure> {
+        self.wait(&reading(topic), plan.resolve()).await
+    }
+
+    /// Makes a plan for each of the topics.
+    pub(crate) async fn resolve_all(
         &self,
         plan: PlanDeletion,
         topics: &[TopicName],
     ) -> Result<Vec<Plan>, Failure> {
         let what = match topics {
-            [topic] => format!("of {topic}"),
-            topics => format!("of {} topics", topics.len()),
+            [topic] => reading(topic),
+            topics => reading(format!("{} topics", topics.len())),
         };
-        let plans = self
-            .wait_for_plan(&what, Box::pin(plan.resolve_topics(topics)))
-            .await;
-        plans.map_err(Failure::call)
-    }
-
-    async fn wait_for_plan<T>(
-        &self,
-        what: &str,
-        plan: Pin<Box<dyn Future<Output = Result<T, Error>> + '_>>,
-    ) -> Result<T, Error> {
-        let endpoint = self.client.service_name();
-        let what =
-            format!("waiting for {endpoint} to list the partitions and consumer groups {what}");
-        stderr::show_wait(&what, plan).await
+        self.wait(&what, plan.resolve_topics(topics)).await
     }
 
     /// Refuses a plan that expired, or whose topic changed.
@@ -364,17 +384,14 @@ impl Service {
         // Only stored plans are compared with the topic.
         let stored = self.client.stored_plan(&self.instance_id, &plan.to_json());
         let stored = stored.map_err(Failure::call)?;
-        let what = format!("of {}", plan.topic());
-        let checked = self.wait_for_plan(&what, Box::pin(stored.check())).await;
-        checked.map_err(Failure::call)
+        self.wait(&reading(plan.topic()), stored.check()).await
     }
 
     /// The plan of a topic that deletes nothing.
-    pub(crate) async fn held(&self, topic: &TopicName) -> Result<Plan, Error> {
+    pub(crate) async fn held(&self, topic: &TopicName) -> Result<Plan, Failure> {
         let plan = self.client.plan_deletion(&self.instance_id, topic);
         let plan = plan.before_offset(0).with_consumer_groups();
-        let what = format!("of {topic}");
-        self.wait_for_plan(&what, Box::pin(plan.resolve())).await
+        self.resolve(plan, topic).await
     }
 
     /// Lists the partitions of a topic before a deletion.
@@ -388,21 +405,22 @@ impl Service {
         yes: bool,
         everything: bool,
     ) -> Result<Option<Partitions>, Failure> {
-        let error = match self.partitions(topic).await {
+        let failure = match self.partitions(topic).await {
             Ok(partitions) => return Ok(Some(partitions)),
-            Err(error) => error,
+            Err(failure) => failure,
         };
-        self.without_preview(error, yes, everything).map(|()| None)
+        self.without_preview(failure, yes, everything)
+            .map(|()| None)
     }
 
     /// Fails unless the deletion may continue without a preview. See [`preview`](Self::preview).
     pub(crate) fn without_preview(
         &self,
-        error: Error,
+        failure: Failure,
         yes: bool,
         everything: bool,
     ) -> Result<(), Failure> {
-        let advice = match (may_still_delete(&error), everything, yes) {
+        let advice = match (may_still_delete(&failure), everything, yes) {
             (false, _, _) => "no deletion was sent",
             (true, true, _) => {
                 "without a preview no deletion was sent: to delete without one, add --yes --output json"
@@ -411,13 +429,17 @@ impl Service {
                 "without a preview no deletion was sent: to delete without one, add --yes"
             }
             (true, false, true) => {
-                let reason = exit::chain(&error);
+                let reason = failure.message();
                 stderr::warn(&format!("there is no preview: {reason}"), self.json);
                 return Ok(());
             }
         };
-        Err(Failure::call_with_advice(error, advice))
+        Err(failure.with_advice(advice))
     }
+}
+
+fn reading(topics: impl Display) -> String {
+    format!("list the partitions and consumer groups of {topics}")
 }
 
 /// Records of the last 30 days, and groups that have consumed some of them.
@@ -440,7 +462,11 @@ fn seed(gateway: &Gateway, topic: &str, partitions: u32) -> Result<(), dms_kafka
 }
 
 /// Whether a deletion may succeed although the partitions cannot be listed.
-fn may_still_delete(error: &Error) -> bool {
+fn may_still_delete(failure: &Failure) -> bool {
+    let Failure::Call { error, .. } = failure else {
+        // The calls took too long.
+        return true;
+    };
     match (error.kind(), error.status()) {
         (
             ErrorKind::InvalidInput

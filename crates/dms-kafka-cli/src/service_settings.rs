@@ -64,7 +64,7 @@ pub(crate) struct ServiceFlags {
     #[arg(long)]
     allow_plaintext_http: bool,
 
-    /// Timeout of each call, with its retries
+    /// Timeout of each call with its retries, and of all that is read for a plan
     #[arg(long, value_name = "SECONDS", default_value = "60", allow_negative_numbers = true, value_parser = up_to::<86_400, NonZeroU32>)]
     timeout: NonZeroU32,
 }

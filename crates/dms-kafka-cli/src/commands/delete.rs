@@ -186,16 +186,13 @@ impl Prepared {
                 let plan = read_plan(service, path.clone()).await?;
                 check_digest(&plan, arguments.digest.as_deref(), path)?;
                 service.check_plan(&plan).await?;
-                let held = service.held(plan.topic()).await.map_err(Failure::call)?;
+                let held = service.held(plan.topic()).await?;
                 (plan, Some(held))
             }
             (None, Some(topic)) => {
                 let plan = service.client.plan_deletion(&service.instance_id, topic);
                 let plan = arguments.selectors.add_to(plan);
-                let plans = service.resolve(plan, std::slice::from_ref(topic)).await?;
-                let plan = plans.into_iter().next();
-                let plan = plan.ok_or_else(|| Failure::usage("--topic is missing"))?;
-                (plan, None)
+                (service.resolve(plan, topic).await?, None)
             }
             (None, None) => return Err(Failure::usage("--topic is missing")),
         };
@@ -232,10 +229,10 @@ impl Prepared {
         let held = if refuses || !(is_script || arguments.dry_run) {
             match service.held(&topic).await {
                 Ok(held) => Some(held),
-                Err(error) if refuses => return Err(Failure::call(error)),
-                Err(error) => {
+                Err(failure) if refuses => return Err(failure),
+                Err(failure) => {
                     let everything = !arguments.everything.is_empty();
-                    service.without_preview(error, arguments.yes, everything)?;
+                    service.without_preview(failure, arguments.yes, everything)?;
                     None
                 }
             }

@@ -160,7 +160,7 @@ async fn plans(arguments: &PlanCommand, service: &Service) -> Result<Vec<Plan>, 
         .selectors
         .add_to(plan)
         .with_expiry(arguments.valid_for);
-    service.resolve(plan, &topics).await
+    service.resolve_all(plan, &topics).await
 }
 
 impl PlanCommand {

@@ -115,7 +115,7 @@ async fn rows(arguments: &Topics, service: &Service) -> Result<Vec<TopicRow>, Fa
         };
         let plan = service.client.plan_deletion(&service.instance_id, first);
         let plan = plan.before_offset(0).with_consumer_groups();
-        let plans = service.resolve(plan, &topics).await?;
+        let plans = service.resolve_all(plan, &topics).await?;
         let views = plans.iter().map(TopicView::of_topic);
         return Ok(views.map(TopicRow::from).collect());
     }
@@ -132,31 +132,20 @@ async fn rows(arguments: &Topics, service: &Service) -> Result<Vec<TopicRow>, Fa
             groups: None,
         })
     });
-    let what = format!(
-        "waiting for {} to list the partitions",
-        service.client.service_name()
-    );
-    let rows = stderr::show_wait(&what, rows.buffered(CONCURRENCY).try_collect()).await;
-    rows.map_err(Failure::call)
+    let rows = rows.buffered(CONCURRENCY).try_collect();
+    service.wait("list the partitions", rows).await
 }
 
 pub(crate) async fn topic(arguments: Box<Topic>) -> Result<Exit, Failure> {
     let json = arguments.output.is_json();
     let topic = &arguments.name;
     let service = Service::new(&arguments.service.0, json, [(topic, 0)]).await?;
-    let plan = service.client.plan_deletion(&service.instance_id, topic);
-    let plan = plan.before_offset(0).with_consumer_groups();
-    let plans = service.resolve(plan, std::slice::from_ref(topic));
-    let plans = Interrupts::listen()?.or(plans).await?;
-    for plan in &plans {
-        let view = TopicView::of_topic(plan);
-        match arguments.output {
-            PageFormat::Table => {
-                stdout::print_coloured(&screen::topic(&view, stdout::width()))?;
-            }
-            PageFormat::Json => stdout::print(&output::json_line(&view))?,
-            PageFormat::Html => stdout::print(&page::page(&view, plan, None)?)?,
-        }
+    let plan = Interrupts::listen()?.or(service.held(topic)).await?;
+    let view = TopicView::of_topic(&plan);
+    match arguments.output {
+        PageFormat::Table => stdout::print_coloured(&screen::topic(&view, stdout::width()))?,
+        PageFormat::Json => stdout::print(&output::json_line(&view))?,
+        PageFormat::Html => stdout::print(&page::page(&view, &plan, None)?)?,
     }
     Ok(Exit::Done)
 }

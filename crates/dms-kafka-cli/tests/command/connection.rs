@@ -5,9 +5,10 @@ use std::io::Read as _;
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, date_time_ymd};
 
+use crate::plan::serve_config;
 use crate::support::{
-    Folder, Run as _, Served, assert_stderr, at, dms_kafka, endpoint_of_nothing, listener, stderr,
-    words,
+    Folder, Run as _, Served, assert_stderr, at, dms_kafka, ended_with, endpoint_of_nothing,
+    listener, stderr, words,
 };
 
 /// A gateway with TLS and a certificate for `localhost`, and the path of the certificate.
@@ -130,14 +131,74 @@ fn a_failed_handshake_is_explained_in_one_line() {
     }
 }
 
+/// Each response comes before the timeout, and all of them together do not.
+#[test]
+fn the_timeout_ends_a_plan_of_many_calls() {
+    let folder = Folder::new("");
+    let topics = (0..45).map(|n| format!("{{ name = 't{n}', partitions = 1, records = 9 }},"));
+    let commits = "[{ topic = 't1', partition = 0, offset = 5 }]";
+    let groups = (0..45).map(|n| format!("{{ name = 'g{n}', commits = {commits} }},"));
+    let config = format!(
+        "listen = '127.0.0.1:0'\naudit.file = '{}'\n\
+         access_key = [{{ access_key = 'AK', secret_key = {{ env = 'GATEWAY_SK' }} }}]\n\
+         faults.rule = [{{ fault = {{ delay_seconds = 0.3 }} }}]\n\
+         [[instance]]\nid = 'i'\nproject_id = 'p'\n\
+         memory.topics = [{}]\nmemory.groups = [{}]\n",
+        folder.path("audit"),
+        topics.collect::<String>(),
+        groups.collect::<String>()
+    );
+    let gateway = serve_config(&folder, &config);
+    let files = format!("--out {} --overwrite", folder.path("plan.json"));
+    let lines = [
+        format!("plan --topic t1 --up-to-end {files}"),
+        format!(
+            "plan --topic t* --up-to-end --offsets-file {}",
+            folder.path("all.json")
+        ),
+        "delete --topic t1 --up-to-end --yes --output json".to_owned(),
+        "delete --topic t1 --partition 0:5 --yes --refuse-unread-loss".to_owned(),
+        "delete --topic t1 --everything 0 --yes".to_owned(),
+        "topics t*".to_owned(),
+    ];
+    let start =
+        |line: &String| at(gateway.text("endpoint"), &format!("{line} --timeout 2")).start();
+    let processes: Vec<_> = lines.iter().map(start).collect();
+    for (process, line) in processes.into_iter().zip(lines) {
+        let output = ended_with(process, 3);
+        let printed = stderr(&output);
+        // On a busy machine, a single response may come too late.
+        let of_all = "more than the 2 s of --timeout";
+        let is_late = [of_all, "no response was received"]
+            .iter()
+            .any(|words| printed.contains(words));
+        assert!(is_late, "{line}: {printed}");
+        assert_eq!(stderr(&output).lines().count(), 1, "{line}");
+        if line.contains("json") && line.starts_with("delete") {
+            assert_stderr(&output, r#""kind":"timeout""#);
+            assert_stderr(&output, r#""outcome":"not_applied""#);
+        }
+    }
+    assert!(!folder.read("audit").contains("intent"));
+    assert_eq!(folder.files(), ["audit", "gateway.toml", "offsets"]);
+}
+
 /// The service accepts connections and does not respond.
 #[test]
 fn the_timeout_ends_a_call() {
     let (_listener, endpoint) = listener();
-    for (what, code) in [("--partition 0:5 -o json", 4), ("--everything 0", 3)] {
+    for (what, code, words) in [
+        (
+            "--partition 0:5 -o json",
+            4,
+            "no response was received within",
+        ),
+        // The preview needs several calls.
+        ("--everything 0", 3, "more than the 1 s of --timeout"),
+    ] {
         let delete = format!("delete --topic orders {what} --yes --timeout 1");
         let output = at(&endpoint, &delete).ends_with(code);
-        assert_stderr(&output, "no response was received within");
+        assert_stderr(&output, words);
         assert_stderr(&output, address(&endpoint));
     }
 }

@@ -683,7 +683,7 @@ topics = [{{ name = "orders", partitions = 3, records = 1000 }}]
     serve_config(folder, &config)
 }
 
-fn serve_config(folder: &Folder, config: &str) -> Served {
+pub(crate) fn serve_config(folder: &Folder, config: &str) -> Served {
     let path = folder.path("gateway.toml");
     fs::write(&path, config).unwrap();
     let mut serve = command();
