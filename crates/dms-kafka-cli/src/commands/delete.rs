@@ -153,6 +153,13 @@ pub(crate) async fn delete(arguments: Box<Delete>) -> Result<Exit, Failure> {
     let mut interrupts = Interrupts::listen()?.with_hangup()?;
     let prepared = interrupts.or(Prepared::new(&arguments, &service, explicit));
     let prepared = prepared.await?;
+    if let Some(view) = prepared
+        .view
+        .as_ref()
+        .filter(|_| arguments.refuse_unread_loss)
+    {
+        confirm::refuse_unread_loss(&view.losses)?;
+    }
     if arguments.dry_run {
         prepared.dry_run(&service, arguments.output.is_json())
     } else {
@@ -269,7 +276,7 @@ impl Prepared {
             let request = request.messages.to_request().map_err(Failure::call)?;
             stdout::print(&service::request_text(&request, json))?;
         }
-        let note = match self.plan {
+        let note = match self.view {
             None => "Nothing was sent.",
             Some(_) => "No deletion was sent.",
         };
@@ -315,9 +322,6 @@ impl Prepared {
     /// Shows what will be deleted and asks for confirmation.
     async fn confirm(&self, arguments: &Delete, service: &Service) -> Result<(), Failure> {
         service.log_identity().await;
-        if let Some(view) = self.view.as_ref().filter(|_| arguments.refuse_unread_loss) {
-            confirm::refuse_unread_loss(&view.losses)?;
-        }
         let Some(view) = &self.view else {
             return Ok(());
         };

@@ -261,16 +261,23 @@ fn what_cannot_be_deleted_as_selected_is_refused_and_nothing_is_deleted() {
         "half:orders-eu:0=500",
     ]);
     for (line, words) in REFUSED {
-        let yes = if line.starts_with("delete") {
-            " --yes"
-        } else {
-            ""
+        let more: &[&str] = match line.starts_with("delete") {
+            true => &[" --yes", " --dry-run"],
+            false => &[""],
         };
-        let output = served.command(&format!("{line}{yes}")).output().unwrap();
-        let code = output.status.code();
-        assert!(matches!(code, Some(2 | 3 | 5)), "{line}: {code:?}");
-        assert_stderr(&output, words);
-        assert_eq!(stdout(&output), "", "{line}");
+        // A dry run ends as the deletion would.
+        let codes = more.iter().map(|more| {
+            let output = served.command(&format!("{line}{more}")).output().unwrap();
+            assert_stderr(&output, words);
+            assert_eq!(stdout(&output), "", "{line}{more}");
+            output.status.code()
+        });
+        let codes: Vec<_> = codes.collect();
+        assert!(matches!(codes[0], Some(2 | 3 | 5)), "{line}: {codes:?}");
+        assert!(
+            codes.iter().all(|code| *code == codes[0]),
+            "{line}: {codes:?}"
+        );
     }
     assert_eq!(served.starts("orders", 3), [0, 0, 0]);
     assert_eq!(served.starts("orders-eu", 2), [0, 0]);
