@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal};
 
 use crate::exit::Failure;
 use crate::interrupt::blocking;
-use crate::output::number;
+use crate::output::up_to;
 use crate::profile::Profile;
 use crate::stderr;
 use crate::view::{LossesView, TopicView};
@@ -54,7 +54,7 @@ pub(crate) fn refuse_unread_loss(losses: &LossesView) -> Result<(), Failure> {
             let losing: Vec<String> = losing.map(|group| format!("{:?}", group.group)).collect();
             format!(
                 "{} unread records of {}",
-                number(Some(records)),
+                up_to(Some(records)),
                 losing.join(", ")
             )
         }

@@ -166,6 +166,16 @@ impl Failure {
         Self::not_applied(ErrorKind::Timeout.as_str(), Exit::NotApplied, message)
     }
 
+    /// The service reported a success, and its partitions show less.
+    pub(crate) fn unconfirmed(message: String) -> Self {
+        Self::Local {
+            kind: "unconfirmed",
+            exit: Exit::Unknown,
+            message,
+            outcome: Some(Outcome::Unknown),
+        }
+    }
+
     /// A consumer group loses unread records, or may do so; nothing was deleted.
     pub(crate) fn unread_loss(message: String) -> Self {
         Self::not_applied("unread_loss", Exit::Usage, message)

@@ -260,6 +260,12 @@ pub(crate) fn number(number: Option<i64>) -> String {
     }
 }
 
+/// A count of records. The service cannot tell which offsets have none, such as those of a compacted or transactional log.
+pub(crate) fn up_to(records: Option<i64>) -> String {
+    let bound = if records > Some(0) { "up to " } else { "" };
+    format!("{bound}{}", number(records))
+}
+
 /// Text of the service, escaped for a terminal.
 pub(crate) fn printable(text: &str) -> String {
     text::sanitize(text, &[], usize::MAX).into_owned()

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use anstyle::{AnsiColor, Style};
 use unicode_width::UnicodeWidthStr as _;
 
-use crate::output::{self, number};
+use crate::output::{self, number, up_to};
 use crate::view::{GroupView, PartitionView, TopicView};
 
 /// More partitions and groups are summarized. The question stays on the screen with its head.
@@ -57,7 +57,7 @@ pub(crate) fn deletion(view: &TopicView, width: Option<usize>) -> String {
     let _ = writeln!(
         text,
         "{style}Total: {} of {} records ({}){style:#}\nPartitions: {}; emptied partitions: {}",
-        number(Some(records)),
+        up_to(Some(records)),
         number(Some(total)),
         percentage(records, total),
         number_of(view.partitions.len()),
@@ -93,7 +93,7 @@ pub(crate) fn topic(view: &TopicView, width: Option<usize>) -> String {
     let _ = writeln!(
         text,
         "{bold}Total: {} records{bold:#}; partitions: {}",
-        number(Some(view.total())),
+        up_to(Some(view.total())),
         number_of(view.partitions.len())
     );
     let Some(groups) = &view.losses.groups else {
@@ -169,17 +169,17 @@ fn losses(view: &TopicView, width: Option<usize>) -> String {
         }
         return text;
     };
-    let lost = losses
+    let more = losses
         .records
-        .map_or_else(|| "at least ".to_owned(), |_| String::new());
+        .map_or(", and others that are not known", |_| "");
     let sum = losing
         .iter()
         .fold(0, |sum: i64, group| sum.saturating_add(group.lost));
     let style = alarm(true).bold();
     let _ = writeln!(
         text,
-        "{style}Unread records lost: {lost}{}{style:#}; consumer groups: {}",
-        number(Some(sum)),
+        "{style}Unread records lost: {}{more}{style:#}; consumer groups: {}",
+        up_to(Some(sum)),
         number_of(losing.len())
     );
     let partitions: Vec<String> = first

@@ -24,7 +24,7 @@ use crate::stderr;
 use crate::stdout;
 use crate::view::TopicView;
 
-/// For the start offsets that are shown with the result.
+/// For the start offsets that prove the result.
 const AFTER_TIMEOUT: Duration = Duration::from_secs(5);
 /// A plan is executed in requests of this many partitions, of which this many are in flight.
 const PARTITIONS_PER_REQUEST: usize = 10;
@@ -299,7 +299,7 @@ impl Prepared {
         let (results, mut was_interrupted) = stderr::show_wait(&what, sending).await?;
         let is_responding = results.ended.iter().all(|(_, sent)| sent.is_ok());
         let after = tokio::select! {
-            after = self.after(service, is_responding && !json) => after,
+            after = self.after(service, is_responding) => after,
             () = interrupts.next() => {
                 was_interrupted = true;
                 None
@@ -353,8 +353,8 @@ impl Prepared {
     }
 
     /// The partitions after the deletion. A failure here must not hide or delay the result of the deletion.
-    async fn after(&self, service: &Service, is_shown: bool) -> Option<Partitions> {
-        if !is_shown || self.view.is_none() || self.targets.is_empty() {
+    async fn after(&self, service: &Service, is_responding: bool) -> Option<Partitions> {
+        if !is_responding || self.view.is_none() || self.targets.is_empty() {
             return None;
         }
         let listed = timeout(AFTER_TIMEOUT, service.partitions(&self.topic)).await;

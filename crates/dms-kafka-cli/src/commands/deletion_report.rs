@@ -3,11 +3,13 @@
 use std::fmt::Write as _;
 use std::mem;
 
-use dms_kafka::{Deletion, DeletionTarget, Error, Outcome, PartitionDeletion, PartitionId};
+use dms_kafka::{
+    Deletion, DeletionTarget, Error, Outcome, PartitionDeletion, PartitionId, PartitionStatus,
+};
 use serde::Serialize;
 
 use crate::exit::Failure;
-use crate::output::{self, Format, TargetFields, number};
+use crate::output::{self, Format, TargetFields, number, up_to};
 use crate::service::Partitions;
 use crate::stdout;
 use crate::view::{LossesView, TopicView};
@@ -35,14 +37,15 @@ pub(super) fn show(
     {
         return Err(Failure::call(error));
     }
-    let report = DeletionReport::new(&results, view);
+    let report = DeletionReport::new(&results, view, after);
     let shown = match format {
         Format::Json => stdout::deliver(&output::json_line(&report)),
         Format::Table if report.partitions.is_empty() => {
             stdout::deliver("No record is selected: nothing was deleted.\n")
         }
-        Format::Table => stdout::deliver_coloured(&report.table(after, stdout::width())),
+        Format::Table => stdout::deliver_coloured(&report.table(stdout::width())),
     };
+    let unconfirmed = report.unconfirmed().map(Failure::unconfirmed);
     let is_deleted = |(_, sent): &(_, Result<Deletion, Error>)| {
         let deletion = sent.as_ref().ok();
         deletion.is_some_and(|deletion| {
@@ -66,13 +69,14 @@ pub(super) fn show(
     let outcome = errors
         .iter()
         .map(Error::outcome)
+        .chain(unconfirmed.as_ref().map(|_| Outcome::Unknown))
         .reduce(|one, next| match (one, next) {
             (one, next) if one == next && !is_partial => one,
             (Outcome::Unknown, _) | (_, Outcome::Unknown) => Outcome::Unknown,
             _ => Outcome::Partial,
         });
     shown.map_err(|failure| failure.with_outcome(outcome))?;
-    let failures = errors.into_iter().map(failure);
+    let failures = errors.into_iter().map(failure).chain(unconfirmed);
     failures.max_by_key(Failure::severity).map_or(Ok(()), Err)
 }
 
@@ -98,15 +102,51 @@ struct PartitionReport<'a> {
     end: Option<i64>,
     before: Option<i64>,
     records: Option<i64>,
+    /// After the deletion; null if the partitions could not be listed, and without a preview.
+    start_after: Option<i64>,
+    end_after: Option<i64>,
+}
+
+impl PartitionReport<'_> {
+    fn is_reported_deleted(&self) -> bool {
+        self.status == PartitionStatus::Deleted.as_str()
+    }
+
+    /// How many of the records are gone. `None` if that is not known.
+    fn gone(&self) -> Option<i64> {
+        let end = self.start_after?.min(self.before?);
+        Some(end.saturating_sub(self.start?).max(0))
+    }
+
+    fn cells(&self) -> [String; 7] {
+        let code = self.error_code.map(output::printable);
+        [
+            output::partition(self.target.partition),
+            self.target.to_string(),
+            self.status.to_owned(),
+            code.unwrap_or_else(|| "-".to_owned()),
+            number(self.start),
+            number(self.start_after),
+            number(self.end_after),
+        ]
+    }
 }
 
 impl<'a> DeletionReport<'a> {
-    fn new(results: &'a SentRequests, view: Option<&'a TopicView>) -> Self {
+    fn new(
+        results: &'a SentRequests,
+        view: Option<&'a TopicView>,
+        after: Option<&Partitions>,
+    ) -> Self {
         let mut partitions = Vec::new();
         let row = |target: TargetFields, status| {
             let shown = view
                 .zip(target.partition)
                 .and_then(|(view, partition)| view.partition(partition));
+            let id = target.partition.map(PartitionId::new).transpose();
+            let after = after
+                .zip(id.ok().flatten())
+                .and_then(|(after, id)| after.get(&id));
             PartitionReport {
                 status,
                 result: None,
@@ -115,6 +155,8 @@ impl<'a> DeletionReport<'a> {
                 end: shown.map(|shown| shown.end),
                 before: shown.map(|shown| shown.before),
                 records: shown.map(|shown| shown.records),
+                start_after: after.map(|held| held.start_offset().get()),
+                end_after: after.map(|held| held.end_offset().get()),
                 target,
             }
         };
@@ -165,7 +207,7 @@ impl<'a> DeletionReport<'a> {
     }
 
     /// The result of each partition, with its start offset before and after, and the sum of the records.
-    fn table(&self, after: Option<&Partitions>, width: Option<usize>) -> String {
+    fn table(&self, width: Option<usize>) -> String {
         const NAMES: [&str; 7] = [
             "partition",
             "delete",
@@ -177,7 +219,7 @@ impl<'a> DeletionReport<'a> {
         ];
         // What a narrow terminal shows.
         const NARROW: [usize; 5] = [0, 1, 2, 3, 5];
-        let rows: Vec<[String; 7]> = self.partitions.iter().map(|row| row.cells(after)).collect();
+        let rows: Vec<[String; 7]> = self.partitions.iter().map(PartitionReport::cells).collect();
         let table = |columns: &[usize]| {
             let names: Vec<&str> = columns.iter().map(|at| NAMES[*at]).collect();
             let mut table = output::table(&names);
@@ -192,38 +234,49 @@ impl<'a> DeletionReport<'a> {
         }
         let statuses = self.partitions.iter().map(|row| row.status);
         let mut text = output::coloured_lines(&shown, statuses);
-        let deleted = || self.partitions.iter().filter(|row| row.status == "deleted");
-        let records = deleted()
-            .map(|row| row.records)
-            .try_fold(0, |sum: i64, records| Some(sum.saturating_add(records?)));
-        if let Some(records) = records {
+        let deleted = || {
+            let partitions = self.partitions.iter();
+            partitions.filter(|row| row.is_reported_deleted())
+        };
+        let sum = |records: fn(&PartitionReport<'a>) -> Option<i64>| {
+            let mut records = deleted().map(records);
+            records.try_fold(0, |sum: i64, records| Some(sum.saturating_add(records?)))
+        };
+        let (gone, reported) = (sum(PartitionReport::gone), sum(|row| row.records));
+        let what = gone.map_or("Reported as deleted", |_| "Deleted");
+        if let Some(records) = gone.or(reported) {
             // Writing to a string does not fail.
             let _ = writeln!(
                 text,
-                "Deleted: {} records; partitions: {} of {}",
-                number(Some(records)),
+                "{what}: {} records; partitions: {} of {}",
+                up_to(Some(records)),
                 deleted().count(),
                 self.partitions.len()
             );
         }
         text
     }
-}
 
-impl PartitionReport<'_> {
-    fn cells(&self, after: Option<&Partitions>) -> [String; 7] {
-        let partition = self.target.partition;
-        let id = partition.and_then(|partition| PartitionId::new(partition).ok());
-        let after = after.zip(id).and_then(|(after, id)| after.get(&id));
-        let code = self.error_code.map(output::printable);
-        [
-            output::partition(partition),
-            self.target.to_string(),
-            self.status.to_owned(),
-            code.unwrap_or_else(|| "-".to_owned()),
-            number(self.start),
-            number(after.map(|held| held.start_offset().get())),
-            number(after.map(|held| held.end_offset().get())),
-        ]
+    /// The partitions that the service reported as deleted, and that have a lower start.
+    fn unconfirmed(&self) -> Option<String> {
+        let short = |row: &&PartitionReport<'_>| {
+            row.is_reported_deleted()
+                && row
+                    .start_after
+                    .is_some_and(|start| Some(start) < row.before)
+        };
+        let mut short = self.partitions.iter().filter(short);
+        let first = short.next()?;
+        let others = match short.count() {
+            0 => String::new(),
+            others => format!(" (and {others} others)"),
+        };
+        Some(format!(
+            "the service reported a success, but partition {}{others} now starts at {}, before {}: it is not known whether \
+             the records in between will be deleted",
+            output::partition(first.target.partition),
+            number(first.start_after),
+            number(first.before)
+        ))
     }
 }

@@ -85,7 +85,7 @@ pub(crate) async fn topics(arguments: Box<Topics>) -> Result<Exit, Failure> {
         stdout::print(&output::json_line(&TopicsReport { topics }))?;
         return Ok(Exit::Done);
     }
-    let mut table = output::table(&["topic", "partitions", "records", "consumer groups"]);
+    let mut table = output::table(&["topic", "partitions", "records, up to", "consumer groups"]);
     for row in &topics {
         let groups = row.groups.as_ref();
         table.add_row([

@@ -21,9 +21,9 @@ fn json_output_reports_each_partition_and_the_records_are_deleted() {
         printed["partitions"],
         json!([
             {"partition": 0, "offset": 400, "status": "deleted", "result": "success", "error_code": "0",
-                "start": null, "end": null, "before": null, "records": null},
+                "start": null, "end": null, "before": null, "records": null, "start_after": null, "end_after": null},
             {"partition": 2, "offset": null, "everything": true, "status": "deleted", "result": "success", "error_code": "0",
-                "start": null, "end": null, "before": null, "records": null},
+                "start": null, "end": null, "before": null, "records": null, "start_after": null, "end_after": null},
         ])
     );
     let again = served

@@ -525,7 +525,7 @@ fn topics_and_topic_show_what_there_is() {
     );
     assert_eq!(
         stdout(&served.command("topics *-eu").ends_with(0)),
-        "TOPIC      PARTITIONS  RECORDS  CONSUMER GROUPS\norders-eu           2    1,000                0\n"
+        "TOPIC      PARTITIONS  RECORDS, UP TO  CONSUMER GROUPS\norders-eu           2           1,000                0\n"
     );
     assert_eq!(printed(&served, "topics nothing*"), json!({"topics": []}));
     let topic = printed(&served, "topic orders");
@@ -670,6 +670,43 @@ fn files_are_private_and_replace_the_file_of_a_link() {
     .ends_with(2);
     assert_stderr(&refused, "are the same file");
     assert_eq!(folder.files().len(), 10, "{:?}", folder.files());
+}
+
+/// A service cannot tell which offsets have no record, such as those of a compacted or transactional topic.
+#[test]
+fn numbers_of_records_are_upper_bounds() {
+    let served = with_groups(&GROUPS);
+    let offsets = Folder::new(r#"{"topic":"orders","partition":0,"offset":950}"#);
+    let purge = format!("purge --yes --offsets-file {}", offsets.offsets.display());
+    for (line, code, words) in [
+        ("topics orders", 0, "RECORDS, UP TO"),
+        ("topic orders", 0, "Total: up to 3,000 records"),
+        (
+            "plan --topic orders --keep-last 300",
+            0,
+            "Total: up to 2,100 of 3,000 records",
+        ),
+        (
+            "plan --topic orders --keep-last 50",
+            0,
+            "Unread records lost: up to 2,100;",
+        ),
+        (
+            "delete --topic orders --keep-last 50 --yes --refuse-unread-loss",
+            2,
+            "up to 2,100 unread records of",
+        ),
+        (&purge, 0, "Total: up to 950 records"),
+        (
+            "delete --topic orders --up-to-end --yes",
+            0,
+            "Deleted: up to 2,050 records",
+        ),
+    ] {
+        let output = served.command(line).ends_with(code);
+        let shown = stdout(&output) + &stderr(&output);
+        assert!(shown.contains(words), "{line}: {words}: {shown}");
+    }
 }
 
 /// A gateway with one key that may only do these operations.

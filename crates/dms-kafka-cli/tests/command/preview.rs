@@ -2,6 +2,8 @@
 
 use std::io::{BufReader, Write as _};
 use std::net::TcpStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver};
 
 use serde_json::{Value, json};
@@ -43,27 +45,39 @@ const INVALID: Response = (200, "[]");
 
 /// A service that responds so to a request for the partitions, and deletes from partition 0. The receiver gets whether
 /// each request is a deletion.
-fn service((status, list): Response) -> (String, Receiver<bool>) {
+fn service(list: Response) -> (String, Receiver<bool>) {
+    service_that_changes(list, list)
+}
+
+/// As [`service`], with another list after a deletion.
+fn service_that_changes(before: Response, after: Response) -> (String, Receiver<bool>) {
     let (listener, endpoint) = listener();
+    let has_deleted = Arc::new(AtomicBool::new(false));
     let (requested, requests) = mpsc::channel();
     std::thread::spawn(move || {
         for connection in listener.incoming() {
             let (connection, requested) = (connection.unwrap(), requested.clone());
-            std::thread::spawn(move || respond(&connection, &requested, status, list));
+            let has_deleted = Arc::clone(&has_deleted);
+            let list = move |is_deletion| {
+                let has_deleted = has_deleted.fetch_or(is_deletion, Ordering::SeqCst);
+                if has_deleted { after } else { before }
+            };
+            std::thread::spawn(move || respond(&connection, &requested, list));
         }
     });
     (endpoint, requests)
 }
 
-fn respond(mut connection: &TcpStream, requested: &mpsc::Sender<bool>, status: u16, list: &str) {
+fn respond(
+    mut connection: &TcpStream,
+    requested: &mpsc::Sender<bool>,
+    list: impl Fn(bool) -> Response,
+) {
     let mut lines = BufReader::new(connection);
     while let Some(is_deletion) = next_is_deletion(&mut lines) {
         let deleted = r#"{"partitions":[{"partition":0,"error_code":0,"result":"success"}]}"#;
-        let (status, body) = if is_deletion {
-            (200, deleted)
-        } else {
-            (status, list)
-        };
+        let list = list(is_deletion);
+        let (status, body) = if is_deletion { (200, deleted) } else { list };
         let length = body.len();
         let response = format!("HTTP/1.1 {status} X\r\nContent-Length: {length}\r\n\r\n{body}");
         if requested.send(is_deletion).is_err()
@@ -188,6 +202,146 @@ fn a_script_sends_exactly_one_request() {
     }
 }
 
+/// Partition 0 from this offset to 10.
+macro_rules! partition_from {
+    ($start:literal) => {
+        (
+            200,
+            concat!(
+                r#"{"total":1,"partitions":[{"partition":0,"start_offset":"#,
+                $start,
+                r#","last_offset":10}]}"#
+            ),
+        )
+    };
+}
+
+const LESS: &str = "partition 0 now starts at";
+
+/// What to delete, the list after the deletion, exit code, standard output, standard error.
+const CLAIMS: &[(&str, Response, i32, &str, &str)] = &[
+    (
+        "--partition 0:5",
+        partition_from!(0),
+        4,
+        "Deleted: 0 records",
+        LESS,
+    ),
+    (
+        "--partition 0:5",
+        partition_from!(3),
+        4,
+        "Deleted: up to 3 records",
+        LESS,
+    ),
+    (
+        "--partition 0:5",
+        partition_from!(5),
+        0,
+        "Deleted: up to 5 records",
+        "",
+    ),
+    (
+        "--partition 0:5",
+        partition_from!(8),
+        0,
+        "Deleted: up to 5 records",
+        "",
+    ),
+    (
+        "--partition 0:0",
+        partition_from!(0),
+        0,
+        "Deleted: 0 records",
+        "",
+    ),
+    (
+        "--everything 0",
+        partition_from!(9),
+        4,
+        "Deleted: up to 9 records",
+        LESS,
+    ),
+    (
+        "--everything 0",
+        partition_from!(10),
+        0,
+        "Deleted: up to 10 records",
+        "",
+    ),
+    (
+        "--before-offset 5",
+        partition_from!(0),
+        4,
+        "Deleted: 0 records",
+        LESS,
+    ),
+    (
+        "--keep-last 3",
+        partition_from!(7),
+        0,
+        "Deleted: up to 7 records",
+        "",
+    ),
+    (
+        "--partition 0:5",
+        BROKEN,
+        0,
+        "Reported as deleted: up to 5 records",
+        "",
+    ),
+    (
+        "--partition 0:5",
+        INVALID,
+        0,
+        "Reported as deleted: up to 5 records",
+        "",
+    ),
+    (
+        "--partition 0:5",
+        (200, r#"{"total":0,"partitions":[]}"#),
+        0,
+        "Reported as deleted: up to 5 records",
+        "",
+    ),
+];
+
+/// The service reports a success, whatever it did.
+#[test]
+fn a_result_claims_no_more_than_the_partitions_prove() {
+    for &(what, after, code, claims, says) in CLAIMS {
+        let start = partition_from!(0);
+        let (endpoint, _requests) = service_that_changes(start, after);
+        let delete = format!("delete --topic orders {what} --yes");
+        let output = at(&endpoint, &delete).ends_with(code);
+        assert!(
+            stdout(&output).contains(claims),
+            "{what} {after:?}: {}",
+            stdout(&output)
+        );
+        assert_stderr(&output, says);
+        let (endpoint, _requests) = service_that_changes(start, after);
+        // With --yes and explicit offsets, JSON has no preview.
+        let is_script = !what.contains("keep") && !what.contains("before");
+        let code = if is_script { 0 } else { code };
+        let output = at(&endpoint, &format!("{delete} --output json")).ends_with(code);
+        let printed: Value = serde_json::from_str(&stdout(&output)).unwrap();
+        assert_eq!(
+            printed["partitions"][0]["start_after"].is_null(),
+            is_script,
+            "{printed}"
+        );
+        if code == 4 {
+            let error: Value =
+                serde_json::from_str(stderr(&output).lines().last().unwrap()).unwrap();
+            assert_eq!(
+                (&error["kind"], &error["outcome"]),
+                (&json!("unconfirmed"), &json!("unknown"))
+            );
+        }
+    }
+}
+
 /// More than five wrong signatures lock an access key.
 #[test]
 fn rejected_credentials_end_the_command_after_one_request() {
@@ -283,7 +437,7 @@ mod at_a_terminal {
         let mut session = at_a_terminal(served.delete(what));
         let shown = session.exp_string("Type orders").unwrap();
         assert!(
-            shown.contains("Total: 1,634,567 of 2,469,134 records (66%)"),
+            shown.contains("Total: up to 1,634,567 of 2,469,134 records (66%)"),
             "{shown}"
         );
         let red = shown.lines().filter(|line| line.contains("\u{1b}[31m"));

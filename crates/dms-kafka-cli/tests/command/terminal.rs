@@ -254,18 +254,18 @@ fn a_purge_asks_for_what_will_be_lost() {
         (
             row(0, 0, 999),
             "yes",
-            "Total: 999 records; partitions: 1; topics: 1; emptied partitions: 0",
+            "Total: up to 999 records; partitions: 1; topics: 1; emptied partitions: 0",
         ),
         (
             row(0, 0, 1000),
             "t0",
-            "Total: 1000 records; partitions: 1; topics: 1; emptied partitions: 1",
+            "Total: up to 1000 records; partitions: 1; topics: 1; emptied partitions: 1",
         ),
         (row(0, 0, -1), "t0", "emptied partitions: 1"),
         (
             row(0, 0, 1000) + &row(1, 0, 1),
             "t0",
-            "Total: 1001 records; partitions: 2; topics: 2",
+            "Total: up to 1001 records; partitions: 2; topics: 2",
         ),
         (
             row(0, 0, 1000) + &row(1, 0, 1000),
@@ -285,7 +285,7 @@ fn a_purge_asks_for_what_will_be_lost() {
         (
             many.clone(),
             "yes",
-            "Total: 280 records; partitions: 40; topics: 1; emptied partitions: 0",
+            "Total: up to 280 records; partitions: 40; topics: 1; emptied partitions: 0",
         ),
         (
             many.clone() + &row(0, 40, 1000),

@@ -175,7 +175,7 @@ fn summary(losses: &[Loss<'_>]) -> String {
         .try_fold(0, |sum: i64, records| Some(sum.saturating_add(records?)));
     let mut text = format!(
         "Total: {} records; partitions: {}; topics: {}; emptied partitions: {}\n",
-        output::number(records),
+        output::up_to(records),
         count(Some(sum(|loss| loss.rows))),
         losses.len(),
         count(emptied),
