@@ -7,11 +7,13 @@ use anstyle::{AnsiColor, Style};
 use unicode_width::UnicodeWidthStr as _;
 
 use crate::output::{self, number, up_to};
-use crate::view::{GroupView, PartitionView, TopicView};
+use crate::view::{GroupView, PartitionView, PositionView, TopicView, ranges};
 
 /// More partitions and groups are summarized. The question stays on the screen with its head.
 const SHOWN_PARTITIONS: usize = 15;
 const SHOWN_GROUPS: usize = 10;
+/// More partitions are not listed in a command.
+const RESET_PARTITIONS: usize = 10;
 /// Longer names of groups are cut off.
 const NAME_WIDTH: usize = 24;
 /// The widest bar that fits is shown.
@@ -182,12 +184,7 @@ fn losses(view: &TopicView, width: Option<usize>) -> String {
         up_to(Some(sum)),
         number_of(losing.len())
     );
-    let partitions: Vec<String> = first
-        .positions
-        .iter()
-        .filter(|at| at.lost > 0)
-        .map(|at| at.partition.to_string())
-        .collect();
+    let (partitions, below) = reset_partitions(view, first);
     let _ = write!(
         text,
         "\
@@ -196,14 +193,37 @@ the first record that is kept; with latest, the default, at
 the end, so that they lose the kept records too. To move a
 stopped group to the first record that is kept, afterwards:
   kafka-consumer-groups.sh --bootstrap-server HOST:PORT \\
-    --group {} --topic {}:{} \\
+    --group {} --topic {}{partitions} \\
     --reset-offsets --to-earliest --execute
-",
+{below}",
         shell_word(&first.group),
         view.topic,
-        partitions.join(",")
     );
     text
+}
+
+/// The partitions of a topic in which a group is moved to the start, as `kafka-consumer-groups.sh` takes them after the
+/// topic, and a line that explains them.
+fn reset_partitions(view: &TopicView, group: &GroupView) -> (String, String) {
+    let positions = &group.positions;
+    let is_not_moved_back = |at: &PositionView| {
+        let shown = view.partition(at.partition);
+        shown.is_some_and(|shown| at.committed <= shown.start + shown.records)
+    };
+    if view.is_whole
+        && positions.len() == view.partitions.len()
+        && positions.iter().all(is_not_moved_back)
+    {
+        return (String::new(), String::new());
+    }
+    let losing = positions.iter().filter(|at| at.lost > 0);
+    let losing: Vec<i32> = losing.map(|at| at.partition).collect();
+    if losing.len() <= RESET_PARTITIONS {
+        let list: Vec<String> = losing.iter().map(ToString::to_string).collect();
+        return (format!(":{}", list.join(",")), String::new());
+    }
+    let explained = format!("PARTITIONS, a list with commas: {}\n", ranges(&losing));
+    (":PARTITIONS".to_owned(), explained)
 }
 
 /// A table whose last column is a bar, if there is room for one.

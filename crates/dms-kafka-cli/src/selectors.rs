@@ -139,6 +139,11 @@ impl Selectors {
         let last = self.partitions.as_ref().and_then(|list| list.value.last());
         last.map_or(0, |partition| partition.get())
     }
+
+    /// Whether all partitions are selected.
+    pub(crate) fn is_whole_topic(&self) -> bool {
+        self.partitions.is_none()
+    }
 }
 
 /// A value, and the text of the command line.

@@ -20,6 +20,9 @@ pub(crate) struct TopicView {
     /// Whether a partition does not exist of which records are to be deleted.
     #[serde(skip)]
     pub(crate) lacks_partitions: bool,
+    /// Whether these are all partitions of the topic.
+    #[serde(skip)]
+    pub(crate) is_whole: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -69,8 +72,28 @@ pub(crate) struct PositionView {
     pub(crate) lost: i64,
 }
 
-/// The most partitions that a sentence names.
-const SHOWN_IN_TEXT: usize = 10;
+/// The most ranges of partitions that a sentence names.
+const SHOWN_RANGES: usize = 3;
+
+/// Sorted partitions as ranges, such as `0-4, 7`.
+pub(crate) fn ranges(partitions: &[i32]) -> String {
+    let mut ranges = partitions.chunk_by(|one, next| one.checked_add(1) == Some(*next));
+    let shown: Vec<&[i32]> = ranges.by_ref().take(SHOWN_RANGES).collect();
+    let range = |range: &&[i32]| match range {
+        [first, .., last] => format!("{first}-{last}"),
+        range => range.iter().map(ToString::to_string).collect(),
+    };
+    let text = shown.iter().map(range).collect::<Vec<_>>().join(", ");
+    match ranges.map(<[i32]>::len).sum::<usize>() {
+        0 => text,
+        others => format!("{text} and {others} others"),
+    }
+}
+
+fn named(partitions: &[i32]) -> String {
+    let plural = if partitions.len() == 1 { "" } else { "s" };
+    format!("partition{plural} {}", ranges(partitions))
+}
 
 /// The numbers come from a service, whose sum may be too large.
 fn sum(numbers: impl Iterator<Item = i64>) -> i64 {
@@ -78,8 +101,8 @@ fn sum(numbers: impl Iterator<Item = i64>) -> i64 {
 }
 
 impl TopicView {
-    /// What a plan deletes.
-    pub(crate) fn of_plan(plan: &Plan) -> Self {
+    /// What a plan deletes. `is_whole`: it selects all partitions.
+    pub(crate) fn of_plan(plan: &Plan, is_whole: bool) -> Self {
         let partitions = plan.partitions().iter();
         let partitions = partitions.map(|planned| {
             PartitionView::new(planned, Some(DeletionTarget::Before(planned.before())))
@@ -92,13 +115,20 @@ impl TopicView {
                     .to_owned(),
             );
         }
-        for skipped in plan.skipped() {
+        let mut skipped: BTreeMap<&[String], Vec<i32>> = BTreeMap::new();
+        for partition in plan.skipped() {
+            let of_groups = skipped.entry(partition.groups()).or_default();
+            of_groups.push(partition.partition().get());
+        }
+        for (groups, partitions) in &skipped {
+            let verb = if partitions.len() == 1 { "is" } else { "are" };
             view.warnings.push(format!(
-                "partition {} is skipped: no committed offset of {}",
-                skipped.partition(),
-                quoted(skipped.groups())
+                "{} {verb} skipped: no committed offset of {}",
+                named(partitions),
+                quoted(groups)
             ));
         }
+        view.is_whole = is_whole && skipped.is_empty();
         view
     }
 
@@ -132,6 +162,7 @@ impl TopicView {
         }
         Self {
             lacks_partitions: partitions.len() < targets.len(),
+            is_whole: partitions.len() == held.len(),
             warnings,
             ..Self::new(plan, partitions)
         }
@@ -152,6 +183,7 @@ impl TopicView {
             partitions,
             warnings: Vec::new(),
             lacks_partitions: false,
+            is_whole: false,
         }
     }
 
@@ -237,19 +269,15 @@ impl LossesView {
             Losses::Unknown(reason) => Some(reason.clone()),
             _ => groups.iter().flatten().find_map(|group| {
                 let unknown = group.without_commit.iter();
-                let of: Vec<String> = unknown
-                    .filter(|partition| deleted[*partition].records > 0)
-                    .map(ToString::to_string)
+                let of: Vec<i32> = unknown
+                    .copied()
+                    .filter(|partition| deleted[partition].records > 0)
                     .collect();
-                let more = match of.len().checked_sub(SHOWN_IN_TEXT) {
-                    Some(more @ 1..) => format!(" and {more} others"),
-                    _ => String::new(),
-                };
                 (!of.is_empty()).then(|| {
                     format!(
-                        "the consumer group {:?} has no committed offset in partition {}{more}",
+                        "the consumer group {:?} has no committed offset in {}",
                         group.group,
-                        of[..of.len().min(SHOWN_IN_TEXT)].join(", ")
+                        named(&of)
                     )
                 })
             }),

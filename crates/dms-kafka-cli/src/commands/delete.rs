@@ -205,7 +205,7 @@ impl Prepared {
         };
         let targets = plan.targets().map(|row| (row.partition, row.target));
         let targets: Targets = targets.collect();
-        let mut view = TopicView::of_plan(&plan);
+        let mut view = TopicView::of_plan(&plan, arguments.selectors.is_whole_topic());
         // Some of the records of a stored plan may be gone.
         if let Some(held) = held {
             view = TopicView {

@@ -91,7 +91,7 @@ struct PlanView {
 }
 
 impl PlanView {
-    fn new(plan: &Plan) -> Self {
+    fn new(plan: &Plan, topic: TopicView) -> Self {
         let mut stored: Value = serde_json::from_str(&plan.to_json()).unwrap_or_default();
         Self {
             selectors: stored["plan"]["selectors"].take(),
@@ -101,7 +101,7 @@ impl PlanView {
             created_at: Timestamp::try_from(plan.created_at()).ok(),
             expires_at: Timestamp::try_from(plan.expires_at()).ok(),
             digest: plan.digest(),
-            topic: TopicView::of_plan(plan),
+            topic,
         }
     }
 }
@@ -136,7 +136,8 @@ pub(crate) async fn plan(arguments: Box<PlanCommand>) -> Result<Exit, Failure> {
     match arguments.output {
         PageFormat::Table => stdout::print_coloured(&arguments.text(&plans))?,
         PageFormat::Json => {
-            let plans = plans.iter().map(PlanView::new).collect();
+            let view = |plan| PlanView::new(plan, arguments.view(plan));
+            let plans = plans.iter().map(view).collect();
             stdout::print(&output::json_line(&PlansReport { plans }))?;
         }
         PageFormat::Html => stdout::print(&page.unwrap_or_default())?,
@@ -186,6 +187,10 @@ impl PlanCommand {
         interrupts.or_blocking(create).await
     }
 
+    fn view(&self, plan: &Plan) -> TopicView {
+        TopicView::of_plan(plan, self.selectors.is_whole_topic())
+    }
+
     fn page(&self, plans: &[Plan]) -> Result<String, Failure> {
         let [plan] = plans else {
             return Err(Failure::usage(format!(
@@ -203,7 +208,7 @@ impl PlanCommand {
             ),
             selectors,
         };
-        page::page(&TopicView::of_plan(plan), plan, Some(commands))
+        page::page(&self.view(plan), plan, Some(commands))
     }
 
     /// The command that executes the plan in a file.
@@ -230,10 +235,7 @@ impl PlanCommand {
                 "Records of topic {} that would be deleted:",
                 plan.topic()
             );
-            text.push_str(&screen::deletion(
-                &TopicView::of_plan(plan),
-                stdout::width(),
-            ));
+            text.push_str(&screen::deletion(&self.view(plan), stdout::width()));
             text.push_str(&identity(plan));
             text.push('\n');
         }

@@ -226,6 +226,10 @@ const REFUSED: &[(&str, &str)] = &[
         "--out",
     ),
     (
+        "plan --topic orders --up-to-end --out /tmp/same --offsets-file /tmp/../tmp/same",
+        "--out and --offsets-file are the same file",
+    ),
+    (
         "plan --topic orders --older-than 1h --older-than 2h",
         "cannot be used multiple times",
     ),
@@ -245,10 +249,6 @@ const REFUSED: &[(&str, &str)] = &[
         "delete --topic orders --partition 0:400 --plan p",
         "cannot be used with",
     ),
-    (
-        "plan --topic orders --up-to-end --out /tmp/same --offsets-file /tmp/../tmp/same",
-        "--out and --offsets-file are the same file",
-    ),
 ];
 
 #[test]
@@ -261,9 +261,10 @@ fn what_cannot_be_deleted_as_selected_is_refused_and_nothing_is_deleted() {
         "half:orders-eu:0=500",
     ]);
     for (line, words) in REFUSED {
-        let more: &[&str] = match line.starts_with("delete") {
-            true => &[" --yes", " --dry-run"],
-            false => &[""],
+        let more: &[&str] = if line.starts_with("delete") {
+            &[" --yes", " --dry-run"]
+        } else {
+            &[""]
         };
         // A dry run ends as the deletion would.
         let codes = more.iter().map(|more| {
@@ -562,23 +563,6 @@ fn a_plan_that_selects_nothing_is_not_an_error() {
     assert_eq!(served.starts("orders", 3), [0, 0, 0]);
 }
 
-/// The selectors in a page, from the flags.
-#[test]
-fn a_page_repeats_ages_and_times_as_they_were_typed() {
-    for (typed, shown) in [
-        ("7d", "7d"),
-        ("36h", "36h"),
-        ("500ms", "500ms"),
-        ("1w2d", "1w2d"),
-        ("P1D", "P1D"),
-    ] {
-        let line = format!("plan --embedded --topic orders --older-than {typed} --output html");
-        let page = stdout(&dms_kafka(&line).ends_with(0));
-        let words = format!("--topic orders --older-than {shown}");
-        assert!(page.contains(&words), "{words}: {page}");
-    }
-}
-
 /// For a program: exit code 0 in each step.
 #[test]
 fn a_plan_that_selects_nothing_is_an_offsets_file_that_deletes_nothing() {
@@ -607,6 +591,117 @@ fn a_plan_that_selects_nothing_is_an_offsets_file_that_deletes_nothing() {
         "{}",
         stdout(&deleted)
     );
+}
+
+/// A service cannot tell which offsets have no record, such as those of a compacted or transactional topic.
+#[test]
+fn numbers_of_records_are_upper_bounds() {
+    let served = with_groups(&GROUPS);
+    let offsets = Folder::new(r#"{"topic":"orders","partition":0,"offset":950}"#);
+    let purge = format!("purge --yes --offsets-file {}", offsets.offsets.display());
+    for (line, code, words) in [
+        ("topics orders", 0, "RECORDS, UP TO"),
+        ("topic orders", 0, "Total: up to 3,000 records"),
+        (
+            "plan --topic orders --keep-last 300",
+            0,
+            "Total: up to 2,100 of 3,000 records",
+        ),
+        (
+            "plan --topic orders --keep-last 50",
+            0,
+            "Unread records lost: up to 2,100;",
+        ),
+        (
+            "delete --topic orders --keep-last 50 --yes --refuse-unread-loss",
+            2,
+            "up to 2,100 unread records of",
+        ),
+        (&purge, 0, "Total: up to 950 records"),
+        (
+            "delete --topic orders --up-to-end --yes",
+            0,
+            "Deleted: up to 2,050 records",
+        ),
+    ] {
+        let output = served.command(line).ends_with(code);
+        let shown = stdout(&output) + &stderr(&output);
+        assert!(shown.contains(words), "{line}: {words}: {shown}");
+    }
+}
+
+/// The selectors in a page, from the flags.
+#[test]
+fn a_page_repeats_ages_and_times_as_they_were_typed() {
+    for (typed, shown) in [
+        ("7d", "7d"),
+        ("36h", "36h"),
+        ("500ms", "500ms"),
+        ("1w2d", "1w2d"),
+        ("P1D", "P1D"),
+    ] {
+        let line = format!("plan --embedded --topic orders --older-than {typed} --output html");
+        let page = stdout(&dms_kafka(&line).ends_with(0));
+        let words = format!("--topic orders --older-than {shown}");
+        assert!(page.contains(&words), "{words}: {page}");
+    }
+}
+
+/// Partitions of a topic with 1,200, arguments, and what the hint for a group says.
+#[test]
+fn the_hint_for_a_group_stays_short() {
+    let commits = |name: &str, partitions: &mut dyn Iterator<Item = u32>| {
+        let commits: Vec<String> = partitions.map(|of| format!("{of}=5")).collect();
+        format!("{name}:large:{}", commits.join(","))
+    };
+    let every = commits("every", &mut (0..1200));
+    let odd = commits("odd", &mut (1..1200).step_by(2));
+    for (group, line, expected) in [
+        (&every, "--up-to-end", &["--topic large \\\n"][..]),
+        (
+            &every,
+            "--up-to-end --partitions 0-3",
+            &["--topic large:0,1,2,3 \\\n"],
+        ),
+        (
+            &every,
+            "--up-to-end --partitions 0-99,300",
+            &[
+                "--topic large:PARTITIONS \\\n",
+                "PARTITIONS, a list with commas: 0-99, 300\n",
+            ],
+        ),
+        (
+            &odd,
+            "--up-to-end",
+            &[
+                "--topic large:PARTITIONS \\\n",
+                "PARTITIONS, a list with commas: 1, 3, 5 and 597 others",
+            ],
+        ),
+    ] {
+        let mut serve = command();
+        serve.args(["serve", "--topic", "large:1200:10", "--group", group]);
+        let served = Served::ready(&mut serve);
+        let plan = served
+            .command(&format!("plan --topic large {line}"))
+            .ends_with(0);
+        let shown = stdout(&plan);
+        for words in expected {
+            assert!(shown.contains(words), "{line}: {words}: {shown}");
+        }
+        assert!(shown.lines().all(|line| line.len() < 160), "{shown}");
+    }
+    let mut serve = command();
+    serve.args(["serve", "--topic", "large:1200:10", "--group", &odd]);
+    let served = Served::ready(&mut serve);
+    let skipped = served
+        .command("plan --topic large --consumed-by odd")
+        .ends_with(0);
+    let shown = stdout(&skipped);
+    let words = "partitions 0, 2, 4 and 597 others are skipped: no committed offset of \"odd\"";
+    assert!(shown.contains(words), "{shown}");
+    assert_eq!(shown.matches("warning: ").count(), 1);
 }
 
 #[cfg(unix)]
@@ -670,43 +765,6 @@ fn files_are_private_and_replace_the_file_of_a_link() {
     .ends_with(2);
     assert_stderr(&refused, "are the same file");
     assert_eq!(folder.files().len(), 10, "{:?}", folder.files());
-}
-
-/// A service cannot tell which offsets have no record, such as those of a compacted or transactional topic.
-#[test]
-fn numbers_of_records_are_upper_bounds() {
-    let served = with_groups(&GROUPS);
-    let offsets = Folder::new(r#"{"topic":"orders","partition":0,"offset":950}"#);
-    let purge = format!("purge --yes --offsets-file {}", offsets.offsets.display());
-    for (line, code, words) in [
-        ("topics orders", 0, "RECORDS, UP TO"),
-        ("topic orders", 0, "Total: up to 3,000 records"),
-        (
-            "plan --topic orders --keep-last 300",
-            0,
-            "Total: up to 2,100 of 3,000 records",
-        ),
-        (
-            "plan --topic orders --keep-last 50",
-            0,
-            "Unread records lost: up to 2,100;",
-        ),
-        (
-            "delete --topic orders --keep-last 50 --yes --refuse-unread-loss",
-            2,
-            "up to 2,100 unread records of",
-        ),
-        (&purge, 0, "Total: up to 950 records"),
-        (
-            "delete --topic orders --up-to-end --yes",
-            0,
-            "Deleted: up to 2,050 records",
-        ),
-    ] {
-        let output = served.command(line).ends_with(code);
-        let shown = stdout(&output) + &stderr(&output);
-        assert!(shown.contains(words), "{line}: {words}: {shown}");
-    }
 }
 
 /// A gateway with one key that may only do these operations.
