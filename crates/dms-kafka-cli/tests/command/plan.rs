@@ -251,15 +251,17 @@ const REFUSED: &[(&str, &str)] = &[
     ),
 ];
 
+const REFUSED_GROUPS: [&str; 5] = [
+    GROUPS[0],
+    GROUPS[1],
+    "idle:bills:0=10",
+    "ahead:orders:0=900,1=5000,2=1000",
+    "half:orders-eu:0=500",
+];
+
 #[test]
 fn what_cannot_be_deleted_as_selected_is_refused_and_nothing_is_deleted() {
-    let served = with_groups(&[
-        GROUPS[0],
-        GROUPS[1],
-        "idle:bills:0=10",
-        "ahead:orders:0=900,1=5000,2=1000",
-        "half:orders-eu:0=500",
-    ]);
+    let served = with_groups(&REFUSED_GROUPS);
     for (line, words) in REFUSED {
         let more: &[&str] = if line.starts_with("delete") {
             &[" --yes", " --dry-run"]
@@ -964,6 +966,24 @@ mod at_a_terminal {
             assert!(!shown.contains("Type "), "{shown}");
             assert_eq!(crate::terminal::exit_code(&session), code);
         }
+    }
+
+    #[test]
+    fn what_is_refused_in_a_pipe_is_refused_in_a_terminal_without_a_question() {
+        let served = with_groups(&REFUSED_GROUPS);
+        for (line, words) in REFUSED
+            .iter()
+            .filter(|(line, _)| line.starts_with("delete"))
+        {
+            let code = served.command(&format!("{line} --yes")).output().unwrap();
+            let mut session = at_a_terminal(served.command(line));
+            let shown = session.exp_eof().unwrap();
+            assert!(shown.contains(words), "{line}: {words}: {shown}");
+            assert!(!shown.contains("Type "), "{line}: {shown}");
+            let in_terminal = crate::terminal::exit_code(&session);
+            assert_eq!(Some(in_terminal), code.status.code(), "{line}");
+        }
+        assert_eq!(served.starts("orders", 3), [0, 0, 0]);
     }
 
     #[test]
