@@ -25,6 +25,7 @@ const SECRET_KEY: &str = "DMS_KAFKA_SERVE_SECRET_KEY";
 const MAX_PARTITIONS: u64 = 1_000_000;
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub(crate) struct ServeFlags {
     /// TOML file that describes the gateway
     #[arg(
