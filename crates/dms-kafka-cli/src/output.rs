@@ -7,12 +7,12 @@ use anstyle::{AnsiColor, Style};
 use clap::ValueEnum;
 use comfy_table::{Cell, CellAlignment, Row, Table, presets};
 use dms_kafka::auth::text;
-use dms_kafka::{DeletionTarget, PartitionId, PartitionInfo};
+use dms_kafka::{DeletionTarget, PartitionId};
 use indicatif::HumanCount;
 use serde::Serialize;
 use unicode_width::UnicodeWidthStr as _;
 
-use crate::{stderr, stdout};
+use crate::stdout;
 
 /// The format of results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -87,56 +87,6 @@ impl fmt::Display for TargetFields {
     }
 }
 
-pub(crate) const PREVIEW_COLUMNS: [&str; 5] =
-    ["partition", "delete", "start", "end", "records to delete"];
-
-/// The cells of [`PREVIEW_COLUMNS`] for one partition.
-pub(crate) fn preview_cells(
-    partition: PartitionId,
-    target: DeletionTarget,
-    held: Option<&PartitionInfo>,
-) -> [String; 5] {
-    [
-        partition.to_string(),
-        TargetFields::new(partition, target).to_string(),
-        number(held.map(|held| held.start_offset().get())),
-        number(held.map(|held| held.end_offset().get())),
-        number(held.map(|held| records_below(held, target))),
-    ]
-}
-
-pub(crate) fn records_below(held: &PartitionInfo, target: DeletionTarget) -> i64 {
-    match target {
-        _ if is_beyond_end(held, target) => 0,
-        DeletionTarget::Before(offset) => (offset.get() - held.start_offset().get()).max(0),
-        _ => held.records(),
-    }
-}
-
-/// Whether the deletion leaves no record in the partition, or may do so because its end is not known.
-pub(crate) fn empties(held: Option<&PartitionInfo>, target: DeletionTarget) -> bool {
-    match (target, held) {
-        (DeletionTarget::Before(offset), Some(held)) => {
-            offset >= held.end_offset() && offset > held.start_offset()
-        }
-        _ => true,
-    }
-}
-
-/// Whether the service will refuse the offset.
-pub(crate) fn is_beyond_end(held: &PartitionInfo, target: DeletionTarget) -> bool {
-    matches!(target, DeletionTarget::Before(offset) if offset > held.end_offset())
-}
-
-/// Red for a partition that is emptied.
-pub(crate) fn preview_style(held: Option<&PartitionInfo>, target: DeletionTarget) -> Style {
-    if empties(held, target) {
-        AnsiColor::Red.on_default()
-    } else {
-        Style::new()
-    }
-}
-
 pub(crate) fn json_line(value: &impl Serialize) -> String {
     // Values with names as keys cannot fail to be written to a string.
     let mut text = serde_json::to_string(value).unwrap_or_default();
@@ -168,20 +118,6 @@ pub(crate) fn table(header: &[&str]) -> Table {
         }
     }
     table
-}
-
-/// The table as text for standard error.
-pub(crate) fn lines(table: &Table) -> String {
-    laid_out(table, stderr::width(), iter::empty())
-}
-
-/// The table as text for standard error, with a bold header and a style for each row.
-pub(crate) fn preview_lines(table: &Table, styles: impl Iterator<Item = Style>) -> String {
-    laid_out(
-        table,
-        stderr::width(),
-        iter::once(Style::new().bold()).chain(styles),
-    )
 }
 
 /// The table as text for standard output, with a bold header and a colour for each status.

@@ -292,7 +292,7 @@ pub(crate) fn percentage(part: i64, total: i64) -> String {
     }
 }
 
-fn alarm(is_alarm: bool) -> Style {
+pub(crate) fn alarm(is_alarm: bool) -> Style {
     if is_alarm {
         AnsiColor::Red.on_default()
     } else {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use dms_kafka::{DeletionTarget, GroupLoss, Losses, PartitionId, Plan, PlannedPartition};
+use dms_kafka::{DeletionTarget, GroupLoss, Losses, Offset, PartitionId, Plan, PlannedPartition};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -149,16 +149,15 @@ impl TopicView {
                 ));
                 continue;
             };
-            if let DeletionTarget::Before(offset) = target
-                && offset > planned.end()
-            {
+            let shown = PartitionView::new(planned, Some(target));
+            if shown.is_beyond_end() {
                 warnings.push(format!(
                     "partition {partition}: the offset {} is beyond the end {}: the service will refuse it",
-                    number(Some(offset.get())),
-                    number(Some(planned.end().get())),
+                    number(Some(shown.before)),
+                    number(Some(shown.end)),
                 ));
             }
-            partitions.push(PartitionView::new(planned, Some(target)));
+            partitions.push(shown);
         }
         Self {
             lacks_partitions: partitions.len() < targets.len(),
@@ -216,7 +215,19 @@ fn quoted(names: &[String]) -> String {
 
 impl PartitionView {
     fn new(held: &PlannedPartition, target: Option<DeletionTarget>) -> Self {
-        let (start, end) = (held.start(), held.end());
+        let first_kept_time = held.first_kept_time();
+        Self {
+            first_kept_time: first_kept_time.and_then(|time| Timestamp::try_from(time).ok()),
+            ..Self::of_target(held.partition(), (held.start(), held.end()), target)
+        }
+    }
+
+    /// What a target deletes from a partition with a start and an end.
+    pub(crate) fn of_target(
+        partition: PartitionId,
+        (start, end): (Offset, Offset),
+        target: Option<DeletionTarget>,
+    ) -> Self {
         let everything = target == Some(DeletionTarget::Everything);
         let before = match target {
             None => start,
@@ -230,17 +241,20 @@ impl PartitionView {
             (before.get() - start.get()).max(0)
         };
         Self {
-            partition: held.partition().get(),
+            partition: partition.get(),
             start: start.get(),
             end: end.get(),
             before: before.get(),
             everything,
             records,
             is_emptied: everything || (before >= end && before > start),
-            first_kept_time: held
-                .first_kept_time()
-                .and_then(|time| Timestamp::try_from(time).ok()),
+            first_kept_time: None,
         }
+    }
+
+    /// Whether the service will refuse the offset.
+    pub(crate) fn is_beyond_end(&self) -> bool {
+        self.before > self.end
     }
 
     /// Records in the partition.

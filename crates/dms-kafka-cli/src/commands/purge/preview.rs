@@ -4,12 +4,15 @@ use std::cmp::Reverse;
 use std::fmt::Write as _;
 use std::iter;
 
-use dms_kafka::PartitionInfo;
+use anstyle::Style;
 
 use super::rows::{Row, RowStates, Rows};
 use crate::exit::Failure;
-use crate::output;
+use crate::output::{self, TargetFields, number, up_to};
+use crate::screen::alarm;
 use crate::service::{Partitions, Service};
+use crate::stderr;
+use crate::view::PartitionView;
 
 /// Partitions are listed for at most this many topics.
 const LISTED_TOPICS: usize = 100;
@@ -59,16 +62,15 @@ impl<'a> Loss<'a> {
             let Some(partitions) = partitions else {
                 continue;
             };
-            let held = partitions.get(&row.partition);
-            let is_emptied = output::empties(held, row.target);
+            let shown = view(&row, partitions);
+            let is_emptied = is_emptied(shown.as_ref());
             loss.emptied = loss.emptied.map(|sum| sum + u64::from(is_emptied));
-            let Some(held) = held else {
+            let Some(shown) = shown else {
                 loss.missing += 1;
                 continue;
             };
-            loss.beyond += u64::from(output::is_beyond_end(held, row.target));
-            let records = output::records_below(held, row.target);
-            loss.records = loss.records.map(|sum| sum.saturating_add(records));
+            loss.beyond += u64::from(shown.is_beyond_end());
+            loss.records = loss.records.map(|sum| sum.saturating_add(shown.records));
         }
         loss
     }
@@ -107,8 +109,8 @@ pub(super) async fn preview<'a>(
             partitions.as_ref(),
         ));
         if numbers.len() <= SHOWN_LINES {
-            let held = |row: &Row<'_>| partitions.as_ref()?.get(&row.partition).copied();
-            shown.extend(of_topic.iter().map(row).map(|row| (held(&row), row)));
+            let view = |row: &Row<'_>| view(row, partitions.as_ref()?);
+            shown.extend(of_topic.iter().map(row).map(|row| (view(&row), row)));
         }
     }
     let mut is_emptied = losses.iter().filter(|loss| loss.emptied != Some(0));
@@ -126,16 +128,47 @@ pub(super) async fn preview<'a>(
     Ok((!numbers.is_empty()).then_some(Preview { text, word }))
 }
 
-fn of_rows_table(rows: &[(Option<PartitionInfo>, Row<'_>)]) -> String {
-    let mut table = output::table(&[&["topic"][..], &output::PREVIEW_COLUMNS].concat());
-    for (held, row) in rows {
-        let cells = output::preview_cells(row.partition, row.target, held.as_ref());
-        table.add_row(iter::once(row.topic.to_string()).chain(cells));
+/// `None` if the partition does not exist.
+fn view(row: &Row<'_>, partitions: &Partitions) -> Option<PartitionView> {
+    let held = partitions.get(&row.partition)?;
+    let offsets = (held.start_offset(), held.end_offset());
+    Some(PartitionView::of_target(
+        row.partition,
+        offsets,
+        Some(row.target),
+    ))
+}
+
+/// Whether no record is left, or that is not known.
+fn is_emptied(shown: Option<&PartitionView>) -> bool {
+    shown.is_none_or(|shown| shown.is_emptied)
+}
+
+fn of_rows_table(rows: &[(Option<PartitionView>, Row<'_>)]) -> String {
+    let mut table = output::table(&[
+        "topic",
+        "partition",
+        "delete",
+        "start",
+        "end",
+        "records to delete",
+    ]);
+    for (shown, row) in rows {
+        let shown = shown.as_ref();
+        table.add_row([
+            row.topic.to_string(),
+            row.partition.to_string(),
+            TargetFields::new(row.partition, row.target).to_string(),
+            number(shown.map(|shown| shown.start)),
+            number(shown.map(|shown| shown.end)),
+            number(shown.map(|shown| shown.records)),
+        ]);
     }
     let styles = rows
         .iter()
-        .map(|(held, row)| output::preview_style(held.as_ref(), row.target));
-    output::preview_lines(&table, styles)
+        .map(|(shown, _)| alarm(is_emptied(shown.as_ref())));
+    let styles = iter::once(Style::new().bold()).chain(styles);
+    output::laid_out(&table, stderr::width(), styles)
 }
 
 /// One line for each topic, the largest losses first.
@@ -154,10 +187,10 @@ fn of_topics_table(losses: &mut [Loss<'_>]) -> String {
             count(Some(loss.rows)),
             count(Some(loss.everything)),
             count(loss.emptied),
-            output::number(loss.records),
+            number(loss.records),
         ]);
     }
-    let mut text = output::lines(&table);
+    let mut text = output::laid_out(&table, stderr::width(), iter::empty());
     if losses.len() > SHOWN_LINES {
         // Writing to a string does not fail.
         let _ = writeln!(text, "and {} more topics", losses.len() - SHOWN_LINES);
@@ -175,7 +208,7 @@ fn summary(losses: &[Loss<'_>]) -> String {
         .try_fold(0, |sum: i64, records| Some(sum.saturating_add(records?)));
     let mut text = format!(
         "Total: {} records; partitions: {}; topics: {}; emptied partitions: {}\n",
-        output::up_to(records),
+        up_to(records),
         count(Some(sum(|loss| loss.rows))),
         losses.len(),
         count(emptied),
@@ -199,5 +232,5 @@ fn summary(losses: &[Loss<'_>]) -> String {
 }
 
 fn count(count: Option<u64>) -> String {
-    output::number(count.and_then(|count| i64::try_from(count).ok()))
+    number(count.and_then(|count| i64::try_from(count).ok()))
 }
