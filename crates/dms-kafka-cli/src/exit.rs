@@ -316,7 +316,10 @@ fn causes(
 /// The text of a failed call with its causes and what to do about them.
 fn explained(error: &Error, text: String, advice: Option<&str>) -> String {
     let mut message = with_causes(text, error);
-    for advice in [connection::advice(error), advice].into_iter().flatten() {
+    let is_inexact = error.plan_problem() == Some(PlanProblem::TimeNotExact);
+    let of_plan = is_inexact.then_some("in this command: add --trust-timestamps");
+    let advice = [connection::advice(error), of_plan, advice];
+    for advice in advice.into_iter().flatten() {
         message.push_str("; ");
         message.push_str(advice);
     }

@@ -342,6 +342,20 @@ fn a_result_claims_no_more_than_the_partitions_prove() {
     }
 }
 
+/// The service lists neither offsets of a time nor all records from a time on.
+#[test]
+fn a_time_that_cannot_be_resolved_exactly_is_refused_with_the_flag_to_add() {
+    let (endpoint, requests) = service(partition_from!(0));
+    for line in [
+        "delete --topic orders --older-than 1d --yes",
+        "plan --topic orders --older-than 1d",
+    ] {
+        let output = at(&endpoint, line).ends_with(2);
+        assert_stderr(&output, "add --trust-timestamps");
+    }
+    assert!(!requests.try_iter().any(|is_deletion| is_deletion));
+}
+
 /// More than five wrong signatures lock an access key.
 #[test]
 fn rejected_credentials_end_the_command_after_one_request() {
