@@ -86,7 +86,7 @@ pub(crate) fn ranges(partitions: &[i32]) -> String {
     let text = shown.iter().map(range).collect::<Vec<_>>().join(", ");
     match ranges.map(<[i32]>::len).sum::<usize>() {
         0 => text,
-        others => format!("{text} and {others} others"),
+        others => format!("{text} and {others} more"),
     }
 }
 

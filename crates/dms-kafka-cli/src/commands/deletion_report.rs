@@ -269,7 +269,7 @@ impl<'a> DeletionReport<'a> {
         let first = short.next()?;
         let others = match short.count() {
             0 => String::new(),
-            others => format!(" (and {others} others)"),
+            others => format!(" (and {others} more)"),
         };
         Some(format!(
             "the service reported a success, but partition {}{others} now starts at {}, before {}: it is not known whether \

@@ -1,6 +1,8 @@
 //! `dms-kafka plan` and `dms-kafka delete` with selectors and stored plans.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 
 use serde_json::{Value, json};
 
@@ -13,6 +15,7 @@ pub(crate) fn with_groups(groups: &[&str]) -> Served {
     let mut serve = command();
     serve.args([
         "serve",
+        "--control",
         "--topic",
         "orders:3:1000",
         "--topic",
@@ -364,6 +367,21 @@ fn a_stored_plan_is_executed_as_it_was_shown() {
 
 type Change = fn(&Served, &str);
 
+/// Changes the gateway through its control API.
+fn control(served: &Served, method: &str, path: &str, body: &str) {
+    let address = served.text("control_endpoint").replace("http://", "");
+    let mut stream = TcpStream::connect(&address).unwrap();
+    let length = body.len();
+    let request = format!(
+        "{method} /control/{path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\
+         content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    assert!(response.starts_with("HTTP/1.1 2"), "{response}");
+}
+
 #[test]
 fn a_stored_plan_that_changed_is_refused() {
     let groups = ["billing:orders:0=900,1=800,2=700"];
@@ -382,7 +400,27 @@ fn a_stored_plan_that_changed_is_refused() {
             .command("delete --topic orders --partition 2:701 --yes")
             .ends_with(0);
     };
+    let created_again: Change = |served, _| {
+        control(served, "DELETE", "topics/orders", "");
+        control(
+            served,
+            "PUT",
+            "topics/orders",
+            r#"{"partitions":3,"records":1000}"#,
+        );
+    };
+    let loses: Change = |served, _| {
+        let commit = r#"{"topic":"orders","partition":0,"offset":5}"#;
+        control(served, "POST", "groups/audit/commits", commit);
+    };
+    let may_lose: Change = |served, _| {
+        let commit = r#"{"topic":"orders","partition":0,"offset":900}"#;
+        control(served, "POST", "groups/audit/commits", commit);
+    };
     for (change, words, problem) in [
+        (created_again, "was created again", "other_topic"),
+        (loses, "more than the plan shows", "losses_grew"),
+        (may_lose, "which the plan does not show", "losses_grew"),
         (edit, "was edited", "edited"),
         (cut_off, "not the JSON of a plan", "not_a_plan"),
         (not_text, "not the JSON of a plan", "not_a_plan"),
@@ -678,7 +716,7 @@ fn the_hint_for_a_group_stays_short() {
             "--up-to-end",
             &[
                 "--topic large:PARTITIONS \\\n",
-                "PARTITIONS, a list with commas: 1, 3, 5 and 597 others",
+                "PARTITIONS, a list with commas: 1, 3, 5 and 597 more",
             ],
         ),
     ] {
@@ -701,7 +739,7 @@ fn the_hint_for_a_group_stays_short() {
         .command("plan --topic large --consumed-by odd")
         .ends_with(0);
     let shown = stdout(&skipped);
-    let words = "partitions 0, 2, 4 and 597 others are skipped: no committed offset of \"odd\"";
+    let words = "partitions 0, 2, 4 and 597 more are skipped: no committed offset of \"odd\"";
     assert!(shown.contains(words), "{shown}");
     assert_eq!(shown.matches("warning: ").count(), 1);
 }
