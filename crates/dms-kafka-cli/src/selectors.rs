@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
 
-use clap::Args;
+use clap::{ArgMatches, Args};
 use dms_kafka::{Offset, PartitionId, PlanDeletion};
 use jiff::{SpanRelativeTo, Timestamp};
 
 use crate::screen;
+use crate::settings::{InvalidSettings, Settings, flag, is_typed};
 
 /// All flags. They exclude the flags for explicit offsets.
 pub(crate) const ALL: [&str; 9] = [
@@ -31,14 +32,14 @@ pub(crate) fn cuts() -> &'static [&'static str] {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Selectors (they combine: the lowest offset applies)")]
 #[group(skip)]
-pub(crate) struct Selectors {
+pub(crate) struct SelectorFlags {
     /// Delete records older than this age, such as 7d or 36h
-    #[arg(long, value_name = "AGE", allow_hyphen_values = true, value_parser = typed(age))]
-    older_than: Option<Typed<Duration>>,
+    #[arg(long, value_name = "AGE", allow_hyphen_values = true, value_parser = age)]
+    older_than: Option<Duration>,
 
     /// Delete records older than this time, such as 2026-11-19T00:00:00Z
-    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = typed(time))]
-    before_time: Option<Typed<SystemTime>>,
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = time)]
+    before_time: Option<SystemTime>,
 
     /// Keep the last N records of each partition
     #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = count)]
@@ -61,8 +62,8 @@ pub(crate) struct Selectors {
     before_offset: Option<Offset>,
 
     /// Only these partitions, such as 0,2-5; all partitions if omitted
-    #[arg(long, value_name = "LIST", allow_hyphen_values = true, value_parser = typed(partition_list))]
-    partitions: Option<Typed<BTreeSet<PartitionId>>>,
+    #[arg(long, value_name = "LIST", allow_hyphen_values = true, value_parser = partition_list)]
+    partitions: Option<BTreeSet<PartitionId>>,
 
     /// If the service cannot tell the offsets of a time exactly, search for them, assuming that times never fall in a
     /// partition: where they do, newer records may be deleted
@@ -70,101 +71,75 @@ pub(crate) struct Selectors {
     trust_timestamps: bool,
 }
 
+/// The flags, and the words of a shell that repeat them.
+#[derive(Debug)]
+pub(crate) struct Selectors {
+    flags: SelectorFlags,
+    pub(crate) words: String,
+}
+
+impl Settings for Selectors {
+    type Flags = SelectorFlags;
+
+    fn resolve(flags: SelectorFlags, matches: &ArgMatches) -> Result<Self, InvalidSettings> {
+        let mut words = Vec::new();
+        for id in ALL.into_iter().filter(|id| is_typed(matches, id)) {
+            let is_switch = matches.try_get_one::<bool>(id).is_ok();
+            let values = matches.get_raw(id).into_iter().flatten();
+            words.extend(values.map(|value| match value.to_string_lossy() {
+                _ if is_switch => flag(id),
+                value => format!("{} {}", flag(id), screen::shell_word(&value)),
+            }));
+        }
+        let words = words.join(" ");
+        Ok(Self { flags, words })
+    }
+}
+
 impl Selectors {
     /// Adds the selectors to a plan, which also determines which consumer groups lose unread records.
     pub(crate) fn add_to(&self, mut plan: PlanDeletion) -> PlanDeletion {
-        let oldest_kept = self.older_than.as_ref().map(|age| {
-            let time = SystemTime::now().checked_sub(age.value);
+        let oldest_kept = self.flags.older_than.map(|age| {
+            let time = SystemTime::now().checked_sub(age);
             time.unwrap_or(SystemTime::UNIX_EPOCH)
         });
-        let before = self.before_time.as_ref().map(|time| time.value);
-        if let Some(time) = oldest_kept.into_iter().chain(before).min() {
+        if let Some(time) = oldest_kept.into_iter().chain(self.flags.before_time).min() {
             plan = plan.before_time(time);
         }
-        if self.trust_timestamps {
+        if self.flags.trust_timestamps {
             plan = plan.trust_timestamps();
         }
-        if let Some(records) = self.keep_last {
+        if let Some(records) = self.flags.keep_last {
             plan = plan.keep_last(records);
         }
-        if !self.consumed_by.is_empty() {
-            plan = plan.consumed_by(&self.consumed_by);
+        if !self.flags.consumed_by.is_empty() {
+            plan = plan.consumed_by(&self.flags.consumed_by);
         }
-        if self.consumed_by_all {
+        if self.flags.consumed_by_all {
             plan = plan.consumed_by_all_groups();
         }
-        if self.up_to_end {
+        if self.flags.up_to_end {
             plan = plan.up_to_end();
         }
-        if let Some(offset) = self.before_offset {
+        if let Some(offset) = self.flags.before_offset {
             plan = plan.before_offset(offset);
         }
-        if let Some(partitions) = &self.partitions {
-            plan = plan.partitions(partitions.value.iter().copied());
+        if let Some(partitions) = &self.flags.partitions {
+            plan = plan.partitions(partitions.iter().copied());
         }
         plan.with_consumer_groups()
     }
 
-    /// The flags, as words of a shell.
-    pub(crate) fn words(&self) -> Vec<String> {
-        let mut words = Vec::new();
-        let mut add = |flag: &str, value: Option<String>| {
-            if let Some(value) = value {
-                words.extend([flag.to_owned(), value]);
-            }
-        };
-        add("--older-than", word(self.older_than.as_ref()));
-        add("--before-time", word(self.before_time.as_ref()));
-        add("--keep-last", self.keep_last.map(|count| count.to_string()));
-        for group in &self.consumed_by {
-            add("--consumed-by", Some(screen::shell_word(group)));
-        }
-        add(
-            "--before-offset",
-            self.before_offset.map(|offset| offset.to_string()),
-        );
-        add("--partitions", word(self.partitions.as_ref()));
-        let switches = [
-            ("--consumed-by-all", self.consumed_by_all),
-            ("--up-to-end", self.up_to_end),
-            ("--trust-timestamps", self.trust_timestamps),
-        ];
-        let given = switches.iter().filter(|(_, is_given)| *is_given);
-        words.extend(given.map(|(flag, _)| (*flag).to_owned()));
-        words
-    }
-
     /// The highest partition that is named.
     pub(crate) fn highest_partition(&self) -> i32 {
-        let last = self.partitions.as_ref().and_then(|list| list.value.last());
+        let last = self.flags.partitions.as_ref().and_then(BTreeSet::last);
         last.map_or(0, |partition| partition.get())
     }
 
     /// Whether all partitions are selected.
     pub(crate) fn is_whole_topic(&self) -> bool {
-        self.partitions.is_none()
+        self.flags.partitions.is_none()
     }
-}
-
-/// A value, and the text of the command line.
-#[derive(Clone, Debug)]
-struct Typed<T> {
-    value: T,
-    text: String,
-}
-
-fn typed<T>(
-    parse: fn(&str) -> Result<T, String>,
-) -> impl Fn(&str) -> Result<Typed<T>, String> + Clone {
-    move |text| {
-        let value = parse(text)?;
-        let text = text.to_owned();
-        Ok(Typed { value, text })
-    }
-}
-
-fn word<T>(typed: Option<&Typed<T>>) -> Option<String> {
-    typed.map(|typed| screen::shell_word(&typed.text))
 }
 
 /// More partitions than a topic can have.

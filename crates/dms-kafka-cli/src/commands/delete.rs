@@ -68,7 +68,7 @@ pub(crate) struct Delete {
     pub(crate) digest: Option<String>,
 
     #[command(flatten)]
-    pub(crate) selectors: Selectors,
+    pub(crate) selectors: Resolved<Selectors>,
 
     /// Delete nothing if a consumer group loses unread records, or if that is not known
     #[arg(long, help_heading = "Safety")]
@@ -145,7 +145,7 @@ pub(crate) async fn delete(arguments: Box<Delete>) -> Result<Exit, Failure> {
         )?;
     }
     let highest = explicit.last().map_or_else(
-        || arguments.selectors.highest_partition(),
+        || arguments.selectors.0.highest_partition(),
         |(partition, _)| partition.get(),
     );
     let topics = arguments.topic.iter().map(|topic| (topic, highest));
@@ -198,14 +198,14 @@ impl Prepared {
             }
             (None, Some(topic)) => {
                 let plan = service.client.plan_deletion(&service.instance_id, topic);
-                let plan = arguments.selectors.add_to(plan);
+                let plan = arguments.selectors.0.add_to(plan);
                 (service.resolve(plan, topic).await?, None)
             }
             (None, None) => return Err(Failure::usage("--topic is missing")),
         };
         let targets = plan.targets().map(|row| (row.partition, row.target));
         let targets: Targets = targets.collect();
-        let mut view = TopicView::of_plan(&plan, arguments.selectors.is_whole_topic());
+        let mut view = TopicView::of_plan(&plan, arguments.selectors.0.is_whole_topic());
         // Some of the records of a stored plan may be gone.
         if let Some(held) = held {
             view = TopicView {

@@ -46,7 +46,7 @@ pub(crate) struct PlanCommand {
     pub(crate) topic: TopicPattern,
 
     #[command(flatten)]
-    pub(crate) selectors: Selectors,
+    pub(crate) selectors: Resolved<Selectors>,
 
     /// Write the plan of one topic to this file, for 'dms-kafka delete --plan'
     #[arg(long, value_name = "FILE", help_heading = "Output")]
@@ -109,7 +109,7 @@ impl PlanView {
 pub(crate) async fn plan(arguments: Box<PlanCommand>) -> Result<Exit, Failure> {
     let json = arguments.output.is_json();
     let exact = arguments.topic.exact();
-    let highest = arguments.selectors.highest_partition();
+    let highest = arguments.selectors.0.highest_partition();
     let seeds = exact.iter().map(|topic| (topic, highest));
     let service = Service::new(&arguments.service.0, json, seeds).await?;
     let mut interrupts = Interrupts::listen()?.with_hangup()?;
@@ -159,6 +159,7 @@ async fn plans(arguments: &PlanCommand, service: &Service) -> Result<Vec<Plan>, 
     let plan = service.client.plan_deletion(&service.instance_id, first);
     let plan = arguments
         .selectors
+        .0
         .add_to(plan)
         .with_expiry(arguments.valid_for);
     service.resolve_all(plan, &topics).await
@@ -188,7 +189,7 @@ impl PlanCommand {
     }
 
     fn view(&self, plan: &Plan) -> TopicView {
-        TopicView::of_plan(plan, self.selectors.is_whole_topic())
+        TopicView::of_plan(plan, self.selectors.0.is_whole_topic())
     }
 
     fn page(&self, plans: &[Plan]) -> Result<String, Failure> {
@@ -198,7 +199,7 @@ impl PlanCommand {
                 plans.len()
             )));
         };
-        let selectors = self.selectors.words().join(" ");
+        let selectors = self.selectors.0.words.clone();
         let commands = Commands {
             execute: self.out.as_ref().map(|path| self.execute(plan, path)),
             repeat: format!(
