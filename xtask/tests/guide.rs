@@ -1,4 +1,4 @@
-//! The parts of the contract that the guide shows are in the contract, and give the names that it uses.
+//! The parts of the contract that the guide shows are in the contract, and its code compiles in the facade.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
@@ -36,4 +36,25 @@ fn the_operation_of_the_guide_is_that_of_the_contract() {
             "{name}"
         );
     }
+}
+
+#[test]
+fn the_code_of_the_guide_compiles_in_the_facade_without_warnings() {
+    let checkout = Checkout::with_crates();
+    checkout.add_facade();
+    let [file, of_client] = code("rust,ignore")[..].try_into().unwrap();
+    checkout.write("crates/dms-kafka/src/first_record.rs", file);
+    let is_import = |line: &&str| line.starts_with("use ");
+    let imports: Vec<&str> = of_client.lines().filter(is_import).collect();
+    let method: Vec<&str> = of_client.lines().filter(|line| !is_import(line)).collect();
+    for (file, before, added) in [
+        ("lib.rs", "mod list;", "mod first_record;"),
+        ("lib.rs", "pub use list::", "pub use first_record::FirstRecord;"),
+        ("client.rs", "use crate::list::", &imports.join("\n")),
+        ("client.rs", "    /// Returns the endpoint", &method.join("\n")),
+    ] {
+        let code = format!("{added}\n{before}");
+        checkout.edit(&format!("crates/dms-kafka/src/{file}"), before, &code);
+    }
+    checkout.cargo(&["clippy", "--package=dms-kafka", "--", "-Dwarnings"]);
 }

@@ -18,6 +18,9 @@ pub const CONTRACT: &str = "openapi/dms-kafka.yaml";
 pub const GENERATED: &str = "crates/dms-kafka-client/src/generated.rs";
 pub const SERVED: &str = "crates/dms-kafka-gateway/src/openapi.yaml";
 
+/// The crates that `generate` compiles.
+const CRATES: [&str; 2] = ["crates/dms-kafka-client", "crates/huaweicloud-auth"];
+
 /// The real checkout.
 pub fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -67,20 +70,38 @@ impl Checkout {
         for file in ["Cargo.toml", "Cargo.lock"] {
             copy.take(file);
         }
-        for name in ["dms-kafka-client", "huaweicloud-auth"] {
-            let folder = format!("crates/{name}");
+        for folder in CRATES {
             copy.take(&format!("{folder}/Cargo.toml"));
             for part in ["src", "benches", "tests"].map(|part| format!("{folder}/{part}")) {
                 copy.take_folder(&part);
             }
         }
-        let text = copy.read("Cargo.toml");
-        let mut manifest: toml::Table = text.parse().unwrap();
-        let members = vec!["crates/dms-kafka-client", "crates/huaweicloud-auth"];
-        manifest["workspace"]["members"] = members.clone().into();
-        manifest["workspace"]["default-members"] = members.into();
-        copy.write("Cargo.toml", &manifest.to_string());
+        copy.set_members(&CRATES);
         copy
+    }
+
+    /// Adds the facade, without its tests.
+    pub fn add_facade(&self) {
+        let folder = "crates/dms-kafka";
+        self.take_folder(&format!("{folder}/src"));
+        for file in ["Cargo.toml", "README.md"] {
+            self.take(&format!("{folder}/{file}"));
+        }
+        let file = format!("{folder}/Cargo.toml");
+        let mut manifest: toml::Table = self.read(&file).parse().unwrap();
+        for key in ["dev-dependencies", "bench", "example", "test"] {
+            manifest.remove(key);
+        }
+        self.write(&file, &manifest.to_string());
+        self.set_members(&[CRATES[0], CRATES[1], folder]);
+    }
+
+    fn set_members(&self, members: &[&str]) {
+        let mut manifest: toml::Table = self.read("Cargo.toml").parse().unwrap();
+        for key in ["members", "default-members"] {
+            manifest["workspace"][key] = members.to_vec().into();
+        }
+        self.write("Cargo.toml", &manifest.to_string());
     }
 
     fn take_folder(&self, folder: &str) {
