@@ -3,7 +3,7 @@
 // contract:        openapi/dms-kafka.yaml
 // generator:       progenitor 0.15.1
 // contract sha256: 55fbe4e137af365100abe722eba0904048bf023533d8c902f210f3300967e33f
-// code sha256:     260ce95bd6970a6222fef6da3660fe7f63d1bebd6a2038dd6886c6c87cf11e60
+// code sha256:     1f3902d911fc107f2605b7831dcd053664791a9633606dfe0768c7b6bc5b99f3
 
 #![allow(
     unreachable_pub,
@@ -563,9 +563,10 @@ impl Client {
         Error<types::ErrorResponse>,
     > {
         let url = format!(
-            "{}/v2/kafka/{}/instances/{}/groups/{}/message-offset", self.baseurl,
-            encode_path(& project_id.to_string()), encode_path(& instance_id
-            .to_string()), encode_path(& group.to_string()),
+            "{}/v2/kafka/{}/instances/{}/groups/{}/message-offset", self.baseurl, crate
+            ::path_segment::encode(& project_id.to_string()) ?, crate
+            ::path_segment::encode(& instance_id.to_string()) ?, crate
+            ::path_segment::encode(& group.to_string()) ?,
         );
         let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
         header_map
@@ -628,8 +629,9 @@ impl Client {
         Error<types::ErrorResponse>,
     > {
         let url = format!(
-            "{}/v2/{}/instances/{}/groups", self.baseurl, encode_path(& project_id
-            .to_string()), encode_path(& instance_id.to_string()),
+            "{}/v2/{}/instances/{}/groups", self.baseurl, crate ::path_segment::encode(&
+            project_id.to_string()) ?, crate ::path_segment::encode(& instance_id
+            .to_string()) ?,
         );
         let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
         header_map
@@ -689,9 +691,10 @@ impl Client {
     ) -> Result<ResponseValue<types::PartitionMessage>, Error<types::ErrorResponse>> {
         let url = format!(
             "{}/v2/{}/instances/{}/management/topics/{}/partitions/{}/beginning-message",
-            self.baseurl, encode_path(& project_id.to_string()), encode_path(&
-            instance_id.to_string()), encode_path(& topic.to_string()), encode_path(&
-            partition.to_string()),
+            self.baseurl, crate ::path_segment::encode(& project_id.to_string()) ?, crate
+            ::path_segment::encode(& instance_id.to_string()) ?, crate
+            ::path_segment::encode(& topic.to_string()) ?, crate ::path_segment::encode(&
+            partition.to_string()) ?,
         );
         let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
         header_map
@@ -748,9 +751,10 @@ impl Client {
     ) -> Result<ResponseValue<types::PartitionMessage>, Error<types::ErrorResponse>> {
         let url = format!(
             "{}/v2/{}/instances/{}/management/topics/{}/partitions/{}/end-message", self
-            .baseurl, encode_path(& project_id.to_string()), encode_path(& instance_id
-            .to_string()), encode_path(& topic.to_string()), encode_path(& partition
-            .to_string()),
+            .baseurl, crate ::path_segment::encode(& project_id.to_string()) ?, crate
+            ::path_segment::encode(& instance_id.to_string()) ?, crate
+            ::path_segment::encode(& topic.to_string()) ?, crate ::path_segment::encode(&
+            partition.to_string()) ?,
         );
         let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
         header_map
@@ -811,8 +815,9 @@ impl Client {
         Error<types::ErrorResponse>,
     > {
         let url = format!(
-            "{}/v2/{}/instances/{}/messages", self.baseurl, encode_path(& project_id
-            .to_string()), encode_path(& instance_id.to_string()),
+            "{}/v2/{}/instances/{}/messages", self.baseurl, crate
+            ::path_segment::encode(& project_id.to_string()) ?, crate
+            ::path_segment::encode(& instance_id.to_string()) ?,
         );
         let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
         header_map
@@ -884,8 +889,9 @@ impl Client {
         Error<types::ErrorResponse>,
     > {
         let url = format!(
-            "{}/v2/{}/instances/{}/topics", self.baseurl, encode_path(& project_id
-            .to_string()), encode_path(& instance_id.to_string()),
+            "{}/v2/{}/instances/{}/topics", self.baseurl, crate ::path_segment::encode(&
+            project_id.to_string()) ?, crate ::path_segment::encode(& instance_id
+            .to_string()) ?,
         );
         let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
         header_map
@@ -949,9 +955,10 @@ impl Client {
         Error<types::ErrorResponse>,
     > {
         let url = format!(
-            "{}/v2/{}/kafka/instances/{}/topics/{}/messages/delete", self.baseurl,
-            encode_path(& project_id.to_string()), encode_path(& instance_id
-            .to_string()), encode_path(& topic.to_string()),
+            "{}/v2/{}/kafka/instances/{}/topics/{}/messages/delete", self.baseurl, crate
+            ::path_segment::encode(& project_id.to_string()) ?, crate
+            ::path_segment::encode(& instance_id.to_string()) ?, crate
+            ::path_segment::encode(& topic.to_string()) ?,
         );
         let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
         header_map
@@ -1013,9 +1020,10 @@ impl Client {
         Error<types::ErrorResponse>,
     > {
         let url = format!(
-            "{}/v2/{}/kafka/instances/{}/topics/{}/partitions", self.baseurl,
-            encode_path(& project_id.to_string()), encode_path(& instance_id
-            .to_string()), encode_path(& topic.to_string()),
+            "{}/v2/{}/kafka/instances/{}/topics/{}/partitions", self.baseurl, crate
+            ::path_segment::encode(& project_id.to_string()) ?, crate
+            ::path_segment::encode(& instance_id.to_string()) ?, crate
+            ::path_segment::encode(& topic.to_string()) ?,
         );
         let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
         header_map

@@ -42,6 +42,7 @@ mod generated;
 mod hooks;
 mod objects_only;
 mod partition_result;
+mod path_segment;
 
 pub use attempt::{Attempt, CapturedResponse, Completeness, DEFAULT_RESPONSE_LIMIT};
 pub use generated::{Client, types};

@@ -6,6 +6,7 @@ mod format;
 mod inner_type;
 mod objects_only;
 mod optional_parameters;
+mod path_segments;
 
 use std::collections::BTreeMap;
 
@@ -16,6 +17,7 @@ pub(crate) fn finish(mut file: syn::File, methods: &BTreeMap<String, Arguments>)
     format::remove_panicking_constructor(&mut file);
     boxes::apply(&mut file);
     optional_parameters::apply(&mut file, methods);
+    path_segments::apply(&mut file);
     docs::apply(&mut file);
     objects_only::apply(&mut file);
     format::format(&file)
