@@ -49,9 +49,17 @@ fn the_code_of_the_guide_compiles_in_the_facade_without_warnings() {
     let method: Vec<&str> = of_client.lines().filter(|line| !is_import(line)).collect();
     for (file, before, added) in [
         ("lib.rs", "mod list;", "mod first_record;"),
-        ("lib.rs", "pub use list::", "pub use first_record::FirstRecord;"),
+        (
+            "lib.rs",
+            "pub use list::",
+            "pub use first_record::FirstRecord;",
+        ),
         ("client.rs", "use crate::list::", &imports.join("\n")),
-        ("client.rs", "    /// Returns the endpoint", &method.join("\n")),
+        (
+            "client.rs",
+            "    /// Returns the endpoint",
+            &method.join("\n"),
+        ),
     ] {
         let code = format!("{added}\n{before}");
         checkout.edit(&format!("crates/dms-kafka/src/{file}"), before, &code);

@@ -71,8 +71,14 @@ pub(crate) fn is_scalar(schema: &Value) -> bool {
 pub(crate) fn responses(
     schemas: &mut Schemas,
     responses: &Node<'_>,
+    method: &str,
     operation: &str,
 ) -> Result<Value, Fault> {
+    let mut content = |response: &Node<'_>, kind: &str| match method {
+        // It has the headers of a response to GET, but no body.
+        "head" => Ok(json!({})),
+        _ => content(schemas, response, &format!("{operation}-{kind}")),
+    };
     let mut successes = BTreeMap::new();
     let mut errors = BTreeMap::new();
     for status in responses.keys().filter(|key| !key.starts_with("x-")) {
@@ -98,7 +104,12 @@ pub(crate) fn responses(
         } else {
             "error"
         };
-        let content = content(schemas, &response, &format!("{operation}-{suffix}"))?;
+        let bodies = response.get("content");
+        if ["204", "205"].contains(&status) && bodies.keys().next().is_some() {
+            let cause = format!("a response with status `{status}` has no body; remove `content`");
+            return Err(bodies.fault(cause));
+        }
+        let content = content(&response, suffix)?;
         group.insert(status.to_owned(), (response, content));
     }
     // The default has the statuses that are not listed. If no success is listed, it has those too.
@@ -108,7 +119,7 @@ pub(crate) fn responses(
         } else {
             "error"
         };
-        let content = content(schemas, &default, &format!("{operation}-{suffix}"))?;
+        let content = content(&default, suffix)?;
         let rest = (default, content);
         if successes.is_empty() {
             successes.insert("2XX".to_owned(), rest.clone());

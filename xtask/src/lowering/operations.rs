@@ -13,7 +13,7 @@ use crate::contract::Contract;
 use crate::openapi::{Fault, Node};
 
 /// Methods that the client has without any operation.
-const OWN_METHODS: [&str; 11] = [
+const OWN_METHODS: [&str; 12] = [
     "api_version",
     "baseurl",
     "client",
@@ -25,6 +25,7 @@ const OWN_METHODS: [&str; 11] = [
     "new_with_client",
     "post",
     "pre",
+    "send_other",
 ];
 
 /// What the generator gets, and what it does not express.
@@ -58,6 +59,9 @@ pub(crate) fn lower(contract: &Contract) -> Result<Client, Fault> {
         }
         check_servers(&operation)?;
         let body = operation.find("requestBody");
+        if let Some(body) = body.as_ref().filter(|_| ["get", "head"].contains(&method)) {
+            return Err(body.fault(format_args!("a request with method `{method}` has no body")));
+        }
         let (translated, arguments) =
             parameters::translate(&mut schemas, &parameters, body.as_ref())?;
         for (kind, fields) in [("query", &arguments.query), ("headers", &arguments.headers)] {
@@ -73,7 +77,7 @@ pub(crate) fn lower(contract: &Contract) -> Result<Client, Fault> {
             "summary": operation.text("summary"),
             "description": operation.text("description"),
             "parameters": translated,
-            "responses": bodies::responses(&mut schemas, &operation.get("responses"), text)?,
+            "responses": bodies::responses(&mut schemas, &operation.get("responses"), method, text)?,
         });
         if let Some(body) = body {
             item["requestBody"] = bodies::request(&mut schemas, &body, text)?;
@@ -151,6 +155,16 @@ fn check_path(path: &str, operation: &Node<'_>, parameters: &[Node<'_>]) -> Resu
     if !(path.starts_with('/') && text.chars().all(is_plain)) || path.contains("//") {
         let cause = format!(
             "path `{path}` must begin with a slash, consist of ASCII characters, and have no empty segment, query or fragment"
+        );
+        return Err(operation.fault(cause));
+    }
+    let is_dots = |segment: &str| {
+        let segment = segment.replace("%2e", ".").replace("%2E", ".");
+        [".", ".."].contains(&segment.as_str())
+    };
+    if path.contains('\\') || path.split('/').any(is_dots) {
+        let cause = format!(
+            "path `{path}`: an HTTP client would send another path; remove segments of dots and backslashes"
         );
         return Err(operation.fault(cause));
     }

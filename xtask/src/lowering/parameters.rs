@@ -7,18 +7,22 @@ use super::names::{Names, OF_METHODS, snake};
 use super::schemas::{Schemas, with_values};
 use crate::openapi::{Fault, Node};
 
-/// Headers that OpenAPI, the client's signature or its connection sets.
-const OWN_HEADERS: [&str; 12] = [
+/// Headers that OpenAPI, the client's signature or its connection sets or removes.
+const OWN_HEADERS: [&str; 16] = [
     "accept",
     "accept-encoding",
+    "api-version",
     "authorization",
     "connection",
     "content-length",
     "content-type",
     "host",
+    "proxy-authorization",
     "transfer-encoding",
+    "upgrade",
     "x-auth-token",
     "x-project-id",
+    "x-sdk-content-sha256",
     "x-sdk-date",
     "x-security-token",
 ];
@@ -63,8 +67,8 @@ pub(crate) fn translate(
     let mut header_names = Names::new("field");
     // The generator finds parameters by name alone.
     let mut names = Names::new("parameter");
-    // A variable of the generated method, and a function that it calls.
-    argument_names.reserve(["header_map", "encode_path"]);
+    // A variable of the generated method.
+    argument_names.reserve(["header_map"]);
     let is_optional = |it: &Node<'_>, place| it.text("in") == place && it.value["required"] != true;
     argument_names.reserve(body.map(|_| "body"));
     for (place, name) in [("query", "query"), ("header", "headers")] {
