@@ -14,8 +14,12 @@ pub(crate) fn encode<E>(value: &str) -> Result<String, Error<E>> {
         let message = format!("{value:?} cannot be part of a path");
         return Err(Error::InvalidRequest(message));
     }
+    let segment = encode_path(value);
     // Parsers read a backslash as a slash.
-    Ok(encode_path(value).replace('\\', "%5C"))
+    if segment.contains('\\') {
+        return Ok(segment.replace('\\', "%5C"));
+    }
+    Ok(segment)
 }
 
 #[cfg(test)]
