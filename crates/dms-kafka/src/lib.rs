@@ -42,6 +42,7 @@ mod plan_content;
 mod plan_deletion;
 mod plan_time;
 mod purge;
+mod records;
 mod response;
 mod retry;
 #[cfg(feature = "serde")]

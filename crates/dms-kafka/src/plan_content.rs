@@ -70,6 +70,10 @@ pub struct PlannedPartition {
     before: Offset,
     records: i64,
     first_kept_time: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    oldest_time: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    newest_time: Option<Timestamp>,
 }
 
 /// A partition of which nothing is deleted, because a consumer group has no committed offset in it.
@@ -119,6 +123,12 @@ pub(crate) fn sum(numbers: impl Iterator<Item = i64>) -> i64 {
     numbers.fold(0, i64::saturating_add)
 }
 
+/// A record without a time has a negative one.
+fn timestamp(milliseconds: Option<i64>) -> Option<Timestamp> {
+    let known = milliseconds.filter(|time| *time >= 0)?;
+    Timestamp::from_millisecond(known).ok()
+}
+
 impl PlannedPartition {
     /// Moves `before` into the log.
     pub(crate) fn new(log: &PartitionInfo, before: Offset) -> Self {
@@ -131,15 +141,29 @@ impl PlannedPartition {
             before,
             records: before.get() - start.get(),
             first_kept_time: None,
+            oldest_time: None,
+            newest_time: None,
         }
     }
 
     /// Sets the time of the first record from `offset` on, in milliseconds, if that is the first record that is kept.
     pub(crate) fn with_time(mut self, offset: Offset, time: Option<i64>) -> Self {
         if offset == self.before {
-            self.first_kept_time = time.and_then(|time| Timestamp::from_millisecond(time).ok());
+            self.first_kept_time = timestamp(time);
         }
         self
+    }
+
+    /// Sets the times of the oldest record, the newest record and the first record that is kept, in milliseconds.
+    pub(crate) fn set_times(&mut self, times: [Option<i64>; 3]) {
+        let [oldest, newest, first_kept] = times.map(timestamp);
+        (self.oldest_time, self.newest_time) = (oldest, newest);
+        let first_kept = if self.records == 0 {
+            oldest
+        } else {
+            first_kept
+        };
+        self.first_kept_time = self.first_kept_time.or(first_kept);
     }
 
     /// Returns the number of the partition.
@@ -165,6 +189,18 @@ impl PlannedPartition {
     /// Returns the number of offsets that are deleted.
     pub fn records(&self) -> i64 {
         self.records
+    }
+
+    /// Returns the time of the first record before the deletion, if it was read: see
+    /// [`with_record_times`](crate::PlanDeletion::with_record_times).
+    pub fn oldest_time(&self) -> Option<SystemTime> {
+        self.oldest_time.map(SystemTime::from)
+    }
+
+    /// Returns the time of the last record, which is not always the latest time, if it was read: see
+    /// [`with_record_times`](crate::PlanDeletion::with_record_times).
+    pub fn newest_time(&self) -> Option<SystemTime> {
+        self.newest_time.map(SystemTime::from)
     }
 
     /// Returns the time of the first record that is kept, if it was read to make the plan.

@@ -20,6 +20,7 @@ use crate::plan_content::{
     GroupLoss, Losses, PlanContent, PlannedPartition, Selectors, SkippedPartition,
 };
 use crate::plan_time::{TimeCuts, TimeInTopic};
+use crate::records::TopicRecords;
 use crate::retry::RetryPolicy;
 
 /// The number of topics that are read at the same time.
@@ -60,6 +61,7 @@ struct PlanRequest {
     topic: TopicName,
     selectors: Selectors,
     with_consumer_groups: bool,
+    with_record_times: bool,
     expiry: Duration,
 }
 
@@ -75,6 +77,7 @@ impl PlanDeletion {
                 topic: topic?,
                 selectors: Selectors::default(),
                 with_consumer_groups: false,
+                with_record_times: false,
                 expiry: EXPIRY,
             })
         });
@@ -168,6 +171,13 @@ impl PlanDeletion {
     /// is made.
     pub fn with_consumer_groups(self) -> Self {
         self.set(|request| request.with_consumer_groups = true)
+    }
+
+    /// Also reads the times of the oldest record, the newest record and the first record kept of each partition, with up to
+    /// three requests for each, a few at a time. A time is unknown if the service refuses or does not have the operation, or
+    /// if the call timeout ends before. This never fails the plan.
+    pub fn with_record_times(self) -> Self {
+        self.set(|request| request.with_record_times = true)
     }
 
     /// Sets how long the plan can be executed. Default: 24 hours.
@@ -284,6 +294,9 @@ impl PlanRequest {
                 skipped.push(SkippedPartition::new(partition, without_commit));
             }
         }
+        if self.with_record_times {
+            self.records(config).add_times(&mut partitions).await;
+        }
         let losses = match losing {
             Ok(groups) => Losses::Known(
                 groups
@@ -376,13 +389,17 @@ impl PlanRequest {
         time: i64,
         logs: &[PartitionInfo],
     ) -> Result<TimeCuts, Error> {
-        let time = TimeInTopic {
+        let records = self.records(config);
+        let time = TimeInTopic { records, time };
+        time.cuts(logs, self.selectors.trust_timestamps).await
+    }
+
+    fn records<'a>(&'a self, config: &'a Config) -> TopicRecords<'a> {
+        TopicRecords {
             config,
             instance_id: &self.instance_id,
             topic: &self.topic,
-            time,
-        };
-        time.cuts(logs, self.selectors.trust_timestamps).await
+        }
     }
 
     /// Returns the selected partitions.

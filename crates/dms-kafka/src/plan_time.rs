@@ -1,31 +1,20 @@
-//! Resolves a time into offsets, by the times of records. Their content is not read.
+//! Resolves a time into offsets, by the times of records.
 
 use std::collections::BTreeMap;
 
 use dms_kafka_client::{self as raw, types};
 use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
 
-use crate::call::{self, Effect, Operation};
-use crate::config::Config;
+use crate::call;
 use crate::error::Error;
 use crate::error_kind::{ErrorKind, PlanProblem};
-use crate::ids::{InstanceId, Offset, PartitionId, ProjectId, TopicName};
+use crate::ids::{Offset, PartitionId, ProjectId};
 use crate::list::PartitionInfo;
-use crate::paging::{List, PAGE};
-use crate::response::RawResult;
-
-/// The number of partitions that are searched at the same time.
-const CONCURRENCY: usize = 4;
+use crate::paging::PAGE;
+use crate::records::{CONCURRENCY, RECORDS, TopicRecords};
 
 const PURPOSE: &str = "cannot find records by their time, which before_time needs";
 
-const RECORDS: List = List {
-    operation: Operation {
-        name: "ShowInstanceMessages",
-        method: "GET",
-    },
-    what: "records",
-};
 /// More records than this are not listed. A service may cap its total at 10,000.
 const MAX_RECORDS: usize = 5000;
 /// The times of records in milliseconds, by partition and offset.
@@ -43,9 +32,7 @@ pub(crate) struct TimeCuts {
 /// A topic, and a time in milliseconds since the Unix epoch.
 #[derive(Clone, Copy)]
 pub(crate) struct TimeInTopic<'a> {
-    pub(crate) config: &'a Config,
-    pub(crate) instance_id: &'a InstanceId,
-    pub(crate) topic: &'a TopicName,
+    pub(crate) records: TopicRecords<'a>,
     pub(crate) time: i64,
 }
 
@@ -83,7 +70,7 @@ impl TimeInTopic<'_> {
         self,
         logs: &[PartitionInfo],
     ) -> Result<BTreeMap<PartitionId, TimeCut>, Error> {
-        let times = self.records().await?;
+        let times = self.kept_records().await?;
         let cut = |log: &PartitionInfo| {
             let partition = log.partition();
             let mut kept = times.range((partition, log.start_offset())..);
@@ -116,8 +103,10 @@ impl TimeInTopic<'_> {
         while low < high {
             let middle = low + (high - low) / 2;
             let offset = Offset::new(middle)?;
+            let deadline = call::after(self.records.config.settings.call_timeout);
             let found = self
-                .record_at_or_after(partition, offset)
+                .records
+                .at_or_after(partition, offset, deadline)
                 .await
                 .map_err(|error| error.with_purpose(PURPOSE))?;
             match found {
@@ -133,22 +122,11 @@ impl TimeInTopic<'_> {
         Ok((partition, (Offset::new(high)?, first_kept)))
     }
 
-    async fn find(
-        self,
-        client: raw::Client,
-        project_id: ProjectId,
-        query: &types::ShowInstanceMessagesQuery,
-    ) -> RawResult<types::ShowInstanceMessagesResponse> {
-        client
-            .show_instance_messages(project_id.as_str(), self.instance_id.as_str(), query)
-            .await
-    }
-
     /// Returns all records of the topic that are not older than the time, which is positive, or an error if the list may be incomplete.
-    async fn records(self) -> Result<Times, Error> {
+    async fn kept_records(self) -> Result<Times, Error> {
         let time = self.time;
         let query = |skip| types::ShowInstanceMessagesQuery {
-            topic: Some(self.topic.as_str().to_owned()),
+            topic: Some(self.records.topic.as_str().to_owned()),
             // It may exclude the time itself.
             start_time: Some(time - 1),
             // Records may have any time, also nanoseconds.
@@ -160,7 +138,7 @@ impl TimeInTopic<'_> {
             ..Default::default()
         };
         let send = async |client: raw::Client, project_id: ProjectId, skip| {
-            self.find(client, project_id, &query(skip)).await
+            self.records.find(client, project_id, &query(skip)).await
         };
         let open = |page: types::ShowInstanceMessagesResponse| {
             let total = page.total.and_then(|total| i32::try_from(total).ok());
@@ -168,7 +146,7 @@ impl TimeInTopic<'_> {
             let items = match records {
                 Ok(records) if records > MAX_RECORDS => vec![Err("it is too long")],
                 Ok(_) => {
-                    let item = |message| match self.record(message)? {
+                    let item = |message| match self.records.record(message)? {
                         (_, at) if at < time - 1 => Err("a record is older than was asked for"),
                         item => Ok(item),
                     };
@@ -179,68 +157,11 @@ impl TimeInTopic<'_> {
             (total, items)
         };
         let mut times = RECORDS
-            .all_pages(self.config, send, open)
+            .all_pages(self.records.config, send, open)
             .await
             .map_err(Error::without_content)?;
         times.retain(|_, at| *at >= time);
         Ok(times)
-    }
-
-    /// Returns offset and time of the first record at or after an offset.
-    async fn record_at_or_after(
-        self,
-        partition: PartitionId,
-        offset: Offset,
-    ) -> Result<Option<(Offset, i64)>, Error> {
-        let query = types::ShowInstanceMessagesQuery {
-            topic: Some(self.topic.as_str().to_owned()),
-            partition: Some(partition.get()),
-            message_offset: Some(offset.get()),
-            limit: Some(1),
-            ..Default::default()
-        };
-        let send = async |client: raw::Client, project_id: ProjectId| {
-            self.find(client, project_id, &query).await
-        };
-        let deadline = call::after(self.config.settings.call_timeout);
-        let found = call::run(
-            self.config,
-            deadline,
-            RECORDS.operation,
-            Effect::Reads,
-            send,
-        )
-        .await
-        .map_err(Error::without_content)?;
-        let mut records = Vec::new();
-        for message in &found.value.messages {
-            match self.record(message) {
-                Ok(((of, at), time)) if of == partition && at >= offset => records.push((at, time)),
-                Ok(_) => return Err(RECORDS.invalid("a record is not one that was asked for")),
-                Err(rule) => return Err(RECORDS.invalid(rule)),
-            }
-        }
-        Ok(records.into_iter().min())
-    }
-
-    fn record(
-        self,
-        message: &types::InstanceMessage,
-    ) -> Result<((PartitionId, Offset), i64), &'static str> {
-        let (Some(of), Some(partition), Some(offset), Some(time)) = (
-            message.topic.as_deref(),
-            message.partition,
-            message.message_offset,
-            message.timestamp,
-        ) else {
-            return Err("an item has no topic, partition, offset or time");
-        };
-        match (PartitionId::new(partition), Offset::new(offset)) {
-            (Ok(partition), Ok(offset)) if of == self.topic.as_str() => {
-                Ok(((partition, offset), time))
-            }
-            _ => Err("an item has another topic, or a negative partition or offset"),
-        }
     }
 }
 

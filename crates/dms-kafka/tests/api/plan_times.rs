@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::support::service::Service;
 use crate::support::{chain, client_without_retries, requests};
-use dms_kafka::{Error, ErrorKind, Plan, PlanProblem};
+use dms_kafka::{Error, ErrorKind, Plan, PlanDeletion, PlanProblem};
 use serde_json::json;
 use wiremock::MockServer;
 
@@ -199,4 +199,161 @@ async fn no_error_shows_the_content_of_a_record() {
             }
         }
     }
+}
+
+/// Three partitions: one with gaps and a record without a time, one that is empty, one with records from the future.
+fn recorded() -> Service {
+    let mut service = Service::new(&[(7, 12), (5, 5), (0, 3)]);
+    let gaps = [None, Some(100), Some(-1), Some(50), None];
+    service.times = vec![gaps.to_vec(), vec![], some(&[i64::MAX / 1000, 4, 9])];
+    service
+}
+
+/// Oldest record, newest record, and first record kept.
+type Times = [Option<i64>; 3];
+
+fn times(plan: &Plan) -> Vec<Times> {
+    let milliseconds = |time: SystemTime| {
+        let time = time.duration_since(SystemTime::UNIX_EPOCH).unwrap();
+        i64::try_from(time.as_millis()).unwrap()
+    };
+    let partitions = plan.partitions().iter();
+    let times = partitions.map(|planned| {
+        let times = [
+            planned.oldest_time(),
+            planned.newest_time(),
+            planned.first_kept_time(),
+        ];
+        times.map(|time| time.map(milliseconds))
+    });
+    times.collect()
+}
+
+/// Selectors, and the times of each partition.
+type WithTimes = (fn(PlanDeletion) -> PlanDeletion, [Times; 3]);
+
+#[tokio::test]
+async fn record_times_are_read_only_if_they_are_asked_for() {
+    let none = [None; 3];
+    // Beyond the years that a time can have.
+    let future = None;
+    let cases: [WithTimes; 5] = [
+        (
+            |plan| plan.before_offset(0),
+            [
+                [Some(100), Some(50), Some(100)],
+                none,
+                [future, Some(9), future],
+            ],
+        ),
+        (
+            |plan| plan.before_offset(10),
+            [
+                [Some(100), Some(50), Some(50)],
+                none,
+                [future, Some(9), None],
+            ],
+        ),
+        (
+            |plan| plan.before_offset(9).partitions([0, 1]),
+            [[Some(100), Some(50), None], none, none],
+        ),
+        (
+            |plan| plan.keep_last(2),
+            [
+                [Some(100), Some(50), Some(50)],
+                none,
+                [future, Some(9), Some(4)],
+            ],
+        ),
+        (
+            |plan| plan.before_time(at(5)),
+            [
+                [Some(100), Some(50), Some(100)],
+                none,
+                [future, Some(9), future],
+            ],
+        ),
+    ];
+    for (selectors, expected) in cases {
+        let server = recorded().start().await;
+        let client = client_without_retries(&server.uri());
+        let planned = selectors(client.plan_deletion("instance", "orders"));
+        let plan = planned.clone().resolve().await.unwrap();
+        assert!(times(&plan).iter().all(|times| times[..2] == none[..2]));
+        assert!(!plan.to_json().contains("oldest_time"), "as before");
+        let sent = requests(&server).await.len();
+        let edges = |request: &wiremock::Request| request.url.path().ends_with("-message");
+        assert!(!requests(&server).await.iter().any(edges));
+
+        let plan = planned.with_record_times().resolve().await.unwrap();
+        assert_eq!(times(&plan)[..], expected[..plan.partitions().len()]);
+        let sent = requests(&server).await.len() - 2 * sent;
+        assert!(sent <= 3 * 2, "{sent}: none for the empty partition");
+        let stored = client.stored_plan("instance", &plan.to_json()).unwrap();
+        assert_eq!(times(&stored), times(&plan));
+        stored.check().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn unknown_times_do_not_fail_a_plan_and_a_refused_operation_gets_few_requests() {
+    const PARTITIONS: usize = 12;
+    let service = || {
+        let mut service = Service::new(&[(1, 4); PARTITIONS]);
+        service.times = vec![some(&[10, 20, 30]); PARTITIONS];
+        service
+    };
+    let all = [Some(10), Some(30), Some(20)];
+    let operations = ["beginning-message", "end-message", "messages"];
+    let mut cases = Vec::new();
+    for (unknown, operation) in operations.into_iter().enumerate() {
+        let mut expected = all;
+        expected[unknown] = None;
+        for status in [400, 401, 403, 404, 405, 429, 500, 501, 503] {
+            cases.push((service().refuse(operation, status), expected));
+        }
+        for response in [
+            json!({"topic": "other", "partition": 0, "offset": 1, "timestamp": 1, "messages": [{"topic": "other"}]}),
+            json!({"topic": "orders", "partition": 99, "offset": 1, "timestamp": 1, "messages": [{"partition": 99}]}),
+            json!({"topic": "orders", "offset": 0, "timestamp": 1, "messages": [{"topic": "orders", "partition": 0, "message_offset": 0, "timestamp": 1}]}),
+            json!({"timestamp": "1", "messages": {}}),
+            json!([]),
+        ] {
+            cases.push((service().answer(operation, response), expected));
+        }
+        // A response without a record, which is not an error.
+        let nothing = json!({"messages": []});
+        cases.push((service().answer(operation, nothing), expected));
+    }
+    for (service, expected) in cases {
+        let described = format!("{:?} {:?}", service.refused, service.answered);
+        let fails = !described.contains(r#"{"messages": Array []}"#);
+        let server = service.start().await;
+        let client = client_without_retries(&server.uri());
+        let plan = client.plan_deletion("instance", "orders").before_offset(2);
+        let plan = plan.with_record_times().resolve().await.unwrap();
+        for times in times(&plan) {
+            assert_eq!(times, expected, "{described}");
+        }
+        let sent = requests(&server).await.len();
+        assert_eq!(sent < 2 * PARTITIONS + 10, fails, "{described}: {sent}");
+    }
+}
+
+#[tokio::test]
+async fn a_plan_waits_for_record_times_until_one_call_timeout_has_passed() {
+    let mut service = recorded();
+    service.delayed = Some("beginning-message");
+    let server = service.start().await;
+    let client = client_without_retries(&server.uri());
+    let plan = client.plan_deletion("instance", "orders").before_offset(9);
+    let plan = plan.with_record_times();
+    let started = std::time::Instant::now();
+    let plan = plan
+        .with_call_timeout(Duration::from_secs(1))
+        .resolve()
+        .await;
+    assert_eq!(times(&plan.unwrap()), [[None; 3]; 3]);
+    assert!(started.elapsed() < Duration::from_secs(30));
 }

@@ -1,6 +1,7 @@
 //! A service with a topic and consumer groups, whose operations can be made to fail.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use wiremock::matchers::any;
@@ -22,6 +23,8 @@ pub(crate) struct Service {
     pub(crate) refused: Vec<(&'static str, u16)>,
     /// The last part of a path, and its response.
     pub(crate) answered: Vec<(&'static str, Value)>,
+    /// The last part of a path that gets no response for an hour.
+    pub(crate) delayed: Option<&'static str>,
 }
 
 impl Service {
@@ -48,6 +51,24 @@ impl Service {
             let offsets = (*start..).zip(times);
             offsets.filter_map(move |(offset, time)| Some((partition, offset, (*time)?)))
         })
+    }
+
+    /// The record at the start or end of a partition.
+    fn edge(&self, path: &[&str], is_oldest: bool) -> ResponseTemplate {
+        let asked: i32 = path[path.len() - 2].parse().unwrap();
+        let mut records = self.records().filter(|(of, _, _)| *of == asked);
+        let found = if is_oldest {
+            records.next()
+        } else {
+            records.last()
+        };
+        let body = match found {
+            Some((_, offset, time)) => {
+                json!({"topic": "orders", "partition": asked, "offset": offset, "timestamp": time})
+            }
+            None => json!({"topic": "orders", "partition": asked}),
+        };
+        ResponseTemplate::new(200).set_body_json(body)
     }
 
     fn messages(&self, query: &BTreeMap<String, String>) -> ResponseTemplate {
@@ -115,6 +136,9 @@ impl Service {
         if let Some((_, response)) = self.answered.iter().find(|answered| answered.0 == last) {
             return ResponseTemplate::new(200).set_body_json(response);
         }
+        if self.delayed == Some(last) {
+            return ResponseTemplate::new(200).set_delay(Duration::from_secs(3600));
+        }
         let query: BTreeMap<String, String> = request.url.query_pairs().into_owned().collect();
         let number = |name: &str| query.get(name).map(|text| text.parse::<usize>().unwrap());
         let (skip, limit) = (number("offset").unwrap_or(0), number("limit").unwrap_or(10));
@@ -137,6 +161,8 @@ impl Service {
                     .collect(),
             ),
             "messages" => self.messages(&query),
+            "beginning-message" => self.edge(&path, true),
+            "end-message" => self.edge(&path, false),
             "topics" => page("topics", vec![json!({"name": "orders", "created_at": 7})]),
             "groups" => page(
                 "groups",
