@@ -7,7 +7,7 @@ use anstyle::{AnsiColor, Style};
 use clap::ValueEnum;
 use comfy_table::{Cell, CellAlignment, Row, Table, presets};
 use dms_kafka::auth::text;
-use dms_kafka::{DeletionTarget, PartitionId};
+use dms_kafka::{DeletionTarget, PartitionId, PlanDeletion};
 use indicatif::HumanCount;
 use serde::Serialize;
 use unicode_width::UnicodeWidthStr as _;
@@ -43,6 +43,14 @@ pub(crate) enum PageFormat {
 impl PageFormat {
     pub(crate) fn is_json(self) -> bool {
         self == Self::Json
+    }
+
+    /// Adds what only this format shows.
+    pub(crate) fn add_to(self, plan: PlanDeletion) -> PlanDeletion {
+        match self {
+            Self::Table => plan,
+            Self::Json | Self::Html => plan.with_record_times(),
+        }
     }
 }
 

@@ -12,10 +12,10 @@ use crate::output::{self, number};
 use crate::screen::{self, percentage};
 use crate::view::{PartitionView, TopicView};
 
-/// The width of a bar in the units of its drawing.
-const WIDTH: i64 = 1000;
-/// The narrowest part of a bar that can be seen.
-const NARROWEST: i64 = 6;
+/// The narrowest part of a bar that can be seen, in percent of its width.
+const NARROWEST: f64 = 0.6;
+/// More groups and partitions follow at the end of the page.
+const LARGEST: usize = 20;
 /// More partitions have no committed offsets, so that the page of a large topic remains small.
 const MARKED: usize = 100;
 const MARKERS_OF_ONE: usize = 5;
@@ -46,11 +46,11 @@ struct Page<'a> {
     partitions_count: String,
     /// Unread records that are lost, and the number of groups that lose some.
     lost: Option<(String, String)>,
-    group_rows: Vec<GroupRow>,
-    rows: Vec<PartitionRow>,
+    largest_groups: Vec<GroupRow>,
+    other_groups: Vec<GroupRow>,
+    largest_partitions: Vec<PartitionRow>,
+    other_partitions: Vec<PartitionRow>,
     has_times: bool,
-    /// Whether the largest losses come first.
-    is_sorted: bool,
     hidden_markers: bool,
     marked: usize,
     markers_of_one: usize,
@@ -69,22 +69,26 @@ struct PartitionRow {
     partition: i32,
     /// The bar in words.
     label: String,
+    has_records: bool,
     alarm: bool,
     start: String,
     end: String,
     before: String,
     records: String,
     percent: String,
-    first_kept: String,
+    oldest: Option<String>,
+    newest: Option<String>,
+    first_kept: Option<String>,
     lowest_commit: String,
-    /// The width of the deleted part.
-    deleted: i64,
+    /// The width of the deleted part in percent.
+    deleted: f64,
     markers: Vec<Marker>,
 }
 
 /// The committed offset of a group.
 struct Marker {
-    at: i64,
+    /// In percent of the bar.
+    at: f64,
     label: String,
     loses: bool,
 }
@@ -118,8 +122,8 @@ pub(crate) fn page(
         commits.fold(0, |sum: i64, commit| sum.saturating_add(commit.lost))
     };
     let mut partitions: Vec<&PartitionView> = view.partitions.iter().collect();
-    let is_sorted = is_plan && partitions.len() > MARKED;
-    if is_sorted {
+    let has_others = is_plan && partitions.len() > LARGEST;
+    if has_others {
         partitions.sort_by_key(|shown| {
             Reverse((lost_in(shown), shown.records, Reverse(shown.partition)))
         });
@@ -133,7 +137,15 @@ pub(crate) fn page(
         hidden_markers |= commits.len() > most;
         PartitionRow::new(shown, commits, most, is_plan)
     });
-    let rows: Vec<PartitionRow> = rows.collect();
+    let mut largest_partitions: Vec<PartitionRow> = rows.collect();
+    let largest = if has_others {
+        LARGEST
+    } else {
+        partitions.len()
+    };
+    let other_partitions = largest_partitions.split_off(largest);
+    let mut largest_groups = group_rows(view);
+    let other_groups = largest_groups.split_off(largest_groups.len().min(LARGEST));
     let topic = &view.topic;
     let page = Page {
         title: if is_plan {
@@ -149,13 +161,14 @@ pub(crate) fn page(
         emptied: count(view.emptied()),
         partitions_count: count(view.partitions.len()),
         lost: lost(view),
-        group_rows: group_rows(view),
-        has_times: view
-            .partitions
-            .iter()
-            .any(|shown| shown.first_kept_time.is_some()),
-        rows,
-        is_sorted,
+        has_times: view.partitions.iter().any(|shown| {
+            let times = [shown.oldest_time, shown.newest_time, shown.first_kept_time];
+            times.iter().any(Option::is_some)
+        }),
+        largest_groups,
+        other_groups,
+        largest_partitions,
+        other_partitions,
         hidden_markers,
         marked: MARKED,
         markers_of_one: MARKERS_OF_ONE,
@@ -214,17 +227,18 @@ impl PartitionRow {
                 screen::name(commit.group)
             )
         });
+        // The name is last, so that one from right to left does not reorder the numbers.
         let marker = |commit: &Commit<'_>| {
             let (group, offset) = (screen::name(commit.group), number(Some(commit.offset)));
             let loses = commit.lost > 0;
             let label = if loses {
                 let lost = number(Some(commit.lost));
-                format!("{group}: {offset}, loses {lost} unread records")
+                format!("{offset}, loses {lost} unread records: {group}")
             } else {
-                format!("{group}: {offset}")
+                format!("{offset}: {group}")
             };
             Marker {
-                at: place_of(commit.offset - shown.start, shown.total()),
+                at: percent(commit.offset - shown.start, shown.total()),
                 label,
                 loses,
             }
@@ -236,6 +250,7 @@ impl PartitionRow {
             } else {
                 format!("{total} records")
             },
+            has_records: shown.total() > 0,
             alarm: shown.is_emptied || commits.iter().any(|commit| commit.lost > 0),
             start: number(Some(shown.start)),
             end: number(Some(shown.end)),
@@ -246,7 +261,9 @@ impl PartitionRow {
             },
             percent: percentage(shown.records, shown.total()),
             records: if is_plan { records } else { total },
-            first_kept: shown_time(shown.first_kept_time),
+            oldest: shown.oldest_time.map(of_record),
+            newest: shown.newest_time.map(of_record),
+            first_kept: shown.first_kept_time.map(of_record),
             lowest_commit: lowest.unwrap_or_else(|| "-".to_owned()),
             deleted: width_of(shown.records, shown.total()),
             markers: commits.iter().take(most).map(marker).collect(),
@@ -258,23 +275,28 @@ fn shown_time(time: Option<Timestamp>) -> String {
     time.map_or_else(|| "-".to_owned(), |time| format!("{time:.0}"))
 }
 
+/// In UTC, which the page says once.
+fn of_record(time: Timestamp) -> String {
+    time.strftime("%F %T").to_string()
+}
+
 fn count(count: usize) -> String {
     number(i64::try_from(count).ok())
 }
 
-/// Where an offset is in a bar, counted from its start.
-fn place_of(offset: i64, total: i64) -> i64 {
-    let scaled =
-        i128::from(offset.clamp(0, total.max(0))) * i128::from(WIDTH) / i128::from(total.max(1));
-    // At most the width.
-    i64::try_from(scaled).unwrap_or(WIDTH)
+/// A part in percent, with one decimal place.
+fn percent(part: i64, total: i64) -> f64 {
+    let total = i128::from(total.max(1));
+    let permille = (i128::from(part.max(0)) * 1000 / total).min(1000);
+    // At most 1000.
+    f64::from(i16::try_from(permille).unwrap_or(1000)) / 10.0
 }
 
 /// The width of a part, which is neither invisible nor the whole bar unless it is empty or the whole.
-fn width_of(part: i64, total: i64) -> i64 {
-    match place_of(part, total) {
-        _ if part <= 0 || total <= 0 => 0,
-        WIDTH if part >= total => WIDTH,
-        width => width.clamp(NARROWEST, WIDTH - NARROWEST),
+fn width_of(part: i64, total: i64) -> f64 {
+    match percent(part, total) {
+        _ if part <= 0 || total <= 0 => 0.0,
+        all if part >= total => all,
+        width => width.clamp(NARROWEST, 100.0 - NARROWEST),
     }
 }

@@ -389,9 +389,12 @@ impl Service {
 
     /// The plan of a topic that deletes nothing.
     pub(crate) async fn held(&self, topic: &TopicName) -> Result<Plan, Failure> {
+        self.resolve(self.to_hold(topic), topic).await
+    }
+
+    pub(crate) fn to_hold(&self, topic: &TopicName) -> PlanDeletion {
         let plan = self.client.plan_deletion(&self.instance_id, topic);
-        let plan = plan.before_offset(0).with_consumer_groups();
-        self.resolve(plan, topic).await
+        plan.before_offset(0).with_consumer_groups()
     }
 
     /// Lists the partitions of a topic before a deletion.

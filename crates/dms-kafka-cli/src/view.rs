@@ -1,6 +1,7 @@
 //! What a deletion does to a topic and to its consumer groups. JSON and tables show the same numbers.
 
 use std::collections::BTreeMap;
+use std::time::SystemTime;
 
 use dms_kafka::{DeletionTarget, GroupLoss, Losses, Offset, PartitionId, Plan, PlannedPartition};
 use jiff::Timestamp;
@@ -39,6 +40,8 @@ pub(crate) struct PartitionView {
     pub(crate) records: i64,
     /// Whether no record is left.
     pub(crate) is_emptied: bool,
+    pub(crate) oldest_time: Option<Timestamp>,
+    pub(crate) newest_time: Option<Timestamp>,
     pub(crate) first_kept_time: Option<Timestamp>,
 }
 
@@ -213,11 +216,16 @@ fn quoted(names: &[String]) -> String {
     names.join(", ")
 }
 
+fn timestamp(time: Option<SystemTime>) -> Option<Timestamp> {
+    Timestamp::try_from(time?).ok()
+}
+
 impl PartitionView {
     fn new(held: &PlannedPartition, target: Option<DeletionTarget>) -> Self {
-        let first_kept_time = held.first_kept_time();
         Self {
-            first_kept_time: first_kept_time.and_then(|time| Timestamp::try_from(time).ok()),
+            oldest_time: timestamp(held.oldest_time()),
+            newest_time: timestamp(held.newest_time()),
+            first_kept_time: timestamp(held.first_kept_time()),
             ..Self::of_target(held.partition(), (held.start(), held.end()), target)
         }
     }
@@ -248,6 +256,8 @@ impl PartitionView {
             everything,
             records,
             is_emptied: everything || (before >= end && before > start),
+            oldest_time: None,
+            newest_time: None,
             first_kept_time: None,
         }
     }

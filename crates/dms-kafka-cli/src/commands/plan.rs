@@ -162,6 +162,7 @@ async fn plans(arguments: &PlanCommand, service: &Service) -> Result<Vec<Plan>, 
         .0
         .add_to(plan)
         .with_expiry(arguments.valid_for);
+    let plan = arguments.output.add_to(plan);
     service.resolve_all(plan, &topics).await
 }
 

@@ -8,7 +8,7 @@ use crate::support::{Folder, Run as _, Served, assert_stderr, dms_kafka, endpoin
 const DELETE: &str = "delete --topic orders --partition 0:1 --yes";
 
 /// The command with a line of arguments, and this file of profiles.
-fn with_profiles(folder: &Folder, profiles: &str, line: &str) -> Command {
+pub(crate) fn with_profiles(folder: &Folder, profiles: &str, line: &str) -> Command {
     let path = folder.path("dms-kafka");
     fs::create_dir_all(&path).unwrap();
     fs::write(format!("{path}/config.toml"), profiles).unwrap();
@@ -28,7 +28,7 @@ fn profiles(served: &Served) -> String {
     format!("[profile.here]\n{table}\n[profile.prod]\n{table}protected = true\n")
 }
 
-fn with_key(mut command: Command, served: &Served) -> Command {
+pub(crate) fn with_key(mut command: Command, served: &Served) -> Command {
     command
         .env("HUAWEICLOUD_SDK_AK", served.text("access_key"))
         .env("HUAWEICLOUD_SDK_SK", served.text("secret_key"));
