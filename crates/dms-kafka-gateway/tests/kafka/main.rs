@@ -21,6 +21,7 @@ mod kafka_flag;
 #[path = "../wire/load.rs"]
 mod load;
 mod one_broker;
+mod page;
 mod plans;
 mod process;
 mod reads;
