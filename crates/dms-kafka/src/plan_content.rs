@@ -1,6 +1,6 @@
 //! What a plan says: the offsets before which records are deleted, and what consumer groups lose. Its JSON has a digest.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
 use huaweicloud_auth::signing;
@@ -230,6 +230,17 @@ impl Losses {
     pub fn records(&self) -> Option<i64> {
         self.groups()
             .map(|groups| sum(groups.iter().map(GroupLoss::records)))
+    }
+
+    /// Returns the number of unread records that all groups lose in each partition, as far as it is known.
+    pub(crate) fn by_partition(&self) -> BTreeMap<PartitionId, i64> {
+        let groups = self.groups().into_iter().flatten();
+        let mut lost = BTreeMap::new();
+        for at in groups.flat_map(|group| &group.positions) {
+            let lost: &mut i64 = lost.entry(at.partition).or_default();
+            *lost = lost.saturating_add(at.lost);
+        }
+        lost
     }
 
     /// Returns all groups with a committed offset in the topic, or `None` if they are not known.

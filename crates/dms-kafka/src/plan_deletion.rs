@@ -174,8 +174,9 @@ impl PlanDeletion {
     }
 
     /// Also reads the times of the oldest record, the newest record and the first record kept of each partition, with up to
-    /// three requests for each, a few at a time. A time is unknown if the service refuses or does not have the operation, or
-    /// if the call timeout ends before. This never fails the plan.
+    /// three requests for each, a few at a time. Of more than 100 partitions, these are the ones with the largest losses of
+    /// unread records, then of records. A time is unknown if the service refuses or does not have the operation, or if the call timeout ends before.
+    /// This never fails the plan.
     pub fn with_record_times(self) -> Self {
         self.set(|request| request.with_record_times = true)
     }
@@ -294,9 +295,6 @@ impl PlanRequest {
                 skipped.push(SkippedPartition::new(partition, without_commit));
             }
         }
-        if self.with_record_times {
-            self.records(config).add_times(&mut partitions).await;
-        }
         let losses = match losing {
             Ok(groups) => Losses::Known(
                 groups
@@ -306,6 +304,11 @@ impl PlanRequest {
             ),
             Err(reason) => Losses::Unknown(reason),
         };
+        if self.with_record_times {
+            self.records(config)
+                .add_times(&mut partitions, &losses)
+                .await;
+        }
         Ok(PlanContent {
             endpoint: config.service_name.clone(),
             project_id: identity.project_id,

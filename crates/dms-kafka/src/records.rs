@@ -1,5 +1,6 @@
 //! Reads offsets and times of records of one topic. Their content is not read.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use dms_kafka_client::{self as raw, types};
@@ -12,11 +13,13 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::ids::{InstanceId, Offset, PartitionId, ProjectId, TopicName};
 use crate::paging::List;
-use crate::plan_content::PlannedPartition;
+use crate::plan_content::{Losses, PlannedPartition};
 use crate::response::RawResult;
 
 /// The number of partitions that are read at the same time.
 pub(crate) const CONCURRENCY: usize = 4;
+/// Each needs up to three requests, which take a tenth of a second of some services.
+const MOST_WITH_TIMES: usize = 100;
 
 pub(crate) const RECORDS: List = List {
     operation: get("ShowInstanceMessages"),
@@ -115,12 +118,20 @@ impl<'a> TopicRecords<'a> {
     }
 
     /// Adds the times of the oldest record, the newest record and the first record kept, as far as the service tells them
-    /// before one call timeout has passed.
-    pub(crate) async fn add_times(self, partitions: &mut [PlannedPartition]) {
+    /// before one call timeout has passed. Of many partitions, those with the largest losses have times.
+    pub(crate) async fn add_times(self, partitions: &mut [PlannedPartition], losses: &Losses) {
         let deadline = call::after(self.config.settings.call_timeout);
-        let oldest = times(self.edges(OLDEST, partitions, deadline)).await;
-        let newest = times(self.edges(NEWEST, partitions, deadline)).await;
-        let first_kept = times(self.first_kept(partitions, deadline)).await;
+        let mut largest: Vec<PlannedPartition> = partitions.to_vec();
+        let lost = losses.by_partition();
+        largest.sort_by_key(|planned| {
+            let lost = lost.get(&planned.partition()).copied().unwrap_or_default();
+            let held = planned.end().get() - planned.start().get();
+            Reverse((lost, planned.records(), held))
+        });
+        largest.truncate(MOST_WITH_TIMES);
+        let oldest = times(self.edges(OLDEST, &largest, deadline)).await;
+        let newest = times(self.edges(NEWEST, &largest, deadline)).await;
+        let first_kept = times(self.first_kept(&largest, deadline)).await;
         for planned in partitions {
             let time = |times: &Times| times.get(&planned.partition()).copied();
             let times = [&oldest, &newest, &first_kept].map(time);
