@@ -36,7 +36,7 @@ const fn get(name: &'static str) -> Operation<'static> {
 }
 
 /// The times of records in milliseconds, by partition.
-type Times = BTreeMap<PartitionId, i64>;
+type PartitionTimes = BTreeMap<PartitionId, i64>;
 /// Boxed, because the compiler does not see that the future is `Send` otherwise.
 type TimeRequest<'a> = BoxFuture<'a, Result<(PartitionId, Option<i64>), Error>>;
 
@@ -133,7 +133,7 @@ impl<'a> TopicRecords<'a> {
         let newest = times(self.edges(NEWEST, &largest, deadline)).await;
         let first_kept = times(self.first_kept(&largest, deadline)).await;
         for planned in partitions {
-            let time = |times: &Times| times.get(&planned.partition()).copied();
+            let time = |times: &PartitionTimes| times.get(&planned.partition()).copied();
             let times = [&oldest, &newest, &first_kept].map(time);
             planned.set_times(times);
         }
@@ -211,9 +211,9 @@ impl<'a> TopicRecords<'a> {
 }
 
 /// Reads times until a request fails, so that a service without the operation gets only a few. The others are unknown.
-async fn times(requests: Vec<TimeRequest<'_>>) -> Times {
+async fn times(requests: Vec<TimeRequest<'_>>) -> PartitionTimes {
     let mut found = stream::iter(requests).buffer_unordered(CONCURRENCY);
-    let mut times = Times::new();
+    let mut times = PartitionTimes::new();
     while let Some(found) = found.next().await {
         match found {
             Ok((partition, time)) => times.extend(time.map(|time| (partition, time))),
