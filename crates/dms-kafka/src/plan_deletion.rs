@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
 
 use crate::call;
 use crate::call_settings::call_settings;
@@ -62,6 +63,8 @@ struct PlanRequest {
     selectors: Selectors,
     with_consumer_groups: bool,
     with_record_times: bool,
+    /// Of several topics, which one timeout of a caller may cover. Otherwise one call timeout from the start.
+    times_until: Option<Instant>,
     expiry: Duration,
 }
 
@@ -78,6 +81,7 @@ impl PlanDeletion {
                 selectors: Selectors::default(),
                 with_consumer_groups: false,
                 with_record_times: false,
+                times_until: None,
                 expiry: EXPIRY,
             })
         });
@@ -175,8 +179,8 @@ impl PlanDeletion {
 
     /// Also reads the times of the oldest record, the newest record and the first record kept of each partition, with up to
     /// three requests for each, a few at a time. Of more than 100 partitions, these are the ones with the largest losses of
-    /// unread records, then of records. A time is unknown if the service refuses or does not have the operation, or if the call timeout ends before.
-    /// This never fails the plan.
+    /// unread records, then of records. A time is unknown if the service refuses or does not have the operation, or if one
+    /// call timeout, counted from the start, ends before. This never fails the plan.
     pub fn with_record_times(self) -> Self {
         self.set(|request| request.with_record_times = true)
     }
@@ -233,9 +237,14 @@ impl PlanDeletion {
         topics: impl IntoIterator<Item: TryInto<TopicName, Error: Into<InvalidId>>>,
     ) -> Result<Vec<Plan>, Error> {
         let topics: Result<Vec<TopicName>, _> = topics.into_iter().map(validated).collect();
+        let until = call::after(self.config.settings.call_timeout);
         let plans = topics?.into_iter().map(|topic| {
             let plan = self.clone();
-            plan.set(|request| request.topic = topic).resolve()
+            plan.set(|request| {
+                request.topic = topic;
+                request.times_until = Some(until);
+            })
+            .resolve()
         });
         stream::iter(plans)
             .buffered(CONCURRENCY)
@@ -250,6 +259,9 @@ impl PlanRequest {
     async fn resolve(self, config: &Config) -> Result<PlanContent, Error> {
         self.check()?;
         let created_at = Timestamp::now();
+        let times_until = self
+            .times_until
+            .unwrap_or_else(|| call::after(config.settings.call_timeout));
         let expires_at = SignedDuration::try_from(self.expiry)
             .and_then(|expiry| created_at.checked_add(expiry))
             .map_err(|error| {
@@ -306,7 +318,7 @@ impl PlanRequest {
         };
         if self.with_record_times {
             self.records(config)
-                .add_times(&mut partitions, &losses)
+                .add_times(&mut partitions, &losses, times_until)
                 .await;
         }
         Ok(PlanContent {

@@ -118,9 +118,13 @@ impl<'a> TopicRecords<'a> {
     }
 
     /// Adds the times of the oldest record, the newest record and the first record kept, as far as the service tells them
-    /// before one call timeout has passed. Of many partitions, those with the largest losses have times.
-    pub(crate) async fn add_times(self, partitions: &mut [PlannedPartition], losses: &Losses) {
-        let deadline = call::after(self.config.settings.call_timeout);
+    /// before the deadline. Of many partitions, those with the largest losses have times.
+    pub(crate) async fn add_times(
+        self,
+        partitions: &mut [PlannedPartition],
+        losses: &Losses,
+        deadline: Instant,
+    ) {
         let mut largest: Vec<PlannedPartition> = partitions.to_vec();
         let lost = losses.by_partition();
         largest.sort_by_key(|planned| {

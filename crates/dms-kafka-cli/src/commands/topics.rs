@@ -141,7 +141,9 @@ pub(crate) async fn topic(arguments: Box<Topic>) -> Result<Exit, Failure> {
     let topic = &arguments.name;
     let service = Service::new(&arguments.service.0, json, [(topic, 0)]).await?;
     let plan = arguments.output.add_to(service.to_hold(topic));
-    let plan = Interrupts::listen()?.or(service.resolve(plan, topic)).await?;
+    let plan = Interrupts::listen()?
+        .or(service.resolve(plan, topic))
+        .await?;
     let view = TopicView::of_topic(&plan);
     match arguments.output {
         PageFormat::Table => stdout::print_coloured(&screen::topic(&view, stdout::width()))?,
