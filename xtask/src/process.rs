@@ -123,7 +123,7 @@ pub(crate) fn serve_from(
 }
 
 /// Unused loopback addresses.
-pub(crate) fn free_addresses(count: u16) -> io::Result<Vec<SocketAddr>> {
+pub(crate) fn free_addresses(count: usize) -> io::Result<Vec<SocketAddr>> {
     // All stay bound until the last one is found, so that they differ.
     let bound = (0..count).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)));
     let bound: Vec<TcpListener> = bound.collect::<io::Result<_>>()?;

@@ -22,7 +22,7 @@ use crate::{
     access::Access,
     audit::AuditLog,
     authentication_log::AuthenticationLog,
-    backend::Backend,
+    backend::{Backend, BackendError},
     body_memory::MemoryBudget,
     faults::{ActiveFaults, Faults},
     holds::InstanceHolds,
@@ -60,7 +60,7 @@ pub(crate) struct App {
     workers: Arc<Semaphore>,
     draining: AtomicBool,
     /// When the backends were asked, and whether all were ready.
-    backends_ready: Mutex<Option<(Instant, bool)>>,
+    backends_ready: Mutex<Option<(Instant, Result<(), Refusal>)>>,
 }
 
 /// One instance of the API: a name for a cluster, within a project.
@@ -168,34 +168,37 @@ impl App {
             .ok_or(Refusal::UNKNOWN_INSTANCE)
     }
 
-    /// Whether every instance can be served and the audit log can be written. If not, the log says why.
-    pub(crate) async fn is_ready(&self) -> bool {
+    /// Fails if an instance cannot be served or the audit log cannot be written. The log says why.
+    pub(crate) async fn ready(&self) -> Result<(), Refusal> {
         if let Some(audit) = &self.audit
             && let Err(error) = audit.ready().await
         {
             tracing::warn!(%error, "not ready: the audit log cannot be written");
-            return false;
+            return Err(Refusal::NOT_READY);
         }
         let mut asked = self.backends_ready.lock().await;
-        match *asked {
-            Some((time, ready)) if time.elapsed() < READY_CACHE => ready,
+        match &*asked {
+            Some((time, ready)) if time.elapsed() < READY_CACHE => ready.clone(),
             _ => {
                 let ready = self.ask_backends(Instant::now() + READY_TIMEOUT).await;
-                *asked = Some((Instant::now(), ready));
+                *asked = Some((Instant::now(), ready.clone()));
                 ready
             }
         }
     }
 
-    async fn ask_backends(&self, deadline: Instant) -> bool {
+    async fn ask_backends(&self, deadline: Instant) -> Result<(), Refusal> {
         let asked = self.instances.iter().map(async |instance| {
             let ready = instance.backend.ready(deadline).await;
-            if let Err(error) = &ready {
+            ready.map_err(|error| {
                 tracing::warn!(instance = instance.id, %error, "not ready");
-            }
-            ready.is_ok()
+                match error {
+                    BackendError::Refused(_) => Refusal::CLUSTER_REFUSES,
+                    _ => Refusal::NOT_READY,
+                }
+            })
         });
-        join_all(asked).await.into_iter().all(|ready| ready)
+        join_all(asked).await.into_iter().collect()
     }
 }
 

@@ -120,6 +120,7 @@ table! {
     BUSY, 503, "DMS.111501025", Some(1), "The service is busy; try again later.";
     SHUTTING_DOWN, 503, "DMS.111501025", Some(1), "The service is shutting down; nothing was deleted. Try again.";
     CLUSTER_UNAVAILABLE, 503, "DMS.111501025", Some(5), "The Kafka cluster of this instance is not available; nothing was deleted. Try again later.";
+    CLUSTER_REFUSES, 503, "DMS.111501025", None, "The Kafka cluster refuses the gateway; nothing was deleted. Another attempt does not help: the log of the gateway says what its operator must change.";
     NOT_READY, 503, "DMS.111501025", Some(5), "The gateway cannot serve requests now; its log says why.";
     AUDIT_FAILED, 503, "DMS.111501025", Some(5), "The audit log cannot be written, so nothing was deleted. Try again later.";
 }
@@ -202,7 +203,7 @@ impl From<BackendError> for Refusal {
             BackendError::NotAudited => Self::AUDIT_FAILED,
             BackendError::Refused(reason) => {
                 tracing::warn!(reason, "the Kafka cluster refuses the gateway");
-                Self::CLUSTER_UNAVAILABLE
+                Self::CLUSTER_REFUSES
             }
             BackendError::Unavailable(reason) => {
                 tracing::warn!(reason, "the Kafka cluster is not available");

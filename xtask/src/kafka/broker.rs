@@ -1,5 +1,7 @@
 //! One broker: its properties and its process.
 
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpStream};
@@ -20,29 +22,73 @@ const STOP: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(50);
 const READ_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The login module for SASL PLAIN, and its only user.
-const LOGIN: &str = "org.apache.kafka.common.security.plain.PlainLoginModule";
+/// The only user, of every SASL mechanism.
 const USER: &str = "gateway";
+const PASSWORD: &str = "gateway-password";
+
+const SCRAM: [&str; 2] = ["SCRAM-SHA-256", "SCRAM-SHA-512"];
+
+/// A listener: its name, its security protocol, and its properties.
+type Listener = (&'static str, &'static str, &'static [&'static str]);
+
+const LISTENERS: [Listener; 2] = [
+    ("PLAINTEXT", "PLAINTEXT", &[]),
+    (
+        "SASL",
+        "SASL_PLAINTEXT",
+        &[
+            "sasl.enabled.mechanisms=PLAIN",
+            "plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_$USER=\"$PASSWORD\";",
+        ],
+    ),
+];
+
+/// Each needs a private key and its certificate in `NAME.pem` of the folder of certificates, in lower case.
+const TLS_LISTENERS: [Listener; 4] = [
+    (
+        "SCRAM",
+        "SASL_SSL",
+        &[
+            "sasl.enabled.mechanisms=SCRAM-SHA-256,SCRAM-SHA-512",
+            "scram-sha-256.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;",
+            "scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;",
+        ],
+    ),
+    ("MTLS", "SSL", &["ssl.client.auth=required"]),
+    ("EXPIRED", "SSL", &[]),
+    ("OTHER_HOST", "SSL", &[]),
+];
+
+/// The listeners of a broker; `tls` says whether some of them use TLS.
+fn listeners(tls: bool) -> impl Iterator<Item = Listener> {
+    let more = if tls { &TLS_LISTENERS[..] } else { &[] };
+    LISTENERS.into_iter().chain(more.iter().copied())
+}
+
+/// How many ports a broker needs.
+pub(super) fn ports(tls: bool) -> usize {
+    listeners(tls).count()
+}
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Broker {
     pub(super) id: u16,
-    pub(super) port: u16,
-    /// The port with SASL PLAIN authentication.
-    sasl_port: u16,
+    /// The port of each listener.
+    ports: BTreeMap<String, u16>,
     pid: u32,
     properties: PathBuf,
 }
 
 impl Broker {
     /// Writes the properties of a new broker to `folder`. Properties that are not set have Kafka's defaults. The first broker
-    /// is also the controller, at `controller_port`.
+    /// is also the controller, at `controller_port`. With `certificates`, the folder of certificates, it has listeners with TLS.
     pub(super) fn new(
         folder: &Path,
         id: u16,
-        (port, sasl_port): (u16, u16),
+        ports: &[u16],
         controller_port: u16,
         brokers: u16,
+        certificates: Option<&Path>,
     ) -> Result<Self> {
         let data = folder.join(id.to_string());
         let data = data.display();
@@ -55,17 +101,40 @@ impl Broker {
             ),
             _ => ("broker", String::new()),
         };
+        let (mut addresses, mut protocols, mut more) = (Vec::new(), String::new(), String::new());
+        let described = || listeners(certificates.is_some()).zip(ports);
+        for ((name, protocol, properties), port) in described() {
+            addresses.push(format!("{name}://127.0.0.1:{port}"));
+            write!(protocols, ",{name}:{protocol}")?;
+            let name = name.to_lowercase();
+            for property in properties {
+                let property = property
+                    .replace("$USER", USER)
+                    .replace("$PASSWORD", PASSWORD);
+                writeln!(more, "listener.name.{name}.{property}")?;
+            }
+            if let Some(folder) = certificates.filter(|_| protocol.ends_with("SSL")) {
+                for (store, file) in [("keystore", &*name), ("truststore", "ca")] {
+                    let file = folder.join(file).with_extension("pem");
+                    let store = format!("listener.name.{name}.ssl.{store}");
+                    writeln!(
+                        more,
+                        "{store}.type=PEM\n{store}.location={}",
+                        file.display()
+                    )?;
+                }
+            }
+        }
+        let addresses = addresses.join(",");
         let text = format!(
             "process.roles={roles}
 node.id={id}
 controller.quorum.voters=1@127.0.0.1:{controller_port}
-listeners=PLAINTEXT://127.0.0.1:{port},SASL://127.0.0.1:{sasl_port}{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port},SASL://127.0.0.1:{sasl_port}
+listeners={addresses}{controller}
+advertised.listeners={addresses}
 inter.broker.listener.name=PLAINTEXT
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL:SASL_PLAINTEXT
-listener.name.sasl.sasl.enabled.mechanisms=PLAIN
-listener.name.sasl.plain.sasl.jaas.config={LOGIN} required user_{USER}=\"{USER}-password\";
+listener.security.protocol.map=CONTROLLER:PLAINTEXT{protocols}
 log.dirs={data}
 offsets.topic.replication.factor={replicas}
 transaction.state.log.replication.factor={replicas}
@@ -76,23 +145,32 @@ group.initial.rebalance.delay.ms=0
 log.retention.check.interval.ms=1000
 log.cleaner.backoff.ms=200
 log.cleaner.dedupe.buffer.size=2097152
-"
+{more}"
         );
         let properties = folder.join(format!("{id}.properties"));
         fs::write(&properties, text).with_context(|| properties.display().to_string())?;
+        let ports = described().map(|((name, ..), port)| (name.to_owned(), *port));
         Ok(Self {
             id,
-            port,
-            sasl_port,
+            ports: ports.collect(),
             pid: 0,
             properties,
         })
     }
 
+    /// The port without TLS and authentication.
+    pub(super) fn port(&self) -> u16 {
+        self.ports["PLAINTEXT"]
+    }
+
     /// Formats the data folder.
     pub(super) fn format(&self, java: &Java, cluster_id: &str) -> Result<()> {
         let config = self.properties.display().to_string();
-        let arguments = ["format", "--cluster-id", cluster_id, "--config", &config];
+        let users = SCRAM.map(|it| format!("{it}=[name={USER},password={PASSWORD}]"));
+        let mut arguments = vec!["format", "--cluster-id", cluster_id, "--config", &config];
+        for user in &users {
+            arguments.extend(["--add-scram", user]);
+        }
         java.run("kafka.tools.StorageTool", &arguments)
     }
 
@@ -115,7 +193,7 @@ log.cleaner.dedupe.buffer.size=2097152
 
     pub(super) fn wait(&self) -> Result<()> {
         let end = Instant::now() + START;
-        while let Err(error) = serves(self.port) {
+        while let Err(error) = serves(self.port()) {
             // A new process does not have its arguments yet.
             sleep(POLL);
             if !self.runs() {

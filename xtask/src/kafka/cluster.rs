@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 
-use super::broker::Broker;
+use super::broker::{self, Broker};
 use super::java::Java;
 use crate::process;
 
@@ -25,11 +25,16 @@ pub(super) struct Cluster {
     folder: PathBuf,
 }
 
-/// Starts a cluster and waits until every broker serves.
-pub(super) fn start(java: &Java, state: &Path, brokers: u16) -> Result<Cluster> {
+/// Starts a cluster and waits until every broker serves. With a folder of certificates, the brokers have listeners with TLS.
+pub(super) fn start(
+    java: &Java,
+    state: &Path,
+    brokers: u16,
+    certificates: Option<&Path>,
+) -> Result<Cluster> {
     let mut attempt = 1;
     loop {
-        let mut cluster = Cluster::new(brokers)?;
+        let mut cluster = Cluster::new(brokers, certificates)?;
         // Written before anything runs, so that `down` always finds it.
         match cluster
             .write(state)
@@ -49,17 +54,18 @@ pub(super) fn start(java: &Java, state: &Path, brokers: u16) -> Result<Cluster> 
 }
 
 impl Cluster {
-    fn new(brokers: u16) -> Result<Self> {
+    fn new(brokers: u16, certificates: Option<&Path>) -> Result<Self> {
         let folder = tempfile::Builder::new()
             .prefix("dms-kafka-")
             .tempdir()?
             .keep();
-        let ports = process::free_addresses(1 + 2 * brokers)?;
+        let of_each = broker::ports(certificates.is_some());
+        let ports = process::free_addresses(1 + of_each * usize::from(brokers))?;
         let ports: Vec<u16> = ports.iter().map(SocketAddr::port).collect();
         let (controller, ports) = ports.split_first().context("no free ports")?;
-        let described = (1..).zip(ports.chunks_exact(2)).map(|(id, ports)| {
-            Broker::new(&folder, id, (ports[0], ports[1]), *controller, brokers)
-        });
+        let described = (1..)
+            .zip(ports.chunks_exact(of_each))
+            .map(|(id, ports)| Broker::new(&folder, id, ports, *controller, brokers, certificates));
         Ok(Self {
             brokers: described.collect::<Result<_>>()?,
             folder,
@@ -102,7 +108,7 @@ impl Cluster {
     }
 
     pub(super) fn bootstrap_servers(&self) -> String {
-        let server = |broker: &Broker| format!("127.0.0.1:{}", broker.port);
+        let server = |broker: &Broker| format!("127.0.0.1:{}", broker.port());
         let servers: Vec<String> = self.brokers.iter().map(server).collect();
         servers.join(",")
     }

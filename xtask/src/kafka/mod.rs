@@ -38,6 +38,10 @@ enum KafkaCommand {
         /// Number of brokers. The first one is also the controller.
         #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=9))]
         brokers: u16,
+        /// Also listen with TLS. The folder has the file ca.pem, and for each listener NAME.pem with a private key and its
+        /// certificate: `scram.pem` with a password, `mtls.pem` with client certificates, `expired.pem` and `other_host.pem`.
+        #[arg(long, value_name = "FOLDER")]
+        certificates: Option<PathBuf>,
     },
 
     /// Stop the cluster and delete its data.
@@ -84,7 +88,10 @@ impl Kafka {
         let state = state.unwrap_or_else(|| java::folder(sh).join("cluster.json"));
         match &self.command {
             KafkaCommand::Tool { class, arguments } => tool(sh, class, arguments),
-            &KafkaCommand::Up { brokers } => up(&java(sh)?, &state, brokers),
+            KafkaCommand::Up {
+                brokers,
+                certificates,
+            } => up(&java(sh)?, &state, *brokers, certificates.as_deref()),
             KafkaCommand::Down => Cluster::end(&state),
             &KafkaCommand::Broker { id, action } => act(sh, &state, id, action),
             &KafkaCommand::Test { transcript } => test(sh, transcript),
@@ -116,7 +123,7 @@ pub(crate) fn with_seed(
     let java = Java::find(sh)?;
     let state = java::folder(sh).join("topic.json");
     Cluster::end(&state)?;
-    let servers = cluster::start(&java, &state, brokers)?.bootstrap_servers();
+    let servers = cluster::start(&java, &state, brokers, None)?.bootstrap_servers();
     let class = sh.current_dir().join(SEED).display().to_string();
     let seeded = java.run(&class, &[&[servers.as_str()], seed].concat());
     let result = seeded.and_then(|()| run(&servers));
@@ -124,7 +131,7 @@ pub(crate) fn with_seed(
     result
 }
 
-fn up(java: &Java, state: &Path, brokers: u16) -> Result<()> {
+fn up(java: &Java, state: &Path, brokers: u16, certificates: Option<&Path>) -> Result<()> {
     let cluster = match Cluster::read(state)? {
         Some(cluster) if cluster.is_whole(brokers) => cluster,
         Some(cluster) if cluster.is_running() => bail!(
@@ -133,7 +140,7 @@ fn up(java: &Java, state: &Path, brokers: u16) -> Result<()> {
         _ => {
             Cluster::end(state)?;
             eprintln!("starting Apache Kafka {} on {}", java.kafka, java.version);
-            cluster::start(java, state, brokers)?
+            cluster::start(java, state, brokers, certificates)?
         }
     };
     println(&cluster.bootstrap_servers());

@@ -22,12 +22,12 @@ const CLUSTERS: [(u16, &str, &str); 2] = [
 
 /// Runs the tests on each cluster.
 pub(super) fn run(sh: &Shell, java: &Java, transcript: bool) -> Result<()> {
-    process::run_cargo(sh, "build --package dms-kafka-cli --features kafka")?;
+    process::run_cargo(sh, "build --package dms-kafka-cli --features kafka-tls")?;
     let mut text = head(sh, java)?;
     for (brokers, title, skipped) in CLUSTERS {
         let state = java::folder(sh).join(format!("test-{brokers}.json"));
         Cluster::end(&state)?;
-        cluster::start(java, &state, brokers)?;
+        cluster::start(java, &state, brokers, None)?;
         let ran = run_on(sh, &state, skipped);
         Cluster::end(&state)?;
         text.push_str(&section(title, &ran?));
@@ -42,7 +42,7 @@ pub(super) fn run(sh: &Shell, java: &Java, transcript: bool) -> Result<()> {
 fn run_on(sh: &Shell, state: &Path, skipped: &str) -> Result<Vec<String>> {
     let test = cargo(
         sh,
-        "test --package dms-kafka-gateway --features kafka,tls --test kafka --",
+        "test --package dms-kafka-gateway --features kafka-tls,tls --test kafka --",
     )
     .args(["--test-threads=1", "--show-output", "--skip", skipped])
     .env("DMS_KAFKA_TEST_CLUSTER", state)

@@ -159,10 +159,9 @@ async fn readyz(State(app): State<Arc<App>>) -> Result<&'static str, Refusal> {
         return Err(Refusal::SHUTTING_DOWN);
     }
     // In a separate task, which is not dropped with the connection: each new request would ask the clusters again.
-    let asked = tokio::spawn(async move { app.is_ready().await }.in_current_span());
+    let asked = tokio::spawn(async move { app.ready().await }.in_current_span());
     match asked.await {
-        Ok(true) => Ok("ready\n"),
-        Ok(false) => Err(Refusal::NOT_READY),
+        Ok(ready) => ready.map(|()| "ready\n"),
         Err(_) => Err(Refusal::INTERNAL),
     }
 }

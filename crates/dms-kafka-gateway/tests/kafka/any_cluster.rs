@@ -27,7 +27,7 @@ async fn exactly_the_records_before_each_offset_are_deleted() {
     let front = Front::of(&brokers).await;
     let topic = front.topics.create(4, 100, "delete").await;
     let arguments = "--partition 0:40 --partition 1:100 --everything 2";
-    let ended = command::delete(&front.service, &topic, arguments);
+    let ended = command::delete(front.service.endpoint(), &topic, arguments);
     assert_eq!(ended.exit_code, 0);
     assert_eq!(ended.rows, rows(&[("deleted", "0"); 3]));
     for (partition, left) in [(0, 40..100), (1, 100..100), (2, 100..100), (3, 0..100)] {
@@ -51,7 +51,7 @@ async fn everything_includes_records_of_open_transactions() {
     let topic = front.topics.create(1, 10, "delete").await;
     let open = front.topics.append_in_transaction(&topic, 0, 5);
     assert_eq!(front.topics.offsets(&topic, 0), (0, 15));
-    let ended = command::delete(&front.service, &topic, "--everything 0");
+    let ended = command::delete(front.service.endpoint(), &topic, "--everything 0");
     assert_eq!(ended.exit_code, 0);
     assert_eq!(ended.rows, rows(&[("deleted", "0")]));
     assert_eq!(front.topics.offsets(&topic, 0), (15, 15));
@@ -99,11 +99,11 @@ async fn each_refusal_reaches_the_client_with_its_code() {
         ),
     ] {
         println!("{what}");
-        let ended = command::delete(&front.service, topic, arguments);
+        let ended = command::delete(front.service.endpoint(), topic, arguments);
         assert_eq!((ended.exit_code, ended.rows), (1, rows(expected)), "{what}");
     }
     println!("unknown topic");
-    let ended = command::delete(&front.service, "no-such-topic", "--partition 0:1");
+    let ended = command::delete(front.service.endpoint(), "no-such-topic", "--partition 0:1");
     assert_eq!(ended.exit_code, 3);
     assert_eq!(ended.error["code"], "DMS.00400062");
     assert_eq!(front.topics.offsets(&plain, 0), (1, 10));
@@ -178,7 +178,7 @@ async fn a_cluster_that_wants_a_password() {
     let topics = Topics::of(&brokers);
     let topic = topics.create(1, 10, "delete").await;
     for (variable, status) in [("RIGHT", 200), ("WRONG", 503)] {
-        let config = config(&brokers.sasl_servers, 30.0, "") + &sasl(variable);
+        let config = config(&brokers.servers("SASL", "127.0.0.1"), 30.0, "") + &sasl(variable);
         let service = start(&config).await;
         let started = Instant::now();
         assert_eq!(ready(&service).await.status, status, "{variable}");

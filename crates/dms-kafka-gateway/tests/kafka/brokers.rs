@@ -19,15 +19,17 @@ const XTASK: &str = "DMS_KAFKA_TEST_XTASK";
 /// A test may kill brokers, so there is one test at a time.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 
-/// The cluster, for the exclusive use of one test.
+/// A cluster, for the exclusive use of one test.
 pub(crate) struct Brokers {
     state: PathBuf,
     /// The action that restores each broker that was killed or paused.
     to_restore: RefCell<BTreeMap<i32, &'static str>>,
     pub(crate) bootstrap_servers: String,
-    /// Listeners that require SASL PLAIN, with user `gateway`.
-    pub(crate) sasl_servers: String,
     pub(crate) count: usize,
+    /// The state file.
+    cluster: Value,
+    /// Whether the test started it.
+    is_own: bool,
     _turn: MutexGuard<'static, ()>,
 }
 
@@ -38,31 +40,48 @@ impl Brokers {
             eprintln!("skipped: no Apache Kafka; `cargo xtask kafka test` runs this");
             return None;
         };
-        let turn = ONE_AT_A_TIME.lock().await;
-        let text = fs::read_to_string(&state).expect("the state of a cluster");
-        let cluster: Value = serde_json::from_str(&text).expect("JSON");
-        let brokers = cluster["brokers"].as_array().expect("brokers");
-        if !counts.contains(&brokers.len()) {
+        let brokers = Self::read(state, false).await;
+        if !counts.contains(&brokers.count) {
             eprintln!(
                 "skipped: this is for {counts:?} brokers, not for {}",
-                brokers.len()
+                brokers.count
             );
             return None;
         }
-        let servers = |port: &str| {
-            let servers = brokers
-                .iter()
-                .map(|broker| format!("127.0.0.1:{}", broker[port]));
-            servers.collect::<Vec<_>>().join(",")
-        };
-        Some(Self {
-            bootstrap_servers: servers("port"),
-            sasl_servers: servers("sasl_port"),
-            count: brokers.len(),
+        Some(brokers)
+    }
+
+    /// Starts another cluster, of one broker with TLS and the certificates of this folder.
+    #[cfg(feature = "kafka-tls")]
+    pub(crate) async fn with_tls(certificates: &Path) -> Option<Self> {
+        // Where this test runs, there is one broker.
+        drop(Self::take(&[1]).await?);
+        let state = certificates.join("cluster.json");
+        let mut up = xtask();
+        up.args(["up", "--state"]).arg(&state);
+        let status = up.arg("--certificates").arg(certificates).status();
+        assert!(status.expect("cargo xtask").success(), "no broker with TLS");
+        Some(Self::read(state, true).await)
+    }
+
+    async fn read(state: PathBuf, is_own: bool) -> Self {
+        let turn = ONE_AT_A_TIME.lock().await;
+        let text = fs::read_to_string(&state).expect("the state of a cluster");
+        let cluster: Value = serde_json::from_str(&text).expect("JSON");
+        Self {
+            bootstrap_servers: servers(&cluster, "PLAINTEXT", "127.0.0.1"),
+            count: cluster["brokers"].as_array().map_or(0, Vec::len),
             state,
             to_restore: RefCell::default(),
+            cluster,
+            is_own,
             _turn: turn,
-        })
+        }
+    }
+
+    /// The addresses of one of the listeners of `xtask/src/kafka/broker.rs`, on a host that is this machine.
+    pub(crate) fn servers(&self, listener: &str, host: &str) -> String {
+        servers(&self.cluster, listener, host)
     }
 
     /// Kills a broker.
@@ -129,6 +148,12 @@ impl Brokers {
     }
 }
 
+fn servers(cluster: &Value, listener: &str, host: &str) -> String {
+    let brokers = cluster["brokers"].as_array().into_iter().flatten();
+    let servers = brokers.map(|broker| format!("{host}:{}", broker["ports"][listener]));
+    servers.collect::<Vec<_>>().join(",")
+}
+
 fn xtask() -> Command {
     let mut xtask = Command::new(env::var_os(XTASK).expect("the program behind cargo xtask"));
     xtask.arg("kafka");
@@ -140,6 +165,9 @@ impl Drop for Brokers {
     fn drop(&mut self) {
         for (broker, action) in self.to_restore.take() {
             self.xtask(broker, action);
+        }
+        if self.is_own {
+            let _ = xtask().args(["down", "--state"]).arg(&self.state).status();
         }
     }
 }

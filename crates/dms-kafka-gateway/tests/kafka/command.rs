@@ -2,16 +2,17 @@
 
 use std::{env, process::Command};
 
-use dms_kafka_gateway::Service;
 use serde_json::Value;
 
-use crate::front::{ACCESS_KEY, INSTANCE, PROJECT, SECRET_KEY};
+use crate::front::{ACCESS_KEY, INSTANCE, PASSWORDS, PROJECT, SECRET_KEY, SECRET_KEY_ENV};
 
 const COMMAND: &str = "DMS_KAFKA_TEST_COMMAND";
 
-/// The program `dms-kafka`, without arguments.
+/// The program `dms-kafka`, without arguments, with the secrets that configurations of these tests name.
 pub(crate) fn program() -> Command {
-    Command::new(env::var_os(COMMAND).expect("the program dms-kafka"))
+    let mut command = Command::new(env::var_os(COMMAND).expect("the program dms-kafka"));
+    command.envs(PASSWORDS).env(SECRET_KEY_ENV, SECRET_KEY);
+    command
 }
 
 /// Exit code and output of the command.
@@ -24,11 +25,11 @@ pub(crate) struct CommandResult {
 }
 
 /// Runs `dms-kafka delete` against a gateway.
-pub(crate) fn delete(service: &Service, topic: &str, arguments: &str) -> CommandResult {
+pub(crate) fn delete(endpoint: &str, topic: &str, arguments: &str) -> CommandResult {
     let mut command = program();
     command.args(["delete", "--yes", "--output", "json", "--topic", topic]);
     command.args(["--project-id", PROJECT, "--instance-id", INSTANCE]);
-    command.args(["--endpoint", service.endpoint()]);
+    command.args(["--endpoint", endpoint]);
     command.args(arguments.split(' '));
     command.env("HUAWEICLOUD_SDK_AK", ACCESS_KEY);
     command.env("HUAWEICLOUD_SDK_SK", SECRET_KEY);

@@ -18,6 +18,10 @@ pub(crate) const ACCESS_KEY: &str = "AK";
 pub(crate) const SECRET_KEY: &str = "sk";
 pub(crate) const SECRET_KEY_ENV: &str = "DMS_KAFKA_TEST_SECRET_KEY";
 
+/// Environment variables with a password of the user `gateway`, and with another text.
+pub(crate) const PASSWORDS: [(&str, &str); 2] =
+    [("RIGHT", "gateway-password"), ("WRONG", "another-password")];
+
 /// A running gateway, and the topics behind it.
 pub(crate) struct Front {
     pub(crate) service: Service,
@@ -114,11 +118,12 @@ pub(crate) async fn serve(bootstrap_servers: &str, seconds: f64) -> Service {
 /// A gateway in this process with this configuration.
 pub(crate) async fn start(config: &str) -> Service {
     let config = Config::from_toml(config).expect("a configuration");
-    let environment = |name: &str| match name {
-        SECRET_KEY_ENV => Some(SECRET_KEY.to_owned()),
-        "RIGHT" => Some("gateway-password".to_owned()),
-        "WRONG" => Some("another-password".to_owned()),
-        _ => None,
+    let variables = [(SECRET_KEY_ENV, SECRET_KEY)].into_iter().chain(PASSWORDS);
+    let environment = |name: &str| {
+        let mut variables = variables.clone();
+        variables
+            .find(|(known, _)| *known == name)
+            .map(|(_, value)| value.to_owned())
     };
     let checked = config.check(&environment);
     let checked = checked.expect("a valid configuration");

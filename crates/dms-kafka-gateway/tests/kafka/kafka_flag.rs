@@ -17,21 +17,21 @@ use crate::{brokers::Brokers, command, topics::Topics};
 const LONG: Duration = Duration::from_secs(60);
 
 /// The command with a line of arguments, without settings from the environment.
-fn dms_kafka(line: &str) -> Command {
+pub(crate) fn dms_kafka(line: &str) -> Command {
     let mut command = command::program();
     command.args(line.split(' ')).stdin(Stdio::null());
     command
 }
 
 /// Runs the command, which must end with this exit code, and prints it.
-fn run(command: &mut Command, code: i32) -> Output {
+pub(crate) fn run(command: &mut Command, code: i32) -> Output {
     let output = command.output().expect("the program dms-kafka runs");
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(code), "{command:?}: {stderr}");
     output
 }
 
-fn stderr(output: &Output) -> String {
+pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
@@ -104,11 +104,18 @@ fn kill_in_the_middle(mut purge: Child, journal: &Path) {
 /// The port of the gateway in the process, and the servers that are named, are others in the second run.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_purge_that_was_killed_is_resumed_in_another_process() {
-    const PARTITIONS: i32 = 500;
     let Some(brokers) = Brokers::take(&[1, 3]).await else {
         return;
     };
-    let topics = Topics::of(&brokers);
+    let first = format!("--kafka {}", brokers.bootstrap_servers);
+    let second = first.replacen("127.0.0.1", "localhost", 1);
+    assert_ne!(first, second);
+    kill_and_resume_purge(&Topics::of(&brokers), &first, &second).await;
+}
+
+/// Kills a purge and resumes it; `first` and `second` are the flags that name the cluster in each run.
+pub(crate) async fn kill_and_resume_purge(topics: &Topics, first: &str, second: &str) {
+    const PARTITIONS: i32 = 500;
     let topic = topics.create(PARTITIONS.unsigned_abs(), 0, "delete").await;
     for partition in [0, 1, PARTITIONS - 1] {
         topics.append(&topic, partition, 10);
@@ -122,24 +129,22 @@ async fn a_purge_that_was_killed_is_resumed_in_another_process() {
         text = text.replace(&row, &format!(r#""partition":{partition},"offset":4"#));
     }
     fs::write(&offsets, text).expect("a file");
-    let purge = |servers: &str| {
-        let mut purge = dms_kafka("purge --yes -o json --allow-everything --concurrency 1");
-        purge.args(["--kafka", servers]);
+    let purge = |cluster: &str| {
+        let purge = "purge --yes -o json --allow-everything --concurrency 1";
+        let mut purge = dms_kafka(&format!("{purge} {cluster}"));
         purge.arg("--offsets-file").arg(&offsets);
         purge.arg("--journal").arg(&journal);
         purge
     };
-    let mut first = purge(&brokers.bootstrap_servers);
-    let first = first.stdout(Stdio::null()).stderr(Stdio::null());
-    kill_in_the_middle(first.spawn().expect("a process"), &journal);
+    let mut killed = purge(first);
+    let killed = killed.stdout(Stdio::null()).stderr(Stdio::null());
+    kill_in_the_middle(killed.spawn().expect("a process"), &journal);
     let recorded = fs::read_to_string(&journal).expect("a journal");
     assert!(
         recorded.contains(r#""endpoint":"kafka","project_id":"kafka""#),
         "{recorded}"
     );
-    let (host, port) = brokers.bootstrap_servers.split_once(':').expect("a port");
-    assert_eq!(host, "127.0.0.1");
-    let output = run(&mut purge(&format!("localhost:{port}")), 0);
+    let output = run(&mut purge(second), 0);
     let summary: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert_eq!(summary["deleted"], PARTITIONS, "{summary}");
     let starts = [0, 1, PARTITIONS - 1].map(|partition| topics.offsets(&topic, partition));
@@ -149,7 +154,7 @@ async fn a_purge_that_was_killed_is_resumed_in_another_process() {
     // Another cluster or instance.
     let other = recorded.replacen("\"instance_id\":\"", "\"instance_id\":\"x", 1);
     fs::write(&journal, other).expect("a file");
-    let refused = stderr(&run(&mut purge(&brokers.bootstrap_servers), 2));
+    let refused = stderr(&run(&mut purge(second), 2));
     assert!(refused.contains("belongs to the instance x"), "{refused}");
 }
 
@@ -244,7 +249,10 @@ mod one_broker {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("kafka.toml");
         let properties = crate::front::sasl("KAFKA_PASSWORD");
-        let servers = format!("\"bootstrap.servers\" = \"{}\"\n", brokers.sasl_servers);
+        let servers = format!(
+            "\"bootstrap.servers\" = \"{}\"\n",
+            brokers.servers("SASL", "127.0.0.1")
+        );
         fs::write(&file, servers + &properties).expect("a file");
         let delete = format!(
             "delete --kafka-config {} --topic {topic} --yes",

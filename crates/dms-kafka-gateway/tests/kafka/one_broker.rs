@@ -5,6 +5,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+#[cfg(feature = "kafka-tls")]
+mod tls;
+
 use crate::{
     brokers::Brokers,
     front::{Front, INSTANCE, PROJECT, delete, ready, serve},

@@ -22,20 +22,20 @@ pub(crate) struct Gateway {
 impl Gateway {
     /// Starts it in front of the brokers, with an audit log.
     pub(crate) fn serve(brokers: &Brokers) -> Self {
+        Self::with_config(&front::config(&brokers.bootstrap_servers, 30.0, ""))
+    }
+
+    /// Starts it with this configuration, and an audit log.
+    pub(crate) fn with_config(config: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let audit_file = folder.path().join("audit.jsonl");
-        let config = front::config(
-            &brokers.bootstrap_servers,
-            30.0,
-            &format!("audit.file = '{}'", audit_file.display()),
-        );
+        let config = format!("audit.file = '{}'\n{config}", audit_file.display());
         let file = folder.path().join("gateway.toml");
         fs::write(&file, config).expect("a file");
         let mut command = command::program();
         command.args(["serve", "-v", "--config"]).arg(&file);
         let log = fs::File::create(folder.path().join("log.jsonl")).expect("a file");
         command.stderr(log);
-        command.env(front::SECRET_KEY_ENV, front::SECRET_KEY);
         let mut process = command.stdout(Stdio::piped()).spawn().expect("a process");
         let stdout = process.stdout.take().expect("its output");
         let mut line = String::new();

@@ -109,6 +109,10 @@ impl Cluster {
         properties: &[(String, Zeroizing<String>)],
         nudge_topic: Option<&str>,
     ) -> Result<Self, Error> {
+        // Before librdkafka's first use of OpenSSL. Otherwise OpenSSL frees its memory when the process ends, while
+        // librdkafka's threads still use it, and the process ends with SIGSEGV.
+        #[cfg(feature = "kafka-tls")]
+        openssl::init();
         let mut config = ClientConfig::new();
         for (name, value) in properties {
             config.set(name, value.as_str());
@@ -150,6 +154,8 @@ impl Cluster {
     pub(super) fn log_context(&self) -> LogContext {
         LogContext {
             instance: self.instance.clone(),
+            #[cfg(feature = "kafka-tls")]
+            config: self.config.clone(),
             refused: self.refused.clone(),
         }
     }
@@ -591,6 +597,8 @@ const MAX_LOG_MESSAGE: usize = 2000;
 #[derive(Clone)]
 pub(super) struct LogContext {
     instance: String,
+    #[cfg(feature = "kafka-tls")]
+    config: ClientConfig,
     refused: watch::Sender<Option<String>>,
 }
 
@@ -614,11 +622,28 @@ impl ClientContext for LogContext {
         // librdkafka also logs it, through `log`.
         let reason = &*text::sanitize(reason, &[], MAX_LOG_MESSAGE);
         tracing::debug!(instance = &*self.instance, %error, reason, "librdkafka");
-        if let Some(RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SSL) =
-            error.rdkafka_error_code()
-        {
-            self.refused.send_replace(Some(reason.to_owned()));
+        let is_refusal = matches!(
+            error.rdkafka_error_code(),
+            Some(RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SSL)
+        );
+        let refused = self.mismatch(reason);
+        let refused = refused.or_else(|| is_refusal.then(|| reason.to_owned()));
+        if refused.is_some() {
+            self.refused.send_replace(refused);
         }
+    }
+}
+
+impl LogContext {
+    #[cfg(feature = "kafka-tls")]
+    fn mismatch(&self, reason: &str) -> Option<String> {
+        super::listener::mismatch(&self.config, reason)
+    }
+
+    #[cfg(not(feature = "kafka-tls"))]
+    #[expect(clippy::unused_self, reason = "the other one uses it")]
+    fn mismatch(&self, _: &str) -> Option<String> {
+        None
     }
 }
 

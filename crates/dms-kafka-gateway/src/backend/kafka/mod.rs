@@ -17,6 +17,8 @@ mod codes;
 mod deletion;
 mod job;
 mod lanes;
+#[cfg(feature = "kafka-tls")]
+mod listener;
 mod nudge;
 mod queue;
 mod readers;
