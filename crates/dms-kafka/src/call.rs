@@ -104,8 +104,8 @@ pub(crate) async fn run_with<T, R, F: Future<Output = R>>(
             }
             Err(error) => error,
         };
-        // The request was not sent.
-        if error.kind() == ErrorKind::InvalidInput {
+        // The request was not sent, nor a redirect followed.
+        if error.kind() == ErrorKind::InvalidInput && error.outcome() == Outcome::NotApplied {
             call.attempts -= 1;
         }
         match call.after_failure(&error, &identity.credentials).await {
