@@ -1,4 +1,4 @@
-//! Sees what hyper hides: a request with both `Content-Length` and `Transfer-Encoding`.
+//! Sees what hyper hides: a request with both `Content-Length` and `Transfer-Encoding`, and the fragment of a request target.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -8,26 +8,33 @@ use tokio_util::io::{InspectReader, InspectWriter};
 
 const NAME: &[u8] = b"content-length:";
 
-/// Whether the head that was read last from a connection has a `Content-Length`. hyper removes it if there is a
-/// `Transfer-Encoding` too, and another server in front may have used it.
+/// Whether the head that was read last from a connection has a `Content-Length` and a fragment. hyper removes the first if there
+/// is a `Transfer-Encoding` too, and the second always; another server in front may have used both.
 ///
 /// A head begins when a response has been written. What a client sends before that may be the body of its last request or the
-/// next head, so it is not known whether a request that was sent that early has a length.
+/// next head, so it is not known whether a request that was sent that early has a length or a fragment.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct ContentLengthWatch(Arc<Mutex<Head>>);
+pub(crate) struct HeadWatch(Arc<Mutex<Head>>);
 
 #[derive(Debug, Default)]
 struct Head {
     has_length: bool,
-    /// Whether its blank line was read.
-    ended: bool,
-    /// Whether a line was read; blank lines before it are not part of the head.
-    begun: bool,
+    has_fragment: bool,
+    read: Read,
     /// The beginning of the current line.
     line: Vec<u8>,
 }
 
-impl ContentLengthWatch {
+/// How much of a head was read. Blank lines before it are not part of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Read {
+    #[default]
+    Nothing,
+    RequestLine,
+    Everything,
+}
+
+impl HeadWatch {
     /// Watches what is read from the stream and written to it.
     pub(crate) fn wrap<S: AsyncRead + AsyncWrite>(&self, stream: S) -> Watched<S> {
         let (read, written) = (self.clone(), self.clone());
@@ -38,7 +45,11 @@ impl ContentLengthWatch {
 
     pub(crate) fn may_have_length(&self) -> bool {
         let head = self.head();
-        head.has_length || !head.ended
+        head.has_length || head.read != Read::Everything
+    }
+
+    pub(crate) fn has_fragment(&self) -> bool {
+        self.head().has_fragment
     }
 
     fn head(&self) -> MutexGuard<'_, Head> {
@@ -52,13 +63,16 @@ type Watched<S> = InspectWriter<InspectReader<S, OnBytes>, OnBytes>;
 impl Head {
     fn reset(&mut self) {
         self.line.clear();
-        (self.has_length, self.ended, self.begun) = (false, false, false);
+        (self.has_length, self.has_fragment) = (false, false);
+        self.read = Read::Nothing;
     }
 
     fn read(&mut self, mut bytes: &[u8]) {
-        while !self.ended && !bytes.is_empty() {
+        while self.read != Read::Everything && !bytes.is_empty() {
             let end = memchr(b'\n', bytes);
             let line = &bytes[..end.unwrap_or(bytes.len())];
+            // No method of the API has this character.
+            self.has_fragment |= self.read == Read::Nothing && memchr(b'#', line).is_some();
             let room = NAME.len() - self.line.len();
             self.line.extend_from_slice(&line[..room.min(line.len())]);
             let Some(end) = end else {
@@ -72,8 +86,11 @@ impl Head {
     fn end_line(&mut self) {
         let blank = matches!(&*self.line, b"" | b"\r");
         self.has_length |= self.line.eq_ignore_ascii_case(NAME);
-        self.ended = blank && self.begun;
-        self.begun |= !blank;
+        self.read = match (self.read, blank) {
+            (Read::Nothing, true) => Read::Nothing,
+            (_, false) => Read::RequestLine,
+            (_, true) => Read::Everything,
+        };
         self.line.clear();
     }
 }

@@ -89,6 +89,7 @@ table! {
     NOT_SUPPORTED, 404, "APIGW.0101", None, "The API does not exist: the backend of this instance does not have this operation.";
     METHOD_NOT_ALLOWED, 405, "DMS.00405001", None, "This method is not allowed; the Allow header lists the allowed methods.";
     URI_TOO_LONG, 414, "APIGW.0201", None, "The request URI is longer than 32 KB.";
+    FRAGMENT, 400, "APIGW.0201", None, "The request target has a fragment: send the path and query without what begins with #.";
     HEADERS_TOO_LARGE, 494, "APIGW.0201", None, "A header is larger than 32 KB, or all together are larger than 48 KB.";
     INVALID_HOST, 400, "APIGW.0201", None, "The request must have one Host header, with the host and port of its URL.";
     FOREIGN_SOURCE, 403, "APIGW.0201", None, "Without authentication, only programs on this machine are served: Host must be localhost or a loopback address, and the request must not come from a web page.";

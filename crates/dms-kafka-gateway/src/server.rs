@@ -28,7 +28,7 @@ use tower::util::{MapRequest, MapResult};
 
 use crate::{
     app::App,
-    framing::ContentLengthWatch,
+    framing::HeadWatch,
     limits::Limits,
     peers::{OpenConnection, PeerConnection, Peers, RequestInProgress},
     refusal::Reset,
@@ -255,7 +255,7 @@ impl Connector {
     ) where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let watch = ContentLengthWatch::default();
+        let watch = HeadWatch::default();
         let stream = watch.wrap(stream);
         let opened = open.clone();
         let with_connection = move |mut request: Request<Incoming>| {

@@ -249,13 +249,15 @@ impl Service for State {
         {
             return Some(200);
         }
-        // hyper would hide both from the server behind the proxy.
+        // hyper would hide these from the server behind the proxy.
         let (head, _) = begin.split_once("\r\n\r\n")?;
         let head = head.to_ascii_lowercase();
-        let coding = head
-            .split_once("\r\ntransfer-encoding: ")
-            .map(|(_, rest)| rest)?;
-        let is_hidden = head.contains("\r\ncontent-length:") || !coding.starts_with("chunked");
+        let has_fragment = head.lines().next().is_some_and(|line| line.contains('#'));
+        let coding = head.split_once("\r\ntransfer-encoding: ");
+        let is_hidden = has_fragment
+            || coding.is_some_and(|(_, coding)| {
+                head.contains("\r\ncontent-length:") || !coding.starts_with("chunked")
+            });
         is_hidden.then_some(400)
     }
 

@@ -20,7 +20,7 @@ use uuid::Uuid;
 use super::source::AllowedSource;
 use crate::{
     app::App,
-    framing::ContentLengthWatch,
+    framing::HeadWatch,
     limits::Limits,
     peers::RequestInProgress,
     refusal::Refusal,
@@ -115,6 +115,10 @@ fn check_head(source: AllowedSource, request: &Request) -> Result<(), Refusal> {
     if target > Limits::URI {
         return Err(Refusal::URI_TOO_LONG);
     }
+    let watch = request.extensions().get::<HeadWatch>();
+    if watch.is_some_and(HeadWatch::has_fragment) {
+        return Err(Refusal::FRAGMENT);
+    }
     let mut total = 0;
     for (name, value) in request.headers() {
         let size = name.as_str().len() + value.len();
@@ -131,9 +135,8 @@ fn check_head(source: AllowedSource, request: &Request) -> Result<(), Refusal> {
     {
         return Err(Refusal::UNKNOWN_TRANSFER_CODING.closing());
     }
-    let watch = request.extensions().get::<ContentLengthWatch>();
     let chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
-    if chunked && watch.is_some_and(ContentLengthWatch::may_have_length) {
+    if chunked && watch.is_some_and(HeadWatch::may_have_length) {
         return Err(Refusal::TWO_LENGTHS.closing());
     }
     check_host(request)?;

@@ -261,6 +261,42 @@ async fn a_signature_must_cover_the_host() {
     assert_eq!(execute(signed_without_host(&lenient)).await.status, 200);
 }
 
+/// It is no part of a request target (RFC 9112), and hyper drops it: another server may see another path.
+#[tokio::test]
+async fn a_request_target_with_a_fragment_is_refused() {
+    let gateway = gateway().await;
+    let own = gateway.endpoint().trim_start_matches("http://");
+    let path = path_of(&gateway, "messages/delete");
+    let url = url(&gateway, "orders", "messages/delete");
+    let signed = sign(request(Method::POST, &url, BODY), &gateway.credentials());
+    let first = format!("GET /healthz HTTP/1.1\r\nhost: {own}\r\nx: #y\r\n\r\n");
+    for (target, expected) in [
+        (format!("{path}#"), "400"),
+        (format!("{path}#x"), "400"),
+        (format!("{path}?#x"), "400"),
+        (format!("http://{own}{path}#x"), "400"),
+        (format!("http://{own}#{path}"), "400"),
+        (format!("{}#x", "/a".repeat(10_000)), "400"),
+        (format!("#{path}"), "400"),
+        (path.clone(), "200"),
+    ] {
+        let mut stream = support::connect(own.parse().expect("an address")).await;
+        // A head before it on the connection must not count.
+        stream.write_all(first.as_bytes()).await.expect("a write");
+        let mut healthy = Vec::new();
+        while !healthy.ends_with(b"ok\n") {
+            stream.read_buf(&mut healthy).await.expect("a response");
+        }
+        let lines = format!("content-length: {}\r\nconnection: close", BODY.len());
+        let text = head(&signed, &lines).replacen(&path, &target, 1) + BODY;
+        stream.write_all(text.as_bytes()).await.expect("a write");
+        let response = read_to_end(&mut stream).await;
+        assert_eq!(status(&response), expected, "{target}: {response}");
+        let deleted = log_start(&gateway, "orders", 0);
+        assert_eq!(deleted, if expected == "200" { 400 } else { 0 }, "{target}");
+    }
+}
+
 #[tokio::test]
 async fn transfer_codings_other_than_chunked_are_refused() {
     let gateway = gateway().await;
