@@ -55,7 +55,7 @@ def main():
     width = max(len(fault["name"]) for fault in faults)
     for fault, cases in zip(faults, failed):
         found = f"{len(cases):>3} cases, {', '.join(cases[:3])}" if cases else "NOT DETECTED"
-        print(f"{fault['name']:<{width}}  {fault['kind']:<9}  {found}")
+        print(f"{fault['name']:<{width}}  {fault['kind']:<11}  {found}")
     detected = sum(map(bool, failed))
     print(f"{detected} of {len(faults)} faults detected")
     sys.exit(bool(false_alarms))

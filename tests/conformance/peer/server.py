@@ -27,6 +27,7 @@ FAULTS = {fault["name"]: fault for fault in tomllib.loads(Path(__file__).with_na
 
 MAX_URI, MAX_HEADER, MAX_HEADERS, MAX_BODY = 32 << 10, 32 << 10, 48 << 10, 12_000_000
 MAX_SKEW = 15 * 60
+MAX_AHEAD = 60  # of a deletion of everything
 WRONG_SIGNATURES, LOCKED_SECONDS = 5, 300
 MAX_LIMIT, DEFAULT_LIMIT, MAX_SKIP = 50, 10, 10_000
 INT32, INT64 = 2**31 - 1, 2**63 - 1
@@ -70,7 +71,8 @@ def not_authenticated(message):
 
 
 class Request:
-    def __init__(self, method, target, version, headers):
+    def __init__(self, method, target, version, headers, has):
+        self.has = has
         self.method, self.version, self.headers = method, version, headers
         self.path, _, self.query = target.partition("?")
         self.body = b""
@@ -87,7 +89,8 @@ class Request:
 
     def parameters(self):
         parsed = {}
-        for pair in filter(None, self.query.split("&")):
+        query = self.query.replace(";", "&") if self.has("semicolon-separates") else self.query
+        for pair in filter(None, query.split("&")):
             name, _, value = (decoded(part.replace("+", " ")) for part in pair.partition("="))
             if name in parsed:
                 raise invalid(f"query: {name} is repeated")
@@ -104,6 +107,16 @@ def decoded(text):
         raise invalid("percent-encoding: it is not UTF-8") from None
 
 
+def without_dots(segments):
+    resolved = []
+    for segment in segments:
+        if segment == ".." and len(resolved) > 1:
+            resolved.pop()
+        elif segment not in (".", ".."):
+            resolved.append(segment)
+    return resolved
+
+
 class Connection:
     """HTTP/1.1 on one connection, strictly."""
 
@@ -114,7 +127,7 @@ class Connection:
         with self.sock:
             self.sock.settimeout(60)
             self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self.identifier = uuid.uuid4().hex
+            self.identifier, self.authenticated = uuid.uuid4().hex, False
             try:
                 while self.serve_one():
                     pass
@@ -132,15 +145,20 @@ class Connection:
             if request is None:
                 return False
             request.body = self.body(request)
+            request.connection = self
             status, body, headers = *self.service.respond(request), ()
-            keep = "close" not in (request.one("connection") or "").lower() and request.version == "1.1"
+            keep = True
         except Refusal as refusal:
             status, headers, keep = refusal.status, refusal.headers, not refusal.close
             body = {"error_code": refusal.code, "error_msg": refusal.message}
         except EOFError:
             return False
+        if request is not None:
+            keep = keep and "close" not in ",".join(request.values("connection")).lower() and request.version == "1.1"
         text = json.dumps(body).encode()
         media_type = "text/plain" if status == 405 and self.service.has("refusal-is-text") else "application/json"
+        if status >= 400 and request is not None and "text/html" in ",".join(request.values("accept")) and self.service.has("html-for-browsers"):
+            text, media_type = f"<html><body>{body['error_msg']}</body></html>".encode(), "text/html"
         lines = [f"HTTP/1.1 {status} Status", f"Content-Type: {media_type}", f"Content-Length: {len(text)}", *headers]
         if status >= 400 and status != 409:
             lines.append("X-Dms-Kafka-Outcome: not-applied")
@@ -201,7 +219,7 @@ class Connection:
             if not colon or not TOKEN.fullmatch(name) or re.search(rb"[\x00-\x08\x0a-\x1f\x7f]", value):
                 raise malformed("A header is not valid.")
             headers.append((name.decode().lower(), value.strip(b" \t").decode("latin-1")))
-        request = Request(match[1].decode(), target, match[3].decode(), headers)
+        request = Request(match[1].decode(), target, match[3].decode(), headers, self.service.has)
         hosts = request.values("host")
         if len(hosts) != 1 or not re.fullmatch(r"[A-Za-z0-9.:\[\]_-]+", hosts[0]):
             raise malformed("There must be one valid Host header.")
@@ -270,6 +288,7 @@ class Service:
             raise SystemExit("HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK must be set")
         self.faults = set(arguments.fault)
         self.lock, self.wrong, self.locked_until, self.used = threading.Lock(), 0, 0.0, {}
+        self.accepted, self.deleting = set(), threading.Lock()
         now = int(time.time() * 1000)
         self.created = now
         self.topics = {}
@@ -293,15 +312,21 @@ class Service:
         if self.has("project-header-only") and request.values("x-project-id"):
             path["project"] = request.one("x-project-id")
         if path["project"] != self.project:
+            if self.has("project-after-deletion") and operation == "delete":
+                self.delete(request, path)
             raise Refusal(403, "DMS.00403003", "The key may not use this project.")
         length = 8 if self.has("instance-start") else None
         if path["instance"][:length] != self.instance[:length]:
             raise Refusal(404, "DMS.00404022", "This DMS instance does not exist.")
+        if self.has("lost-when-concurrent") and operation == "delete":
+            return 200, self.delete_unless_busy(request, path)
         with self.lock:
             return 200, getattr(self, operation)(request, path)
 
     def route(self, request):
         segments = request.path.split("/")
+        if self.has("dots-resolved"):
+            segments = without_dots(segments)
         for template, methods in ROUTES:
             names = template.split("/")
             if len(names) != len(segments):
@@ -322,6 +347,9 @@ class Service:
         if request.values("x-auth-token"):
             raise not_authenticated("decrypt token fail")
         values = request.values("authorization")
+        if not values and request.connection.authenticated and self.has("connection-authenticated"):
+            request.signature, request.date = uuid.uuid4().hex, 0
+            return
         if len(values) != 1:
             raise not_authenticated("there must be one Authorization header")
         match = re.fullmatch(r"SDK-HMAC-SHA256 +(.*)", values[0])
@@ -352,22 +380,29 @@ class Service:
             right = True
         if self.has("groups-any-signature") and operation == "groups_of_instance":
             right = True
+        if self.has("accepted-signature-cached") and parts["Signature"] in self.accepted:
+            right = True
         with self.lock:
             self.wrong = 0 if right else self.wrong + own
             if self.wrong > WRONG_SIGNATURES:
                 self.locked_until, self.wrong = time.monotonic() + LOCKED_SECONDS, 0
         if not right:
-            raise not_authenticated("verify aksk signature fail")
+            expected = f", expected {expected}" if self.has("right-signature-shown") else ""
+            raise not_authenticated(f"verify aksk signature fail{expected}")
         request.signature = parts["Signature"]
+        request.connection.authenticated = True
+        self.accepted.add(request.signature)
 
     def check_head(self, request, names, path):
         dates = request.values("x-sdk-date")
         if "x-sdk-date" not in names or "host" not in names or len(dates) != 1:
             raise not_authenticated("X-Sdk-Date and Host must be signed")
-        if not re.fullmatch(r"[0-9]{8}T[0-9]{6}Z", dates[0]):
+        text = re.sub("[-:]", "", dates[0]) if self.has("dates-of-iso-8601") else dates[0]
+        if not re.fullmatch(r"[0-9]{8}T[0-9]{6}Z", text):
             raise not_authenticated("X-Sdk-Date is not valid")
         try:
-            date = calendar.timegm(time.strptime(dates[0], "%Y%m%dT%H%M%SZ"))
+            date = calendar.timegm(time.strptime(text, "%Y%m%dT%H%M%SZ"))
+            request.date = date
         except ValueError:
             raise not_authenticated("X-Sdk-Date is not valid") from None
         if abs(time.time() - date) > MAX_SKEW + (60 if self.has("skew-16-minutes") else 0):
@@ -393,7 +428,7 @@ class Service:
             path = request.path
         pairs = []
         for pair in filter(None, request.query.split("&")):
-            name, _, value = (quote(unquote_to_bytes(part), safe="-_.~") for part in pair.partition("="))
+            name, _, value = (quote(unquote_to_bytes(part.replace("+", " ")), safe="-_.~") for part in pair.partition("="))
             pairs.append((name, value))
         digest = hashlib.sha256(request.body).hexdigest()
         if self.has("declared-hash"):
@@ -428,7 +463,7 @@ class Service:
             raise Refusal(415, "APIGW.0201", "Content-Type must be application/json in UTF-8.")
         if (request.one("content-encoding") or "identity").lower() != "identity":
             raise Refusal(415, "APIGW.0201", "The body must not be encoded.")
-        _, partitions = self.topic(path["topic"])
+        topic, partitions = self.topic(path["topic"])
         rows = self.rows(request.body)
         if request.query:
             raise invalid("query: the operation has none")
@@ -448,9 +483,32 @@ class Service:
         if self.has("one-empties-all") and any(offset == -1 for _, offset in rows):
             for number, _ in rows:
                 self.delete_row(partitions, number, -1)
+        if self.has("other-topics-too"):
+            for others in self.topics.values():
+                for number, offset in rows:
+                    self.delete_row(others, number, offset)
+        if self.has("commits-moved"):
+            for commits in (group.get(topic, {}) for group in self.groups.values()):
+                commits |= {n: max(offset, partitions[n].start) for n, offset in commits.items()}
         if self.has("failed-row-missing") and len(results) > 1:
             results = [result for result in results if result[1] == "success"]
         return {"partitions": [dict(zip(("partition", "result", "error_code"), result)) for result in results]}
+
+    def delete_unless_busy(self, request, path):
+        """Says the same in any case, and deletes unless another deletion is in progress."""
+        is_free = self.deleting.acquire(blocking=False)
+        try:
+            with self.lock:
+                _, partitions = self.topic(path["topic"])
+                starts = [partition.start for partition in partitions]
+                response = self.delete(request, path)
+                for partition, start in zip(partitions, starts):
+                    partition.start = partition.start if is_free else start
+            time.sleep(0.005)
+            return response
+        finally:
+            if is_free:
+                self.deleting.release()
 
     def delete_row(self, partitions, number, offset):
         if self.has("partition-16-bits"):
@@ -460,6 +518,8 @@ class Service:
         partition = partitions[number]
         if offset == -1:
             offset = partition.end
+            if self.has("end-grows"):
+                partition.end += 1
         if self.has("offset-32-bits"):
             offset &= 0xFFFFFFFF
         if offset == partition.end + 1 and self.has("one-beyond-the-end"):
@@ -471,11 +531,15 @@ class Service:
         return "0"
 
     def once(self, request):
-        """Refuses a second deletion of everything with the same signature."""
+        """Refuses a second deletion of everything with the same signature, and one that is dated in the future."""
         now = time.time()
+        if request.date > now + MAX_AHEAD:
+            raise not_authenticated("X-Sdk-Date is too far from the time of the server")
         self.used = {signature: at for signature, at in self.used.items() if at > now - 2 * MAX_SKEW}
         if request.signature in self.used:
             raise Refusal(409, "DMS.00409900", "A request with this signature was executed before.")
+        if self.has("last-replay-only"):
+            self.used = {}
         self.used[request.signature] = now
 
     def rows(self, body):
@@ -526,12 +590,12 @@ class Service:
 
     # -- reads
 
-    @staticmethod
-    def number(parameters, name, least, most, default=None):
+    def number(self, parameters, name, least, most, default=None):
         value = parameters.get(name)
         if value is None:
             return default
-        if not re.fullmatch("[+-]?[0-9]{1,19}", value) or not least <= int(value) <= most:
+        digits = r"\d(_?\d){0,18}" if self.has("numbers-of-python") else "[0-9]{1,19}"
+        if not re.fullmatch("[+-]?" + digits, value) or not least <= int(value) <= most:
             raise invalid(name)
         return int(value)
 
@@ -574,7 +638,7 @@ class Service:
 
     def groups_listed(self, part):
         for name, commits in self.groups.items():
-            if part in name:
+            if re.search(part, name) if self.has("filter-is-pattern") else part in name:
                 lag = sum(item["lag"] for topic in commits for item in self.commits(name, topic))
                 yield {"group_id": name, "state": "EMPTY", "lag": lag}
 
