@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use anyhow::{Context as _, Result, bail, ensure};
+use jiff::Timestamp;
 use serde::Deserialize;
 
 /// The topic of the server cases.
@@ -113,6 +114,8 @@ impl Topic {
 /// | `<start>`, `<end>` | log start offset and end offset of partition 0 at the start of the case |
 /// | `<start[1]>`, `<end[1]>` | the same of another partition |
 /// | `<start+1>`, `<end[1]-1>` | the same plus or minus a number |
+/// | `<other_topic>`, `<other_start>` | another topic, and the log start offset of its first partition |
+/// | `<now>` | the time, as RFC 3339 |
 /// | `<x*5000>` | a text, repeated |
 #[derive(Clone)]
 pub(crate) struct Values {
@@ -196,6 +199,9 @@ impl Values {
             let times = times.parse();
             let times = times.with_context(|| format!("<{placeholder}> is not a repetition"))?;
             return Ok(text.repeat(times));
+        }
+        if placeholder == "now" {
+            return Ok(format!("{:.0}", Timestamp::now()));
         }
         let (name, sum) = match placeholder.find(['+', '-']) {
             Some(at) => placeholder.split_at(at),

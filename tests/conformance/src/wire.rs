@@ -17,7 +17,8 @@ use futures_util::stream;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use http_body_util::{BodyExt as _, Full, Limited};
 use huaweicloud_auth::signing::{
-    Payload, RequestTarget, Signer, SigningError, SigningRequest, X_SDK_DATE, signature,
+    Payload, RequestTarget, Signer, SigningError, SigningRequest, X_SDK_DATE, canonical_request,
+    signature, string_to_sign,
 };
 use huaweicloud_auth::verification::{Authorization, VerificationError, Verifier};
 use huaweicloud_auth::{Credentials, Endpoint};
@@ -100,11 +101,7 @@ impl Request {
         if Some(authorization.access_key()) != credentials.access_key() {
             return Err(None);
         }
-        let signed = SigningRequest {
-            target: self.target(self.text("host").unwrap_or_default()),
-            headers: &self.headers,
-            payload: Payload::Bytes(&self.body),
-        };
+        let signed = self.signed("");
         let secret_key = credentials.secret_key().unwrap_or_default();
         // The official Go SDK does not sign Host.
         Verifier::default()
@@ -114,22 +111,31 @@ impl Request {
         Ok(authorization)
     }
 
-    /// Replaces the signature by that of an empty secret key, which credentials cannot have.
-    pub(crate) fn sign_with_empty_secret(&mut self, host: &str, signer: &Signer<'_>) -> Result<()> {
-        let authorization = self.headers.remove(header::AUTHORIZATION);
-        let explained =
-            signer.explain(self.target(host), &self.headers, Payload::Bytes(&self.body));
-        let explained = explained?;
-        let text = explained.string_to_sign().context("not signed")?;
-        let authorization = authorization.context("not signed")?;
-        let (start, _) = authorization
-            .to_str()?
-            .rsplit_once('=')
-            .context("no signature")?;
-        let signature = signature("", text);
-        let authorization = format!("{start}={}", signature.as_str());
-        self.headers
-            .insert(header::AUTHORIZATION, authorization.parse()?);
+    /// What is signed; `host` is that of a request without the header.
+    fn signed<'a>(&'a self, host: &'a str) -> SigningRequest<'a> {
+        SigningRequest {
+            target: self.target(self.text("host").unwrap_or(host)),
+            headers: &self.headers,
+            payload: Payload::Bytes(&self.body),
+        }
+    }
+
+    /// The signature of the request as it is, with the date and the list of headers that it has.
+    pub(crate) fn right_signature(&self, host: &str, secret_key: &str) -> Option<String> {
+        let authorization = Authorization::from_headers(&self.headers).ok()?;
+        let canonical = canonical_request(&self.signed(host), authorization.signed_headers());
+        let text = string_to_sign(self.text("x-sdk-date").unwrap_or_default(), &canonical);
+        Some(signature(secret_key, &text).as_str().to_owned())
+    }
+
+    /// Replaces only the digits of the signature.
+    pub(crate) fn sign_as_it_is(&mut self, host: &str, secret_key: &str) -> Result<()> {
+        let right = self.right_signature(host, secret_key);
+        let right = right.context("not signed")?;
+        let sent = self.text("authorization").unwrap_or_default();
+        let (start, _) = sent.rsplit_once('=').context("no signature")?;
+        let authorization = format!("{start}={right}").parse()?;
+        self.headers.insert(header::AUTHORIZATION, authorization);
         Ok(())
     }
 

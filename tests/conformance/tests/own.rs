@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeSet;
+use std::fs;
 
 use dms_kafka_conformance::cases::Cases;
 use dms_kafka_conformance::client;
@@ -10,9 +11,11 @@ use dms_kafka_conformance::coverage::{Coverage, Rows};
 use dms_kafka_conformance::deviations::KnownDeviations;
 use dms_kafka_conformance::faults::{self, Extent, TOPIC};
 use dms_kafka_conformance::report::{Judged, Verdict};
-use dms_kafka_conformance::server::{self, Server};
+use dms_kafka_conformance::server::{self, Server, Target};
 use dms_kafka_conformance::suite::Suite;
-use dms_kafka_gateway::Gateway;
+use dms_kafka_gateway::{Config, Gateway};
+use huaweicloud_auth::Credentials;
+use serde_json::Value;
 
 fn cases() -> Cases {
     Cases::read(None).unwrap()
@@ -67,6 +70,57 @@ async fn without_destructive_nothing_is_deleted() {
     for partition in 0..3 {
         let partition = gateway.partition(TOPIC, partition).unwrap();
         assert_eq!(partition.log_start_offset, 0);
+    }
+}
+
+/// The gateway records every deletion that it executes, and locks a key after the first wrong signature that follows another.
+#[tokio::test]
+async fn without_destructive_no_record_is_named_and_the_key_is_not_locked() {
+    let folder = tempfile::tempdir().unwrap();
+    let audit = folder.path().join("audit.jsonl");
+    let config = format!(
+        r#"
+        listen = "127.0.0.1:0"
+        audit.file = '{}'
+        lock_out.failures = 1
+        access_key = [{{ access_key = "Key", secret_key = {{ env = "SK" }} }}]
+        [[instance]]
+        id = "Instance"
+        project_id = "Project"
+        memory.topics = [{{ name = "{TOPIC}", partitions = 3, records = 1000 }}]
+        memory.groups = [{{ name = "audit", commits = [{{ topic = "{TOPIC}", partition = 0, offset = 250 }}] }}]
+        "#,
+        audit.display()
+    );
+    let config = Config::from_toml(&config).unwrap();
+    let service = config.check(&|_| Some("secret-key".to_owned())).unwrap();
+    let service = service.start().await.unwrap();
+    let contract = Contract::read().unwrap();
+    let target = Target::new("Project", "Instance", TOPIC);
+    let connect = || {
+        let credentials = Credentials::new("Key", "secret-key").unwrap();
+        Server::connect(&contract, service.endpoint(), &target, credentials, false)
+    };
+    let server = connect().await.unwrap().with_extensions(true);
+    assert_eq!(failures(server.run_all(&cases().server).await), "");
+    // It fails if the key is refused.
+    connect().await.unwrap();
+
+    let lines = fs::read_to_string(audit).unwrap();
+    let lines = lines
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap());
+    let rows = lines.flat_map(|line: Value| line["partitions"].as_array().unwrap().clone());
+    let rows: Vec<_> = rows.collect();
+    assert!(rows.len() > 1000, "{}", rows.len());
+    for row in rows {
+        let is_absent = row["partition"].as_i64() >= Some(2_147_483_000);
+        // An intent has no code.
+        let is_not_deleted = row["error_code"].is_null() || row["error_code"] == 3;
+        assert!(
+            is_absent && is_not_deleted && row["low_watermark"].is_null(),
+            "{row}"
+        );
     }
 }
 

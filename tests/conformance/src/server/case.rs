@@ -43,6 +43,8 @@ pub struct Traits {
     /// Whether the response depends on what the service has, and not on the request alone.
     pub(super) state: bool,
     pub(super) runs_last: bool,
+    /// Whether the requests are sent at the same time.
+    pub(super) at_once: bool,
     /// How many partitions the topic must have.
     pub(super) partitions: usize,
     /// How many records each of these must have, or partition 0 when `partitions` is absent.
@@ -97,7 +99,7 @@ pub(super) struct Step {
     #[serde(default)]
     pub(super) cut_off: bool,
     pub(super) expect: ExpectedResponse,
-    /// The response when the same bytes are sent again.
+    /// The response when the same bytes are sent again, after the last step.
     pub(super) again: Option<ExpectedResponse>,
 }
 
@@ -147,6 +149,8 @@ pub(super) struct ChangesAfterSigning {
     pub(super) flip: Option<(String, String, usize)>,
     /// A header, a text in it, and what the text is replaced by.
     pub(super) replace: Option<(String, String, String)>,
+    /// Whether the changed request gets the right signature.
+    pub(super) signed_again: bool,
 }
 
 /// How the 64 digits of a signature are changed.

@@ -1,6 +1,6 @@
 //! Checks a response by the contract and by a case.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 use http::{HeaderValue, Method};
@@ -23,6 +23,7 @@ pub(super) fn contract_faults(
     request: &Request,
     response: &Response,
     credentials: &Credentials,
+    host: &str,
 ) -> Vec<String> {
     let mut faults = Vec::new();
     // A response to HEAD has no body.
@@ -62,6 +63,15 @@ pub(super) fn contract_faults(
     };
     if secrets(credentials).any(shows) {
         faults.push("the response contains the secret key or the security token".to_owned());
+    }
+    let secret_key = credentials.secret_key().unwrap_or_default();
+    let sent = request.text("authorization").unwrap_or_default();
+    if response.status == 401
+        && let Some(right) = request.right_signature(host, secret_key)
+        && !sent.ends_with(&right)
+        && shows(&right)
+    {
+        faults.push("the response contains the right signature".to_owned());
     }
     faults
 }
@@ -289,25 +299,39 @@ fn is_row(wanted: &str, item: &Value) -> bool {
     })
 }
 
-/// How the offsets of the topic afterwards differ from the expected ones.
+/// How the offsets of the topic afterwards differ from the expected ones, of all requests between. An end offset never
+/// decreases; when nobody else may write to the topic it is the same.
 pub(super) fn left_faults(
-    expect: &ExpectedResponse,
+    log_start: &BTreeMap<&String, &String>,
     before: &Topic,
     after: &Topic,
     values: &Values,
+    is_own: bool,
 ) -> Vec<String> {
     let is_listed = |name: &str| name.parse().is_ok_and(|it| before.start(it).is_some());
     let mut faults = Vec::new();
-    for name in expect.log_start.keys().filter(|name| !is_listed(name)) {
+    for name in log_start.keys().filter(|name| !is_listed(name)) {
         faults.push(format!(
             "the log start offset of partition {name} is not listed"
         ));
     }
     for Offsets {
-        partition, start, ..
+        partition,
+        start,
+        end,
     } in &before.partitions
     {
-        let wanted = match expect.log_start.get(&partition.to_string()) {
+        let ends = after.partitions.iter();
+        let mut ends = ends.filter(|one| one.partition == *partition);
+        if let Some(found) = ends.next()
+            && (found.end < *end || is_own && found.end != *end)
+        {
+            faults.push(format!(
+                "end offset of partition {partition} is {} instead of {end}",
+                found.end
+            ));
+        }
+        let wanted = match log_start.get(&partition.to_string()) {
             Some(wanted) => values.fill(wanted),
             None => Ok(start.to_string()),
         };

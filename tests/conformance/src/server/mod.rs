@@ -11,11 +11,11 @@ mod request;
 mod rule;
 
 use std::collections::BTreeSet;
-use std::iter;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Instant, SystemTime};
 
 use anyhow::{Result, anyhow, bail};
+use futures_util::future::join_all;
 use http::StatusCode;
 use huaweicloud_auth::Credentials;
 use serde_json::Value;
@@ -24,7 +24,7 @@ pub use crate::values::Target;
 use case::{ExpectedResponse, Step};
 pub use case::{ServerCase, Traits};
 
-use crate::contract::Contract;
+use crate::contract::{Contract, is_topic};
 use crate::report::{Judged, Verdict, shown};
 use crate::values::{Topic, Values};
 use crate::wire::{Request, Response, Wire};
@@ -50,9 +50,12 @@ const HARMLESS: &str = r#"
     [[step]]
     method = "GET"
     path = "/v2/<project_id>/instances/<instance_id>/topics"
-    query = "limit=1"
+    query = "limit=50"
     expect = { status = "200" }
 "#;
+
+/// A request, and the expected response.
+type Sent<'a> = (&'a Step, &'a ExpectedResponse, Request);
 
 const LISTS_NO_LONGER: &str =
     "the service no longer lists the partitions, so the effect of the request is not known";
@@ -126,7 +129,8 @@ impl<'a> Server<'a> {
         let response = server.check_key(&server.list).await?;
         server.lists = response.status == StatusCode::OK && Topic::parse(&response.body).is_some();
         let groups = server.list_of(&list_groups, "groups").await?;
-        server.list_of(&list_topics, "topics").await?;
+        let topics = server.list_of(&list_topics, "topics").await?;
+        server.look_at_another(&topics).await?;
         server.group = groups["groups"][0]["group_id"].as_str().map(str::to_owned);
         let group = server.group.as_deref().unwrap_or("dms-kafka-conformance");
         server.values = server.values.with("group", group.to_owned());
@@ -141,6 +145,25 @@ impl<'a> Server<'a> {
             self.values = self.values.with(name, total.to_string());
         }
         Ok(list)
+    }
+
+    /// Keeps the log start offset of another topic that has records, if there is one.
+    async fn look_at_another(&mut self, topics: &Value) -> Result<()> {
+        let topics = topics["topics"].as_array().into_iter().flatten();
+        let names = topics.filter_map(|one| one["name"].as_str());
+        let own = self.values.fill("<topic>")?;
+        for other in names.filter(|name| *name != own && is_topic(name)) {
+            let values = self.values.with("topic", other.to_owned());
+            let request = request::build(&self.list, &values, &self.credentials)?;
+            let listed = Topic::parse(&self.wire.send(request).await?.body);
+            if let Some(topic) = listed.filter(|topic| topic.records(1) > 0) {
+                let start = topic.partitions[0].start.to_string();
+                let values = self.values.with("other_topic", other.to_owned());
+                self.values = values.with("other_start", start);
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Sets the seed of random requests.
@@ -226,35 +249,50 @@ impl<'a> Server<'a> {
             *topic = None;
             return self.random(count).await;
         }
+        let mut sent = Vec::new();
         for step in &case.steps {
-            if let Err(error) = request::build(step, &values, &self.credentials) {
-                return Ok(Verdict::not_testable(format!("{error:#}")));
-            }
-            if !self.destructive && !may_be_sent(step, &values, &self.credentials) {
+            let request = match request::build(step, &values, &self.credentials) {
+                Ok(request) => request,
+                Err(error) => return Ok(Verdict::not_testable(format!("{error:#}"))),
+            };
+            if !self.destructive && step.is_signed() && !harmless::is_harmless(&request) {
                 let reason = "it could delete records, and is not marked as destructive";
                 return Ok(Verdict::not_testable(reason));
             }
+            sent.push((step, &step.expect, request));
         }
+        let again = sent.iter().filter_map(|(step, _, request)| {
+            let again = step.again.as_ref()?;
+            Some((*step, again, request.clone()))
+        });
+        let again: Vec<_> = again.collect();
         let mut faults = Vec::new();
-        for step in &case.steps {
-            faults.extend(self.judged(step, &values, topic).await?);
+        let at_a_time = if case.traits.at_once { sent.len() } else { 1 };
+        for some in sent.chunks(at_a_time).chain(again.chunks(1)) {
+            faults.extend(self.judged(some, &values, topic).await?);
         }
         Ok(self.verdict(&faults))
     }
 
-    /// Runs one step and compares the offsets of the topic with those of `before`, which become those afterwards. Returns what
-    /// is wrong.
+    /// Sends requests at the same time, and compares the offsets of the topic with those of `before`, which become those
+    /// afterwards. Returns what is wrong.
     async fn judged(
         &self,
-        step: &Step,
+        sent: &[Sent<'_>],
         values: &Values,
         before: &mut Option<Topic>,
     ) -> Result<Vec<String>> {
         let mut claims_nothing = false;
-        let mut faults = match self.step(step, values, &mut claims_nothing).await {
-            Ok(faults) => faults,
-            Err(error) => vec![format!("{error:#}")],
-        };
+        let mut faults = Vec::new();
+        for of_one in join_all(sent.iter().map(|one| self.send(one, values))).await {
+            match of_one {
+                Ok((of_response, claims)) => {
+                    faults.extend(of_response);
+                    claims_nothing |= claims;
+                }
+                Err(error) => faults.push(format!("{error:#}")),
+            }
+        }
         // A refused request must be followed by an accepted one; where the service lists partitions, the listing is that.
         if !self.lists {
             self.check_key(&self.delete_nothing).await?;
@@ -262,7 +300,10 @@ impl<'a> Server<'a> {
         let after = self.topic().await?;
         match (&*before, &after) {
             (Some(before), Some(after)) => {
-                faults.extend(check::left_faults(&step.expect, before, after, values));
+                let log_start = sent.iter().flat_map(|(_, expect, _)| &expect.log_start);
+                let (log_start, is_own) = (log_start.collect(), self.destructive);
+                let left = check::left_faults(&log_start, before, after, values, is_own);
+                faults.extend(left);
                 if claims_nothing && before.starts() != after.starts() {
                     let fault = "x-dms-kafka-outcome is not-applied, and records were deleted";
                     faults.push(fault.to_owned());
@@ -275,26 +316,20 @@ impl<'a> Server<'a> {
         Ok(faults)
     }
 
-    /// Runs one step, and returns what is wrong.
-    async fn step(
+    /// Sends a request, and returns what is wrong, and whether the response says that nothing was deleted.
+    async fn send(
         &self,
-        step: &Step,
+        (step, expect, request): &Sent<'_>,
         values: &Values,
-        claims_nothing: &mut bool,
-    ) -> Result<Vec<String>> {
+    ) -> Result<(Vec<String>, bool)> {
         if let Some(text) = &step.raw {
-            let text = request::raw(step, text, values, &self.credentials)?;
-            return self.raw_step(step, &text).await;
+            let text = request::raw(request, text, values)?;
+            return Ok((self.raw_step(step, &text).await?, false));
         }
-        let request = request::build(step, values, &self.credentials)?;
-        let mut faults = Vec::new();
-        for expect in iter::once(&step.expect).chain(&step.again) {
-            let (response, of_response) =
-                self.exchange(step, expect, request.clone(), values).await?;
-            faults.extend(of_response);
-            *claims_nothing |= response.headers.contains_key("x-dms-kafka-outcome");
-        }
-        Ok(faults)
+        let exchanged = self.exchange(step, expect, request.clone(), values);
+        let (response, faults) = exchanged.await?;
+        let claims_nothing = response.headers.contains_key("x-dms-kafka-outcome");
+        Ok((faults, claims_nothing))
     }
 
     /// Sends the request of a step, and returns the response and what is wrong with it.
@@ -308,7 +343,8 @@ impl<'a> Server<'a> {
         let (contract, credentials) = (self.contract, &self.credentials);
         let sent = self.wire.send_in_chunks(request.clone(), step.chunk);
         let response = sent.await?;
-        let mut faults = check::contract_faults(contract, &request, &response, credentials);
+        let host = self.wire.host();
+        let mut faults = check::contract_faults(contract, &request, &response, credentials, host);
         faults.extend(check::case_faults(expect, &response, values, credentials));
         faults.extend(self.repeated_id(&response));
         Ok((response, faults))
@@ -421,12 +457,6 @@ fn needs_offsets(step: &Step) -> bool {
         .any(|text| text.contains("<start") || text.contains("<end"))
 }
 
-fn may_be_sent(step: &Step, values: &Values, credentials: &Credentials) -> bool {
-    !step.is_signed()
-        || request::build(step, values, credentials)
-            .is_ok_and(|request| harmless::is_harmless(&request))
-}
-
 /// The cases that are not marked as destructive although a faulty server could delete records because of them.
 ///
 /// # Errors
@@ -442,7 +472,10 @@ pub fn harmful(cases: &[ServerCase]) -> Result<Vec<&str>> {
         .with("group", "g".to_owned())
         .with("partitions", "3".to_owned());
     let credentials = Credentials::new("access-key", "secret-key")?;
-    let may_be_sent = |step: &Step| may_be_sent(step, &values, &credentials);
+    let may_be_sent = |step: &Step| {
+        let request = request::build(step, &values, &credentials);
+        !step.is_signed() || request.is_ok_and(|request| harmless::is_harmless(&request))
+    };
     let harmful =
         |case: &&ServerCase| !case.traits.destructive && !case.steps.iter().all(may_be_sent);
     let harmful = cases.iter().filter(harmful);

@@ -64,7 +64,9 @@ impl super::Server<'_> {
             let Some(step) = model.step(request) else {
                 continue;
             };
-            let mut faults = self.judged(&step, &values, &mut before).await?;
+            let built = super::request::build(&step, &values, &self.credentials)?;
+            let sent = [(&step, &step.expect, built)];
+            let mut faults = self.judged(&sent, &values, &mut before).await?;
             commands.push(commands::shell(&step, &values, self.wire.endpoint())?);
             if let Call::FindTime(_, _, oldest_first) = request.call
                 && request.mistake.is_none()

@@ -35,6 +35,9 @@ pub(super) fn build(step: &Step, values: &Values, credentials: &Credentials) -> 
     let host = values.fill("<host>")?;
     sign(&mut request, &step.signing, &host, credentials)?;
     change(&mut request, step, values)?;
+    if step.then.signed_again {
+        request.sign_as_it_is(&host, credentials.secret_key().unwrap_or_default())?;
+    }
     Ok(request)
 }
 
@@ -85,13 +88,7 @@ fn other_digit(text: &str, after: &str, digit: usize) -> Option<String> {
 }
 
 /// The text of a raw step: with the headers and the body of the request that is signed.
-pub(super) fn raw(
-    step: &Step,
-    text: &str,
-    values: &Values,
-    credentials: &Credentials,
-) -> Result<String> {
-    let request = build(step, values, credentials)?;
+pub(super) fn raw(request: &Request, text: &str, values: &Values) -> Result<String> {
     let mut signed = String::new();
     for (name, value) in &request.headers {
         signed.extend([name.as_str(), ": ", value.to_str()?, "\n"]);
@@ -149,7 +146,7 @@ fn sign(request: &mut Request, signing: &Signing, host: &str, own: &Credentials)
     };
     request.sign(host, signer)?;
     if signing.key == Key::EmptySecret {
-        request.sign_with_empty_secret(host, &signer(Duration::ZERO))?;
+        request.sign_as_it_is(host, "")?;
     }
     Ok(())
 }

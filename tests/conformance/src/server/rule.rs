@@ -67,11 +67,12 @@ struct Rule {
 }
 
 /// The fields of [`Traits`].
-const TRAITS: [&str; 6] = [
+const TRAITS: [&str; 7] = [
     "destructive",
     "extension",
     "state",
     "runs_last",
+    "at_once",
     "partitions",
     "records",
 ];
@@ -273,6 +274,7 @@ impl Rule {
             extension: of_value.extension || of_rule.extension,
             state: of_value.state || of_rule.state,
             runs_last: of_value.runs_last || of_rule.runs_last,
+            at_once: of_value.at_once || of_rule.at_once,
             partitions: of_value.partitions.max(of_rule.partitions),
             records: of_value.records.max(of_rule.records).max(operation.records),
         };
