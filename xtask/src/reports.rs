@@ -49,16 +49,17 @@ const STEPS: &[Step<Reports>] = &[
     ("go sdk", go_sdk),
     ("node sdk", node_sdk),
     ("independent server", independent_server),
+    ("injected faults", faults),
 ];
 
-/// Writes every report, except those that this machine cannot produce.
+/// Writes every report, except those that this machine cannot produce. The first line of each is its command.
 pub(crate) fn run(sh: &Shell) -> Result<()> {
     steps::run(sh, &Reports, STEPS)
 }
 
 fn own(sh: &Shell, _: &Reports) -> Result<()> {
     let subject = "clients of this project, and its gateway with topics in memory";
-    write(sh, "own", subject, &[])
+    write(sh, "own", Some(subject), &[])
 }
 
 /// The gateway in front of a Kafka, which is started for this report.
@@ -72,8 +73,8 @@ fn kafka_gateway(sh: &Shell, _: &Reports) -> Result<()> {
         let (_server, endpoint) = process::serve(sh, &config, secret)?;
         let subject = "gateway of this project in front of Apache Kafka";
         let mut arguments = target(&endpoint, TOPIC);
-        arguments.extend(["--implementation", "gateway-kafka"].map(str::to_owned));
-        write(sh, "gateway-kafka", subject, &arguments)
+        arguments.push("--extensions".to_owned());
+        write(sh, "gateway-kafka", Some(subject), &arguments)
     })
 }
 
@@ -115,7 +116,7 @@ fn prism(sh: &Shell, _: &Reports) -> Result<()> {
     write(
         sh,
         "prism",
-        &format!("{}@{} serving the contract", PRISM.0, PRISM.1),
+        Some(&format!("{}@{} serving the contract", PRISM.0, PRISM.1)),
         &arguments,
     )
 }
@@ -127,11 +128,21 @@ fn independent_server(sh: &Shell, _: &Reports) -> Result<()> {
     }
     process::run_cargo(sh, "build --quiet --package dms-kafka-conformance")?;
     let kit = process::built(sh, "dms-kafka-conformance");
-    let measured =
-        ["1", "2"].map(|list| cmd!(sh, "python3 {PEER} --list {list} {kit} -- --seed 1").read());
-    let [first, second] = measured;
-    let report = format!("List 1\n{}\n\nList 2\n{}\n", first?, second?);
-    keep(sh, "peer", &report)
+    let mut report = String::new();
+    for list in ["1", "2", "3"] {
+        let command = cmd!(
+            sh,
+            "python3 {PEER} --list {list} {kit} -- --seed 1 --extensions"
+        );
+        report += &format!("List {list}\n{}\n\n", command.read()?);
+    }
+    let command = format!("python3 {PEER} --list N dms-kafka-conformance -- --seed 1 --extensions");
+    keep(sh, "peer", &command, report.trim_end())
+}
+
+/// The injected faults, and the cases that detect them.
+fn faults(sh: &Shell, _: &Reports) -> Result<()> {
+    write(sh, "faults", None, &["--faults".to_owned()])
 }
 
 fn python_sdk(sh: &Shell, _: &Reports) -> Result<()> {
@@ -158,7 +169,8 @@ fn node_sdk(sh: &Shell, _: &Reports) -> Result<()> {
 fn sdk(sh: &Shell, name: &str, subject: &str, client: Cmd<'_>) -> Result<()> {
     let address = free_address()?;
     let arguments = ["--listen", &address.to_string(), "--requests", SDK_REQUESTS];
-    let mut kit = Command::from(kit(sh, subject, &arguments.map(str::to_owned)));
+    let arguments = arguments.map(str::to_owned);
+    let mut kit = Command::from(kit(sh, Some(subject), &arguments));
     kit.stdout(Stdio::piped());
     let mut server = Running::start(kit)?;
     wait_for(address)?;
@@ -166,7 +178,7 @@ fn sdk(sh: &Shell, name: &str, subject: &str, client: Cmd<'_>) -> Result<()> {
     let home = sh.create_dir(PEERS)?;
     let client = client.arg(format!("http://{address}")).envs(KEY);
     client.env("HOME", home).run()?;
-    keep(sh, name, &server.output()?)
+    keep(sh, name, &shown(&arguments), &server.output()?)
 }
 
 /// Installs packages in a folder of their own, and returns it. Each has this version also where another package demands
@@ -192,22 +204,33 @@ fn target(endpoint: &str, topic: &str) -> Vec<String> {
     words.split(' ').map(str::to_owned).collect()
 }
 
-fn write(sh: &Shell, name: &str, subject: &str, arguments: &[String]) -> Result<()> {
-    keep(
-        sh,
-        name,
-        &format!("{}\n", kit(sh, subject, arguments).read()?),
-    )
+fn write(sh: &Shell, name: &str, subject: Option<&str>, arguments: &[String]) -> Result<()> {
+    let report = kit(sh, subject, arguments).read()?;
+    keep(sh, name, &shown(arguments), &report)
 }
 
 /// The kit, with a name of the subject for the report.
-fn kit<'a>(sh: &'a Shell, subject: &str, arguments: &[String]) -> Cmd<'a> {
+fn kit<'a>(sh: &'a Shell, subject: Option<&str>, arguments: &[String]) -> Cmd<'a> {
+    let subject = subject.map(|subject| ["--subject", subject]);
     let kit = process::kit(sh).args(arguments);
-    kit.args(["--subject", subject]).envs(KEY)
+    kit.args(subject.into_iter().flatten()).envs(KEY)
 }
 
-fn keep(sh: &Shell, name: &str, report: &str) -> Result<()> {
-    Ok(sh.write_file(format!("{REPORTS}/{name}.txt"), report)?)
+/// The command of a report. The address is another one in each run.
+fn shown(arguments: &[String]) -> String {
+    let words = arguments.iter().map(String::as_str);
+    let words = words.map(|word| match word.trim_start_matches("http://") {
+        address if !address.starts_with("127.0.0.1:") => word,
+        address if address == word => "ADDRESS",
+        _ => "URL",
+    });
+    let words: Vec<_> = ["dms-kafka-conformance"].into_iter().chain(words).collect();
+    words.join(" ")
+}
+
+fn keep(sh: &Shell, name: &str, command: &str, report: &str) -> Result<()> {
+    let text = format!("$ {command}\n{}\n", report.trim_end());
+    Ok(sh.write_file(format!("{REPORTS}/{name}.txt"), text)?)
 }
 
 fn free_address() -> Result<SocketAddr> {
