@@ -162,12 +162,6 @@ fn deletion_fault(body: &[u8]) -> Option<String> {
     })
 }
 
-/// Whether a media type is JSON, whatever parameters it has.
-fn is_json(media: &str) -> bool {
-    let name = media.split(';').next().unwrap_or_default().trim();
-    name.eq_ignore_ascii_case("application/json")
-}
-
 fn path_faults(contract: &Contract, request: &Request) -> Vec<String> {
     let mut faults = Vec::new();
     let segments = request.path.split('/').skip(1);
@@ -220,7 +214,9 @@ pub(crate) fn is_utf8_json(media: &str) -> bool {
         let value = value.trim().trim_matches('"').to_ascii_lowercase();
         !name.trim().eq_ignore_ascii_case("charset") || matches!(&*value, "utf-8" | "utf8")
     };
-    is_json(media) && media.split(';').skip(1).all(is_utf8)
+    let mut parts = media.split(';');
+    let name = parts.next().unwrap_or_default().trim();
+    name.eq_ignore_ascii_case("application/json") && parts.all(is_utf8)
 }
 
 /// Whether `text` contains `secret`.

@@ -22,7 +22,7 @@ use dms_kafka_conformance::client;
 use dms_kafka_conformance::contract::Contract;
 use dms_kafka_conformance::coverage::{Coverage, Rows};
 use dms_kafka_conformance::deviations::KnownDeviations;
-use dms_kafka_conformance::faults::{self, Extent};
+use dms_kafka_conformance::faults;
 use dms_kafka_conformance::recorder::{self, RecordedRequest, Recorder};
 use dms_kafka_conformance::report::{Judged, Report, Verdict, shown};
 use dms_kafka_conformance::server::{Server, ServerCase, Target};
@@ -51,7 +51,7 @@ async fn run(arguments: &Arguments) -> Result<bool> {
         return Ok(print_coverage(&coverage));
     }
     if arguments.mode.faults {
-        let faults = faults::run(&contract, &cases, Extent::Suite).await?;
+        let faults = faults::run(&contract, &cases).await?;
         println!("{faults}");
         return Ok(faults.all_caught());
     }

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result};
@@ -20,7 +20,7 @@ use tokio::net::TcpListener;
 use crate::rewrite::{ResponseCondition, Rewrite};
 use crate::script::ScriptedResponse;
 use crate::values::Values;
-use crate::wire::{Listener, Request, Response, Service, Wire};
+use crate::wire::{Listener, Request, Response, Service, Wire, locked};
 
 /// Headers of one connection, which are not forwarded.
 const HOP_BY_HOP: [header::HeaderName; 3] = [
@@ -175,7 +175,9 @@ impl Proxy {
         behaviour: &Behaviour,
     ) -> Result<Self> {
         let secret_key = credentials.secret_key().unwrap_or_default().to_owned();
-        let state = State {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let listener = TcpListener::bind(address).await?;
+        let state = Arc::new(State {
             behaviour: behaviour.clone(),
             upstream: Wire::new(upstream)?,
             values: values.with("secret_key", secret_key),
@@ -184,13 +186,7 @@ impl Proxy {
             deleted: Mutex::default(),
             signatures: Mutex::default(),
             errors: Mutex::default(),
-            host: HeaderValue::from_static(""),
-        };
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let listener = TcpListener::bind(address).await?;
-        let state = Arc::new(State {
             host: listener.local_addr()?.to_string().parse()?,
-            ..state
         });
         let listener = Listener::on(listener, state.clone())?;
         Ok(Self { listener, state })
@@ -229,12 +225,7 @@ impl Proxy {
 
     /// Takes the errors of the proxy itself.
     pub(crate) fn errors(&self) -> Vec<String> {
-        let mut errors = self
-            .state
-            .errors
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        std::mem::take(&mut errors)
+        std::mem::take(&mut locked(&self.state.errors))
     }
 }
 
@@ -267,7 +258,7 @@ impl Service for State {
         }
         let exchanged = self.exchange(request).await;
         let failed = |error| {
-            let mut errors = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut errors = locked(&self.errors);
             errors.push(format!("{error:#}"));
         };
         exchanged.map_err(failed).ok()
@@ -283,7 +274,7 @@ impl State {
         if !request.headers.contains_key(header::HOST) {
             return self.forward(request).await;
         }
-        let is_dots = |segment| matches!(segment, "." | "..");
+        let is_dots = |segment: &str| matches!(&*segment.replace("%2E", "."), "." | "..");
         if !request.path.starts_with('/') || request.path.split('/').any(is_dots) {
             let body = r#"{"error_code":"APIGW.0201","error_msg":"not a path"}"#;
             return ScriptedResponse::new(400, body).response();
@@ -370,10 +361,7 @@ impl State {
     fn is_first(&self, request: &Request) -> bool {
         let signature = request.headers.get(header::AUTHORIZATION);
         let signature = signature.map(|value| value.as_bytes().to_vec());
-        let mut used = self
-            .signatures
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut used = locked(&self.signatures);
         used.insert(signature.unwrap_or_default())
     }
 

@@ -41,9 +41,7 @@ impl RecordedRequest {
             elapsed: Duration::ZERO,
         })
     }
-}
 
-impl RecordedRequest {
     /// The verdict on the request.
     pub fn verdict(&self) -> Verdict {
         let earlier =

@@ -200,19 +200,13 @@ impl Report {
 
 fn junit_case(case: &Judged) -> TestCase {
     let remarks = case.verdict.remarks().join("\n");
-    let status = match &case.verdict {
+    let mut status = match &case.verdict {
         Verdict::Pass | Verdict::Deviation { .. } => TestCaseStatus::success(),
-        Verdict::Fail { .. } => {
-            let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-            status.set_message(remarks.clone());
-            status
-        }
-        Verdict::NotTestable { .. } => {
-            let mut status = TestCaseStatus::skipped();
-            status.set_message(remarks.clone());
-            status
-        }
+        Verdict::Fail { .. } => TestCaseStatus::non_success(NonSuccessKind::Failure),
+        Verdict::NotTestable { .. } => TestCaseStatus::skipped(),
     };
+    // A success has none.
+    status.set_message(remarks.clone());
     let mut junit = TestCase::new(case.name.clone(), status);
     junit
         .set_classname(case.proves.join("; "))

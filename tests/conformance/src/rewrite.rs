@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::iter;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use anyhow::{Context as _, Result, bail};
 use http::{HeaderMap, HeaderName, StatusCode};
@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use crate::judge::holds;
 use crate::values::Values;
-use crate::wire::{Request, Response};
+use crate::wire::{Request, Response, locked};
 
 /// One change; README.md explains each. Texts may contain the placeholders of server cases, and `<secret_key>`.
 #[derive(Clone, Debug, Deserialize)]
@@ -277,7 +277,7 @@ impl Reshape {
             }
             Self::LastOffsetAsStart => {
                 let Some(deleted) = deleted else { return };
-                let mut deleted = deleted.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut deleted = locked(deleted);
                 last_offset_as_start(rows, asked, &mut deleted);
             }
         }

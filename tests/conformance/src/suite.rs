@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 
@@ -31,10 +31,6 @@ pub(crate) trait SuiteCase: Sized {
     /// Reads the cases of a file.
     fn parse(text: &str) -> Result<Vec<Self>>;
     fn name(&self) -> &str;
-    /// A case that checks nothing would pass.
-    fn checks_something(&self) -> bool {
-        true
-    }
 }
 
 /// The two suites.
@@ -70,10 +66,6 @@ pub(crate) fn read<C: SuiteCase>(folder: Option<&Path>) -> Result<Vec<C>> {
             if name.is_empty() || cases.iter().any(|other| other.name() == name) {
                 bail!("{file}: the name {name:?} is empty, or that of another case");
             }
-            ensure!(
-                case.checks_something(),
-                "{file}: {name:?} needs either steps or random requests"
-            );
             cases.push(case);
         }
     }

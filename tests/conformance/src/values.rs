@@ -7,6 +7,8 @@ use anyhow::{Context as _, Result, bail, ensure};
 use jiff::Timestamp;
 use serde::Deserialize;
 
+use crate::contract::is_topic;
+
 /// The topic of the server cases.
 #[derive(Clone, Debug)]
 pub struct Target {
@@ -38,13 +40,13 @@ impl Target {
 
     /// Fails unless each id is one that the API can have, so that no request has another path.
     pub(crate) fn check(&self) -> Result<()> {
-        let ids = [&self.project_id, &self.instance_id, &self.topic];
-        let names = ["project id", "instance id", "topic"];
-        let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-        for (name, id) in names.into_iter().zip(ids) {
-            let dots = matches!(id.as_str(), "" | "." | "..");
+        for (name, id) in [
+            ("project id", &self.project_id),
+            ("instance id", &self.instance_id),
+            ("topic", &self.topic),
+        ] {
             ensure!(
-                !dots && id.bytes().all(is_allowed),
+                is_topic(id),
                 "{name} {id:?} is not valid: it may have ASCII letters, digits, '.', '_' and '-', and not only dots"
             );
         }
@@ -99,24 +101,7 @@ impl Topic {
     }
 }
 
-/// The placeholders in the texts of a case.
-///
-/// | placeholder | value |
-/// |---|---|
-/// | `<uri>` | the page's URI with the three ids |
-/// | `<project_id>`, `<instance_id>`, `<topic>`, `<host>` | those of the arguments |
-/// | `<access_key>` | the access key of the kit |
-/// | `<group>` | a consumer group of the instance |
-/// | `<topics>`, `<groups>` | how many topics and groups the instance has |
-/// | `<unknown>` | an id that does not exist |
-/// | `<topic~>` | a value with capital letters in place of small ones, and the other way round |
-/// | `<partitions>` | how many partitions the topic has |
-/// | `<start>`, `<end>` | log start offset and end offset of partition 0 at the start of the case |
-/// | `<start[1]>`, `<end[1]>` | the same of another partition |
-/// | `<start+1>`, `<end[1]-1>` | the same plus or minus a number |
-/// | `<other_topic>`, `<other_start>` | another topic, and the log start offset of its first partition |
-/// | `<now>` | the time, as RFC 3339 |
-/// | `<x*5000>` | a text, repeated |
+/// The placeholders in the texts of a case. README.md lists them.
 #[derive(Clone)]
 pub(crate) struct Values {
     names: BTreeMap<String, String>,

@@ -7,7 +7,7 @@ use std::future::Future;
 use std::io;
 use std::mem;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use std::time::SystemTime;
 
@@ -36,6 +36,11 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 const LONGEST_RESPONSE: u64 = 16 * 1024 * 1024;
 /// The service refuses longer request bodies.
 const LONGEST_REQUEST: usize = 12_000_000;
+
+/// What a mutex protects. No panic leaves it half changed.
+pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// A request as it is on the wire.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -160,7 +165,7 @@ impl Request {
                 .get(header::AUTHORIZATION)
                 .map(HeaderValue::as_bytes);
             let is_new = |signature: &[u8]| {
-                let mut used = USED.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut used = locked(&USED);
                 used.insert(signature.to_vec())
             };
             if !deletes_everything || signature.is_none_or(is_new) {
@@ -232,7 +237,7 @@ impl Exchanges {
     const MOST: usize = 50;
 
     fn push(&self, exchange: Exchange) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = locked(&self.0);
         if kept.len() == Self::MOST {
             kept.pop_front();
         }
@@ -241,7 +246,7 @@ impl Exchanges {
 
     /// Puts others in their place, and returns them.
     pub(crate) fn replace(&self, others: Vec<Exchange>) -> Vec<Exchange> {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = locked(&self.0);
         mem::replace(&mut *kept, others.into()).into()
     }
 }

@@ -9,11 +9,11 @@ use dms_kafka_conformance::client;
 use dms_kafka_conformance::contract::Contract;
 use dms_kafka_conformance::coverage::{Coverage, Rows};
 use dms_kafka_conformance::deviations::KnownDeviations;
-use dms_kafka_conformance::faults::{self, Extent, TOPIC};
+use dms_kafka_conformance::faults::{self, TOPIC};
 use dms_kafka_conformance::report::{Judged, Verdict};
 use dms_kafka_conformance::server::{self, Server, Target};
 use dms_kafka_conformance::suite::Suite;
-use dms_kafka_gateway::{Config, Gateway};
+use dms_kafka_gateway::Config;
 use huaweicloud_auth::Credentials;
 use serde_json::Value;
 
@@ -38,39 +38,16 @@ async fn every_client_case_passes() {
     assert_eq!(failures(judged), "");
 }
 
-/// Judges a gateway in memory by all server cases.
-async fn judge_gateway(destructive: bool) -> (Gateway, Vec<Judged>) {
+#[tokio::test]
+async fn every_server_case_passes_with_the_gateway_in_memory() {
     let (gateway, target) = faults::memory_gateway().await.unwrap();
     let contract = Contract::read().unwrap();
     let (endpoint, credentials) = (gateway.endpoint(), gateway.credentials());
-    let server = Server::connect(&contract, endpoint, &target, credentials, destructive);
+    let server = Server::connect(&contract, endpoint, &target, credentials, true);
     let server = server.await.unwrap().with_extensions(true);
     let judged = server.run_all(&cases().server).await;
-    (gateway, judged)
-}
-
-#[tokio::test]
-async fn every_server_case_passes_with_the_gateway_in_memory() {
-    let (_, judged) = judge_gateway(true).await;
     assert!(!judged.iter().any(is_skipped));
     assert_eq!(failures(judged), "");
-}
-
-#[tokio::test]
-async fn without_destructive_nothing_is_deleted() {
-    let (gateway, judged) = judge_gateway(false).await;
-    let cases = cases().server;
-    let unexpected = judged.iter().filter(|one| {
-        let case = cases.iter().find(|case| case.name == one.name).unwrap();
-        is_skipped(one) != case.traits.destructive
-    });
-    let unexpected: Vec<_> = unexpected.map(|one| &one.name).collect();
-    assert!(unexpected.is_empty(), "{unexpected:?}");
-    assert_eq!(failures(judged), "");
-    for partition in 0..3 {
-        let partition = gateway.partition(TOPIC, partition).unwrap();
-        assert_eq!(partition.log_start_offset, 0);
-    }
 }
 
 /// The gateway records every deletion that it executes, and locks a key after the first wrong signature that follows another.
@@ -82,7 +59,7 @@ async fn without_destructive_no_record_is_named_and_the_key_is_not_locked() {
         r#"
         listen = "127.0.0.1:0"
         audit.file = '{}'
-        lock_out.failures = 1
+        lock_out = {{ failures = 1, seconds = 300 }}
         access_key = [{{ access_key = "Key", secret_key = {{ env = "SK" }} }}]
         [[instance]]
         id = "Instance"
@@ -102,7 +79,15 @@ async fn without_destructive_no_record_is_named_and_the_key_is_not_locked() {
         Server::connect(&contract, service.endpoint(), &target, credentials, false)
     };
     let server = connect().await.unwrap().with_extensions(true);
-    assert_eq!(failures(server.run_all(&cases().server).await), "");
+    let cases = cases().server;
+    let judged = server.run_all(&cases).await;
+    let unexpected = judged.iter().filter(|one| {
+        let case = cases.iter().find(|case| case.name == one.name).unwrap();
+        is_skipped(one) != case.traits.destructive
+    });
+    let unexpected: Vec<_> = unexpected.map(|one| &one.name).collect();
+    assert!(unexpected.is_empty(), "{unexpected:?}");
+    assert_eq!(failures(judged), "");
     // It fails if the key is refused.
     connect().await.unwrap();
 
@@ -110,7 +95,14 @@ async fn without_destructive_no_record_is_named_and_the_key_is_not_locked() {
     let lines = lines
         .lines()
         .map(|line| serde_json::from_str(line).unwrap());
-    let rows = lines.flat_map(|line: Value| line["partitions"].as_array().unwrap().clone());
+    let rows = lines.flat_map(|line: Value| {
+        // The topic may not exist.
+        assert!(
+            line["partitions"].is_array() || line["error"].is_string(),
+            "{line}"
+        );
+        line["partitions"].as_array().cloned().unwrap_or_default()
+    });
     let rows: Vec<_> = rows.collect();
     assert!(rows.len() > 1000, "{}", rows.len());
     for row in rows {
@@ -156,15 +148,6 @@ fn the_known_deviations_name_cases_that_exist() {
     KnownDeviations::embedded(&cases().verdict_names()).unwrap();
 }
 
-/// Also checks that each case passes behind a proxy without a fault.
-#[tokio::test(flavor = "multi_thread")]
-async fn each_injected_fault_makes_its_case_fail() {
-    let contract = Contract::read().unwrap();
-    let faults = faults::run(&contract, &cases(), Extent::NamedCase).await;
-    let faults = faults.unwrap();
-    assert!(faults.all_caught(), "{faults}");
-}
-
 /// Each rule has a fault that one of its cases must detect.
 #[test]
 fn every_rule_has_a_fault() {
@@ -172,7 +155,7 @@ fn every_rule_has_a_fault() {
     let rules = cases.iter().map(server::ServerCase::rule);
     // Random requests may detect any fault.
     let rules: BTreeSet<_> = rules.filter(|rule| *rule != "model").collect();
-    let faults = faults::all().unwrap();
+    let faults = faults::faults().unwrap();
     let of_servers = faults.iter().filter(|fault| fault.side == Suite::Server);
     let caught: BTreeSet<_> = of_servers.map(|fault| &*fault.caught_by).collect();
     assert_eq!(caught, rules);
@@ -184,7 +167,7 @@ fn fault_names_are_unique_within_a_side() {
     let mutants: toml::Table = toml::from_str(include_str!("../mutants.toml")).unwrap();
     let mutants = mutants["detected"].as_array().unwrap().iter();
     let mutants = mutants.map(|one| (Suite::Client, one["fault"].as_str().unwrap().to_owned()));
-    let faults = faults::all().unwrap().into_iter();
+    let faults = faults::faults().unwrap().into_iter();
     let faults = faults.map(|fault| (fault.side, fault.name));
     let mut seen = BTreeSet::new();
     for fault in faults.chain(mutants) {

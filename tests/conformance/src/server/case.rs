@@ -63,6 +63,10 @@ impl ServerCase {
         self.name.split('/').next().unwrap_or_default()
     }
 
+    pub(crate) fn only_reads(&self) -> bool {
+        self.steps.iter().all(|step| step.method == "GET")
+    }
+
     /// Whether it sends plain text in place of HTTP requests.
     pub fn is_raw(&self) -> bool {
         self.steps.iter().any(|step| step.raw.is_some())
@@ -70,7 +74,7 @@ impl ServerCase {
 }
 
 /// One request and the response to it. Texts may contain placeholders; see [`crate::values::Values`].
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Step {
     #[serde(default = "post")]
@@ -144,7 +148,8 @@ pub(super) struct ChangesAfterSigning {
     pub(super) query: Option<String>,
     pub(super) body: Option<String>,
     pub(super) headers: BTreeMap<String, Vec<String>>,
-    pub(super) signature: Option<SignatureChange>,
+    /// How many digits of the signature are sent.
+    pub(super) digits: Option<usize>,
     /// A header, a text in it, and the number of the digit after that text which is replaced by another one.
     pub(super) flip: Option<(String, String, usize)>,
     /// A header, a text in it, and what the text is replaced by.
@@ -153,18 +158,8 @@ pub(super) struct ChangesAfterSigning {
     pub(super) signed_again: bool,
 }
 
-/// How the 64 digits of a signature are changed.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum SignatureChange {
-    /// The digit at this position is another one.
-    Digit(usize),
-    /// Only this many are sent.
-    Digits(usize),
-}
-
 /// The response to a request, and its effect.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ExpectedResponse {
     /// The expected status codes, such as `200`, `4XX` or `401 403`.
@@ -191,7 +186,31 @@ pub(super) struct ExpectedResponse {
     pub(super) may_close: bool,
 }
 
+impl ExpectedResponse {
+    pub(super) fn new(status: &str) -> Self {
+        Self {
+            status: status.to_owned(),
+            ..Self::default()
+        }
+    }
+}
+
 impl Step {
+    pub(super) fn new(method: &str, path: &str, query: &str, expect: ExpectedResponse) -> Self {
+        Self {
+            method: method.to_owned(),
+            path: path.to_owned(),
+            query: query.to_owned(),
+            expect,
+            ..Self::default()
+        }
+    }
+
+    /// A request that a correct service accepts.
+    pub(super) fn get(path: &str, query: &str) -> Self {
+        Self::new("GET", path, query, ExpectedResponse::new("200"))
+    }
+
     /// Whether the request has the headers of a signed one.
     pub(super) fn is_signed(&self) -> bool {
         self.raw

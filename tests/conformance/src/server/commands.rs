@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use super::case::{Key, SignatureChange, Step};
+use super::case::{Key, Step};
 use super::model::ABSENT;
 use crate::values::Values;
 
@@ -42,7 +42,12 @@ pub(super) fn shell(step: &Step, values: &Values, endpoint: &str) -> Result<Stri
     let body = |body: &Option<String>| body.as_ref().map(|text| argument(text, values)).transpose();
     let (signed_url, signed_body) = (url(&step.query)?, body(&step.body)?);
     let is_simple = signing.key == Key::Own && signing.seconds == 0 && signing.headers.is_none();
-    if is_simple && then.query.is_none() && then.body.is_none() && then.signature.is_none() {
+    if is_simple
+        && then.query.is_none()
+        && then.body.is_none()
+        && then.digits.is_none()
+        && then.flip.is_none()
+    {
         let body = signed_body.map_or_else(String::new, |body| format!(" {body}"));
         return Ok(format!("request {method} {signed_url}{body}"));
     }
@@ -84,22 +89,16 @@ pub(super) fn shell(step: &Step, values: &Values, endpoint: &str) -> Result<Stri
         headers.extend(empty);
         list = format!(" --signed-headers {}", quoted(&names.join(";")));
     }
-    let change = match then.signature {
-        None if step.headers.contains_key(ABSENT) => format!(" | grep -v '^{ABSENT}:'"),
-        None => String::new(),
-        Some(SignatureChange::Digit(at)) => {
-            let rest = 63 - at % 64;
-            format!(
-                r" | sed -E '/^authorization/{{s/[^0](.{{{rest}}})$/0\1/;t;s/0(.{{{rest}}})$/1\1/}}'"
-            )
-        }
-        Some(SignatureChange::Digits(count)) => {
-            format!(
-                " | sed -E '/^authorization/s/.{{{}}}$//'",
-                64 - count.min(64)
-            )
-        }
-    };
+    let mut change = String::new();
+    if step.headers.contains_key(ABSENT) {
+        change = format!(" | grep -v '^{ABSENT}:'");
+    } else if let Some((header, after, digit)) = &then.flip {
+        change = format!(
+            r" | sed -E '/^{header}/{{s/({after}.{{{digit}}})[^0]/\10/;t;s/({after}.{{{digit}}})0/\11/}}'"
+        );
+    } else if let Some(count) = then.digits {
+        change = format!(r" | sed -E '/^authorization/s/(Signature=.{{{count}}}).*/\1/'");
+    }
     let data = data("-d", signed_body);
     Ok(format!(
         "{key}signed -X {method}{headers}{data} {signed_url}{list}{at}{change} | {send} -H @-"
@@ -172,13 +171,15 @@ mod tests {
                 format!("{signed} | {} -H @-", sent.replace("{}", r"it'\''s")),
             ),
             (
-                "then = { signature = { digits = 8 } }",
-                format!("{signed} | sed -E '/^authorization/s/.{{56}}$//' | {sent} -H @-"),
+                "then = { digits = 8 }",
+                format!(
+                    r"{signed} | sed -E '/^authorization/s/(Signature=.{{8}}).*/\1/' | {sent} -H @-"
+                ),
             ),
             (
-                "then = { signature = { digit = 60 } }",
+                "then = { flip = ['authorization', 'Signature=', 60] }",
                 format!(
-                    r"{signed} | sed -E '/^authorization/{{s/[^0](.{{3}})$/0\1/;t;s/0(.{{3}})$/1\1/}}' | {sent} -H @-"
+                    r"{signed} | sed -E '/^authorization/{{s/(Signature=.{{60}})[^0]/\10/;t;s/(Signature=.{{60}})0/\11/}}' | {sent} -H @-"
                 ),
             ),
         ] {

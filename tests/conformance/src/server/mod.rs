@@ -11,10 +11,10 @@ mod request;
 mod rule;
 
 use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::{Instant, SystemTime};
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Result, bail};
 use futures_util::future::join_all;
 use http::StatusCode;
 use huaweicloud_auth::Credentials;
@@ -23,36 +23,15 @@ use serde_json::Value;
 pub use crate::values::Target;
 use case::{ExpectedResponse, Step};
 pub use case::{ServerCase, Traits};
+use model::{DELETE, GROUPS, PARTITIONS, TOPICS};
 
 use crate::contract::{Contract, is_topic};
 use crate::report::{Judged, Verdict, shown};
 use crate::values::{Topic, Values};
-use crate::wire::{Request, Response, Wire};
+use crate::wire::{Request, Response, Wire, locked};
 
-/// Requests with a valid signature. The first deletes nothing: the partition does not exist.
-const HARMLESS: &str = r#"
-    name = ""
-    title = ""
-    proves = []
-    [[step]]
-    body = '{"partitions":[{"partition":2147483647,"offset":0}]}'
-    expect = { status = "200" }
-    [[step]]
-    method = "GET"
-    path = "/v2/<project_id>/kafka/instances/<instance_id>/topics/<topic>/partitions"
-    query = "limit=50"
-    expect = { status = "200" }
-    [[step]]
-    method = "GET"
-    path = "/v2/<project_id>/instances/<instance_id>/groups"
-    query = "limit=1"
-    expect = { status = "200" }
-    [[step]]
-    method = "GET"
-    path = "/v2/<project_id>/instances/<instance_id>/topics"
-    query = "limit=50"
-    expect = { status = "200" }
-"#;
+/// A deletion that deletes nothing: the partition does not exist.
+const HARMLESS: &str = r#"{"partitions":[{"partition":2147483647,"offset":0}]}"#;
 
 /// A request, and the expected response.
 type Sent<'a> = (&'a Step, &'a ExpectedResponse, Request);
@@ -97,9 +76,6 @@ impl<'a> Server<'a> {
     ) -> Result<Self> {
         target.check()?;
         let wire = Wire::new(endpoint)?;
-        let ServerCase { steps, .. } = toml::from_str(HARMLESS)?;
-        let [delete_nothing, list, list_groups, list_topics] =
-            steps.try_into().map_err(|_| anyhow!("four steps"))?;
         let access_key = credentials.access_key().unwrap_or_default().to_owned();
         let values = Values::new(target, wire.host()).with("access_key", access_key);
         let mut server = Self {
@@ -108,8 +84,11 @@ impl<'a> Server<'a> {
             destructive,
             wire,
             values,
-            delete_nothing,
-            list,
+            delete_nothing: Step {
+                body: Some(HARMLESS.to_owned()),
+                ..Step::new("POST", DELETE, "", ExpectedResponse::new("200"))
+            },
+            list: Step::get(PARTITIONS, "limit=50"),
             lists: false,
             group: None,
             clock_differs: 0,
@@ -128,8 +107,8 @@ impl<'a> Server<'a> {
         }
         let response = server.check_key(&server.list).await?;
         server.lists = response.status == StatusCode::OK && Topic::parse(&response.body).is_some();
-        let groups = server.list_of(&list_groups, "groups").await?;
-        let topics = server.list_of(&list_topics, "topics").await?;
+        let groups = server.list_of(GROUPS, "groups").await?;
+        let topics = server.list_of(TOPICS, "topics").await?;
         server.look_at_another(&topics).await?;
         server.group = groups["groups"][0]["group_id"].as_str().map(str::to_owned);
         let group = server.group.as_deref().unwrap_or("dms-kafka-conformance");
@@ -138,8 +117,8 @@ impl<'a> Server<'a> {
     }
 
     /// Lists something, and keeps how many there are.
-    async fn list_of(&mut self, step: &Step, name: &str) -> Result<Value> {
-        let response = self.check_key(step).await?;
+    async fn list_of(&mut self, path: &str, name: &str) -> Result<Value> {
+        let response = self.check_key(&Step::get(path, "limit=50")).await?;
         let list: Value = serde_json::from_slice(&response.body).unwrap_or_default();
         if let Some(total) = list["total"].as_u64() {
             self.values = self.values.with(name, total.to_string());
@@ -353,10 +332,7 @@ impl<'a> Server<'a> {
     /// A request id that another response had.
     fn repeated_id(&self, response: &Response) -> Option<String> {
         let id = response.text_of("x-request-id")?;
-        let mut ids = self
-            .request_ids
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut ids = locked(&self.request_ids);
         let is_new = ids.insert(id.to_owned());
         (!is_new).then(|| format!("another response had the request id {id:?}"))
     }
@@ -419,7 +395,8 @@ fn clock_differs(response: &Response) -> u64 {
 
 /// What the topic lacks for a case.
 fn lacks(case: &ServerCase, topic: Option<&Topic>) -> Option<String> {
-    let offsets = case.steps.iter().any(needs_offsets);
+    let mut expected = case.steps.iter().map(|step| &step.expect.log_start);
+    let offsets = expected.any(|log_start| !log_start.is_empty());
     let Some(topic) = topic else {
         let needed = offsets || case.traits.records > 0 || case.traits.partitions > 0;
         return needed.then(|| "the service does not list partitions".to_owned());
@@ -439,22 +416,6 @@ fn lacks(case: &ServerCase, topic: Option<&Topic>) -> Option<String> {
             topic.total, case.traits.partitions
         )
     })
-}
-
-fn needs_offsets(step: &Step) -> bool {
-    if !step.expect.log_start.is_empty() {
-        return true;
-    }
-    let texts = [
-        Some(&step.path),
-        Some(&step.query),
-        step.body.as_ref(),
-        step.then.body.as_ref(),
-    ];
-    texts
-        .into_iter()
-        .flatten()
-        .any(|text| text.contains("<start") || text.contains("<end"))
 }
 
 /// The cases that are not marked as destructive although a faulty server could delete records because of them.

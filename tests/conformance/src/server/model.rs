@@ -1,14 +1,13 @@
 //! A small model of a topic and the consumer groups: which request a random one is, and which response the service must give.
 
-use std::collections::BTreeMap;
-
-use super::case::{ChangesAfterSigning, ExpectedResponse, Key, SignatureChange, Signing, Step};
+use super::case::{ExpectedResponse, Key, Step};
 use super::random::{Call, Misspelling, Mistake, Page, Place, RandomRequest, Which};
-use crate::values::{Offsets, Topic, Values};
+use crate::values::{Offsets, Topic, Values, other_case};
 
-const DELETE: &str =
+pub(super) const DELETE: &str =
     "/v2/<project_id>/kafka/instances/<instance_id>/topics/<topic>/messages/delete";
-const PARTITIONS: &str = "/v2/<project_id>/kafka/instances/<instance_id>/topics/<topic>/partitions";
+pub(super) const PARTITIONS: &str =
+    "/v2/<project_id>/kafka/instances/<instance_id>/topics/<topic>/partitions";
 pub(super) const TOPICS: &str = "/v2/<project_id>/instances/<instance_id>/topics";
 pub(super) const GROUPS: &str = "/v2/<project_id>/instances/<instance_id>/groups";
 const MESSAGES: &str = "/v2/<project_id>/instances/<instance_id>/messages";
@@ -122,7 +121,7 @@ impl Model {
 
     fn delete(&self, rows: &[(Which, Place)], large: bool, mistake: Option<&Mistake>) -> Step {
         let mut deletions: Vec<(i64, i64)> = Vec::new();
-        let mut expect = expected("200");
+        let mut expect = ExpectedResponse::new("200");
         let mut results = Vec::new();
         for (which, place) in rows {
             let is_free = |one: &(i64, _)| deletions.iter().all(|(other, _)| *other != one.0);
@@ -173,14 +172,14 @@ impl Model {
             body = form.replace("{}", &body);
         }
         if let Some(Mistake::Item(..) | Mistake::RepeatedRow | Mistake::Body(_)) = mistake {
-            expect = expected("400");
+            expect = ExpectedResponse::new("400");
         }
         if large {
             body += "< *70000>";
         }
         Step {
             body: Some(body),
-            ..request("POST", DELETE, String::new(), expect)
+            ..Step::new("POST", DELETE, "", expect)
         }
     }
 
@@ -288,14 +287,14 @@ impl Model {
         let path = format!(
             "/v2/<project_id>/instances/<instance_id>/management/topics/<topic>/partitions/{partition}/{operation}"
         );
-        let mut expect = expected("4XX");
+        let mut expect = ExpectedResponse::new("4XX");
         if let Some(one) = index.map(|index| self.partitions[index]) {
             let offset = if one.start < one.end {
                 offset(&one).to_string()
             } else {
                 "nothing".to_owned()
             };
-            expect = expected("200");
+            expect = ExpectedResponse::new("200");
             let found = fields(&[
                 ("topic", &quoted("<topic>")),
                 ("partition", &partition),
@@ -307,14 +306,14 @@ impl Model {
                     .map(|(name, value)| (format!("/{name}"), value)),
             );
         }
-        Some(request("GET", &path, String::new(), expect))
+        Some(Step::new("GET", &path, "", expect))
     }
 
     fn find(&self, which: Which, place: Place) -> Option<Step> {
         let (partition, index) = self.partition(which);
         let one = self.partitions[index.filter(|_| self.finds)?];
         let offset = self.offset(index, place);
-        let mut expect = expected("200");
+        let mut expect = ExpectedResponse::new("200");
         if offset >= one.end {
             expect
                 .fields
@@ -330,7 +329,7 @@ impl Model {
             return None;
         }
         let query = format!("topic=<topic>&partition={partition}&message_offset={offset}");
-        Some(request("GET", MESSAGES, query, expect))
+        Some(Step::new("GET", MESSAGES, &query, expect))
     }
 
     /// Makes the request one that must be refused, if the mistake applies to it.
@@ -381,11 +380,12 @@ impl Model {
                 "401"
             }
             Mistake::Digit(at) => {
-                step.then.signature = Some(SignatureChange::Digit(*at));
+                let digit = ("authorization".to_owned(), "Signature=".to_owned(), *at);
+                step.then.flip = Some(digit);
                 "401"
             }
             Mistake::Digits(count) => {
-                step.then.signature = Some(SignatureChange::Digits(*count));
+                step.then.digits = Some(*count);
                 "401"
             }
             Mistake::LaterBody if deletes => {
@@ -403,20 +403,16 @@ impl Model {
             | Mistake::AfterPath(_)
             | Mistake::LaterBody => return,
         };
-        step.expect = expected(refused);
+        step.expect = ExpectedResponse::new(refused);
     }
 
     /// Another name or id, which does not exist.
     fn misspelled(&self, placeholder: &str, how: Misspelling) -> Option<String> {
         let right = self.values.fill(placeholder).ok()?;
         let (start, last) = right.split_at_checked(right.len().checked_sub(1)?)?;
-        let swap = |letter: char| match letter {
-            'a'..='z' => letter.to_ascii_uppercase(),
-            other => other.to_ascii_lowercase(),
-        };
         let other = match how {
             Misspelling::Unknown => "<unknown>".to_owned(),
-            Misspelling::OtherCase => right.chars().map(swap).collect(),
+            Misspelling::OtherCase => other_case(&right),
             Misspelling::Longer => format!("{right}x"),
             Misspelling::Shorter => start.to_owned(),
             Misspelling::Space => format!("{right}%20"),
@@ -428,30 +424,8 @@ impl Model {
     }
 }
 
-fn request(method: &str, path: &str, query: String, expect: ExpectedResponse) -> Step {
-    Step {
-        method: method.to_owned(),
-        path: path.to_owned(),
-        query,
-        body: None,
-        body_bytes: None,
-        headers: BTreeMap::new(),
-        signing: Signing::default(),
-        then: ChangesAfterSigning::default(),
-        chunk: None,
-        raw: None,
-        cut_off: false,
-        expect,
-        again: None,
-    }
-}
-
 pub(super) fn committed_path(group: &str) -> String {
     format!("/v2/kafka/<project_id>/instances/<instance_id>/groups/{group}/message-offset")
-}
-
-pub(super) fn get(path: &str, query: &str) -> Step {
-    request("GET", path, query.to_owned(), expected("200"))
 }
 
 /// The records with this time, or all since then with the oldest or the newest first.
@@ -461,21 +435,7 @@ pub(super) fn find_time(time: i64, oldest_first: Option<bool>) -> Step {
         Some(oldest_first) => format!("asc={oldest_first}"),
     };
     let query = format!("topic=<topic>&start_time={time}&{more}&limit={LARGEST_PAGE}");
-    get(MESSAGES, &query)
-}
-
-fn expected(status: &str) -> ExpectedResponse {
-    ExpectedResponse {
-        status: status.to_owned(),
-        code: None,
-        rows: None,
-        row: None,
-        item: None,
-        headers: Vec::new(),
-        fields: BTreeMap::new(),
-        log_start: BTreeMap::new(),
-        may_close: false,
-    }
+    Step::get(MESSAGES, &query)
 }
 
 fn fields(pairs: &[(&str, &dyn ToString)]) -> Fields {
@@ -523,9 +483,9 @@ fn listing(
         .is_none_or(|skip| i32::try_from(skip).is_ok_and(|skip| skip >= 0))
         && limit.is_none_or(|limit| (1..=LARGEST_PAGE).contains(&limit));
     if !is_valid {
-        return request("GET", path, text, expected("4XX"));
+        return Step::new("GET", path, &text, ExpectedResponse::new("4XX"));
     }
-    let mut expect = expected("200");
+    let mut expect = ExpectedResponse::new("200");
     expect
         .fields
         .insert("/total".to_owned(), items.len().to_string());
@@ -546,5 +506,5 @@ fn listing(
             .map(|(name, value)| (format!("/{list}/{index}/{name}"), value.clone()));
         expect.fields.extend(fields);
     }
-    request("GET", path, text, expect)
+    Step::new("GET", path, &text, expect)
 }

@@ -10,6 +10,7 @@ use super::case::Step;
 use super::commands;
 use super::model::{self, Commits, GROUPS, Model, TOPICS};
 use super::random::{Call, Difference, RandomRequest, search};
+use crate::contract::is_topic;
 use crate::report::{Verdict, shown, shown_up_to};
 use crate::values::{Topic, Values};
 use crate::wire::Response;
@@ -18,12 +19,6 @@ use crate::wire::Response;
 const TIME: Duration = Duration::from_secs(10);
 /// A command may contain two bodies.
 const LONGEST_COMMAND: usize = 10_000;
-/// Names of consumer groups that need no encoding.
-const SAFE: fn(&str) -> bool = |name| {
-    let is_safe = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-    name.bytes().all(is_safe) && !matches!(name, "" | "." | "..")
-};
-
 impl super::Server<'_> {
     /// Plays random requests, and shows the shortest sequence that shows a difference.
     pub(super) async fn random(&self, count: usize) -> Result<Verdict> {
@@ -142,7 +137,8 @@ impl super::Server<'_> {
             let names = groups.iter().filter_map(|one| one["group_id"].as_str());
             let mut groups = Vec::new();
             for name in names {
-                let commits = if SAFE(name) {
+                // Others need an encoding.
+                let commits = if is_topic(name) {
                     self.commits(name, &values).await?
                 } else {
                     Vec::new()
@@ -154,7 +150,7 @@ impl super::Server<'_> {
         let edge = format!(
             "/v2/<project_id>/instances/<instance_id>/management/topics/<topic>/partitions/{first}/beginning-message"
         );
-        model.finds = self.read(&model::get(&edge, ""), &values).await?.status == StatusCode::OK
+        model.finds = self.read(&Step::get(&edge, ""), &values).await?.status == StatusCode::OK
             && self.read(&model::find_time(0, None), &values).await?.status == StatusCode::OK;
         Ok(model)
     }
@@ -181,7 +177,7 @@ impl super::Server<'_> {
                 model::LARGEST_PAGE,
                 all.len()
             );
-            let response = self.read(&model::get(path, &query), values).await?;
+            let response = self.read(&Step::get(path, &query), values).await?;
             if response.status != StatusCode::OK {
                 return Ok(None);
             }

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue, Method, header};
 use huaweicloud_auth::Credentials;
 use huaweicloud_auth::signing::{SignedHeaders, Signer, X_PROJECT_ID};
 
-use super::case::{Key, SignatureChange, Signing, Step};
+use super::case::{Key, Signing, Step};
 use crate::rewrite::set_headers;
 use crate::values::Values;
 use crate::wire::Request;
@@ -55,9 +55,6 @@ fn change(request: &mut Request, step: &Step, values: &Values) -> Result<()> {
     if let Some(body) = &changes.body {
         request.body = values.fill(body)?.into_bytes();
     }
-    if let Some(change) = changes.signature {
-        change_signature(&mut request.headers, change)?;
-    }
     set_headers(&mut request.headers, &changes.headers, values)?;
     let mut edit = |name: &str, edit: &dyn Fn(&str) -> Option<String>| {
         let text = request.text(name).unwrap_or_default();
@@ -68,6 +65,12 @@ fn change(request: &mut Request, step: &Step, values: &Values) -> Result<()> {
             values,
         )
     };
+    if let Some(count) = changes.digits {
+        edit("authorization", &|text| {
+            let end = text.rfind('=')? + 1 + count;
+            Some(text.get(..end)?.to_owned())
+        })?;
+    }
     if let Some((name, after, digit)) = &changes.flip {
         edit(name, &|text| other_digit(text, after, *digit))?;
     }
@@ -101,27 +104,6 @@ pub(super) fn raw(request: &Request, text: &str, values: &Values) -> Result<Stri
         .trim_start()
         .replace("\r\n", "\n")
         .replace('\n', "\r\n"))
-}
-
-fn change_signature(headers: &mut HeaderMap, change: SignatureChange) -> Result<()> {
-    const DIGITS: usize = 64;
-    let signed = headers.get(header::AUTHORIZATION);
-    let mut text = signed.context("not signed")?.to_str()?.to_owned();
-    let start = text.len().checked_sub(DIGITS).context("no signature")?;
-    match change {
-        SignatureChange::Digit(at) => {
-            let at = start + at % DIGITS;
-            let other = if text.get(at..=at) == Some("0") {
-                "1"
-            } else {
-                "0"
-            };
-            text.replace_range(at..=at, other);
-        }
-        SignatureChange::Digits(count) => text.truncate(start + count.min(DIGITS)),
-    }
-    headers.insert(header::AUTHORIZATION, text.parse()?);
-    Ok(())
 }
 
 fn sign(request: &mut Request, signing: &Signing, host: &str, own: &Credentials) -> Result<()> {

@@ -1,6 +1,7 @@
 //! Rules of the contract and of the signature, and the cases that follow from them. README.md explains the fields.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::ops::Range;
 
 use anyhow::{Context as _, Result, bail};
@@ -48,7 +49,7 @@ struct Rule {
     /// The row under test, at every position.
     row: Option<String>,
     /// In place of requests: how many random ones are compared with a model of the service.
-    random: Option<usize>,
+    random: Option<NonZeroUsize>,
     /// The requests; the last one is under test.
     #[serde(default = "one_step", deserialize_with = "not_empty")]
     step: Vec<Table>,
@@ -63,7 +64,7 @@ struct Rule {
     refused_as: Table,
     /// Those of every case.
     #[serde(skip)]
-    traits: Traits,
+    traits: Table,
 }
 
 /// The fields of [`Traits`].
@@ -114,10 +115,6 @@ impl SuiteCase for ServerCase {
     fn name(&self) -> &str {
         &self.name
     }
-
-    fn checks_something(&self) -> bool {
-        self.steps.is_empty() == self.random.is_some_and(|count| count > 0)
-    }
 }
 
 /// The cases of the rules in a file.
@@ -125,7 +122,7 @@ pub(super) fn cases(text: &str) -> Result<Vec<ServerCase>> {
     let operations = operations()?;
     let mut cases = Vec::new();
     for mut table in toml::from_str::<File>(text)?.rule {
-        let traits = take_traits(&mut table)?;
+        let traits = take_traits(&mut table);
         let name = table.get("name").map(Value::to_string).unwrap_or_default();
         let rule: Rule = table.try_into().with_context(|| format!("rule {name}"))?;
         let rule = Rule { traits, ..rule };
@@ -142,10 +139,10 @@ impl Rule {
                 name: self.name.clone(),
                 title: self.title.clone(),
                 proves: self.proves.clone(),
-                traits: self.traits,
+                traits: self.traits.clone().try_into()?,
                 quick: false,
                 steps: Vec::new(),
-                random: self.random,
+                random: self.random.map(NonZeroUsize::get),
             }]);
         }
         let mut cases: Vec<ServerCase> = Vec::new();
@@ -208,15 +205,15 @@ impl Rule {
         (position, before, after): (&str, i32, i32),
         expect: &Table,
     ) -> Result<Option<ServerCase>> {
-        let (of_value, mut change, text) = match value {
-            Value::Table(table) => {
-                let mut change = table.clone();
-                let text = change.remove("value");
-                (take_traits(&mut change)?, change, text)
-            }
-            text => (Traits::default(), Table::new(), Some(text.clone())),
+        let mut change = match value {
+            Value::Table(table) => table.clone(),
+            text => Table::from_iter([("value".to_owned(), text.clone())]),
         };
-        let text = text.map(|text| match text {
+        let mut traits = self.traits.clone();
+        traits.extend(take_traits(&mut change));
+        let mut traits: Traits = traits.try_into()?;
+        traits.records = traits.records.max(operation.records);
+        let text = change.remove("value").map(|text| match text {
             Value::String(text) => with_rows(&text),
             other => Ok(other.to_string()),
         });
@@ -256,29 +253,21 @@ impl Rule {
             },
         ];
         let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
-        let is_read = operation.name != "deletion";
-        let mut fields = Table::new();
-        fields.insert("name".to_owned(), parts.join("/").into());
-        fields.insert("title".to_owned(), self.title.clone().into());
-        let proves = if is_read {
-            vec![format!("Companion {}", operation.id)]
-        } else {
+        let proves = if operation.name == "deletion" {
             self.proves.clone()
+        } else {
+            vec![format!("Companion {}", operation.id)]
         };
-        fields.insert("proves".to_owned(), proves.into());
-        fields.insert("step".to_owned(), steps.into());
-        let built: ServerCase = fields.try_into()?;
-        let of_rule = self.traits;
-        let traits = Traits {
-            destructive: of_value.destructive || of_rule.destructive,
-            extension: of_value.extension || of_rule.extension,
-            state: of_value.state || of_rule.state,
-            runs_last: of_value.runs_last || of_rule.runs_last,
-            at_once: of_value.at_once || of_rule.at_once,
-            partitions: of_value.partitions.max(of_rule.partitions),
-            records: of_value.records.max(of_rule.records).max(operation.records),
-        };
-        Ok(Some(ServerCase { traits, ..built }))
+        let steps = steps.into_iter().map(Table::try_into);
+        Ok(Some(ServerCase {
+            name: parts.join("/"),
+            title: self.title.clone(),
+            proves,
+            traits,
+            quick: false,
+            steps: steps.collect::<Result<_, _>>()?,
+            random: None,
+        }))
     }
 }
 
@@ -380,9 +369,9 @@ fn with_rows(text: &str) -> Result<String> {
 }
 
 /// Takes the fields of [`Traits`] out of a table.
-fn take_traits(table: &mut Table) -> Result<Traits> {
+fn take_traits(table: &mut Table) -> Table {
     let taken = TRAITS.iter().filter_map(|name| table.remove_entry(*name));
-    Ok(taken.collect::<Table>().try_into()?)
+    taken.collect()
 }
 
 fn take_names(change: &mut Table, field: &str) -> Result<BTreeMap<String, String>> {
