@@ -52,10 +52,12 @@ pub struct Traits {
 }
 
 impl ServerCase {
-    /// Whether every service refuses its last request, whatever topics it has.
+    /// Whether every service refuses its requests, whatever topics it has.
     pub fn is_always_refused(&self) -> bool {
-        let last = self.steps.last();
-        !self.traits.state && last.is_some_and(|step| step.expect.status.starts_with('4'))
+        let mut steps = self.steps.iter();
+        !self.traits.state
+            && self.random.is_none()
+            && steps.all(|step| step.expect.status.starts_with('4'))
     }
 
     /// The rule that it checks: its name up to the first slash.
