@@ -270,6 +270,8 @@ impl Wire {
             .user_agent(concat!("dms-kafka-conformance/", env!("CARGO_PKG_VERSION")))
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
+            // A service may close others at the moment of their next use.
+            .pool_max_idle_per_host(1)
             .timeout(TIMEOUT);
         if endpoint.is_loopback() {
             builder = builder.no_proxy();
