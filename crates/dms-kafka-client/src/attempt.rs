@@ -59,7 +59,7 @@ impl Attempt {
     ///
     /// # tokio::runtime::Runtime::new().unwrap().block_on(async {
     /// let attempt = Attempt::without_sending();
-    /// let client = Client::new_with_client("https://example.com", reqwest::Client::new(), attempt.clone());
+    /// let client = Client::new_with_client("https://example.com".parse().unwrap(), reqwest::Client::new(), attempt.clone());
     /// let body = types::DeleteKafkaMessageRequestBody::default();
     /// let result = client.delete_kafka_topic_messages("project", "instance", "orders", &body).await;
     /// assert!(result.is_err());

@@ -3,7 +3,7 @@
 // contract:        openapi/dms-kafka.yaml
 // generator:       progenitor 0.15.1
 // contract sha256: 55fbe4e137af365100abe722eba0904048bf023533d8c902f210f3300967e33f
-// code sha256:     1f3902d911fc107f2605b7831dcd053664791a9633606dfe0768c7b6bc5b99f3
+// code sha256:     179501b0e4979fce5f29f55762b1026c214d639fd1d6c77d0f6c6e98ffa3c1f5
 
 #![allow(
     unreachable_pub,
@@ -485,7 +485,7 @@ pub mod types {
 /// Version: 2.0.0
 #[derive(Clone, Debug)]
 pub struct Client {
-    pub(crate) baseurl: String,
+    pub(crate) baseurl: ::reqwest::Url,
     pub(crate) client: reqwest::Client,
     pub(crate) inner: crate::Attempt,
 }
@@ -498,15 +498,11 @@ impl Client {
     /// `reqwest::Client`, and should include a scheme and hostname,
     /// as well as port and a path stem if applicable.
     pub fn new_with_client(
-        baseurl: &str,
+        baseurl: ::reqwest::Url,
         client: reqwest::Client,
         inner: crate::Attempt,
     ) -> Self {
-        Self {
-            baseurl: baseurl.to_string(),
-            client,
-            inner,
-        }
+        Self { baseurl, client, inner }
     }
 }
 
@@ -562,18 +558,18 @@ impl Client {
         ResponseValue<types::ListInstanceConsumerGroupMessageOffsetResponse>,
         Error<types::ErrorResponse>,
     > {
-        let url = format!(
-            "{}/v2/kafka/{}/instances/{}/groups/{}/message-offset", self.baseurl, crate
-            ::path_segment::encode(& project_id.to_string()) ?, crate
-            ::path_segment::encode(& instance_id.to_string()) ?, crate
-            ::path_segment::encode(& group.to_string()) ?,
+        let url = crate::request_url(
+            &self.baseurl,
+            &[
+                "/v2/kafka/",
+                &crate::path_segment::encode(&project_id.to_string())?,
+                "/instances/",
+                &crate::path_segment::encode(&instance_id.to_string())?,
+                "/groups/",
+                &crate::path_segment::encode(&group.to_string())?,
+                "/message-offset",
+            ],
         );
-        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-        header_map
-            .append(
-                ::reqwest::header::HeaderName::from_static("api-version"),
-                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
-            );
         #[allow(unused_mut)]
         let mut request = self
             .client
@@ -586,7 +582,6 @@ impl Client {
             .query(&progenitor_client::QueryParam::new("offset", &query.offset))
             .query(&progenitor_client::QueryParam::new("partition", &query.partition))
             .query(&progenitor_client::QueryParam::new("topic", &query.topic))
-            .headers(header_map)
             .build()?;
         let info = OperationInfo {
             operation_id: "list_instance_consumer_group_message_offset",
@@ -596,14 +591,10 @@ impl Client {
         self.post(&result, &info).await?;
         let response = result?;
         match response.status().as_u16() {
-            200u16 => ResponseValue::from_response(response).await,
-            400u16..=499u16 => {
-                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
-            }
-            500u16..=599u16 => {
-                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
-            }
-            _ => Err(Error::UnexpectedResponse(response)),
+            200u16 => crate::decoded(response),
+            400u16..=499u16 => Err(Error::ErrorResponse(crate::decoded(response)?)),
+            500u16..=599u16 => Err(Error::ErrorResponse(crate::decoded(response)?)),
+            _ => Err(Error::UnexpectedResponse(crate::complete(response))),
         }
     }
 
@@ -628,17 +619,16 @@ impl Client {
         ResponseValue<types::ListInstanceConsumerGroupsResponse>,
         Error<types::ErrorResponse>,
     > {
-        let url = format!(
-            "{}/v2/{}/instances/{}/groups", self.baseurl, crate ::path_segment::encode(&
-            project_id.to_string()) ?, crate ::path_segment::encode(& instance_id
-            .to_string()) ?,
+        let url = crate::request_url(
+            &self.baseurl,
+            &[
+                "/v2/",
+                &crate::path_segment::encode(&project_id.to_string())?,
+                "/instances/",
+                &crate::path_segment::encode(&instance_id.to_string())?,
+                "/groups",
+            ],
         );
-        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-        header_map
-            .append(
-                ::reqwest::header::HeaderName::from_static("api-version"),
-                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
-            );
         #[allow(unused_mut)]
         let mut request = self
             .client
@@ -650,7 +640,6 @@ impl Client {
             .query(&progenitor_client::QueryParam::new("group", &query.group))
             .query(&progenitor_client::QueryParam::new("limit", &query.limit))
             .query(&progenitor_client::QueryParam::new("offset", &query.offset))
-            .headers(header_map)
             .build()?;
         let info = OperationInfo {
             operation_id: "list_instance_consumer_groups",
@@ -660,14 +649,10 @@ impl Client {
         self.post(&result, &info).await?;
         let response = result?;
         match response.status().as_u16() {
-            200u16 => ResponseValue::from_response(response).await,
-            400u16..=499u16 => {
-                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
-            }
-            500u16..=599u16 => {
-                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
-            }
-            _ => Err(Error::UnexpectedResponse(response)),
+            200u16 => crate::decoded(response),
+            400u16..=499u16 => Err(Error::ErrorResponse(crate::decoded(response)?)),
+            500u16..=599u16 => Err(Error::ErrorResponse(crate::decoded(response)?)),
+            _ => Err(Error::UnexpectedResponse(crate::complete(response))),
         }
     }
 
@@ -689,19 +674,20 @@ impl Client {
         topic: &'a str,
         partition: i32,
     ) -> Result<ResponseValue<types::PartitionMessage>, Error<types::ErrorResponse>> {
-        let url = format!(
-            "{}/v2/{}/instances/{}/management/topics/{}/partitions/{}/beginning-message",
-            self.baseurl, crate ::path_segment::encode(& project_id.to_string()) ?, crate
-            ::path_segment::encode(& instance_id.to_string()) ?, crate
-            ::path_segment::encode(& topic.to_string()) ?, crate ::path_segment::encode(&
-            partition.to_string()) ?,
+        let url = crate::request_url(
+            &self.baseurl,
+            &[
+                "/v2/",
+                &crate::path_segment::encode(&project_id.to_string())?,
+                "/instances/",
+                &crate::path_segment::encode(&instance_id.to_string())?,
+                "/management/topics/",
+                &crate::path_segment::encode(&topic.to_string())?,
+                "/partitions/",
+                &crate::path_segment::encode(&partition.to_string())?,
+                "/beginning-message",
+            ],
         );
-        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-        header_map
-            .append(
-                ::reqwest::header::HeaderName::from_static("api-version"),
-                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
-            );
         #[allow(unused_mut)]
         let mut request = self
             .client
@@ -710,7 +696,6 @@ impl Client {
                 ::reqwest::header::ACCEPT,
                 ::reqwest::header::HeaderValue::from_static("application/json"),
             )
-            .headers(header_map)
             .build()?;
         let info = OperationInfo {
             operation_id: "show_partition_beginning_message",
@@ -720,14 +705,10 @@ impl Client {
         self.post(&result, &info).await?;
         let response = result?;
         match response.status().as_u16() {
-            200u16 => ResponseValue::from_response(response).await,
-            400u16..=499u16 => {
-                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
-            }
-            500u16..=599u16 => {
-                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
-            }
-            _ => Err(Error::UnexpectedResponse(response)),
+            200u16 => crate::decoded(response),
+            400u16..=499u16 => Err(Error::ErrorResponse(crate::decoded(response)?)),
+            500u16..=599u16 => Err(Error::ErrorResponse(crate::decoded(response)?)),
+            _ => Err(Error::UnexpectedResponse(crate::complete(response))),
         }
     }
 
@@ -749,19 +730,20 @@ impl Client {
         topic: &'a str,
         partition: i32,
     ) -> Result<ResponseValue<types::PartitionMessage>, Error<types::ErrorResponse>> {
-        let url = format!(
-            "{}/v2/{}/instances/{}/management/topics/{}/partitions/{}/end-message", self
-            .baseurl, crate ::path_segment::encode(& project_id.to_string()) ?, crate
-            ::path_segment::encode(& instance_id.to_string()) ?, crate
-            ::path_segment::encode(& topic.to_string()) ?, crate ::path_segment::encode(&
-            partition.to_string()) ?,
+        let url = crate::request_url(
+            &self.baseurl,
+            &[
+                "/v2/",
+                &crate::path_segment::encode(&project_id.to_string())?,
+                "/instances/",
+                &crate::path_segment::encode(&instance_id.to_string())?,
+                "/management/topics/",
+                &crate::path_segment::encode(&topic.to_string())?,
+                "/partitions/",
+                &crate::path_segment::encode(&partition.to_string())?,
+                "/end-message",
+            ],
         );
-        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-        header_map
-            .append(
-                ::reqwest::header::HeaderName::from_static("api-version"),
-                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
-            );
         #[allow(unused_mut)]
         let mut request = self
             .client
@@ -770,7 +752,6 @@ impl Client {
                 ::reqwest::header::ACCEPT,
                 ::reqwest::header::HeaderValue::from_static("application/json"),
             )
-            .headers(header_map)
             .build()?;
         let info = OperationInfo {
             operation_id: "show_partition_end_message",
@@ -780,14 +761,10 @@ impl Client {
         self.post(&result, &info).await?;
         let response = result?;
         match response.status().as_u16() {
-            200u16 => ResponseValue::from_response(response).await,
-            400u16..=499u16 => {
-                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
-            }
-            500u16..=599u16 => {
-                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
-            }
-            _ => Err(Error::UnexpectedResponse(response)),
+            200u16 => crate::decoded(response),
+            400u16..=499u16 => Err(Error::ErrorResponse(crate::decoded(response)?)),
+            500u16..=599u16 => Err(Error::ErrorResponse(crate::decoded(response)?)),
+            _ => Err(Error::UnexpectedResponse(crate::complete(response))),
         }
     }
 
@@ -814,17 +791,16 @@ impl Client {
         ResponseValue<types::ShowInstanceMessagesResponse>,
         Error<types::ErrorResponse>,
     > {
-        let url = format!(
-            "{}/v2/{}/instances/{}/messages", self.baseurl, crate
-            ::path_segment::encode(& project_id.to_string()) ?, crate
-            ::path_segment::encode(& instance_id.to_string()) ?,
+        let url = crate::request_url(
+            &self.baseurl,
+            &[
+                "/v2/",
+                &crate::path_segment::encode(&project_id.to_string())?,
+                "/instances/",
+                &crate::path_segment::encode(&instance_id.to_string())?,
+                "/messages",
+            ],
         );
-        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-        header_map
-            .append(
-                ::reqwest::header::HeaderName::from_static("api-version"),
-                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
-            );
         #[allow(unused_mut)]
         let mut request = self
             .client
@@ -846,7 +822,6 @@ impl Client {
             .query(&progenitor_client::QueryParam::new("partition", &query.partition))
             .query(&progenitor_client::QueryParam::new("start_time", &query.start_time))
             .query(&progenitor_client::QueryParam::new("topic", &query.topic))
-            .headers(header_map)
             .build()?;
         let info = OperationInfo {
             operation_id: "show_instance_messages",
@@ -856,14 +831,10 @@ impl Client {
         self.post(&result, &info).await?;
         let response = result?;
         match response.status().as_u16() {
-            200u16 => ResponseValue::from_response(response).await,
-            400u16..=499u16 => {
-                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
-            }
-            500u16..=599u16 => {
-                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
-            }
-            _ => Err(Error::UnexpectedResponse(response)),
+            200u16 => crate::decoded(response),
+            400u16..=499u16 => Err(Error::ErrorResponse(crate::decoded(response)?)),
+            500u16..=599u16 => Err(Error::ErrorResponse(crate::decoded(response)?)),
+            _ => Err(Error::UnexpectedResponse(crate::complete(response))),
         }
     }
 
@@ -888,17 +859,16 @@ impl Client {
         ResponseValue<types::ListInstanceTopicsResponse>,
         Error<types::ErrorResponse>,
     > {
-        let url = format!(
-            "{}/v2/{}/instances/{}/topics", self.baseurl, crate ::path_segment::encode(&
-            project_id.to_string()) ?, crate ::path_segment::encode(& instance_id
-            .to_string()) ?,
+        let url = crate::request_url(
+            &self.baseurl,
+            &[
+                "/v2/",
+                &crate::path_segment::encode(&project_id.to_string())?,
+                "/instances/",
+                &crate::path_segment::encode(&instance_id.to_string())?,
+                "/topics",
+            ],
         );
-        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-        header_map
-            .append(
-                ::reqwest::header::HeaderName::from_static("api-version"),
-                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
-            );
         #[allow(unused_mut)]
         let mut request = self
             .client
@@ -909,7 +879,6 @@ impl Client {
             )
             .query(&progenitor_client::QueryParam::new("limit", &query.limit))
             .query(&progenitor_client::QueryParam::new("offset", &query.offset))
-            .headers(header_map)
             .build()?;
         let info = OperationInfo {
             operation_id: "list_instance_topics",
@@ -919,14 +888,10 @@ impl Client {
         self.post(&result, &info).await?;
         let response = result?;
         match response.status().as_u16() {
-            200u16 => ResponseValue::from_response(response).await,
-            400u16..=499u16 => {
-                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
-            }
-            500u16..=599u16 => {
-                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
-            }
-            _ => Err(Error::UnexpectedResponse(response)),
+            200u16 => crate::decoded(response),
+            400u16..=499u16 => Err(Error::ErrorResponse(crate::decoded(response)?)),
+            500u16..=599u16 => Err(Error::ErrorResponse(crate::decoded(response)?)),
+            _ => Err(Error::UnexpectedResponse(crate::complete(response))),
         }
     }
 
@@ -954,18 +919,18 @@ impl Client {
         ResponseValue<types::DeleteKafkaTopicMessagesResponse>,
         Error<types::ErrorResponse>,
     > {
-        let url = format!(
-            "{}/v2/{}/kafka/instances/{}/topics/{}/messages/delete", self.baseurl, crate
-            ::path_segment::encode(& project_id.to_string()) ?, crate
-            ::path_segment::encode(& instance_id.to_string()) ?, crate
-            ::path_segment::encode(& topic.to_string()) ?,
+        let url = crate::request_url(
+            &self.baseurl,
+            &[
+                "/v2/",
+                &crate::path_segment::encode(&project_id.to_string())?,
+                "/kafka/instances/",
+                &crate::path_segment::encode(&instance_id.to_string())?,
+                "/topics/",
+                &crate::path_segment::encode(&topic.to_string())?,
+                "/messages/delete",
+            ],
         );
-        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-        header_map
-            .append(
-                ::reqwest::header::HeaderName::from_static("api-version"),
-                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
-            );
         #[allow(unused_mut)]
         let mut request = self
             .client
@@ -975,7 +940,6 @@ impl Client {
                 ::reqwest::header::HeaderValue::from_static("application/json"),
             )
             .json(&body)
-            .headers(header_map)
             .build()?;
         let info = OperationInfo {
             operation_id: "delete_kafka_topic_messages",
@@ -985,14 +949,10 @@ impl Client {
         self.post(&result, &info).await?;
         let response = result?;
         match response.status().as_u16() {
-            200u16 => ResponseValue::from_response(response).await,
-            400u16..=499u16 => {
-                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
-            }
-            500u16..=599u16 => {
-                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
-            }
-            _ => Err(Error::UnexpectedResponse(response)),
+            200u16 => crate::decoded(response),
+            400u16..=499u16 => Err(Error::ErrorResponse(crate::decoded(response)?)),
+            500u16..=599u16 => Err(Error::ErrorResponse(crate::decoded(response)?)),
+            _ => Err(Error::UnexpectedResponse(crate::complete(response))),
         }
     }
 
@@ -1019,18 +979,18 @@ impl Client {
         ResponseValue<types::ListTopicPartitionsResponse>,
         Error<types::ErrorResponse>,
     > {
-        let url = format!(
-            "{}/v2/{}/kafka/instances/{}/topics/{}/partitions", self.baseurl, crate
-            ::path_segment::encode(& project_id.to_string()) ?, crate
-            ::path_segment::encode(& instance_id.to_string()) ?, crate
-            ::path_segment::encode(& topic.to_string()) ?,
+        let url = crate::request_url(
+            &self.baseurl,
+            &[
+                "/v2/",
+                &crate::path_segment::encode(&project_id.to_string())?,
+                "/kafka/instances/",
+                &crate::path_segment::encode(&instance_id.to_string())?,
+                "/topics/",
+                &crate::path_segment::encode(&topic.to_string())?,
+                "/partitions",
+            ],
         );
-        let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
-        header_map
-            .append(
-                ::reqwest::header::HeaderName::from_static("api-version"),
-                ::reqwest::header::HeaderValue::from_static(Self::api_version()),
-            );
         #[allow(unused_mut)]
         let mut request = self
             .client
@@ -1042,7 +1002,6 @@ impl Client {
             .query(&progenitor_client::QueryParam::new("limit", &query.limit))
             .query(&progenitor_client::QueryParam::new("offset", &query.offset))
             .query(&progenitor_client::QueryParam::new("timestamp", &query.timestamp))
-            .headers(header_map)
             .build()?;
         let info = OperationInfo {
             operation_id: "list_topic_partitions",
@@ -1052,14 +1011,10 @@ impl Client {
         self.post(&result, &info).await?;
         let response = result?;
         match response.status().as_u16() {
-            200u16 => ResponseValue::from_response(response).await,
-            400u16..=499u16 => {
-                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
-            }
-            500u16..=599u16 => {
-                Err(Error::ErrorResponse(ResponseValue::from_response(response).await?))
-            }
-            _ => Err(Error::UnexpectedResponse(response)),
+            200u16 => crate::decoded(response),
+            400u16..=499u16 => Err(Error::ErrorResponse(crate::decoded(response)?)),
+            500u16..=599u16 => Err(Error::ErrorResponse(crate::decoded(response)?)),
+            _ => Err(Error::UnexpectedResponse(crate::complete(response))),
         }
     }
 }

@@ -4,17 +4,16 @@ use std::time::SystemTime;
 
 use bytes::{Bytes, BytesMut};
 use http::header::ACCEPT_ENCODING;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue};
 use huaweicloud_auth::Credentials;
 use huaweicloud_auth::signing::{self, Payload, RequestTarget, X_PROJECT_ID};
 use progenitor_client::{ClientHooks, ClientInfo, Error, OperationInfo};
-use reqwest::{Body, Request, Response, ResponseBuilderExt, Url};
+use reqwest::{Body, Request, Response};
 
 use crate::attempt::{Attempt, CapturedResponse, Completeness};
 use crate::generated::Client;
+use crate::response::ReadBody;
 
-/// The generated code adds this header. The API does not define it.
-const GENERATOR_HEADER: HeaderName = HeaderName::from_static("api-version");
 /// The most memory that is reserved because of `Content-Length` alone.
 const LARGEST_RESERVE: usize = 8 * 1024 * 1024;
 
@@ -23,7 +22,6 @@ impl ClientHooks<Attempt> for Client {
     async fn pre<E>(&self, request: &mut Request, _info: &OperationInfo) -> Result<(), Error<E>> {
         let attempt = self.inner();
         let mut headers = std::mem::take(request.headers_mut());
-        headers.remove(GENERATOR_HEADER);
         // The client decodes no content coding. Proxies may change this header, so it is not signed.
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         if let Some(project_id) = &attempt.project_id {
@@ -42,27 +40,27 @@ impl ClientHooks<Attempt> for Client {
         authorized.map_err(Error::Custom)
     }
 
-    /// Sends the request, captures the response in the [`Attempt`], and returns an equal response to the generated code.
+    /// Sends the request and captures the response in the [`Attempt`]. The returned response has its body as an extension.
     async fn exec(&self, request: Request, _info: &OperationInfo) -> reqwest::Result<Response> {
         let attempt = self.inner();
         let url = request.url().clone();
         let mut response = self.client().execute(request).await?;
-        let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
         let redirected_to = (*response.url() != url).then(|| response.url().clone());
         attempt.captured().response = Some(CapturedResponse {
-            status,
-            headers: headers.clone(),
+            status: response.status(),
+            headers: response.headers().clone(),
             body: Bytes::new(),
             completeness: Completeness::Truncated,
             redirected_to,
         });
-        let (body, read) = read_body(response, attempt.response_limit).await;
+        let (body, read) = read_body(&mut response, attempt.response_limit).await;
         if let Some(captured) = attempt.captured().response.as_mut() {
             captured.body = body.clone();
             captured.completeness = *read.as_ref().unwrap_or(&Completeness::Truncated);
         }
         read?;
-        Ok(rebuilt(url, status, headers, body))
+        response.extensions_mut().insert(ReadBody(body));
+        Ok(response)
     }
 }
 
@@ -79,18 +77,6 @@ impl Client {
         self.exec(request, &info).await?;
         Ok(())
     }
-}
-
-/// Builds the response with its URL, because reqwest would otherwise parse a placeholder.
-#[expect(
-    clippy::expect_used,
-    reason = "no part is converted, so no part can be invalid"
-)]
-fn rebuilt(url: Url, status: StatusCode, headers: HeaderMap, body: Bytes) -> Response {
-    let builder = http::Response::builder().status(status).url(url);
-    let mut rebuilt = builder.body(body).expect("a valid status and URL");
-    *rebuilt.headers_mut() = headers;
-    rebuilt.into()
 }
 
 fn authorize(
@@ -116,7 +102,10 @@ fn authorize(
 }
 
 /// Reads up to `limit` bytes. Returns them even if the connection breaks.
-async fn read_body(mut response: Response, limit: usize) -> (Bytes, reqwest::Result<Completeness>) {
+async fn read_body(
+    response: &mut Response,
+    limit: usize,
+) -> (Bytes, reqwest::Result<Completeness>) {
     let announced = response.content_length().unwrap_or_default();
     let room = usize::try_from(announced).unwrap_or(limit).min(limit);
     let mut body = BytesMut::with_capacity(room.min(LARGEST_RESERVE));

@@ -12,7 +12,7 @@
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
 //! let credentials = Credentials::new("access-key", "secret-key")?;
 //! let client = Client::new_with_client(
-//!     "https://dms.ap-southeast-1.myhuaweicloud.com",
+//!     "https://dms.ap-southeast-1.myhuaweicloud.com".parse()?,
 //!     reqwest::Client::new(),
 //!     Attempt::new(credentials),
 //! );
@@ -33,7 +33,7 @@
 //! A client cannot be created without an [`Attempt`], so no request is sent unsigned:
 //!
 //! ```compile_fail,E0061
-//! let client = dms_kafka_client::Client::new_with_client("https://example.com", reqwest::Client::new());
+//! let client = dms_kafka_client::Client::new_with_client("https://example.com".parse().unwrap(), reqwest::Client::new());
 //! ```
 
 mod attempt;
@@ -43,9 +43,13 @@ mod hooks;
 mod objects_only;
 mod partition_result;
 mod path_segment;
+mod request_url;
+mod response;
 
 pub use attempt::{Attempt, CapturedResponse, Completeness, DEFAULT_RESPONSE_LIMIT};
 pub use generated::{Client, types};
 pub(crate) use objects_only::objects_only;
 pub use partition_result::{ErrorCode, PartitionResult};
 pub use progenitor_client::{ByteStream, ClientInfo, Error, ResponseValue};
+pub(crate) use request_url::request_url;
+pub(crate) use response::{complete, decoded};

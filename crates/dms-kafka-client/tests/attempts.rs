@@ -3,8 +3,10 @@
 
 use std::time::SystemTime;
 
-use dms_kafka_client::{Attempt, CapturedResponse, Client, Completeness, types};
-use http::Method;
+use dms_kafka_client::{
+    Attempt, CapturedResponse, Client, Completeness, Error, ResponseValue, types,
+};
+use http::{HeaderMap, Method};
 use huaweicloud_auth::Credentials;
 use huaweicloud_auth::signing::{Payload, RequestTarget, SigningRequest};
 use huaweicloud_auth::verification::{Authorization, Verifier};
@@ -17,13 +19,17 @@ fn attempt() -> Attempt {
     Attempt::new(Credentials::new("access-key", "secret-key").unwrap())
 }
 
-/// Sends one deletion with the attempt. Returns whether the generated client reports success.
-async fn delete(endpoint: &str, attempt: &Attempt, topic: &str) -> bool {
+/// Sends one deletion with the attempt.
+async fn delete(
+    endpoint: &str,
+    attempt: &Attempt,
+    topic: &str,
+) -> Result<ResponseValue<types::DeleteKafkaTopicMessagesResponse>, Error<types::ErrorResponse>> {
     let http = reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .build()
         .unwrap();
-    let client = Client::new_with_client(endpoint, http, attempt.clone());
+    let client = Client::new_with_client(endpoint.parse().unwrap(), http, attempt.clone());
     let body = types::DeleteKafkaMessageRequestBody {
         partitions: vec![types::PartitionOffsetEntity {
             partition: Some(0),
@@ -33,7 +39,6 @@ async fn delete(endpoint: &str, attempt: &Attempt, topic: &str) -> bool {
     client
         .delete_kafka_topic_messages("project", "instance", topic, &body)
         .await
-        .is_ok()
 }
 
 #[tokio::test]
@@ -47,7 +52,7 @@ async fn the_signature_covers_the_bytes_that_are_received() {
         "orders", "a b", "a/b", "тема", "a+b:c@d", "a?b#c", "100%", "$&",
     ] {
         let attempt = attempt().with_project_id("project".parse().unwrap());
-        delete(&server.uri(), &attempt, topic).await;
+        let _ = delete(&server.uri(), &attempt, topic).await;
         let requests = server.received_requests().await.unwrap();
         let sent = requests.last().unwrap();
         assert!(!sent.headers.contains_key("api-version"), "{topic}");
@@ -69,6 +74,49 @@ async fn the_signature_covers_the_bytes_that_are_received() {
     }
 }
 
+#[tokio::test]
+async fn results_of_the_generated_client_have_status_headers_and_body() {
+    for (status, body, expected) in [
+        (200, r#"{"partitions":[]}"#, "value: 200 id-1"),
+        (200, "[]", "invalid: []"),
+        (404, r#"{"error_code":"DMS.1"}"#, "error: 404 id-1 DMS.1"),
+        (404, "<html>", "invalid: <html>"),
+        (302, "moved", "unexpected: 302 id-1 moved"),
+        (302, "", "unexpected: 302 id-1 "),
+    ] {
+        let server = MockServer::start().await;
+        let response = ResponseTemplate::new(status).insert_header("x-request-id", "id-1");
+        Mock::given(any())
+            .respond_with(response.set_body_string(body))
+            .mount(&server)
+            .await;
+        let id = |headers: &HeaderMap| headers["x-request-id"].to_str().unwrap().to_owned();
+        let result = match delete(&server.uri(), &attempt(), "orders").await {
+            Ok(value) => format!("value: {} {}", value.status().as_u16(), id(value.headers())),
+            Err(Error::InvalidResponsePayload(body, _)) => {
+                format!("invalid: {}", String::from_utf8_lossy(&body))
+            }
+            Err(Error::ErrorResponse(error)) => {
+                let (status, id) = (error.status().as_u16(), id(error.headers()));
+                format!(
+                    "error: {status} {id} {}",
+                    error.error_code.as_deref().unwrap()
+                )
+            }
+            Err(Error::UnexpectedResponse(response)) => {
+                assert!(response.url().path().ends_with("/messages/delete"));
+                let (status, id) = (response.status().as_u16(), id(response.headers()));
+                format!(
+                    "unexpected: {status} {id} {}",
+                    response.text().await.unwrap()
+                )
+            }
+            Err(error) => panic!("{error}"),
+        };
+        assert_eq!(result, expected, "{status} {body}");
+    }
+}
+
 /// The captured response after the server sent these bytes and closed the connection.
 async fn captured(response: &str, attempt: Attempt) -> (bool, Option<CapturedResponse>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -84,7 +132,7 @@ async fn captured(response: &str, attempt: Attempt) -> (bool, Option<CapturedRes
         }
         stream.write_all(response.as_bytes()).await.unwrap();
     });
-    let succeeded = delete(&endpoint, &attempt, "orders").await;
+    let succeeded = delete(&endpoint, &attempt, "orders").await.is_ok();
     (succeeded, attempt.take_response())
 }
 

@@ -241,8 +241,8 @@ async fn attempt<T, R, F: Future<Output = R>>(
     if let Some(date) = date {
         attempt = attempt.with_date(date);
     }
-    let client =
-        raw::Client::new_with_client(config.endpoint.base(), config.http.clone(), attempt.clone());
+    let base = config.endpoint.url().clone();
+    let client = raw::Client::new_with_client(base, config.http.clone(), attempt.clone());
     let begin = Instant::now();
     let end = deadline.min(after(config.settings.attempt_timeout));
     let secret = secret(&identity.credentials);

@@ -154,11 +154,8 @@ impl DeleteMessages {
         let body = request.body()?;
         let config = &self.config;
         let attempt = Attempt::without_sending();
-        let client = raw::Client::new_with_client(
-            config.endpoint.base(),
-            config.http.clone(),
-            attempt.clone(),
-        );
+        let base = config.endpoint.url().clone();
+        let client = raw::Client::new_with_client(base, config.http.clone(), attempt.clone());
         let project_id = match &*config.project {
             ProjectSource::Given(id) => id.as_str(),
             ProjectSource::OfCredentials => UNKNOWN_PROJECT,

@@ -105,6 +105,11 @@ impl Endpoint {
         self.0.as_str().trim_end_matches('/')
     }
 
+    /// Returns the endpoint as a parsed URL, whose path is `/`.
+    pub fn url(&self) -> &Url {
+        &self.0
+    }
+
     /// Returns the host name or address; an IPv6 address is in brackets.
     pub fn host(&self) -> &str {
         self.0.host_str().unwrap_or_default()

@@ -54,6 +54,7 @@ struct Caller {
     url: String,
     body: Bytes,
     http: reqwest::Client,
+    base: reqwest::Url,
     client: Client,
     credentials: Credentials,
 }
@@ -75,6 +76,7 @@ impl Caller {
         let instance_id = format!("{INSTANCE}{}", work.partitions);
         Ok(Self {
             url: endpoint.clone() + &path(PROJECT, &instance_id),
+            base: endpoint.parse()?,
             body: body(work.partitions)?,
             work,
             endpoint,
@@ -136,7 +138,8 @@ impl Caller {
     async fn generated(&self) -> Result<usize> {
         let project_id = HeaderValue::from_static(PROJECT);
         let attempt = raw::Attempt::new(self.credentials.clone()).with_project_id(project_id);
-        let client = raw::Client::new_with_client(&self.endpoint, self.http.clone(), attempt);
+        let (base, http) = (self.base.clone(), self.http.clone());
+        let client = raw::Client::new_with_client(base, http, attempt);
         let row = |partition| raw::types::PartitionOffsetEntity {
             partition: Some(partition),
             offset: Some(OFFSET),

@@ -1,6 +1,7 @@
 //! Passes over the generator's output.
 
 mod boxes;
+mod calls;
 mod docs;
 mod format;
 mod inner_type;
@@ -18,6 +19,7 @@ pub(crate) fn finish(mut file: syn::File, methods: &BTreeMap<String, Arguments>)
     boxes::apply(&mut file);
     optional_parameters::apply(&mut file, methods);
     path_segments::apply(&mut file);
+    calls::apply(&mut file);
     docs::apply(&mut file);
     objects_only::apply(&mut file);
     format::format(&file)

@@ -14,7 +14,7 @@ async fn service(status: u16, answer: &str) -> (MockServer, Client) {
     let response = ResponseTemplate::new(status).set_body_raw(answer.to_owned(), "application/json");
     Mock::given(any()).respond_with(response).mount(&server).await;
     let attempt = Attempt::new(Credentials::new("access-key", "secret-key").unwrap());
-    let client = Client::new_with_client(&server.uri(), reqwest::Client::new(), attempt);
+    let client = Client::new_with_client(server.uri().parse().unwrap(), reqwest::Client::new(), attempt);
     (server, client)
 }
 

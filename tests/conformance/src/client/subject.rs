@@ -103,7 +103,7 @@ async fn call_raw(endpoint: &str, given: &Given) -> Result<CallResult> {
         .build()?;
     let attempt = raw::Attempt::new(credentials(given.credentials)?)
         .with_project_id(HeaderValue::from_str(&given.project_id)?);
-    let client = raw::Client::new_with_client(endpoint, http, attempt);
+    let client = raw::Client::new_with_client(endpoint.parse()?, http, attempt);
     let partition = |one: &GivenPartition| raw::types::PartitionOffsetEntity {
         partition: Some(one.partition),
         offset: Some(one.before.unwrap_or(-1)),
