@@ -10,7 +10,10 @@ import org.apache.kafka.common.KafkaFuture;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.serialization.StringSerializer;
 
-/** Creates a topic, writes records into each of its partitions, and lets groups commit: BOOTSTRAP TOPIC PARTITIONS RECORDS [GROUPS]. */
+/**
+ * Creates a topic, writes records into each of its partitions, with times spread over the last day, and lets groups commit:
+ * BOOTSTRAP TOPIC PARTITIONS RECORDS [GROUPS].
+ */
 public final class SeedTopic {
     public static void main(String[] arguments) throws Exception {
         Map<String, Object> servers = Map.of("bootstrap.servers", arguments[0]);
@@ -20,11 +23,14 @@ public final class SeedTopic {
         try (Admin admin = Admin.create(servers)) {
             admin.createTopics(List.of(new NewTopic(topic, partitions, (short) 1))).all().get();
         }
+        long day = 86_400_000;
+        long yesterday = System.currentTimeMillis() - day;
         var text = new StringSerializer();
         try (var producer = new KafkaProducer<>(servers, text, text)) {
             for (int record = 0; record < records; record++) {
+                long time = yesterday + day * record / records;
                 for (int partition = 0; partition < partitions; partition++) {
-                    producer.send(new ProducerRecord<>(topic, partition, null, "record " + record));
+                    producer.send(new ProducerRecord<>(topic, partition, time, null, "record " + record));
                 }
             }
         }

@@ -14,7 +14,7 @@ use crate::{interop, kafka, python};
 /// Measure CPU time, memory and rates and write BENCHMARKS.md, or run one part of the benchmarks.
 #[derive(Debug, Args)]
 pub(crate) struct Bench {
-    /// `run`, `report`, `instructions`, `build-cost`, `kafka`, `plans`, `long-run` or `exhaustion`, with its options; `--quick` only checks that everything works.
+    /// `run`, `report`, `instructions`, `build-cost`, `kafka`, `kafka-rates`, `kafka-tools`, `plans`, `long-run` or `exhaustion`, with its options; `--quick` only checks that everything works.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<String>,
 }
@@ -22,8 +22,15 @@ pub(crate) struct Bench {
 const PACKAGE: &str = "run --quiet --release --package dms-kafka-bench";
 const TOPIC: &str = "bench";
 
-/// Brokers of a cluster, and concurrent deletions.
-const RATES: [(u16, u16); 2] = [(1, 64), (3, 256)];
+/// Clusters, each with the number of its brokers, what is written to a topic first, and the parts that measure it. Plans are
+/// for 100 partitions, with 1,000 consumer groups.
+const CLUSTERS: [(u16, &[&str], &[&str]); 3] = [
+    (1, &["3", "1000"], &["kafka", "kafka-rates", "kafka-tools"]),
+    (3, &["1", "0"], &["kafka-rates", "kafka-tools"]),
+    (3, &["100", "100000", "1000"], &["plans"]),
+];
+/// For a quick run, the records and groups of the last one.
+const QUICK: &[&str] = &["100", "1000", "20"];
 
 /// The exit code of dms-kafka-bench if it cannot count instructions on this machine.
 const SKIPPED: i32 = 77;
@@ -40,8 +47,10 @@ pub(crate) fn run(sh: &Shell, arguments: &[&str]) -> Result<()> {
     match arguments {
         [] | ["--quick"] => everything(sh, arguments),
         ["run", ..] => interleaved(sh, arguments),
-        ["kafka", quick @ ..] => gateway_and_kafka(sh, quick),
-        ["plans", quick @ ..] => plans(sh, quick),
+        [
+            part @ ("kafka" | "kafka-rates" | "kafka-tools" | "plans"),
+            quick @ ..,
+        ] => on_kafka(sh, Some(part), quick),
         _ => bench(sh, arguments),
     }
 }
@@ -50,7 +59,7 @@ pub(crate) fn run(sh: &Shell, arguments: &[&str]) -> Result<()> {
 fn everything(sh: &Shell, quick: &[&str]) -> Result<()> {
     remove_old_results(sh)?;
     let part = |arguments: &[&str]| bench(sh, &[arguments, quick].concat());
-    let kafka = gateway_and_kafka(sh, quick).and_then(|()| plans(sh, quick));
+    let kafka = on_kafka(sh, None, quick);
     interleaved(sh, &[&["run"], quick].concat())?;
     let parts = [
         kafka,
@@ -98,34 +107,33 @@ fn interleaved(sh: &Shell, arguments: &[&str]) -> Result<()> {
     bench(sh, &arguments)
 }
 
-fn gateway_and_kafka(sh: &Shell, quick: &[&str]) -> Result<()> {
-    kafka::with_topic(sh, TOPIC, |bootstrap_servers| {
-        with_kafka(sh, "kafka", bootstrap_servers, quick)
-    })?;
-    RATES.into_iter().try_for_each(|(brokers, concurrency)| {
-        kafka::with_seed(sh, brokers, &[TOPIC, "1", "0"], |bootstrap_servers| {
-            let (brokers, concurrency) = (brokers.to_string(), concurrency.to_string());
-            let bench = cargo(sh, PACKAGE).args(["--features", "kafka", "--", "kafka-rates"]);
-            let bench = bench.args(["--bootstrap-servers", bootstrap_servers]);
-            let bench = bench.args(["--brokers", &brokers, "--concurrency", &concurrency]);
-            Ok(bench.args(quick).run()?)
-        })
-    })
-}
-
-/// On three brokers: a topic of 100 partitions with 1,000 records in each, and 1,000 consumer groups.
-fn plans(sh: &Shell, quick: &[&str]) -> Result<()> {
-    let groups = if quick.is_empty() { "1000" } else { "20" };
-    let seed = [TOPIC, "100", "1000", groups];
-    kafka::with_seed(sh, 3, &seed, |bootstrap_servers| {
-        with_kafka(sh, "plans", bootstrap_servers, quick)
-    })
-}
-
-fn with_kafka(sh: &Shell, part: &str, bootstrap_servers: &str, quick: &[&str]) -> Result<()> {
-    let cluster = ["--bootstrap-servers", bootstrap_servers, "--topic", TOPIC];
-    let bench = cargo(sh, PACKAGE).args(["--features", "kafka", "--", part]);
-    Ok(bench.args(cluster).args(quick).run()?)
+/// Runs one part on the clusters that it measures, or all parts.
+fn on_kafka(sh: &Shell, only: Option<&str>, quick: &[&str]) -> Result<()> {
+    run_cargo(sh, "build --release -p dms-kafka-cli --features kafka")?;
+    for (brokers, seed, parts) in CLUSTERS {
+        let chosen = |part: &&&str| only.is_none_or(|only| only == **part);
+        let parts: Vec<_> = parts.iter().filter(chosen).collect();
+        if parts.is_empty() {
+            continue;
+        }
+        let has_groups = seed.len() == QUICK.len();
+        let seed = if has_groups && !quick.is_empty() {
+            QUICK
+        } else {
+            seed
+        };
+        kafka::with_seed(sh, brokers, &[&[TOPIC], seed].concat(), |cluster| {
+            let processes: Vec<_> = cluster.processes().map(|id| id.to_string()).collect();
+            for part in parts {
+                let bench = cargo(sh, PACKAGE).args(["--features", "kafka", "--", part]);
+                let bench = bench.args(["--bootstrap-servers", &cluster.bootstrap_servers()]);
+                let bench = bench.args(["--processes", &processes.join(","), "--topic", TOPIC]);
+                bench.args(quick).run()?;
+            }
+            Ok(())
+        })?;
+    }
+    Ok(())
 }
 
 fn bench(sh: &Shell, arguments: &[&str]) -> Result<()> {

@@ -72,6 +72,12 @@ pub(crate) fn run(options: &Instructions, scale: &Scale) -> Result<()> {
         results.push(["Instructions", "", name, "instructions"], vec![count]);
         per_call.insert(name.to_owned(), count);
     }
+    let ratio = per_call["facade, 1 partition"] / per_call["reqwest, signed, 1 partition"];
+    let column = "x of reqwest, signed";
+    results.push(
+        ["Instructions", "", "facade, 1 partition", column],
+        vec![ratio],
+    );
     results.write(scale.folder(), "instructions")?;
     let counted = Baseline {
         rustc: rustc()?,

@@ -1,153 +1,210 @@
 //! Deletions per second on a real Kafka: directly, with a connection for each deletion in flight, and through the gateway.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
+use std::process;
 use std::time::{Duration, Instant};
 
 use bytes::{Buf as _, BufMut as _};
-use clap::Args;
 use dms_kafka::Client;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use huaweicloud_auth::Credentials;
-use rdkafka::ClientConfig;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
-use rdkafka::client::DefaultClientContext;
+use rdkafka::error::KafkaError;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+use tokio::time::{interval, sleep};
 
-use crate::kafka::{INSTANCE, PROJECT, gateway};
+use crate::kafka::{Cluster, INSTANCE, LONG, client, count, cpu_seconds};
 use crate::metrics::{Results, Scale, quantile};
-use crate::peers::{ACCESS_KEY, SECRET_KEY};
-use crate::process::Result;
-
-#[derive(Debug, Args)]
-pub(crate) struct KafkaRates {
-    /// Bootstrap servers of the cluster.
-    #[arg(long, value_name = "HOST:PORT,...")]
-    bootstrap_servers: String,
-    /// Number of brokers, up to 3. It is also the replication factor.
-    #[arg(long)]
-    brokers: u16,
-    /// Concurrent deletions, each from a partition of its own.
-    #[arg(long)]
-    concurrency: u16,
-}
+use crate::process::{Result, Server};
 
 const TOPIC: &str = "bench-rates";
 const NUDGE_TOPIC: &str = "bench-nudges";
+const BACKGROUND_TOPIC: &str = "bench-background";
 const ROUNDS: usize = 5;
-/// Deletions from each partition in one measurement.
-const PASSES: i64 = 4;
-const LONG: Duration = Duration::from_secs(60);
+const RECORDS: usize = 1000;
+/// Deletions in a round, one at a time.
+const SINGLE: i64 = 4;
 
 #[tokio::main]
-pub(crate) async fn run(options: &KafkaRates, scale: &Scale) -> Result<()> {
-    let servers = &options.bootstrap_servers;
-    create_topics(options).await?;
-    let direct = Direct::new(options)?;
+pub(crate) async fn run(cluster: &Cluster, scale: &Scale) -> Result<()> {
+    let brokers = u16::try_from(cluster.processes.len())?;
+    // Without followers, a deletion takes far less time, so a round has more.
+    let (concurrency, passes) = if brokers == 1 { (64, 40) } else { (256, 4) };
+    cluster.create(TOPIC, concurrency, RECORDS).await?;
+    cluster.create(NUDGE_TOPIC, brokers * 3, 0).await?;
+    cluster.create(BACKGROUND_TOPIC, brokers, 0).await?;
+    let direct = Direct::new(cluster, concurrency)?;
     let nudge = format!("nudge_topic = \"{NUDGE_TOPIC}\"");
-    let mut gateways = Vec::new();
-    for setting in ["", &nudge] {
-        let service = gateway(servers, setting).await?;
-        let client = Client::builder()
-            .endpoint(service.endpoint())
-            .project_id(PROJECT)
-            .credentials(Credentials::new(ACCESS_KEY, SECRET_KEY)?)
-            .build()?;
-        gateways.push((service, client));
+    let mut peers = vec![("directly", Peer::Direct(direct))];
+    for (row, setting) in [("gateway", ""), ("gateway, nudge_topic", &nudge)] {
+        let gateway = cluster.gateway(setting)?;
+        let client = client(&gateway)?;
+        peers.push((row, Peer::Gateway(gateway, client)));
     }
-    let mut rates = vec![Vec::new(); 3];
-    let mut single = vec![Vec::new(); 3];
+    let title = format!("{brokers} broker(s), {concurrency} concurrent");
+    let mut tables = vec![(title.clone(), false)];
+    if brokers > 1 {
+        tables.push((title + ", 20 records/s on each broker", true));
+    }
+    let mut results = Results::default();
     let mut offset = 1;
     for round in 0..=scale.of(ROUNDS) {
-        for peer in 0..3 {
-            let delete = async |partition, offset| match peer {
-                0 => direct.delete(partition, offset).await,
-                _ => through(&gateways[peer - 1].1, partition, offset).await,
-            };
-            let calls = (0..PASSES).flat_map(|pass| {
-                (0..i32::from(options.concurrency)).map(move |id| (id, offset + pass))
-            });
-            let started = Instant::now();
-            let deleting = stream::iter(calls).map(async |(id, offset)| delete(id, offset).await);
-            let deleting = deleting.buffer_unordered(options.concurrency.into());
-            deleting.try_collect::<()>().await?;
-            let deletions = f64::from(options.concurrency) * 4.0;
-            let rate = deletions / started.elapsed().as_secs_f64();
-            offset += PASSES;
-            let mut times = Vec::new();
-            for _ in 0..PASSES {
-                let started = Instant::now();
-                delete(0, offset).await?;
-                times.push(started.elapsed().as_secs_f64() * 1e3);
-                offset += 1;
+        for (table, has_background) in &tables {
+            let background = has_background.then(|| write_records(cluster)).transpose()?;
+            let mut rate_of_direct = None;
+            for (row, peer) in &peers {
+                let offsets = offset..offset + i64::try_from(scale.of(passes))?;
+                offset = offsets.end;
+                let [seconds, deletions, cpu @ ..] =
+                    peer.all(cluster, concurrency, offsets).await?;
+                let single = peer.single(offset).await?;
+                offset += SINGLE;
+                // The first round connects.
+                if round == 0 {
+                    continue;
+                }
+                let mut add =
+                    |column: &str, value| results.add(["Kafka", table, row, column], value);
+                let rate = deletions / seconds;
+                add("deletions/s", rate);
+                add("x of direct", rate / *rate_of_direct.get_or_insert(rate));
+                add("ms, one at a time", single);
+                add("CPUs in use", cpu.iter().sum::<f64>() / seconds);
+                let processes = ["load", "brokers", "gateway"];
+                for (process, cpu) in processes.into_iter().zip(cpu) {
+                    add(
+                        &format!("{process}, CPU ms per deletion"),
+                        cpu * 1e3 / deletions,
+                    );
+                }
             }
-            // The first round connects.
-            if round > 0 {
-                rates[peer].push(rate);
-                single[peer].push(quantile(&times, 0.5));
+            if let Some(background) = background {
+                background.abort();
             }
         }
     }
-    for (service, _) in gateways {
-        service.shutdown().await;
-    }
-    let title = format!(
-        "{} broker(s), {} concurrent",
-        options.brokers, options.concurrency
-    );
-    let mut results = Results::default();
-    for (peer, row) in ["directly", "gateway", "gateway, nudge_topic"]
+    let table = format!("10 s after load, {brokers} broker(s)");
+    // Without the clients, whose connections are closed.
+    let gateways: Vec<_> = peers
         .into_iter()
-        .enumerate()
-    {
-        let ratios = rates[peer]
-            .iter()
-            .zip(&rates[0])
-            .map(|(own, direct)| own / direct);
-        let ratios = ratios.collect();
-        results.push(["Kafka", &title, row, "deletions/s"], rates[peer].clone());
-        results.push(["Kafka", &title, row, "x of direct"], ratios);
-        results.push(
-            ["Kafka", &title, row, "ms, one at a time"],
-            single[peer].clone(),
-        );
+        .filter_map(|(row, peer)| match peer {
+            Peer::Direct(_) => None,
+            Peer::Gateway(gateway, _) => Some((row, gateway)),
+        })
+        .collect();
+    sleep(Duration::from_secs(scale.of(10) as u64)).await;
+    for (row, gateway) in gateways {
+        let mut add = |column, count| results.add(["Kafka", &table, row, column], count);
+        add("threads", count(gateway.id(), "task", "")?);
+        add("sockets", count(gateway.id(), "fd", "socket:")?);
     }
-    results.write(scale.folder(), &format!("kafka-{}", options.brokers))
+    results.write(scale.folder(), &format!("kafka-{brokers}"))
 }
 
-async fn create_topics(options: &KafkaRates) -> Result<()> {
-    let mut config = ClientConfig::new();
-    config.set("bootstrap.servers", &options.bootstrap_servers);
-    let admin: AdminClient<DefaultClientContext> = config.create()?;
-    let topics = [
-        (TOPIC, options.concurrency),
-        (NUDGE_TOPIC, options.brokers * 3),
-    ]
-    .map(|(name, partitions)| {
-        let replication = TopicReplication::Fixed(options.brokers.into());
-        NewTopic::new(name, partitions.into(), replication)
-    });
-    for created in admin.create_topics(&topics, &AdminOptions::new()).await? {
-        created.map_err(|(topic, code)| format!("{topic}: {code}"))?;
-    }
-    let producer: BaseProducer = config.create()?;
-    for partition in 0..i32::from(options.concurrency) {
-        for _ in 0..500 {
-            let record = BaseRecord::<(), str>::to(TOPIC)
-                .partition(partition)
-                .payload("r");
-            producer.send(record).map_err(|(error, _)| error)?;
+enum Peer {
+    Direct(Direct),
+    Gateway(Server, Client),
+}
+
+impl Peer {
+    async fn delete(&self, partition: i32, offset: i64) -> Result<()> {
+        match self {
+            Self::Direct(direct) => direct.delete(partition, offset).await,
+            Self::Gateway(_, client) => {
+                let call = client.delete_messages(INSTANCE, TOPIC);
+                call.before(partition, offset).send().await?.into_result()?;
+                Ok(())
+            }
         }
-        producer.flush(LONG)?;
     }
-    Ok(())
+
+    /// Deletes before each of these offsets from each partition. Returns the seconds, the deletions, and the CPU time of this
+    /// process, the brokers and the gateway.
+    async fn all(
+        &self,
+        cluster: &Cluster,
+        concurrency: u16,
+        offsets: Range<i64>,
+    ) -> Result<[f64; 5]> {
+        let partitions = 0..i32::from(concurrency);
+        let calls =
+            offsets.flat_map(|offset| partitions.clone().map(move |partition| (partition, offset)));
+        let (before, started) = (self.cpu(cluster)?, Instant::now());
+        let deleting = stream::iter(calls)
+            .map(async |(partition, offset)| self.delete(partition, offset).await);
+        let deleting = deleting.buffer_unordered(concurrency.into());
+        let deletions = deleting
+            .try_fold(0.0, async |sum, ()| Ok(sum + 1.0))
+            .await?;
+        let (seconds, after) = (started.elapsed().as_secs_f64(), self.cpu(cluster)?);
+        let [load, brokers, gateway] = [0, 1, 2].map(|at| after[at] - before[at]);
+        Ok([seconds, deletions, load, brokers, gateway])
+    }
+
+    /// The median milliseconds of deletions one at a time.
+    async fn single(&self, offset: i64) -> Result<f64> {
+        let mut times = Vec::new();
+        for offset in offset..offset + SINGLE {
+            let started = Instant::now();
+            self.delete(0, offset).await?;
+            times.push(started.elapsed().as_secs_f64() * 1e3);
+        }
+        Ok(quantile(&times, 0.5))
+    }
+
+    /// Seconds of CPU time so far.
+    fn cpu(&self, cluster: &Cluster) -> Result<[f64; 3]> {
+        let brokers = cluster.processes.iter().map(|id| cpu_seconds(*id));
+        let gateway = match self {
+            Self::Direct(_) => 0.0,
+            Self::Gateway(gateway, _) => cpu_seconds(gateway.id())?,
+        };
+        Ok([
+            cpu_seconds(process::id())?,
+            brokers.sum::<Result<_>>()?,
+            gateway,
+        ])
+    }
 }
 
-async fn through(client: &Client, partition: i32, offset: i64) -> Result<()> {
-    let call = client.delete_messages(INSTANCE, TOPIC);
-    call.before(partition, offset).send().await?.into_result()?;
-    Ok(())
+/// Writes 20 records per second to a partition of each broker until it is aborted.
+fn write_records(cluster: &Cluster) -> Result<JoinHandle<()>> {
+    let producer: BaseProducer = cluster.config().create()?;
+    let metadata = producer
+        .client()
+        .fetch_metadata(Some(BACKGROUND_TOPIC), LONG)?;
+    let partitions = metadata.topics()[0].partitions().iter();
+    let led: BTreeMap<_, _> = partitions
+        .map(|partition| (partition.leader(), partition.id()))
+        .collect();
+    if led.len() != cluster.processes.len() {
+        return Err(format!(
+            "{BACKGROUND_TOPIC}: only {} brokers lead a partition",
+            led.len()
+        )
+        .into());
+    }
+    let write = move |producer: &BaseProducer| {
+        for partition in led.values() {
+            let record = BaseRecord::<(), str>::to(BACKGROUND_TOPIC).payload("r");
+            producer
+                .send(record.partition(*partition))
+                .map_err(|(error, _)| error)?;
+        }
+        Ok::<_, KafkaError>(())
+    };
+    // The first records connect.
+    write(&producer)?;
+    producer.flush(LONG)?;
+    Ok(tokio::spawn(async move {
+        let mut ticks = interval(Duration::from_millis(50));
+        while write(&producer).is_ok() {
+            producer.poll(Duration::ZERO);
+            ticks.tick().await;
+        }
+    }))
 }
 
 /// A client with a connection for each partition.
@@ -158,10 +215,8 @@ struct Direct {
 }
 
 impl Direct {
-    fn new(options: &KafkaRates) -> Result<Self> {
-        let mut config = ClientConfig::new();
-        config.set("bootstrap.servers", &options.bootstrap_servers);
-        let producer: BaseProducer = config.create()?;
+    fn new(cluster: &Cluster, concurrency: u16) -> Result<Self> {
+        let producer: BaseProducer = cluster.config().create()?;
         let metadata = producer.client().fetch_metadata(Some(TOPIC), LONG)?;
         let brokers: BTreeMap<i32, String> = metadata
             .brokers()
@@ -170,7 +225,7 @@ impl Direct {
             .collect();
         let partitions = metadata.topics()[0].partitions().iter();
         Ok(Self {
-            connections: (0..options.concurrency)
+            connections: (0..concurrency)
                 .map(|_| tokio::sync::Mutex::default())
                 .collect(),
             leaders: partitions

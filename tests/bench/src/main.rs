@@ -15,6 +15,8 @@ mod instructions;
 mod kafka;
 #[cfg(feature = "kafka")]
 mod kafka_rates;
+#[cfg(feature = "kafka")]
+mod kafka_tools;
 mod load;
 mod long_run;
 mod metrics;
@@ -54,15 +56,18 @@ enum Command {
     Instructions(instructions::Instructions),
     /// Count the crates and measure clean release builds of a program on the facade and of one on reqwest.
     BuildCost(build_cost::BuildCost),
-    /// Measure what the gateway adds to a deletion on a real Kafka.
+    /// Measure what the gateway adds to a deletion on a real Kafka, and its first deletion.
     #[cfg(feature = "kafka")]
-    Kafka(kafka::Kafka),
+    Kafka(kafka::Cluster),
     /// Measure deletions per second on a real Kafka, directly and through the gateway.
     #[cfg(feature = "kafka")]
-    KafkaRates(kafka_rates::KafkaRates),
+    KafkaRates(kafka::Cluster),
+    /// Measure deletions from many partitions by the command and by kafka-delete-records.sh.
+    #[cfg(feature = "kafka")]
+    KafkaTools(kafka::Cluster),
     /// Measure plans through the gateway, on a real Kafka and in memory.
     #[cfg(feature = "kafka")]
-    Plans(plans::Plans),
+    Plans(kafka::Cluster),
     /// Check that cost and memory do not grow over a million calls and under full load on the gateway.
     LongRun(long_run::LongRun),
     /// Attack the gateway's memory, threads and connections, and check what other clients notice.
@@ -89,11 +94,13 @@ fn run(Cli { command, scale }: &Cli) -> Result<()> {
         Command::Instructions(options) => instructions::run(options, scale),
         Command::BuildCost(options) => build_cost::run(options, scale),
         #[cfg(feature = "kafka")]
-        Command::Kafka(options) => kafka::run(options, scale),
+        Command::Kafka(cluster) => kafka::run(cluster, scale),
         #[cfg(feature = "kafka")]
-        Command::KafkaRates(options) => kafka_rates::run(options, scale),
+        Command::KafkaRates(cluster) => kafka_rates::run(cluster, scale),
         #[cfg(feature = "kafka")]
-        Command::Plans(options) => plans::run(options, scale),
+        Command::KafkaTools(cluster) => kafka_tools::run(cluster, scale),
+        #[cfg(feature = "kafka")]
+        Command::Plans(cluster) => plans::run(cluster, scale),
         Command::LongRun(options) => long_run::run(options, scale),
         Command::Exhaustion => exhaustion::run(scale),
         Command::Job { job } => match serde_json::from_str(job)? {

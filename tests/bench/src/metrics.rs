@@ -97,10 +97,20 @@ pub(crate) struct Results {
 
 impl Results {
     pub(crate) fn push(&mut self, name: [&str; 4], values: Vec<f64>) {
-        let name = name.map(str::to_owned);
-        let metric = Metric { name, values };
-        println!("{}: {metric}", metric.name.join(" | "));
-        self.metrics.push(metric);
+        for value in values {
+            self.add(name, value);
+        }
+    }
+
+    /// Adds the value of one more round.
+    pub(crate) fn add(&mut self, name: [&str; 4], value: f64) {
+        match self.metrics.iter_mut().find(|metric| metric.name == name) {
+            Some(metric) => metric.values.push(value),
+            None => self.metrics.push(Metric {
+                name: name.map(str::to_owned),
+                values: vec![value],
+            }),
+        }
     }
 
     /// Adds the cost of a call for each caller, also as ratios to the first caller in the same round.
@@ -126,6 +136,9 @@ impl Results {
     }
 
     pub(crate) fn write(&self, folder: &str, part: &str) -> Result<()> {
+        for metric in &self.metrics {
+            println!("{}: {metric}", metric.name.join(" | "));
+        }
         fs::create_dir_all(root().join(folder))?;
         let file = root().join(folder).join(part).with_extension("json");
         Ok(fs::write(file, serde_json::to_string_pretty(self)? + "\n")?)

@@ -1,30 +1,17 @@
 //! Plans through the gateway: by time, and by all consumer groups.
 
-use std::fs;
+use std::process;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use clap::Args;
 use dms_kafka::{Client, PlanDeletion};
 use dms_kafka_gateway::Gateway;
-use huaweicloud_auth::Credentials;
 
-use crate::kafka::{INSTANCE, PROJECT, gateway};
+use crate::kafka::{Cluster, INSTANCE, client, count};
 use crate::metrics::{Results, Scale};
-use crate::peers::{ACCESS_KEY, SECRET_KEY};
-use crate::process::Result;
-
-#[derive(Debug, Args)]
-pub(crate) struct Plans {
-    /// Bootstrap servers of the cluster.
-    #[arg(long, value_name = "HOST:PORT,...")]
-    bootstrap_servers: String,
-    /// A topic in which every consumer group has a committed offset.
-    #[arg(long)]
-    topic: String,
-}
+use crate::process::{Result, memory_kib};
 
 const PARTITIONS: u32 = 100;
 const RECORDS: u64 = 1_000_000;
@@ -33,38 +20,37 @@ const PLANS: usize = 50;
 const ROUNDS: usize = 3;
 
 #[tokio::main]
-pub(crate) async fn run(options: &Plans, scale: &Scale) -> Result<()> {
+pub(crate) async fn run(cluster: &Cluster, scale: &Scale) -> Result<()> {
     let mut results = Results::default();
     let mut push = |row, metric, values| {
         results.push(["Kafka", "Plans", row, metric], values);
     };
+    let before = memory_kib(process::id(), "VmRSS")?;
     let memory = Gateway::memory().topic("orders", PARTITIONS, RECORDS);
     let memory = memory.start().await?;
-    let client = Client::builder()
+    let of_memory = Client::builder()
         .endpoint(memory.endpoint())
         .project_id(memory.project_id())
         .credentials(memory.credentials())
         .build()?;
-    let of_memory = || client.plan_deletion(memory.instance_id(), "orders");
+    let of_memory = || of_memory.plan_deletion(memory.instance_id(), "orders");
     push("by time, in memory", MS, by_time(of_memory, scale).await?);
+    let added = (memory_kib(process::id(), "VmHWM")? - before) / 1024.0;
+    push("by time, in memory", "MB added at the peak", vec![added]);
 
-    let service = gateway(&options.bootstrap_servers, "").await?;
-    let client = Client::builder()
-        .endpoint(service.endpoint())
-        .project_id(PROJECT)
-        .credentials(Credentials::new(ACCESS_KEY, SECRET_KEY)?)
-        .build()?;
-    let of_kafka = || client.plan_deletion(INSTANCE, &*options.topic);
+    let gateway = cluster.gateway("")?;
+    let client = client(&gateway)?;
+    let of_kafka = || client.plan_deletion(INSTANCE, &*cluster.topic);
     push("by time", MS, by_time(of_kafka, scale).await?);
 
-    let before = f64::from(threads()?);
+    let before = count(gateway.id(), "task", "")?;
     let (mut times, mut added) = (Vec::new(), Vec::new());
     for _ in 0..scale.of(ROUNDS) {
-        let peak = PeakThreads::start();
+        let peak = PeakThreads::start(gateway.id());
         let begin = Instant::now();
         let plan = of_kafka().consumed_by_all_groups().resolve().await?;
         times.push(begin.elapsed().as_secs_f64() * 1e3);
-        added.push(f64::from(peak.end()?) - before);
+        added.push(peak.end()? - before);
         // Each group has committed in one partition only.
         assert_eq!(plan.skipped().len(), PARTITIONS as usize);
     }
@@ -74,7 +60,6 @@ pub(crate) async fn run(options: &Plans, scale: &Scale) -> Result<()> {
         "threads added at the peak",
         added,
     );
-    service.shutdown().await;
     results.write(scale.folder(), "plans")
 }
 
@@ -95,35 +80,30 @@ async fn by_time(plan: impl Fn() -> PlanDeletion, scale: &Scale) -> Result<Vec<f
     Ok(times)
 }
 
-/// Looks at the number of threads of this process until it is told to end.
+/// Looks at the number of threads of a process until it is told to end.
 struct PeakThreads {
-    state: Arc<(AtomicU32, AtomicBool)>,
-    watcher: thread::JoinHandle<Result<(), String>>,
+    has_ended: Arc<AtomicBool>,
+    watcher: thread::JoinHandle<Result<f64, String>>,
 }
 
 impl PeakThreads {
-    fn start() -> Self {
-        let state = Arc::new((AtomicU32::new(0), AtomicBool::new(false)));
-        let seen = Arc::clone(&state);
+    fn start(id: u32) -> Self {
+        let has_ended = Arc::new(AtomicBool::new(false));
+        let ended = Arc::clone(&has_ended);
         let watcher = thread::spawn(move || {
-            while !seen.1.load(Ordering::Relaxed) {
-                let now = threads().map_err(|error| error.to_string())?;
-                seen.0.fetch_max(now, Ordering::Relaxed);
+            let mut peak: f64 = 0.0;
+            while !ended.load(Ordering::Relaxed) {
+                let now = count(id, "task", "").map_err(|error| error.to_string())?;
+                peak = peak.max(now);
                 thread::sleep(Duration::from_millis(2));
             }
-            Ok(())
+            Ok(peak)
         });
-        Self { state, watcher }
+        Self { has_ended, watcher }
     }
 
-    fn end(self) -> Result<u32> {
-        self.state.1.store(true, Ordering::Relaxed);
-        self.watcher.join().map_err(|_| "the watcher panicked")??;
-        Ok(self.state.0.load(Ordering::Relaxed))
+    fn end(self) -> Result<f64> {
+        self.has_ended.store(true, Ordering::Relaxed);
+        Ok(self.watcher.join().map_err(|_| "the watcher panicked")??)
     }
-}
-
-/// The number of threads of this process.
-fn threads() -> Result<u32> {
-    Ok(u32::try_from(fs::read_dir("/proc/self/task")?.count())?)
 }

@@ -14,6 +14,7 @@ use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeVal;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// Errors are only reported, so their types do not matter.
 pub(crate) type Result<T, E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
@@ -206,7 +207,7 @@ impl Server {
         Self::spawn(&mut Job::Serve(kind).command(&[])?, cpu)
     }
 
-    /// Runs a command that does the job `Serve` and reads the endpoint.
+    /// Runs a command that serves until standard input ends, and reads the endpoint.
     pub(crate) fn spawn(command: &mut Command, cpu: Option<usize>) -> Result<Self> {
         let mut process = spawn(command.stdin(Stdio::piped()).stdout(Stdio::piped()), cpu)?;
         let stdout = process.stdout.take().ok_or("no standard output")?;
@@ -215,7 +216,10 @@ impl Server {
             lines: BufReader::new(stdout),
             endpoint: String::new(),
         };
-        server.endpoint = server.line()?;
+        // `dms-kafka serve` prints more than its endpoint.
+        let ready: Value = server.line()?;
+        let endpoint = ready.as_str().or(ready["endpoint"].as_str());
+        server.endpoint = endpoint.map(str::to_owned).ok_or("no endpoint")?;
         Ok(server)
     }
 

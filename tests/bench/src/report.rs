@@ -9,19 +9,22 @@ use crate::plot;
 use crate::process::Result;
 
 /// The parts whose results are read, in the order of the report.
-const PARTS: [&str; 9] = [
+const PARTS: [&str; 11] = [
     "run",
     "kafka",
     "kafka-1",
     "kafka-3",
+    "kafka-tools-1",
+    "kafka-tools-3",
     "plans",
     "long-run",
     "exhaustion",
     "build-cost",
     "instructions",
 ];
-/// The template of the report. Braces contain `notes`, `bounds`, a section of the results, or a workload whose instructions
-/// are inserted. Each heading of level three is the explanation of a bound that does not hold.
+/// The template of the report. Braces contain `notes`, `bounds`, a section of the results, the name of a metric with bars
+/// between its parts, or a workload whose instructions are inserted. Each heading of level three is the explanation of a bound
+/// that does not hold.
 const TEMPLATE: &str = include_str!("../benchmarks.md");
 const BOUNDS: &str = include_str!("../bounds.toml");
 
@@ -128,11 +131,12 @@ fn fill(template: &str, results: &Results, bounds: &[Bound]) -> Result<String> {
         let (name, rest) = part
             .split_once('}')
             .ok_or("tests/bench/benchmarks.md: unmatched brace")?;
-        let instructions = results.find(["Instructions", "", name, "instructions"]);
-        text += &match (name, instructions) {
+        let metric: Result<[&str; 4], _> = name.split(" | ").collect::<Vec<_>>().try_into();
+        let metric = metric.unwrap_or(["Instructions", "", name, "instructions"]);
+        text += &match (name, results.find(metric)) {
             ("notes", _) => results.notes.join("\n"),
             ("bounds", _) => table_of_bounds(results, bounds),
-            (_, Some(count)) => count.to_string(),
+            (_, Some(value)) => value.to_string(),
             (section, None) => tables(results, section),
         };
         text += rest;
@@ -217,16 +221,15 @@ mod tests {
             ["Instructions", "", "facade", "instructions"],
             vec![1_234_567.0],
         );
-        results.push(["Instructions", "", "signing", "instructions"], vec![45.0]);
         results
     }
 
     #[test]
-    fn workloads_in_braces_become_their_instructions() -> Result<()> {
-        let why = "The facade takes {facade}, signing {signing}, {nothing else}.";
-        let with_counts = "The facade takes 1,234,567, signing 45, not measured.";
+    fn metrics_in_braces_become_their_figures() -> Result<()> {
+        let why = "The facade takes {facade}, {Section |  | second | x of it}, {nothing else}.";
+        let with_counts = "The facade takes 1,234,567, 0.50 [0.10..1.00], not measured.";
         assert_eq!(fill(why, &results(), &[])?, with_counts);
-        let without = "The facade takes not measured, signing not measured, not measured.";
+        let without = "The facade takes not measured, not measured, not measured.";
         assert_eq!(fill(why, &Results::default(), &[])?, without);
         Ok(())
     }

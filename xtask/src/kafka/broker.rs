@@ -75,7 +75,7 @@ pub(super) struct Broker {
     pub(super) id: u16,
     /// The port of each listener.
     ports: BTreeMap<String, u16>,
-    pid: u32,
+    pub(super) pid: u32,
     properties: PathBuf,
 }
 

@@ -19,7 +19,7 @@ const ATTEMPTS: usize = 3;
 
 /// The content of the state file.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Cluster {
+pub(crate) struct Cluster {
     brokers: Vec<Broker>,
     /// Properties, logs and data of the brokers.
     folder: PathBuf,
@@ -107,7 +107,12 @@ impl Cluster {
         self.brokers.iter().any(Broker::runs)
     }
 
-    pub(super) fn bootstrap_servers(&self) -> String {
+    /// The processes of the brokers.
+    pub(crate) fn processes(&self) -> impl Iterator<Item = u32> {
+        self.brokers.iter().map(|broker| broker.pid)
+    }
+
+    pub(crate) fn bootstrap_servers(&self) -> String {
         let server = |broker: &Broker| format!("127.0.0.1:{}", broker.port());
         let servers: Vec<String> = self.brokers.iter().map(server).collect();
         servers.join(",")

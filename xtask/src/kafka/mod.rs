@@ -14,7 +14,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use xshell::Shell;
 
-use cluster::Cluster;
+pub(crate) use cluster::Cluster;
 use java::Java;
 
 /// Creates topics and fills them. Java compiles it on the fly.
@@ -110,23 +110,25 @@ pub(crate) fn with_topic(
     name: &str,
     run: impl FnOnce(&str) -> Result<()>,
 ) -> Result<()> {
-    with_seed(sh, 1, &[name, "3", "1000"], run)
+    let seed = [name, "3", "1000"];
+    with_seed(sh, 1, &seed, |cluster| run(&cluster.bootstrap_servers()))
 }
 
-/// Calls `run` with the bootstrap servers of a new cluster, which has what [`SEED`] creates for these arguments.
+/// Calls `run` with a new cluster, which has what [`SEED`] creates for these arguments.
 pub(crate) fn with_seed(
     sh: &Shell,
     brokers: u16,
     seed: &[&str],
-    run: impl FnOnce(&str) -> Result<()>,
+    run: impl FnOnce(&Cluster) -> Result<()>,
 ) -> Result<()> {
     let java = Java::find(sh)?;
     let state = java::folder(sh).join("topic.json");
     Cluster::end(&state)?;
-    let servers = cluster::start(&java, &state, brokers, None)?.bootstrap_servers();
+    let cluster = cluster::start(&java, &state, brokers, None)?;
     let class = sh.current_dir().join(SEED).display().to_string();
+    let servers = cluster.bootstrap_servers();
     let seeded = java.run(&class, &[&[servers.as_str()], seed].concat());
-    let result = seeded.and_then(|()| run(&servers));
+    let result = seeded.and_then(|()| run(&cluster));
     Cluster::end(&state)?;
     result
 }
