@@ -37,11 +37,11 @@ pub(crate) async fn run(cluster: &Cluster, scale: &Scale) -> Result<()> {
     cluster.create(BACKGROUND_TOPIC, brokers, 0).await?;
     let direct = Direct::new(cluster, concurrency)?;
     let nudge = format!("nudge_topic = \"{NUDGE_TOPIC}\"");
-    let mut peers = vec![("directly", Peer::Direct(direct))];
+    let mut deleters = vec![("directly", Deleter::Direct(direct))];
     for (row, setting) in [("gateway", ""), ("gateway, nudge_topic", &nudge)] {
         let gateway = cluster.gateway(setting)?;
         let client = client(&gateway)?;
-        peers.push((row, Peer::Gateway(gateway, client)));
+        deleters.push((row, Deleter::Gateway(gateway, client)));
     }
     let title = format!("{brokers} broker(s), {concurrency} concurrent");
     let mut tables = vec![(title.clone(), false)];
@@ -54,12 +54,12 @@ pub(crate) async fn run(cluster: &Cluster, scale: &Scale) -> Result<()> {
         for (table, has_background) in &tables {
             let background = has_background.then(|| write_records(cluster)).transpose()?;
             let mut rate_of_direct = None;
-            for (row, peer) in &peers {
+            for (row, deleter) in &deleters {
                 let offsets = offset..offset + i64::try_from(scale.of(passes))?;
                 offset = offsets.end;
                 let [seconds, deletions, cpu @ ..] =
-                    peer.all(cluster, concurrency, offsets).await?;
-                let single = peer.single(offset).await?;
+                    deleter.all(cluster, concurrency, offsets).await?;
+                let single = deleter.single(offset).await?;
                 offset += SINGLE;
                 // The first round connects.
                 if round == 0 {
@@ -87,11 +87,11 @@ pub(crate) async fn run(cluster: &Cluster, scale: &Scale) -> Result<()> {
     }
     let table = format!("10 s after load, {brokers} broker(s)");
     // Without the clients, whose connections are closed.
-    let gateways: Vec<_> = peers
+    let gateways: Vec<_> = deleters
         .into_iter()
-        .filter_map(|(row, peer)| match peer {
-            Peer::Direct(_) => None,
-            Peer::Gateway(gateway, _) => Some((row, gateway)),
+        .filter_map(|(row, deleter)| match deleter {
+            Deleter::Direct(_) => None,
+            Deleter::Gateway(gateway, _) => Some((row, gateway)),
         })
         .collect();
     sleep(Duration::from_secs(scale.of(10) as u64)).await;
@@ -103,12 +103,12 @@ pub(crate) async fn run(cluster: &Cluster, scale: &Scale) -> Result<()> {
     results.write(scale.folder(), &format!("kafka-{brokers}"))
 }
 
-enum Peer {
+enum Deleter {
     Direct(Direct),
     Gateway(Server, Client),
 }
 
-impl Peer {
+impl Deleter {
     async fn delete(&self, partition: i32, offset: i64) -> Result<()> {
         match self {
             Self::Direct(direct) => direct.delete(partition, offset).await,
