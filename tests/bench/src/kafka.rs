@@ -11,6 +11,7 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+use tokio::time::sleep;
 
 use crate::metrics::{Results, Scale, quantile, root};
 use crate::peers::{ACCESS_KEY, SECRET_KEY};
@@ -118,6 +119,8 @@ impl Cluster {
     pub(crate) async fn create(&self, topic: &str, partitions: u16, records: usize) -> Result<()> {
         let mut config = self.config();
         config.set("queue.buffering.max.messages", "1000000");
+        // A request of librdkafka is for one partition, and would wait for the followers before the next one.
+        config.set("acks", "1");
         let admin: AdminClient<DefaultClientContext> = config.create()?;
         let replicas = TopicReplication::Fixed(i32::try_from(self.processes.len())?);
         let new = NewTopic::new(topic, partitions.into(), replicas);
@@ -133,7 +136,17 @@ impl Cluster {
                 producer.send(record).map_err(|(error, _)| error)?;
             }
         }
-        Ok(producer.flush(LONG)?)
+        producer.flush(LONG)?;
+        let has_all = |partition| -> Result<bool> {
+            let watermarks = producer.client().fetch_watermarks(topic, partition, LONG);
+            Ok(watermarks?.1 >= i64::try_from(records)?)
+        };
+        for partition in 0..partitions.into() {
+            while !has_all(partition)? {
+                sleep(Duration::from_millis(10)).await;
+            }
+        }
+        Ok(())
     }
 }
 
