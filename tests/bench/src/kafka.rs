@@ -137,12 +137,17 @@ impl Cluster {
             }
         }
         producer.flush(LONG)?;
-        let has_all = |partition| -> Result<bool> {
-            let watermarks = producer.client().fetch_watermarks(topic, partition, LONG);
-            Ok(watermarks?.1 >= i64::try_from(records)?)
-        };
+        let (all, end) = (i64::try_from(records)?, Instant::now() + LONG);
         for partition in 0..partitions.into() {
-            while !has_all(partition)? {
+            // A new leader refuses for a moment, and followers may be behind.
+            let watermarks = || producer.client().fetch_watermarks(topic, partition, LONG);
+            while !watermarks().is_ok_and(|(_, high)| high >= all) {
+                if Instant::now() > end {
+                    return Err(format!(
+                        "{topic}: partition {partition} does not have {all} records"
+                    )
+                    .into());
+                }
                 sleep(Duration::from_millis(10)).await;
             }
         }
