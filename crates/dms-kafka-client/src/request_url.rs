@@ -12,8 +12,6 @@ pub(crate) fn request_url(base: &Url, path: &[&str]) -> Url {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
     use progenitor_client::encode_path;
 
     use super::*;
