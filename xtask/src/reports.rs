@@ -134,7 +134,7 @@ fn independent_server(sh: &Shell, _: &Reports) -> Result<()> {
             sh,
             "python3 {PEER} --list {list} {kit} -- --seed 1 --extensions"
         );
-        report += &format!("List {list}\n{}\n\n", command.read()?);
+        report = format!("{report}List {list}\n{}\n\n", command.read()?);
     }
     let command = format!("python3 {PEER} --list N dms-kafka-conformance -- --seed 1 --extensions");
     keep(sh, "peer", &command, report.trim_end())
