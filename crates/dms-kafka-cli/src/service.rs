@@ -18,9 +18,10 @@ use serde_json::json;
 use tokio::time::timeout;
 use unicode_width::UnicodeWidthStr;
 
+use crate::credentials;
 use crate::exit::Failure;
 use crate::service_settings::{KafkaService, RemoteService, ServicePlace, ServiceSettings};
-use crate::settings::Setting;
+use crate::settings::{Level, Setting};
 use crate::stderr;
 use crate::topic_pattern::TopicPattern;
 
@@ -115,8 +116,11 @@ impl Service {
         if let Some(project_id) = &remote.project_id {
             builder = builder.project_id(&project_id.value);
         }
-        if let Some(section) = &settings.profile.credentials {
-            builder = builder.credentials_profile(&section.value);
+        if let Some(Setting { value, level, .. }) = &settings.profile.credentials {
+            builder = match level {
+                Level::TypedProfile => builder.credentials(credentials::section(value)),
+                _ => builder.credentials_profile(value),
+            };
         }
         if let Some(path) = &remote.ca_cert {
             builder = builder.with_root_certificates(certificates(path)?);

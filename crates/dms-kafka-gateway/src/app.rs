@@ -21,7 +21,6 @@ use tracing::Span;
 use crate::{
     access::Access,
     audit::AuditLog,
-    authentication_log::AuthenticationLog,
     backend::{Backend, BackendError},
     body_memory::MemoryBudget,
     faults::{ActiveFaults, Faults},
@@ -30,6 +29,7 @@ use crate::{
     metrics::Metrics,
     names::TopicPath,
     refusal::Refusal,
+    refusal_log::RefusalLog,
     wire::ErrorCodeStyle,
 };
 
@@ -44,7 +44,7 @@ pub(crate) struct App {
     pub(crate) limits: Limits,
     pub(crate) error_code_style: ErrorCodeStyle,
     pub(crate) audit: Option<AuditLog>,
-    pub(crate) authentication_log: AuthenticationLog,
+    pub(crate) refusal_log: RefusalLog,
     pub(crate) faults: ActiveFaults,
     pub(crate) metrics: Metrics,
     /// In the order of the configuration.
@@ -87,7 +87,7 @@ impl App {
             access,
             error_code_style,
             audit: None,
-            authentication_log: AuthenticationLog::new(),
+            refusal_log: RefusalLog::new(),
             faults: ActiveFaults::new(faults),
             metrics: Metrics::new(),
             instances,

@@ -273,7 +273,7 @@ impl FaultRule {
         Self::of(|fault| fault.reset = true)
     }
 
-    /// Waits before the operation. Combine it with other faults by [`with_delay`](Self::with_delay).
+    /// Waits before the operation, or after it with [`after_deleting`](Self::after_deleting). Combine it with other faults by [`with_delay`](Self::with_delay).
     pub fn delay(delay: Duration) -> Self {
         Self::default().with_delay(delay)
     }
@@ -419,8 +419,8 @@ impl Fault {
                 "content_type must be visible ASCII",
             ),
             (
-                self.after_deleting && self.status.is_none() && !self.reset,
-                "after_deleting requires status or reset",
+                self.after_deleting && self.status.is_none() && !self.reset && self.delay.is_zero(),
+                "after_deleting requires status, reset or delay_seconds",
             ),
             (
                 self.reset && self.status.is_some(),
@@ -433,23 +433,23 @@ impl Fault {
         }
     }
 
-    /// Waits, then fails if the fault comes before the operation.
+    /// Waits and fails if the fault comes before the operation.
     pub(crate) async fn before(&self) -> Result<(), Refusal> {
+        self.apply(false).await
+    }
+
+    /// Waits and fails if the fault comes after the deletion.
+    pub(crate) async fn after_deletion(&self) -> Result<(), Refusal> {
+        self.apply(true).await
+    }
+
+    async fn apply(&self, after_deleting: bool) -> Result<(), Refusal> {
+        if self.after_deleting != after_deleting {
+            return Ok(());
+        }
         // A sleep of 0 would wait for the next tick of the timer.
         if !self.delay.is_zero() {
             tokio::time::sleep(self.delay).await;
-        }
-        self.apply(false)
-    }
-
-    /// Fails if the fault comes after the operation.
-    pub(crate) fn after(&self) -> Result<(), Refusal> {
-        self.apply(true)
-    }
-
-    fn apply(&self, after_deleting: bool) -> Result<(), Refusal> {
-        if self.after_deleting != after_deleting {
-            return Ok(());
         }
         if self.reset {
             return Err(Refusal::reset());

@@ -41,7 +41,6 @@
 mod access;
 mod app;
 mod audit;
-mod authentication_log;
 mod backend;
 mod body_memory;
 mod config;
@@ -62,6 +61,7 @@ mod peers;
 mod protection;
 mod ready_line;
 mod refusal;
+mod refusal_log;
 mod replay;
 mod server;
 mod service;

@@ -144,6 +144,20 @@ fn the_credentials_of_a_profile_are_a_section_of_the_credentials_file() {
             .ends_with(code);
         assert_stderr(&output, words);
     }
+    // A key in the environment belongs to another person, or to another account.
+    let profiles = profiles(&served).replacen('\n', "\ncredentials = 'prod'\n", 1);
+    for (flag, variable, code, words) in [
+        (" --profile here", "", 0, "from profile\n"),
+        ("", "here", 3, "APIGW.0301"),
+    ] {
+        let output = with_profiles(&folder, &profiles, &format!("{DELETE}{flag}"))
+            .env("HUAWEICLOUD_SDK_CREDENTIALS_FILE", &file)
+            .env("HUAWEICLOUD_SDK_AK", "OTHER")
+            .env("HUAWEICLOUD_SDK_SK", "other")
+            .env("DMS_KAFKA_PROFILE", variable)
+            .ends_with(code);
+        assert_stderr(&output, words);
+    }
 }
 
 #[test]

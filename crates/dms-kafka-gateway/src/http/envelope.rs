@@ -24,14 +24,12 @@ use crate::{
     limits::Limits,
     peers::RequestInProgress,
     refusal::Refusal,
+    refusal_log::MAX_PATH,
     wire::{ErrorResponse, NAMES},
 };
 
 /// The status that is counted when the client closed the connection before the response.
 const CLIENT_CLOSED_REQUEST: u16 = 499;
-
-/// The most characters of a path in logs.
-const MAX_PATH: usize = 1000;
 
 /// Identifies a request in responses, logs and the audit log.
 #[derive(Clone, Debug)]
@@ -55,6 +53,7 @@ pub(super) async fn envelope(
     let operation = operation(request.extensions().get::<MatchedPath>());
     let peer = peer(request.extensions());
     let authorization = request.headers().get(header::AUTHORIZATION).cloned();
+    let uri = request.uri().clone();
     app.metrics.in_flight.inc();
     let mut observation = Observation {
         app: app.clone(),
@@ -73,13 +72,20 @@ pub(super) async fn envelope(
         Ok(()) => next.run(request).instrument(span).await,
         Err(refusal) => refusal.into_response(),
     };
-    if let Some(refusal) = response.extensions().get::<Refusal>()
-        && response.status() == StatusCode::UNAUTHORIZED
-    {
-        app.metrics.authentication_failures.inc();
-        let authorization = authorization.as_ref();
-        app.authentication_log
-            .warn(&request_id, peer, authorization, refusal);
+    if let Some(refusal) = response.extensions().get::<Refusal>() {
+        let message = match response.status() {
+            StatusCode::UNAUTHORIZED => {
+                app.metrics.authentication_failures.inc();
+                Some("authentication failed")
+            }
+            StatusCode::FORBIDDEN => Some("not permitted"),
+            _ => None,
+        };
+        if let Some(message) = message {
+            let authorization = authorization.as_ref();
+            app.refusal_log
+                .warn(message, &request_id, &uri, peer, authorization, refusal);
+        }
     }
     let mut response = complete(response, &request_id);
     if app.is_draining() {

@@ -119,7 +119,7 @@ async fn delete_messages(
             signature.forget();
         }
     })?;
-    call.fault.after()?;
+    call.fault.after_deletion().await?;
     let response = DeleteResponse::new(&deleted, style);
     drop(deleted);
     memory.shrink(response.size());

@@ -74,11 +74,6 @@ impl<'a, Q: DeserializeOwned> Reading<'a, Q> {
     fn topic(&self) -> &str {
         &self.call.context.path.topic
     }
-
-    fn end<T>(&self, response: T) -> Result<Json<T>, Refusal> {
-        self.call.fault.after()?;
-        Ok(Json(response))
-    }
 }
 
 /// Query parameters that the operation does not have are ignored, as by the vendor.
@@ -190,7 +185,7 @@ async fn list_partitions(
     };
     let page = page(all, reading.query.offset, reading.query.limit);
     let partitions = page.map(row).collect();
-    reading.end(PartitionList { total, partitions })
+    Ok(Json(PartitionList { total, partitions }))
 }
 
 #[derive(Default, Deserialize)]
@@ -244,11 +239,11 @@ async fn list_topics(
     let page = page(all, reading.query.offset, reading.query.limit);
     let topics: Vec<_> = page.map(row).collect();
     let size = topics.len();
-    reading.end(TopicList {
+    Ok(Json(TopicList {
         total,
         size,
         topics,
-    })
+    }))
 }
 
 #[derive(Default, Deserialize)]
@@ -289,7 +284,7 @@ async fn list_groups(
         lag: group.lag,
     };
     let groups = page(all, query.offset, query.limit).map(row).collect();
-    reading.end(GroupList { total, groups })
+    Ok(Json(GroupList { total, groups }))
 }
 
 #[derive(Default, Deserialize)]
@@ -347,10 +342,10 @@ async fn list_group_offsets(
     };
     let page = page(all, reading.query.offset, reading.query.limit);
     let group_message_offsets = page.map(row).collect();
-    reading.end(GroupOffsetList {
+    Ok(Json(GroupOffsetList {
         total,
         group_message_offsets,
-    })
+    }))
 }
 
 #[derive(Default, Deserialize)]
@@ -432,11 +427,11 @@ async fn find_messages(
     };
     let messages: Vec<_> = records.into_iter().map(row).collect();
     let size = messages.len();
-    reading.end(MessageList {
+    Ok(Json(MessageList {
         total,
         size,
         messages,
-    })
+    }))
 }
 
 #[derive(Deserialize)]
@@ -493,7 +488,7 @@ async fn edge_message(
         offset: found.map(|record| record.offset),
         timestamp: found.map(|record| record.timestamp),
     };
-    reading.end(message)
+    Ok(Json(message))
 }
 
 /// Further parameters of the path. They are checked after the admission.

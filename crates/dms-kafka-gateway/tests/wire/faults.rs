@@ -103,6 +103,20 @@ async fn with_header(gateway: &Gateway, value: &str) -> Response {
     execute(sign(request, &gateway.credentials())).await
 }
 
+/// A client that gives up meanwhile does not know that the records are deleted.
+#[tokio::test]
+async fn a_delay_after_the_deletion() {
+    let rules = "rule = [{ fault = { after_deleting = true, delay_seconds = 600 } }]";
+    let gateway = gateway(rules).await;
+    let mut response = std::pin::pin!(delete(&gateway, "orders", BODY));
+    while log_starts(&gateway) != [4, 5] {
+        tokio::select! {
+            response = &mut response => panic!("{}", response.status),
+            () = tokio::time::sleep(Duration::from_millis(10)) => {}
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_header_asks_for_a_fault_if_the_rules_accept_it() {
     let allowed = gateway("accept_header = true").await;
@@ -152,8 +166,8 @@ fn invalid_rules() {
             "requires status",
         ),
         (
-            "rule = [{ fault = { after_deleting = true, delay_seconds = 1 } }]",
-            "requires status or reset",
+            "rule = [{ fault = { after_deleting = true, fail = [{ partition = 0, error_code = 1 }] } }]",
+            "requires status, reset or delay_seconds",
         ),
         (
             "rule = [{ fault = { reset = true, status = 503 } }]",
@@ -252,7 +266,7 @@ async fn an_invalid_rule_in_rust_stops_the_start() {
         ),
         (
             FaultRule::delay(Duration::ZERO).after_deleting(),
-            "requires status or reset",
+            "requires status, reset or delay_seconds",
         ),
     ] {
         let started = Gateway::memory()

@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    path::Path,
     sync::{Arc, Mutex, OnceLock},
     time::{Duration, SystemTime},
 };
@@ -11,12 +12,13 @@ use reqwest::{
     Method,
     header::{AUTHORIZATION, HeaderValue},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
 use tracing::level_filters::LevelFilter;
 
 use crate::support::{
-    Response, connect, credentials, execute, read_to_end, request, sign, sign_at, start, url,
+    Response, connect, credentials, execute, read_to_end, request, serve, sign, sign_at, start,
+    url, url_at,
 };
 
 #[derive(Clone, Default)]
@@ -191,6 +193,38 @@ async fn failed_authentication_is_logged_with_peer_claimed_key_and_kind() {
     for absent in ["wrong-token", "hidden", "aGlkZGVu", "\u{9b}", "\u{202e}"] {
         assert!(!text.contains(absent), "{absent:?} is in\n{text}");
     }
+}
+
+/// Whoever holds a key and tries what it may not do.
+#[tokio::test]
+async fn a_request_beyond_the_grant_is_a_warning() {
+    const CONFIG: &str = r#"
+        listen = "127.0.0.1:0"
+        access_key = [{ access_key = "ORDERS", secret_key = { env = "SK" }, topics = ["orders"] }]
+        instance = [{ id = "i", project_id = "p", memory.topics = [{ name = "audit", partitions = 1, records = 1 }] }]
+    "#;
+    let log = Log::of_all_tests();
+    let service = serve(CONFIG, Path::new("")).await;
+    let url = url_at(service.endpoint(), ["p", "i", "audit"], "partitions");
+    let response = execute(sign(
+        request(Method::GET, &url, ""),
+        &credentials("ORDERS", "sk"),
+    ))
+    .await;
+    response.assert_refused(403, "DMS.00403003");
+    let lines = log.lines("not permitted", &response);
+    let fields = &lines[0]["fields"];
+    assert_eq!(
+        (&fields["access_key"], &fields["kind"]),
+        (&json!("ORDERS"), &json!("NOT_PERMITTED"))
+    );
+    assert!(
+        fields["path"]
+            .as_str()
+            .unwrap()
+            .ends_with("/audit/partitions"),
+        "{fields}"
+    );
 }
 
 #[tokio::test]

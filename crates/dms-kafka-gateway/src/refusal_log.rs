@@ -1,4 +1,4 @@
-//! Warnings about requests whose sender is not authenticated.
+//! Warnings about requests whose sender is not authenticated, or not permitted to send them.
 
 use std::{
     net::SocketAddr,
@@ -6,7 +6,7 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use axum::http::HeaderValue;
+use axum::http::{HeaderValue, Uri};
 use huaweicloud_auth::text;
 
 use crate::{
@@ -19,19 +19,20 @@ const LINES: RateLimit = RateLimit {
     requests_per_second: NonZeroU32::MIN,
     burst: NonZeroU32::new(20).unwrap(),
 };
+pub(crate) const MAX_PATH: usize = 1000;
 /// The most characters of the access key that a request claims.
 const MAX_ACCESS_KEY: usize = 100;
 /// The most characters of a reason, which may quote the name of a header.
 const MAX_REASON: usize = 300;
 
 #[derive(Debug)]
-pub(crate) struct AuthenticationLog {
+pub(crate) struct RefusalLog {
     limiter: RateLimiter,
     /// Requests without a line since the last line.
     omitted: AtomicU64,
 }
 
-impl AuthenticationLog {
+impl RefusalLog {
     pub(crate) fn new() -> Self {
         Self {
             limiter: RateLimiter::new(LINES),
@@ -39,10 +40,12 @@ impl AuthenticationLog {
         }
     }
 
-    /// Says who failed, with which access key, and why.
+    /// Says who wanted what, with which access key, and why it was refused.
     pub(crate) fn warn(
         &self,
+        message: &'static str,
         request_id: &str,
+        uri: &Uri,
         peer: Option<SocketAddr>,
         authorization: Option<&HeaderValue>,
         refusal: &Refusal,
@@ -59,12 +62,13 @@ impl AuthenticationLog {
         let access_key = access_key.map(|key| text::sanitize(key, &[], MAX_ACCESS_KEY));
         tracing::warn!(
             request_id,
+            path = &*text::sanitize(uri.path(), &[], MAX_PATH),
             peer = peer.map(tracing::field::display),
             access_key = access_key.as_deref(),
             kind = refusal.kind,
             reason = reason.as_deref(),
             omitted = self.omitted.swap(0, Ordering::Relaxed),
-            "authentication failed"
+            "{message}"
         );
     }
 }
