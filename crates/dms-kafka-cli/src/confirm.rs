@@ -7,7 +7,7 @@ use crate::interrupt::blocking;
 use crate::output::up_to;
 use crate::profile::Profile;
 use crate::stderr;
-use crate::view::{LossesView, TopicView};
+use crate::view::TopicView;
 
 /// Checks that `--yes` is set, or that a terminal can ask for confirmation. A protected profile must also be `named`.
 pub(crate) fn check_possible(
@@ -45,8 +45,13 @@ pub(crate) fn word(view: &TopicView) -> &str {
 }
 
 /// Fails if a consumer group loses unread records, or if that is not known.
-pub(crate) fn refuse_unread_loss(losses: &LossesView) -> Result<(), Failure> {
+pub(crate) fn refuse_unread_loss(view: &TopicView) -> Result<(), Failure> {
+    let losses = &view.losses;
     let what = match (losses.records, &losses.unknown) {
+        (Some(0), _) if view.deletes_later_records() && losses.has_groups() => {
+            "records that are written meanwhile may be deleted unread: use --up-to-end, or an offset up to the end"
+                .to_owned()
+        }
         (Some(0), _) => return Ok(()),
         (Some(records), _) => {
             let groups = losses.groups.iter().flatten();

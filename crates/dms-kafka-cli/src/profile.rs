@@ -175,11 +175,14 @@ impl Profile {
         let file: ProfilesFile = toml::from_str(&text).map_err(invalid)?;
         let mut profiles = file.profile;
         let Some(table) = profiles.remove(value) else {
-            let known: Vec<_> = profiles.into_keys().collect();
+            let known: Vec<_> = profiles.keys().map(|name| format!("{name:?}")).collect();
+            let known = match &known[..] {
+                [] => "none".to_owned(),
+                known => known.join(", "),
+            };
             let message = format!(
-                "{source}: {} has no profile {value:?}; it has: {}",
-                path.display(),
-                known.join(", ")
+                "{source}: {} has no profile {value:?}; it has {known}",
+                path.display()
             );
             return Err(message.into());
         };

@@ -13,7 +13,7 @@ use crate::view::{GroupView, PartitionView, PositionView, TopicView, ranges};
 const SHOWN_PARTITIONS: usize = 15;
 const SHOWN_GROUPS: usize = 10;
 /// More partitions are not listed in a command.
-const RESET_PARTITIONS: usize = 10;
+const RESET_PARTITIONS: usize = 100;
 /// Longer names of groups are cut off.
 const NAME_WIDTH: usize = 24;
 /// The widest bar that fits is shown.
@@ -193,10 +193,10 @@ the first record that is kept; with latest, the default, at
 the end, so that they lose the kept records too. To move a
 stopped group to the first record that is kept, afterwards:
   kafka-consumer-groups.sh --bootstrap-server HOST:PORT \\
-    --group {} --topic {}{partitions} \\
+    {} --topic {}{partitions} \\
     --reset-offsets --to-earliest --execute
 {below}",
-        shell_word(&first.group),
+        shell_flag("--group", &first.group),
         view.topic,
     );
     text
@@ -325,16 +325,29 @@ fn number_of(count: usize) -> String {
     number(i64::try_from(count).ok())
 }
 
-/// A name as one word of a shell. A name that cannot be shown as it is, is left out.
-pub(crate) fn shell_word(name: &str) -> String {
+/// A flag with a value, as words of a shell.
+pub(crate) fn shell_flag(flag: &str, value: &str) -> String {
+    // Otherwise the value would be another flag.
+    let separator = if value.starts_with('-') { '=' } else { ' ' };
+    format!("{flag}{separator}{}", shell_word(value))
+}
+
+/// One word of a shell. Characters that cannot be shown are escaped as bash and zsh read them.
+fn shell_word(text: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-/:+,".contains(c);
-    if name.chars().all(is_plain) && !name.starts_with('-') {
-        return name.to_owned();
+    if !text.is_empty() && text.chars().all(is_plain) {
+        return text.to_owned();
     }
-    if output::printable(name) != name || name.starts_with('-') {
-        return "GROUP".to_owned();
+    let is_shown = |text: &str| output::printable(text) == text;
+    if is_shown(text) {
+        return format!("'{}'", text.replace('\'', r"'\''"));
     }
-    format!("'{}'", name.replace('\'', r"'\''"))
+    let escaped = text.chars().map(|c| match c {
+        '\'' | '\\' => format!("\\{c}"),
+        c if is_shown(c.encode_utf8(&mut [0; 4])) => c.to_string(),
+        c => format!("\\U{:08x}", u32::from(c)),
+    });
+    format!("$'{}'", escaped.collect::<String>())
 }
 
 #[cfg(test)]
@@ -364,13 +377,14 @@ mod tests {
             ("billing", "billing"),
             ("it's; rm -rf ~", r"'it'\''s; rm -rf ~'"),
             ("$(x)", "'$(x)'"),
-            ("\u{1b}[31m", "GROUP"),
-            ("a\nb", "GROUP"),
-            ("--execute", "GROUP"),
+            ("", "''"),
+            ("\u{1b}[31m'", r"$'\U0000001b[31m\''"),
+            ("a\nb\\", r"$'a\U0000000ab\\'"),
             ("請求", "'請求'"),
         ] {
             assert_eq!(shell_word(name), word);
         }
+        assert_eq!(shell_flag("--group", "--execute"), "--group=--execute");
     }
 
     #[test]

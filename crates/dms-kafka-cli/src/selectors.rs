@@ -88,7 +88,7 @@ impl Settings for Selectors {
             let values = matches.get_raw(id).into_iter().flatten();
             words.extend(values.map(|value| match value.to_string_lossy() {
                 _ if is_switch => flag(id),
-                value => format!("{} {}", flag(id), screen::shell_word(&value)),
+                value => screen::shell_flag(&flag(id), &value),
             }));
         }
         let words = words.join(" ");

@@ -337,7 +337,7 @@ impl Service {
             match stderr::show_wait(&what, calls).await {
                 Ok(done) => done.map_err(Failure::call),
                 Err(_) => Err(Failure::timeout(format!(
-                    "{what} took more than the {} s of --timeout; nothing was deleted",
+                    "{what} took more than the {} s of --timeout: allow more; nothing was deleted",
                     self.timeout.as_secs()
                 ))),
             }

@@ -205,6 +205,12 @@ impl TopicView {
         sum(self.partitions.iter().map(PartitionView::total))
     }
 
+    /// Whether records may be deleted that do not exist yet.
+    pub(crate) fn deletes_later_records(&self) -> bool {
+        let mut partitions = self.partitions.iter();
+        partitions.any(|shown| shown.everything || shown.is_beyond_end())
+    }
+
     pub(crate) fn emptied(&self) -> usize {
         let partitions = self.partitions.iter();
         partitions.filter(|shown| shown.is_emptied).count()
@@ -291,20 +297,10 @@ impl LossesView {
         });
         let unknown = match losses {
             Losses::Unknown(reason) => Some(reason.clone()),
-            _ => groups.iter().flatten().find_map(|group| {
-                let unknown = group.without_commit.iter();
-                let of: Vec<i32> = unknown
-                    .copied()
-                    .filter(|partition| deleted[partition].records > 0)
-                    .collect();
-                (!of.is_empty()).then(|| {
-                    format!(
-                        "the consumer group {:?} has no committed offset in {}",
-                        group.group,
-                        named(&of)
-                    )
-                })
-            }),
+            _ => groups
+                .iter()
+                .flatten()
+                .find_map(|group| group.unknown(&deleted)),
         };
         let lost = |groups: &Vec<GroupView>| sum(groups.iter().map(|group| group.lost));
         Self {
@@ -317,6 +313,11 @@ impl LossesView {
         }
     }
 
+    /// Whether a group has a committed offset in the topic, or this is not known.
+    pub(crate) fn has_groups(&self) -> bool {
+        self.groups.as_ref().is_none_or(|groups| !groups.is_empty())
+    }
+
     /// Whether a group loses unread records, or may do so.
     pub(crate) fn may_lose(&self) -> bool {
         self.records != Some(0)
@@ -324,6 +325,31 @@ impl LossesView {
 }
 
 impl GroupView {
+    /// Why it is not known what the group loses.
+    fn unknown(&self, deleted: &BTreeMap<i32, &PartitionView>) -> Option<String> {
+        let is_deleted = |partition: &i32| deleted[partition].records > 0;
+        let beyond_end = self
+            .positions
+            .iter()
+            .filter(|at| is_deleted(&at.partition) && at.committed > deleted[&at.partition].end);
+        let beyond_end: Vec<i32> = beyond_end.map(|at| at.partition).collect();
+        let without_commit = self.without_commit.iter().copied().filter(is_deleted);
+        let without_commit: Vec<i32> = without_commit.collect();
+        let (what, partitions) = match (&beyond_end[..], &without_commit[..]) {
+            ([], []) => return None,
+            ([], partitions) => ("no committed offset in", partitions),
+            (partitions, _) => (
+                "a committed offset beyond the end, perhaps of an earlier topic with this name, in",
+                partitions,
+            ),
+        };
+        Some(format!(
+            "the consumer group {:?} has {what} {}",
+            self.group,
+            named(partitions)
+        ))
+    }
+
     fn new(group: &GroupLoss, deleted: &BTreeMap<i32, &PartitionView>) -> Self {
         let positions: Vec<PositionView> = group
             .positions()

@@ -23,7 +23,7 @@ fn is_repeated(rows: &[(i32, DeletionTarget)], result: Result<Deletion, Error>) 
 
 /// The code under test: whether a consumer group loses unread records, or this is not known.
 fn needs_approval(plan: &Plan) -> bool {
-    plan.losses().records() != Some(0)
+    plan.may_lose_unread()
 }
 
 fn main() -> Result<(), Error> {
@@ -79,11 +79,13 @@ mod tests {
     fn a_plan_that_takes_unread_records_needs_approval() {
         let partition = test_util::partition_info(0, 0..1000).unwrap();
         for (name, groups, expected) in [
-            ("a group at 399", Some(399), true),
-            ("a group at 400", Some(400), false),
+            ("a group at 399", Some((0, 399)), true),
+            ("a group at 400", Some((0, 400)), false),
+            ("a group beyond the end", Some((0, 1001)), true),
+            ("a group without a committed offset", Some((1, 400)), true),
             ("unknown groups", None, true),
         ] {
-            let commits = groups.map(|offset| [(0, offset)]);
+            let commits = groups.map(|commit| [commit]);
             let groups = commits.as_ref().map(|commits| [("billing", &commits[..])]);
             let groups = groups.as_ref().map(|groups| &groups[..]);
             let plan = test_util::plan("orders", [(partition, 400)], groups).unwrap();

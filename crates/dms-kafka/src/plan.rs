@@ -151,6 +151,27 @@ impl Plan {
         &self.content.losses
     }
 
+    /// Returns whether a consumer group loses unread records, or whether that is not known: the groups could not be read, or one
+    /// has no committed offset, or one beyond the end, in a partition from which records are deleted.
+    pub fn may_lose_unread(&self) -> bool {
+        let partitions = self.partitions().iter();
+        let ends: BTreeMap<_, _> = partitions
+            .filter(|planned| planned.records() > 0)
+            .map(|planned| (planned.partition(), planned.end()))
+            .collect();
+        let may_lose = |at: &GroupPosition| {
+            let end = ends.get(&at.partition());
+            at.lost() > 0 || end.is_some_and(|end| at.committed() > *end)
+        };
+        self.losses().groups().is_none_or(|groups| {
+            groups.iter().any(|group| {
+                let mut without_commit = group.without_commit().iter();
+                group.positions().iter().any(may_lose)
+                    || without_commit.any(|partition| ends.contains_key(partition))
+            })
+        })
+    }
+
     /// Returns the number of offsets that are deleted from all partitions.
     pub fn records(&self) -> i64 {
         sum(self

@@ -226,7 +226,8 @@ impl SkippedPartition {
 }
 
 impl Losses {
-    /// Returns the number of unread records that all groups lose, or `None` if this is not known.
+    /// Returns the number of unread records that all groups lose where they have a committed offset, or `None` if the groups could
+    /// not be read. For a decision, use [`Plan::may_lose_unread`](crate::Plan::may_lose_unread).
     pub fn records(&self) -> Option<i64> {
         self.groups()
             .map(|groups| sum(groups.iter().map(GroupLoss::records)))

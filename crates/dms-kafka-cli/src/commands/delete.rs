@@ -64,7 +64,8 @@ pub(crate) struct Delete {
     pub(crate) plan: Option<PathBuf>,
 
     /// Refuse the plan unless it has this SHA-256 digest, which was approved
-    #[arg(long, value_name = "HEX", requires = "plan", value_parser = digest, help_heading = "Deletion")]
+    // `requires` does not apply to a flag that conflicts with one that is present.
+    #[arg(long, value_name = "HEX", requires = "plan", conflicts_with_all = ["topic", "partition", "everything"], value_parser = digest, help_heading = "Deletion")]
     pub(crate) digest: Option<String>,
 
     #[command(flatten)]
@@ -158,7 +159,7 @@ pub(crate) async fn delete(arguments: Box<Delete>) -> Result<Exit, Failure> {
         .as_ref()
         .filter(|_| arguments.refuse_unread_loss)
     {
-        confirm::refuse_unread_loss(&view.losses)?;
+        confirm::refuse_unread_loss(view)?;
     }
     if arguments.dry_run {
         prepared.dry_run(&service, arguments.output.is_json())

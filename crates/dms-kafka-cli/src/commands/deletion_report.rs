@@ -14,6 +14,10 @@ use crate::service::Partitions;
 use crate::stdout;
 use crate::view::{LossesView, TopicView};
 
+/// The status of a row of the response that was not requested.
+const UNEXPECTED: &str = "unexpected";
+const NOT_SENT: &str = "not_sent";
+
 pub(super) type Targets = Vec<(PartitionId, DeletionTarget)>;
 
 /// The requests that ended, and those that were not sent.
@@ -187,10 +191,10 @@ impl<'a> DeletionReport<'a> {
             partitions.extend(deletion.unexpected().iter().map(|item| PartitionReport {
                 result: item.result(),
                 error_code: item.error_code(),
-                ..row(TargetFields::only_partition(item.partition()), "unexpected")
+                ..row(TargetFields::only_partition(item.partition()), UNEXPECTED)
             }));
         }
-        partitions.extend(without_result(&results.not_sent, "not_sent"));
+        partitions.extend(without_result(&results.not_sent, NOT_SENT));
         // Requests end in any order.
         if results.ended.len() > 1 {
             partitions.sort_by_key(|row| row.target.partition);
@@ -243,7 +247,20 @@ impl<'a> DeletionReport<'a> {
             records.try_fold(0, |sum: i64, records| Some(sum.saturating_add(records?)))
         };
         let (gone, reported) = (sum(PartitionReport::gone), sum(|row| row.records));
-        let what = gone.map_or("Reported as deleted", |_| "Deleted");
+        let requested = self
+            .partitions
+            .iter()
+            .filter(|row| row.status != UNEXPECTED);
+        let requested = requested.count();
+        let is_certain = |row: &PartitionReport<'a>| {
+            let status = [PartitionStatus::Failed.as_str(), NOT_SENT];
+            row.is_reported_deleted()
+                || (status.contains(&row.status) && row.gone().is_none_or(|gone| gone == 0))
+        };
+        let what = match gone {
+            Some(_) if self.partitions.iter().all(is_certain) => "Deleted",
+            _ => "Reported as deleted",
+        };
         if let Some(records) = gone.or(reported) {
             // Writing to a string does not fail.
             let _ = writeln!(
@@ -251,7 +268,7 @@ impl<'a> DeletionReport<'a> {
                 "{what}: {} records; partitions: {} of {}",
                 up_to(Some(records)),
                 deleted().count(),
-                self.partitions.len()
+                requested
             );
         }
         text

@@ -215,16 +215,16 @@ impl PlanCommand {
 
     /// The command that executes the plan in a file.
     fn execute(&self, plan: &Plan, path: &Path) -> String {
-        let path = screen::shell_word(&path.to_string_lossy());
+        let plan_flag = screen::shell_flag("--plan", &path.to_string_lossy());
         let (profile, digest) = (self.profile(), plan.digest());
-        format!("dms-kafka delete{profile} --plan {path} --digest {digest}")
+        format!("dms-kafka delete{profile} {plan_flag} --digest {digest}")
     }
 
     /// The flag of the profile, after a space.
     fn profile(&self) -> String {
         let name = self.service.0.profile.name.as_ref();
         name.map_or_else(String::new, |name| {
-            format!(" --profile {}", screen::shell_word(&name.value))
+            format!(" {}", screen::shell_flag("--profile", &name.value))
         })
     }
 
@@ -250,9 +250,9 @@ impl PlanCommand {
         if let Some(path) = &self.offsets_file {
             let _ = write!(
                 text,
-                " To delete before these offsets:\n  dms-kafka purge{} --offsets-file {}",
+                " To delete before these offsets:\n  dms-kafka purge{} {}",
                 self.profile(),
-                screen::shell_word(&path.to_string_lossy())
+                screen::shell_flag("--offsets-file", &path.to_string_lossy())
             );
         }
         text.push('\n');

@@ -40,6 +40,18 @@ const REFUSED: &[(&str, &[&str])] = &[
         "--embedded --topic orders --partition 0:1",
         &["--yes", "nothing was deleted"],
     ),
+    (
+        "--embedded --topic orders --partition 0:1 --yes --digest 0000000000000000000000000000000000000000000000000000000000000000",
+        &["--digest", "cannot be used with"],
+    ),
+    (
+        "--embedded --topic orders --keep-last 3 --yes --digest 0000000000000000000000000000000000000000000000000000000000000000",
+        &["--digest", "cannot be used with"],
+    ),
+    (
+        "--embedded --topic orders --partition 0:1001 --yes --output json --refuse-unread-loss",
+        &["written meanwhile", "--up-to-end"],
+    ),
     ("--topic orders --partition 0:1 --yes", &["--endpoint"]),
     (
         "--endpoint http://192.0.2.1 --project-id p --instance-id i --topic orders --partition 0:1 --yes",

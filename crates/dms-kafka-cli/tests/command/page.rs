@@ -198,7 +198,7 @@ fn names_of_profiles_and_reasons_of_the_service_are_text() {
         .concat();
     let profiles = format!("[profile.\"<b>\u{202e}\"]\n{settings}\n[profile.\"<i>'\"]\n{settings}");
     for (profile, shown) in [
-        ("<b>\u{202e}", "--profile GROUP"),
+        ("<b>\u{202e}", r"--profile $&#39;&#60;b&#62;\U0000202e&#39;"),
         ("<i>'", r"--profile &#39;&#60;i&#62;&#39;\&#39;&#39;&#39;"),
     ] {
         let line = "plan --topic orders --up-to-end --output html --profile";

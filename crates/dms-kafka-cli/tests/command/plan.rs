@@ -197,7 +197,7 @@ const REFUSED: &[(&str, &str)] = &[
     ),
     (
         "delete --topic orders --up-to-end --refuse-unread-loss",
-        "unread records of",
+        "\"ahead\" has a committed offset beyond the end, perhaps of an earlier topic with this name, in partition 1",
     ),
     (
         "delete --topic orders --partition 0:950 --refuse-unread-loss",

@@ -251,7 +251,7 @@ fn a_missing_profile_or_setting_and_settings_that_exclude_each_other() {
         (
             "[profile.test]\n[profile.dev]",
             2,
-            "has no profile \"prod\"; it has: dev, test",
+            "has no profile \"prod\"; it has \"dev\", \"test\"",
         ),
         (
             "[prod]",

@@ -269,7 +269,10 @@ fn ctrl_c_ends_a_command_that_reads_a_plan_from_the_terminal() {
     let shell = "echo process=$$; exec \"$0\" \"$@\"";
     let mut session = at_a_terminal(through_shell(shell, &delete));
     session.exp_string("process=").unwrap();
-    wait_until_handled(session.read_line().unwrap().trim().parse().unwrap(), "-HUP");
+    wait_until_handled(
+        session.read_line().unwrap().trim().parse().unwrap(),
+        "-TERM",
+    );
     session.send_control('c').unwrap();
     session
         .exp_string("interrupted; nothing was deleted")
