@@ -8,9 +8,9 @@ use crate::archive::Archive;
 use crate::failure::{skip, unless_empty};
 use crate::mutants::Mutants;
 use crate::process::{cargo, run_cargo, succeeds};
-use crate::reports;
 use crate::steps::{self, Step};
 use crate::tools::{self, FUZZ};
+use crate::{kafka, reports};
 
 /// Run checks that take too long for every change: fuzzing, mutants, long loads.
 #[derive(Debug, Args)]
@@ -24,6 +24,13 @@ const STEPS: &[Step<Nightly>] = &[
     ("tools", |sh, _| tools::install_all(sh)),
     ("conformance reports", |sh, _| reports::run(sh)),
     ("release archive", |sh, _| Archive::release(sh)?.run(sh)),
+    ("clippy, Kafka with TLS", |sh, _| {
+        run_cargo(
+            sh,
+            "clippy -p dms-kafka-gateway --features=kafka-tls,tls --all-targets -- -Dwarnings",
+        )
+    }),
+    ("kafka, TLS", |sh, _| kafka::test(sh, false, false)),
     ("fuzz", fuzz),
     ("mutants", |sh, _| Mutants::default().run(sh)),
     ("ten kills", |sh, _| {

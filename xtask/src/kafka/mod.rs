@@ -67,6 +67,9 @@ enum KafkaCommand {
         /// Write versions, tests and their output to tests/kafka/TRANSCRIPT.md.
         #[arg(long)]
         transcript: bool,
+        /// Without TLS, and without the compilation of OpenSSL and the slowest tests: what CI runs for every change.
+        #[arg(long, conflicts_with = "transcript")]
+        quick: bool,
     },
 }
 
@@ -94,14 +97,14 @@ impl Kafka {
             } => up(&java(sh)?, &state, *brokers, certificates.as_deref()),
             KafkaCommand::Down => Cluster::end(&state),
             &KafkaCommand::Broker { id, action } => act(sh, &state, id, action),
-            &KafkaCommand::Test { transcript } => test(sh, transcript),
+            &KafkaCommand::Test { transcript, quick } => test(sh, transcript, quick),
         }
     }
 }
 
 /// Runs the tests that need a real cluster, or skips them if this machine cannot run one.
-pub(crate) fn test(sh: &Shell, transcript: bool) -> Result<()> {
-    suite::run(sh, &Java::find(sh)?, transcript)
+pub(crate) fn test(sh: &Shell, transcript: bool, quick: bool) -> Result<()> {
+    suite::run(sh, &Java::find(sh)?, transcript, quick)
 }
 
 /// Calls `run` with the bootstrap servers of one broker, which has a topic of three partitions with 1,000 records in each.

@@ -21,14 +21,16 @@ const CLUSTERS: [(u16, &str, &str); 2] = [
 ];
 
 /// Runs the tests on each cluster.
-pub(super) fn run(sh: &Shell, java: &Java, transcript: bool) -> Result<()> {
-    process::run_cargo(sh, "build --package dms-kafka-cli --features kafka-tls")?;
+pub(super) fn run(sh: &Shell, java: &Java, transcript: bool, quick: bool) -> Result<()> {
+    let feature = if quick { "kafka" } else { "kafka-tls" };
+    let build = format!("build --package dms-kafka-cli --features {feature}");
+    process::run_cargo(sh, &build)?;
     let mut text = head(sh, java)?;
     for (brokers, title, skipped) in CLUSTERS {
         let state = java::folder(sh).join(format!("test-{brokers}.json"));
         Cluster::end(&state)?;
         cluster::start(java, &state, brokers, None)?;
-        let ran = run_on(sh, &state, skipped);
+        let ran = run_on(sh, &state, feature, skipped);
         Cluster::end(&state)?;
         text.push_str(&section(title, &ran?));
     }
@@ -39,15 +41,19 @@ pub(super) fn run(sh: &Shell, java: &Java, transcript: bool) -> Result<()> {
 }
 
 /// Runs the tests on a cluster and returns the lines that they print.
-fn run_on(sh: &Shell, state: &Path, skipped: &str) -> Result<Vec<String>> {
-    let test = cargo(
-        sh,
-        "test --package dms-kafka-gateway --features kafka-tls,tls --test kafka --",
-    )
-    .args(["--test-threads=1", "--show-output", "--skip", skipped])
-    .env("DMS_KAFKA_TEST_CLUSTER", state)
-    .env("DMS_KAFKA_TEST_XTASK", process::this_program()?)
-    .env("DMS_KAFKA_TEST_COMMAND", process::dms_kafka(sh));
+fn run_on(sh: &Shell, state: &Path, feature: &str, skipped: &str) -> Result<Vec<String>> {
+    let test = cargo(sh, "test --package dms-kafka-gateway --test kafka")
+        .arg(format!("--features={feature},tls"));
+    let slow: &[&str] = match feature {
+        "kafka" => &[],
+        _ => &["--include-ignored"],
+    };
+    let test = test
+        .args(["--", "--test-threads=1", "--show-output", "--skip", skipped])
+        .args(slow)
+        .env("DMS_KAFKA_TEST_CLUSTER", state)
+        .env("DMS_KAFKA_TEST_XTASK", process::this_program()?)
+        .env("DMS_KAFKA_TEST_COMMAND", process::dms_kafka(sh));
     let mut running = Command::from(test).stdout(Stdio::piped()).spawn()?;
     let mut lines = Vec::new();
     let stdout = running.stdout.take().into_iter();
