@@ -52,9 +52,16 @@ impl Gateway {
         self.folder.path().join("audit.jsonl")
     }
 
-    /// Sends SIGTERM.
     pub(crate) fn ask_to_stop(&self) {
-        let kill = format!("kill -TERM {}", self.process.id());
+        self.signal("TERM");
+    }
+
+    pub(crate) fn kill(&self) {
+        self.signal("KILL");
+    }
+
+    fn signal(&self, name: &str) {
+        let kill = format!("kill -{name} {}", self.process.id());
         let status = Command::new("sh").args(["-c", &kill]).status();
         assert!(status.expect("a shell").success(), "{kill}");
     }

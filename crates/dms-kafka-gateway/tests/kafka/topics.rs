@@ -96,10 +96,22 @@ impl Topics {
     /// Creates a topic whose first replica, the leader, is the given broker for each partition.
     pub(crate) async fn create_led_by(&self, replicas: &[&[i32]], records: u64) -> String {
         let name = format!("topic-{}", Uuid::new_v4().simple());
-        let partitions = i32::try_from(replicas.len()).expect("few partitions");
-        let topic = NewTopic::new(&name, partitions, TopicReplication::Variable(replicas));
-        self.create_topic(topic, records).await;
+        self.create_on(&name, replicas, records, "1").await;
         name
+    }
+
+    /// The same with a name and the least number of replicas in sync.
+    pub(crate) async fn create_on(
+        &self,
+        name: &str,
+        replicas: &[&[i32]],
+        records: u64,
+        min_in_sync: &str,
+    ) {
+        let partitions = i32::try_from(replicas.len()).expect("few partitions");
+        let topic = NewTopic::new(name, partitions, TopicReplication::Variable(replicas))
+            .set("min.insync.replicas", min_in_sync);
+        self.create_topic(topic, records).await;
     }
 
     async fn create_topic(&self, topic: NewTopic<'_>, records: u64) {
@@ -174,9 +186,10 @@ impl Topics {
     pub(crate) fn offsets(&self, topic: &str, partition: i32) -> (i64, i64) {
         let mut config = self.config.clone();
         config.set("isolation.level", "read_uncommitted");
-        let consumer: BaseConsumer = config.create().expect("a consumer");
         let deadline = Instant::now() + LONG;
         loop {
+            // A new consumer has no outdated metadata of the topic.
+            let consumer: BaseConsumer = config.create().expect("a consumer");
             match consumer.fetch_watermarks(topic, partition, Duration::from_secs(5)) {
                 Ok(offsets) => return offsets,
                 Err(error) => assert!(Instant::now() < deadline, "{topic} {partition}: {error}"),
