@@ -119,8 +119,11 @@ impl Topics {
         for result in created.await.expect("a response") {
             result.expect("a new topic");
         }
-        for partition in 0..topic.num_partitions {
-            self.append(topic.name, partition, records);
+        if records > 0 {
+            let producer: BaseProducer = self.config.create().expect("a producer");
+            for partition in 0..topic.num_partitions {
+                write(&producer, topic.name, partition, records);
+            }
         }
     }
 
