@@ -70,6 +70,11 @@ impl Gateway {
     pub(crate) fn wait(mut self) -> Vec<Value> {
         let status = self.process.wait().expect("an end");
         assert!(status.success(), "{status}");
+        self.log()
+    }
+
+    /// The log so far.
+    pub(crate) fn log(&self) -> Vec<Value> {
         let log = fs::read_to_string(self.folder.path().join("log.jsonl")).expect("a log");
         let line = |line: &str| {
             serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"))

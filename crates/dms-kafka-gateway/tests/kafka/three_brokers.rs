@@ -11,9 +11,11 @@ use futures_util::{StreamExt as _, stream};
 
 use dms_kafka_gateway::Service;
 use reqwest::Method;
+use serde_json::Value;
 
 use crate::{
     brokers::Brokers,
+    command,
     front::{Front, INSTANCE, PROJECT, config, delete, ready, serve, start},
     load::{Load, PARTITIONS},
     process::Gateway,
@@ -215,6 +217,58 @@ async fn a_nudge_topic_wakes_followers() {
     topics.drop(&nudge_topic).await;
     median(&nudging, &topic, 30..35).await;
     assert!(!topics.exists(&nudge_topic), "a nudge created it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deletions_go_on_while_the_nudge_topic_is_gone_or_has_no_leader() {
+    let Some(brokers) = Brokers::take(&[3]).await else {
+        return;
+    };
+    let topics = Topics::of(&brokers);
+    let topic = topics.create_led_by(&[&[2, 1]], 100).await;
+    let nudge_topic = topics.create_led_by(&REPLICAS, 0).await;
+    let gateway = Gateway::with_config(&nudging(&brokers, &nudge_topic));
+    let warnings = || {
+        let log = gateway.log();
+        let lines = log.iter().filter(|line| line["level"] == "WARN");
+        let lines = lines.filter(|line| line.to_string().contains(&nudge_topic));
+        lines.map(Value::to_string).collect::<Vec<_>>()
+    };
+    let mut offset = 0;
+    let mut median = |count| {
+        let mut times = Vec::new();
+        for _ in 0..count {
+            offset += 1;
+            let started = Instant::now();
+            let rows = format!("--partition 0:{offset}");
+            let ended = command::delete(&gateway.endpoint, &topic, &rows);
+            assert_eq!(ended.exit_code, 0);
+            times.push(started.elapsed());
+        }
+        times.sort();
+        times[times.len() / 2]
+    };
+    let with = median(9);
+    topics.drop(&nudge_topic).await;
+    let without = median(15);
+    println!("with nudges: {with:?}; the topic was deleted: {without:?}");
+    assert!(with * 2 < without, "{with:?} against {without:?}");
+    assert_eq!(warnings().len(), 1, "{:?}", warnings());
+    assert!(!topics.exists(&nudge_topic), "a nudge created it");
+    topics.create_on(&nudge_topic, &REPLICAS, 0, "1").await;
+    let created = Instant::now();
+    while median(5) * 2 > without {
+        assert!(created.elapsed() < Duration::from_secs(30), "no nudges");
+    }
+    assert_eq!(warnings().len(), 1, "{:?}", warnings());
+    topics.drop(&nudge_topic).await;
+    topics.create_on(&nudge_topic, &[&[3]], 0, "1").await;
+    brokers.kill(3);
+    let without = median(15);
+    println!("the topic was created again, and has no leader: {without:?}");
+    assert!(with * 2 < without, "{with:?} against {without:?}");
+    assert_eq!(warnings().len(), 2, "{:?}", warnings());
+    brokers.restore();
 }
 
 /// Concurrent deletions of partitions that the follower has do not delay those of others with the same leader.

@@ -238,7 +238,8 @@ impl Cluster {
         loop {
             if nudge.is_due(leader) {
                 let deadline = Instant::now() + QUERY_TIMEOUT;
-                let leaders = self.leaders(&nudge.topic, None, deadline).await;
+                let not_before = nudge.failed(leader);
+                let leaders = self.leaders(&nudge.topic, not_before, deadline).await;
                 nudge.send(leader, leaders, metrics).await;
             }
             sleep(nudge::INTERVAL).await;
@@ -319,7 +320,9 @@ impl Cluster {
             partitions_of(&reader.fetch_metadata(seen.then_some(&*name), time)?, &name)
         });
         let partitions = partitions.await.inspect_err(|failure| {
-            if failure.is_unknown_topic() {
+            let is_nudge = |nudge: &Nudge| *nudge.topic == *topic;
+            // A nudge topic has a warning of its own.
+            if failure.is_unknown_topic() && !self.nudge.as_ref().is_some_and(is_nudge) {
                 let instance = &*self.instance;
                 tracing::warn!(
                     instance,

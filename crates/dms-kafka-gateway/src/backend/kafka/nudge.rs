@@ -11,12 +11,13 @@ use std::{
 };
 
 use rdkafka::{
-    ClientConfig,
+    ClientConfig, ClientContext,
     config::RDKafkaLogLevel,
+    message::DeliveryResult,
     metadata::{Metadata, MetadataBroker},
-    producer::{BaseProducer, BaseRecord},
+    producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext},
 };
-use tokio::{sync::OnceCell, time::Instant};
+use tokio::{sync::Mutex as AsyncMutex, task::spawn_blocking, time::Instant};
 
 use super::{
     client::{create, lock},
@@ -46,9 +47,42 @@ const PROPERTIES: [(&str, &str); 5] = [
 pub(super) struct Nudge {
     pub(super) topic: Arc<str>,
     config: ClientConfig,
-    producer: OnceCell<Arc<BaseProducer>>,
-    /// When each leader may be nudged again.
-    next: Mutex<HashMap<i32, Instant>>,
+    /// Replaced after a failure: librdkafka remembers for long that a topic does not exist.
+    producer: AsyncMutex<Option<Arc<BaseProducer<Reports>>>>,
+    leaders: Mutex<HashMap<i32, State>>,
+}
+
+/// Of the nudges of one leader.
+#[derive(Clone, Copy, Default)]
+struct State {
+    /// When the leader may be nudged again.
+    next: Option<Instant>,
+    /// The last failure since a record was written. The first one is logged.
+    failed: Option<Instant>,
+}
+
+/// Whether the last record for each leader was written.
+struct Reports {
+    results: Mutex<HashMap<usize, Result<(), Failure>>>,
+    metrics: BackendMetrics,
+}
+
+impl ClientContext for Reports {}
+
+impl ProducerContext for Reports {
+    /// The leader.
+    type DeliveryOpaque = usize;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, leader: usize) {
+        let result = match result {
+            Ok(_) => {
+                self.metrics.nudges.inc();
+                Ok(())
+            }
+            Err((error, _)) => Err(Failure::from(error.clone())),
+        };
+        lock(&self.results).insert(leader, result);
+    }
 }
 
 impl Nudge {
@@ -63,20 +97,41 @@ impl Nudge {
         Self {
             topic: topic.into(),
             config,
-            producer: OnceCell::new(),
-            next: Mutex::default(),
+            producer: AsyncMutex::default(),
+            leaders: Mutex::default(),
         }
     }
 
     /// Whether the leader is to be nudged now. Deletions of several lanes share nudges.
     pub(super) fn is_due(&self, leader: i32) -> bool {
-        let (mut next, now) = (lock(&self.next), Instant::now());
-        let is_due = next.get(&leader).is_none_or(|next| *next <= now);
+        let (mut leaders, now) = (lock(&self.leaders), Instant::now());
+        let next = &mut leaders.entry(leader).or_default().next;
+        let is_due = next.is_none_or(|next| next <= now);
         if is_due {
             // Less than the interval, so that the lane that nudged last is on time.
-            next.insert(leader, now + INTERVAL * 4 / 5);
+            *next = Some(now + INTERVAL * 4 / 5);
         }
         is_due
+    }
+
+    /// Since when the leaders of the topic must be.
+    pub(super) fn failed(&self, leader: i32) -> Option<Instant> {
+        lock(&self.leaders).get(&leader)?.failed
+    }
+
+    async fn producer(
+        &self,
+        metrics: &BackendMetrics,
+    ) -> Result<Arc<BaseProducer<Reports>>, Failure> {
+        let mut known = self.producer.lock().await;
+        if let Some(producer) = &*known {
+            return Ok(producer.clone());
+        }
+        let (config, metrics) = (self.config.clone(), metrics.clone());
+        let results = Mutex::default();
+        let reports = Reports { results, metrics };
+        let created = create(move || Ok(Arc::new(config.create_with_context(reports)?)));
+        Ok(known.insert(created.await?).clone())
     }
 
     /// Appends one record to each partition of the topic that the leader has.
@@ -87,25 +142,42 @@ impl Nudge {
         metrics: &BackendMetrics,
     ) {
         let sent = async {
-            let producer = self.producer.get_or_try_init(async || {
-                let config = self.config.clone();
-                create(move || Ok(Arc::new(config.create()?))).await
-            });
-            let (leaders, producer) = (leaders?, producer.await?);
+            let leaders = leaders?;
+            let producer = self.producer(metrics).await?;
+            let key = usize::try_from(leader).unwrap_or_default();
+            let mut is_led = false;
             for (partition, _) in leaders.of.iter().filter(|(_, of)| **of == leader) {
-                let record = BaseRecord::<(), [u8; 1]>::to(&self.topic);
+                is_led = true;
+                let record = BaseRecord::<(), _, _>::with_opaque_to(&self.topic, key);
                 let record = record.partition(*partition).payload(&[0]);
                 producer.send(record).map_err(|(error, _)| error)?;
-                metrics.nudges.inc();
             }
-            // Its reports are not needed.
+            if !is_led {
+                let reason = format!("broker {leader} leads no partition of it");
+                return Err(Failure::unknown(&reason));
+            }
             producer.poll(Duration::ZERO);
-            Ok::<_, Failure>(())
+            let reported = lock(&producer.context().results).remove(&key);
+            reported.transpose()
         };
-        if let Err(failure) = sent.await {
-            let topic = &*self.topic;
-            tracing::warn!(topic, reason = %failure, "nudge_topic cannot be written to: deletions take longer");
-            lock(&self.next).insert(leader, Instant::now() + PAUSE);
+        let result = sent.await;
+        if result.is_err() {
+            let broken = self.producer.lock().await.take();
+            spawn_blocking(move || drop(broken));
+        }
+        let mut leaders = lock(&self.leaders);
+        let state = leaders.entry(leader).or_default();
+        match result {
+            Ok(Some(())) => state.failed = None,
+            // There is no report yet.
+            Ok(None) => {}
+            Err(failure) => {
+                let (topic, now) = (&*self.topic, Instant::now());
+                state.next = Some(now + PAUSE);
+                if state.failed.replace(now).is_none() {
+                    tracing::warn!(topic, leader, reason = %failure, "nudge_topic cannot be written to: deletions take longer");
+                }
+            }
         }
     }
 
