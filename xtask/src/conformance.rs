@@ -12,8 +12,8 @@ use crate::reports;
 /// Run the conformance kit on an implementation, with the arguments of the kit (see `-- --help`).
 #[derive(Debug, Args)]
 pub(crate) struct Conformance {
-    /// Write the reports under tests/conformance/reports.
-    #[arg(long, exclusive = true)]
+    /// Write the reports under tests/conformance/reports; with arguments only those of these names.
+    #[arg(long)]
     reports: bool,
 
     /// Arguments of the kit, such as --coverage, --faults, --endpoint URL, --listen ADDRESS.
@@ -24,7 +24,7 @@ pub(crate) struct Conformance {
 impl Conformance {
     pub(crate) fn run(&self, sh: &Shell) -> Result<()> {
         if self.reports {
-            return reports::run(sh);
+            return reports::run(sh, &self.arguments);
         }
         replace_by(kit(sh).args(&self.arguments).into())
     }
@@ -39,5 +39,7 @@ fn replace_by(mut command: Command) -> Result<()> {
 
 #[cfg(not(unix))]
 fn replace_by(command: Command) -> Result<()> {
-    crate::process::Running::start(command)?.output().map(drop)
+    let status = command.status()?;
+    anyhow::ensure!(status.success(), "the conformance kit: {status}");
+    Ok(())
 }

@@ -22,7 +22,7 @@ pub(crate) struct Nightly {
 
 const STEPS: &[Step<Nightly>] = &[
     ("tools", |sh, _| tools::install_all(sh)),
-    ("conformance reports", |sh, _| reports::run(sh)),
+    ("conformance reports", |sh, _| reports::run(sh, &[])),
     ("release archive", |sh, _| Archive::release(sh)?.run(sh)),
     ("clippy, Kafka with TLS", |sh, _| {
         run_cargo(

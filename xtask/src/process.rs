@@ -4,9 +4,9 @@ use std::env;
 use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use serde_json::Value;
 use xshell::{Cmd, Shell};
 
@@ -64,26 +64,27 @@ pub(crate) fn this_program() -> io::Result<PathBuf> {
 
 /// A process that is killed when this is dropped.
 pub(crate) struct Running {
-    what: String,
     child: Child,
 }
 
 impl Running {
     pub(crate) fn start(mut command: Command) -> Result<Self> {
         let what = command.get_program().to_string_lossy().into_owned();
-        let child = command.spawn().with_context(|| what.clone())?;
-        Ok(Self { what, child })
+        let child = command.spawn().context(what)?;
+        Ok(Self { child })
     }
 
-    /// Waits until the process succeeds, and returns its standard output if that is piped.
-    pub(crate) fn output(&mut self) -> Result<String> {
+    pub(crate) fn has_ended(&mut self) -> io::Result<bool> {
+        Ok(self.child.try_wait()?.is_some())
+    }
+
+    /// Waits until the process ends, and returns its standard output if that is piped.
+    pub(crate) fn ended(&mut self) -> Result<(String, ExitStatus)> {
         let mut text = String::new();
         if let Some(mut stdout) = self.child.stdout.take() {
             stdout.read_to_string(&mut text)?;
         }
-        let status = self.child.wait()?;
-        ensure!(status.success(), "{}: {status}", self.what);
-        Ok(text)
+        Ok((text, self.child.wait()?))
     }
 }
 

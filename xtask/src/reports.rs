@@ -5,10 +5,11 @@ use std::fs;
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::thread::sleep;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use serde_json::json;
 use xshell::{Cmd, Shell, cmd};
 
@@ -42,19 +43,26 @@ const START_TIMEOUT: Duration = Duration::from_secs(60);
 struct Reports;
 
 const STEPS: &[Step<Reports>] = &[
-    ("own products", own),
-    ("gateway before Kafka", kafka_gateway),
+    ("own", own),
+    ("gateway-kafka", kafka_gateway),
     ("prism", prism),
-    ("python sdk", python_sdk),
-    ("go sdk", go_sdk),
-    ("node sdk", node_sdk),
-    ("independent server", independent_server),
-    ("injected faults", faults),
+    ("sdk-python", python_sdk),
+    ("sdk-go", go_sdk),
+    ("sdk-node", node_sdk),
+    ("peer", independent_server),
+    ("faults", faults),
 ];
 
-/// Writes every report, except those that this machine cannot produce. The first line of each is its command.
-pub(crate) fn run(sh: &Shell) -> Result<()> {
-    steps::run(sh, &Reports, STEPS)
+/// Writes the reports of these names, or all, except those that this machine cannot produce. The first line of each is its
+/// command.
+pub(crate) fn run(sh: &Shell, names: &[String]) -> Result<()> {
+    let is_step = |name: &&String| STEPS.iter().any(|(step, _)| step == name);
+    if let Some(unknown) = names.iter().find(|name| !is_step(name)) {
+        bail!("there is no report {unknown:?}");
+    }
+    let steps = STEPS.iter().copied();
+    let steps = steps.filter(|(step, _)| names.is_empty() || names.iter().any(|name| name == step));
+    steps::run(sh, &Reports, &steps.collect::<Vec<_>>())
 }
 
 fn own(sh: &Shell, _: &Reports) -> Result<()> {
@@ -104,21 +112,52 @@ fn prism(sh: &Shell, _: &Reports) -> Result<()> {
     let address = free_address()?;
     let program = modules.join("@stoplight/prism-cli/dist/index.js");
     let port = address.port().to_string();
-    let mut node = Command::from(cmd!(
-        sh,
-        "node {program} mock openapi/dms-kafka.yaml --port {port}"
-    ));
-    node.stdout(Stdio::null());
-    let _server = Running::start(node)?;
-    wait_for(address)?;
+    let root = sh.current_dir();
+    let start = || {
+        let mut node = Command::new("node");
+        node.current_dir(&root).arg(&program).args([
+            "mock",
+            "openapi/dms-kafka.yaml",
+            "--port",
+            &port,
+        ]);
+        node.stdout(Stdio::null()).stderr(Stdio::null());
+        Running::start(node)
+    };
     let mut arguments = target(&format!("http://{address}"), "orders");
-    arguments.extend(["--implementation", "prism"].map(str::to_owned));
-    write(
-        sh,
-        "prism",
-        Some(&format!("{}@{} serving the contract", PRISM.0, PRISM.1)),
-        &arguments,
-    )
+    arguments.extend(["--implementation", "prism", "--wait", "60"].map(str::to_owned));
+    let subject = format!("{}@{} serving the contract", PRISM.0, PRISM.1);
+    // Some requests end it.
+    restarting(start, || {
+        wait_for(address)?;
+        write(sh, "prism", Some(&subject), &arguments)
+    })
+}
+
+/// Calls `run` while a process runs, which is started again whenever it ends.
+fn restarting(
+    start: impl Fn() -> Result<Running> + Sync,
+    run: impl FnOnce() -> Result<()>,
+) -> Result<()> {
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let process = scope.spawn(|| -> Result<()> {
+            let mut process = start()?;
+            while !done.load(Ordering::Relaxed) {
+                if process.has_ended()? {
+                    process = start()?;
+                }
+                sleep(Duration::from_millis(20));
+            }
+            Ok(())
+        });
+        let result = run();
+        done.store(true, Ordering::Relaxed);
+        process
+            .join()
+            .map_err(|_| anyhow!("a thread panicked"))?
+            .and(result)
+    })
 }
 
 /// An independent server with one fault at a time.
@@ -178,7 +217,9 @@ fn sdk(sh: &Shell, name: &str, subject: &str, client: Cmd<'_>) -> Result<()> {
     let home = sh.create_dir(PEERS)?;
     let client = client.arg(format!("http://{address}")).envs(KEY);
     client.env("HOME", home).run()?;
-    keep(sh, name, &shown(&arguments), &server.output()?)
+    // What the kit refuses, the report names.
+    let (report, _) = server.ended()?;
+    keep(sh, name, &shown(&arguments), &report)
 }
 
 /// Installs packages in a folder of their own, and returns it. Each has this version also where another package demands
@@ -205,8 +246,15 @@ fn target(endpoint: &str, topic: &str) -> Vec<String> {
 }
 
 fn write(sh: &Shell, name: &str, subject: Option<&str>, arguments: &[String]) -> Result<()> {
-    let report = kit(sh, subject, arguments).read()?;
-    keep(sh, name, &shown(arguments), &report)
+    let output = kit(sh, subject, arguments).ignore_status().output()?;
+    keep(
+        sh,
+        name,
+        &shown(arguments),
+        &String::from_utf8(output.stdout)?,
+    )?;
+    ensure!(output.status.success(), "{name}: {}", output.status);
+    Ok(())
 }
 
 /// The kit, with a name of the subject for the report.
@@ -229,6 +277,7 @@ fn shown(arguments: &[String]) -> String {
 }
 
 fn keep(sh: &Shell, name: &str, command: &str, report: &str) -> Result<()> {
+    ensure!(!report.is_empty(), "{name}: the report is empty");
     let text = format!("$ {command}\n{}\n", report.trim_end());
     Ok(sh.write_file(format!("{REPORTS}/{name}.txt"), text)?)
 }

@@ -43,6 +43,15 @@ pub(crate) struct Arguments {
     #[arg(long, requires = "endpoint")]
     pub(crate) quick: bool,
 
+    /// Wait this long for a service that stopped responding, such as one that is restarted; by default the run ends.
+    #[arg(
+        long,
+        requires = "endpoint",
+        default_value_t = 0,
+        value_name = "SECONDS"
+    )]
+    pub(crate) wait: u64,
+
     /// Implementation whose known deviations are not failures.
     #[arg(long, value_name = "NAME")]
     pub(crate) implementation: Option<String>,

@@ -168,6 +168,7 @@ async fn endpoint_cases(
         .unwrap_or_else(|| u64::from(uuid::Uuid::new_v4().as_fields().0));
     let server = server.with_seed(seed);
     let server = server.with_extensions(arguments.extensions);
+    let server = server.with_wait(Duration::from_secs(arguments.wait));
     Ok(server.run_all(cases).await)
 }
 

@@ -270,8 +270,9 @@ impl Wire {
             .user_agent(concat!("dms-kafka-conformance/", env!("CARGO_PKG_VERSION")))
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
-            // A service may close others at the moment of their next use.
-            .pool_max_idle_per_host(1)
+            // A service may close a connection after a response without saying so, as when it has not read the whole request. On
+            // that connection nobody could tell whether the next request was executed.
+            .pool_max_idle_per_host(0)
             .timeout(TIMEOUT);
         if endpoint.is_loopback() {
             builder = builder.no_proxy();
@@ -347,7 +348,8 @@ impl Wire {
             }
         };
         let sent = self.http.request(request.method, url);
-        let mut response = sent.headers(request.headers).body(body).send().await?;
+        let sent = sent.headers(request.headers).body(body).send().await;
+        let mut response = sent.map_err(reqwest::Error::without_url)?;
         let (status, headers) = (response.status(), response.headers().clone());
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await? {

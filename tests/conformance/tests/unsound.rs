@@ -1,7 +1,10 @@
 //! The server suite against faulty services: it must not lock the user's key, and its report must show no secret.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::io::{BufRead as _, BufReader, Read, Write as _};
+use std::net::TcpListener;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use dms_kafka_conformance::cases::Cases;
@@ -61,10 +64,68 @@ async fn judge_by(service: &MockServer, cases: &[server::ServerCase]) -> Report 
 }
 
 async fn judge_at(endpoint: &str, cases: &[server::ServerCase], destructive: bool) -> Report {
+    judge_waiting(endpoint, cases, destructive, Duration::ZERO).await
+}
+
+async fn judge_waiting(
+    endpoint: &str,
+    cases: &[server::ServerCase],
+    destructive: bool,
+    wait: Duration,
+) -> Report {
     let contract = Contract::read().unwrap();
     let target = Target::new("p", "i", "orders");
     let server = Server::connect(&contract, endpoint, &target, credentials(), destructive);
-    Report::new("a service", server.await.unwrap().run_all(cases).await)
+    let server = server.await.unwrap().with_wait(wait);
+    Report::new("a service", server.run_all(cases).await)
+}
+
+/// A service that closes each connection without a response to its second request, and responds to nothing for a while
+/// after a path with `fatal`. Returns its URL.
+fn service_that_closes(fatal: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        let mut connections_until_up = 0;
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            if connections_until_up > 0 {
+                connections_until_up -= 1;
+                continue;
+            }
+            let (head, body) = read_request(&mut stream);
+            if head.lines().next().unwrap().contains(fatal) {
+                connections_until_up = 3;
+                continue;
+            }
+            let (status, text) = match &*body {
+                HARMLESS => (200, r#"{"partitions":[]}"#),
+                _ => (404, "{}"),
+            };
+            let length = text.len();
+            let head = format!("HTTP/1.1 {status} \r\nContent-Length: {length}\r\n\r\n{text}");
+            stream.write_all(head.as_bytes()).unwrap();
+            // A connection is closed at the moment of its next use, or when the client closes it.
+            thread::spawn(move || stream.read(&mut [0]));
+        }
+    });
+    url
+}
+
+/// Head and body.
+fn read_request(stream: &mut impl Read) -> (String, String) {
+    let mut reader = BufReader::new(stream);
+    let (mut head, mut length) = (String::new(), 0);
+    while !head.ends_with("\r\n\r\n") {
+        let start = head.len();
+        reader.read_line(&mut head).unwrap();
+        if let Some(value) = head[start..].strip_prefix("content-length: ") {
+            length = value.trim().parse().unwrap();
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).unwrap();
+    (head, String::from_utf8(body).unwrap())
 }
 
 /// Judges a recording server, and returns what it was sent.
@@ -314,4 +375,41 @@ async fn the_listener_refuses_what_the_rules_refuse() {
         .map(|one| format!("{}: {}", one.name, one.verdict.remarks().join("; ")))
         .collect();
     assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
+/// Nobody could tell whether the request on a closed connection was executed.
+#[tokio::test]
+async fn a_service_may_close_a_connection_after_each_response() {
+    let mut cases = server_cases();
+    cases.retain(|case| case.rule() == "topic" && case.quick);
+    let report = judge_at(&service_that_closes("no-such-path"), &cases, false).await;
+    assert!(!report.to_string().contains("error sending"), "{report}");
+}
+
+#[tokio::test]
+async fn a_service_that_ends_because_of_a_request_may_be_restarted() {
+    let mut cases = server_cases();
+    let name = "topic/not-utf-8/deletion";
+    let at = cases.iter().position(|case| case.name == name).unwrap();
+    cases = cases.split_off(at);
+    cases.truncate(3);
+    for (wait, not_testable) in [(0, 2), (60, 0)] {
+        let endpoint = service_that_closes("%FF/messages/delete");
+        let report = judge_waiting(&endpoint, &cases, false, Duration::from_secs(wait)).await;
+        assert_eq!(report.totals.not_testable, not_testable, "{report}");
+        assert!(report.cases[0].is_failure(), "{report}");
+    }
+}
+
+#[tokio::test]
+async fn a_repeated_request_id_does_not_hide_what_passes() {
+    let service = MockServer::start().await;
+    let same = response(200, r#"{"partitions":[]}"#).insert_header("x-request-id", "1");
+    Mock::given(any()).respond_with(same).mount(&service).await;
+    let report = judge(&service).await.to_string();
+    assert_eq!(
+        report.matches("another response had").count(),
+        1,
+        "{report}"
+    );
 }

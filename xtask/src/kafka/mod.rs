@@ -107,13 +107,14 @@ pub(crate) fn test(sh: &Shell, transcript: bool, quick: bool) -> Result<()> {
     suite::run(sh, &Java::find(sh)?, transcript, quick)
 }
 
-/// Calls `run` with the bootstrap servers of one broker, which has a topic of three partitions with 1,000 records in each.
+/// Calls `run` with the bootstrap servers of one broker, which has a topic of three partitions with 1,000 records in each, and
+/// two consumer groups.
 pub(crate) fn with_topic(
     sh: &Shell,
     name: &str,
     run: impl FnOnce(&str) -> Result<()>,
 ) -> Result<()> {
-    let seed = [name, "3", "1000"];
+    let seed = [name, "3", "1000", "2"];
     with_seed(sh, 1, &seed, |cluster| run(&cluster.bootstrap_servers()))
 }
 

@@ -12,13 +12,14 @@ mod rule;
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Result, bail};
 use futures_util::future::join_all;
 use http::StatusCode;
 use huaweicloud_auth::Credentials;
 use serde_json::Value;
+use tokio::time::{sleep, timeout};
 
 pub use crate::values::Target;
 use case::{ExpectedResponse, Step};
@@ -57,8 +58,12 @@ pub struct Server<'a> {
     extensions: bool,
     /// The request ids of all responses.
     request_ids: Mutex<BTreeSet<String>>,
+    /// Those of several responses.
+    repeated_ids: Mutex<BTreeSet<String>>,
     /// For random requests.
     seed: u64,
+    /// How long a service that stopped responding may take to respond again.
+    wait: Duration,
 }
 
 impl<'a> Server<'a> {
@@ -94,7 +99,9 @@ impl<'a> Server<'a> {
             clock_differs: 0,
             extensions: false,
             request_ids: Mutex::default(),
+            repeated_ids: Mutex::default(),
             seed: 0,
+            wait: Duration::ZERO,
         };
         let response = server.check_key(&server.delete_nothing).await?;
         server.clock_differs = clock_differs(&response);
@@ -152,6 +159,13 @@ impl<'a> Server<'a> {
         self
     }
 
+    /// Waits this long for a service that stopped responding, such as one that is restarted.
+    #[must_use]
+    pub fn with_wait(mut self, wait: Duration) -> Self {
+        self.wait = wait;
+        self
+    }
+
     /// Also runs the cases of what only this project's gateway promises.
     #[must_use]
     pub fn with_extensions(mut self, extensions: bool) -> Self {
@@ -159,8 +173,8 @@ impl<'a> Server<'a> {
         self
     }
 
-    /// Runs every case, those with `runs_last` last. When the service stops responding or refuses the key, nothing more is
-    /// sent: the current case fails, and those after it are not testable.
+    /// Runs every case, those with `runs_last` last. When the service stops responding for longer than it may, or refuses the
+    /// key, nothing more is sent: the current case fails, and those after it are not testable.
     pub async fn run_all(&self, cases: &[ServerCase]) -> Vec<Judged> {
         let mut ordered: Vec<_> = cases.iter().collect();
         ordered.sort_by_key(|case| case.traits.runs_last);
@@ -172,12 +186,19 @@ impl<'a> Server<'a> {
             self.wire.exchanges.replace(Vec::new());
             let verdict = match stopped {
                 Some(ref reason) => Verdict::not_testable(reason),
-                None => self.run(case, &mut topic).await.unwrap_or_else(|error| {
-                    let error = format!("{error:#}");
-                    let reason = format!("nothing more was sent after {}: {error}", case.name);
-                    stopped = Some(shown(&reason, &self.credentials));
-                    self.verdict(&[error])
-                }),
+                None => match self.run(case, &mut topic).await {
+                    Ok(verdict) => verdict,
+                    Err(error) => {
+                        topic = None;
+                        let text = format!("{error:#}");
+                        if !self.responds_again(&error).await {
+                            let reason =
+                                format!("nothing more was sent after {}: {text}", case.name);
+                            stopped = Some(shown(&reason, &self.credentials));
+                        }
+                        self.verdict(&[text])
+                    }
+                },
             };
             judged.push(Judged {
                 suite: "server",
@@ -190,6 +211,21 @@ impl<'a> Server<'a> {
             });
         }
         judged
+    }
+
+    /// Whether a service that did not respond responds in time. One that refuses the key is not asked again.
+    async fn responds_again(&self, error: &anyhow::Error) -> bool {
+        let responds = async {
+            while let Err(error) = self.check_key(&self.list).await {
+                if !error.is::<reqwest::Error>() {
+                    return false;
+                }
+                sleep(Duration::from_millis(20)).await;
+            }
+            true
+        };
+        let may_respond = error.is::<reqwest::Error>() && !self.wait.is_zero();
+        may_respond && timeout(self.wait, responds).await.unwrap_or(false)
     }
 
     fn verdict(&self, faults: &[String]) -> Verdict {
@@ -329,12 +365,12 @@ impl<'a> Server<'a> {
         Ok((response, faults))
     }
 
-    /// A request id that another response had.
+    /// A request id that another response had. Each is reported once, so that it does not hide what else is wrong.
     fn repeated_id(&self, response: &Response) -> Option<String> {
         let id = response.text_of("x-request-id")?;
-        let mut ids = locked(&self.request_ids);
-        let is_new = ids.insert(id.to_owned());
-        (!is_new).then(|| format!("another response had the request id {id:?}"))
+        let is_new = |ids: &Mutex<BTreeSet<String>>| locked(ids).insert(id.to_owned());
+        let is_first = !is_new(&self.request_ids) && is_new(&self.repeated_ids);
+        is_first.then(|| format!("another response had the request id {id:?}"))
     }
 
     async fn raw_step(&self, step: &Step, text: &str) -> Result<Vec<String>> {
