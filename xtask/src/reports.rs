@@ -278,7 +278,8 @@ fn shown(arguments: &[String]) -> String {
 
 fn keep(sh: &Shell, name: &str, command: &str, report: &str) -> Result<()> {
     ensure!(!report.is_empty(), "{name}: the report is empty");
-    let text = format!("$ {command}\n{}\n", report.trim_end());
+    let lines: Vec<_> = report.trim_end().lines().map(str::trim_end).collect();
+    let text = format!("$ {command}\n{}\n", lines.join("\n"));
     Ok(sh.write_file(format!("{REPORTS}/{name}.txt"), text)?)
 }
 
