@@ -260,7 +260,7 @@ pub(crate) struct Wire {
 }
 
 impl Wire {
-    /// A client that sends each request once, unchanged, and does not follow redirects.
+    /// A client that sends each request unchanged, and does not follow redirects.
     pub(crate) fn new(endpoint: &str) -> Result<Self> {
         // The rest of the URL may be secret, so it is not shown.
         let endpoint: Endpoint = endpoint.parse().map_err(|_| {
@@ -270,9 +270,8 @@ impl Wire {
             .user_agent(concat!("dms-kafka-conformance/", env!("CARGO_PKG_VERSION")))
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
-            // A service may close a connection after a response without saying so, as when it has not read the whole request. On
-            // that connection nobody could tell whether the next request was executed.
-            .pool_max_idle_per_host(0)
+            // Some faults concern the second request on a connection.
+            .pool_max_idle_per_host(1)
             .timeout(TIMEOUT);
         if endpoint.is_loopback() {
             builder = builder.no_proxy();
@@ -308,14 +307,23 @@ impl Wire {
         self.send_in_chunks(request, None).await
     }
 
-    /// Sends a request, its body in chunks of this many bytes.
+    /// Sends a request, its body in chunks of this many bytes. It is sent once more when the connection is closed without a
+    /// response.
     pub(crate) async fn send_in_chunks(
         &self,
         request: Request,
         chunk: Option<usize>,
     ) -> Result<Response> {
         let (kept, begin) = (request.clone(), SystemTime::now());
-        let response = self.send_once(request, chunk).await;
+        let response = match self.send_once(request.clone(), chunk).await {
+            // A service may close a connection after a response without saying so, as when it has not read the whole request.
+            // On a new connection a correct one responds.
+            Err(error) if is_closed(&error) => {
+                let again = self.send_once(request, chunk).await;
+                again.map_err(|_| error)
+            }
+            response => response,
+        };
         self.keep(kept, response.as_ref().ok().cloned(), begin);
         response
     }
@@ -393,6 +401,12 @@ impl Wire {
         );
         Ok(status)
     }
+}
+
+/// Whether the connection was closed before a response began.
+fn is_closed(error: &anyhow::Error) -> bool {
+    let error = error.downcast_ref::<reqwest::Error>();
+    error.is_some_and(|error| error.is_request() && !error.is_connect() && !error.is_timeout())
 }
 
 fn status(response: &[u8]) -> Option<u16> {

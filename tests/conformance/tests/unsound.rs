@@ -377,7 +377,6 @@ async fn the_listener_refuses_what_the_rules_refuse() {
     assert!(failed.is_empty(), "{}", failed.join("\n"));
 }
 
-/// Nobody could tell whether the request on a closed connection was executed.
 #[tokio::test]
 async fn a_service_may_close_a_connection_after_each_response() {
     let mut cases = server_cases();
