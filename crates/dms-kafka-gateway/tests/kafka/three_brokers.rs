@@ -31,6 +31,7 @@ const REPLICAS: [&[i32]; 3] = [&[2, 3, 1], &[3, 2, 1], &[1, 2, 3]];
 const RECORDS: u64 = 400;
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes half a minute: cargo xtask nightly runs it"]
 async fn a_gateway_that_is_killed_has_audited_every_deletion() {
     let Some(brokers) = Brokers::take(&[3]).await else {
         return;
@@ -97,6 +98,7 @@ async fn a_leader_that_dies_in_the_middle_of_a_run_of_deletions() {
 
 /// Only writes need the replicas. Until the cluster notices that a broker is dead, a deletion waits for it.
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes half a minute: cargo xtask nightly runs it"]
 async fn deletions_with_fewer_replicas_in_sync_than_writes_need() {
     let Some(brokers) = Brokers::take(&[3]).await else {
         return;
@@ -273,6 +275,7 @@ async fn deletions_go_on_while_the_nudge_topic_is_gone_or_has_no_leader() {
 
 /// Concurrent deletions of partitions that the follower has do not delay those of others with the same leader.
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes half a minute: cargo xtask nightly runs it"]
 async fn a_follower_that_hangs_does_not_delay_other_topics() {
     let Some(brokers) = Brokers::take(&[3]).await else {
         return;
