@@ -12,7 +12,7 @@ use serde::Deserialize;
 use tokio::{sync::OwnedSemaphorePermit, task::yield_now, time::timeout};
 use tracing::Span;
 
-use super::envelope::{RequestId, peer};
+use super::envelope::{BodyRead, RequestId, peer};
 use crate::{
     access::Caller,
     app::{App, Instance},
@@ -87,6 +87,9 @@ pub(super) async fn admit(
     };
     let body = timeout(app.limits.body_timeout, read(budgets, body, limit)).await;
     let (body, memory) = body.unwrap_or_else(|_| Err(Refusal::BODY_TOO_SLOW.closing()))?;
+    if let Some(read) = parts.extensions.get::<BodyRead>() {
+        read.set();
+    }
     let (caller, signature) = match body.len() {
         ..=Limits::SMALL_BODY => claim.confirm(&parts, &body),
         large => {

@@ -2,12 +2,15 @@
 
 use std::{
     net::SocketAddr,
-    sync::{Arc, atomic::Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Instant,
 };
 
 use axum::{
-    body::Body,
+    body::{Body, HttpBody as _},
     extract::{ConnectInfo, MatchedPath, Request, State},
     http::{Extensions, HeaderValue, StatusCode, Version, header, uri::Authority},
     middleware::Next,
@@ -34,6 +37,16 @@ const CLIENT_CLOSED_REQUEST: u16 = 499;
 /// Identifies a request in responses, logs and the audit log.
 #[derive(Clone, Debug)]
 pub(super) struct RequestId(pub(super) String);
+
+/// Whether the body of the request was read.
+#[derive(Clone, Debug, Default)]
+pub(super) struct BodyRead(Arc<AtomicBool>);
+
+impl BodyRead {
+    pub(super) fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
 
 /// Gives the request its id, checks its head, runs the operation and completes the response.
 pub(super) async fn envelope(
@@ -67,6 +80,9 @@ pub(super) async fn envelope(
     request
         .extensions_mut()
         .insert(RequestId(request_id.clone()));
+    let has_body = !request.body().is_end_stream();
+    let body_read = BodyRead::default();
+    request.extensions_mut().insert(body_read.clone());
 
     let response = match check_head(source, &request) {
         Ok(()) => next.run(request).instrument(span).await,
@@ -88,8 +104,13 @@ pub(super) async fn envelope(
         }
     }
     let mut response = complete(response, &request_id);
+    let is_refused = response.extensions().get::<Refusal>().is_some();
+    // The rest of the request may never come, so that the next one could not be found.
+    let ends_connection = is_refused && has_body && !body_read.0.load(Ordering::Relaxed);
     if app.is_draining() {
         app.late_responses.fetch_add(1, Ordering::Relaxed);
+    }
+    if ends_connection || app.is_draining() {
         response
             .headers_mut()
             .insert(header::CONNECTION, HeaderValue::from_static("close"));

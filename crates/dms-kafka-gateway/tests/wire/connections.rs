@@ -91,6 +91,21 @@ async fn a_body_with_a_content_length_above_the_limit_is_not_read() {
     assert!(response.contains("\r\nconnection: close\r\n"), "{response}");
 }
 
+/// The body may never come. A client that is not told would send its next request to a connection that is being closed.
+#[tokio::test]
+async fn a_refusal_before_the_body_announces_the_end_of_the_connection() {
+    let gateway = start(Gateway::memory().topic("orders", 1, 1000)).await;
+    let path = delete_path(&gateway, "orders");
+    for target in [&*path, "/nowhere"] {
+        let mut stream = connect(&gateway).await;
+        let head =
+            format!("POST {target} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 10\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.expect("a write");
+        let response = read_to_end(&mut stream).await;
+        assert!(response.contains("\r\nconnection: close\r\n"), "{response}");
+    }
+}
+
 #[tokio::test]
 async fn a_client_that_is_still_writing_gets_the_response() {
     let gateway = gateway().await;
