@@ -54,7 +54,7 @@ pub(crate) struct Service {
     /// Whether warnings are JSON.
     json: bool,
     /// Runs until it is dropped.
-    _gateway: Option<GatewayHere>,
+    gateway: Option<GatewayHere>,
 }
 
 /// A setting that says where the command deletes: name, value and source.
@@ -152,7 +152,7 @@ impl Service {
             has_generated_key: false,
             timeout: settings.timeout,
             json,
-            _gateway: None,
+            gateway: None,
         })
     }
 
@@ -269,7 +269,7 @@ impl Service {
             has_generated_key: true,
             timeout,
             json,
-            _gateway: Some(gateway),
+            gateway: Some(gateway),
         })
     }
 
@@ -322,6 +322,15 @@ impl Service {
             return aligned;
         }
         text(0, &format!("\n{:names$}  ", ""))
+    }
+
+    /// How many partitions a request has. The vendor's console sends up to ten; the limit of the API is not known. The gateway in
+    /// this process takes more, and has one request to each leader for all of them.
+    pub(crate) fn partitions_per_request(&self) -> usize {
+        match self.gateway {
+            Some(GatewayHere::Kafka(_)) => 1000,
+            _ => 10,
+        }
     }
 
     /// Waits for calls that the timeout covers together. After a second, a terminal shows `what` the service does.

@@ -26,8 +26,7 @@ use crate::view::TopicView;
 
 /// For the start offsets that prove the result.
 const AFTER_TIMEOUT: Duration = Duration::from_secs(5);
-/// A plan is executed in requests of this many partitions, of which this many are in flight.
-const PARTITIONS_PER_REQUEST: usize = 10;
+/// Requests of a plan that are in flight.
 const CONCURRENCY: usize = 4;
 
 #[derive(Debug, Args)]
@@ -218,7 +217,7 @@ impl Prepared {
         Ok(Self {
             topic: plan.topic().clone(),
             targets,
-            per_request: PARTITIONS_PER_REQUEST,
+            per_request: service.partitions_per_request(),
             view: Some(view),
             plan: Some(plan),
         })

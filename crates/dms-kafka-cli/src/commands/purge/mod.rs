@@ -70,9 +70,9 @@ pub(crate) struct Purge {
     #[arg(long, value_name = "N", default_value = "64", allow_negative_numbers = true, value_parser = up_to::<500, NonZeroUsize>, help_heading = "Limits")]
     pub(crate) max_concurrency: NonZeroUsize,
 
-    /// Maximum number of partitions in a request
-    #[arg(long, value_name = "N", default_value = "10", allow_negative_numbers = true, value_parser = up_to::<10_000, NonZeroUsize>, help_heading = "Limits")]
-    pub(crate) partitions_per_request: NonZeroUsize,
+    /// Maximum number of partitions in a request; 10 if omitted, and 1,000 with --kafka
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = up_to::<10_000, NonZeroUsize>, help_heading = "Limits")]
+    pub(crate) partitions_per_request: Option<NonZeroUsize>,
 
     /// Stop sending after N rows have failed; no limit if omitted
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = up_to::<{ u64::MAX }, NonZeroU64>, help_heading = "Limits")]
@@ -325,10 +325,14 @@ impl PurgeJob<'_> {
     }
 
     fn settings(&self) -> dms_kafka::Purge {
+        let per_request = self.arguments.partitions_per_request;
+        let per_request = per_request.map(NonZeroUsize::get);
         self.service
             .client
             .purge(&self.service.instance_id)
-            .with_partitions_per_request(self.arguments.partitions_per_request.get())
+            .with_partitions_per_request(
+                per_request.unwrap_or_else(|| self.service.partitions_per_request()),
+            )
             .with_window(WINDOW)
     }
 
