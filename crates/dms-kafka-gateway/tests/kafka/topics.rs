@@ -235,7 +235,8 @@ impl Topics {
                 Some(Err(rdkafka::error::KafkaError::PartitionEOF(partition))) => {
                     unread.remove(&partition);
                 }
-                Some(Err(error)) => panic!("{error}"),
+                // librdkafka tries again, such as after a connection to a broker that was killed.
+                Some(Err(error)) => eprintln!("read again after: {error}"),
                 None => {}
             }
         }
