@@ -300,7 +300,7 @@ fn is_row(wanted: &str, item: &Value) -> bool {
 }
 
 /// How the offsets of the topic afterwards differ from the expected ones, of all requests between. An end offset never
-/// decreases; when nobody else may write to the topic it is the same.
+/// decreases; when nothing else writes to the topic it is the same.
 pub(super) fn left_faults(
     log_start: &BTreeMap<&String, &String>,
     before: &Topic,
