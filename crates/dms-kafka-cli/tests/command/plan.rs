@@ -1,8 +1,6 @@
 //! `dms-kafka plan` and `dms-kafka delete` with selectors and stored plans.
 
 use std::fs;
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
 
 use serde_json::{Value, json};
 
@@ -33,14 +31,14 @@ pub(crate) fn with_groups(groups: &[&str]) -> Served {
     Served::ready(&mut serve)
 }
 
-fn printed(served: &Served, line: &str) -> Value {
+pub(crate) fn printed(served: &Served, line: &str) -> Value {
     let output = served
         .command(&format!("{line} --output json"))
         .ends_with(0);
     serde_json::from_str(&stdout(&output)).unwrap()
 }
 
-fn befores(partitions: &Value) -> Vec<i64> {
+pub(crate) fn befores(partitions: &Value) -> Vec<i64> {
     let partitions = partitions.as_array().unwrap().iter();
     partitions
         .map(|row| row["before"].as_i64().unwrap())
@@ -76,7 +74,7 @@ const SELECTORS: &[(&str, &[i64])] = &[
     ),
 ];
 
-const GROUPS: [&str; 2] = [
+pub(crate) const GROUPS: [&str; 2] = [
     "billing:orders:0=900,1=800,2=700",
     "audit:orders:0=400,1=400,2=400",
 ];
@@ -126,169 +124,6 @@ fn an_embedded_gateway_has_old_records_and_groups_that_have_not_read_all() {
     assert!(deleted["losses"]["records"].as_i64().unwrap() > 1000);
 }
 
-/// Arguments of `plan` or `delete`, and words of the message. Exit code 2.
-const REFUSED: &[(&str, &str)] = &[
-    (
-        "delete --topic orders --older-than 1h --partition 0:1",
-        "cannot be used with",
-    ),
-    (
-        "delete --topic orders --everything 0 --up-to-end",
-        "cannot be used with",
-    ),
-    (
-        "delete --topic orders --everything 0 --partitions 0",
-        "cannot be used with",
-    ),
-    (
-        "delete --topic orders --partitions 0",
-        "required arguments were not provided",
-    ),
-    (
-        "delete --topic orders --trust-timestamps",
-        "required arguments were not provided",
-    ),
-    ("delete --older-than 1h", "--topic"),
-    (
-        "delete --topic orders-* --older-than 1h",
-        "not a Kafka topic name",
-    ),
-    ("delete --topic orders --plan p", "cannot be used with"),
-    ("delete --plan p --up-to-end", "cannot be used with"),
-    ("delete --topic orders --up-to-end --digest 00", "--digest"),
-    ("delete --plan p --digest 00", "64 hexadecimal digits"),
-    ("delete --plan p --plan q", "cannot be used multiple times"),
-    ("delete --topic orders --older-than 7", "such as 7d"),
-    ("delete --topic orders --older-than -7d", "more than 0"),
-    ("delete --topic orders --before-time yesterday", "time zone"),
-    (
-        "delete --topic orders --before-time 9999-01-01T00:00:00Z",
-        "in the future",
-    ),
-    ("delete --topic orders --keep-last -1", "number of records"),
-    ("delete --topic orders --before-offset -1", "start at 0"),
-    (
-        "delete --topic orders --up-to-end --partitions 5-2",
-        "falls",
-    ),
-    (
-        "delete --topic orders --up-to-end --partitions 9",
-        "has no partition 9",
-    ),
-    (
-        "delete --topic orders --up-to-end --partitions 0,0",
-        "given twice",
-    ),
-    (
-        "delete --topic orders --consumed-by biling",
-        "did you mean \"billing\"?",
-    ),
-    (
-        "delete --topic orders --consumed-by idle",
-        "has no committed offset in topic orders",
-    ),
-    (
-        "delete --topic orders --consumed-by ahead",
-        "which ends at 1000",
-    ),
-    (
-        "delete --topic quiet --consumed-by-all",
-        "no consumer group has a committed offset",
-    ),
-    (
-        "delete --topic orders --up-to-end --refuse-unread-loss",
-        "\"ahead\" has a committed offset beyond the end, perhaps of an earlier topic with this name, in partition 1",
-    ),
-    (
-        "delete --topic orders --partition 0:950 --refuse-unread-loss",
-        "unread records of",
-    ),
-    (
-        "delete --topic orders --everything 0 --refuse-unread-loss",
-        "unread records of",
-    ),
-    (
-        "delete --topic orders-eu --up-to-end --refuse-unread-loss",
-        "no committed offset in partition 1",
-    ),
-    (
-        "delete --topic orders-eu --everything 1 --refuse-unread-loss",
-        "no committed offset in partition 1",
-    ),
-    (
-        "plan --topic orders",
-        "required arguments were not provided",
-    ),
-    ("plan --topic a/b --up-to-end", "not a Kafka topic name"),
-    (
-        "plan --topic no-* --up-to-end",
-        "no topic has a name like no-*",
-    ),
-    (
-        "plan --topic orders* --up-to-end --out no/such/folder/f",
-        "--out",
-    ),
-    (
-        "plan --topic orders --up-to-end --out /tmp/same --offsets-file /tmp/../tmp/same",
-        "--out and --offsets-file are the same file",
-    ),
-    (
-        "plan --topic orders --older-than 1h --older-than 2h",
-        "cannot be used multiple times",
-    ),
-    ("delete --topic orders --older-than 0d", "more than 0"),
-    ("delete --topic orders --older-than -1d", "more than 0"),
-    ("delete --topic orders --older-than 1e3d", "such as 7d"),
-    ("delete --topic orders --older-than 1y", "such as 7d"),
-    (
-        "delete --topic orders --older-than 99999999999d",
-        "such as 7d",
-    ),
-    (
-        "delete --topic orders --before-time 2026-11-19",
-        "time zone",
-    ),
-    (
-        "delete --topic orders --partition 0:400 --plan p",
-        "cannot be used with",
-    ),
-];
-
-const REFUSED_GROUPS: [&str; 5] = [
-    GROUPS[0],
-    GROUPS[1],
-    "idle:bills:0=10",
-    "ahead:orders:0=900,1=5000,2=1000",
-    "half:orders-eu:0=500",
-];
-
-#[test]
-fn what_cannot_be_deleted_as_selected_is_refused_and_nothing_is_deleted() {
-    let served = with_groups(&REFUSED_GROUPS);
-    for (line, words) in REFUSED {
-        let more: &[&str] = if line.starts_with("delete") {
-            &[" --yes", " --dry-run"]
-        } else {
-            &[""]
-        };
-        // A dry run ends as the deletion would.
-        let codes = more.iter().map(|more| {
-            let output = served.command(&format!("{line}{more}")).output().unwrap();
-            assert_stderr(&output, words);
-            assert_eq!(stdout(&output), "", "{line}{more}");
-            output.status.code()
-        });
-        let codes: Vec<_> = codes.collect();
-        assert!(matches!(codes[0], Some(2 | 3 | 5)), "{line}: {codes:?}");
-        assert!(
-            codes.iter().all(|code| *code == codes[0]),
-            "{line}: {codes:?}"
-        );
-    }
-    assert_eq!(served.starts("orders", 3), [0, 0, 0]);
-    assert_eq!(served.starts("orders-eu", 2), [0, 0]);
-}
-
 #[test]
 fn an_unread_loss_is_refused_only_where_records_are_lost() {
     let served = with_groups(&GROUPS);
@@ -332,153 +167,6 @@ fn a_partition_without_a_commit_is_skipped_and_reported() {
         );
         assert_eq!(served.starts("orders-eu", 2), [500, 0]);
     }
-}
-
-#[test]
-fn a_stored_plan_is_executed_as_it_was_shown() {
-    let served = with_groups(&GROUPS);
-    let folder = Folder::new("");
-    let path = folder.path("plan.json");
-    let plan = printed(
-        &served,
-        &format!("plan --topic orders --consumed-by-all --out {path}"),
-    );
-    let digest = plan["plans"][0]["digest"].as_str().unwrap().to_uppercase();
-    let execute = format!("delete --plan {path} --digest {digest}");
-    let dry_run = served.command(&format!("{execute} --dry-run")).ends_with(0);
-    assert_eq!(stdout(&dry_run).matches("\"offset\":400").count(), 3);
-    assert_eq!(served.starts("orders", 3), [0, 0, 0]);
-    let deleted = printed(&served, &format!("{execute} --yes --refuse-unread-loss"));
-    assert_eq!(deleted["losses"]["records"], 0);
-    assert_eq!(served.starts("orders", 3), [400, 400, 400]);
-    // Again: the records are gone already.
-    let again = served.command(&format!("{execute} --yes")).ends_with(0);
-    assert!(stdout(&again).contains("Deleted: 0 records"), "{again:?}");
-    let again = printed(&served, &format!("{execute} --yes"));
-    assert_eq!(again["partitions"][0]["start"], 400);
-    assert_eq!(again["partitions"][0]["records"], 0);
-    // An existing file is kept.
-    let again = format!("plan --topic orders --up-to-end --out {path}");
-    let refused = served.command(&again).ends_with(2);
-    assert_stderr(&refused, "the file exists");
-    served.command(&format!("{again} --overwrite")).ends_with(0);
-    assert!(folder.read("plan.json").contains("\"before\": 1000"));
-}
-
-type Change = fn(&Served, &str);
-
-/// Changes the gateway through its control API.
-fn control(served: &Served, method: &str, path: &str, body: &str) {
-    let address = served.text("control_endpoint").replace("http://", "");
-    let mut stream = TcpStream::connect(&address).unwrap();
-    let length = body.len();
-    let request = format!(
-        "{method} /control/{path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\
-         content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
-    );
-    stream.write_all(request.as_bytes()).unwrap();
-    let mut response = String::new();
-    stream.read_to_string(&mut response).unwrap();
-    assert!(response.starts_with("HTTP/1.1 2"), "{response}");
-}
-
-#[test]
-fn a_stored_plan_that_changed_is_refused() {
-    let groups = ["billing:orders:0=900,1=800,2=700"];
-    // The change, as a command or as an edit; words of the message, and the problem.
-    let edit: Change = |_, path| {
-        let text = fs::read_to_string(path).unwrap();
-        fs::write(path, text.replace("\"before\": 700", "\"before\": 701")).unwrap();
-    };
-    let cut_off: Change = |_, path| {
-        let text = fs::read_to_string(path).unwrap();
-        fs::write(path, &text[..text.len() / 2]).unwrap();
-    };
-    let not_text: Change = |_, path| fs::write(path, [0xff, 0xfe]).unwrap();
-    let passed: Change = |served, _| {
-        served
-            .command("delete --topic orders --partition 2:701 --yes")
-            .ends_with(0);
-    };
-    let created_again: Change = |served, _| {
-        control(served, "DELETE", "topics/orders", "");
-        control(
-            served,
-            "PUT",
-            "topics/orders",
-            r#"{"partitions":3,"records":1000}"#,
-        );
-    };
-    let loses: Change = |served, _| {
-        let commit = r#"{"topic":"orders","partition":0,"offset":5}"#;
-        control(served, "POST", "groups/audit/commits", commit);
-    };
-    let may_lose: Change = |served, _| {
-        let commit = r#"{"topic":"orders","partition":0,"offset":900}"#;
-        control(served, "POST", "groups/audit/commits", commit);
-    };
-    for (change, words, problem) in [
-        (created_again, "was created again", "other_topic"),
-        (loses, "more than the plan shows", "losses_grew"),
-        (may_lose, "which the plan does not show", "losses_grew"),
-        (edit, "was edited", "edited"),
-        (cut_off, "not the JSON of a plan", "not_a_plan"),
-        (not_text, "not the JSON of a plan", "not_a_plan"),
-        (passed, "beyond the planned offset", "start_offset_passed"),
-    ] {
-        let served = with_groups(&groups);
-        let folder = Folder::new("");
-        let path = folder.path("plan.json");
-        served
-            .command(&format!(
-                "plan --topic orders --consumed-by billing --out {path}"
-            ))
-            .ends_with(0);
-        change(&served, &path);
-        let before = served.starts("orders", 3);
-        let execute = format!("delete --plan {path} --yes");
-        assert_stderr(&served.command(&execute).ends_with(2), words);
-        let output = served
-            .command(&format!("{execute} --output json"))
-            .ends_with(2);
-        let error: Value = serde_json::from_str(&stderr(&output)).unwrap();
-        assert_eq!(error["plan_problem"], problem);
-        assert_eq!(served.starts("orders", 3), before);
-        let missing = served
-            .command(&format!("delete --plan {path}-x --yes"))
-            .ends_with(5);
-        assert_stderr(&missing, "--plan");
-    }
-    // Expired: the flag is for the plan.
-    let served = with_groups(&groups);
-    let folder = Folder::new("");
-    let path = folder.path("plan.json");
-    served
-        .command(&format!(
-            "plan --topic orders --up-to-end --valid-for 1ms --out {path}"
-        ))
-        .ends_with(0);
-    let expired = served
-        .command(&format!("delete --plan {path} --yes"))
-        .ends_with(2);
-    assert_stderr(&expired, "the plan expired at");
-    // Of another service, and with another digest.
-    let (served, other) = (with_groups(&groups), with_groups(&groups));
-    let folder = Folder::new("");
-    let path = folder.path("plan.json");
-    served
-        .command(&format!("plan --topic orders --up-to-end --out {path}"))
-        .ends_with(0);
-    let elsewhere = other
-        .command(&format!("delete --plan {path} --yes"))
-        .ends_with(2);
-    assert_stderr(&elsewhere, "the plan is for instance");
-    let digest = "0".repeat(64);
-    let not_approved = served
-        .command(&format!("delete --plan {path} --digest {digest} --yes"))
-        .ends_with(2);
-    assert_stderr(&not_approved, "not the one that was approved");
-    assert_eq!(served.starts("orders", 3), [0, 0, 0]);
 }
 
 #[test]
@@ -1011,8 +699,8 @@ mod at_a_terminal {
 
     #[test]
     fn what_is_refused_in_a_pipe_is_refused_in_a_terminal_without_a_question() {
-        let served = with_groups(&REFUSED_GROUPS);
-        for (line, words) in REFUSED
+        let served = with_groups(&crate::plan_refused::REFUSED_GROUPS);
+        for (line, words) in crate::plan_refused::REFUSED
             .iter()
             .filter(|(line, _)| line.starts_with("delete"))
         {
