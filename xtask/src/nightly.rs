@@ -18,6 +18,9 @@ pub(crate) struct Nightly {
     /// Seconds for each fuzz target.
     #[arg(long, value_name = "SECONDS", default_value_t = 600)]
     fuzz_seconds: u32,
+    /// Names of the steps to run, as the summary prints them; all if none is given.
+    #[arg(value_name = "STEP")]
+    steps: Vec<String>,
 }
 
 const STEPS: &[Step<Nightly>] = &[
@@ -59,7 +62,7 @@ const STEPS: &[Step<Nightly>] = &[
 
 impl Nightly {
     pub(crate) fn run(&self, sh: &Shell) -> Result<()> {
-        steps::run(sh, self, STEPS)
+        steps::run(sh, self, STEPS, &self.steps)
     }
 }
 

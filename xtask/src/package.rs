@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, anyhow, ensure};
 use xshell::{Shell, cmd};
 
 use crate::failure::{read, read_toml, unless_empty};
-use crate::process::{cargo, target};
+use crate::process::{cargo, run_tests, target};
 
 /// The public crates, in the order of publication.
 const CRATES: [&str; 5] = [
@@ -64,7 +64,7 @@ pub(crate) fn run(sh: &Shell) -> Result<()> {
     let target = target(sh);
     let _there = sh.push_dir(folder);
     let test = cargo(sh, "test --workspace --no-fail-fast --features").arg(FEATURES);
-    Ok(test.env("CARGO_TARGET_DIR", target).run()?)
+    run_tests(test.env("CARGO_TARGET_DIR", target)).map(drop)
 }
 
 /// The version of all crates.

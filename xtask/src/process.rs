@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 use xshell::{Cmd, Shell};
 
@@ -18,6 +18,32 @@ pub(crate) fn cargo<'a>(sh: &'a Shell, words: &str) -> Cmd<'a> {
 
 pub(crate) fn run_cargo(sh: &Shell, words: &str) -> Result<()> {
     Ok(cargo(sh, words).run()?)
+}
+
+/// Runs `cargo test` and returns the lines that it prints. An error has the failures, for the end of a long log.
+pub(crate) fn run_tests(test: Cmd<'_>) -> Result<Vec<String>> {
+    let mut running = Command::from(test).stdout(Stdio::piped()).spawn()?;
+    let mut lines = Vec::new();
+    let stdout = running.stdout.take().into_iter();
+    for line in stdout.flat_map(|stdout| BufReader::new(stdout).lines()) {
+        let line = line?;
+        eprintln!("{line}");
+        lines.push(line);
+    }
+    let status = running.wait()?;
+    if status.success() {
+        return Ok(lines);
+    }
+    let mut is_failure = false;
+    lines.retain(|line| {
+        is_failure = match line.as_str() {
+            "failures:" => true,
+            line if line.starts_with("test result:") => false,
+            _ => is_failure,
+        };
+        is_failure
+    });
+    bail!("cargo test: {status}\n{}", lines.join("\n"))
 }
 
 /// The conformance kit, without arguments.

@@ -1,8 +1,6 @@
 //! Runs the tests of the gateway that need a real cluster, and writes the transcript.
 
-use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 use xshell::Shell;
@@ -54,18 +52,7 @@ fn run_on(sh: &Shell, state: &Path, feature: &str, skipped: &str) -> Result<Vec<
         .env("DMS_KAFKA_TEST_CLUSTER", state)
         .env("DMS_KAFKA_TEST_XTASK", process::this_program()?)
         .env("DMS_KAFKA_TEST_COMMAND", process::dms_kafka(sh));
-    let mut running = Command::from(test).stdout(Stdio::piped()).spawn()?;
-    let mut lines = Vec::new();
-    let stdout = running.stdout.take().into_iter();
-    for line in stdout.flat_map(|stdout| BufReader::new(stdout).lines()) {
-        let line = line?;
-        eprintln!("{line}");
-        lines.push(line);
-    }
-    let status = running.wait()?;
-    if !status.success() {
-        bail!("cargo test: {status}");
-    }
+    let lines = process::run_tests(test)?;
     match lines.iter().find(|line| line.starts_with("skipped:")) {
         Some(line) => bail!("cargo test: {line}"),
         None => Ok(lines),
