@@ -137,8 +137,10 @@ async fn nothing_from_the_planned_offset_on_is_deleted_from_a_log_with_gaps() {
             } else {
                 let committed = front.topics.append_in_transaction(&topic, 0, 9);
                 committed.commit_transaction(long).expect("a commit");
+                front.topics.wait_for_end(&topic, 0, 10);
                 let aborted = front.topics.append_in_transaction(&topic, 0, 9);
                 aborted.abort_transaction(long).expect("an abortion");
+                front.topics.wait_for_end(&topic, 0, 20);
                 front
                     .topics
                     .append_at(&topic, &[vec![base, base + 30_000, base]]);

@@ -185,6 +185,21 @@ impl Topics {
         producer
     }
 
+    /// Waits for a high watermark: the markers of a transaction are written after its end is confirmed.
+    pub(crate) fn wait_for_end(&self, topic: &str, partition: i32, end: i64) {
+        let deadline = Instant::now() + LONG;
+        loop {
+            let (_, found) = self.offsets(topic, partition);
+            if found == end {
+                return;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "{topic} {partition}: {found}, not {end}"
+            );
+        }
+    }
+
     /// Log start offset and high watermark.
     pub(crate) fn offsets(&self, topic: &str, partition: i32) -> (i64, i64) {
         let mut config = self.config.clone();
