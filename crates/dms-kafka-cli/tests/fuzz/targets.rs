@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use dms_kafka::{DeletionTarget, PartitionId, TopicName};
+use dms_kafka::{DeletionTarget, PartitionId};
 use serde_json::{Map, Value};
 
 use super::failures_file::write_rows;
@@ -39,9 +39,8 @@ pub(crate) fn journal(input: &[u8]) {
             0 => DeletionTarget::before(7).unwrap(),
             _ => DeletionTarget::Everything,
         };
-        let topic = TopicName::new("t").unwrap();
         let partition = PartitionId::new(partition).unwrap();
-        rows.push(topic, partition, target).unwrap();
+        rows.push("t", partition, target).unwrap();
     }
     let Some((length, states)) = replayed(input, &rows) else {
         return;

@@ -280,12 +280,37 @@ fn read_lines(mut input: impl BufRead) -> Result<Rows, ReadError> {
         // One check of the line is faster than one of each string in it.
         let text = std::str::from_utf8(row)
             .map_err(|error| invalid(error.valid_up_to() + 1, "not valid UTF-8"))?;
+        if let Some((topic, partition, target)) = plain_row(text)
+            && rows.push(topic, partition, target).is_ok()
+        {
+            continue;
+        }
         let RowObject(row) =
             serde_json::from_str(text).map_err(|error| ReadError::of_json(error, before))?;
-        rows.push(row.topic, row.partition, row.target)
+        rows.push(row.topic.as_str(), row.partition, row.target)
             .map_err(|message| invalid(1, &message))?;
     }
     Ok(rows)
+}
+
+/// Parses a row without white space or escapes and with its fields in this order, as programs write it, with a third of
+/// the instructions that `serde_json` needs. Any other row is `None`, valid or not.
+fn plain_row(text: &str) -> Option<(&str, PartitionId, DeletionTarget)> {
+    let rest = text.strip_prefix(r#"{"topic":""#)?;
+    let (topic, rest) = rest.split_once('"')?;
+    let rest = rest.strip_prefix(r#","partition":"#)?;
+    let (partition, rest) = rest.split_once(',')?;
+    let offset = rest.strip_prefix(r#""offset":"#)?.strip_suffix('}')?;
+    let is_plain = |number: &str| {
+        number.bytes().all(|byte| byte.is_ascii_digit())
+            && (number == "0" || !number.starts_with('0'))
+    };
+    if !is_plain(partition) || !is_plain(offset) {
+        return None;
+    }
+    let partition = PartitionId::new(partition.parse().ok()?).ok()?;
+    let target = DeletionTarget::from_api_offset(offset.parse().ok()?).ok()?;
+    Some((topic, partition, target))
 }
 
 /// The document of `kafka-delete-records.sh`.
@@ -322,7 +347,7 @@ impl<'de> Deserialize<'de> for Rows {
             fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Rows, A::Error> {
                 let mut rows = Rows::default();
                 while let Some(RowObject(row)) = list.next_element()? {
-                    rows.push(row.topic, row.partition, row.target)
+                    rows.push(row.topic.as_str(), row.partition, row.target)
                         .map_err(A::Error::custom)?;
                 }
                 Ok(rows)

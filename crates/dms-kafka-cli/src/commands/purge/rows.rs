@@ -44,10 +44,10 @@ impl Row<'_> {
 
 impl Rows {
     /// # Errors
-    /// There are more rows than 32-bit numbers.
+    /// The name of the topic is not valid, or there are more rows than 32-bit numbers.
     pub(super) fn push(
         &mut self,
-        topic: TopicName,
+        topic: &str,
         partition: PartitionId,
         target: DeletionTarget,
     ) -> Result<(), String> {
@@ -55,13 +55,10 @@ impl Rows {
         u32::try_from(self.packed.len()).map_err(too_many)?;
         // Rows of one topic are usually adjacent: comparing names is faster than hashing them.
         let last = self.packed.last().map(|row| row.topic);
-        let number = match last.filter(|&last| self.topics[last as usize] == topic) {
+        let number = match last.filter(|&last| self.topics[last as usize] == *topic) {
             Some(number) => number,
-            None => u32::try_from(self.topics.insert_full(topic).0).map_err(too_many)?,
+            None => u32::try_from(self.topic(topic)?).map_err(too_many)?,
         };
-        if self.topics.len() > self.highest_partitions.len() {
-            self.highest_partitions.push(0);
-        }
         let highest = &mut self.highest_partitions[number as usize];
         *highest = partition.get().max(*highest);
         self.packed.push(PackedRow {
@@ -70,6 +67,16 @@ impl Rows {
             offset: target.to_api_offset(),
         });
         Ok(())
+    }
+
+    /// The number of a topic, which is added if it is new.
+    fn topic(&mut self, name: &str) -> Result<usize, String> {
+        if let Some(number) = self.topics.get_index_of(name) {
+            return Ok(number);
+        }
+        let topic = TopicName::new(name).map_err(|error| error.to_string())?;
+        self.highest_partitions.push(0);
+        Ok(self.topics.insert_full(topic).0)
     }
 
     pub(super) fn len(&self) -> usize {

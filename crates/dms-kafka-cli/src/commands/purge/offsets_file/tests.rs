@@ -59,6 +59,46 @@ fn both_layouts_give_the_same_rows() {
     assert_eq!(rows(""), Ok((Layout::Lines, Vec::new())));
 }
 
+/// Lines have a parser of their own for plain rows.
+#[test]
+fn a_row_means_the_same_in_both_layouts() {
+    for row in [
+        r#"{"topic":"a","partition":0,"offset":0}"#,
+        r#"{"topic":"a","partition":2147483647,"offset":9223372036854775807}"#,
+        r#"{"topic":"a","partition":2147483648,"offset":0}"#,
+        r#"{"topic":"a","partition":0,"offset":9223372036854775808}"#,
+        r#"{"topic":"a","partition":0,"offset":-1}"#,
+        r#"{"topic":"a","partition":0,"offset":-2}"#,
+        r#"{"topic":"a","partition":-0,"offset":1}"#,
+        r#"{"topic":"a","partition":+1,"offset":1}"#,
+        r#"{"topic":"a","partition":01,"offset":1}"#,
+        r#"{"topic":"a","partition":1,"offset":00}"#,
+        r#"{"topic":"a","partition":1,"offset":1.0}"#,
+        r#"{"topic":"a","partition":1,"offset":1e3}"#,
+        r#"{"topic":"a","partition":1,"offset":"1"}"#,
+        r#"{"topic":"a","partition":,"offset":1}"#,
+        r#"{"topic":"a","partition":1,"offset":}"#,
+        r#"{"topic":"a","partition":1,"offset":1 }"#,
+        r#"{"topic":"a","partition":1,"offset":1}}"#,
+        r#"{"topic":"a","partition":1,"offset":1,"offset":2}"#,
+        r#"{"topic":"a","partition":1,"partition":2,"offset":2}"#,
+        r#"{"topic":"a","topic":"b","partition":1,"offset":2}"#,
+        r#"{"topic":"","partition":1,"offset":2}"#,
+        r#"{"topic":"..","partition":1,"offset":2}"#,
+        r#"{"topic":"a\u002eb","partition":1,"offset":2}"#,
+        r#"{"topic":"a\","partition":1,"offset":2}"#,
+        r#"{"topic":"ä","partition":1,"offset":2}"#,
+        r#"{"topic":"a","offset":2,"partition":1}"#,
+    ] {
+        let all = |read: Result<Read, String>| read.map(|(_, rows)| rows).ok();
+        let document = format!(r#"{{"partitions":[{row}]}}"#);
+        assert_eq!(all(rows(row)), all(rows(document)), "{row}");
+        let after_another = format!("{{\"topic\":\"a\",\"partition\":9,\"offset\":9}}\n{row}");
+        let last = all(rows(after_another)).map(|rows| rows[1..].to_vec());
+        assert_eq!(last, all(rows(row)), "{row}");
+    }
+}
+
 #[test]
 fn errors_name_line_column_and_rule() {
     let texts = [
