@@ -67,7 +67,7 @@ impl CheckedConfig {
             let ready = backend.ready(deadline).await;
             ready.map_err(|error| failed("connecting to every leader", error))?;
             let Some(topic) = topic else { continue };
-            let described = backend.partitions(topic, deadline).await;
+            let described = backend.partitions(topic, 0..1, deadline).await;
             described.map_err(|error| failed("describing the topic", error))?;
             let rows = [RecordsToDelete {
                 partition: PartitionId::default(),

@@ -1,6 +1,7 @@
 //! Tests with a backend that they control.
 
 use std::{
+    ops::Range,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -14,7 +15,7 @@ use tokio::sync::Notify;
 use crate::{
     audit::AuditContext,
     backend::{
-        Backend, BackendError, BackendFuture, DeletedRecords, PartitionOffsets, TopicDeletion,
+        Backend, BackendError, BackendFuture, DeletedRecords, Page, PartitionOffsets, TopicDeletion,
     },
     body_memory::HeldMemory,
     config::Config,
@@ -50,8 +51,9 @@ impl Backend for TestBackend {
     fn partitions<'a>(
         &'a self,
         _topic: &'a str,
+        _page: Range<usize>,
         _deadline: Instant,
-    ) -> BackendFuture<'a, Vec<PartitionOffsets>> {
+    ) -> BackendFuture<'a, Page<PartitionOffsets>> {
         Box::pin(async { Err(BackendError::Unavailable("it is down".to_owned())) })
     }
 

@@ -13,9 +13,9 @@ use serde::{Deserialize, Serialize};
 use tokio::task::yield_now;
 
 use super::{
-    Backend, BackendError, BackendFuture, CommittedOffset, DeletedRecords, Edge, FoundRecord,
-    FoundRecords, GroupSummary, INTERNAL_TOPICS, KafkaErrorCode, PartitionOffsets, RecordsToFind,
-    TopicDeletion, TopicSummary,
+    ALL, Backend, BackendError, BackendFuture, CommittedOffset, DeletedRecords, Edge, FoundRecord,
+    FoundRecords, GroupSummary, INTERNAL_TOPICS, KafkaErrorCode, Page, PartitionOffsets,
+    RecordsToFind, TopicDeletion, TopicSummary,
     memory_groups::{CommitSettings, GroupSettings, MemoryGroups},
     partition_log::PartitionLog,
 };
@@ -318,23 +318,30 @@ impl Backend for MemoryBackend {
     fn partitions<'a>(
         &'a self,
         topic: &'a str,
+        page: Range<usize>,
         _deadline: Instant,
-    ) -> BackendFuture<'a, Vec<PartitionOffsets>> {
-        let partitions = |topic: &mut Topic| Ok(topic.offsets());
+    ) -> BackendFuture<'a, Page<PartitionOffsets>> {
+        let partitions = |topic: &mut Topic| {
+            Ok(Page {
+                total: topic.partitions.len(),
+                items: topic.offsets(&page),
+            })
+        };
         Box::pin(ready(self.with_topic(topic, partitions)))
     }
 
     fn offsets_for_time<'a>(
         &'a self,
         topic: &'a str,
+        page: Range<usize>,
         time: i64,
         _deadline: Instant,
     ) -> BackendFuture<'a, Vec<(i32, i64)>> {
         let offsets = |topic: &mut Topic| {
-            let logs = topic.partitions.iter().map(|partition| &partition.log);
-            Ok((0..)
-                .zip(logs.map(|log| log.offset_for_time(time)))
-                .collect())
+            let listed = topic.on_page(&page);
+            let offset =
+                |(number, it): (i32, &MemoryPartition)| (number, it.log.offset_for_time(time));
+            Ok(listed.map(offset).collect())
         };
         Box::pin(ready(self.with_topic(topic, offsets)))
     }
@@ -469,8 +476,13 @@ impl Topic {
         })
     }
 
-    fn offsets(&self) -> Vec<PartitionOffsets> {
-        let partitions = (0..).zip(&self.partitions);
+    fn on_page(&self, page: &Range<usize>) -> impl Iterator<Item = (i32, &MemoryPartition)> {
+        let numbered = (0..).zip(&self.partitions);
+        numbered.take(page.end).skip(page.start)
+    }
+
+    fn offsets(&self, page: &Range<usize>) -> Vec<PartitionOffsets> {
+        let partitions = self.on_page(page);
         let offsets = partitions.map(|(number, partition)| partition.offsets(number));
         offsets.collect()
     }
@@ -531,7 +543,11 @@ impl Topic {
         TopicState {
             name: name.to_owned(),
             cleanup_policy: self.cleanup_policy,
-            partitions: self.offsets().iter().map(PartitionState::from).collect(),
+            partitions: self
+                .offsets(&ALL)
+                .iter()
+                .map(PartitionState::from)
+                .collect(),
         }
     }
 

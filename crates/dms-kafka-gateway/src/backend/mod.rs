@@ -1,6 +1,14 @@
 //! The topics behind an instance: in memory, or in a Kafka cluster.
 
-use std::{any::Any, fmt, future::ready, ops::RangeInclusive, pin::Pin, sync::Arc, time::Instant};
+use std::{
+    any::Any,
+    fmt,
+    future::ready,
+    ops::{Range, RangeInclusive},
+    pin::Pin,
+    sync::Arc,
+    time::Instant,
+};
 
 use prometheus_client::metrics::{counter::Counter, histogram::Histogram};
 use serde::{Deserialize, Serialize};
@@ -94,6 +102,16 @@ pub struct PartitionOffsets {
     /// When the newest record was written, in milliseconds since 1970; 0 if unknown.
     pub last_update_time: i64,
 }
+
+/// Part of a list.
+pub(crate) struct Page<T> {
+    /// Of the whole list.
+    pub(crate) total: usize,
+    pub(crate) items: Vec<T>,
+}
+
+/// The page with all items.
+pub(crate) const ALL: Range<usize> = 0..usize::MAX;
 
 /// A topic in the list of an instance's topics.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -262,18 +280,20 @@ pub(crate) trait Backend: Any + fmt::Debug + Send + Sync {
     /// fails, nothing was deleted.
     fn delete<'a>(&'a self, deletion: TopicDeletion<'a>) -> BackendFuture<'a, Vec<DeletedRecords>>;
 
-    /// The offsets of every partition of a topic, ordered by partition.
+    /// The offsets of a page of a topic's partitions, ordered by partition.
     fn partitions<'a>(
         &'a self,
         topic: &'a str,
+        page: Range<usize>,
         deadline: Instant,
-    ) -> BackendFuture<'a, Vec<PartitionOffsets>>;
+    ) -> BackendFuture<'a, Page<PartitionOffsets>>;
 
-    /// For every partition of a topic, the smallest offset of a record that is not older than `time`; the end offset if
+    /// For each partition on the page, the smallest offset of a record that is not older than `time`; the end offset if
     /// there is none.
     fn offsets_for_time<'a>(
         &'a self,
         _topic: &'a str,
+        _page: Range<usize>,
         _time: i64,
         _deadline: Instant,
     ) -> BackendFuture<'a, Vec<(i32, i64)>> {

@@ -26,6 +26,7 @@ use self::{
 };
 use crate::{
     app::{App, Instance},
+    backend::ALL,
     deletion::Deletion,
     deletion_target::RecordsToDelete,
     faults::Operation,
@@ -90,7 +91,7 @@ async fn delete_messages(
     let deadline = Instant::now() + app.limits.backend_timeout;
     let topic = &call.context.path.topic;
     if holds.need_offsets() {
-        let offsets = backend.partitions(topic, deadline).await?;
+        let offsets = backend.partitions(topic, ALL, deadline).await?.items;
         rows = holds.check_rows(&offsets, rows)?;
     }
     call.fault.before().await?;

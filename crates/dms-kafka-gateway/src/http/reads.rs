@@ -157,11 +157,13 @@ async fn list_partitions(
     let reading = Reading::<PartitionsQuery>::begin(&app, Operation::List, Scope::Topic, request);
     let reading = reading.await?;
     let (backend, topic) = (&reading.call.instance.backend, reading.topic());
+    let (Skip(skip), Limit(limit)) = (reading.query.offset, reading.query.limit);
+    let page = skip..skip + limit;
     // The times first: the end may grow meanwhile.
     let of_time = match reading.query.timestamp {
         None => Vec::new(),
         Some(time) => match backend
-            .offsets_for_time(topic, time, reading.deadline)
+            .offsets_for_time(topic, page.clone(), time, reading.deadline)
             .await
         {
             // As the vendor, which does not have this parameter.
@@ -169,8 +171,7 @@ async fn list_partitions(
             offsets => offsets?,
         },
     };
-    let all = backend.partitions(topic, reading.deadline).await?;
-    let total = all.len();
+    let listed = backend.partitions(topic, page, reading.deadline).await?;
     let row = |offsets: PartitionOffsets| {
         let is_it = |(partition, _): &&(i32, i64)| *partition == offsets.partition;
         let of_time = of_time.iter().find(is_it);
@@ -183,9 +184,10 @@ async fn list_partitions(
             timestamp_offset: of_time.map(|(_, offset)| *offset),
         }
     };
-    let page = page(all, reading.query.offset, reading.query.limit);
-    let partitions = page.map(row).collect();
-    Ok(Json(PartitionList { total, partitions }))
+    Ok(Json(PartitionList {
+        total: listed.total,
+        partitions: listed.items.into_iter().map(row).collect(),
+    }))
 }
 
 #[derive(Default, Deserialize)]

@@ -15,12 +15,12 @@ use huaweicloud_auth::text;
 use rdkafka::{
     ClientConfig, ClientContext, Offset, TopicPartitionList,
     admin::{AdminClient, AdminOptions},
-    client::DefaultClientContext,
+    client::{Client, DefaultClientContext},
     config::RDKafkaLogLevel,
     consumer::{BaseConsumer, Consumer as _, ConsumerContext},
     error::{KafkaError, KafkaResult},
     metadata::Metadata,
-    types::{RDKafkaConfRes, RDKafkaErrorCode},
+    types::{RDKafkaConfRes, RDKafkaErrorCode, RDKafkaType},
 };
 use tokio::{
     select,
@@ -458,6 +458,17 @@ impl Cluster {
     }
 }
 
+/// An `AdminClient` needs up to 100 ms to stop its thread.
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        for lane in &mut self.lanes {
+            if let Some(client) = lane.take() {
+                thread::spawn(move || drop(client));
+            }
+        }
+    }
+}
+
 impl Brokers for Cluster {
     async fn leaders(
         &self,
@@ -657,7 +668,16 @@ fn check(instance: &str, config: &ClientConfig) -> Result<(), Error> {
     let mut config = config.clone();
     config.remove("bootstrap.servers");
     config.set_log_level(RDKafkaLogLevel::Emerg);
-    let client: KafkaResult<AdminClient<DefaultClientContext>> = config.create();
+    // An `AdminClient` would need 100 ms to stop its thread.
+    let native = config.create_native_config();
+    let client = native.and_then(|native| {
+        Client::new(
+            &config,
+            native,
+            RDKafkaType::RD_KAFKA_PRODUCER,
+            DefaultClientContext,
+        )
+    });
     client.map(drop).map_err(|error| refused(instance, error))
 }
 

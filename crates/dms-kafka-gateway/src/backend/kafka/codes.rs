@@ -7,9 +7,9 @@ use crate::backend::KafkaErrorCode;
 enum Attempt {
     /// With the same leader, or with another one after the metadata was refreshed.
     Retry,
-    /// Only if the offset was in range before: the high watermark of a new leader may be lower than that of the previous
-    /// one for a while.
-    RetryIfInRangeBefore,
+    /// Only if the offset was in range before, or is by now: the high watermark of a new leader may be lower than that of the
+    /// previous one for a while.
+    RetryIfInRange,
     Final,
 }
 
@@ -20,17 +20,13 @@ enum Effect {
     Maybe,
 }
 
-use Attempt::{Final, Retry, RetryIfInRangeBefore};
+use Attempt::{Final, Retry, RetryIfInRange};
 use Effect::{Maybe, No};
 
 /// Every other code is final, and its deletion may have been applied. The client's table of outcomes (`outcome.md` of the
 /// crate `dms-kafka`) treats the codes with `No` as not applied.
 const CODES: [(KafkaErrorCode, Attempt, Effect); 16] = [
-    (
-        KafkaErrorCode::OFFSET_OUT_OF_RANGE,
-        RetryIfInRangeBefore,
-        No,
-    ),
+    (KafkaErrorCode::OFFSET_OUT_OF_RANGE, RetryIfInRange, No),
     // A broker may not know a new partition yet.
     (KafkaErrorCode::UNKNOWN_TOPIC_OR_PARTITION, Retry, No),
     (KafkaErrorCode::LEADER_NOT_AVAILABLE, Retry, No),
@@ -81,7 +77,8 @@ impl RowState {
         self.open.is_some() || matches!(self.decided, Some(Ok(_)))
     }
 
-    /// Records the response to the row that was sent. `was_in_range` says that its offset was a high watermark before.
+    /// Records the response to the row that was sent. `was_in_range` says that its offset was a high watermark before, or is
+    /// not beyond it.
     pub(super) fn respond(&mut self, result: Result<i64, KafkaErrorCode>, was_in_range: bool) {
         self.sent = true;
         let code = match result {
@@ -95,7 +92,7 @@ impl RowState {
         }
         self.fail(
             code,
-            attempt == Retry || (attempt == RetryIfInRangeBefore && in_range_before),
+            attempt == Retry || (attempt == RetryIfInRange && in_range_before),
         );
     }
 

@@ -179,12 +179,14 @@ impl Job {
         self.changed.notify_one();
     }
 
-    pub(super) fn respond(&self, index: usize, result: Result<i64, Failure>) {
+    /// `is_in_range` says that the offset was found to be in range after it was refused.
+    pub(super) fn respond(&self, index: usize, result: Result<i64, Failure>, is_in_range: bool) {
         let mut state = self.state();
         let row = &mut state.rows[index];
         let result = result.map_err(|failure| failure.code);
         row.place = Place::Waiting;
-        row.state.respond(result, row.asked.is_everything());
+        row.state
+            .respond(result, is_in_range || row.asked.is_everything());
         self.changed.notify_one();
     }
 

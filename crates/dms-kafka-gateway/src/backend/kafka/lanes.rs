@@ -17,6 +17,7 @@ use super::{
     queue::{Batch, LANES, LeaderQueue},
     results::{Failure, TopicPartition, TopicResults},
 };
+use crate::backend::KafkaErrorCode;
 
 /// How long the replicas of a partition may take. After it, the partition is slow.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -177,15 +178,47 @@ impl<B: Brokers> Lanes<B> {
         if rows.is_empty() {
             return;
         }
-        let asked = rows.iter().map(partition_of).zip(offsets).collect();
+        let asked: Vec<_> = rows.iter().map(partition_of).zip(offsets).collect();
         let patience = if is_slow { SLOW_PATIENCE } else { PATIENCE };
         let started = Instant::now();
-        let deleted = self.brokers.delete(lane, leader, asked, patience).await;
+        let deleted = self.brokers.delete(lane, leader, asked.clone(), patience);
+        let deleted = deleted.await;
         self.state().durations.insert(leader, started.elapsed());
         match deleted {
             Err(failure) => fail(&rows, &failure),
-            Ok(results) => self.respond(lane, leader, rows, results),
+            Ok(results) => {
+                let in_range = self.in_range(asked, &results).await;
+                self.respond(lane, leader, rows, results, &in_range);
+            }
         }
+    }
+
+    /// The partitions whose offset is in range, although the leader refused it: a new leader may not have reached the high
+    /// watermark of the previous one yet. Until then it does not tell its own (KIP-207).
+    async fn in_range(
+        &self,
+        asked: Vec<(TopicPartition, i64)>,
+        results: &TopicResults,
+    ) -> HashSet<TopicPartition> {
+        let code = |failure: &Failure| failure.is_from_broker().then_some(failure.code);
+        let mut refused: HashMap<_, _> = asked.into_iter().collect();
+        refused.retain(|partition, _| {
+            let result = results.get(partition).map(|result| result.as_ref().err());
+            result.flatten().and_then(code) == Some(KafkaErrorCode::OFFSET_OUT_OF_RANGE)
+        });
+        if refused.is_empty() {
+            return HashSet::new();
+        }
+        let ends = self.brokers.ends(refused.keys().cloned().collect()).await;
+        let is_in_range = |(partition, end): (TopicPartition, Result<i64, Failure>)| {
+            let is_in_range = match end {
+                Ok(end) => refused.get(&partition).is_some_and(|offset| *offset <= end),
+                Err(failure) => code(&failure) == Some(KafkaErrorCode::OFFSET_NOT_AVAILABLE),
+            };
+            is_in_range.then_some(partition)
+        };
+        let ends = ends.into_iter().flatten();
+        ends.filter_map(is_in_range).collect()
     }
 
     /// Replaces everything by offsets, and returns the rows that can be sent.
@@ -243,12 +276,19 @@ impl<B: Brokers> Lanes<B> {
         Ok(())
     }
 
-    fn respond(&self, lane: usize, leader: i32, rows: Vec<QueuedRow>, mut results: TopicResults) {
+    fn respond(
+        &self,
+        lane: usize,
+        leader: i32,
+        rows: Vec<QueuedRow>,
+        mut results: TopicResults,
+        in_range: &HashSet<TopicPartition>,
+    ) {
         let mut state = self.state();
         let mut has_response = false;
         for row in rows {
             let partition = partition_of(&row);
-            let result = results.remove(&partition);
+            let (result, is_in_range) = (results.remove(&partition), in_range.contains(&partition));
             let result = result.unwrap_or_else(|| Err(Failure::timed_out()));
             has_response |= result
                 .as_ref()
@@ -259,7 +299,7 @@ impl<B: Brokers> Lanes<B> {
             }
             match result {
                 Err(failure) if failure.is_not_sent() => row.job.not_sent(row.index, &failure),
-                result => row.job.respond(row.index, result),
+                result => row.job.respond(row.index, result, is_in_range),
             }
         }
         if has_response {

@@ -1,12 +1,12 @@
 //! A real Kafka cluster, through librdkafka.
 
-use std::{fmt, sync::Arc, time::Instant};
+use std::{fmt, ops::Range, sync::Arc, time::Instant};
 
 use zeroize::Zeroizing;
 
 use super::{
     Backend, BackendError, BackendFuture, BackendMetrics, CommittedOffset, DeletedRecords, Edge,
-    FoundRecord, FoundRecords, GroupSummary, PartitionOffsets, RecordsToFind, TopicDeletion,
+    FoundRecord, FoundRecords, GroupSummary, Page, PartitionOffsets, RecordsToFind, TopicDeletion,
     TopicSummary,
 };
 use crate::{deletion_target::PartitionId, error::Error};
@@ -75,21 +75,24 @@ impl Backend for KafkaBackend {
     fn partitions<'a>(
         &'a self,
         topic: &'a str,
+        page: Range<usize>,
         deadline: Instant,
-    ) -> BackendFuture<'a, Vec<PartitionOffsets>> {
+    ) -> BackendFuture<'a, Page<PartitionOffsets>> {
         retried(deadline, move || {
-            Box::pin(self.reads.offsets(topic, deadline))
+            Box::pin(self.reads.offsets(topic, page.clone(), deadline))
         })
     }
 
     fn offsets_for_time<'a>(
         &'a self,
         topic: &'a str,
+        page: Range<usize>,
         time: i64,
         deadline: Instant,
     ) -> BackendFuture<'a, Vec<(i32, i64)>> {
         retried(deadline, move || {
-            Box::pin(self.reads.time_offsets(topic, time, deadline))
+            let page = page.clone();
+            Box::pin(self.reads.time_offsets(topic, page, time, deadline))
         })
     }
 

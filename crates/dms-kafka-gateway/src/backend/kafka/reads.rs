@@ -14,9 +14,9 @@ use super::{
 };
 use crate::{
     backend::{
-        BackendError, BackendFuture, CommittedOffset, Edge, FoundRecord, FoundRecords, GroupState,
-        GroupSummary, INTERNAL_TOPICS, KafkaErrorCode, PartitionOffsets, RecordsToFind,
-        TopicSummary,
+        ALL, BackendError, BackendFuture, CommittedOffset, Edge, FoundRecord, FoundRecords,
+        GroupState, GroupSummary, INTERNAL_TOPICS, KafkaErrorCode, Page, PartitionOffsets,
+        RecordsToFind, TopicSummary,
     },
     deletion_target::PartitionId,
 };
@@ -50,6 +50,11 @@ pub(super) struct Reads {
     record_readers: Readers,
 }
 
+fn on_page<'a>(all: &'a [Partition], page: &Range<usize>) -> &'a [Partition] {
+    let start = page.start.min(all.len());
+    &all[start..page.end.clamp(start, all.len())]
+}
+
 impl Reads {
     pub(super) fn new(cluster: Arc<Cluster>) -> Self {
         Self {
@@ -59,14 +64,19 @@ impl Reads {
         }
     }
 
-    /// Start and end of each partition of a topic.
+    /// Start and end of each partition on a page.
     pub(super) async fn offsets(
         &self,
         topic: &str,
+        page: Range<usize>,
         deadline: Instant,
-    ) -> Result<Vec<PartitionOffsets>, BackendError> {
-        let partitions = self.cluster.partitions(topic, deadline).await?;
-        Ok(self.offsets_of(topic, &partitions, deadline).await?)
+    ) -> Result<Page<PartitionOffsets>, BackendError> {
+        let all = self.cluster.partitions(topic, deadline).await?;
+        let listed = on_page(&all, &page);
+        Ok(Page {
+            total: all.len(),
+            items: self.offsets_of(topic, listed, deadline).await?,
+        })
     }
 
     async fn offsets_of(
@@ -96,10 +106,12 @@ impl Reads {
     pub(super) async fn time_offsets(
         &self,
         topic: &str,
+        page: Range<usize>,
         time: i64,
         deadline: Instant,
     ) -> Result<Vec<(i32, i64)>, BackendError> {
-        let partitions = self.cluster.partitions(topic, deadline).await?;
+        let all = self.cluster.partitions(topic, deadline).await?;
+        let partitions = on_page(&all, &page);
         // Negative times have other meanings in Kafka.
         let which = match time {
             0.. => Offset::Offset(time),
@@ -108,11 +120,11 @@ impl Reads {
         // The ends first: a record that is written between the two calls is not older.
         let ends = self
             .cluster
-            .offsets(topic, &partitions, Offset::End, deadline);
+            .offsets(topic, partitions, Offset::End, deadline);
         let mut ends = ends.await;
         let found = self
             .cluster
-            .optional_offsets(topic, &partitions, which, deadline);
+            .optional_offsets(topic, partitions, which, deadline);
         let mut found = found.await;
         let offsets = partitions.iter().map(|Partition { id, .. }| {
             let end = take(&mut ends, *id)?;
@@ -162,8 +174,10 @@ impl Reads {
                 skip,
                 limit,
             } => {
-                let starts = self.time_offsets(topic, *times.start(), deadline).await?;
-                let ends = self.offsets(topic, deadline).await?;
+                let starts = self
+                    .time_offsets(topic, ALL, *times.start(), deadline)
+                    .await?;
+                let ends = self.offsets(topic, ALL, deadline).await?.items;
                 let partitions = starts.into_iter().zip(ends);
                 let partitions = partitions
                     .map(|((partition, start), offsets)| (partition, start..offsets.high_watermark))

@@ -331,6 +331,28 @@ async fn an_audit_log_that_fails_stops_the_rows_at_once() {
     assert!(started.elapsed() < Duration::from_secs(1));
 }
 
+/// A new leader does not tell its high watermark until it has reached that of the previous one.
+#[tokio::test(start_paused = true)]
+async fn an_offset_beyond_the_end_is_retried_while_a_new_leader_is_behind() {
+    for (offset, history, expected, requests) in [
+        (5, &[1, 78, 0][..], 0, 2),
+        (5, &[1, 78, 1, 78, 0], 0, 3),
+        (5, &[1, 0, 0], 0, 2),
+        (END, &[1, 0, 0], 0, 2),
+        (END + 1, &[1, 0, 0], 1, 1),
+        (5, &[1, 29, 0], 1, 1),
+        (-1, &[0, 1, 78, 0], 0, 2),
+    ] {
+        let lanes = Lanes::new(Fake::default());
+        let script = history.iter().copied().map(Step::Code).collect();
+        lanes.brokers.state().scripts.insert(0, script);
+        let deleted = run(&lanes, ["k", "t"], &rows([0], offset), (LONG, always())).await;
+        let code = deleted.expect("a result")[0].error_code();
+        let sent = lanes.brokers.state().requests.len();
+        assert_eq!((code, sent), (expected, requests), "{offset} {history:?}");
+    }
+}
+
 /// Intents show what was sent, not what waits for a leader that hangs.
 #[tokio::test(start_paused = true)]
 async fn the_intent_of_a_row_is_recorded_when_it_is_sent() {
