@@ -247,6 +247,8 @@ impl Purge {
         let mut named = NamedPartitions::default();
         // Rows of one topic are usually adjacent. Then the request of the previous row fits.
         let mut last = None;
+        // The usual number. Requests of many topics need little memory each.
+        let capacity = self.partitions_per_request.min(10);
         for row in rows {
             let everything = row.target.is_everything();
             let of_last = last.filter(|&at: &usize| {
@@ -264,8 +266,8 @@ impl Purge {
                     config: Arc::clone(&self.config),
                     instance_id: self.instance_id.clone(),
                     topic: row.topic,
-                    targets: Vec::new(),
-                    rows: Vec::new(),
+                    targets: Vec::with_capacity(capacity),
+                    rows: Vec::with_capacity(capacity),
                 });
                 at
             });

@@ -404,9 +404,9 @@ impl PurgeJob<'_> {
         wanted: impl Fn(RowState) -> bool,
     ) -> Result<(), Failure> {
         let states = self.states.all();
-        let rows = self.rows.iter().zip(states.iter());
-        let unknown = rows.filter(|(_, state)| state.is_unknown() && wanted(**state));
-        report.add_unknown(unknown.map(|(row, _)| row))
+        let unknown = |state: RowState| state.is_unknown() && wanted(state);
+        let rows = self.rows.in_state(&states, unknown);
+        report.add_unknown(rows.map(|(row, _)| row))
     }
 
     /// Completes journal and failures file; returns what failed.
@@ -494,11 +494,14 @@ impl PurgeJob<'_> {
     /// How to continue; `None` if no row is left to send.
     fn next_step(&self, counts: &RowCounts, failures_file: Option<&Path>) -> Option<String> {
         let states = self.states.all();
-        let mut rows = self.rows.iter().zip(states.iter());
-        rows.find(|(row, state)| {
-            let is_final = matches!(state, RowState::Failed | RowState::Refused);
-            !is_final && state.is_left(row)
-        })?;
+        let is_final = |state| {
+            matches!(
+                state,
+                RowState::Deleted | RowState::Failed | RowState::Refused
+            )
+        };
+        let mut rows = self.rows.in_state(&states, |state| !is_final(state));
+        rows.find(|(row, state)| state.is_left(row))?;
         let done = format!(
             "{} of {} rows were deleted, {} were not sent or had no effect",
             counts.deleted,
@@ -517,7 +520,7 @@ impl PurgeJob<'_> {
                 )
             }
             (None, Some(failures)) => format!("to continue, use --offsets-file {}", failures.display()),
-            (None, None) if self.rows.iter().any(|row| row.is_everything()) => {
+            (None, None) if self.rows.first_of_everything().is_some() => {
                 "to continue, remove the finished rows from the file: deleting all records again would delete newer \
                  records too. With --journal no row is sent twice"
                     .to_owned()

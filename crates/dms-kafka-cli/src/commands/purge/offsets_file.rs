@@ -102,8 +102,7 @@ impl OffsetsFile {
                 Failure::usage(format!("{name}, {message}; nothing was deleted"))
             }
         })?;
-        let everything = rows.iter().position(|row| row.is_everything());
-        if let Some(number) = everything.filter(|_| !allow_everything) {
+        if let Some(number) = rows.first_of_everything().filter(|_| !allow_everything) {
             let row = rows.get(number);
             return Err(Failure::usage(format!(
                 "{name}, row {}: offset -1 deletes all records of topic {}, partition {}: to allow that, add \
@@ -277,14 +276,14 @@ fn read_lines(mut input: impl BufRead) -> Result<Rows, ReadError> {
         if !is_object {
             return Err(invalid(1, &format!("this is not a row: {BOTH_LAYOUTS}")));
         }
-        // One check of the line is faster than one of each string in it.
-        let text = std::str::from_utf8(row)
-            .map_err(|error| invalid(error.valid_up_to() + 1, "not valid UTF-8"))?;
-        if let Some((topic, partition, target)) = plain_row(text)
+        if let Some((topic, partition, target)) = plain_row(row)
             && rows.push(topic, partition, target).is_ok()
         {
             continue;
         }
+        // One check of the line is faster than one of each string in it.
+        let text = std::str::from_utf8(row)
+            .map_err(|error| invalid(error.valid_up_to() + 1, "not valid UTF-8"))?;
         let RowObject(row) =
             serde_json::from_str(text).map_err(|error| ReadError::of_json(error, before))?;
         rows.push(row.topic.as_str(), row.partition, row.target)
@@ -293,24 +292,35 @@ fn read_lines(mut input: impl BufRead) -> Result<Rows, ReadError> {
     Ok(rows)
 }
 
-/// Parses a row without white space or escapes and with its fields in this order, as programs write it, with a third of
+/// Parses a row without white space or escapes and with its fields in this order, as programs write it, with a tenth of
 /// the instructions that `serde_json` needs. Any other row is `None`, valid or not.
-fn plain_row(text: &str) -> Option<(&str, PartitionId, DeletionTarget)> {
-    let rest = text.strip_prefix(r#"{"topic":""#)?;
-    let (topic, rest) = rest.split_once('"')?;
-    let rest = rest.strip_prefix(r#","partition":"#)?;
-    let (partition, rest) = rest.split_once(',')?;
-    let offset = rest.strip_prefix(r#""offset":"#)?.strip_suffix('}')?;
-    let is_plain = |number: &str| {
-        number.bytes().all(|byte| byte.is_ascii_digit())
-            && (number == "0" || !number.starts_with('0'))
-    };
-    if !is_plain(partition) || !is_plain(offset) {
+fn plain_row(row: &[u8]) -> Option<(&str, PartitionId, DeletionTarget)> {
+    let (topic, rest) = split(row.strip_prefix(br#"{"topic":""#)?, b'"')?;
+    let (partition, rest) = split(rest.strip_prefix(br#","partition":"#)?, b',')?;
+    let offset = rest.strip_prefix(br#""offset":"#)?.strip_suffix(b"}")?;
+    let partition = i32::try_from(plain_number(partition)?).ok()?;
+    Some((
+        std::str::from_utf8(topic).ok()?,
+        PartitionId::new(partition).ok()?,
+        DeletionTarget::from_api_offset(plain_number(offset)?).ok()?,
+    ))
+}
+
+/// The bytes before and after `end`.
+fn split(bytes: &[u8], end: u8) -> Option<(&[u8], &[u8])> {
+    let at = bytes.iter().position(|byte| *byte == end)?;
+    Some((&bytes[..at], &bytes[at + 1..]))
+}
+
+/// A number without sign, leading zeros, fraction or exponent.
+fn plain_number(digits: &[u8]) -> Option<i64> {
+    if matches!(digits, [] | [b'0', _, ..]) {
         return None;
     }
-    let partition = PartitionId::new(partition.parse().ok()?).ok()?;
-    let target = DeletionTarget::from_api_offset(offset.parse().ok()?).ok()?;
-    Some((topic, partition, target))
+    digits.iter().try_fold(0, |number: i64, digit| {
+        let digit = char::from(*digit).to_digit(10)?;
+        number.checked_mul(10)?.checked_add(digit.into())
+    })
 }
 
 /// The document of `kafka-delete-records.sh`.

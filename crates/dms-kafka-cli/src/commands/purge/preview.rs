@@ -86,7 +86,7 @@ pub(super) async fn preview<'a>(
     let numbers = rows.to_be_sent_by_topic(states);
     let row = |number: &u32| rows.get(*number as usize);
     let of_topics: Vec<&[u32]> = numbers
-        .chunk_by(|one, next| row(one).topic == row(next).topic)
+        .chunk_by(|one, next| rows.have_one_topic(*one, *next))
         .collect();
     let everything = numbers.iter().any(|number| row(number).is_everything());
     let mut is_listed = of_topics.len() <= LISTED_TOPICS;

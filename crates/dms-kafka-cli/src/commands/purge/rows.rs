@@ -99,8 +99,25 @@ impl Rows {
         }
     }
 
+    /// Whether two rows, given by their numbers, have the same topic.
+    pub(super) fn have_one_topic(&self, one: u32, other: u32) -> bool {
+        let topic = |number: u32| self.packed[number as usize].topic;
+        topic(one) == topic(other)
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = Row<'_>> {
         (0..self.len()).map(|number| self.get(number))
+    }
+
+    /// The rows whose states, in the order of the rows, are the wanted ones.
+    pub(super) fn in_state(
+        &self,
+        states: &[RowState],
+        wanted: impl Fn(RowState) -> bool,
+    ) -> impl Iterator<Item = (Row<'_>, RowState)> {
+        let states = states.iter().copied().enumerate();
+        let wanted = states.filter(move |(_, state)| wanted(*state));
+        wanted.map(|(number, state)| (self.get(number), state))
     }
 
     /// The numbers of the rows to be sent, sorted by topic and then by number.
@@ -111,6 +128,12 @@ impl Rows {
         let mut numbers: Vec<u32> = numbers.map(|(number, _)| number).collect();
         numbers.sort_by_key(|&number| self.packed[number as usize].topic);
         numbers
+    }
+
+    /// The first row that deletes all records.
+    pub(super) fn first_of_everything(&self) -> Option<usize> {
+        let is_everything = |row: &PackedRow| row.target().is_everything();
+        self.packed.iter().position(is_everything)
     }
 
     /// The first row with the partition of an earlier row, and that row.

@@ -113,7 +113,7 @@ impl RequestSender<'_> {
                 while in_flight.len() < most
                     && let Some(request) = results.next_request(&mut requests).await
                 {
-                    in_flight.push(self.send(request, results.moment()));
+                    in_flight.push(Box::pin(self.send(request, results.moment())));
                 }
             } else if next_try.is_none()
                 && tried.is_none()
@@ -127,6 +127,8 @@ impl RequestSender<'_> {
             }
             let wake = next_try.as_ref().map_or_else(Instant::now, |(at, _)| *at);
             tokio::select! {
+                // Responses that have arrived first: the rest is polled when more must be waited for.
+                biased;
                 Some(result) = in_flight.next(), if !in_flight.is_empty() => {
                     results.has_ended = true;
                     if let Some((result, sent)) = result {
@@ -137,7 +139,7 @@ impl RequestSender<'_> {
                 () = tokio::time::sleep_until(wake), if next_try.is_some() => {
                     if let Some((_, request)) = next_try.take() {
                         tried = request.rows().first().copied();
-                        in_flight.push(self.send(request, results.moment()));
+                        in_flight.push(Box::pin(self.send(request, results.moment())));
                     }
                 }
                 failure = &mut output_closed => self.output_failed(failure),
