@@ -400,6 +400,15 @@ impl Service {
         self.wait(&reading(plan.topic()), stored.check()).await
     }
 
+    /// The same for a stored plan, and returns the plan of the topic that deletes nothing. One timeout covers both.
+    pub(crate) async fn check_and_hold(&self, plan: &Plan) -> Result<Plan, Failure> {
+        let calls = async {
+            plan.check().await?;
+            self.to_hold(plan.topic()).resolve().await
+        };
+        self.wait(&reading(plan.topic()), calls).await
+    }
+
     /// The plan of a topic that deletes nothing.
     pub(crate) async fn held(&self, topic: &TopicName) -> Result<Plan, Failure> {
         self.resolve(self.to_hold(topic), topic).await

@@ -21,7 +21,7 @@ use crate::{
     access::{Access, Caller, Key, Token},
     app::{App, Instance},
     audit::AuditLog,
-    backend::{Backend, BackendError, TopicDeletion, memory::MemoryBackend},
+    backend::{Backend, BackendError, KafkaErrorCode, TopicDeletion, memory::MemoryBackend},
     body_memory::MemoryBudget,
     config::{
         AccessKeyConfig, AuditFile, Config, Environment, InstanceConfig, Property, SecretSource,
@@ -83,8 +83,13 @@ impl CheckedConfig {
             let check = "deleting from the topic";
             let deleted = deleted.await.map_err(|error| failed(check, error))?;
             if let Some(row) = deleted.iter().find(|row| row.error_code() != 0) {
-                let code = format!("Kafka's code is {}", row.error_code());
-                return Err(Error::connect(id, check, code));
+                let code = row.error_code();
+                let reason = if code == KafkaErrorCode::TOPIC_AUTHORIZATION_FAILED.value() {
+                    "the user lacks the ACL operation Delete (Kafka's code 29)".to_owned()
+                } else {
+                    format!("Kafka's code is {code}")
+                };
+                return Err(Error::connect(id, check, reason));
             }
         }
         Ok(())

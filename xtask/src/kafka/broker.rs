@@ -22,7 +22,10 @@ const STOP: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(50);
 const READ_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The only user, of every SASL mechanism.
+const LOOPBACK: &str = "127.0.0.1";
+
+/// The only user, of every SASL mechanism. It may do everything with a topic that has no ACL; without a user, ACLs do not
+/// matter.
 const USER: &str = "gateway";
 const PASSWORD: &str = "gateway-password";
 
@@ -31,8 +34,13 @@ const SCRAM: [&str; 2] = ["SCRAM-SHA-256", "SCRAM-SHA-512"];
 /// A listener: its name, its security protocol, and its properties.
 type Listener = (&'static str, &'static str, &'static [&'static str]);
 
-const LISTENERS: [Listener; 2] = [
+/// Advertised at an address where no broker listens.
+const UNREACHABLE: &str = "UNREACHABLE";
+const ELSEWHERE: &str = "127.255.255.254";
+
+const LISTENERS: [Listener; 3] = [
     ("PLAINTEXT", "PLAINTEXT", &[]),
+    (UNREACHABLE, "PLAINTEXT", &[]),
     (
         "SASL",
         "SASL_PLAINTEXT",
@@ -101,10 +109,14 @@ impl Broker {
             ),
             _ => ("broker", String::new()),
         };
-        let (mut addresses, mut protocols, mut more) = (Vec::new(), String::new(), String::new());
+        let (mut addresses, mut advertised) = (Vec::new(), Vec::new());
+        let (mut protocols, mut more) = (String::new(), String::new());
         let described = || listeners(certificates.is_some()).zip(ports);
         for ((name, protocol, properties), port) in described() {
-            addresses.push(format!("{name}://127.0.0.1:{port}"));
+            let address = |host: &str| format!("{name}://{host}:{port}");
+            let is_unreachable = name == UNREACHABLE;
+            addresses.push(address(LOOPBACK));
+            advertised.push(address(if is_unreachable { ELSEWHERE } else { LOOPBACK }));
             write!(protocols, ",{name}:{protocol}")?;
             let name = name.to_lowercase();
             for property in properties {
@@ -125,16 +137,19 @@ impl Broker {
                 }
             }
         }
-        let addresses = addresses.join(",");
+        let (addresses, advertised) = (addresses.join(","), advertised.join(","));
         let text = format!(
             "process.roles={roles}
 node.id={id}
 controller.quorum.voters=1@127.0.0.1:{controller_port}
 listeners={addresses}{controller}
-advertised.listeners={addresses}
+advertised.listeners={advertised}
 inter.broker.listener.name=PLAINTEXT
 controller.listener.names=CONTROLLER
 listener.security.protocol.map=CONTROLLER:PLAINTEXT{protocols}
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+super.users=User:ANONYMOUS
+allow.everyone.if.no.acl.found=true
 log.dirs={data}
 offsets.topic.replication.factor={replicas}
 transaction.state.log.replication.factor={replicas}

@@ -192,8 +192,7 @@ impl Prepared {
             (Some(path), _) => {
                 let plan = read_plan(service, path.clone()).await?;
                 check_digest(&plan, arguments.digest.as_deref(), path)?;
-                service.check_plan(&plan).await?;
-                let held = service.held(plan.topic()).await?;
+                let held = service.check_and_hold(&plan).await?;
                 (plan, Some(held))
             }
             (None, Some(topic)) => {

@@ -126,6 +126,17 @@ impl Brokers {
         assert!(text.contains("completed"), "{output:?}");
     }
 
+    /// Adds an ACL: only this principal may use the topic, for this operation.
+    pub(crate) fn allow(&self, principal: &str, operation: &str, topic: &str) {
+        let mut tool = xtask();
+        tool.args(["tool", "org.apache.kafka.tools.AclCommand", "--add"]);
+        tool.args(["--bootstrap-server", &self.bootstrap_servers]);
+        tool.args(["--allow-principal", principal, "--operation", operation]);
+        let output = tool.args(["--topic", topic]).output();
+        let output = output.expect("cargo xtask");
+        assert!(output.status.success(), "{output:?}");
+    }
+
     /// The lag of a group in each partition of a topic, as Kafka's `ConsumerGroupCommand` shows it.
     pub(crate) fn lag(&self, group: &str, topic: &str) -> BTreeMap<i32, i64> {
         let mut tool = xtask();

@@ -8,11 +8,15 @@ use std::{
 #[cfg(feature = "kafka-tls")]
 mod tls;
 
+use reqwest::Method;
+
 use crate::{
     brokers::Brokers,
-    front::{Front, INSTANCE, PROJECT, delete, ready, serve},
+    command,
+    front::{Front, INSTANCE, PROJECT, config, delete, ready, sasl, serve},
     load::{Load, PARTITIONS},
     process::Gateway,
+    support::{execute, request},
     topics::Topics,
 };
 
@@ -53,6 +57,88 @@ async fn a_gateway_starts_before_its_cluster_and_reports_that_it_is_not_ready() 
         assert_eq!(error_code, "0", "{response:?}");
     }
     assert_eq!(front.topics.offsets(&topic, 0), (4, 10));
+}
+
+/// The brokers respond, but name an address for themselves that cannot be reached from here.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_that_cannot_reach_the_advertised_listener_is_not_ready() {
+    let Some(brokers) = Brokers::take(&[1]).await else {
+        return;
+    };
+    let topics = Topics::of(&brokers);
+    let topic = topics.create(1, 10, "delete").await;
+    let servers = brokers.servers("UNREACHABLE", "127.0.0.1");
+    let config = config(&servers, 6.0, "");
+    let (code, text) = check(&config, &topic);
+    assert_ne!(code, 0, "{text}");
+    assert!(text.contains("connecting to every leader"), "{text}");
+    let gateway = Gateway::with_config(&config);
+    let url = format!("{}/readyz", gateway.endpoint);
+    let ready = execute(request(Method::GET, &url, "")).await;
+    ready.assert_refused(503, "DMS.111501025");
+    let ended = command::delete(&gateway.endpoint, &topic, "--partition 0:4");
+    assert_eq!(ended.error["outcome"], "not_applied", "{:?}", ended.error);
+    assert_eq!(topics.offsets(&topic, 0), (0, 10));
+}
+
+/// The user of the gateway may do what the ACLs of a topic allow, if it has any.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_acl_that_is_missing_is_named() {
+    let Some(brokers) = Brokers::take(&[1]).await else {
+        return;
+    };
+    let topics = Topics::of(&brokers);
+    let servers = brokers.servers("SASL", "127.0.0.1");
+    let config = config(&servers, 30.0, "") + &sasl("RIGHT");
+    let gateway = Gateway::with_config(&config);
+    let (user, other) = ("User:gateway", "User:other");
+    for (acls, expected, checked) in [
+        (
+            &[(other, "Read")][..],
+            "DMS.00400062",
+            "describing the topic failed",
+        ),
+        (
+            &[(user, "Describe")],
+            "failed 29",
+            "the user lacks the ACL operation Delete",
+        ),
+        (&[(user, "Describe"), (user, "Delete")], "deleted 0", ""),
+    ] {
+        let topic = topics.create(1, 10, "delete").await;
+        for (principal, operation) in acls {
+            brokers.allow(principal, operation, &topic);
+        }
+        let ended = command::delete(&gateway.endpoint, &topic, "--partition 0:4");
+        let result = match &ended.rows[..] {
+            [(status, code)] => format!("{status} {code}"),
+            _ => ended.error["code"].as_str().unwrap_or_default().to_owned(),
+        };
+        assert_eq!(result, expected, "{acls:?}");
+        let start = if ended.exit_code == 0 { 4 } else { 0 };
+        assert_eq!(topics.offsets(&topic, 0), (start, 10), "{acls:?}");
+        let named = |line: &serde_json::Value| {
+            let fields = line["fields"].to_string();
+            fields.contains(&topic) && fields.contains("lacks the ACL operation Describe")
+        };
+        let is_named = gateway.log().iter().any(named);
+        assert_eq!(is_named, ended.rows.is_empty(), "{acls:?}");
+        let (code, text) = check(&config, &topic);
+        assert_eq!(code == 0, checked.is_empty(), "{acls:?}: {text}");
+        assert!(text.contains(checked), "{acls:?}: {text}");
+    }
+}
+
+/// Runs `dms-kafka serve --check-config --connect`, and returns its exit code and output.
+fn check(config: &str, topic: &str) -> (i32, String) {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), config).expect("a file");
+    let mut command = command::program();
+    command.args(["serve", "--check-config", "--connect", topic, "--config"]);
+    let output = command.arg(file.path()).output().expect("dms-kafka runs");
+    let text = [output.stdout, output.stderr].concat();
+    let text = String::from_utf8_lossy(&text).into_owned();
+    (output.status.code().expect("an exit code"), text)
 }
 
 #[tokio::test(flavor = "multi_thread")]
