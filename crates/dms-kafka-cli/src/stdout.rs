@@ -1,16 +1,11 @@
 //! Writes results to standard output.
 
 use std::io::{self, ErrorKind, IsTerminal as _, Write};
-use std::time::Duration;
 
 use anstream::AutoStream;
-use tokio::time::timeout;
 
 use crate::exit::Failure;
 use crate::stderr;
-
-/// The operating system reports a pipe without a reader at once.
-const READER_CHECK: Duration = Duration::from_millis(1);
 
 /// A closed pipe (`| head`) is not a failure.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
@@ -42,16 +37,38 @@ pub(crate) fn width() -> Option<usize> {
 }
 
 /// Nothing is to be sent if the reader of the results is gone already.
-pub(crate) async fn check_reader() -> Result<(), Failure> {
-    match timeout(READER_CHECK, closed()).await {
-        Ok(failure) => Err(failure),
-        Err(_) => Ok(()),
+pub(crate) fn check_reader() -> Result<(), Failure> {
+    if is_closed() {
+        return Err(closed_by_reader());
     }
+    Ok(())
+}
+
+#[cfg(unix)]
+fn is_closed() -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+    let output = io::stdout();
+    let mut polled = [PollFd::new(&output, PollFlags::empty())];
+    let now = Timespec::default();
+    poll(&mut polled, Some(&now)).is_ok()
+        && polled[0]
+            .revents()
+            .intersects(PollFlags::ERR | PollFlags::HUP)
+}
+
+#[cfg(not(unix))]
+fn is_closed() -> bool {
+    false
 }
 
 /// Returns when standard output is a pipe or socket and its reader is gone, also before anything is written.
 pub(crate) async fn closed() -> Failure {
     wait_until_closed().await;
+    closed_by_reader()
+}
+
+fn closed_by_reader() -> Failure {
     Failure::output("standard output was closed by its reader".to_owned())
 }
 

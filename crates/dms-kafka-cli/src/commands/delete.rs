@@ -291,7 +291,7 @@ impl Prepared {
     ) -> Result<Exit, Failure> {
         let json = arguments.output.is_json();
         interrupts.or(self.confirm(arguments, service)).await?;
-        let reader = stdout::check_reader().await;
+        let reader = stdout::check_reader();
         reader.map_err(|failure| failure.with_outcome(Some(Outcome::NotApplied)))?;
         let what = format!("waiting for {} to delete", service.client.service_name());
         let sending = send(self.requests(service), &mut interrupts, json);

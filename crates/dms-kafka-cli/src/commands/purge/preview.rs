@@ -42,27 +42,21 @@ struct Loss<'a> {
 }
 
 impl<'a> Loss<'a> {
-    fn of<'r>(
-        topic: &'a str,
-        rows: impl Iterator<Item = Row<'r>>,
-        partitions: Option<&Partitions>,
-    ) -> Self {
+    fn of(topic: &'a str, rows: &Rows, numbers: &[u32], partitions: Option<&Partitions>) -> Self {
         let mut loss = Self {
             topic,
-            rows: 0,
-            everything: 0,
+            rows: numbers.len() as u64,
+            everything: rows.of_everything(numbers),
             emptied: partitions.map(|_| 0),
             records: partitions.map(|_| 0),
             missing: 0,
             beyond: 0,
         };
-        for row in rows {
-            loss.rows += 1;
-            loss.everything += u64::from(row.is_everything());
-            let Some(partitions) = partitions else {
-                continue;
-            };
-            let shown = view(&row, partitions);
+        let Some(partitions) = partitions else {
+            return loss;
+        };
+        for number in numbers {
+            let shown = view(&rows.get(*number as usize), partitions);
             let is_emptied = is_emptied(shown.as_ref());
             loss.emptied = loss.emptied.map(|sum| sum + u64::from(is_emptied));
             let Some(shown) = shown else {
@@ -88,7 +82,7 @@ pub(super) async fn preview<'a>(
     let of_topics: Vec<&[u32]> = numbers
         .chunk_by(|one, next| rows.have_one_topic(*one, *next))
         .collect();
-    let everything = numbers.iter().any(|number| row(number).is_everything());
+    let everything = rows.of_everything(&numbers) > 0;
     let mut is_listed = of_topics.len() <= LISTED_TOPICS;
     let mut losses = Vec::with_capacity(of_topics.len());
     let mut shown = Vec::new();
@@ -105,7 +99,8 @@ pub(super) async fn preview<'a>(
         is_listed &= partitions.is_some();
         losses.push(Loss::of(
             topic.as_str(),
-            of_topic.iter().map(row),
+            rows,
+            of_topic,
             partitions.as_ref(),
         ));
         if numbers.len() <= SHOWN_LINES {

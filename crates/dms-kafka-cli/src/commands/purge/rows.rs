@@ -136,6 +136,15 @@ impl Rows {
         self.packed.iter().position(is_everything)
     }
 
+    /// How many of the rows with these numbers delete all records.
+    pub(super) fn of_everything(&self, numbers: &[u32]) -> u64 {
+        let row = |number: &&u32| self.packed[**number as usize].target();
+        numbers
+            .iter()
+            .filter(|number| row(number).is_everything())
+            .count() as u64
+    }
+
     /// The first row with the partition of an earlier row, and that row.
     pub(super) fn first_duplicate(&self) -> Option<(usize, usize)> {
         let key = |row: &PackedRow| (row.topic, row.partition);

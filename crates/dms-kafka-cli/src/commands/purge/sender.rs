@@ -98,7 +98,7 @@ impl RequestSender<'_> {
         let mut tried: Option<u64> = None;
         let mut ticks = tokio::time::interval_at(Instant::now() + self.tick, self.tick);
         let mut output_closed = pin!(stdout::closed().fuse());
-        if let Err(failure) = stdout::check_reader().await {
+        if let Err(failure) = stdout::check_reader() {
             self.output_failed(failure);
         }
         loop {
