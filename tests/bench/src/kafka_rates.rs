@@ -23,6 +23,7 @@ const TOPIC: &str = "bench-rates";
 const NUDGE_TOPIC: &str = "bench-nudges";
 const BACKGROUND_TOPIC: &str = "bench-background";
 const ROUNDS: usize = 5;
+const SETTLE: Duration = Duration::from_secs(2);
 /// Deletions in a round, one at a time.
 const SINGLE: i64 = 4;
 
@@ -32,7 +33,7 @@ pub(crate) async fn run(cluster: &Cluster, scale: &Scale) -> Result<()> {
     // Without followers, a deletion takes far less time, so a round has more. It includes what the brokers write later.
     let (concurrency, passes) = if brokers == 1 { (64, 200) } else { (256, 4) };
     // More than the offsets below.
-    let records = 6 * (ROUNDS + 1) * (passes + 2 * SINGLE as usize);
+    let records = 6 * (ROUNDS + 1) * (passes + 2 * usize::try_from(SINGLE)?);
     cluster.create(TOPIC, concurrency, records).await?;
     cluster.create(NUDGE_TOPIC, brokers * 3, 0).await?;
     cluster.create(BACKGROUND_TOPIC, brokers, 0).await?;
@@ -58,7 +59,8 @@ pub(crate) async fn run(cluster: &Cluster, scale: &Scale) -> Result<()> {
             for (row, deleter) in &deleters {
                 let offsets = offset..offset + i64::try_from(scale.of(passes))?;
                 offset = offsets.end;
-                settle(cluster).await?;
+                // Brokers write checkpoints after their responses: one row must not pay for the one before.
+                sleep(SETTLE).await;
                 let [seconds, deletions, cpu @ ..] =
                     deleter.all(cluster, concurrency, offsets).await?;
                 let single = deleter.single(offset).await?;
@@ -103,23 +105,6 @@ pub(crate) async fn run(cluster: &Cluster, scale: &Scale) -> Result<()> {
         add("sockets", count(gateway.id(), "fd", "socket:")?);
     }
     results.write(scale.folder(), &format!("kafka-{brokers}"))
-}
-
-/// Waits until the brokers have written what they write after their responses, such as checkpoints. Otherwise one row pays
-/// for the one before.
-async fn settle(cluster: &Cluster) -> Result<()> {
-    const IDLE: f64 = 0.1;
-    const WAIT: Duration = Duration::from_millis(300);
-    let cpu = || -> Result<f64> { cluster.processes.iter().map(|id| cpu_seconds(*id)).sum() };
-    let deadline = Instant::now() + LONG;
-    while Instant::now() < deadline {
-        let before = cpu()?;
-        sleep(WAIT).await;
-        if cpu()? - before < IDLE * WAIT.as_secs_f64() {
-            break;
-        }
-    }
-    Ok(())
 }
 
 enum Deleter {

@@ -229,19 +229,26 @@ fn dms_kafka(
     read(with_keys(&mut job.command(&[])?), cpu)
 }
 
-/// `dms-kafka delete`, from the start of the process to its end.
+/// `dms-kafka delete`, from the start of the process to its end: as a script runs it, with one request, and with the reads that
+/// show what is lost.
 fn delete(cli: &Path, rounds: usize, results: &mut Results) -> Result<()> {
-    let server = Server::start(ServerKind::Fast, Some(0))?;
-    let arguments = ["delete", "--topic", TOPIC, "--partition", "0:1"];
-    let costs = (0..rounds).map(|_| dms_kafka(cli, &server, 1, &arguments, None));
-    let costs = costs.collect::<Result<Vec<Cost>>>()?;
-    let mut push = |column, value: fn(&Cost) -> f64| {
-        let values = costs.iter().map(value).collect();
-        results.push(["The command", "", "delete", column], values);
-    };
-    push("ms", |cost| cost.wall * 1e3);
-    push("CPU ms", |cost| cost.cpu * 1e3);
-    push(PEAK, |cost| cost.peak_rss / 1024.0);
+    let server = Server::start(ServerKind::Gateway, Some(0))?;
+    let target = ["delete", "--topic", TOPIC, "--partition", "0:1"];
+    for (row, more) in [
+        ("delete", &["--output", "json"][..]),
+        ("delete, with preview", &[]),
+    ] {
+        let arguments = [&target[..], more].concat();
+        let costs = (0..rounds).map(|_| dms_kafka(cli, &server, 1, &arguments, None));
+        let costs = costs.collect::<Result<Vec<Cost>>>()?;
+        let mut push = |column, value: fn(&Cost) -> f64| {
+            let values = costs.iter().map(value).collect();
+            results.push(["The command", "", row, column], values);
+        };
+        push("ms", |cost| cost.wall * 1e3);
+        push("CPU ms", |cost| cost.cpu * 1e3);
+        push(PEAK, |cost| cost.peak_rss / 1024.0);
+    }
     Ok(())
 }
 
