@@ -22,11 +22,14 @@ pub(crate) fn run_cargo(sh: &Shell, words: &str) -> Result<()> {
 
 /// Runs `cargo test` and returns the lines that it prints. An error has the failures, for the end of a long log.
 pub(crate) fn run_tests(test: Cmd<'_>) -> Result<Vec<String>> {
-    let mut running = Command::from(test).stdout(Stdio::piped()).spawn()?;
+    eprintln!("$ {test}");
+    let mut test = Command::from(test);
+    test.stdin(Stdio::null()).stdout(Stdio::piped());
+    let mut running = test.spawn()?;
     let mut lines = Vec::new();
     let stdout = running.stdout.take().into_iter();
-    for line in stdout.flat_map(|stdout| BufReader::new(stdout).lines()) {
-        let line = line?;
+    for line in stdout.flat_map(|stdout| BufReader::new(stdout).split(b'\n')) {
+        let line = String::from_utf8_lossy(&line?).into_owned();
         eprintln!("{line}");
         lines.push(line);
     }

@@ -16,7 +16,7 @@ pub(crate) fn run<C>(sh: &Shell, options: &C, steps: &[Step<C>], names: &[String
     if let Some(unknown) = names.iter().find(|name| !exists(name)) {
         let steps: Vec<_> = steps.iter().map(|(step, _)| *step).collect();
         bail!(
-            "{unknown:?} is not a step; the steps are: {}",
+            "{unknown:?} is unknown; the names are: {}",
             steps.join("; ")
         );
     }

@@ -49,7 +49,7 @@ fn is_closed() -> bool {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
     let output = io::stdout();
-    let mut polled = [PollFd::new(&output, PollFlags::empty())];
+    let mut polled = [PollFd::new(&output, PollFlags::OUT)];
     let now = Timespec::default();
     poll(&mut polled, Some(&now)).is_ok()
         && polled[0]

@@ -21,7 +21,7 @@ use crate::{
     access::{Access, Caller, Key, Token},
     app::{App, Instance},
     audit::AuditLog,
-    backend::{Backend, BackendError, KafkaErrorCode, TopicDeletion, memory::MemoryBackend},
+    backend::{ALL, Backend, BackendError, KafkaErrorCode, TopicDeletion, memory::MemoryBackend},
     body_memory::MemoryBudget,
     config::{
         AccessKeyConfig, AuditFile, Config, Environment, InstanceConfig, Property, SecretSource,
@@ -67,7 +67,7 @@ impl CheckedConfig {
             let ready = backend.ready(deadline).await;
             ready.map_err(|error| failed("connecting to every leader", error))?;
             let Some(topic) = topic else { continue };
-            let described = backend.partitions(topic, 0..1, deadline).await;
+            let described = backend.partitions(topic, ALL, deadline).await;
             described.map_err(|error| failed("describing the topic", error))?;
             let rows = [RecordsToDelete {
                 partition: PartitionId::default(),

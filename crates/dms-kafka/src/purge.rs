@@ -247,7 +247,7 @@ impl Purge {
         let mut named = NamedPartitions::default();
         // Rows of one topic are usually adjacent. Then the request of the previous row fits.
         let mut last = None;
-        // The usual number. Requests of many topics need little memory each.
+        // Most requests have at most ten rows.
         let capacity = self.partitions_per_request.min(10);
         for row in rows {
             let everything = row.target.is_everything();

@@ -46,7 +46,7 @@ impl<'a> Loss<'a> {
         let mut loss = Self {
             topic,
             rows: numbers.len() as u64,
-            everything: rows.of_everything(numbers),
+            everything: rows.count_everything(numbers),
             emptied: partitions.map(|_| 0),
             records: partitions.map(|_| 0),
             missing: 0,
@@ -82,7 +82,7 @@ pub(super) async fn preview<'a>(
     let of_topics: Vec<&[u32]> = numbers
         .chunk_by(|one, next| rows.have_one_topic(*one, *next))
         .collect();
-    let everything = rows.of_everything(&numbers) > 0;
+    let everything = rows.count_everything(&numbers) > 0;
     let mut is_listed = of_topics.len() <= LISTED_TOPICS;
     let mut losses = Vec::with_capacity(of_topics.len());
     let mut shown = Vec::new();

@@ -109,7 +109,7 @@ impl Rows {
         (0..self.len()).map(|number| self.get(number))
     }
 
-    /// The rows whose states, in the order of the rows, are the wanted ones.
+    /// The rows in a wanted state. `states` has the state of each row.
     pub(super) fn in_state(
         &self,
         states: &[RowState],
@@ -137,11 +137,11 @@ impl Rows {
     }
 
     /// How many of the rows with these numbers delete all records.
-    pub(super) fn of_everything(&self, numbers: &[u32]) -> u64 {
-        let row = |number: &&u32| self.packed[**number as usize].target();
+    pub(super) fn count_everything(&self, numbers: &[u32]) -> u64 {
+        let target = |number: &&u32| self.packed[**number as usize].target();
         numbers
             .iter()
-            .filter(|number| row(number).is_everything())
+            .filter(|number| target(number).is_everything())
             .count() as u64
     }
 

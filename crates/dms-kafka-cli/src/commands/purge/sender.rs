@@ -127,8 +127,17 @@ impl RequestSender<'_> {
             }
             let wake = next_try.as_ref().map_or_else(Instant::now, |(at, _)| *at);
             tokio::select! {
-                // Responses that have arrived first: the rest is polled when more must be waited for.
+                // Responses before the rest, which is polled when none is ready.
                 biased;
+                () = interrupts.next() => {
+                    self.reasons.borrow_mut().interrupts += 1;
+                    if self.reasons.borrow().interrupts > 1 {
+                        break;
+                    }
+                    self.progress.note(
+                        "stopping: waiting for the requests in flight; interrupt again to exit without them",
+                    );
+                }
                 Some(result) = in_flight.next(), if !in_flight.is_empty() => {
                     results.has_ended = true;
                     if let Some((result, sent)) = result {
@@ -144,15 +153,6 @@ impl RequestSender<'_> {
                 }
                 failure = &mut output_closed => self.output_failed(failure),
                 _ = ticks.tick() => self.progress.tick(&self.states.counts()),
-                () = interrupts.next() => {
-                    self.reasons.borrow_mut().interrupts += 1;
-                    if self.reasons.borrow().interrupts > 1 {
-                        break;
-                    }
-                    self.progress.note(
-                        "stopping: waiting for the requests in flight; interrupt again to exit without them",
-                    );
-                }
             }
         }
         results.end();

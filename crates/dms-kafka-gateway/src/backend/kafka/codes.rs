@@ -7,8 +7,8 @@ use crate::backend::KafkaErrorCode;
 enum Attempt {
     /// With the same leader, or with another one after the metadata was refreshed.
     Retry,
-    /// Only if the offset was in range before, or is by now: the high watermark of a new leader may be lower than that of the
-    /// previous one for a while.
+    /// Unless a high watermark proves that the offset is beyond it: that of a new leader may be lower than that of the previous
+    /// one for a while.
     RetryIfInRange,
     Final,
 }
@@ -77,16 +77,16 @@ impl RowState {
         self.open.is_some() || matches!(self.decided, Some(Ok(_)))
     }
 
-    /// Records the response to the row that was sent. `was_in_range` says that its offset was a high watermark before, or is
-    /// not beyond it.
-    pub(super) fn respond(&mut self, result: Result<i64, KafkaErrorCode>, was_in_range: bool) {
+    /// Records the response to the row that was sent. `may_be_in_range` says that its offset was a high
+    /// watermark before, or that none proves it to be beyond.
+    pub(super) fn respond(&mut self, result: Result<i64, KafkaErrorCode>, may_be_in_range: bool) {
         self.sent = true;
         let code = match result {
             Ok(low_watermark) => return self.decided = Some(Ok(low_watermark)),
             Err(code) => code,
         };
         let (attempt, effect) = meaning(code);
-        let in_range_before = was_in_range || self.open.is_some();
+        let in_range_before = may_be_in_range || self.open.is_some();
         if effect == Maybe {
             self.open.get_or_insert(code);
         }
@@ -136,7 +136,7 @@ mod tests {
     fn temporary_failures_are_retried_and_unknown_outcomes_are_kept() {
         const BEFORE: bool = false;
         const EVERYTHING: bool = true;
-        for (was_in_range, codes, expected) in [
+        for (may_be_in_range, codes, expected) in [
             (BEFORE, &[][..], (5, true)),
             (BEFORE, &[3], (3, true)),
             (BEFORE, &[3, 5], (5, true)),
@@ -164,14 +164,14 @@ mod tests {
             let mut row = RowState::default();
             for code in codes {
                 if !row.is_decided() {
-                    row.respond(Err(KafkaErrorCode::new(*code)), was_in_range);
+                    row.respond(Err(KafkaErrorCode::new(*code)), may_be_in_range);
                 }
             }
             let code = row.outcome(false).expect_err("a failure").value();
             assert_eq!(
                 (code, !row.is_decided()),
                 expected,
-                "{was_in_range} {codes:?}"
+                "{may_be_in_range} {codes:?}"
             );
         }
     }

@@ -179,14 +179,33 @@ impl Job {
         self.changed.notify_one();
     }
 
-    /// `is_in_range` says that the offset was found to be in range after it was refused.
-    pub(super) fn respond(&self, index: usize, result: Result<i64, Failure>, is_in_range: bool) {
+    /// Whether the offset of a row is beyond this end.
+    pub(super) fn is_beyond(&self, index: usize, end: i64) -> bool {
+        let before = self.state().rows[index].before;
+        before.is_some_and(|before| before > end)
+    }
+
+    /// The leader refused the offset of a row. [`Job::respond`] decides whether it is queued again.
+    pub(super) fn refuse(&self, index: usize, failure: &Failure) {
+        let mut state = self.state();
+        let row = &mut state.rows[index];
+        row.place = Place::Queued;
+        row.state.respond(Err(failure.code), true);
+    }
+
+    /// `may_be_in_range` says that no high watermark proves the offset to be beyond it.
+    pub(super) fn respond(
+        &self,
+        index: usize,
+        result: Result<i64, Failure>,
+        may_be_in_range: bool,
+    ) {
         let mut state = self.state();
         let row = &mut state.rows[index];
         let result = result.map_err(|failure| failure.code);
         row.place = Place::Waiting;
         row.state
-            .respond(result, is_in_range || row.asked.is_everything());
+            .respond(result, may_be_in_range || row.asked.is_everything());
         self.changed.notify_one();
     }
 

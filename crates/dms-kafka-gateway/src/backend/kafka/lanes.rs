@@ -136,10 +136,15 @@ impl<B: Brokers> Lanes<B> {
         };
         let partitions: Vec<_> = batch.rows.iter().map(partition_of).collect();
         self.start(&mut self.state(), leader);
-        self.send(lane, leader, batch).await;
+        let refused = self.send(lane, leader, batch).await;
+        self.finish(lane, leader, &partitions);
+        self.compare_with_end(refused).await;
+    }
+
+    fn finish(self: &Arc<Self>, lane: usize, leader: i32, partitions: &[TopicPartition]) {
         let mut state = self.state();
         if let Some(queue) = state.queues.get_mut(&leader) {
-            queue.finish(lane, &partitions);
+            queue.finish(lane, partitions);
         }
         self.start(&mut state, leader);
     }
@@ -157,68 +162,59 @@ impl<B: Brokers> Lanes<B> {
         queues.get_mut(&leader)?.take(lane, &is_new)
     }
 
-    /// Sends the rows of a batch, and passes each its result.
-    async fn send(&self, lane: usize, leader: i32, batch: Batch) {
+    /// Sends the rows of a batch, and passes each its result. Returns the rows whose offset the leader refused.
+    async fn send(&self, lane: usize, leader: i32, batch: Batch) -> Vec<(QueuedRow, Failure)> {
         let Batch {
             rows,
             is_slow,
             new_topics,
         } = batch;
         let rows = self.resolve(rows).await;
-        let Some(first) = rows.first() else { return };
+        let Some(first) = rows.first() else {
+            return Vec::new();
+        };
         if let Err(failure) = self
             .connect(lane, leader, partition_of(first), new_topics)
             .await
         {
-            return fail(&rows, &failure);
+            fail(&rows, &failure);
+            return Vec::new();
         }
         let rows = intend(rows).await;
         let offset = |row: QueuedRow| row.job.send(row.index).map(|before| (row, before));
         let (rows, offsets): (Vec<_>, Vec<_>) = rows.into_iter().filter_map(offset).unzip();
         if rows.is_empty() {
-            return;
+            return Vec::new();
         }
-        let asked: Vec<_> = rows.iter().map(partition_of).zip(offsets).collect();
+        let asked = rows.iter().map(partition_of).zip(offsets).collect();
         let patience = if is_slow { SLOW_PATIENCE } else { PATIENCE };
         let started = Instant::now();
-        let deleted = self.brokers.delete(lane, leader, asked.clone(), patience);
-        let deleted = deleted.await;
+        let deleted = self.brokers.delete(lane, leader, asked, patience).await;
         self.state().durations.insert(leader, started.elapsed());
         match deleted {
-            Err(failure) => fail(&rows, &failure),
-            Ok(results) => {
-                let in_range = self.in_range(asked, &results).await;
-                self.respond(lane, leader, rows, results, &in_range);
+            Err(failure) => {
+                fail(&rows, &failure);
+                Vec::new()
             }
+            Ok(results) => self.respond(lane, leader, rows, results),
         }
     }
 
-    /// The partitions whose offset is in range, although the leader refused it: a new leader may not have reached the high
-    /// watermark of the previous one yet. Until then it does not tell its own (KIP-207).
-    async fn in_range(
-        &self,
-        asked: Vec<(TopicPartition, i64)>,
-        results: &TopicResults,
-    ) -> HashSet<TopicPartition> {
-        let code = |failure: &Failure| failure.is_from_broker().then_some(failure.code);
-        let mut refused: HashMap<_, _> = asked.into_iter().collect();
-        refused.retain(|partition, _| {
-            let result = results.get(partition).map(|result| result.as_ref().err());
-            result.flatten().and_then(code) == Some(KafkaErrorCode::OFFSET_OUT_OF_RANGE)
-        });
+    /// Decides rows whose offset the leader refused. Only a high watermark proves that an offset is beyond it: a new leader does
+    /// not return its own until it has reached that of the previous one (KIP-207).
+    async fn compare_with_end(&self, refused: Vec<(QueuedRow, Failure)>) {
         if refused.is_empty() {
-            return HashSet::new();
+            return;
         }
-        let ends = self.brokers.ends(refused.keys().cloned().collect()).await;
-        let is_in_range = |(partition, end): (TopicPartition, Result<i64, Failure>)| {
-            let is_in_range = match end {
-                Ok(end) => refused.get(&partition).is_some_and(|offset| *offset <= end),
-                Err(failure) => code(&failure) == Some(KafkaErrorCode::OFFSET_NOT_AVAILABLE),
-            };
-            is_in_range.then_some(partition)
-        };
-        let ends = ends.into_iter().flatten();
-        ends.filter_map(is_in_range).collect()
+        let partitions = refused.iter().map(|(row, _)| partition_of(row));
+        let ends = self.brokers.ends(partitions.collect()).await;
+        let mut ends = ends.unwrap_or_default();
+        for (row, failure) in refused {
+            let end = ends.remove(&partition_of(&row));
+            let is_beyond =
+                end.is_some_and(|end| end.is_ok_and(|end| row.job.is_beyond(row.index, end)));
+            row.job.respond(row.index, Err(failure), !is_beyond);
+        }
     }
 
     /// Replaces everything by offsets, and returns the rows that can be sent.
@@ -282,13 +278,13 @@ impl<B: Brokers> Lanes<B> {
         leader: i32,
         rows: Vec<QueuedRow>,
         mut results: TopicResults,
-        in_range: &HashSet<TopicPartition>,
-    ) {
+    ) -> Vec<(QueuedRow, Failure)> {
+        let mut refused = Vec::new();
         let mut state = self.state();
         let mut has_response = false;
         for row in rows {
             let partition = partition_of(&row);
-            let (result, is_in_range) = (results.remove(&partition), in_range.contains(&partition));
+            let result = results.remove(&partition);
             let result = result.unwrap_or_else(|| Err(Failure::timed_out()));
             has_response |= result
                 .as_ref()
@@ -299,7 +295,11 @@ impl<B: Brokers> Lanes<B> {
             }
             match result {
                 Err(failure) if failure.is_not_sent() => row.job.not_sent(row.index, &failure),
-                result => row.job.respond(row.index, result, is_in_range),
+                Err(failure) if failure.code == KafkaErrorCode::OFFSET_OUT_OF_RANGE => {
+                    row.job.refuse(row.index, &failure);
+                    refused.push((row, failure));
+                }
+                result => row.job.respond(row.index, result, false),
             }
         }
         if has_response {
@@ -307,6 +307,7 @@ impl<B: Brokers> Lanes<B> {
         } else {
             state.responses.remove(&(lane, leader));
         }
+        refused
     }
 
     fn state(&self) -> MutexGuard<'_, LaneState> {
