@@ -17,6 +17,7 @@ mod codes;
 mod deletion;
 mod job;
 mod lanes;
+mod librdkafka;
 #[cfg(feature = "kafka-tls")]
 mod listener;
 mod nudge;

@@ -10,7 +10,8 @@ use tokio::{
 };
 
 use super::{
-    cluster::{Cluster, LogContext, Reader},
+    cluster::Cluster,
+    librdkafka::{LogContext, Reader},
     results::Failure,
 };
 

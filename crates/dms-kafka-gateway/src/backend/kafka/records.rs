@@ -10,7 +10,7 @@ use rdkafka::{
     Message as _, Offset, TopicPartitionList, consumer::Consumer as _, error::KafkaError,
 };
 
-use super::{cluster::Reader, results::Failure};
+use super::{librdkafka::Reader, results::Failure};
 use crate::backend::{FoundRecord, FoundRecords, KafkaErrorCode};
 
 /// A topic, and a client that reads it.
